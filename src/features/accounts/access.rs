@@ -1,0 +1,117 @@
+//! Authorisation as part of a handler's signature: `Access<Project, Editor>` loads the object named by the path's `id`
+//! and refuses callers without that role. An object of another organisation answers 404, never 403.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+use super::model::Role;
+use super::principal::Principal;
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// Where an object belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Ownership {
+    pub organisation_id: i64,
+    /// None for objects that belong to no project.
+    pub project_id: Option<i64>,
+}
+
+/// An object that belongs to an organisation and can be loaded by id.
+pub trait Guarded: Sized + 'static {
+    /// The object and where it belongs; none when there is no such row.
+    fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<(Self, Ownership)>>>;
+}
+
+/// The role a handler needs, as a type.
+pub trait RoleNeeded: 'static {
+    const ROLE: Role;
+}
+
+macro_rules! role {
+    ($name:ident) => {
+        /// Needs at least the role of the same name.
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+        impl RoleNeeded for $name {
+            const ROLE: Role = Role::$name;
+        }
+    };
+}
+role!(Viewer);
+role!(Editor);
+role!(Admin);
+role!(Owner);
+
+/// An object the caller may act on in the role `R`.
+pub struct Access<T, R> {
+    pub object: T,
+    pub principal: Principal,
+    role: PhantomData<R>,
+}
+
+impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = ApiResult<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let principal = Principal::from_request(request, payload).into_inner();
+        let id = request.match_info().get("id").and_then(|text| text.parse::<i64>().ok());
+        let services = request.app_data::<web::Data<Services>>().cloned();
+        Box::pin(async move {
+            let principal = principal?;
+            let services = services.ok_or_else(|| ApiError::internal(&"the services are not part of the application"))?;
+            let id = id.ok_or_else(ApiError::not_found)?;
+            let mut connection = services.db.conn().await?;
+            let object = load_for(&mut connection, &principal, id, R::ROLE).await?;
+            Ok(Self { object, principal, role: PhantomData })
+        })
+    }
+}
+
+impl Principal {
+    /// Loads an object by id for an action that needs `role`: 404 when it is not visible, 403 when the role is too low.
+    pub async fn load<T: Guarded>(&self, connection: &mut AsyncPgConnection, id: i64, role: Role) -> ApiResult<T> {
+        load_for(connection, self, id, role).await
+    }
+
+    /// The same for an id sent in a body: whatever is wrong becomes a 400 on that field.
+    pub async fn load_referred<T: Guarded>(
+        &self,
+        connection: &mut AsyncPgConnection,
+        field: &str,
+        id: i64,
+        role: Role,
+    ) -> ApiResult<T> {
+        load_for(connection, self, id, role).await.map_err(|error| match error.status().as_u16() {
+            404 => ApiError::field(field, format!("Invalid pk \"{id}\" - object does not exist.")),
+            _ => error,
+        })
+    }
+
+    /// Whether the caller may see what belongs there, and in which role.
+    pub fn role_on(&self, ownership: Ownership) -> Option<Role> {
+        let of_key = match (self.key_project(), ownership.project_id) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => true,
+        };
+        if of_key { self.role_in(ownership.organisation_id) } else { None }
+    }
+}
+
+async fn load_for<T: Guarded>(connection: &mut AsyncPgConnection, principal: &Principal, id: i64, needed: Role) -> ApiResult<T> {
+    let (object, ownership) = T::load(connection, id).await?.ok_or_else(ApiError::not_found)?;
+    match principal.role_on(ownership) {
+        None => Err(ApiError::not_found()),
+        Some(role) if role < needed => {
+            Err(ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", role.wire(), needed.wire())))
+        }
+        Some(_) => Ok(object),
+    }
+}

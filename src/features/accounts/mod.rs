@@ -1,0 +1,20 @@
+//! Accounts: users, the organisations they belong to with a role, and how they prove who they are.
+//! [`Access`] in a handler's signature is the only way to load somebody's object, and it says which role that takes.
+
+mod access;
+mod error;
+mod model;
+mod passwords;
+mod principal;
+mod routes;
+mod service;
+mod store;
+mod tokens;
+
+pub use access::{Access, Admin, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
+pub use error::AccountError;
+pub use model::{Role, User};
+pub use principal::{Authentication, KeyGrant, Principal, Scope};
+pub use routes::{ACCESS_COOKIE, Docs, routes};
+pub use service::{authenticate_token, create_superuser, ensure_first_user, principal_of};
+pub use store::{active_user, personal_organisation};

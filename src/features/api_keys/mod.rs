@@ -1,0 +1,9 @@
+//! API keys: what a program shows instead of a password; each is bound to one project and a few scopes.
+
+mod model;
+mod routes;
+mod service;
+mod store;
+
+pub use routes::{Docs, routes};
+pub use service::{authenticate, create_for};

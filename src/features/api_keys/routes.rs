@@ -1,0 +1,205 @@
+//! `/api_keys/`. A key cannot make, change or revoke keys: that takes a person.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::{OpenApi, ToSchema};
+
+use super::model::{ApiKey, SCOPES, scope_of};
+use super::{service, store};
+use crate::features::accounts::{Access, Admin, Principal, Role, Viewer};
+use crate::features::projects::Project;
+use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, revoke))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/api_keys/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/api_keys/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/api_keys/{id}/revoke/", web::post().to(revoke));
+}
+
+/// An API key as clients see it; the key itself is shown at creation only.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub struct ApiKeyBody {
+    id: i64,
+    project: i64,
+    name: String,
+    key_prefix: String,
+    scopes: Vec<String>,
+    is_active: bool,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    expires_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    last_used_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+}
+
+impl From<ApiKey> for ApiKeyBody {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            project: key.project_id,
+            scopes: key.scope_words(),
+            name: key.name,
+            key_prefix: key.key_prefix,
+            is_active: key.is_active,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            ins_datetime: key.ins_datetime,
+        }
+    }
+}
+
+/// A key that has just been made.
+#[derive(Debug, Serialize, ToSchema)]
+struct NewKey {
+    id: i64,
+    project: i64,
+    name: String,
+    scopes: Vec<String>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    expires_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    /// Shown now and never again.
+    key: String,
+}
+
+/// The fields of a new key.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct KeyRequest {
+    project: i64,
+    name: String,
+    /// Some of `read`, `write`, `predict`.
+    scopes: Vec<String>,
+    expires_at: Option<String>,
+}
+
+fn read_scopes(fields: &mut FieldReader, missing: Missing<Vec<String>>) -> Vec<String> {
+    let words = fields.texts("scopes", missing);
+    if let Some(unknown) = words.iter().find(|word| scope_of(word).is_none()) {
+        fields.fault("scopes", format!("\"{unknown}\" is not a scope. Choose among: {}.", SCOPES.join(", ")));
+    } else if words.is_empty() {
+        fields.fault("scopes", "Choose at least one scope.");
+    }
+    let kept = SCOPES.iter().filter(|scope| words.iter().any(|word| scope_of(word) == scope_of(scope)));
+    kept.map(|scope| (*scope).to_owned()).collect()
+}
+
+/// The keys of the projects one may see.
+#[utoipa::path(get, path = "/api_keys/", tag = "api_keys", operation_id = "list_api_keys",
+    params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<ApiKeyBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<ApiKeyBody>>> {
+    principal.refuse_keys()?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, filters.id("project")?, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(ApiKeyBody::from).collect())?))
+}
+
+/// Make a key.
+#[utoipa::path(post, path = "/api_keys/", tag = "api_keys", operation_id = "create_api_keys", request_body = inline(KeyRequest),
+    responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    principal.refuse_keys()?;
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::Required);
+    let name = fields.text("name", 256, Missing::Required);
+    let scopes = read_scopes(&mut fields, Missing::Required);
+    let expires_at = fields.nullable_moment("expires_at", None);
+    if expires_at.is_some_and(|end| end <= services.clock.now()) {
+        fields.fault("expires_at", "Choose a moment that is still to come.");
+    }
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Admin).await?;
+    let (row, key) = service::create_for(&mut connection, project.id, principal.user.id, name, scopes, expires_at).await?;
+    let answer = NewKey {
+        id: row.id,
+        project: row.project_id,
+        scopes: row.scope_words(),
+        name: row.name,
+        expires_at: row.expires_at,
+        ins_datetime: row.ins_datetime,
+        key: key.expose_secret().to_owned(),
+    };
+    Ok(HttpResponse::Created().json(answer))
+}
+
+/// One key, without its secret.
+#[utoipa::path(get, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "read_api_keys", params(("id" = i64, Path)),
+    responses((status = 200, body = ApiKeyBody)))]
+async fn read(access: Access<ApiKey, Viewer>) -> ApiResult<web::Json<ApiKeyBody>> {
+    access.principal.refuse_keys()?;
+    Ok(web::Json(access.object.into()))
+}
+
+/// Replace name, scopes and expiry of a key; its project cannot change.
+#[utoipa::path(put, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "replace_api_keys", params(("id" = i64, Path)),
+    request_body = inline(KeyRequest), responses((status = 200, body = ApiKeyBody)))]
+async fn replace(access: Access<ApiKey, Admin>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ApiKeyBody>> {
+    save(access, &services, body, false).await
+}
+
+/// Change name, scopes or expiry of a key; its project cannot change.
+#[utoipa::path(patch, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "update_api_keys", params(("id" = i64, Path)),
+    request_body = inline(KeyRequest), responses((status = 200, body = ApiKeyBody)))]
+async fn update(access: Access<ApiKey, Admin>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ApiKeyBody>> {
+    save(access, &services, body, true).await
+}
+
+async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ApiKeyBody>> {
+    access.principal.refuse_keys()?;
+    let current = access.object;
+    let mut fields = body.reader();
+    let name = fields.text("name", 256, Missing::keep_or_require(partial.then(|| current.name.clone())));
+    let scopes = read_scopes(&mut fields, Missing::keep_or_require(partial.then(|| current.scope_words())));
+    let expires_at = fields.nullable_moment("expires_at", current.expires_at);
+    if fields.has("project") && fields.id("project", Missing::Required) != current.project_id {
+        fields.fault("project", "A key cannot move to another project. Make a new one there.");
+    }
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let saved = store::update(&mut connection, current.id, &name, scopes.into(), expires_at).await.map_err(service::named_twice)?;
+    Ok(web::Json(saved.into()))
+}
+
+/// Delete a key.
+#[utoipa::path(delete, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "delete_api_keys", params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone")))]
+async fn delete(access: Access<ApiKey, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    access.principal.refuse_keys()?;
+    store::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Revoke a key for good.
+#[utoipa::path(post, path = "/api_keys/{id}/revoke/", tag = "api_keys", operation_id = "create_api_keys_revoke", params(("id" = i64, Path)),
+    responses((status = 200, description = "Revoked")))]
+async fn revoke(access: Access<ApiKey, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    access.principal.refuse_keys()?;
+    store::revoke(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::Ok().json(json!({ "status": "revoked" })))
+}

@@ -1,0 +1,110 @@
+//! SQL of API keys.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use super::model::ApiKey;
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{api_keys, projects};
+
+impl Guarded for ApiKey {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = api_keys::table
+            .inner_join(projects::table)
+            .filter(api_keys::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(key, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(key.project_id) };
+            (key, ownership)
+        }))
+    }
+}
+
+/// A key to be stored.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = api_keys)]
+pub struct NewApiKey {
+    pub project_id: i64,
+    pub user_id: i64,
+    pub name: String,
+    pub key_prefix: String,
+    pub key_hash: Vec<u8>,
+    pub scopes: Value,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// One page of the keys a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<ApiKey>)> {
+    let query = || {
+        let mut query = api_keys::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        if let Some(project) = project {
+            query = query.filter(api_keys::project_id.eq(project));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((api_keys::ins_datetime.desc(), api_keys::id.desc()))
+        .select(ApiKey::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> QueryResult<ApiKey> {
+    diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning()).get_result(connection).await
+}
+
+pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<ApiKey>> {
+    api_keys::table.filter(api_keys::key_hash.eq(hash)).select(ApiKey::as_select()).first(connection).await.optional()
+}
+
+/// Notes the use of a key, at most once a minute so that reading does not mean writing.
+pub async fn note_use(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<()> {
+    let stale = api_keys::last_used_at.is_null().or(api_keys::last_used_at.lt(at - chrono::Duration::minutes(1)));
+    diesel::update(api_keys::table.filter(api_keys::id.eq(id)).filter(stale))
+        .set(api_keys::last_used_at.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    name: &str,
+    scopes: Value,
+    expires_at: Option<DateTime<Utc>>,
+) -> QueryResult<ApiKey> {
+    diesel::update(api_keys::table.find(id))
+        .set((api_keys::name.eq(name), api_keys::scopes.eq(scopes), api_keys::expires_at.eq(expires_at)))
+        .returning(ApiKey::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn revoke(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::update(api_keys::table.find(id)).set(api_keys::is_active.eq(false)).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(api_keys::table.find(id)).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Projects: one catalogue and its interactions, named columns included; everything else hangs below a project.
+
+mod model;
+mod routes;
+mod store;
+
+pub use model::Project;
+pub use routes::{Docs, routes};

@@ -1,0 +1,183 @@
+//! `/project/` and `/project_summary/`.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::model::{Project, ProjectFields};
+use super::store;
+use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, summary))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/project/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/project/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/project_summary/{id}/", web::get().to(summary));
+}
+
+/// A project as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+pub struct ProjectBody {
+    id: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+    name: String,
+    user_column: String,
+    item_column: String,
+    time_column: Option<String>,
+    owner: Option<i64>,
+}
+
+impl From<Project> for ProjectBody {
+    fn from(project: Project) -> Self {
+        Self {
+            id: project.id,
+            ins_datetime: project.ins_datetime,
+            updated_at: project.updated_at,
+            name: project.name,
+            user_column: project.user_column,
+            item_column: project.item_column,
+            time_column: project.time_column,
+            owner: project.owner_id,
+        }
+    }
+}
+
+/// The fields of a new project.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ProjectRequest {
+    name: String,
+    user_column: String,
+    item_column: String,
+    time_column: Option<String>,
+}
+
+fn read_fields(body: Body, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
+    let kept = current.filter(|_| partial);
+    let mut fields = body.reader();
+    let result = ProjectFields {
+        name: fields.text("name", 256, Missing::keep_or_require(kept.map(|project| project.name.clone()))),
+        user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
+        item_column: fields.text("item_column", 256, Missing::keep_or_require(kept.map(|project| project.item_column.clone()))),
+        time_column: fields.nullable_text_or_blank("time_column", 256, kept.and_then(|project| project.time_column.clone())),
+    };
+    if !result.user_column.is_empty() && result.user_column == result.item_column {
+        fields.fault("item_column", "The item column must differ from the user column.");
+    }
+    fields.finish()?;
+    Ok(result)
+}
+
+fn named_twice(error: diesel::result::Error) -> ApiError {
+    match error {
+        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
+            ApiError::field("name", "You already have a project with this name.")
+        }
+        other => other.into(),
+    }
+}
+
+/// The projects one may see.
+#[utoipa::path(get, path = "/project/", tag = "project", operation_id = "list_project",
+    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<ProjectBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<ProjectBody>>> {
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, filters.id("id")?, filters.text("name"), &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(ProjectBody::from).collect())?))
+}
+
+/// Start a project.
+#[utoipa::path(post, path = "/project/", tag = "project", operation_id = "create_project", request_body = inline(ProjectRequest),
+    responses((status = 201, body = ProjectBody), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    principal.refuse_keys()?;
+    let fields = read_fields(body, None, false)?;
+    let mut connection = services.db.conn().await?;
+    let organisation = personal_organisation(&mut connection, principal.user.id).await?;
+    let project = store::insert(&mut connection, organisation, principal.user.id, fields).await.map_err(named_twice)?;
+    Ok(HttpResponse::Created().json(ProjectBody::from(project)))
+}
+
+/// One project.
+#[utoipa::path(get, path = "/project/{id}/", tag = "project", operation_id = "read_project", params(("id" = i64, Path)),
+    responses((status = 200, body = ProjectBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(access: Access<Project, Viewer>) -> web::Json<ProjectBody> {
+    web::Json(access.object.into())
+}
+
+/// Replace the fields of a project.
+#[utoipa::path(put, path = "/project/{id}/", tag = "project", operation_id = "replace_project", params(("id" = i64, Path)),
+    request_body = inline(ProjectRequest), responses((status = 200, body = ProjectBody)))]
+async fn replace(access: Access<Project, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ProjectBody>> {
+    save(&access.object, &services, body, false).await
+}
+
+/// Change some fields of a project.
+#[utoipa::path(patch, path = "/project/{id}/", tag = "project", operation_id = "update_project", params(("id" = i64, Path)),
+    request_body = inline(ProjectRequest), responses((status = 200, body = ProjectBody)))]
+async fn update(access: Access<Project, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ProjectBody>> {
+    save(&access.object, &services, body, true).await
+}
+
+async fn save(project: &Project, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ProjectBody>> {
+    let fields = read_fields(body, Some(project), partial)?;
+    let mut connection = services.db.conn().await?;
+    let saved = store::update(&mut connection, project.id, fields, services.clock.now()).await.map_err(named_twice)?;
+    Ok(web::Json(saved.into()))
+}
+
+/// Delete a project with everything in it; refused while a tuning job of it runs.
+#[utoipa::path(delete, path = "/project/{id}/", tag = "project", operation_id = "delete_project", params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 409, description = "A job of it is still running")))]
+async fn delete(access: Access<Project, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let mut connection = services.db.conn().await?;
+    let live = store::live_jobs(&mut connection, access.object.id).await?;
+    if live > 0 {
+        return Err(ApiError::conflict(format!("{live} tuning jobs of this project are still running. Cancel them first.")));
+    }
+    store::delete(&mut connection, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// How much is in a project.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProjectSummary {
+    n_data: i64,
+    n_complete_jobs: i64,
+    n_models: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+}
+
+/// How much is in a project.
+#[utoipa::path(get, path = "/project_summary/{id}/", tag = "project", operation_id = "read_project_summary", params(("id" = i64, Path)),
+    responses((status = 200, body = ProjectSummary)))]
+async fn summary(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<ProjectSummary>> {
+    let mut connection = services.db.conn().await?;
+    let (n_data, n_complete_jobs, n_models) = store::counts(&mut connection, access.object.id).await?;
+    Ok(web::Json(ProjectSummary { n_data, n_complete_jobs, n_models, ins_datetime: access.object.ins_datetime }))
+}

@@ -1,0 +1,113 @@
+//! SQL of projects.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{Project, ProjectFields};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
+
+impl Guarded for Project {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let project = projects::table.find(id).select(Self::as_select()).first(connection).await.optional()?;
+        Ok(project.map(|project| {
+            let ownership = Ownership { organisation_id: project.organisation_id, project_id: Some(project.id) };
+            (project, ownership)
+        }))
+    }
+}
+
+/// One page of the projects a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: Option<i64>,
+    name: Option<String>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<Project>)> {
+    let query = || {
+        let mut query = projects::table.into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        if let Some(project) = principal.key_project() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = id {
+            query = query.filter(projects::id.eq(id));
+        }
+        if let Some(name) = name.clone() {
+            query = query.filter(projects::name.eq(name));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((projects::ins_datetime.desc(), projects::id.desc()))
+        .select(Project::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    organisation_id: i64,
+    owner_id: i64,
+    fields: ProjectFields,
+) -> QueryResult<Project> {
+    diesel::insert_into(projects::table)
+        .values((fields, projects::organisation_id.eq(organisation_id), projects::owner_id.eq(owner_id)))
+        .returning(Project::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: ProjectFields, at: DateTime<Utc>) -> QueryResult<Project> {
+    diesel::update(projects::table.find(id))
+        .set((fields, projects::updated_at.eq(at)))
+        .returning(Project::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(projects::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// How many tuning jobs of a project are waiting or running.
+pub async fn live_jobs(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
+    tuning_jobs::table
+        .inner_join(training_data::table)
+        .filter(training_data::project_id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"])))
+        .count()
+        .get_result(connection)
+        .await
+}
+
+/// Uploads with a file, configurations found by tuning, and models with a file.
+pub async fn counts(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<(i64, i64, i64)> {
+    let data = training_data::table
+        .filter(training_data::project_id.eq(id).and(training_data::storage_key.is_not_null()))
+        .count()
+        .get_result(connection)
+        .await?;
+    let jobs = tuning_jobs::table
+        .inner_join(training_data::table)
+        .filter(training_data::project_id.eq(id).and(tuning_jobs::best_config_id.is_not_null()))
+        .count()
+        .get_result(connection)
+        .await?;
+    let models = trained_models::table
+        .inner_join(model_configurations::table)
+        .filter(model_configurations::project_id.eq(id).and(trained_models::storage_key.is_not_null()))
+        .count()
+        .get_result(connection)
+        .await?;
+    Ok((data, jobs, models))
+}

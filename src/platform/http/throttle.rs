@@ -1,0 +1,114 @@
+//! Request limits per caller: so many in a sliding window, by scope.
+
+use std::collections::{HashMap, VecDeque};
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::error::{ApiError, ApiResult};
+
+/// How many callers are remembered before the idle ones are swept out.
+const SWEEP_ABOVE: usize = 10_000;
+
+/// A limit such as `5/min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub requests: usize,
+    pub window: Duration,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    /// Reads `N/sec`, `N/min`, `N/hour`, `N/day`; only the first letter of the period counts.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" is not a rate. Write it as a number and a period, such as 100/min.");
+        let (requests, period) = text.split_once('/').ok_or_else(wrong)?;
+        let seconds = match period.trim().chars().next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3_600,
+            Some('d') => 86_400,
+            _ => return Err(wrong()),
+        };
+        Ok(Self { requests: requests.trim().parse().map_err(|_| wrong())?, window: Duration::from_secs(seconds) })
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Rate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl serde::Serialize for Rate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let period = match self.window.as_secs() {
+            1 => "sec",
+            60 => "min",
+            3_600 => "hour",
+            _ => "day",
+        };
+        serializer.collect_str(&format_args!("{}/{period}", self.requests))
+    }
+}
+
+/// One scope's limit and the recent requests of each caller, in memory of this process.
+#[derive(Debug)]
+pub struct Throttle {
+    rate: Rate,
+    recent: Mutex<HashMap<String, VecDeque<DateTime<Utc>>>>,
+}
+
+impl Throttle {
+    /// A limit nobody has used yet.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, recent: Mutex::default() }
+    }
+
+    /// Counts one request of `caller` at `now`, or answers 429 with the seconds until the next is allowed.
+    pub fn admit(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<()> {
+        let start = now - self.rate.window;
+        let mut recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if recent.len() > SWEEP_ABOVE {
+            recent.retain(|_, moments| moments.back().is_some_and(|last| *last > start));
+        }
+        let moments = recent.entry(caller.to_owned()).or_default();
+        while moments.front().is_some_and(|first| *first <= start) {
+            moments.pop_front();
+        }
+        if moments.len() >= self.rate.requests {
+            let wait = moments.front().map_or(self.rate.window.as_millis() as i64, |first| (*first - start).num_milliseconds());
+            return Err(ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000)));
+        }
+        moments.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides_and_callers_do_not_share_it() {
+        let throttle = Throttle::new("2/min".parse().unwrap());
+        let at = |second| DateTime::from_timestamp(1_000 + second, 0).unwrap();
+        assert!(throttle.admit("a", at(0)).is_ok());
+        assert!(throttle.admit("a", at(30)).is_ok());
+        assert_eq!(throttle.admit("a", at(40)).unwrap_err().status().as_u16(), 429);
+        assert!(throttle.admit("b", at(40)).is_ok());
+        assert!(throttle.admit("a", at(61)).is_ok());
+        assert!(throttle.admit("a", at(62)).is_err());
+    }
+
+    #[test]
+    fn rates_are_read_as_the_environment_writes_them() {
+        assert_eq!("100/minute".parse(), Ok(Rate { requests: 100, window: Duration::from_secs(60) }));
+        for wrong in ["", "5", "x/min", "5/fortnight"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+    }
+}
