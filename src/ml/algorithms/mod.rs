@@ -1,0 +1,181 @@
+//! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
+
+mod params;
+mod top_pop;
+
+pub use params::{ParameterKind, ParameterSpec, Params};
+
+use serde_json::{Map, Value};
+
+use crate::ml::context::Context;
+use crate::ml::error::{MlError, MlResult};
+use crate::ml::search_space::SearchSpace;
+use crate::ml::sparse::Csr;
+use crate::ml::tensors::{TensorReader, TensorWriter};
+
+/// A fitted model. Scores are comparable within one user only.
+pub trait Recommender: Send + Sync {
+    /// Number of users it was fitted on.
+    fn n_users(&self) -> usize;
+
+    /// Number of items it was fitted on.
+    fn n_items(&self) -> usize;
+
+    /// Scores all items for some users it was fitted on: `out` is `users.len()` × `n_items`, by rows.
+    ///
+    /// `seen` holds the rows the model was fitted on. Runs on the calling thread; callers parallelise over blocks.
+    fn score_users(&self, users: &[u32], seen: &Csr, out: &mut [f32]) -> MlResult<()>;
+
+    /// Scores all items for a user known only by items (distinct, any order).
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()>;
+
+    /// Scores all items by likeness to one; the value of the item itself means nothing.
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()>;
+
+    /// Adds what the model learnt to a container, from which its algorithm can read it back.
+    fn save(&self, out: &mut TensorWriter);
+
+    /// Bytes held on the heap, roughly.
+    fn heap_bytes(&self) -> u64;
+}
+
+/// What to do after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Enough learnt; the model as it is now is the result.
+    Stop,
+    /// Not worth finishing; the model as it is now is the result.
+    Prune,
+}
+
+/// Called after each epoch, counted from 1, with the model as it is then.
+pub type EpochHook<'a> = dyn FnMut(u32, &dyn Recommender) -> MlResult<Control> + 'a;
+
+/// The size of a training matrix, from which memory is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainShape {
+    /// Rows.
+    pub n_users: usize,
+    /// Columns.
+    pub n_items: usize,
+    /// Entries.
+    pub nnz: usize,
+}
+
+impl TrainShape {
+    /// The size of a matrix.
+    pub fn of(train: &Csr) -> Self {
+        TrainShape { n_users: train.n_rows, n_items: train.n_cols, nnz: train.nnz() }
+    }
+}
+
+type Model = Box<dyn Recommender>;
+
+/// What the registry knows about an algorithm.
+pub struct AlgorithmInfo {
+    /// Class name, as on the wire.
+    pub name: &'static str,
+    /// Short form, also accepted.
+    pub short: &'static str,
+    /// One line for people choosing.
+    pub summary: &'static str,
+    early_stopping: bool,
+    parameters: fn() -> Vec<ParameterSpec>,
+    estimate: fn(&Params<'_>, TrainShape) -> MlResult<u64>,
+    fit: fn(&Params<'_>, &Csr, &Context, &mut EpochHook<'_>) -> MlResult<Model>,
+    load: fn(&TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model>,
+}
+
+impl std::fmt::Debug for AlgorithmInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlgorithmInfo").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl AlgorithmInfo {
+    /// Every parameter with its type, default and range.
+    pub fn parameters(&self) -> Vec<ParameterSpec> {
+        (self.parameters)()
+    }
+
+    /// What a search tries by default.
+    pub fn search_space(&self) -> SearchSpace {
+        let searched = |spec: ParameterSpec| spec.search.map(|domain| (spec.name, domain));
+        self.parameters().into_iter().filter_map(searched).collect()
+    }
+
+    /// Whether the algorithm learns in epochs, so that it can be stopped early or pruned.
+    pub fn early_stopping(&self) -> bool {
+        self.early_stopping
+    }
+
+    /// Refuses unknown parameters and values outside of their domain, naming them.
+    pub fn check(&self, params: &Map<String, Value>) -> MlResult<()> {
+        Params::check(self.name, self.parameters(), params).map(|_| ())
+    }
+
+    /// Peak memory of fitting, in bytes, beyond the training matrix itself.
+    pub fn estimate_memory_bytes(&self, params: &Map<String, Value>, shape: TrainShape) -> MlResult<u64> {
+        (self.estimate)(&Params::check(self.name, self.parameters(), params)?, shape)
+    }
+
+    /// Rebuilds a fitted model from a container, trusting nothing in it.
+    pub fn load(&self, input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+        (self.load)(input, n_users, n_items)
+    }
+}
+
+static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO];
+
+/// All algorithms.
+pub fn registry() -> &'static [AlgorithmInfo] {
+    REGISTRY
+}
+
+/// Finds an algorithm by class name, by the name of its 0.x optimizer class, or by short form.
+pub fn find(name: &str) -> MlResult<&'static AlgorithmInfo> {
+    let short = name.strip_suffix("Recommender").or_else(|| name.strip_suffix("Optimizer")).unwrap_or(name);
+    REGISTRY.iter().find(|info| info.short == short).ok_or_else(|| MlError::UnknownAlgorithm {
+        name: name.to_owned(),
+        known: REGISTRY.iter().map(|info| info.name.to_owned()).collect(),
+    })
+}
+
+/// Fits an algorithm to a training matrix.
+pub fn fit(algorithm: &str, params: &Map<String, Value>, train: &Csr, ctx: &Context) -> MlResult<Model> {
+    fit_with_validation(algorithm, params, train, ctx, &mut |_, _| Ok(Control::Continue))
+}
+
+/// Fits, and lets `hook` look at the model after each epoch of an algorithm that has epochs.
+pub fn fit_with_validation(
+    algorithm: &str,
+    params: &Map<String, Value>,
+    train: &Csr,
+    ctx: &Context,
+    hook: &mut EpochHook<'_>,
+) -> MlResult<Model> {
+    let info = find(algorithm)?;
+    let params = Params::check(info.name, info.parameters(), params)?;
+    if train.nnz() == 0 {
+        return Err(MlError::EmptyInput("there are no interactions to learn from".into()));
+    }
+    ctx.require_memory(&format!("fitting {}", info.name), (info.estimate)(&params, TrainShape::of(train))?)?;
+    ctx.check()?;
+    (info.fit)(&params, train, ctx, hook)
+}
+
+/// Checks the arguments of [`Recommender::score_users`], so that implementations may index freely.
+fn check_block(model: &dyn Recommender, users: &[u32], seen: Option<&Csr>, out: &[f32]) -> MlResult<()> {
+    let fits = out.len() == users.len() * model.n_items()
+        && users.iter().all(|&user| (user as usize) < model.n_users())
+        && seen.is_none_or(|m| m.n_rows == model.n_users() && m.n_cols == model.n_items());
+    if fits { Ok(()) } else { Err(MlError::BadInput("users, interactions or buffer do not fit the model".into())) }
+}
+
+/// Checks the arguments of the other two scoring methods.
+fn check_items(model: &dyn Recommender, items: &[u32], out: &[f32]) -> MlResult<()> {
+    let fits = out.len() == model.n_items() && items.iter().all(|&item| (item as usize) < model.n_items());
+    if fits { Ok(()) } else { Err(MlError::BadInput("items or buffer do not fit the model".into())) }
+}

@@ -1,0 +1,199 @@
+//! A trained model as one safetensors file with a detached signature.
+
+use std::collections::BTreeMap;
+
+use ring::hmac;
+use serde_json::{Map, Value};
+
+use crate::ml::algorithms::{self, Recommender};
+use crate::ml::error::{MlError, MlResult};
+use crate::ml::ids::Ids;
+use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::sparse::Csr;
+use crate::ml::tensors::{TensorReader, TensorWriter};
+
+const FORMAT: &str = "recotem-model-v1";
+/// Prefix of the caller's metadata in the file.
+const EXTRA: &str = "meta.";
+
+/// Everything needed to recommend: dictionaries, what users have seen, and the fitted model.
+pub struct TrainedModel {
+    /// Class name of the algorithm.
+    pub algorithm: String,
+    /// Its parameters, as they were given.
+    pub parameters: Map<String, Value>,
+    /// Users of the model.
+    pub users: Ids,
+    /// Items of the model.
+    pub items: Ids,
+    /// What each user has interacted with.
+    pub seen: Csr,
+    /// The fitted model.
+    pub model: Box<dyn Recommender>,
+    /// Anything the caller wants to keep with it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for TrainedModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainedModel")
+            .field("algorithm", &self.algorithm)
+            .field("n_users", &self.users.len())
+            .field("n_items", &self.items.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Item ids with their scores, best first.
+pub type Recommendations = Vec<(String, f32)>;
+
+impl TrainedModel {
+    /// The file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = TensorWriter::default();
+        out.metadata("format", FORMAT);
+        out.metadata("algorithm", &self.algorithm);
+        out.metadata("parameters", &Value::Object(self.parameters.clone()).to_string());
+        for (key, value) in &self.metadata {
+            out.metadata(&format!("{EXTRA}{key}"), value);
+        }
+        out.ids("users", &self.users);
+        out.ids("items", &self.items);
+        out.csr("seen", &self.seen);
+        self.model.save(&mut out);
+        out.finish()
+    }
+
+    /// Reads a file. Whatever the bytes are, the answer is a model that holds together or an error.
+    pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
+        let input = TensorReader::open(bytes)?;
+        input.require_metadata("format", FORMAT)?;
+        let algorithm = input.metadata("algorithm")?.to_owned();
+        let parameters = match serde_json::from_str(input.metadata("parameters")?) {
+            Ok(Value::Object(parameters)) => parameters,
+            _ => return Err(MlError::BadArtifact("parameters are not a JSON object".into())),
+        };
+        let extra = |(key, value): (&String, &String)| Some((key.strip_prefix(EXTRA)?.to_owned(), value.clone()));
+        let metadata = input.all_metadata().iter().filter_map(extra).collect();
+        let (users, items) = (input.ids("users")?, input.ids("items")?);
+        let seen = input.csr_shaped("seen", users.len(), items.len())?;
+        let model = algorithms::find(&algorithm)?.load(&input, users.len(), items.len())?;
+        Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata })
+    }
+
+    /// The best items for a known user; `None` when the user is not known.
+    pub fn recommend_user(&self, user_id: &str, cutoff: usize, exclude_seen: bool) -> Option<Recommendations> {
+        self.recommend_user_among(user_id, cutoff, exclude_seen, None, &[])
+    }
+
+    /// As [`Self::recommend_user`], with lists of items that alone may or that must not appear.
+    /// Ids that the model does not know are ignored.
+    pub fn recommend_user_among(
+        &self,
+        user_id: &str,
+        cutoff: usize,
+        exclude_seen: bool,
+        allow: Option<&[String]>,
+        deny: &[String],
+    ) -> Option<Recommendations> {
+        let user = self.users.find(user_id)?;
+        let mut scores = vec![0f32; self.items.len()];
+        self.model.score_users(&[user], &self.seen, &mut scores).ok()?;
+        let seen = if exclude_seen { self.seen.row_indices(user as usize) } else { &[] };
+        Some(self.rank(&scores, cutoff, allow, deny, seen))
+    }
+
+    /// The best items for somebody known only by items; those are not listed again.
+    /// `None` when the model knows none of them.
+    pub fn recommend_history(&self, item_ids: &[String], cutoff: usize) -> Option<Recommendations> {
+        self.recommend_history_among(item_ids, cutoff, true, None, &[])
+    }
+
+    /// As [`Self::recommend_history`], with the choices of [`Self::recommend_user_among`].
+    pub fn recommend_history_among(
+        &self,
+        item_ids: &[String],
+        cutoff: usize,
+        exclude_seen: bool,
+        allow: Option<&[String]>,
+        deny: &[String],
+    ) -> Option<Recommendations> {
+        let history = self.codes(item_ids);
+        if history.is_empty() {
+            return None;
+        }
+        let mut scores = vec![0f32; self.items.len()];
+        self.model.score_history(&history, &mut scores).ok()?;
+        let seen = if exclude_seen { history.as_slice() } else { &[] };
+        Some(self.rank(&scores, cutoff, allow, deny, seen))
+    }
+
+    /// The items most like one; `None` when the model does not know it.
+    pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
+        let item = self.items.find(item_id)?;
+        let mut scores = vec![0f32; self.items.len()];
+        self.model.similar_items(item, &mut scores).ok()?;
+        Some(self.rank(&scores, cutoff, None, &[], &[item]))
+    }
+
+    /// Numbers of known ids, rising and distinct.
+    fn codes(&self, item_ids: &[String]) -> Vec<u32> {
+        let mut codes: Vec<u32> = item_ids.iter().filter_map(|id| self.items.find(id)).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
+    fn rank(
+        &self,
+        scores: &[f32],
+        cutoff: usize,
+        allow: Option<&[String]>,
+        deny: &[String],
+        seen: &[u32],
+    ) -> Recommendations {
+        let allow = allow.map(|ids| self.codes(ids));
+        let candidates = Candidates { allow: allow.as_deref(), deny: &self.codes(deny), seen };
+        let best = top_k(scores, cutoff, &candidates);
+        best.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect()
+    }
+}
+
+/// Version of the signature's own format.
+const SIGNATURE_VERSION: &str = "v1";
+
+/// A detached signature, `v1:<key id>:<hex of HMAC-SHA256>`. The key id must not contain a colon.
+pub fn sign(bytes: &[u8], key: &[u8], key_id: &str) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
+    format!("{SIGNATURE_VERSION}:{key_id}:{}", hex::encode(tag))
+}
+
+/// Checks a detached signature with the key it names; old keys stay in `keys` until their files are gone.
+pub fn verify(bytes: &[u8], signature: &str, keys: &[(&str, &[u8])]) -> MlResult<()> {
+    let bad = |what: &str| MlError::BadArtifact(format!("signature {what}"));
+    let mut parts = signature.trim_end().splitn(3, ':');
+    let (version, key_id, tag) = (parts.next(), parts.next(), parts.next());
+    let (Some(SIGNATURE_VERSION), Some(key_id), Some(tag)) = (version, key_id, tag) else {
+        return Err(bad("is not of the form v1:<key id>:<tag>"));
+    };
+    let tag = hex::decode(tag).map_err(|_| bad("is not hexadecimal"))?;
+    let key = keys.iter().find(|(id, _)| *id == key_id).ok_or_else(|| bad("names a key that is not configured"))?;
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key.1), bytes, &tag)
+        .map_err(|_| bad("does not match: the file was changed or signed with another key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_name_their_key_and_catch_changes() {
+        let signature = sign(b"model", b"secret", "k1");
+        let keys: &[(&str, &[u8])] = &[("k0", b"old"), ("k1", b"secret")];
+        verify(b"model", &signature, keys).unwrap();
+        assert!(verify(b"modem", &signature, keys).is_err());
+        assert!(verify(b"model", &signature, &keys[..1]).is_err());
+        assert!(verify(b"model", "v1:k1:zz", keys).is_err());
+        assert!(verify(b"model", "", keys).is_err());
+    }
+}

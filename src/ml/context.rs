@@ -1,0 +1,166 @@
+//! How a computation is run: seed, threads, memory allowed, progress and interruption.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::ml::error::{MlError, MlResult};
+
+/// How far a computation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps finished.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+}
+
+/// Why a computation is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The caller changed its mind.
+    Cancel,
+    /// The time allowed is over.
+    TimeOut,
+}
+
+type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
+type InterruptSource = Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>;
+
+/// Everything about the surroundings that an algorithm may know.
+#[derive(Clone)]
+pub struct Context {
+    /// Seed of everything random that has no seed parameter of its own.
+    pub seed: u64,
+    /// How many threads may work at once.
+    pub threads: usize,
+    /// Largest estimate of memory that may be started.
+    pub memory_budget_bytes: Option<u64>,
+    cancel: Option<Arc<AtomicBool>>,
+    interrupt: Option<InterruptSource>,
+    progress: Option<ProgressSink>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("seed", &self.seed)
+            .field("threads", &self.threads)
+            .field("memory_budget_bytes", &self.memory_budget_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context without limits. Zero threads count as one.
+    pub fn new(seed: u64, threads: usize) -> Self {
+        Context {
+            seed,
+            threads: threads.clamp(1, 1024),
+            memory_budget_bytes: None,
+            cancel: None,
+            interrupt: None,
+            progress: None,
+        }
+    }
+
+    /// Refuses work whose estimate is larger.
+    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget_bytes = Some(bytes);
+        self
+    }
+
+    /// Stops with [`MlError::Cancelled`] soon after the flag is raised.
+    pub fn with_cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Asks `source` at every check whether to stop. The engine knows no clock: time limits come in here.
+    pub fn with_interrupt(mut self, source: Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>) -> Self {
+        self.interrupt = Some(source);
+        self
+    }
+
+    /// Reports progress of the outer loop.
+    pub fn with_progress(mut self, sink: Arc<dyn Fn(Progress) + Send + Sync>) -> Self {
+        self.progress = Some(sink);
+        self
+    }
+
+    /// Fails when the caller wants the work to stop.
+    pub fn check(&self) -> MlResult<()> {
+        if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(MlError::Cancelled);
+        }
+        match self.interrupt.as_ref().and_then(|source| source()) {
+            Some(Interrupt::Cancel) => Err(MlError::Cancelled),
+            Some(Interrupt::TimeOut) => Err(MlError::TimedOut),
+            None => Ok(()),
+        }
+    }
+
+    /// Says how far the work has come.
+    pub fn progress(&self, done: u64, total: u64) {
+        if let Some(sink) = &self.progress {
+            sink(Progress { done, total });
+        }
+    }
+
+    /// Fails when `needed_bytes` is more than the budget.
+    pub fn require_memory(&self, what: &str, needed_bytes: u64) -> MlResult<()> {
+        match self.memory_budget_bytes {
+            Some(budget_bytes) if needed_bytes > budget_bytes => {
+                Err(MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `work` with rayon bounded to `threads`.
+    ///
+    /// Pools are kept for the life of the process, one for each thread count asked for: starting
+    /// threads for every trial would cost more than a small trial itself.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match pool(self.threads) {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+fn pool(threads: usize) -> Option<Arc<rayon::ThreadPool>> {
+    static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
+    let mut pools = POOLS.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(pool) = pools.get(&threads) {
+        return Some(Arc::clone(pool));
+    }
+    // When the system gives no threads, rayon's global pool (or the caller's) does the work instead.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |i| format!("ml-{threads}-{i}"))
+        .build()
+        .ok()?;
+    let pool = Arc::new(pool);
+    pools.insert(threads, Arc::clone(&pool));
+    Some(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_bounded_and_interrupts_are_told_apart() {
+        let ctx = Context::new(0, 3);
+        assert_eq!(ctx.install(rayon::current_num_threads), 3);
+        let flag = Arc::new(AtomicBool::new(false));
+        let ctx = ctx.with_cancel(Arc::clone(&flag));
+        assert!(ctx.check().is_ok());
+        flag.store(true, Ordering::Relaxed);
+        assert_eq!(ctx.check(), Err(MlError::Cancelled));
+        let late = Context::new(0, 1).with_interrupt(Arc::new(|| Some(Interrupt::TimeOut)));
+        assert_eq!(late.check(), Err(MlError::TimedOut));
+        assert!(Context::new(0, 1).with_memory_budget(10).require_memory("x", 11).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! What can go wrong in the engine, said so that the reader knows what to change.
+
+/// Result of everything in the engine that can fail.
+pub type MlResult<T> = Result<T, MlError>;
+
+/// A failure of the engine.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MlError {
+    /// The algorithm name is neither a class name nor a short form.
+    #[error("there is no algorithm {name:?}; known ones are {}", known.join(", "))]
+    UnknownAlgorithm {
+        /// The name asked for.
+        name: String,
+        /// Class names of the registry.
+        known: Vec<String>,
+    },
+    /// A parameter that the algorithm does not have.
+    #[error("{algorithm} has no parameter {name:?}; it takes {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    UnknownParameter {
+        /// Class name of the algorithm.
+        algorithm: String,
+        /// The parameter given.
+        name: String,
+        /// Parameters it has.
+        known: Vec<String>,
+    },
+    /// A parameter whose value is outside of its domain.
+    #[error("{algorithm}: parameter {name:?} {reason}")]
+    BadParameter {
+        /// Class name of the algorithm.
+        algorithm: String,
+        /// The parameter.
+        name: String,
+        /// What it must be instead.
+        reason: String,
+    },
+    /// A split by time was asked of interactions without times.
+    #[error("this split needs a time for every interaction; choose a time column or split at random (RG)")]
+    MissingTime,
+    /// Nothing to work on.
+    #[error("{0}")]
+    EmptyInput(String),
+    /// The work would not fit into the memory allowed; nothing was allocated.
+    #[error(
+        "{what} needs about {} MB but only {} MB are allowed",
+        needed_bytes.div_ceil(1 << 20),
+        budget_bytes >> 20
+    )]
+    MemoryBudget {
+        /// Estimate of the peak, in bytes.
+        needed_bytes: u64,
+        /// What the context allows, in bytes.
+        budget_bytes: u64,
+        /// The work refused.
+        what: String,
+    },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// The time allowed was used up.
+    #[error("the time limit was reached")]
+    TimedOut,
+    /// A model or prepared file that does not hold together.
+    #[error("unusable artifact: {0}")]
+    BadArtifact(String),
+    /// A split configuration that makes no sense.
+    #[error("split configuration: {0}")]
+    BadSplit(String),
+    /// A computation left the real numbers.
+    #[error("{0} produced numbers that are not finite; try stronger regularisation")]
+    NotFinite(String),
+    /// An argument outside of the model or matrix it is meant for.
+    #[error("{0}")]
+    BadInput(String),
+}
+
+impl MlError {
+    /// Shorthand for a parameter outside of its domain.
+    pub fn bad_parameter(algorithm: &str, name: &str, reason: impl Into<String>) -> Self {
+        MlError::BadParameter {
+            algorithm: algorithm.to_owned(),
+            name: name.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
