@@ -1,0 +1,71 @@
+//! Finds out who is calling, once per request, before any handler. Handlers that need nobody never look, so a stale
+//! cookie cannot keep anybody from logging in or out.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, web};
+
+use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
+use crate::features::api_keys;
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+use super::throttling::{self, Throttles};
+
+/// Paths that answer alike whoever calls; credentials sent along, good or bad, are not even looked at.
+const OPEN_TO_ALL: [&str; 6] =
+    ["/auth/login/", "/auth/logout/", "/auth/token/refresh/", "/auth/token/verify/", "/ping/", "/schema/"];
+
+/// Puts the caller into the request and counts it against their limit.
+pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let found = if is_open(request.path()) { Ok(None) } else { caller(request.request()).await };
+    if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
+        throttling::admit(throttles, request.request(), &found)?;
+    }
+    request.extensions_mut().insert(Authentication(found));
+    next.call(request).await
+}
+
+fn is_open(path: &str) -> bool {
+    let below_base = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api")).unwrap_or(path);
+    OPEN_TO_ALL.iter().any(|open| below_base.starts_with(open))
+}
+
+/// The caller by API key, bearer token or cookie, in this order.
+pub async fn caller(request: &HttpRequest) -> ApiResult<Option<Principal>> {
+    let services = request.app_data::<web::Data<Services>>().ok_or_else(|| ApiError::internal(&"no services"))?;
+    if let Some(key) = text_header(request, "x-api-key")
+        && let Some(principal) = api_keys::authenticate(services, key).await?
+    {
+        return Ok(Some(principal));
+    }
+    match bearer(request)? {
+        Some(token) => Ok(Some(authenticate_token(services, token).await?)),
+        None => match request.cookie(ACCESS_COOKIE).filter(|cookie| !cookie.value().is_empty()) {
+            Some(cookie) => Ok(Some(authenticate_token(services, cookie.value()).await?)),
+            None => Ok(None),
+        },
+    }
+}
+
+fn text_header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn bearer(request: &HttpRequest) -> ApiResult<Option<&str>> {
+    let Some(value) = text_header(request, header::AUTHORIZATION.as_str()) else { return Ok(None) };
+    let mut words = value.split_whitespace();
+    if words.next() != Some("Bearer") {
+        return Ok(None);
+    }
+    match (words.next(), words.next()) {
+        (Some(token), None) => Ok(Some(token)),
+        _ => Err(ApiError::coded(
+            StatusCode::UNAUTHORIZED,
+            "bad_authorization_header",
+            "Authorization header must contain two space-delimited values",
+        )),
+    }
+}

@@ -1,0 +1,70 @@
+//! Which limit a request counts against.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use chrono::Utc;
+
+use crate::features::accounts::Principal;
+use crate::platform::clock::Clock;
+use crate::platform::config::ThrottleRates;
+use crate::platform::http::ApiResult;
+use crate::platform::http::throttle::Throttle;
+
+/// The limits of this process, one for each scope.
+pub struct Throttles {
+    anon: Throttle,
+    user: Throttle,
+    login: Throttle,
+    recommendation: Throttle,
+    clock: Clock,
+    trust_forwarded_for: bool,
+}
+
+impl Throttles {
+    /// Limits nobody has used yet.
+    pub fn new(rates: &ThrottleRates, clock: Clock, trust_forwarded_for: bool) -> Self {
+        Self {
+            anon: Throttle::new(rates.anon),
+            user: Throttle::new(rates.user),
+            login: Throttle::new(rates.login),
+            recommendation: Throttle::new(rates.recommendation),
+            clock,
+            trust_forwarded_for,
+        }
+    }
+}
+
+/// Counts a request of the management API, or refuses it.
+pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Option<Principal>>) -> ApiResult<()> {
+    let now: chrono::DateTime<Utc> = throttles.clock.now();
+    let path = request.path();
+    if path.ends_with("/auth/login/") && request.method() == Method::POST {
+        return throttles.login.admit(&address(throttles, request), now);
+    }
+    match caller {
+        Ok(Some(principal)) if is_recommendation(path) => throttles.recommendation.admit(&principal.user.id.to_string(), now),
+        Ok(Some(principal)) => throttles.user.admit(&principal.user.id.to_string(), now),
+        // Health checks and token renewals of many people behind one address must not use up their shared allowance.
+        Ok(None) if path.ends_with("/ping/") || path.ends_with("/auth/token/refresh/") || path.ends_with("/auth/logout/") => Ok(()),
+        Ok(None) if is_open(path) => throttles.anon.admit(&address(throttles, request), now),
+        // What will be answered 401 is not counted.
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn is_open(path: &str) -> bool {
+    path.contains("/schema/") || path.contains("/auth/")
+}
+
+fn is_recommendation(path: &str) -> bool {
+    path.contains("/trained_model/")
+        && ["/recommendation/", "/sample_recommendation_raw/", "/recommend_using_profile_interaction/", "/sample_recommendation_metadata/"]
+            .iter()
+            .any(|action| path.contains(action))
+}
+
+fn address(throttles: &Throttles, request: &HttpRequest) -> String {
+    let connection = request.connection_info();
+    let address = if throttles.trust_forwarded_for { connection.realip_remote_addr() } else { connection.peer_addr() };
+    address.unwrap_or("unknown").to_owned()
+}

@@ -1,0 +1,46 @@
+//! What can go wrong with a search.
+
+use actix_web::http::StatusCode;
+
+use crate::ml::error::MlError;
+use crate::platform::http::ApiError;
+
+/// Why a search was refused or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TuningError {
+    /// The upload has gone, or could not be read.
+    #[error("{0}")]
+    Data(String),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] MlError),
+    /// An algorithm nobody knows.
+    #[error("{0}")]
+    UnknownAlgorithm(String),
+    /// It is over already.
+    #[error("This job is {0} already; only a pending or running job can be cancelled.")]
+    Over(String),
+    /// No trial gave a usable score.
+    #[error("None of the {trials} trials gave a score above zero. {hint}")]
+    NothingFound { trials: i64, hint: String },
+    /// The database said no.
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    /// No connection to the database.
+    #[error(transparent)]
+    Connection(#[from] crate::platform::db::DbError),
+}
+
+impl From<TuningError> for ApiError {
+    fn from(error: TuningError) -> Self {
+        let message = error.to_string();
+        match error {
+            TuningError::Data(_) => Self::field("data", message),
+            TuningError::Engine(_) => Self::field("split", message),
+            TuningError::UnknownAlgorithm(_) => Self::field("tried_algorithms_json", message),
+            TuningError::Over(_) | TuningError::NothingFound { .. } => Self::detail(StatusCode::CONFLICT, message),
+            TuningError::Database(error) => error.into(),
+            TuningError::Connection(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The background job of a search: one task that runs trials until none is left.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::TuningError;
+use super::{search, service, store};
+use crate::features::task_logs;
+use crate::platform::queue::{Job, JobContext, JobError};
+use crate::platform::services::Services;
+
+/// Runs trials of a tuning job until none is left. Several of these work on one tuning job at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSearch {
+    pub tuning_job_id: i64,
+    /// Tells the tasks of one tuning job apart.
+    pub task: i32,
+}
+
+impl Job for RunSearch {
+    const KIND: &'static str = "run_search";
+    const MAX_ATTEMPTS: i32 = 10;
+    /// A search has time-outs of its own; this one only ends what has gone wrong altogether.
+    const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        search::run(&self, &context).await.or_else(|error| match error {
+            search::Stop::HandedBack => Err(JobError::Cancelled),
+            search::Stop::Failed(TuningError::Database(error)) => Err(JobError::Retry { reason: error.to_string() }),
+            search::Stop::Failed(TuningError::Connection(error)) => Err(JobError::Retry { reason: error.to_string() }),
+            search::Stop::Failed(error) => Err(JobError::Fail { reason: error.to_string() }),
+        })
+    }
+
+    async fn failed(self, services: Services, job_id: i64, reason: String) {
+        if let Err(error) = give_up(&services, self.tuning_job_id, job_id, &reason).await {
+            tracing::error!(%error, tuning_job = self.tuning_job_id, "the end of a tuning task could not be recorded");
+        }
+    }
+}
+
+/// What other tasks have found still counts; only when nothing is running any more does the whole job fail.
+async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> Result<(), TuningError> {
+    let mut connection = services.db.conn().await?;
+    let now = services.clock.now();
+    store::abandon_trials(&mut connection, id, Some(queue_job), reason, now).await?;
+    task_logs::write(&mut connection, service::line(id, Some(queue_job)), &format!("A task of this job failed: {reason}")).await?;
+    let alone = store::trials_of(&mut connection, id).await?.iter().all(|trial| trial.run_by == queue_job);
+    if alone {
+        store::end(&mut connection, id, "FAILED", Some(reason), now).await?;
+        store::announce(&mut connection, id).await?;
+    }
+    drop(connection);
+    service::finish_if_done(services, id, Some(queue_job), false).await
+}

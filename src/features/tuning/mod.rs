@@ -1,0 +1,16 @@
+//! Tuning: a job searches algorithms and their parameters over one upload, one split and one evaluation; each attempt is a trial.
+//! Any number of workers run trials of one job at once; a worker that dies loses nothing but the time of its running trial.
+
+mod error;
+mod jobs;
+mod model;
+mod routes;
+mod search;
+mod service;
+mod split_cache;
+mod store;
+
+pub use jobs::RunSearch;
+pub use model::{Trial, TuningJob};
+pub use routes::{Docs, routes};
+pub use service::snapshot;

@@ -1,0 +1,130 @@
+//! Rows of tuning jobs and trials.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::schema::{trials, tuning_jobs};
+
+/// A search and how far it is.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = tuning_jobs)]
+pub struct TuningJob {
+    pub id: i64,
+    pub data_id: i64,
+    pub split_id: i64,
+    pub evaluation_id: i64,
+    pub status: String,
+    pub error: Option<String>,
+    pub n_tasks_parallel: i32,
+    pub n_trials: i32,
+    /// Megabytes a trial may need, by estimate.
+    pub memory_budget: i32,
+    /// Seconds.
+    pub timeout_overall: Option<i32>,
+    /// Seconds.
+    pub timeout_singlestep: Option<i32>,
+    pub random_seed: Option<i32>,
+    pub tried_algorithms_json: Option<Value>,
+    pub train_after_tuning: bool,
+    pub engine_version: Option<String>,
+    pub best_score: Option<f64>,
+    /// What recommending the most popular items scores.
+    pub baseline_score: Option<f64>,
+    pub best_config_id: Option<i64>,
+    pub tuned_model_id: Option<i64>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub ins_datetime: DateTime<Utc>,
+}
+
+impl TuningJob {
+    /// Whether it still waits or runs.
+    pub fn is_live(&self) -> bool {
+        matches!(self.status.as_str(), "PENDING" | "RUNNING")
+    }
+
+    /// The seed of the search: the one asked for, or one of its own that stays the same however often it is resumed.
+    pub fn seed(&self) -> u64 {
+        self.random_seed.map_or(self.id.unsigned_abs(), |seed| u64::from(seed.unsigned_abs()))
+    }
+
+    /// The name its queue jobs share.
+    pub fn group(id: i64) -> String {
+        format!("tuning:{id}")
+    }
+}
+
+/// What a caller decides about a new job.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = tuning_jobs)]
+pub struct NewTuningJob {
+    pub data_id: i64,
+    pub split_id: i64,
+    pub evaluation_id: i64,
+    pub created_by: i64,
+    pub n_tasks_parallel: i32,
+    pub n_trials: i32,
+    pub memory_budget: i32,
+    pub timeout_overall: Option<i32>,
+    pub timeout_singlestep: Option<i32>,
+    pub random_seed: Option<i32>,
+    pub tried_algorithms_json: Option<Value>,
+    pub train_after_tuning: bool,
+}
+
+/// One algorithm with one set of parameters, tried.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = trials)]
+pub struct Trial {
+    pub id: i64,
+    pub tuning_job_id: i64,
+    /// Counts from 0 within its job.
+    pub number: i32,
+    pub algorithm: String,
+    pub parameters: Value,
+    /// `running`, `completed`, `pruned` or `failed`.
+    pub state: String,
+    pub score: Option<f64>,
+    pub interval_low: Option<f64>,
+    pub interval_high: Option<f64>,
+    pub metrics: Option<Value>,
+    /// Scores on the way, as pairs of step and score.
+    pub intermediate: Value,
+    pub note: Option<String>,
+    /// The queue's job that runs it.
+    pub run_by: i64,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// How a trial ended.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = trials)]
+pub struct TrialResult {
+    pub state: String,
+    pub parameters: Value,
+    pub score: Option<f64>,
+    pub interval_low: Option<f64>,
+    pub interval_high: Option<f64>,
+    pub metrics: Option<Value>,
+    pub intermediate: Value,
+    pub note: Option<String>,
+    pub finished_at: DateTime<Utc>,
+}
+
+/// How many trials of a job are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TrialCounts {
+    pub running: i64,
+    pub completed: i64,
+    pub pruned: i64,
+    pub failed: i64,
+}
+
+impl TrialCounts {
+    /// All of them.
+    pub fn total(&self) -> i64 {
+        self.running + self.completed + self.pruned + self.failed
+    }
+}

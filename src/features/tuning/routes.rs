@@ -1,0 +1,307 @@
+//! `/parameter_tuning_job/`.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{OpenApi, ToSchema};
+
+use super::model::{NewTuningJob, Trial, TrialCounts, TuningJob};
+use super::{service, store};
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::datasets::TrainingData;
+use crate::features::evaluation::{self, EvaluationConfig};
+use crate::features::projects::Project;
+use crate::features::task_logs::{self, TaskLink};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, delete, cancel, trials))]
+pub struct Docs;
+
+const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"];
+const MOST_TRIALS: i32 = 1_000_000;
+const MOST_TASKS: i32 = 256;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/parameter_tuning_job/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(web::resource("/parameter_tuning_job/{id}/").route(web::get().to(read)).route(web::delete().to(delete)))
+        .route("/parameter_tuning_job/{id}/cancel/", web::post().to(cancel))
+        .route("/parameter_tuning_job/{id}/trials/", web::get().to(trials));
+}
+
+/// A tuning job as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TuningJob)]
+pub struct TuningJobBody {
+    id: i64,
+    data: i64,
+    split: i64,
+    evaluation: i64,
+    status: String,
+    n_tasks_parallel: i32,
+    n_trials: i32,
+    memory_budget: i32,
+    timeout_overall: Option<i32>,
+    timeout_singlestep: Option<i32>,
+    random_seed: Option<i32>,
+    tried_algorithms_json: Option<Vec<String>>,
+    /// Version of the engine; the name is 1.x's.
+    irspack_version: Option<String>,
+    train_after_tuning: bool,
+    tuned_model: Option<i64>,
+    best_config: Option<i64>,
+    best_score: Option<f64>,
+    task_links: Vec<TaskLink>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    error: Option<String>,
+    /// What recommending the most popular items scores on the same split.
+    baseline_score: Option<f64>,
+    target_metric: String,
+    cutoff: i32,
+    n_running: i64,
+    n_completed: i64,
+    n_pruned: i64,
+    n_failed: i64,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    finished_at: Option<DateTime<Utc>>,
+}
+
+/// The fields of a new tuning job.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct TuningJobRequest {
+    data: i64,
+    split: i64,
+    evaluation: i64,
+    n_tasks_parallel: Option<i32>,
+    n_trials: Option<i32>,
+    /// Megabytes a trial may need.
+    memory_budget: Option<i32>,
+    /// Seconds for the whole search.
+    timeout_overall: Option<i32>,
+    /// Seconds for each trial.
+    timeout_singlestep: Option<i32>,
+    random_seed: Option<i32>,
+    tried_algorithms_json: Option<Vec<String>>,
+    train_after_tuning: Option<bool>,
+}
+
+/// A trial as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Trial)]
+pub struct TrialBody {
+    number: i32,
+    algorithm: String,
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// `running`, `completed`, `pruned` or `failed`.
+    status: String,
+    score: Option<f64>,
+    /// 95 % confidence interval of the score.
+    interval: Option<[f64; 2]>,
+    #[schema(value_type = Object)]
+    metrics: Option<Value>,
+    /// Pairs of step and score.
+    #[schema(value_type = Vec<Vec<f64>>)]
+    intermediate: Value,
+    note: Option<String>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    started_at: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    finished_at: Option<DateTime<Utc>>,
+    duration_seconds: Option<f64>,
+}
+
+impl From<Trial> for TrialBody {
+    fn from(trial: Trial) -> Self {
+        let seconds = trial.finished_at.map(|end| (end - trial.started_at).as_seconds_f64());
+        Self {
+            number: trial.number,
+            algorithm: trial.algorithm,
+            parameters: trial.parameters,
+            status: trial.state,
+            score: trial.score,
+            interval: trial.interval_low.zip(trial.interval_high).map(|(low, high)| [low, high]),
+            metrics: trial.metrics,
+            intermediate: trial.intermediate,
+            note: trial.note,
+            started_at: trial.started_at,
+            finished_at: trial.finished_at,
+            duration_seconds: seconds,
+        }
+    }
+}
+
+fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, task_links: Vec<TaskLink>) -> TuningJobBody {
+    let names = job.tried_algorithms_json.and_then(|names| serde_json::from_value(names).ok());
+    TuningJobBody {
+        id: job.id,
+        data: job.data_id,
+        split: job.split_id,
+        evaluation: job.evaluation_id,
+        status: job.status,
+        n_tasks_parallel: job.n_tasks_parallel,
+        n_trials: job.n_trials,
+        memory_budget: job.memory_budget,
+        timeout_overall: job.timeout_overall,
+        timeout_singlestep: job.timeout_singlestep,
+        random_seed: job.random_seed,
+        tried_algorithms_json: names,
+        irspack_version: job.engine_version,
+        train_after_tuning: job.train_after_tuning,
+        tuned_model: job.tuned_model_id,
+        best_config: job.best_config_id,
+        best_score: job.best_score,
+        task_links,
+        ins_datetime: job.ins_datetime,
+        error: job.error,
+        baseline_score: job.baseline_score,
+        target_metric: evaluation.target_metric.clone(),
+        cutoff: evaluation.cutoff,
+        n_running: counts.running,
+        n_completed: counts.completed,
+        n_pruned: counts.pruned,
+        n_failed: counts.failed,
+        started_at: job.started_at,
+        finished_at: job.finished_at,
+    }
+}
+
+async fn to_bodies(connection: &mut AsyncPgConnection, jobs: Vec<TuningJob>) -> ApiResult<Vec<TuningJobBody>> {
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    let counts: HashMap<i64, TrialCounts> = store::counts(connection, &ids).await?.into_iter().collect();
+    let evaluations = evaluation::find_evaluations(connection, jobs.iter().map(|job| job.evaluation_id).collect()).await?;
+    let mut links = task_logs::task_links(connection, ids.iter().map(|id| TuningJob::group(*id)).collect()).await?;
+    let bodies = jobs.into_iter().filter_map(|job| {
+        let evaluation = evaluations.iter().find(|evaluation| evaluation.id == job.evaluation_id)?;
+        let links = links.remove(&TuningJob::group(job.id)).unwrap_or_default();
+        let counts = counts.get(&job.id).copied().unwrap_or_default();
+        Some(to_body(job, evaluation, counts, links))
+    });
+    Ok(bodies.collect())
+}
+
+async fn to_one(connection: &mut AsyncPgConnection, job: TuningJob) -> ApiResult<TuningJobBody> {
+    to_bodies(connection, vec![job]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
+/// The tuning jobs one may see.
+#[utoipa::path(get, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job",
+    params(("id" = Option<i64>, Query), ("data" = Option<i64>, Query), ("data__project" = Option<i64>, Query),
+        ("status" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<TuningJobBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<TuningJobBody>>> {
+    let filter = store::JobFilter {
+        id: filters.id("id")?,
+        data: filters.id("data")?,
+        project: filters.id("data__project")?,
+        status: filters.choice("status", &STATUSES)?,
+    };
+    let mut connection = services.db.conn().await?;
+    let (count, jobs) = store::list(&mut connection, &principal, &filter, &page).await?;
+    Ok(web::Json(page.wrap(count, to_bodies(&mut connection, jobs).await?)?))
+}
+
+/// Start a search.
+#[utoipa::path(post, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job",
+    request_body = inline(TuningJobRequest),
+    responses((status = 201, body = TuningJobBody), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut connection = services.db.conn().await?;
+    let job = read_fields(&principal, &mut connection, body).await?;
+    let job = service::create(&mut connection, job).await?;
+    Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
+}
+
+async fn read_fields(principal: &Principal, connection: &mut AsyncPgConnection, body: Body) -> ApiResult<NewTuningJob> {
+    let mut fields = body.reader();
+    let data = fields.id("data", Missing::Required);
+    let split = fields.id("split", Missing::Required);
+    let evaluation = fields.id("evaluation", Missing::Required);
+    let algorithms = fields.nullable_texts("tried_algorithms_json", None);
+    let job = NewTuningJob {
+        data_id: data,
+        split_id: split,
+        evaluation_id: evaluation,
+        created_by: principal.user.id,
+        n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, Missing::Use(1)),
+        n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, Missing::Use(40)),
+        memory_budget: fields.integer("memory_budget", 1..=i32::MAX, Missing::Use(8_000)),
+        timeout_overall: fields.nullable_integer("timeout_overall", 1..=i32::MAX, None),
+        timeout_singlestep: fields.nullable_integer("timeout_singlestep", 1..=i32::MAX, None),
+        random_seed: fields.nullable_integer("random_seed", 0..=i32::MAX, None),
+        tried_algorithms_json: algorithms.map(Value::from),
+        train_after_tuning: fields.flag("train_after_tuning", Missing::Use(true)),
+    };
+    if let Err(error) = service::algorithm_names(job.tried_algorithms_json.as_ref()) {
+        fields.fault("tried_algorithms_json", error.to_string());
+    }
+    fields.finish()?;
+    check_references(principal, connection, &job).await?;
+    Ok(job)
+}
+
+async fn check_references(principal: &Principal, connection: &mut AsyncPgConnection, job: &NewTuningJob) -> ApiResult<()> {
+    let data: TrainingData = principal.load_referred(connection, "data", job.data_id, Role::Editor).await?;
+    if let Some(problem) = data.problem() {
+        return Err(ApiError::field("data", problem));
+    }
+    let project: Project = principal.load_referred(connection, "data", data.project_id, Role::Editor).await?;
+    let split = evaluation::split_for(connection, principal, "split", job.split_id).await?;
+    let has_time = project.time_column.is_some();
+    split.to_engine().validate(has_time).map_err(|error| ApiError::field("split", error.to_string()))?;
+    evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id).await?;
+    Ok(())
+}
+
+/// One tuning job.
+#[utoipa::path(get, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "read_parameter_tuning_job",
+    params(("id" = i64, Path)), responses((status = 200, body = TuningJobBody)))]
+async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, access.object).await?))
+}
+
+/// Delete a tuning job that is over; a live one has to be cancelled first.
+#[utoipa::path(delete, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "delete_parameter_tuning_job",
+    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "Still running")))]
+async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    if access.object.is_live() {
+        return Err(ApiError::conflict("This job is still pending or running. Cancel it before you delete it."));
+    }
+    store::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Cancel a pending or running tuning job; its finished trials stay.
+#[utoipa::path(post, path = "/parameter_tuning_job/{id}/cancel/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job_cancel",
+    params(("id" = i64, Path)), responses((status = 200, body = TuningJobBody), (status = 409, description = "Over already")))]
+async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
+    let job = service::cancel(&services, &access.object).await?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, job).await?))
+}
+
+/// The trials of a tuning job in the order of their numbers.
+#[utoipa::path(get, path = "/parameter_tuning_job/{id}/trials/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job_trials",
+    params(("id" = i64, Path)), responses((status = 200, body = Vec<TrialBody>)))]
+async fn trials(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Vec<TrialBody>>> {
+    let mut connection = services.db.conn().await?;
+    let trials = store::trials_of(&mut connection, access.object.id).await?;
+    Ok(web::Json(trials.into_iter().map(TrialBody::from).collect()))
+}

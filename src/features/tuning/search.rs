@@ -1,0 +1,270 @@
+//! A task's loop: claim a trial, run it, record it, until none is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncConnection;
+use serde_json::Value;
+
+use super::error::TuningError;
+use super::jobs::RunSearch;
+use super::model::{Trial, TrialResult, TuningJob};
+use super::{service, split_cache, store};
+use crate::features::datasets;
+use crate::features::evaluation::{self, EvaluationConfig};
+use crate::features::task_logs;
+use crate::ml::context::{Context, Interrupt};
+use crate::ml::error::MlError;
+use crate::ml::metrics::Metric;
+use crate::ml::splits::Split;
+use crate::ml::tuning::{self, Sampler, Study, Suggestion, TrialOutcome, TrialRecord, TrialState};
+use crate::platform::queue::JobContext;
+use crate::platform::services::Services;
+
+/// Why a task ended without having seen the search through.
+pub enum Stop {
+    /// The worker is going down, or the job was cancelled; a running trial stays ours to run again.
+    HandedBack,
+    Failed(TuningError),
+}
+
+impl<E: Into<TuningError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a task needs for all of its trials.
+struct Search<'a> {
+    services: &'a Services,
+    context: &'a JobContext<Services>,
+    job: TuningJob,
+    study: Study,
+    split: Arc<Split>,
+    metric: Metric,
+    cutoff: i32,
+    threads: usize,
+}
+
+/// Works on a tuning job until no trial is left.
+pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
+    let Some(search) = prepare(task, context).await? else { return Ok(()) };
+    search.record_baseline().await?;
+    let mut out_of_time = false;
+    while !out_of_time {
+        if context.cancel.is_cancelled() {
+            return Err(Stop::HandedBack);
+        }
+        let Some((trial, history)) = search.claim().await? else { break };
+        let outcome = search.attempt(&trial, history).await?;
+        search.record(&trial, outcome).await?;
+        out_of_time = search.is_out_of_time();
+    }
+    service::finish_if_done(search.services, search.job.id, Some(context.job_id), out_of_time).await?;
+    Ok(())
+}
+
+async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Result<Option<Search<'a>>, Stop> {
+    let services = &context.app;
+    let mut connection = services.db.conn().await?;
+    let Some(job) = store::find(&mut connection, task.tuning_job_id).await?.filter(TuningJob::is_live) else { return Ok(None) };
+    let data = datasets::find(&mut connection, job.data_id).await?;
+    let data = data.ok_or_else(|| TuningError::Data("The training data of this job has been deleted.".to_owned()))?;
+    let split = evaluation::find_split(&mut connection, job.split_id).await?;
+    let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.evaluation_id).await?;
+    drop(connection);
+    let split = split_cache::split_of(services, &data, &split).await?;
+    let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
+    let study = Study::new(algorithms.iter().map(|name| (*name).to_owned()).collect(), Sampler::Tpe, job.seed())?;
+    let metric = evaluation.target_metric.parse()?;
+    let search = Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
+    search.start().await?;
+    Ok(Some(search))
+}
+
+/// Parallel tasks share the cores rather than fight over them.
+fn threads(services: &Services, job: &TuningJob) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let at_once = (job.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1));
+    match services.settings.threads_per_job {
+        0 => (cores / at_once).max(1),
+        set => set,
+    }
+}
+
+impl Search<'_> {
+    fn now(&self) -> DateTime<Utc> {
+        self.services.clock.now()
+    }
+
+    async fn start(&self) -> Result<(), Stop> {
+        let mut connection = self.services.db.conn().await?;
+        if store::start(&mut connection, self.job.id, env!("CARGO_PKG_VERSION"), self.now()).await? {
+            let text = format!("Start job {} / {} trials on {} interactions.", self.job.id, self.job.n_trials, self.split.train.nnz());
+            task_logs::write(&mut connection, service::line(self.job.id, Some(self.context.job_id)), &text).await?;
+            store::announce(&mut connection, self.job.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Recommending what is popular is what every trial has to beat.
+    async fn record_baseline(&self) -> Result<(), Stop> {
+        if self.job.baseline_score.is_some() {
+            return Ok(());
+        }
+        let (split, metric, cutoff, context) = (self.split.clone(), self.metric, self.cutoff as usize, self.engine_context(None));
+        let score = blocking(move || tuning::popularity_baseline(&split, metric, cutoff, &context)).await??;
+        let mut connection = self.services.db.conn().await?;
+        store::set_baseline(&mut connection, self.job.id, score).await?;
+        store::announce(&mut connection, self.job.id).await?;
+        Ok(())
+    }
+
+    /// The next trial: the one this task was running when its worker died, or a new one. None when all are taken.
+    async fn claim(&self) -> Result<Option<(Trial, Vec<TrialRecord>)>, Stop> {
+        let mut connection = self.services.db.conn().await?;
+        let (id, run_by, now) = (self.job.id, self.context.job_id, self.now());
+        let claimed = connection
+            .transaction(async move |connection| -> Result<_, TuningError> {
+                let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(None) };
+                let history: Vec<TrialRecord> = store::trials_of(connection, id).await?.iter().map(to_record).collect();
+                if let Some(trial) = store::interrupted(connection, id, run_by).await? {
+                    return Ok(Some((trial, history)));
+                }
+                let number = history.len() as i32;
+                if number >= job.n_trials || self.is_out_of_time() {
+                    return Ok(None);
+                }
+                let Suggestion { algorithm, params } = self.study.ask(&history, number as u32)?;
+                let trial = store::begin_trial(connection, id, number, &algorithm, params, run_by, now).await?;
+                store::announce(connection, id).await?;
+                Ok(Some((trial, history)))
+            })
+            .await?;
+        Ok(claimed)
+    }
+
+    /// Runs a trial where it may block. Only going down or being cancelled is an error here: a trial that fails is an outcome.
+    async fn attempt(&self, trial: &Trial, history: Vec<TrialRecord>) -> Result<TrialOutcome, Stop> {
+        let limit = self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
+        let deadline = [limit, self.deadline()].into_iter().flatten().min();
+        let context = self.engine_context(deadline).with_memory_budget((self.job.memory_budget.max(1) as u64) << 20);
+        let suggestion = Suggestion {
+            algorithm: trial.algorithm.clone(),
+            params: trial.parameters.as_object().cloned().unwrap_or_default(),
+        };
+        let (split, study, metric, cutoff) = (self.split.clone(), self.study.clone(), self.metric, self.cutoff as usize);
+        let outcome = blocking(move || {
+            let algorithm = suggestion.algorithm.clone();
+            let mut prune = |step, score| study.should_prune(&history, &algorithm, step, score);
+            tuning::run_trial(&suggestion, &split, metric, cutoff, &context, &mut prune)
+        })
+        .await?;
+        match outcome {
+            Ok(outcome) => Ok(outcome),
+            Err(MlError::Cancelled) => Err(Stop::HandedBack),
+            Err(error) => Ok(TrialOutcome::failed(error.to_string())),
+        }
+    }
+
+    async fn record(&self, trial: &Trial, outcome: TrialOutcome) -> Result<(), Stop> {
+        let state = state_word(outcome.state);
+        let mut parameters = trial.parameters.as_object().cloned().unwrap_or_default();
+        parameters.extend(outcome.params);
+        let result = TrialResult {
+            state: state.to_owned(),
+            parameters: Value::Object(parameters),
+            score: outcome.score.filter(|score| score.is_finite()),
+            interval_low: outcome.interval.map(|(low, _)| low),
+            interval_high: outcome.interval.map(|(_, high)| high),
+            metrics: Some(outcome.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))).collect()),
+            intermediate: service::intermediate_json(&outcome.intermediate),
+            note: outcome.note,
+            finished_at: self.now(),
+        };
+        let text = service::trial_line(
+            trial.number,
+            &trial.algorithm,
+            &result.parameters,
+            state,
+            self.metric.as_str(),
+            self.cutoff,
+            result.score,
+            result.note.as_deref(),
+        );
+        let (id, queue_job, trial_id) = (self.job.id, self.context.job_id, trial.id);
+        let best = (state == "completed").then_some(result.score).flatten();
+        let mut connection = self.services.db.conn().await?;
+        connection
+            .transaction(async move |connection| -> Result<(), TuningError> {
+                if !store::end_trial(connection, trial_id, &result).await? {
+                    return Ok(());
+                }
+                if let Some(score) = best {
+                    store::raise_best(connection, id, score).await?;
+                }
+                task_logs::write(connection, service::line(id, Some(queue_job)), &text).await?;
+                Ok(store::announce(connection, id).await?)
+            })
+            .await?;
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<DateTime<Utc>> {
+        let seconds = self.job.timeout_overall?;
+        Some(self.job.started_at.unwrap_or_else(|| self.now()) + Duration::from_secs(u64::from(seconds.unsigned_abs())))
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= self.now())
+    }
+
+    fn engine_context(&self, deadline: Option<DateTime<Utc>>) -> Context {
+        let (flag, clock) = (self.context.cancel.flag(), self.services.clock.clone());
+        let interrupt = move || {
+            if flag.load(std::sync::atomic::Ordering::Relaxed) {
+                Some(Interrupt::Cancelled)
+            } else if deadline.is_some_and(|deadline| deadline <= clock.now()) {
+                Some(Interrupt::TimedOut)
+            } else {
+                None
+            }
+        };
+        Context::new(self.job.seed(), self.threads).with_interrupt(Arc::new(interrupt))
+    }
+}
+
+fn state_word(state: TrialState) -> &'static str {
+    match state {
+        TrialState::Running => "running",
+        TrialState::Complete => "completed",
+        TrialState::Pruned => "pruned",
+        TrialState::Failed => "failed",
+    }
+}
+
+fn to_record(trial: &Trial) -> TrialRecord {
+    let state = match trial.state.as_str() {
+        "running" => TrialState::Running,
+        "completed" => TrialState::Complete,
+        "pruned" => TrialState::Pruned,
+        _ => TrialState::Failed,
+    };
+    let pair = |pair: &Value| Some((pair.get(0)?.as_u64()? as u32, pair.get(1)?.as_f64()?));
+    TrialRecord {
+        number: trial.number.unsigned_abs(),
+        algorithm: trial.algorithm.clone(),
+        params: trial.parameters.as_object().cloned().unwrap_or_default(),
+        state,
+        score: trial.score,
+        intermediate: trial.intermediate.as_array().into_iter().flatten().filter_map(pair).collect(),
+    }
+}
+
+/// Runs heavy work on a thread that may block; a panic there is the task's failure, not the worker's.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TuningError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| TuningError::Data(format!("The engine stopped unexpectedly: {error}. Please report this.")))
+}

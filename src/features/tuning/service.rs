@@ -1,0 +1,159 @@
+//! Decisions about searches: what a job may ask for, when it is over, what comes of it.
+
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::{Value, json};
+
+use super::error::TuningError;
+use super::jobs::RunSearch;
+use super::model::{NewTuningJob, Trial, TrialCounts, TuningJob};
+use super::store;
+use crate::features::model_configs;
+use crate::features::models;
+use crate::features::task_logs::{self, Line};
+use crate::ml::algorithms;
+use crate::platform::queue::{self, EnqueueOptions};
+use crate::platform::services::Services;
+
+/// Searched when a job names no algorithms.
+const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommender", "TopPopRecommender"];
+
+/// The class names a list of algorithm names stands for.
+pub fn algorithm_names(asked: Option<&Value>) -> Result<Vec<&'static str>, TuningError> {
+    let asked: Vec<&str> = asked.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let asked = if asked.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { asked };
+    let mut names = Vec::new();
+    for name in asked {
+        let info = algorithms::find(name).map_err(|error| TuningError::UnknownAlgorithm(error.to_string()))?;
+        if !names.contains(&info.name) {
+            names.push(info.name);
+        }
+    }
+    Ok(names)
+}
+
+/// Stores a job and hands its tasks to the queue, both or neither.
+pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Result<TuningJob, TuningError> {
+    connection
+        .transaction(async move |connection| {
+            let job = store::insert(connection, job).await?;
+            for task in 0..job.n_tasks_parallel.min(job.n_trials) {
+                let options = EnqueueOptions { group_key: Some(TuningJob::group(job.id)), ..EnqueueOptions::default() };
+                queue::enqueue(connection, &RunSearch { tuning_job_id: job.id, task }, options).await?;
+            }
+            Ok(job)
+        })
+        .await
+}
+
+/// Cancels a live job: its tasks stop at once, its finished trials stay.
+pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, TuningError> {
+    let mut connection = services.db.conn().await?;
+    let (id, now) = (job.id, services.clock.now());
+    let ended = connection
+        .transaction(async move |connection| -> Result<bool, TuningError> {
+            let ended = store::end(connection, id, "CANCELLED", Some("Cancelled by a user."), now).await?;
+            if ended {
+                store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
+                queue::cancel_group(connection, &TuningJob::group(id)).await?;
+                task_logs::write(connection, line(id, None), "The job was cancelled.").await?;
+                store::announce(connection, id).await?;
+            }
+            Ok(ended)
+        })
+        .await?;
+    if !ended {
+        return Err(TuningError::Over(job.status.to_lowercase()));
+    }
+    store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
+}
+
+/// Where a line of the log belongs.
+pub fn line(tuning_job_id: i64, job_id: Option<i64>) -> Line {
+    Line { job_id, tuning_job_id: Some(tuning_job_id), trained_model_id: None }
+}
+
+/// Ends the job if no trial is left to run or running: the best trial becomes a configuration and, if asked, a model.
+pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>, out_of_time: bool) -> Result<(), TuningError> {
+    let mut connection = services.db.conn().await?;
+    let now = services.clock.now();
+    connection
+        .transaction(async move |connection| -> Result<(), TuningError> {
+            let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
+            let trials = store::trials_of(connection, id).await?;
+            let left = !out_of_time && (trials.len() as i64) < i64::from(job.n_trials);
+            if left || trials.iter().any(|trial| trial.state == "running") {
+                return Ok(());
+            }
+            match best_of(&trials) {
+                Some(best) => succeed(connection, &job, best, queue_job).await?,
+                None => fail(connection, &job, &trials, queue_job).await?,
+            }
+            let status = if best_of(&trials).is_some() { "COMPLETED" } else { "FAILED" };
+            let error = best_of(&trials).is_none().then(|| nothing_found(&trials).to_string());
+            store::end(connection, id, status, error.as_deref(), now).await?;
+            store::announce(connection, id).await?;
+            Ok(())
+        })
+        .await
+}
+
+fn best_of(trials: &[Trial]) -> Option<&Trial> {
+    let scored = trials.iter().filter(|trial| trial.state == "completed" && trial.score.is_some_and(|score| score > 0.0));
+    // Of equal scores the earlier trial wins.
+    scored.rev().max_by(|a, b| a.score.partial_cmp(&b.score).unwrap_or(std::cmp::Ordering::Equal))
+}
+
+async fn succeed(connection: &mut AsyncPgConnection, job: &TuningJob, best: &Trial, queue_job: Option<i64>) -> Result<(), TuningError> {
+    let name = format!("Tuning Result of job {}", job.id);
+    let parameters = best.parameters.as_object().cloned().unwrap_or_default();
+    let configuration = model_configs::create_for_data(connection, job.data_id, &name, &best.algorithm, parameters).await?;
+    let score = best.score.unwrap_or_default();
+    let text = format!("Job {} complete: best score {score:.6} by trial {}.", job.id, best.number);
+    task_logs::write(connection, line(job.id, queue_job), &text).await?;
+    let found = format!("Found best configuration: {} / {}", best.algorithm, best.parameters);
+    task_logs::write(connection, line(job.id, queue_job), &found).await?;
+    let model = match job.train_after_tuning {
+        true => Some(models::create(connection, configuration, job.data_id).await?.id),
+        false => None,
+    };
+    Ok(store::set_result(connection, job.id, score, configuration, model).await?)
+}
+
+async fn fail(connection: &mut AsyncPgConnection, job: &TuningJob, trials: &[Trial], queue_job: Option<i64>) -> Result<(), TuningError> {
+    task_logs::write(connection, line(job.id, queue_job), &nothing_found(trials).to_string()).await?;
+    Ok(())
+}
+
+fn nothing_found(trials: &[Trial]) -> TuningError {
+    let last = trials.iter().rev().find_map(|trial| trial.note.clone());
+    let hint = last.map_or_else(
+        || "Check that the held-out part of the data is not empty.".to_owned(),
+        |note| format!("The last one said: {note}"),
+    );
+    TuningError::NothingFound { trials: trials.len() as i64, hint }
+}
+
+/// How a job stands, for those who watch it.
+pub async fn snapshot(connection: &mut AsyncPgConnection, id: i64) -> Result<Option<(TuningJob, TrialCounts)>, TuningError> {
+    let Some(job) = store::find(connection, id).await? else { return Ok(None) };
+    let counts = store::counts(connection, &[id]).await?.into_iter().next().map(|(_, counts)| counts).unwrap_or_default();
+    Ok(Some((job, counts)))
+}
+
+/// The line of the log for a finished trial, as 1.x's clients parse it.
+pub fn trial_line(number: i32, algorithm: &str, parameters: &Value, state: &str, metric: &str, cutoff: i32, score: Option<f64>, note: Option<&str>) -> String {
+    let state = if state == "completed" { "COMPLETE".to_owned() } else { state.to_uppercase() };
+    let mut text = format!("Trial {number} with {algorithm} / {parameters}: {state}.");
+    if let Some(score) = score {
+        text.push_str(&format!("\n{metric}@{cutoff}={score}"));
+    }
+    if let Some(note) = note {
+        text.push_str(&format!("\n{note}"));
+    }
+    text
+}
+
+/// Stored intermediate scores.
+pub fn intermediate_json(scores: &[(u32, f64)]) -> Value {
+    scores.iter().map(|(step, score)| json!([step, score])).collect()
+}

@@ -1,0 +1,35 @@
+//! The upload of a job, read and split once per process rather than once per task or trial.
+
+use std::sync::{Arc, LazyLock, Weak};
+
+use tokio::sync::Mutex;
+
+use super::error::TuningError;
+use crate::features::datasets::{self, TrainingData};
+use crate::features::evaluation::SplitConfig;
+use crate::ml::splits::{self, Split};
+use crate::platform::services::Services;
+
+/// What makes two splits the same: the bytes of the upload and every field of the configuration.
+type Key = String;
+
+/// Weak: the memory is free again when the last task that uses it ends.
+static LAST: LazyLock<Mutex<Vec<(Key, Weak<Split>)>>> = LazyLock::new(Mutex::default);
+
+/// The split of an upload. Tasks that ask at once wait for the first one's answer.
+pub async fn split_of(services: &Services, data: &TrainingData, config: &SplitConfig) -> Result<Arc<Split>, TuningError> {
+    let config = config.to_engine();
+    let key = format!("{}:{:?}:{config:?}", data.id, data.sha256);
+    let mut known = LAST.lock().await;
+    known.retain(|(_, split)| split.strong_count() > 0);
+    if let Some(split) = known.iter().find(|(other, _)| *other == key).and_then(|(_, split)| split.upgrade()) {
+        return Ok(split);
+    }
+    let log = datasets::load_log(services, data).await.map_err(|error| TuningError::Data(error.to_string()))?;
+    let split = tokio::task::spawn_blocking(move || splits::split(&log, &config))
+        .await
+        .map_err(|error| TuningError::Data(format!("The data could not be split: {error}")))??;
+    let split = Arc::new(split);
+    known.push((key, Arc::downgrade(&split)));
+    Ok(split)
+}

@@ -1,0 +1,260 @@
+//! SQL of tuning jobs and trials.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Map, Value};
+
+use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{projects, training_data, trials, tuning_jobs};
+
+impl Guarded for TuningJob {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64, i64)> = tuning_jobs::table
+            .inner_join(training_data::table.inner_join(projects::table))
+            .filter(tuning_jobs::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id, projects::id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(job, organisation_id, project_id)| (job, Ownership { organisation_id, project_id: Some(project_id) })))
+    }
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub id: Option<i64>,
+    pub data: Option<i64>,
+    pub project: Option<i64>,
+    pub status: Option<String>,
+}
+
+/// One page of the jobs a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: &JobFilter,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<TuningJob>)> {
+    let query = || {
+        let mut query = tuning_jobs::table.inner_join(training_data::table.inner_join(projects::table)).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), filter.project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = filter.id {
+            query = query.filter(tuning_jobs::id.eq(id));
+        }
+        if let Some(data) = filter.data {
+            query = query.filter(tuning_jobs::data_id.eq(data));
+        }
+        if let Some(status) = filter.status.clone() {
+            query = query.filter(tuning_jobs::status.eq(status));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((tuning_jobs::ins_datetime.desc(), tuning_jobs::id.desc()))
+        .select(TuningJob::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> QueryResult<TuningJob> {
+    diesel::insert_into(tuning_jobs::table).values(job).returning(TuningJob::as_returning()).get_result(connection).await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(tuning_jobs::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TuningJob>> {
+    tuning_jobs::table.find(id).select(TuningJob::as_select()).first(connection).await.optional()
+}
+
+/// The same, holding the row until the transaction ends: claims and the end of a job happen one after the other.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TuningJob>> {
+    tuning_jobs::table.find(id).select(TuningJob::as_select()).for_update().first(connection).await.optional()
+}
+
+/// PENDING → RUNNING. False when it runs or is over already.
+pub async fn start(connection: &mut AsyncPgConnection, id: i64, engine_version: &str, at: DateTime<Utc>) -> QueryResult<bool> {
+    let changed = diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::status.eq("PENDING"))))
+        .set((
+            tuning_jobs::status.eq("RUNNING"),
+            tuning_jobs::started_at.eq(at),
+            tuning_jobs::engine_version.eq(engine_version),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Ends a job that is still live. False when it was over already.
+pub async fn end(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    status: &str,
+    error: Option<&str>,
+    at: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let live = tuning_jobs::id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"]));
+    let changed = diesel::update(tuning_jobs::table.filter(live))
+        .set((tuning_jobs::status.eq(status), tuning_jobs::error.eq(error), tuning_jobs::finished_at.eq(at)))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Records what the search found.
+pub async fn set_result(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    best_score: f64,
+    best_config_id: i64,
+    tuned_model_id: Option<i64>,
+) -> QueryResult<()> {
+    diesel::update(tuning_jobs::table.find(id))
+        .set((
+            tuning_jobs::best_score.eq(best_score),
+            tuning_jobs::best_config_id.eq(best_config_id),
+            tuning_jobs::tuned_model_id.eq(tuned_model_id),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn set_baseline(connection: &mut AsyncPgConnection, id: i64, score: f64) -> QueryResult<()> {
+    diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::baseline_score.is_null())))
+        .set(tuning_jobs::baseline_score.eq(score))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Raises the best score so far.
+pub async fn raise_best(connection: &mut AsyncPgConnection, id: i64, score: f64) -> QueryResult<()> {
+    let lower = tuning_jobs::best_score.is_null().or(tuning_jobs::best_score.lt(score));
+    diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id)).filter(lower))
+        .set(tuning_jobs::best_score.eq(score))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// All trials of a job in the order of their numbers.
+pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<Vec<Trial>> {
+    trials::table
+        .filter(trials::tuning_job_id.eq(job))
+        .order(trials::number)
+        .select(Trial::as_select())
+        .load(connection)
+        .await
+}
+
+/// How many trials are in which state, for each of the jobs that has any.
+pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryResult<Vec<(i64, TrialCounts)>> {
+    let rows: Vec<(i64, String, i64)> = trials::table
+        .filter(trials::tuning_job_id.eq_any(jobs))
+        .group_by((trials::tuning_job_id, trials::state))
+        .select((trials::tuning_job_id, trials::state, count_star()))
+        .load(connection)
+        .await?;
+    let mut counts: Vec<(i64, TrialCounts)> = jobs.iter().map(|job| (*job, TrialCounts::default())).collect();
+    for (job, state, count) in rows {
+        if let Some((_, of_job)) = counts.iter_mut().find(|(id, _)| *id == job) {
+            match state.as_str() {
+                "running" => of_job.running = count,
+                "completed" => of_job.completed = count,
+                "pruned" => of_job.pruned = count,
+                _ => of_job.failed = count,
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// A trial this queue job had begun before its worker died.
+pub async fn interrupted(connection: &mut AsyncPgConnection, job: i64, run_by: i64) -> QueryResult<Option<Trial>> {
+    trials::table
+        .filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)).and(trials::state.eq("running")))
+        .order(trials::number)
+        .select(Trial::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+pub async fn begin_trial(
+    connection: &mut AsyncPgConnection,
+    job: i64,
+    number: i32,
+    algorithm: &str,
+    parameters: Map<String, Value>,
+    run_by: i64,
+    at: DateTime<Utc>,
+) -> QueryResult<Trial> {
+    diesel::insert_into(trials::table)
+        .values((
+            trials::tuning_job_id.eq(job),
+            trials::number.eq(number),
+            trials::algorithm.eq(algorithm),
+            trials::parameters.eq(Value::Object(parameters)),
+            trials::state.eq("running"),
+            trials::run_by.eq(run_by),
+            trials::started_at.eq(at),
+        ))
+        .returning(Trial::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Records the end of a trial. False when it had ended before: a trial counts once.
+pub async fn end_trial(connection: &mut AsyncPgConnection, trial: i64, result: &TrialResult) -> QueryResult<bool> {
+    let changed = diesel::update(trials::table.filter(trials::id.eq(trial).and(trials::state.eq("running"))))
+        .set(result)
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Ends the running trials of a job (of one queue job only, when given) without a result.
+pub async fn abandon_trials(
+    connection: &mut AsyncPgConnection,
+    job: i64,
+    run_by: Option<i64>,
+    note: &str,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let mut running = diesel::update(trials::table)
+        .filter(trials::tuning_job_id.eq(job).and(trials::state.eq("running")))
+        .set((trials::state.eq("failed"), trials::note.eq(note), trials::finished_at.eq(at)))
+        .into_boxed();
+    if let Some(run_by) = run_by {
+        running = running.filter(trials::run_by.eq(run_by));
+    }
+    running.execute(connection).await?;
+    Ok(())
+}
+
+/// Tells everybody who watches that something about this job changed. Sent when the transaction commits.
+pub async fn announce(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<()> {
+    let payload = serde_json::json!({ "kind": "tuning", "tuning_job_id": job }).to_string();
+    diesel::sql_query("SELECT pg_notify('recotem_live', $1)")
+        .bind::<diesel::sql_types::Text, _>(payload)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
