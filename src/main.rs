@@ -1,1 +1,7 @@
-fn main(){}
+//! The `recotem` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    recotem::cli::run()
+}

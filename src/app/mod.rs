@@ -2,12 +2,13 @@
 
 pub mod api_docs;
 mod authentication;
-mod builder;
+mod boot;
 mod headers;
 mod jobs;
 pub mod roles;
 mod routes;
 mod spa;
+mod throttling;
 
-pub use builder::{BootError, Boot, boot};
-pub use routes::configure;
+pub use boot::{Boot, BootError};
+pub use roles::RoleError;

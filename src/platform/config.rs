@@ -138,6 +138,9 @@ const LEGACY_VARIABLES: [(&str, &str); 12] = [
     ("CORS_ALLOWED_ORIGINS", "cors_allowed_origins"),
 ];
 
+/// Variables with our prefix that are options of single commands or of the tests.
+const NOT_SETTINGS: [&str; 3] = ["config", "superuser_password", "shared"];
+
 impl Settings {
     /// Reads the defaults, the file (`config.toml` in the working directory unless another is named) and the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -154,7 +157,7 @@ impl Settings {
             }
         }
         figment
-            .merge(Env::prefixed("RECOTEM_").filter(|key| !key.as_str().eq_ignore_ascii_case("shared")).split("__"))
+            .merge(Env::prefixed("RECOTEM_").filter(|key| !NOT_SETTINGS.iter().any(|other| key.as_str().eq_ignore_ascii_case(other))).split("__"))
             .extract()
             .map_err(|error| Box::new(error).into())
     }

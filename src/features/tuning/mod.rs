@@ -11,6 +11,6 @@ mod split_cache;
 mod store;
 
 pub use jobs::RunSearch;
-pub use model::{Trial, TuningJob};
+pub use model::{Trial, TrialCounts, TuningJob};
 pub use routes::{Docs, routes};
 pub use service::snapshot;

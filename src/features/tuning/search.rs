@@ -224,9 +224,9 @@ impl Search<'_> {
         let (flag, clock) = (self.context.cancel.flag(), self.services.clock.clone());
         let interrupt = move || {
             if flag.load(std::sync::atomic::Ordering::Relaxed) {
-                Some(Interrupt::Cancelled)
+                Some(Interrupt::Cancel)
             } else if deadline.is_some_and(|deadline| deadline <= clock.now()) {
-                Some(Interrupt::TimedOut)
+                Some(Interrupt::TimeOut)
             } else {
                 None
             }

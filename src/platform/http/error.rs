@@ -124,6 +124,11 @@ impl ApiError {
         )
     }
 
+    /// The answer itself, where no extractor or handler turns it into one.
+    pub fn into_answer(self) -> HttpResponse {
+        self.error_response()
+    }
+
     /// The status this answers with.
     pub fn status(&self) -> StatusCode {
         self.status

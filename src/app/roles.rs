@@ -1,0 +1,137 @@
+//! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
+
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Compress, Condition, from_fn};
+use actix_web::{App, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+
+use super::throttling::Throttles;
+use super::{headers, jobs, routes};
+use crate::features::live_updates::Hub;
+use crate::features::models::ModelCache;
+use crate::platform::queue::{self, Worker, WorkerOptions};
+use crate::platform::services::Services;
+
+/// Seconds requests in flight may take to finish after a stop signal.
+const GRACE_SECONDS: u64 = 20;
+
+/// Why a role ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    /// The address is taken or not ours to use.
+    #[error("Cannot listen on {address}: {cause}. Choose another address with --bind.")]
+    Bind { address: String, cause: std::io::Error },
+    /// The server broke.
+    #[error("The server stopped: {0}")]
+    Server(std::io::Error),
+}
+
+/// Which parts of `serve` run in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    pub worker: bool,
+    pub scheduler: bool,
+}
+
+/// A server that listens already, so that its address is known.
+pub struct Listening {
+    server: actix_web::dev::Server,
+    handle: ServerHandle,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl Listening {
+    /// Serves until `stop` is cancelled, then finishes the requests in flight.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
+        let handle = self.handle;
+        let watcher = tokio::spawn(async move {
+            stop.cancelled().await;
+            handle.stop(true).await;
+        });
+        let result = self.server.await.map_err(RoleError::Server);
+        watcher.abort();
+        result
+    }
+}
+
+/// Starts listening with everything a browser or a program can ask for.
+pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
+    let hub = web::Data::new(Hub::start(&services.db, stop.clone()));
+    let settings = &services.settings;
+    let throttles = Throttles::new(&settings.throttle, services.clock.clone(), settings.trust_forwarded_for);
+    let throttles = web::Data::new(throttles);
+    listen_with(services, move |config| {
+        config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);
+    })
+}
+
+/// Starts listening for predictions only.
+pub fn listen_for_inference(services: &Services) -> Result<Listening, RoleError> {
+    listen_with(services, |config| {
+        config.configure(routes::inference_only);
+    })
+}
+
+fn listen_with(
+    services: &Services,
+    configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> Result<Listening, RoleError> {
+    let settings = services.settings.clone();
+    let data = web::Data::new(services.clone());
+    let models = web::Data::from(Arc::new(ModelCache::new(settings.model_cache_bytes)));
+    let origins = settings.cors_allowed_origins.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .app_data(models.clone())
+            .wrap(Compress::default())
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .wrap(headers::defaults())
+            .wrap(from_fn(headers::trace))
+            .configure(configure.clone())
+    })
+    .shutdown_timeout(GRACE_SECONDS)
+    .disable_signals();
+    let server = server.bind(&settings.bind).map_err(|cause| RoleError::Bind { address: settings.bind.clone(), cause })?;
+    let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
+    let server = server.run();
+    Ok(Listening { handle: server.handle(), server, address })
+}
+
+fn cors(origins: &[String]) -> actix_cors::Cors {
+    let cors = actix_cors::Cors::default()
+        .allowed_methods(["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
+        .allowed_headers(["accept", "authorization", "content-type", "user-agent", "x-api-key", "x-csrftoken", "x-requested-with"])
+        .supports_credentials()
+        .max_age(86_400);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// Runs the whole product: API, UI, inference, and the parts asked for.
+pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop: &CancellationToken) -> Result<(), RoleError> {
+    let working = parts.worker.then(|| tokio::spawn(work(services.clone(), stop.clone())));
+    let scheduling = parts.scheduler.then(|| tokio::spawn(schedule(services.clone(), stop.clone())));
+    let result = listening.run(stop.clone()).await;
+    // Whatever ended the server ends the rest.
+    stop.cancel();
+    for part in [working, scheduling].into_iter().flatten() {
+        if let Err(error) = part.await {
+            tracing::error!(%error, "a part of the program stopped unexpectedly");
+        }
+    }
+    result
+}
+
+/// Runs background jobs until told to stop.
+pub async fn work(services: Services, stop: CancellationToken) {
+    let options = WorkerOptions { concurrency: services.settings.worker_concurrency.max(1), ..WorkerOptions::default() };
+    Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
+}
+
+/// Keeps the queue tidy until told to stop. Any number may run; one leads.
+pub async fn schedule(services: Services, stop: CancellationToken) {
+    queue::maintain(services.db, services.clock, stop).await;
+}

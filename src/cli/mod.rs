@@ -1,0 +1,71 @@
+//! The command line: one file per subcommand.
+
+mod create_superuser;
+mod demo;
+mod infer;
+mod migrate;
+mod openapi;
+mod scheduler;
+mod serve;
+mod server_options;
+mod wait_db;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// From a file of user–item interactions to tuned, compared, deployed recommendations.
+///
+/// `recotem serve` alone is the whole product: without a database URL it runs a private PostgreSQL in its data
+/// directory. `recotem demo` shows everything on sample data.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run API, UI, inference, a worker and the scheduler in one process
+    Serve(serve::Args),
+    /// Run background jobs only
+    Worker(worker::Args),
+    /// Run the scheduler only; any number may run, one leads
+    Scheduler(scheduler::Args),
+    /// Answer predictions only
+    Infer(infer::Args),
+    /// Show the whole flow on sample data or on a file of yours
+    Demo(demo::Args),
+    /// Bring the database schema up to date
+    Migrate(migrate::Args),
+    /// Wait until the database answers
+    WaitDb(wait_db::Args),
+    /// Make a user who may do everything
+    CreateSuperuser(create_superuser::Args),
+    /// Print the OpenAPI document of the API
+    Openapi(openapi::Args),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Worker(args) => worker::run(args),
+        Command::Scheduler(args) => scheduler::run(args),
+        Command::Infer(args) => infer::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Migrate(args) => migrate::run(args),
+        Command::WaitDb(args) => wait_db::run(args),
+        Command::CreateSuperuser(args) => create_superuser::run(args),
+        Command::Openapi(args) => openapi::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("recotem: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `recotem scheduler`.
+
+use super::server_options::{ServerOptions, block_on};
+use crate::app::{Boot, roles};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let settings = args.server.settings()?;
+    block_on(&settings.clone(), async |stop| {
+        let boot = Boot::connect(settings).await?;
+        roles::schedule(boot.services.clone(), stop).await;
+        boot.close().await;
+        Ok(())
+    })
+}

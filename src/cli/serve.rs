@@ -1,0 +1,40 @@
+//! `recotem serve`.
+
+use super::server_options::{ServerOptions, block_on};
+use crate::app::roles::{self, Parts};
+use crate::app::Boot;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Address and port to listen on [env: RECOTEM_BIND] [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    bind: Option<String>,
+    /// Leave background jobs to `recotem worker`
+    #[arg(long)]
+    no_worker: bool,
+    /// Leave schedules to `recotem scheduler`
+    #[arg(long)]
+    no_scheduler: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut settings = args.server.settings()?;
+    if let Some(bind) = args.bind {
+        settings.bind = bind;
+    }
+    block_on(&settings.clone(), async |stop| {
+        let boot = Boot::complete(settings).await?;
+        let result = serve(&boot, args.no_worker, args.no_scheduler, &stop).await;
+        boot.close().await;
+        result
+    })
+}
+
+async fn serve(boot: &Boot, no_worker: bool, no_scheduler: bool, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
+    let listening = roles::listen(&boot.services, stop)?;
+    println!("Recotem is ready on http://{}", listening.address);
+    let parts = Parts { worker: !no_worker, scheduler: !no_scheduler };
+    Ok(roles::serve(&boot.services, listening, parts, stop).await?)
+}

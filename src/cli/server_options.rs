@@ -1,0 +1,70 @@
+//! What every command that needs the database takes, and how such a command runs.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::config::Settings;
+use crate::platform::telemetry;
+
+/// Options shared by all roles; each is also a setting (see config.example.toml).
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServerOptions {
+    /// Settings file; `config.toml` in the working directory when there is one
+    #[arg(long, env = "RECOTEM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Uploads, models, the generated secret and the private PostgreSQL live here [env: RECOTEM_DATA_DIR] [default: data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A PostgreSQL to use; without it the program starts and owns a private one in its data directory [env: DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+impl ServerOptions {
+    /// Settings with these options on top.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        if let Some(data_dir) = &self.data_dir {
+            settings.data_dir.clone_from(data_dir);
+        }
+        // The private PostgreSQL and its clients change folders on their own account: only a whole path means the same to all.
+        settings.data_dir = std::path::absolute(&settings.data_dir)?;
+        if let Some(url) = &self.database_url {
+            settings.database_url = Some(url.clone());
+        }
+        Ok(settings)
+    }
+}
+
+/// Runs a command to its end on a multi-threaded runtime, with logging started.
+pub fn block_on<F: Future<Output = anyhow::Result<()>>>(settings: &Settings, command: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()> {
+    telemetry::start(settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(stop.clone()));
+        command(stop).await
+    })
+}
+
+/// SIGTERM and Ctrl-C ask for an orderly end; a second one ends at once.
+async fn cancel_on_signal(stop: CancellationToken) {
+    signal().await;
+    tracing::info!("stopping: finishing what is in flight");
+    stop.cancel();
+    signal().await;
+    tracing::warn!("stopping at once");
+    std::process::exit(130);
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
