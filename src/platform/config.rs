@@ -210,7 +210,8 @@ pub fn random_text(bytes: usize) -> std::io::Result<SecretString> {
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(buffer).into())
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that only its owner may read, whole or not at all.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let sibling = path.with_extension("new");
