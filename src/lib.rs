@@ -1,1 +1,4 @@
+//! Recotem: from a file of user-item interactions to tuned, compared and deployed recommendations.
+
 pub mod ml;
+pub mod platform;
