@@ -144,14 +144,7 @@ impl TrainedModel {
         codes
     }
 
-    fn rank(
-        &self,
-        scores: &[f32],
-        cutoff: usize,
-        allow: Option<&[String]>,
-        deny: &[String],
-        seen: &[u32],
-    ) -> Recommendations {
+    fn rank(&self, scores: &[f32], cutoff: usize, allow: Option<&[String]>, deny: &[String], seen: &[u32]) -> Recommendations {
         let allow = allow.map(|ids| self.codes(ids));
         let candidates = Candidates { allow: allow.as_deref(), deny: &self.codes(deny), seen };
         let best = top_k(scores, cutoff, &candidates);

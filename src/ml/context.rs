@@ -136,11 +136,8 @@ fn pool(threads: usize) -> Option<Arc<rayon::ThreadPool>> {
         return Some(Arc::clone(pool));
     }
     // When the system gives no threads, rayon's global pool (or the caller's) does the work instead.
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(move |i| format!("ml-{threads}-{i}"))
-        .build()
-        .ok()?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |i| format!("ml-{threads}-{i}")).build().ok()?;
     let pool = Arc::new(pool);
     pools.insert(threads, Arc::clone(&pool));
     Some(pool)

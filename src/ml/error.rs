@@ -77,10 +77,6 @@ pub enum MlError {
 impl MlError {
     /// Shorthand for a parameter outside of its domain.
     pub fn bad_parameter(algorithm: &str, name: &str, reason: impl Into<String>) -> Self {
-        MlError::BadParameter {
-            algorithm: algorithm.to_owned(),
-            name: name.to_owned(),
-            reason: reason.into(),
-        }
+        MlError::BadParameter { algorithm: algorithm.to_owned(), name: name.to_owned(), reason: reason.into() }
     }
 }

@@ -50,13 +50,7 @@ pub struct Comparison {
 /// Ranks all items for every user with held-out items and measures the lists.
 ///
 /// What a user has in `train` is never listed.
-pub fn evaluate(
-    model: &dyn Recommender,
-    train: &Csr,
-    held_out: &Csr,
-    cutoff: usize,
-    ctx: &Context,
-) -> MlResult<Evaluation> {
+pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: usize, ctx: &Context) -> MlResult<Evaluation> {
     let same = |m: &Csr| m.n_rows == model.n_users() && m.n_cols == model.n_items();
     if !same(train) || !same(held_out) {
         return Err(MlError::BadInput("training and held-out matrices do not fit the model".into()));
@@ -75,8 +69,7 @@ pub fn evaluate(
     })?;
     let (per_user, lists): (Vec<_>, Vec<_>) = judged.into_iter().flatten().unzip();
     let surprise = surprise_of_items(&train.column_counts(), train.n_rows);
-    let mut evaluation =
-        Evaluation { metrics: BTreeMap::new(), users, per_user, cutoff, lists, surprise, seed: ctx.seed };
+    let mut evaluation = Evaluation { metrics: BTreeMap::new(), users, per_user, cutoff, lists, surprise, seed: ctx.seed };
     evaluation.metrics = evaluation.all_metrics();
     Ok(evaluation)
 }

@@ -31,8 +31,7 @@ impl Ids {
 
     /// Sorts and removes duplicates first.
     pub fn from_unsorted<S: AsRef<str>>(any: impl IntoIterator<Item = S>) -> MlResult<Self> {
-        let set: std::collections::BTreeSet<String> =
-            any.into_iter().map(|s| s.as_ref().to_owned()).collect();
+        let set: std::collections::BTreeSet<String> = any.into_iter().map(|s| s.as_ref().to_owned()).collect();
         Ids::from_sorted(set)
     }
 

@@ -81,12 +81,7 @@ impl Domain {
 
 /// A JSON number as a whole number, when it is one.
 fn as_whole(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| {
-        value
-            .as_f64()
-            .filter(|f| f.fract() == 0.0 && f.abs() < 9.0e15)
-            .map(|f| f as i64)
-    })
+    value.as_i64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9.0e15).map(|f| f as i64))
 }
 
 fn range_problem(empty: bool, bad_log: bool, log_message: &str) -> Option<String> {

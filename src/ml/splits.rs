@@ -3,8 +3,8 @@
 //! The unit is the distinct pair of user and item; a pair that occurs several times counts at its
 //! first time, because from then on the item is known to the user and would not be recommended.
 
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -201,12 +201,7 @@ fn last_per_user(pairs: &Pairs, tested: &[bool], cfg: &SplitConfig) -> Vec<Fate>
     })
 }
 
-fn hold_out_per_user(
-    pairs: &Pairs,
-    tested: &[bool],
-    cfg: &SplitConfig,
-    mut arrange: impl FnMut(&mut Vec<usize>),
-) -> Vec<Fate> {
+fn hold_out_per_user(pairs: &Pairs, tested: &[bool], cfg: &SplitConfig, mut arrange: impl FnMut(&mut Vec<usize>)) -> Vec<Fate> {
     let mut fate = vec![Fate::Train; pairs.matrix.nnz()];
     for user in (0..pairs.matrix.n_rows).filter(|&u| tested[u]) {
         let mut order: Vec<usize> = (pairs.matrix.indptr[user]..pairs.matrix.indptr[user + 1]).collect();

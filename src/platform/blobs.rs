@@ -22,7 +22,11 @@ impl Blobs {
     pub fn path(&self, key: &str) -> io::Result<PathBuf> {
         let relative = Path::new(key);
         let plain = !key.is_empty() && relative.components().all(|part| matches!(part, Component::Normal(_)));
-        if plain { Ok(self.root.join(relative)) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store")) }
+        if plain {
+            Ok(self.root.join(relative))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store"))
+        }
     }
 
     /// A file of its own to write to before its key is decided; it vanishes when dropped without [`Blobs::keep`].

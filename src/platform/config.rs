@@ -16,7 +16,9 @@ pub enum ConfigError {
     #[error("The configuration could not be read: {0}. Compare with config.example.toml.")]
     Unreadable(#[from] Box<figment::Error>),
     /// Production without a real secret.
-    #[error("In production mode set SECRET_KEY to at least 32 random characters, for example the output of `openssl rand -base64 48`.")]
+    #[error(
+        "In production mode set SECRET_KEY to at least 32 random characters, for example the output of `openssl rand -base64 48`."
+    )]
     WeakSecret,
     /// The data directory cannot be used.
     #[error("The data directory {path} cannot be used: {cause}. Choose another with --data-dir.")]
@@ -90,7 +92,13 @@ pub struct ThrottleRates {
 impl Default for ThrottleRates {
     fn default() -> Self {
         let per_minute = |requests| Rate { requests, window: std::time::Duration::from_secs(60) };
-        Self { anon: per_minute(20), user: per_minute(100), login: per_minute(5), recommendation: per_minute(30), inference: per_minute(100) }
+        Self {
+            anon: per_minute(20),
+            user: per_minute(100),
+            login: per_minute(5),
+            recommendation: per_minute(30),
+            inference: per_minute(100),
+        }
     }
 }
 
@@ -157,7 +165,11 @@ impl Settings {
             }
         }
         figment
-            .merge(Env::prefixed("RECOTEM_").filter(|key| !NOT_SETTINGS.iter().any(|other| key.as_str().eq_ignore_ascii_case(other))).split("__"))
+            .merge(
+                Env::prefixed("RECOTEM_")
+                    .filter(|key| !NOT_SETTINGS.iter().any(|other| key.as_str().eq_ignore_ascii_case(other)))
+                    .split("__"),
+            )
             .extract()
             .map_err(|error| Box::new(error).into())
     }

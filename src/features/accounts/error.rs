@@ -44,9 +44,7 @@ impl From<AccountError> for ApiError {
             AccountError::BadToken => Self::token_not_valid(&message),
             AccountError::Inactive => Self::coded(StatusCode::UNAUTHORIZED, "user_inactive", message),
             AccountError::BadRefreshToken => Self::coded(StatusCode::UNAUTHORIZED, "token_not_valid", message),
-            AccountError::WeakPassword(reasons) => {
-                Self::fields([("new_password".to_owned(), reasons)].into_iter().collect())
-            }
+            AccountError::WeakPassword(reasons) => Self::fields([("new_password".to_owned(), reasons)].into_iter().collect()),
             AccountError::NameTaken => Self::field("username", message),
             AccountError::Hashing(cause) => Self::internal(&cause),
             AccountError::Database(error) => error.into(),

@@ -9,9 +9,30 @@ const SHORTEST: usize = 8;
 
 /// Passwords that every guesser tries first.
 const COMMON: [&str; 24] = [
-    "password", "password1", "password123", "passw0rd", "12345678", "123456789", "1234567890", "qwertyui", "qwerty123", "qwertyuiop",
-    "iloveyou", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "letmein1", "welcome1", "admin123", "adminadmin",
-    "abcd1234", "11111111", "changeme",
+    "password",
+    "password1",
+    "password123",
+    "passw0rd",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "qwertyui",
+    "qwerty123",
+    "qwertyuiop",
+    "iloveyou",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "trustno1",
+    "letmein1",
+    "welcome1",
+    "admin123",
+    "adminadmin",
+    "abcd1234",
+    "11111111",
+    "changeme",
 ];
 
 /// Hashes a password with a fresh salt. Slow on purpose: call it where blocking is allowed.

@@ -62,7 +62,11 @@ pub async fn authenticate_token(services: &Services, token: &str) -> Result<Prin
 }
 
 /// A user with their memberships, as the caller of a request.
-pub async fn principal_of(connection: &mut AsyncPgConnection, user: User, key: Option<KeyGrant>) -> diesel::QueryResult<Principal> {
+pub async fn principal_of(
+    connection: &mut AsyncPgConnection,
+    user: User,
+    key: Option<KeyGrant>,
+) -> diesel::QueryResult<Principal> {
     let memberships = store::memberships_of(connection, user.id).await?;
     Ok(Principal { user, memberships, key })
 }
@@ -88,7 +92,8 @@ pub async fn change_password(services: &Services, user: &User, old: String, new:
         return Err(AccountError::WeakPassword(faults));
     }
     let current = user.password_hash.clone();
-    let hash = blocking(move || if passwords::matches(&old, &current) { passwords::hash(&new).map(Some) } else { Ok(None) }).await?;
+    let hash =
+        blocking(move || if passwords::matches(&old, &current) { passwords::hash(&new).map(Some) } else { Ok(None) }).await?;
     let Some(hash) = hash else { return Ok(false) };
     let mut connection = services.db.conn().await?;
     store::set_password(&mut connection, user.id, &hash).await?;

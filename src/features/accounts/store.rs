@@ -34,7 +34,7 @@ pub async fn user_by_name(connection: &mut AsyncPgConnection, username: &str) ->
 }
 
 pub async fn any_user(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(users::table)).get_result(connection).await
+    diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection).await
 }
 
 /// Adds a user together with the organisation that is theirs alone.

@@ -53,7 +53,12 @@ pub fn issue(
 }
 
 /// Reads a token and checks its signature, kind and age against `now`.
-pub fn read(secret: &SecretString, token: &str, token_type: Option<TokenType>, now: DateTime<Utc>) -> Result<Claims, AccountError> {
+pub fn read(
+    secret: &SecretString,
+    token: &str,
+    token_type: Option<TokenType>,
+    now: DateTime<Utc>,
+) -> Result<Claims, AccountError> {
     let mut validation = Validation::new(Algorithm::HS256);
     // The age is checked below, against the clock we are given.
     validation.validate_exp = false;

@@ -182,7 +182,8 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
     }
     fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let saved = store::update(&mut connection, current.id, &name, scopes.into(), expires_at).await.map_err(service::named_twice)?;
+    let saved =
+        store::update(&mut connection, current.id, &name, scopes.into(), expires_at).await.map_err(service::named_twice)?;
     Ok(web::Json(saved.into()))
 }
 

@@ -132,7 +132,11 @@ async fn read(access: Access<Project, Viewer>) -> web::Json<ProjectBody> {
 /// Replace the fields of a project.
 #[utoipa::path(put, path = "/project/{id}/", tag = "project", operation_id = "replace_project", params(("id" = i64, Path)),
     request_body = inline(ProjectRequest), responses((status = 200, body = ProjectBody)))]
-async fn replace(access: Access<Project, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ProjectBody>> {
+async fn replace(
+    access: Access<Project, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<ProjectBody>> {
     save(&access.object, &services, body, false).await
 }
 

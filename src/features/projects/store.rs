@@ -67,7 +67,12 @@ pub async fn insert(
         .await
 }
 
-pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: ProjectFields, at: DateTime<Utc>) -> QueryResult<Project> {
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    fields: ProjectFields,
+    at: DateTime<Utc>,
+) -> QueryResult<Project> {
     diesel::update(projects::table.find(id))
         .set((fields, projects::updated_at.eq(at)))
         .returning(Project::as_returning())

@@ -130,11 +130,7 @@ pub struct Params<'a> {
 
 impl<'a> Params<'a> {
     /// Checks that every parameter exists and is in its domain.
-    pub fn check(
-        algorithm: &'static str,
-        specs: Vec<ParameterSpec>,
-        given: &'a Map<String, Value>,
-    ) -> MlResult<Self> {
+    pub fn check(algorithm: &'static str, specs: Vec<ParameterSpec>, given: &'a Map<String, Value>) -> MlResult<Self> {
         for (name, value) in given {
             let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
                 return Err(MlError::UnknownParameter {
@@ -152,10 +148,7 @@ impl<'a> Params<'a> {
 
     fn value(&self, name: &str) -> MlResult<&Value> {
         let default = || self.specs.iter().find(|spec| spec.name == name).map(|spec| &spec.default);
-        self.given
-            .get(name)
-            .or_else(default)
-            .ok_or_else(|| MlError::bad_parameter(self.algorithm, name, "is not a parameter"))
+        self.given.get(name).or_else(default).ok_or_else(|| MlError::bad_parameter(self.algorithm, name, "is not a parameter"))
     }
 
     fn typed<T>(&self, name: &str, read: impl Fn(&Value) -> Option<T>) -> MlResult<T> {

@@ -53,8 +53,7 @@ impl Metric {
     ];
 
     /// The metrics that are averages of a value for each user.
-    pub const PER_USER: [Metric; 6] =
-        [Metric::Ndcg, Metric::Recall, Metric::Hit, Metric::Precision, Metric::Map, Metric::Mrr];
+    pub const PER_USER: [Metric; 6] = [Metric::Ndcg, Metric::Recall, Metric::Hit, Metric::Precision, Metric::Map, Metric::Mrr];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {

@@ -14,7 +14,13 @@ impl Discounts {
     pub fn new(cutoff: usize) -> Self {
         let at: Vec<f64> = (0..cutoff).map(|rank| 1.0 / (rank as f64 + 2.0).log2()).collect();
         let mut sum = 0.0;
-        let ideal = at.iter().map(|discount| { sum += discount; sum }).collect();
+        let ideal = at
+            .iter()
+            .map(|discount| {
+                sum += discount;
+                sum
+            })
+            .collect();
         Discounts { at, ideal }
     }
 }

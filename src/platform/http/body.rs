@@ -57,7 +57,9 @@ impl Body {
     }
 
     fn from_form(bytes: &[u8]) -> ApiResult<Self> {
-        Ok(Self(url::form_urlencoded::parse(bytes).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned()))).collect()))
+        Ok(Self(
+            url::form_urlencoded::parse(bytes).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned()))).collect(),
+        ))
     }
 
     /// Starts reading the fields.
@@ -118,7 +120,12 @@ impl FieldReader {
         })
     }
 
-    fn read_nullable<T>(&mut self, field: &str, missing: Option<T>, convert: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
+    fn read_nullable<T>(
+        &mut self,
+        field: &str,
+        missing: Option<T>,
+        convert: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
         match self.values.get(field) {
             None => missing,
             Some(Value::Null) => None,

@@ -179,6 +179,12 @@ impl From<diesel::result::Error> for ApiError {
     }
 }
 
+impl From<crate::platform::db::DbError> for ApiError {
+    fn from(error: crate::platform::db::DbError) -> Self {
+        Self::unavailable(&error)
+    }
+}
+
 fn connection_was_lost(message: &str) -> bool {
     ["connection closed", "terminating connection", "the database system is", "error communicating with the server"]
         .iter()

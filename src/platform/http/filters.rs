@@ -30,9 +30,7 @@ impl Filters {
 
     /// A parameter as an id.
     pub fn id(&self, name: &str) -> ApiResult<Option<i64>> {
-        self.text(name)
-            .map(|text| text.trim().parse().map_err(|_| ApiError::field(name, "Enter a number.")))
-            .transpose()
+        self.text(name).map(|text| text.trim().parse().map_err(|_| ApiError::field(name, "Enter a number."))).transpose()
     }
 
     /// A parameter as a flag; a value that is neither yes nor no is ignored, as clients expect.

@@ -50,10 +50,9 @@ impl FromRequest for PageRequest {
 
 impl PageRequest {
     fn read(request: &HttpRequest) -> Self {
-        let mut query: Vec<(String, String)> =
-            actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string())
-                .map(actix_web::web::Query::into_inner)
-                .unwrap_or_default();
+        let mut query: Vec<(String, String)> = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string())
+            .map(actix_web::web::Query::into_inner)
+            .unwrap_or_default();
         query.sort();
         let value = |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let number = match value("page") {

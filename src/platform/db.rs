@@ -1,0 +1,134 @@
+//! The database: a pool of connections, the schema's migrations, and notifications.
+//!
+//! Connections are made without TLS: the private server and most self-hosted ones are reached over a
+//! unix socket or a private network. A URL with `sslmode=require` is refused with a clear error
+//! rather than silently sent in the clear.
+
+mod listen;
+mod migrate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool};
+
+pub use listen::Notification;
+
+/// A connection lent by the pool; given back on drop. Dereferences to [`AsyncPgConnection`].
+pub type Connection = deadpool::Object<AsyncPgConnection>;
+
+/// How long a caller waits for a connection before it hears that the database is not available.
+const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Why there is no connection, or no schema.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The server cannot be reached, or refuses us, or all connections are busy.
+    #[error("The database is not available: {0}")]
+    Unavailable(String),
+    /// A migration failed; the schema is as it was before that migration.
+    #[error("The database schema could not be brought up to date: {0}")]
+    Migration(String),
+}
+
+/// The database. Cheap to clone; clones share the pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: deadpool::Pool<AsyncPgConnection>,
+    url: Arc<str>,
+}
+
+impl Database {
+    /// A pool of at most `connections`, which are made when first needed.
+    pub fn new(url: &str, connections: usize) -> Result<Self, DbError> {
+        let mut config = ManagerConfig::default();
+        // a closed connection is noticed without a round trip
+        config.recycling_method = RecyclingMethod::Fast;
+        let manager = AsyncDieselConnectionManager::new_with_config(url, config);
+        let pool = deadpool::Pool::builder(manager)
+            .max_size(connections.max(1))
+            .build()
+            .map_err(|error| DbError::Unavailable(error.to_string()))?;
+        Ok(Self { pool, url: url.into() })
+    }
+
+    /// A pool whose server has answered once, trying for as long as `patience` allows.
+    pub async fn connect_with_retry(url: &str, connections: usize, patience: Duration) -> Result<Self, DbError> {
+        let database = Self::new(url, connections)?;
+        database.wait(patience).await?;
+        Ok(database)
+    }
+
+    /// Waits until the server answers; after `patience`, fails with the last error.
+    pub async fn wait(&self, patience: Duration) -> Result<(), DbError> {
+        let mut last_error = DbError::Unavailable(format!("no answer in {patience:?}"));
+        let tries = async {
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = self.conn().await {
+                tracing::debug!(%error, "waiting for the database");
+                last_error = error;
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+        };
+        match tokio::time::timeout(patience, tries).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(last_error),
+        }
+    }
+
+    /// Lends a connection.
+    pub async fn conn(&self) -> Result<Connection, DbError> {
+        match tokio::time::timeout(PATIENCE, self.pool.get()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(DbError::Unavailable(in_words(&error))),
+            Err(_) => Err(DbError::Unavailable(format!("no free connection in {PATIENCE:?}"))),
+        }
+    }
+
+    /// Brings the schema up to date; processes that start at once wait for each other. Returns how
+    /// many migrations were run.
+    pub async fn migrate(&self) -> Result<usize, DbError> {
+        migrate::run_pending(Arc::clone(&self.url)).await
+    }
+
+    /// Listens on the channels with a connection of its own, which is made again whenever it is lost.
+    /// The stream ends never. What is sent while there is no connection is missed, so after each
+    /// (re)connection the stream yields [`Notification::Connected`]: look at the tables then.
+    pub fn listen(&self, channels: &[&str]) -> impl futures_util::Stream<Item = Notification> + Send + Unpin + 'static {
+        listen::listen(Arc::clone(&self.url), channels)
+    }
+
+    /// The URL, for tools that make their own connection. Holds the password: never log it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Connections in use and the most there may be.
+    pub fn usage(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size - status.available.min(status.size), status.max_size)
+    }
+
+    /// Closes the pool; callers that wait for a connection hear that it is gone.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// An error with its causes, which the drivers keep out of their own message.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
+}

@@ -1,0 +1,154 @@
+//! The folders of the private cluster, the lock that makes them ours, and the first initialisation.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::NAME;
+use super::binaries::Binaries;
+use super::error::{EmbeddedPostgresError, WithPath};
+use super::owner::Owner;
+use super::server::DataFolder;
+
+/// Locales to try for a new cluster: Unicode character classes with byte order, else plain C.
+const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
+/// The server's log is put aside at start once it is larger.
+const LOG_KEPT_BYTES: u64 = 10 * 1024 * 1024;
+
+/// `DATA_DIR/postgres`, locked by this process.
+pub(super) struct Cluster {
+    home: PathBuf,
+    data: PathBuf,
+    _lock: File,
+}
+
+impl Cluster {
+    /// Creates the folders and takes the lock; fails at once when somebody else holds it.
+    pub fn open(data_dir: &Path) -> Result<Self, EmbeddedPostgresError> {
+        fs::create_dir_all(data_dir).with_path("create", data_dir)?;
+        let data_dir = data_dir.canonicalize().with_path("find", data_dir)?;
+        let home = data_dir.join("postgres");
+        // 0711: the server's user, when it is another one, has to walk through
+        create_folder(&home, 0o711)?;
+        let lock = lock(&home)?;
+        let data = home.join("cluster");
+        Ok(Self { home, data, _lock: lock })
+    }
+
+    /// `DATA_DIR/postgres`.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// PGDATA.
+    pub fn path(&self) -> &Path {
+        &self.data
+    }
+
+    pub fn log_file(&self) -> PathBuf {
+        self.home.join("postgres.log")
+    }
+
+    /// Path and version of an existing cluster.
+    pub fn major_version(&self) -> Result<Option<(PathBuf, String)>, EmbeddedPostgresError> {
+        if !self.data.exists() {
+            return Ok(None);
+        }
+        let file = self.data.join("PG_VERSION");
+        let version = fs::read_to_string(&file).with_path("read", &file)?;
+        Ok(Some((self.data.clone(), version.trim().to_owned())))
+    }
+
+    /// Runs initdb and creates our database, in a sibling folder that gets its name only when complete.
+    pub fn initialise(&self, binaries: &Binaries, owner: &Owner) -> Result<(), EmbeddedPostgresError> {
+        if self.data.exists() {
+            return Ok(());
+        }
+        let unfinished = self.home.join("cluster.new");
+        self.run_initdb(binaries, owner, &unfinished)?;
+        create_database(binaries, owner, &unfinished)?;
+        fs::rename(&unfinished, &self.data).with_path("rename", &unfinished)?;
+        File::open(&self.home).and_then(|folder| folder.sync_all()).with_path("sync", &self.home)
+    }
+
+    fn run_initdb(&self, binaries: &Binaries, owner: &Owner, folder: &Path) -> Result<(), EmbeddedPostgresError> {
+        let mut output = String::new();
+        for locale in LOCALES {
+            if folder.exists() {
+                fs::remove_dir_all(folder).with_path("remove", folder)?;
+            }
+            create_folder(folder, 0o700)?;
+            owner.take(folder)?;
+            let data = DataFolder::open(folder, owner)?;
+            let mut command = data.command(&binaries.initdb(), owner);
+            command.arg("-D").arg(data.argument()).args(["--username", NAME, "--encoding", "UTF8", "--locale", locale]).args([
+                "--auth-local",
+                "trust",
+                "--auth-host",
+                "reject",
+            ]);
+            let done = command.output().with_path("run", &binaries.initdb())?;
+            if done.status.success() {
+                return Ok(());
+            }
+            output = String::from_utf8_lossy(&done.stderr).into_owned();
+        }
+        Err(EmbeddedPostgresError::Initdb { path: self.data.clone(), output })
+    }
+
+    /// Opens the server's log for appending; a large one is put aside first.
+    pub fn open_log(&self) -> Result<File, EmbeddedPostgresError> {
+        let path = self.log_file();
+        if fs::metadata(&path).is_ok_and(|log| log.len() > LOG_KEPT_BYTES) {
+            fs::rename(&path, path.with_extension("log.old")).with_path("rename", &path)?;
+        }
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).with_path("open", &path)
+    }
+}
+
+/// Creates a folder with exactly this mode; one that is there already is left alone.
+pub(super) fn create_folder(path: &Path, mode: u32) -> Result<(), EmbeddedPostgresError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().mode(mode).create(path).with_path("create", path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_path("set the mode of", path)
+}
+
+fn lock(home: &Path) -> Result<File, EmbeddedPostgresError> {
+    let path = home.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).with_path("open", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning { path: home.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(error).with_path("lock", &path),
+    }
+}
+
+/// Creates our database with the server in single-user mode, which needs no socket.
+fn create_database(binaries: &Binaries, owner: &Owner, folder: &Path) -> Result<(), EmbeddedPostgresError> {
+    let program = binaries.postgres();
+    let data = DataFolder::open(folder, owner)?;
+    let mut command = data.command(&program, owner);
+    let mut child = command
+        .args(["--single", "-D"])
+        .arg(data.argument())
+        .args(["-c", "log_checkpoints=off", "postgres"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_path("run", &program)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        writeln!(stdin, "CREATE DATABASE {NAME};").with_path("write to", &program)?;
+    }
+    let done = child.wait_with_output().with_path("run", &program)?;
+    let output = String::from_utf8_lossy(&done.stderr).into_owned();
+    // single-user mode exits with 0 even after an error in a statement
+    if done.status.success() && !output.contains("ERROR:") {
+        return Ok(());
+    }
+    Err(EmbeddedPostgresError::Initdb { path: folder.to_path_buf(), output })
+}

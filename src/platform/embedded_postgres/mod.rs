@@ -1,0 +1,101 @@
+//! A private PostgreSQL: a cluster inside the data directory, run by this process from server
+//! binaries found on the machine, reachable only through a unix socket, stopped when we stop.
+//!
+//! ```text
+//! DATA_DIR/postgres/lock          held while a process owns the cluster
+//! DATA_DIR/postgres/cluster/      PGDATA, made once by initdb (under another name, then renamed)
+//! DATA_DIR/postgres/socket/       mode 0700; a short temporary folder instead when the path is too long
+//! DATA_DIR/postgres/postgres.log  what the server says; the previous one is kept as postgres.log.old
+//! ```
+//!
+//! Started as root, the server runs as the `postgres` user, because PostgreSQL refuses root. The
+//! folders above belong to that user; nothing outside `DATA_DIR/postgres` changes mode or owner. When
+//! that user cannot walk to the cluster (a home of mode 0700), the server is handed an open
+//! descriptor of it instead of its path. Everything here is blocking and needs no async runtime.
+
+mod binaries;
+mod cluster;
+mod error;
+mod leftovers;
+mod owner;
+mod server;
+mod socket;
+mod supervisor;
+
+use std::path::{Path, PathBuf};
+
+pub use error::EmbeddedPostgresError;
+
+use binaries::Binaries;
+use cluster::Cluster;
+use owner::Owner;
+use server::Server;
+use socket::SocketFolder;
+use supervisor::Supervisor;
+
+/// Superuser and database of the private cluster.
+const NAME: &str = "recotem";
+
+/// Where the cluster lives and which server runs it.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedOptions {
+    /// The program's data directory; the cluster goes into its `postgres` folder.
+    pub data_dir: PathBuf,
+    /// Folder of `postgres` and `initdb`; without it they are looked for.
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// A running private PostgreSQL. It is restarted when it dies and stopped on drop.
+pub struct EmbeddedPostgres {
+    supervisor: Supervisor,
+    socket: SocketFolder,
+    log_file: PathBuf,
+}
+
+impl EmbeddedPostgres {
+    /// Makes the cluster if there is none yet, starts the server and waits until it takes connections.
+    pub fn start(options: &EmbeddedOptions) -> Result<Self, EmbeddedPostgresError> {
+        Self::start_with_settings(options, &[])
+    }
+
+    /// The same, with server settings such as `("fsync", "off")` for throw-away clusters.
+    pub fn start_with_settings(options: &EmbeddedOptions, settings: &[(&str, &str)]) -> Result<Self, EmbeddedPostgresError> {
+        let cluster = Cluster::open(&options.data_dir)?;
+        let owner = Owner::of_cluster(&cluster)?;
+        let binaries = Binaries::find(options.bin_dir.as_deref(), cluster.major_version()?)?;
+        cluster.initialise(&binaries, &owner)?;
+        let socket = SocketFolder::prepare(&cluster, &owner)?;
+        let log_file = cluster.log_file();
+        let server = Server::new(binaries, owner, cluster, &socket, settings);
+        let supervisor = Supervisor::start(server)?;
+        Ok(Self { supervisor, socket, log_file })
+    }
+
+    /// A connection URL that libpq, tokio-postgres and diesel-async all accept.
+    pub fn database_url(&self) -> String {
+        self.socket.database_url(NAME)
+    }
+
+    /// What the server prints.
+    pub fn log_file(&self) -> &Path {
+        &self.log_file
+    }
+
+    /// Process id of the server while it runs.
+    pub fn server_pid(&self) -> Option<u32> {
+        self.supervisor.server_pid()
+    }
+
+    /// Stops the server: open transactions are rolled back, everything committed is on disk.
+    /// Calling it twice does no harm.
+    pub fn stop(&self) {
+        self.supervisor.stop();
+        self.socket.remove();
+    }
+}
+
+impl Drop for EmbeddedPostgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,153 @@
+//! The thread that owns the server process: starts it, starts it again when it dies, stops it.
+//!
+//! The kernel ties the server's life to the thread that spawned it, hence a thread of our own that
+//! lives as long as the server should.
+
+use std::process::Child;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use super::error::EmbeddedPostgresError;
+use super::server::Server;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long each way of stopping may take: fast, immediate, kill.
+const STOP_STEPS: [(Signal, Duration); 3] =
+    [(Signal::INT, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(5)), (Signal::KILL, Duration::from_secs(5))];
+
+type StartResult = Result<(), EmbeddedPostgresError>;
+
+#[derive(Default)]
+struct State {
+    /// The server, until its end has been seen; only then may the system give its pid to another.
+    running: Option<Pid>,
+    stopping: bool,
+    finished: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until the condition holds or the time is over; says whether it holds.
+    fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), longest, |state| !condition(state))
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        condition(&state)
+    }
+}
+
+/// Handle of the supervising thread.
+pub(super) struct Supervisor {
+    shared: Arc<Shared>,
+}
+
+impl Supervisor {
+    /// Returns when the server takes connections, or could not be started.
+    pub fn start(server: Server) -> Result<Self, EmbeddedPostgresError> {
+        let shared = Arc::new(Shared::default());
+        let (started, result) = sync_channel(1);
+        let of_thread = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("embedded-postgres".into())
+            .spawn(move || {
+                let outcome = supervise(&server, &of_thread, &started);
+                drop(server); // gives up the lock of the cluster before anybody hears of the end
+                let _ = started.send(outcome); // heard only after a failed start
+                of_thread.update(|state| state.finished = true);
+            })
+            .map_err(|source| EmbeddedPostgresError::Io { action: "start", path: "a thread".into(), source })?;
+        match result.recv() {
+            Ok(Ok(())) => Ok(Self { shared }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(EmbeddedPostgresError::NotStarted {
+                reason: "its supervisor ended".into(),
+                log: "the program's log".into(),
+                output: String::new(),
+            }),
+        }
+    }
+
+    pub fn server_pid(&self) -> Option<u32> {
+        let pid = self.shared.lock().running?;
+        u32::try_from(pid.as_raw_nonzero().get()).ok()
+    }
+
+    /// Stops the server for good and waits for it.
+    pub fn stop(&self) {
+        self.shared.update(|state| state.stopping = true);
+        for (signal, longest) in STOP_STEPS {
+            if let Some(pid) = self.shared.lock().running {
+                let _ = kill_process(pid, signal); // gone meanwhile is what we want
+            }
+            if self.shared.wait(longest, |state| state.finished) {
+                return;
+            }
+        }
+        tracing::error!("the private PostgreSQL did not stop");
+    }
+}
+
+fn supervise(server: &Server, shared: &Shared, started: &SyncSender<StartResult>) -> StartResult {
+    run_once(server, shared, || {
+        let _ = started.send(Ok(())); // the receiver waits for it
+    })?;
+    let mut pause = FIRST_PAUSE;
+    while !shared.wait(pause, |state| state.stopping) {
+        tracing::error!("the private PostgreSQL ended by itself; starting it again");
+        let mut ready = false;
+        let outcome = run_once(server, shared, || ready = true);
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the private PostgreSQL cannot be started again");
+        }
+        pause = if ready { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
+    }
+    Ok(())
+}
+
+/// Runs the server from its start to its end. An error means that it never became ready.
+fn run_once(server: &Server, shared: &Shared, when_ready: impl FnOnce()) -> StartResult {
+    let mut child = server.spawn()?;
+    shared.update(|state| state.running = pid_of(&child));
+    let ready = server.wait_until_ready(&mut child, || shared.lock().stopping);
+    if ready.is_ok() {
+        when_ready();
+        wait_for_end(&child);
+    } else {
+        let _ = child.kill(); // it may have ended already
+    }
+    shared.update(|state| state.running = None);
+    let status = child.wait();
+    tracing::debug!(?status, "the private PostgreSQL ended");
+    ready
+}
+
+/// Waits without collecting the process, so that its pid stays ours until `running` is cleared.
+fn wait_for_end(child: &Child) {
+    let Some(pid) = pid_of(child) else { return };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}

@@ -1,0 +1,10 @@
+//! Technical capabilities that know nothing of recommenders.
+
+pub mod blobs;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod embedded_postgres;
+pub mod http;
+pub mod services;
+pub mod telemetry;

@@ -1,0 +1,101 @@
+//! A database of its own for every test, copied from a template that has been migrated once.
+//!
+//! The server belongs to the test process: nextest, which runs one process a test, starts one for
+//! each, which takes about a second; `cargo test` starts it once for all.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use recotem::platform::db::Database;
+use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
+
+const TEMPLATE: &str = "template_recotem";
+const CONNECTIONS: usize = 10;
+
+struct Server {
+    /// Keeps the server running, and the folder, until the process ends.
+    _postgres: EmbeddedPostgres,
+    url: String,
+}
+
+/// A migrated, empty database that no other test sees.
+pub struct TestDatabase {
+    pub db: Database,
+}
+
+impl TestDatabase {
+    pub async fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = tokio::task::spawn_blocking(server).await.expect("the server starts");
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{number}");
+        let mut connection = AsyncPgConnection::establish(&server.url).await.expect("it answers");
+        diesel::sql_query(format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+            .execute(&mut connection)
+            .await
+            .expect("a copy of the template");
+        let db = Database::new(&url_of(&server.url, &name), CONNECTIONS).expect("a pool");
+        Self { db }
+    }
+
+    /// Runs statements as they are.
+    pub async fn execute(&self, sql: &str) {
+        let mut connection = self.db.conn().await.expect("a connection");
+        connection.batch_execute(sql).await.expect(sql);
+    }
+}
+
+/// A folder for a cluster of the test's own; removed with the returned guard.
+pub fn new_cluster() -> (tempfile::TempDir, EmbeddedOptions) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = EmbeddedOptions { data_dir: folder.path().to_path_buf(), bin_dir: None };
+    (folder, options)
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(start)
+}
+
+fn start() -> Server {
+    let folder: PathBuf = std::env::temp_dir().join(format!("recotem-tests-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder); // of an earlier process with the same id
+    remove_at_exit(&folder);
+    let options = EmbeddedOptions { data_dir: folder, bin_dir: None };
+    // the data may be lost with the machine: it is worth nothing
+    let settings = [("fsync", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+    let postgres = EmbeddedPostgres::start_with_settings(&options, &settings).expect("PostgreSQL starts");
+    let url = postgres.database_url();
+    make_template(&url);
+    Server { _postgres: postgres, url }
+}
+
+/// Migrates the template on a runtime of its own, since the caller's may be single-threaded.
+fn make_template(url: &str) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut connection = AsyncPgConnection::establish(url).await.expect("it answers");
+        diesel::sql_query(format!("CREATE DATABASE {TEMPLATE}")).execute(&mut connection).await.expect("the template");
+        let template = Database::new(&url_of(url, TEMPLATE), 1).expect("a pool");
+        template.migrate().await.expect("the migrations run");
+    });
+}
+
+/// The same server, another database.
+fn url_of(url: &str, name: &str) -> String {
+    url.replace("@/recotem?", &format!("@/{name}?"))
+}
+
+/// A process that ends runs no destructors of statics. So a shell waits for our end on a pipe that
+/// only we hold, and then removes the folder (the server itself stops with us).
+fn remove_at_exit(folder: &std::path::Path) {
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", "cat >/dev/null; sleep 2; rm -rf \"$1\"", "sh"])
+        .arg(folder)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    std::mem::forget(shell.stdin.take());
+}
