@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluate;
 pub mod ids;
 pub mod interactions;
+pub mod linalg;
 pub mod metrics;
 pub mod ranking;
 pub mod search_space;

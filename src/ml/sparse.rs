@@ -138,6 +138,33 @@ impl Csr {
         sums
     }
 
+    /// The same matrix without entries whose row and column number agree.
+    pub fn without_diagonal(self) -> Csr {
+        let mut kept = Csr::empty(self.n_rows, self.n_cols);
+        kept.indices.reserve_exact(self.nnz());
+        kept.values.reserve_exact(self.nnz());
+        for row in 0..self.n_rows {
+            let (cols, vals) = self.row(row);
+            for (&col, &val) in cols.iter().zip(vals).filter(|(col, _)| **col as usize != row) {
+                kept.indices.push(col);
+                kept.values.push(val);
+            }
+            kept.indptr[row + 1] = kept.indices.len();
+        }
+        kept
+    }
+
+    /// Divides each row by its sum; rows that sum to zero stay as they are.
+    pub fn normalize_rows(&mut self) {
+        for row in 0..self.n_rows {
+            let values = &mut self.values[self.indptr[row]..self.indptr[row + 1]];
+            let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
+            if sum != 0.0 {
+                values.iter_mut().for_each(|v| *v = (f64::from(*v) / sum) as f32);
+            }
+        }
+    }
+
     /// Bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         (self.indptr.len() * 8 + self.nnz() * 8) as u64

@@ -1,6 +1,12 @@
 //! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
 
+mod cosine_knn;
+mod dense_slim;
+mod feature_weighting;
+mod item_similarity;
+mod neighbours;
 mod params;
+mod rp3beta;
 mod top_pop;
 
 pub use params::{ParameterKind, ParameterSpec, Params};
@@ -127,7 +133,7 @@ impl AlgorithmInfo {
     }
 }
 
-static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO];
+static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO, cosine_knn::INFO, rp3beta::INFO, dense_slim::INFO];
 
 /// All algorithms.
 pub fn registry() -> &'static [AlgorithmInfo] {

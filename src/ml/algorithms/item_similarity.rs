@@ -1,0 +1,147 @@
+//! Models that are a matrix of likeness between items: a user's score is the sum over what they know.
+
+use super::{Model, Recommender, check_block, check_items};
+use crate::ml::error::MlResult;
+use crate::ml::sparse::Csr;
+use crate::ml::tensors::{TensorReader, TensorWriter};
+
+/// A sparse matrix of likeness; row: the item known, column: the item scored.
+pub(super) struct SparseSimilarity {
+    n_users: usize,
+    weights: Csr,
+}
+
+impl SparseSimilarity {
+    /// A model of a square matrix.
+    pub fn boxed(n_users: usize, weights: Csr) -> Model {
+        Box::new(SparseSimilarity { n_users, weights })
+    }
+
+    /// Reads the model back.
+    pub fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+        Ok(Self::boxed(n_users, input.csr_shaped("model.weights", n_items, n_items)?))
+    }
+
+    fn add_row(&self, item: u32, weight: f32, out: &mut [f32]) {
+        let (cols, vals) = self.weights.row(item as usize);
+        for (&col, &val) in cols.iter().zip(vals) {
+            out[col as usize] += weight * val;
+        }
+    }
+}
+
+impl Recommender for SparseSimilarity {
+    fn n_users(&self) -> usize {
+        self.n_users
+    }
+
+    fn n_items(&self) -> usize {
+        self.weights.n_cols
+    }
+
+    fn score_users(&self, users: &[u32], seen: &Csr, out: &mut [f32]) -> MlResult<()> {
+        check_block(self, users, Some(seen), out)?;
+        out.fill(0.0);
+        for (&user, scores) in users.iter().zip(out.chunks_exact_mut(self.n_items().max(1))) {
+            let (items, values) = seen.row(user as usize);
+            items.iter().zip(values).for_each(|(&item, &value)| self.add_row(item, value, scores));
+        }
+        Ok(())
+    }
+
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
+        check_items(self, items, out)?;
+        out.fill(0.0);
+        items.iter().for_each(|&item| self.add_row(item, 1.0, out));
+        Ok(())
+    }
+
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
+        self.score_history(&[item], out)
+    }
+
+    fn save(&self, out: &mut TensorWriter) {
+        out.csr("model.weights", &self.weights);
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        self.weights.bytes()
+    }
+}
+
+/// A dense matrix of likeness by rows; row: the item known, column: the item scored.
+pub(super) struct DenseSimilarity {
+    n_users: usize,
+    n_items: usize,
+    weights: Vec<f32>,
+}
+
+/// Columns summed at a time: a strip of the matrix this wide stays in the cache for a whole block of users.
+const STRIP: usize = 64;
+
+impl DenseSimilarity {
+    /// A model of a square matrix.
+    pub fn boxed(n_users: usize, n_items: usize, weights: Vec<f32>) -> Model {
+        Box::new(DenseSimilarity { n_users, n_items, weights })
+    }
+
+    /// Reads the model back.
+    pub fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+        let weights = input.f32s_shaped("model.weights", &[n_items, n_items])?;
+        Ok(Self::boxed(n_users, n_items, weights))
+    }
+
+    /// Sums weighted rows over one strip of columns.
+    fn sum_strip(&self, items: &[u32], values: Option<&[f32]>, start: usize, out: &mut [f32]) {
+        let mut sums = [0f32; STRIP];
+        let sums = &mut sums[..out.len()];
+        for (at, &item) in items.iter().enumerate() {
+            let row = &self.weights[item as usize * self.n_items + start..][..sums.len()];
+            let weight = values.map_or(1.0, |values| values[at]);
+            sums.iter_mut().zip(row).for_each(|(sum, &w)| *sum += weight * w);
+        }
+        out.copy_from_slice(sums);
+    }
+}
+
+impl Recommender for DenseSimilarity {
+    fn n_users(&self) -> usize {
+        self.n_users
+    }
+
+    fn n_items(&self) -> usize {
+        self.n_items
+    }
+
+    fn score_users(&self, users: &[u32], seen: &Csr, out: &mut [f32]) -> MlResult<()> {
+        check_block(self, users, Some(seen), out)?;
+        for start in (0..self.n_items).step_by(STRIP) {
+            let end = (start + STRIP).min(self.n_items);
+            for (&user, scores) in users.iter().zip(out.chunks_exact_mut(self.n_items)) {
+                let (items, values) = seen.row(user as usize);
+                self.sum_strip(items, Some(values), start, &mut scores[start..end]);
+            }
+        }
+        Ok(())
+    }
+
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
+        check_items(self, items, out)?;
+        for (strip, scores) in out.chunks_mut(STRIP).enumerate() {
+            self.sum_strip(items, None, strip * STRIP, scores);
+        }
+        Ok(())
+    }
+
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
+        self.score_history(&[item], out)
+    }
+
+    fn save(&self, out: &mut TensorWriter) {
+        out.f32s("model.weights", &[self.n_items, self.n_items], &self.weights);
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        self.weights.len() as u64 * 4
+    }
+}

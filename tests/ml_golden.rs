@@ -1,0 +1,154 @@
+//! Compares the engine with the reference numbers of another implementation on public data sets.
+//!
+//! Needs the folder with `golden/` and `data/` (`RECOTEM_SHARED`, by default `../shared` beside the
+//! repository); without it the tests say so and pass.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use recotem::ml::algorithms::fit;
+use recotem::ml::context::Context;
+use recotem::ml::evaluate::{Evaluation, evaluate};
+use recotem::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use recotem::ml::metrics::Metric;
+use recotem::ml::sparse::Csr;
+use serde_json::{Map, Value};
+
+const COMPARED: [Metric; 9] = [
+    Metric::Ndcg,
+    Metric::Recall,
+    Metric::Hit,
+    Metric::Precision,
+    Metric::Map,
+    Metric::Entropy,
+    Metric::GiniIndex,
+    Metric::CatalogCoverage,
+    Metric::AppearedItem,
+];
+
+fn shared() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let folder = std::env::var_os("RECOTEM_SHARED").map_or_else(beside, PathBuf::from);
+    folder.join("golden").is_dir().then_some(folder)
+}
+
+struct DataSet {
+    log: InteractionLog,
+    train: Csr,
+    test: Csr,
+    golden: Value,
+}
+
+fn read_pairs(path: &Path) -> Vec<(String, String)> {
+    let file = std::fs::File::open(path).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    let pair = |line: &str| {
+        let mut fields = line.split(',');
+        (fields.next().unwrap().to_owned(), fields.next().unwrap().to_owned())
+    };
+    text.lines().skip(1).map(pair).collect()
+}
+
+fn load(folder: &Path, name: &str) -> DataSet {
+    let pairs = ["train", "test"].map(|part| read_pairs(&folder.join(format!("data/{name}/{part}.csv.gz"))));
+    let mut builder = InteractionLogBuilder::new(false);
+    pairs.iter().flatten().for_each(|(user, item)| builder.push(user, item, None));
+    let log = builder.finish();
+    let side = |pairs: &[(String, String)]| {
+        let users: Vec<u32> = pairs.iter().map(|(user, _)| log.users.find(user).unwrap()).collect();
+        let items: Vec<u32> = pairs.iter().map(|(_, item)| log.items.find(item).unwrap()).collect();
+        Csr::from_pairs(log.n_users(), log.n_items(), &users, &items).unwrap()
+    };
+    let (train, test) = (side(&pairs[0]), side(&pairs[1]));
+    let golden = std::fs::read(folder.join(format!("golden/{name}.json"))).map(|text| serde_json::from_slice(&text));
+    DataSet { log, train, test, golden: golden.unwrap().unwrap() }
+}
+
+/// Largest difference from the reference that is allowed, and whether better is fine too.
+fn tolerance(algorithm: &str) -> Tolerance {
+    match algorithm {
+        "SLIMRecommender" | "TruncatedSVDRecommender" => Tolerance::Ndcg(0.002),
+        "IALSRecommender" | "NMFRecommender" => Tolerance::NotBelow(0.005),
+        _ => Tolerance::All(1e-4),
+    }
+}
+
+enum Tolerance {
+    All(f64),
+    Ndcg(f64),
+    NotBelow(f64),
+}
+
+fn run(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> Evaluation {
+    let ctx = Context::new(1, 2);
+    let start = std::time::Instant::now();
+    let model = fit(algorithm, params, &set.train, &ctx).unwrap();
+    let fitted = start.elapsed();
+    let evaluation = evaluate(&*model, &set.train, &set.test, 20, &ctx).unwrap();
+    println!("    fit {fitted:.2?}, evaluate {:.2?}", start.elapsed() - fitted);
+    evaluation
+}
+
+/// The mean over seeds where the algorithm draws random numbers.
+fn measure(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> HashMap<Metric, f64> {
+    let seeded = matches!(tolerance(algorithm), Tolerance::NotBelow(_));
+    let seeds: &[u64] = if seeded && algorithm == "IALSRecommender" { &[1, 2, 3] } else { &[0] };
+    let mut sums: HashMap<Metric, f64> = HashMap::new();
+    for &seed in seeds {
+        let mut params = params.clone();
+        if seeded && algorithm == "IALSRecommender" {
+            params.insert("random_seed".into(), seed.into());
+        }
+        let evaluation = run(set, algorithm, &params);
+        COMPARED.iter().for_each(|&m| *sums.entry(m).or_default() += evaluation.get(m) / seeds.len() as f64);
+    }
+    sums
+}
+
+fn check_case(set: &DataSet, case: &Value) -> Vec<String> {
+    let algorithm = case["algorithm"].as_str().unwrap();
+    let params = case["parameters"].as_object().unwrap();
+    println!("  {algorithm} {}", case["parameters"]);
+    let ours = measure(set, algorithm, params);
+    let difference = |m: Metric| {
+        let scale = if m == Metric::AppearedItem { set.log.n_items() as f64 } else { 1.0 };
+        (ours[&m] - case["metrics"][m.as_str()].as_f64().unwrap()) / scale
+    };
+    let (worst, by) = COMPARED.iter().map(|&m| (m, difference(m))).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap();
+    println!("    ndcg {:.5} ({:+.1e}), worst {worst} {by:+.1e}", ours[&Metric::Ndcg], difference(Metric::Ndcg));
+    let reference = case["metrics"]["ndcg"].as_f64().unwrap();
+    let bad = match tolerance(algorithm) {
+        Tolerance::All(limit) => by.abs() > limit,
+        Tolerance::Ndcg(limit) => difference(Metric::Ndcg).abs() > limit,
+        Tolerance::NotBelow(share) => ours[&Metric::Ndcg] < reference * (1.0 - share),
+    };
+    if bad { vec![format!("{algorithm} {}: {worst} differs by {by:+.2e}", case["parameters"])] } else { vec![] }
+}
+
+fn check_set(name: &str) {
+    let Some(folder) = shared() else {
+        println!("skipped: no reference numbers beside the repository");
+        return;
+    };
+    let set = load(&folder, name);
+    let only = std::env::var("RECOTEM_GOLDEN_ONLY").unwrap_or_default();
+    let cases = set.golden["cases"].as_array().unwrap().iter();
+    let known = |case: &&Value| {
+        let algorithm = case["algorithm"].as_str().unwrap();
+        algorithm.contains(&only) && recotem::ml::algorithms::find(algorithm).is_ok()
+    };
+    let failures: Vec<String> = cases.filter(known).flat_map(|case| check_case(&set, case)).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn ml_100k_agrees_with_the_reference() {
+    check_set("ml-100k");
+}
+
+#[test]
+fn ml_1m_agrees_with_the_reference() {
+    check_set("ml-1m");
+}
