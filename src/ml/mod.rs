@@ -17,3 +17,5 @@ pub mod search_space;
 pub mod sparse;
 pub mod splits;
 pub mod tensors;
+pub mod trials;
+pub mod tuning;

@@ -18,7 +18,8 @@ use crate::ml::context::{Context, Interrupt};
 use crate::ml::error::MlError;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
-use crate::ml::tuning::{self, Sampler, Study, Suggestion, TrialOutcome, TrialRecord, TrialState};
+use crate::ml::trials::{self, TrialOutcome};
+use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord, TrialState};
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
@@ -76,7 +77,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     drop(connection);
     let split = split_cache::split_of(services, &data, &split).await?;
     let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
-    let study = Study::new(algorithms.iter().map(|name| (*name).to_owned()).collect(), Sampler::Tpe, job.seed())?;
+    let study = trials::study(&algorithms, Sampler::Tpe, job.seed())?;
     let metric = evaluation.target_metric.parse()?;
     let search = Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
     search.start().await?;
@@ -114,7 +115,7 @@ impl Search<'_> {
             return Ok(());
         }
         let (split, metric, cutoff, context) = (self.split.clone(), self.metric, self.cutoff as usize, self.engine_context(None));
-        let score = blocking(move || tuning::popularity_baseline(&split, metric, cutoff, &context)).await??;
+        let score = blocking(move || trials::popularity_baseline(&split, metric, cutoff, &context)).await??;
         let mut connection = self.services.db.conn().await?;
         store::set_baseline(&mut connection, self.job.id, score).await?;
         store::announce(&mut connection, self.job.id).await?;
@@ -158,7 +159,7 @@ impl Search<'_> {
         let outcome = blocking(move || {
             let algorithm = suggestion.algorithm.clone();
             let mut prune = |step, score| study.should_prune(&history, &algorithm, step, score);
-            tuning::run_trial(&suggestion, &split, metric, cutoff, &context, &mut prune)
+            trials::run_trial(&suggestion, &split, metric, cutoff, &context, &mut prune)
         })
         .await?;
         match outcome {

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_window_slides_and_callers_do_not_share_it() {
         let throttle = Throttle::new("2/min".parse().unwrap());
-        let at = |second| DateTime::from_timestamp(1_000 + second, 0).unwrap();
+        let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
         assert!(throttle.admit("a", at(0)).is_ok());
         assert!(throttle.admit("a", at(30)).is_ok());
         assert_eq!(throttle.admit("a", at(40)).unwrap_err().status().as_u16(), 429);

@@ -1,0 +1,173 @@
+//! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, judge on the rest.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::algorithms::{self, Control, Recommender};
+use super::context::Context;
+use super::error::{MlError, MlResult};
+use super::evaluate::{Evaluation, evaluate};
+use super::metrics::Metric;
+use super::splits::Split;
+use super::tuning::{Sampler, Study, Suggestion, TrialState};
+
+/// The most epochs a trial may take.
+const MOST_EPOCHS: u32 = 128;
+/// Epochs between two looks at the held-out part.
+const EPOCHS_PER_CHECK: u32 = 5;
+/// Looks without improvement before a trial ends.
+const PATIENCE: u32 = 5;
+/// The parameter that early stopping learns.
+const EPOCHS: &str = "train_epochs";
+const POPULARITY: &str = "TopPopRecommender";
+
+/// How a trial ended.
+#[derive(Debug, Clone)]
+pub struct TrialOutcome {
+    /// Complete, pruned or failed.
+    pub state: TrialState,
+    /// Only a complete trial has one.
+    pub score: Option<f64>,
+    /// The parameters with those learnt on the way.
+    pub params: Map<String, Value>,
+    /// Every metric at the study's cutoff.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// 95 % confidence interval of the score over users.
+    pub interval: Option<(f64, f64)>,
+    /// Scores on the way, by epoch.
+    pub intermediate: Vec<(u32, f64)>,
+    /// Why it was pruned or failed.
+    pub note: Option<String>,
+}
+
+impl TrialOutcome {
+    /// The outcome of a trial that ended in an error.
+    pub fn failed(note: String) -> Self {
+        Self::without_score(TrialState::Failed, note)
+    }
+
+    fn without_score(state: TrialState, note: String) -> Self {
+        Self {
+            state,
+            score: None,
+            params: Map::new(),
+            metrics: BTreeMap::new(),
+            interval: None,
+            intermediate: Vec::new(),
+            note: Some(note),
+        }
+    }
+}
+
+/// A study of the named algorithms over their default search spaces.
+pub fn study<N: AsRef<str>>(names: &[N], sampler: Sampler, seed: u64) -> MlResult<Study> {
+    let space = |name: &N| algorithms::find(name.as_ref()).map(|info| (info.name.to_owned(), info.search_space()));
+    Study::new(names.iter().map(space).collect::<MlResult<_>>()?, sampler, seed)
+}
+
+/// What recommending the most popular items scores.
+pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
+    let model = algorithms::fit(POPULARITY, &Map::new(), &split.train, context)?;
+    Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
+}
+
+/// Runs one trial. `prune` is asked after each look at the held-out part whether to give up.
+///
+/// A trial that does not fit into the memory budget, takes too long or is given up is [`TrialState::Pruned`] with the reason;
+/// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`] is an error of this function.
+pub fn run_trial(
+    suggestion: &Suggestion,
+    split: &Split,
+    metric: Metric,
+    cutoff: usize,
+    context: &Context,
+    prune: &mut dyn FnMut(u32, f64) -> bool,
+) -> MlResult<TrialOutcome> {
+    let learns_epochs = algorithms::find(&suggestion.algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
+    let outcome = if learns_epochs {
+        with_early_stopping(suggestion, split, metric, cutoff, context, prune)
+    } else {
+        at_once(suggestion, split, metric, cutoff, context)
+    };
+    match outcome {
+        Err(MlError::Cancelled) => Err(MlError::Cancelled),
+        Err(error @ (MlError::TimedOut | MlError::MemoryBudget { .. })) => {
+            Ok(TrialOutcome::without_score(TrialState::Pruned, error.to_string()))
+        }
+        Err(error) => Ok(TrialOutcome::failed(error.to_string())),
+        Ok(outcome) => Ok(outcome),
+    }
+}
+
+fn at_once(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<TrialOutcome> {
+    let model = algorithms::fit(&suggestion.algorithm, &suggestion.params, &split.train, context)?;
+    let evaluation = evaluate(&*model, &split.train, &split.held_out, cutoff, context)?;
+    Ok(complete(suggestion.params.clone(), &evaluation, metric, Vec::new()))
+}
+
+fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+    TrialOutcome {
+        state: TrialState::Complete,
+        score: Some(evaluation.get(metric)),
+        params,
+        metrics: evaluation.metrics.clone(),
+        interval: Some(evaluation.interval(metric)),
+        intermediate,
+        note: None,
+    }
+}
+
+/// The best look at the held-out part so far.
+struct Best {
+    epoch: u32,
+    evaluation: Evaluation,
+}
+
+fn with_early_stopping(
+    suggestion: &Suggestion,
+    split: &Split,
+    metric: Metric,
+    cutoff: usize,
+    context: &Context,
+    prune: &mut dyn FnMut(u32, f64) -> bool,
+) -> MlResult<TrialOutcome> {
+    let mut params = suggestion.params.clone();
+    params.insert(EPOCHS.to_owned(), MOST_EPOCHS.into());
+    let mut best: Option<Best> = None;
+    let mut looks: Vec<(u32, f64)> = Vec::new();
+    let mut pruned = false;
+    let mut look = |epoch: u32, model: &dyn Recommender| -> MlResult<Control> {
+        if epoch % EPOCHS_PER_CHECK != 0 && epoch != MOST_EPOCHS {
+            return Ok(Control::Continue);
+        }
+        let evaluation = evaluate(model, &split.train, &split.held_out, cutoff, context)?;
+        let score = evaluation.get(metric);
+        looks.push((epoch, score));
+        if best.as_ref().is_none_or(|best| score > best.evaluation.get(metric)) {
+            best = Some(Best { epoch, evaluation });
+        }
+        pruned = prune(epoch, score);
+        let since = best.as_ref().map_or(0, |best| epoch - best.epoch);
+        Ok(match () {
+            () if pruned => Control::Prune,
+            () if since >= PATIENCE * EPOCHS_PER_CHECK => Control::Stop,
+            () => Control::Continue,
+        })
+    };
+    let fitted = algorithms::fit_with_validation(&suggestion.algorithm, &params, &split.train, context, &mut look);
+    let out_of_time = matches!(fitted, Err(MlError::TimedOut)) && best.is_some();
+    if !out_of_time {
+        fitted?;
+    }
+    let Some(best) = best else { return Err(MlError::TimedOut) };
+    if pruned {
+        let last = looks.last().map_or(0, |(epoch, _)| *epoch);
+        let note = format!("given up after {last} epochs: half of the trials before were better by then");
+        return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::without_score(TrialState::Pruned, note) });
+    }
+    params.insert(EPOCHS.to_owned(), best.epoch.into());
+    let outcome = complete(params, &best.evaluation, metric, looks);
+    let note = out_of_time.then(|| "stopped at its time limit; the best epoch until then counts".to_owned());
+    Ok(TrialOutcome { note, ..outcome })
+}
