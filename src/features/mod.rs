@@ -3,3 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod projects;
+
+pub mod evaluation;
+pub mod model_configs;
+pub mod task_logs;

@@ -1,0 +1,193 @@
+//! `/split_config/`.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{read_filter, refuse_while_used};
+use crate::features::accounts::{Editor, Principal, Viewer};
+use crate::features::evaluation::access::Shared;
+use crate::features::evaluation::model::{SCHEMES, SplitConfig, SplitFields};
+use crate::features::evaluation::store;
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/split_config/").route(web::get().to(list)).route(web::post().to(create))).service(
+        web::resource("/split_config/{id}/")
+            .route(web::get().to(read))
+            .route(web::put().to(replace))
+            .route(web::patch().to(update))
+            .route(web::delete().to(delete)),
+    );
+}
+
+/// A split config as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SplitConfig)]
+pub struct SplitConfigBody {
+    id: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+    name: Option<String>,
+    scheme: String,
+    heldout_ratio: f64,
+    n_heldout: Option<i32>,
+    test_user_ratio: f64,
+    n_test_users: Option<i32>,
+    random_seed: i32,
+    created_by: Option<i64>,
+}
+
+impl From<SplitConfig> for SplitConfigBody {
+    fn from(config: SplitConfig) -> Self {
+        Self {
+            id: config.id,
+            ins_datetime: config.ins_datetime,
+            updated_at: config.updated_at,
+            name: config.name,
+            scheme: config.scheme,
+            heldout_ratio: config.heldout_ratio,
+            n_heldout: config.n_heldout,
+            test_user_ratio: config.test_user_ratio,
+            n_test_users: config.n_test_users,
+            random_seed: config.random_seed,
+            created_by: config.created_by,
+        }
+    }
+}
+
+/// The fields of a new split config; each has a default.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct SplitConfigRequest {
+    name: Option<String>,
+    /// `RG` at random, `TG` after one moment for all, `TU` the last of each user.
+    scheme: Option<String>,
+    /// Share of each user's interactions that is held out.
+    heldout_ratio: Option<f64>,
+    /// Number held out, instead of the ratio.
+    n_heldout: Option<i32>,
+    /// Share of users that are tested.
+    test_user_ratio: Option<f64>,
+    /// Number of users that are tested, instead of the ratio.
+    n_test_users: Option<i32>,
+    random_seed: Option<i32>,
+}
+
+/// Reads the fields; what is left out is as in `base`.
+fn read_fields(body: Body, base: SplitFields) -> ApiResult<SplitFields> {
+    let mut fields = body.reader();
+    let result = SplitFields {
+        name: fields.nullable_text("name", 256, base.name),
+        scheme: fields.choice("scheme", &SCHEMES, Missing::Use(base.scheme)),
+        heldout_ratio: fields.number("heldout_ratio", 0.0..=1.0, Missing::Use(base.heldout_ratio)),
+        n_heldout: fields.nullable_integer("n_heldout", 1..=i32::MAX, base.n_heldout),
+        test_user_ratio: fields.number("test_user_ratio", 0.0..=1.0, Missing::Use(base.test_user_ratio)),
+        n_test_users: fields.nullable_integer("n_test_users", 1..=i32::MAX, base.n_test_users),
+        random_seed: fields.integer("random_seed", i32::MIN..=i32::MAX, Missing::Use(base.random_seed)),
+    };
+    fields.finish()?;
+    refuse_empty_sides(&result)?;
+    Ok(result)
+}
+
+/// A ratio that counts must leave something to learn from and something to judge by. One that a number overrides may be anything.
+fn refuse_empty_sides(split: &SplitFields) -> ApiResult<()> {
+    let (held_out, tested) = (split.heldout_ratio, split.test_user_ratio);
+    let mut faults = BTreeMap::new();
+    let mut fault = |field: &str, message: &str| faults.insert(field.to_owned(), vec![message.to_owned()]);
+    if split.n_heldout.is_none() && held_out <= 0.0 {
+        fault("heldout_ratio", "Ensure this value is greater than 0, so that something is held out.");
+    }
+    if split.n_heldout.is_none() && held_out >= 1.0 {
+        fault("heldout_ratio", "Ensure this value is less than 1, so that something is left to learn from.");
+    }
+    if split.n_test_users.is_none() && tested <= 0.0 {
+        fault("test_user_ratio", "Ensure this value is greater than 0, so that some users are tested.");
+    }
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::fields(faults)) }
+}
+
+/// The split configs one may see.
+#[utoipa::path(get, path = "/split_config/", tag = "split_config", operation_id = "list_split_config",
+    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query),
+        ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<SplitConfigBody>)))]
+pub async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<SplitConfigBody>>> {
+    let filter = read_filter(&filters)?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list_splits(&mut connection, &principal, &filter, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(SplitConfigBody::from).collect())?))
+}
+
+/// Make a split config.
+#[utoipa::path(post, path = "/split_config/", tag = "split_config", operation_id = "create_split_config",
+    request_body = inline(SplitConfigRequest),
+    responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is wrong")))]
+pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let fields = read_fields(body, SplitFields::default())?;
+    let mut connection = services.db.conn().await?;
+    let config = store::insert_split(&mut connection, fields, principal.user.id).await?;
+    Ok(HttpResponse::Created().json(SplitConfigBody::from(config)))
+}
+
+/// One split config.
+#[utoipa::path(get, path = "/split_config/{id}/", tag = "split_config", operation_id = "read_split_config", params(("id" = i64, Path)),
+    responses((status = 200, body = SplitConfigBody), (status = 404, description = "Not there, or not yours")))]
+pub async fn read(shared: Shared<SplitConfig, Viewer>) -> web::Json<SplitConfigBody> {
+    web::Json(shared.object.into())
+}
+
+/// Replace the fields of a split config.
+#[utoipa::path(put, path = "/split_config/{id}/", tag = "split_config", operation_id = "replace_split_config",
+    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest), responses((status = 200, body = SplitConfigBody)))]
+pub async fn replace(
+    shared: Shared<SplitConfig, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<SplitConfigBody>> {
+    let fields = read_fields(body, SplitFields::default())?;
+    save(shared.object, fields, &services).await
+}
+
+/// Change some fields of a split config.
+#[utoipa::path(patch, path = "/split_config/{id}/", tag = "split_config", operation_id = "update_split_config",
+    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest), responses((status = 200, body = SplitConfigBody)))]
+pub async fn update(
+    shared: Shared<SplitConfig, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<SplitConfigBody>> {
+    let fields = read_fields(body, shared.object.fields())?;
+    save(shared.object, fields, &services).await
+}
+
+async fn save(current: SplitConfig, fields: SplitFields, services: &Services) -> ApiResult<web::Json<SplitConfigBody>> {
+    let mut connection = services.db.conn().await?;
+    if !current.fields().splits_like(&fields) {
+        refuse_while_used(&store::live_jobs_of_split(&mut connection, current.id).await?)?;
+    }
+    let saved = store::update_split(&mut connection, current.id, fields, services.clock.now()).await?;
+    Ok(web::Json(saved.into()))
+}
+
+/// Delete a split config with the tuning jobs that were run with it; refused while one of them is live.
+#[utoipa::path(delete, path = "/split_config/{id}/", tag = "split_config", operation_id = "delete_split_config",
+    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
+pub async fn delete(shared: Shared<SplitConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let mut connection = services.db.conn().await?;
+    refuse_while_used(&store::live_jobs_of_split(&mut connection, shared.object.id).await?)?;
+    store::delete_split(&mut connection, shared.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,285 @@
+//! `/model_configuration/` and `/algorithms/`.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{OpenApi, ToSchema};
+
+use super::model::{ConfigurationFields, ModelConfiguration};
+use super::service::{self, DEFAULT_ALGORITHMS};
+use super::store;
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::projects::Project;
+use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
+use crate::ml::search_space::Domain;
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, list_algorithms))]
+pub struct Docs;
+
+const LONGEST_NAME: usize = 256;
+const LONGEST_CLASS_NAME: usize = 128;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/model_configuration/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/model_configuration/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/algorithms/", web::get().to(list_algorithms));
+}
+
+/// A model configuration as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelConfiguration)]
+pub struct ModelConfigurationBody {
+    id: i64,
+    /// The job that found it.
+    tuning_job: Option<i64>,
+    name: Option<String>,
+    project: i64,
+    recommender_class_name: String,
+    #[schema(value_type = Object)]
+    parameters_json: Value,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+}
+
+/// The fields of a new model configuration.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ModelConfigurationRequest {
+    name: Option<String>,
+    project: i64,
+    /// One of those that `/algorithms/` lists.
+    recommender_class_name: String,
+    #[schema(value_type = Option<Object>)]
+    parameters_json: Option<Value>,
+}
+
+async fn to_bodies(connection: &mut AsyncPgConnection, rows: Vec<ModelConfiguration>) -> ApiResult<Vec<ModelConfigurationBody>> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let jobs: HashMap<i64, i64> = store::tuning_jobs_of(connection, &ids).await?.into_iter().collect();
+    let bodies = rows.into_iter().map(|row| ModelConfigurationBody {
+        tuning_job: jobs.get(&row.id).copied(),
+        id: row.id,
+        name: row.name,
+        project: row.project_id,
+        recommender_class_name: row.recommender_class_name,
+        parameters_json: row.parameters_json,
+        ins_datetime: row.ins_datetime,
+    });
+    Ok(bodies.collect())
+}
+
+async fn to_one(connection: &mut AsyncPgConnection, row: ModelConfiguration) -> ApiResult<ModelConfigurationBody> {
+    to_bodies(connection, vec![row]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
+/// Reads the fields of a new configuration, or of a change to `current`. Gives the project with them.
+fn read_fields(body: Body, current: Option<&ModelConfiguration>, partial: bool) -> ApiResult<(i64, ConfigurationFields)> {
+    let kept = current.filter(|_| partial);
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::keep_or_require(kept.map(|row| row.project_id)));
+    let name = fields.nullable_text("name", LONGEST_NAME, kept.and_then(|row| row.name.clone()));
+    let algorithm = fields.text(
+        "recommender_class_name",
+        LONGEST_CLASS_NAME,
+        Missing::keep_or_require(kept.map(|row| row.recommender_class_name.clone())),
+    );
+    let parameters = fields.object("parameters_json", Missing::Use(kept.map_or_else(Map::new, ModelConfiguration::parameters)));
+    if current.is_some_and(|row| row.project_id != project) {
+        fields.fault("project", "A configuration cannot move to another project. Make a new one there.");
+    }
+    fields.finish()?;
+    let recommender_class_name = service::check(&algorithm, &parameters)?.to_owned();
+    Ok((project, ConfigurationFields { name, recommender_class_name, parameters_json: Value::Object(parameters) }))
+}
+
+fn named_twice(error: diesel::result::Error) -> ApiError {
+    match error {
+        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
+            ApiError::non_field("This project already has a configuration with this name.")
+        }
+        other => other.into(),
+    }
+}
+
+/// The model configurations one may see.
+#[utoipa::path(get, path = "/model_configuration/", tag = "model_configuration", operation_id = "list_model_configuration",
+    params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
+        ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<ModelConfigurationBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<ModelConfigurationBody>>> {
+    let (id, project) = (filters.id("id")?, filters.id("project")?);
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, id, project, &page).await?;
+    Ok(web::Json(page.wrap(count, to_bodies(&mut connection, rows).await?)?))
+}
+
+/// Make a model configuration.
+#[utoipa::path(post, path = "/model_configuration/", tag = "model_configuration", operation_id = "create_model_configuration",
+    request_body = inline(ModelConfigurationRequest),
+    responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let (project, fields) = read_fields(body, None, false)?;
+    let mut connection = services.db.conn().await?;
+    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
+    let row = store::insert(&mut connection, project.id, fields).await.map_err(named_twice)?;
+    Ok(HttpResponse::Created().json(to_one(&mut connection, row).await?))
+}
+
+/// One model configuration.
+#[utoipa::path(get, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "read_model_configuration",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = ModelConfigurationBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(
+    access: Access<ModelConfiguration, Viewer>,
+    services: web::Data<Services>,
+) -> ApiResult<web::Json<ModelConfigurationBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, access.object).await?))
+}
+
+/// Replace the fields of a model configuration.
+#[utoipa::path(put, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "replace_model_configuration",
+    params(("id" = i64, Path)), request_body = inline(ModelConfigurationRequest),
+    responses((status = 200, body = ModelConfigurationBody)))]
+async fn replace(
+    access: Access<ModelConfiguration, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<ModelConfigurationBody>> {
+    save(&access.object, &services, body, false).await
+}
+
+/// Change some fields of a model configuration.
+#[utoipa::path(patch, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "update_model_configuration",
+    params(("id" = i64, Path)), request_body = inline(ModelConfigurationRequest),
+    responses((status = 200, body = ModelConfigurationBody)))]
+async fn update(
+    access: Access<ModelConfiguration, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<ModelConfigurationBody>> {
+    save(&access.object, &services, body, true).await
+}
+
+async fn save(
+    current: &ModelConfiguration,
+    services: &Services,
+    body: Body,
+    partial: bool,
+) -> ApiResult<web::Json<ModelConfigurationBody>> {
+    let (_, fields) = read_fields(body, Some(current), partial)?;
+    let mut connection = services.db.conn().await?;
+    let saved = store::update(&mut connection, current.id, fields).await.map_err(named_twice)?;
+    Ok(web::Json(to_one(&mut connection, saved).await?))
+}
+
+/// Delete a model configuration with the models trained from it; refused while one is being trained.
+#[utoipa::path(delete, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "delete_model_configuration",
+    params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 409, description = "A model is being trained from it")))]
+async fn delete(access: Access<ModelConfiguration, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let mut connection = services.db.conn().await?;
+    let live = store::live_models(&mut connection, access.object.id).await?;
+    if !live.is_empty() {
+        let live = live.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+        return Err(ApiError::conflict(format!(
+            "Models are being trained from this configuration: {live}. Wait for them first."
+        )));
+    }
+    store::delete(&mut connection, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// An algorithm one can choose.
+#[derive(Debug, Serialize, ToSchema)]
+struct Algorithm {
+    /// What `recommender_class_name` takes.
+    name: &'static str,
+    short: &'static str,
+    description: &'static str,
+    parameters: Vec<Parameter>,
+    /// Whether it learns in epochs, so that a search can stop it early.
+    early_stopping: bool,
+    /// Whether a search tries it when no algorithms are named.
+    default_in_tuning: bool,
+}
+
+/// A parameter of an algorithm.
+#[derive(Debug, Serialize, ToSchema)]
+struct Parameter {
+    name: &'static str,
+    /// `int`, `float`, `bool` or `choice`.
+    r#type: &'static str,
+    #[schema(value_type = Object)]
+    default: Value,
+    nullable: bool,
+    min: Option<f64>,
+    max: Option<f64>,
+    choices: Option<Vec<&'static str>>,
+    /// What a search tries; null when a search leaves it alone.
+    #[schema(value_type = Option<Object>)]
+    search: Option<Domain>,
+}
+
+impl From<&'static AlgorithmInfo> for Algorithm {
+    fn from(info: &'static AlgorithmInfo) -> Self {
+        Self {
+            name: info.name,
+            short: info.short,
+            description: info.summary,
+            parameters: info.parameters().into_iter().map(Parameter::from).collect(),
+            early_stopping: info.early_stopping(),
+            default_in_tuning: DEFAULT_ALGORITHMS.contains(&info.name),
+        }
+    }
+}
+
+impl From<ParameterSpec> for Parameter {
+    fn from(spec: ParameterSpec) -> Self {
+        let (r#type, range, choices) = match spec.kind {
+            ParameterKind::Int { min, max } => ("int", Some((min as f64, max as f64)), None),
+            ParameterKind::Float { min, max } => ("float", Some((min, max)), None),
+            ParameterKind::Bool => ("bool", None, None),
+            ParameterKind::Choice(words) => ("choice", None, Some(words.to_vec())),
+        };
+        // A bound that is not finite is no bound, and JSON has no way to write it.
+        let bound = |bound: Option<f64>| bound.filter(|bound| bound.is_finite());
+        Self {
+            name: spec.name,
+            r#type,
+            default: spec.default,
+            nullable: spec.nullable,
+            min: bound(range.map(|(min, _)| min)),
+            max: bound(range.map(|(_, max)| max)),
+            choices,
+            search: spec.search,
+        }
+    }
+}
+
+/// The algorithms one can choose, with their parameters.
+#[utoipa::path(get, path = "/algorithms/", tag = "model_configuration", operation_id = "list_algorithms",
+    responses((status = 200, body = Vec<Algorithm>)))]
+async fn list_algorithms(_: Principal) -> web::Json<Vec<Algorithm>> {
+    web::Json(algorithms::registry().iter().map(Algorithm::from).collect())
+}

@@ -1,0 +1,120 @@
+//! SQL of model configurations.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{ConfigurationFields, ModelConfiguration};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
+
+impl Guarded for ModelConfiguration {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = model_configurations::table
+            .inner_join(projects::table)
+            .filter(model_configurations::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(configuration, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(configuration.project_id) };
+            (configuration, ownership)
+        }))
+    }
+}
+
+/// One page of the configurations a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: Option<i64>,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<ModelConfiguration>)> {
+    let query = || {
+        let mut query = model_configurations::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        if let Some(project) = principal.key_project() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = id {
+            query = query.filter(model_configurations::id.eq(id));
+        }
+        if let Some(project) = project {
+            query = query.filter(model_configurations::project_id.eq(project));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order(model_configurations::id.desc())
+        .select(ModelConfiguration::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// The tuning jobs these configurations are the result of, as pairs of configuration and job.
+pub async fn tuning_jobs_of(connection: &mut AsyncPgConnection, configurations: &[i64]) -> QueryResult<Vec<(i64, i64)>> {
+    let found: Vec<(Option<i64>, i64)> = tuning_jobs::table
+        .filter(tuning_jobs::best_config_id.eq_any(configurations))
+        .select((tuning_jobs::best_config_id, tuning_jobs::id))
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().filter_map(|(configuration, job)| Some((configuration?, job))).collect())
+}
+
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    fields: ConfigurationFields,
+) -> QueryResult<ModelConfiguration> {
+    diesel::insert_into(model_configurations::table)
+        .values((fields, model_configurations::project_id.eq(project_id)))
+        .returning(ModelConfiguration::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: ConfigurationFields) -> QueryResult<ModelConfiguration> {
+    diesel::update(model_configurations::table.find(id))
+        .set(fields)
+        .returning(ModelConfiguration::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(model_configurations::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// Models being trained from a configuration.
+pub async fn live_models(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<i64>> {
+    trained_models::table
+        .filter(trained_models::configuration_id.eq(id).and(trained_models::status.eq_any(["PENDING", "RUNNING"])))
+        .order(trained_models::id)
+        .select(trained_models::id)
+        .load(connection)
+        .await
+}
+
+pub async fn project_of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<i64> {
+    training_data::table.find(data_id).select(training_data::project_id).first(connection).await
+}
+
+/// The names in a project that begin like this one.
+pub async fn names_like(connection: &mut AsyncPgConnection, project_id: i64, start: &str) -> QueryResult<Vec<String>> {
+    let names: Vec<Option<String>> = model_configurations::table
+        .filter(model_configurations::project_id.eq(project_id))
+        .filter(model_configurations::name.is_not_null())
+        .select(model_configurations::name)
+        .load(connection)
+        .await?;
+    Ok(names.into_iter().flatten().filter(|name| name.starts_with(start)).collect())
+}

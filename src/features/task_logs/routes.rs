@@ -1,0 +1,87 @@
+//! `/task_log/`.
+
+use actix_web::web;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::model::TaskLog;
+use super::store::{self, LogFilter};
+use crate::features::accounts::Principal;
+use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, read))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/task_log/").route(web::get().to(list)))
+        .service(web::resource("/task_log/{id}/").route(web::get().to(read)));
+}
+
+/// A line of the log as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TaskLog)]
+pub struct TaskLogBody {
+    id: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+    contents: String,
+    /// The task that said it; null once the queue has forgotten the task.
+    task: Option<i64>,
+}
+
+impl From<TaskLog> for TaskLogBody {
+    fn from(line: TaskLog) -> Self {
+        Self {
+            id: line.id,
+            ins_datetime: line.ins_datetime,
+            updated_at: line.updated_at,
+            contents: line.contents,
+            task: line.job_id,
+        }
+    }
+}
+
+/// What background work said, newest first.
+#[utoipa::path(get, path = "/task_log/", tag = "task_log", operation_id = "list_task_log",
+    params(("id" = Option<i64>, Query), ("id_gt" = Option<i64>, Query), ("tuning_job_id" = Option<i64>, Query),
+        ("model_id" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<TaskLogBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<TaskLogBody>>> {
+    let filter = LogFilter {
+        id: filters.id("id")?,
+        after: filters.id("id_gt")?,
+        tuning_job: filters.id("tuning_job_id")?,
+        model: filters.id("model_id")?,
+    };
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, &filter, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(TaskLogBody::from).collect())?))
+}
+
+/// One line of the log.
+#[utoipa::path(get, path = "/task_log/{id}/", tag = "task_log", operation_id = "read_task_log", params(("id" = i64, Path)),
+    responses((status = 200, body = TaskLogBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(
+    principal: Principal,
+    services: web::Data<Services>,
+    path: web::Path<String>,
+    page: PageRequest,
+) -> ApiResult<web::Json<TaskLogBody>> {
+    let id = path.parse().map_err(|_| ApiError::not_found())?;
+    let mut connection = services.db.conn().await?;
+    let filter = LogFilter { id: Some(id), ..LogFilter::default() };
+    let (_, rows) = store::list(&mut connection, &principal, &filter, &page).await?;
+    Ok(web::Json(rows.into_iter().next().ok_or_else(ApiError::not_found)?.into()))
+}

@@ -1,0 +1,196 @@
+//! SQL of task logs.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::model::{Line, Task, TaskLink, TaskLog, status_word};
+use crate::features::accounts::Principal;
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{model_configurations, projects, task_logs, trained_models, training_data, tuning_jobs};
+
+/// Adds a line and tells everybody who watches, both when the transaction commits.
+///
+/// Lines of one tuning job are written one transaction after the other, so that they become visible in the order of their ids:
+/// a watcher asks for what came after the last id it saw.
+pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<()> {
+    // The one character that PostgreSQL's text cannot hold.
+    let contents = contents.replace('\0', "\u{fffd}");
+    connection
+        .transaction(async move |connection| {
+            if let Some(job) = line.tuning_job_id {
+                take_turn(connection, job).await?;
+            }
+            let id = insert(connection, line, &contents).await?;
+            notify(connection, line, id).await
+        })
+        .await
+}
+
+/// Tells the lock of task logs from other advisory locks.
+const LOCK_CLASS: i32 = 0x7461_736b;
+
+async fn take_turn(connection: &mut AsyncPgConnection, tuning_job: i64) -> QueryResult<()> {
+    // The lock takes 32 bits; jobs that share them only wait for each other now and then.
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
+        .bind::<diesel::sql_types::Integer, _>(LOCK_CLASS)
+        .bind::<diesel::sql_types::Integer, _>(tuning_job as i32)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<i64> {
+    diesel::insert_into(task_logs::table)
+        .values((
+            task_logs::job_id.eq(line.job_id),
+            task_logs::tuning_job_id.eq(line.tuning_job_id),
+            task_logs::trained_model_id.eq(line.trained_model_id),
+            task_logs::contents.eq(contents),
+        ))
+        .returning(task_logs::id)
+        .get_result(connection)
+        .await
+}
+
+async fn notify(connection: &mut AsyncPgConnection, line: Line, id: i64) -> QueryResult<()> {
+    let payload = serde_json::json!({
+        "kind": "log",
+        "tuning_job_id": line.tuning_job_id,
+        "trained_model_id": line.trained_model_id,
+        "log_id": id,
+    });
+    diesel::sql_query("SELECT pg_notify('recotem_live', $1)").bind::<Text, _>(payload.to_string()).execute(connection).await?;
+    Ok(())
+}
+
+/// The newest lines of a tuning job, at most `limit` and only those after the line `after`; oldest first.
+pub async fn newest_of_tuning(
+    connection: &mut AsyncPgConnection,
+    tuning_job: i64,
+    after: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<TaskLog>> {
+    let mut query = task_logs::table.filter(task_logs::tuning_job_id.eq(tuning_job)).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(task_logs::id.gt(after));
+    }
+    let mut lines = query.order(task_logs::id.desc()).select(TaskLog::as_select()).limit(limit).load(connection).await?;
+    lines.reverse();
+    Ok(lines)
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Default)]
+pub struct LogFilter {
+    pub id: Option<i64>,
+    pub after: Option<i64>,
+    pub tuning_job: Option<i64>,
+    pub model: Option<i64>,
+}
+
+/// One page of the lines a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: &LogFilter,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<TaskLog>)> {
+    let visible = visible_projects(connection, principal).await?;
+    let query = || {
+        let mut query = task_logs::table.into_boxed();
+        if let Some(visible) = visible.clone() {
+            let of_jobs = tuning_jobs::table
+                .inner_join(training_data::table)
+                .filter(training_data::project_id.eq_any(visible.clone()))
+                .select(tuning_jobs::id.nullable());
+            let of_models = trained_models::table
+                .inner_join(model_configurations::table)
+                .filter(model_configurations::project_id.eq_any(visible))
+                .select(trained_models::id.nullable());
+            let theirs = task_logs::tuning_job_id.eq_any(of_jobs).or(task_logs::trained_model_id.eq_any(of_models));
+            query = query.filter(theirs.assume_not_null());
+        }
+        if let Some(id) = filter.id {
+            query = query.filter(task_logs::id.eq(id));
+        }
+        if let Some(after) = filter.after {
+            query = query.filter(task_logs::id.gt(after));
+        }
+        if let Some(job) = filter.tuning_job {
+            query = query.filter(task_logs::tuning_job_id.eq(job));
+        }
+        if let Some(model) = filter.model {
+            query = query.filter(task_logs::trained_model_id.eq(model));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order(task_logs::id.desc())
+        .select(TaskLog::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// The projects a caller may see; none means all of them.
+async fn visible_projects(connection: &mut AsyncPgConnection, principal: &Principal) -> QueryResult<Option<Vec<i64>>> {
+    let organisations = principal.visible_organisations();
+    if organisations.is_none() && principal.key_project().is_none() {
+        return Ok(None);
+    }
+    let mut query = projects::table.select(projects::id).into_boxed();
+    if let Some(organisations) = organisations {
+        query = query.filter(projects::organisation_id.eq_any(organisations));
+    }
+    if let Some(project) = principal.key_project() {
+        query = query.filter(projects::id.eq(project));
+    }
+    query.load(connection).await.map(Some)
+}
+
+/// A row of the queue.
+#[derive(Debug, QueryableByName)]
+struct QueuedTask {
+    #[diesel(sql_type = Text)]
+    group_key: String,
+    #[diesel(sql_type = SqlUuid)]
+    task_id: Uuid,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    finished_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    last_error: Option<String>,
+}
+
+/// The queue's tasks of each of these groups, newest first.
+pub async fn task_links(connection: &mut AsyncPgConnection, groups: Vec<String>) -> QueryResult<HashMap<String, Vec<TaskLink>>> {
+    let rows: Vec<QueuedTask> = diesel::sql_query(
+        "SELECT group_key, task_id, state, created_at, finished_at, last_error FROM jobs WHERE group_key = ANY($1) ORDER BY id DESC",
+    )
+    .bind::<Array<Text>, _>(groups)
+    .load(connection)
+    .await?;
+    let mut links: HashMap<String, Vec<TaskLink>> = HashMap::new();
+    for row in rows {
+        let task = Task {
+            task_id: row.task_id,
+            status: status_word(&row.state),
+            date_created: row.created_at,
+            date_done: row.finished_at,
+            traceback: row.last_error,
+        };
+        links.entry(row.group_key).or_default().push(TaskLink { task });
+    }
+    Ok(links)
+}
