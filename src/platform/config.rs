@@ -232,3 +232,33 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(sibling, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let example: Settings =
+            Figment::from(Toml::file(concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml"))).extract().unwrap();
+        assert_eq!(serde_json::to_value(example).unwrap(), serde_json::to_value(Settings::default()).unwrap());
+    }
+
+    #[test]
+    fn production_refuses_a_weak_secret_and_development_keeps_the_one_it_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings { data_dir: folder.path().join("data"), ..Settings::default() };
+        let made = settings.secret().unwrap();
+        assert_eq!(settings.secret().unwrap().expose_secret(), made.expose_secret());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(folder.path().join("data/secret.key")).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        settings.production = true;
+        assert!(settings.secret().is_err());
+        settings.secret_key = Some("short".into());
+        assert!(settings.secret().is_err());
+        settings.secret_key = Some("x".repeat(32));
+        assert!(settings.secret().is_ok());
+    }
+}

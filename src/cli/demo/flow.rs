@@ -6,9 +6,8 @@ use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::super::demo_catalogue;
 use super::client::Client;
-use super::{Args, report};
+use super::{Args, catalogue, report};
 
 const ALGORITHMS: [&str; 5] =
     ["IALSRecommender", "CosineKNNRecommender", "RP3betaRecommender", "DenseSLIMRecommender", "TopPopRecommender"];
@@ -57,7 +56,7 @@ fn read_upload(args: &Args) -> anyhow::Result<Upload> {
         }
         None => Ok(Upload {
             name: "sample-interactions.csv".to_owned(),
-            bytes: demo_catalogue::interactions_csv(),
+            bytes: catalogue::interactions_csv(),
             time_column: Some("timestamp".to_owned()),
         }),
     }

@@ -1,5 +1,6 @@
 //! `recotem demo`: starts the server and drives the whole flow through its own HTTP API, as a new user would.
 
+mod catalogue;
 mod client;
 mod flow;
 mod report;

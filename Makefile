@@ -1,0 +1,55 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# They install what is missing (where there is apt), build, start what they need, and stop it.
+
+export RECOTEM_BIND ?= 127.0.0.1:8000
+# Dependencies are compiled once for tests, end-to-end tests and the demo: see [profile.demo] in Cargo.toml.
+PROFILE := demo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+DEMO_ARGS ?=
+DEMO_DATA_DIR ?= data/demo
+
+.PHONY: help build demo test test-rust test-web test-e2e lint tools ui openapi clean
+
+help: ## What can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ui ## The release binary alone, with the UI inside: target/release/recotem
+	scripts/install-tools rust
+	cargo build --release --locked
+
+demo: ui ## Everything on sample data, on http://localhost:8000 (DEMO_ARGS="--exit" stops at the end)
+	scripts/install-tools rust postgresql
+	cargo build --profile $(PROFILE) --locked
+	$(TARGET)/$(PROFILE)/recotem demo --data-dir $(DEMO_DATA_DIR) --bind $(RECOTEM_BIND) $(DEMO_ARGS)
+
+test: lint test-rust test-web test-e2e ## Everything: lints, unit, integration and browser tests, the demo
+	@echo "All tests passed."
+
+lint: ui ## Formatting and lints
+	scripts/install-tools rust
+	cargo fmt --check
+	cargo clippy --profile $(PROFILE) --all-targets --locked -- -D warnings
+
+test-rust: ui ## Unit, property and integration tests against a real PostgreSQL
+	scripts/install-tools rust postgresql
+	cargo test --profile $(PROFILE) --locked
+
+test-web: ui ## Type check, lints and unit tests of the UI
+	cd web && npm run --silent check
+
+test-e2e: ui ## A real browser against a real server, and the demo to its end
+	scripts/install-tools rust postgresql chromium
+	cargo build --profile $(PROFILE) --locked
+	scripts/end-to-end $(TARGET)/$(PROFILE)/recotem
+
+ui: ## The browser UI, into web/dist
+	scripts/install-tools node
+	scripts/build-ui
+
+openapi: ## web/openapi.json and the UI's types, from the code
+	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json
+	cd web && npm run --silent api-types
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf web/dist web/node_modules data/demo
