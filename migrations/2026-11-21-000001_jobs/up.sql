@@ -8,8 +8,8 @@ CREATE TABLE jobs (
     state text NOT NULL DEFAULT 'available'
         CHECK (state IN ('available', 'running', 'retryable', 'completed', 'failed', 'cancelled')),
     priority integer NOT NULL DEFAULT 0,
-    -- not before
-    run_at timestamptz NOT NULL,
+    -- not before; null means at once
+    run_at timestamptz,
     attempt integer NOT NULL DEFAULT 0,
     max_attempts integer NOT NULL CHECK (max_attempts > 0),
     timeout_seconds bigint NOT NULL CHECK (timeout_seconds > 0),
@@ -25,14 +25,14 @@ CREATE TABLE jobs (
     last_error text,
     -- one object {attempt, at, error} per failed attempt
     errors jsonb NOT NULL DEFAULT '[]',
-    created_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     finished_at timestamptz,
     CHECK ((state = 'running') = (lease_owner IS NOT NULL AND lease_until IS NOT NULL)),
     CHECK ((state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
 
-CREATE INDEX jobs_to_claim ON jobs (priority DESC, run_at, id) WHERE state IN ('available', 'retryable');
+CREATE INDEX jobs_to_claim ON jobs (priority DESC, id) WHERE state IN ('available', 'retryable');
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_group ON jobs (group_key) WHERE group_key IS NOT NULL;

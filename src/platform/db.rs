@@ -10,8 +10,8 @@ mod migrate;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 pub use listen::Notification;
 
@@ -67,7 +67,7 @@ impl Database {
         let mut last_error = DbError::Unavailable(format!("no answer in {patience:?}"));
         let tries = async {
             let mut pause = FIRST_PAUSE;
-            while let Err(error) = self.conn().await {
+            while let Err(error) = self.ping().await {
                 tracing::debug!(%error, "waiting for the database");
                 last_error = error;
                 tokio::time::sleep(pause).await;
@@ -87,6 +87,13 @@ impl Database {
             Ok(Err(error)) => Err(DbError::Unavailable(in_words(&error))),
             Err(_) => Err(DbError::Unavailable(format!("no free connection in {PATIENCE:?}"))),
         }
+    }
+
+    /// Asks the server for an answer: a lent connection alone may have just died.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let mut connection = self.conn().await?;
+        let answer = diesel::sql_query("SELECT 1").execute(&mut connection).await;
+        answer.map(drop).map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
     /// Brings the schema up to date; processes that start at once wait for each other. Returns how

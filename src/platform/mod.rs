@@ -6,5 +6,6 @@ pub mod config;
 pub mod db;
 pub mod embedded_postgres;
 pub mod http;
+pub mod queue;
 pub mod services;
 pub mod telemetry;

@@ -3,4 +3,5 @@
 
 mod db;
 mod embedded_postgres;
+mod queue;
 mod support;

@@ -1,0 +1,78 @@
+//! Adds jobs.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::CHANNEL_READY;
+use super::job::Job;
+use super::model::{JobId, JobState};
+use super::schema::jobs;
+
+/// When and beside what a job runs.
+#[derive(Debug, Clone, Default)]
+pub struct EnqueueOptions {
+    /// Not before this time; at once without it.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// While a live job has this key, no second one is added.
+    pub unique_key: Option<String>,
+    /// Jobs of one group are cancelled together, such as `tuning:12`.
+    pub group_key: Option<String>,
+}
+
+/// Adds a job in the caller's transaction: it exists when that commits, and a worker is told then.
+/// With a `unique_key` that a live job already has, nothing is added and that job's id is returned.
+pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, options: EnqueueOptions) -> QueryResult<JobId> {
+    let payload = serde_json::to_value(job).map_err(|error| Error::SerializationError(Box::new(error)))?;
+    let row = (
+        jobs::kind.eq(J::KIND),
+        jobs::payload.eq(payload),
+        jobs::run_at.eq(options.run_at),
+        jobs::priority.eq(options.priority),
+        jobs::max_attempts.eq(J::MAX_ATTEMPTS.max(1)),
+        jobs::timeout_seconds.eq(timeout_seconds::<J>()),
+        jobs::unique_key.eq(&options.unique_key),
+        jobs::group_key.eq(options.group_key),
+    );
+    // the live job may end between the two statements; then there is room for ours
+    for _ in 0..3 {
+        let added = diesel::insert_into(jobs::table)
+            .values(row.clone())
+            .on_conflict_do_nothing()
+            .returning(jobs::id)
+            .get_result(connection)
+            .await
+            .optional()?;
+        if let Some(id) = added {
+            wake(connection).await?;
+            return Ok(id);
+        }
+        if let Some(id) = live_job_with(connection, options.unique_key.as_deref()).await? {
+            return Ok(id);
+        }
+    }
+    Err(Error::NotFound)
+}
+
+fn timeout_seconds<J: Job>() -> i64 {
+    i64::try_from(J::TIMEOUT.as_secs()).unwrap_or(i64::MAX).max(1)
+}
+
+async fn live_job_with(connection: &mut AsyncPgConnection, key: Option<&str>) -> QueryResult<Option<JobId>> {
+    jobs::table
+        .filter(jobs::unique_key.eq(key))
+        .filter(jobs::state.eq_any(JobState::LIVE.map(JobState::as_str)))
+        .select(jobs::id)
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Tells the workers, once the transaction commits, that there may be something to claim.
+pub(super) async fn wake(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    diesel::sql_query(format!("NOTIFY {CHANNEL_READY}")).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Records how an attempt ended.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::enqueuer;
+use super::model::{ClaimedJob, JobState};
+
+/// Only the worker that holds the lease may write, and only about the attempt it ran.
+const FINISH: &str = "
+    UPDATE jobs SET
+        state = $4,
+        finished_at = CASE WHEN $5 THEN NULL ELSE $6 END,
+        run_at = coalesce($7, run_at),
+        attempt = attempt - $8,
+        last_error = coalesce($9, last_error),
+        errors = CASE WHEN $9 IS NULL THEN errors ELSE
+            errors || jsonb_build_array(jsonb_build_object('attempt', attempt, 'at', $6, 'error', $9)) END,
+        lease_owner = NULL,
+        lease_until = NULL,
+        heartbeat_at = NULL
+    WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running'";
+
+/// What becomes of a job after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Completed,
+    Cancelled,
+    Failed {
+        reason: String,
+    },
+    Retry {
+        reason: String,
+        at: DateTime<Utc>,
+    },
+    /// Not counted as an attempt.
+    Snoozed {
+        until: DateTime<Utc>,
+    },
+    /// Not counted as an attempt.
+    HandedBack,
+}
+
+impl Outcome {
+    fn state(&self) -> JobState {
+        match self {
+            Self::Completed => JobState::Completed,
+            Self::Cancelled => JobState::Cancelled,
+            Self::Failed { .. } => JobState::Failed,
+            Self::Retry { .. } => JobState::Retryable,
+            Self::Snoozed { .. } | Self::HandedBack => JobState::Available,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Failed { reason } | Self::Retry { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn next_run(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Retry { at, .. } => Some(*at),
+            Self::Snoozed { until } => Some(*until),
+            _ => None,
+        }
+    }
+
+    fn attempts_given_back(&self) -> i32 {
+        i32::from(matches!(self, Self::Snoozed { .. } | Self::HandedBack))
+    }
+}
+
+/// Returns false when the job is not this worker's any more; then nothing was written.
+pub(super) async fn finish(
+    connection: &mut AsyncPgConnection,
+    owner: &str,
+    job: &ClaimedJob,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let changed = diesel::sql_query(FINISH)
+        .bind::<BigInt, _>(job.id)
+        .bind::<Text, _>(owner)
+        .bind::<Integer, _>(job.attempt)
+        .bind::<Text, _>(outcome.state().as_str())
+        .bind::<Bool, _>(outcome.state().is_live())
+        .bind::<Timestamptz, _>(now)
+        .bind::<Nullable<Timestamptz>, _>(outcome.next_run())
+        .bind::<Integer, _>(outcome.attempts_given_back())
+        .bind::<Nullable<Text>, _>(outcome.reason())
+        .execute(connection)
+        .await?;
+    if changed > 0 && *outcome == Outcome::HandedBack {
+        enqueuer::wake(connection).await?;
+    }
+    Ok(changed > 0)
+}

@@ -1,0 +1,55 @@
+//! Background jobs in PostgreSQL. A job is claimed by its state, never by an open transaction, so a
+//! job may run for days and a dead worker blocks nothing.
+//!
+//! ```text
+//! enqueuer ──► available ──claimer──► running ──worker──► completed
+//!                  ▲                   │ │ │
+//!                  ├── handed back, ───┘ │ ├── failed for good ──► failed (the dead letters)
+//!                  │   or snoozed        │ └── cancelled ────────► cancelled
+//!                  └──── claimer ◄── retryable (failed attempt, or rescued from a dead worker)
+//! ```
+//!
+//! | file | duty |
+//! |---|---|
+//! | [`job`] | what a job is: a serialisable struct with its policy, `run` and `failed` |
+//! | [`registry`] | which kinds this program can run |
+//! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits |
+//! | `canceller` | ends waiting jobs, tells running ones |
+//! | `claimer` | takes jobs for a worker, each by one worker only |
+//! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back when told to end |
+//! | `executor` | one job from claim to recorded result: time-out, panic, outcome |
+//! | `heartbeat` | renews the leases of running jobs and hears of cancellations |
+//! | `rescuer` | takes jobs away from workers whose lease is over |
+//! | `finisher` | records a result, unless the lease was lost meanwhile |
+//! | `pruner` | deletes old finished jobs |
+//!
+//! A job may run twice: when its worker was believed dead. What it does must be safe to repeat.
+
+mod backoff;
+mod canceller;
+mod claimer;
+mod enqueuer;
+mod executor;
+mod finisher;
+mod heartbeat;
+pub mod job;
+mod model;
+mod pruner;
+pub mod registry;
+mod rescuer;
+mod running;
+pub mod schema;
+mod wakener;
+pub mod worker;
+
+pub use canceller::{cancel, cancel_group};
+pub use enqueuer::{EnqueueOptions, enqueue};
+pub use job::{CancellationFlag, Job, JobContext, JobError};
+pub use model::{JobId, JobRecord, JobState, count_by_state, find};
+pub use registry::Registry;
+pub use worker::{Worker, WorkerOptions};
+
+/// Says that there may be something to claim.
+const CHANNEL_READY: &str = "recotem_jobs";
+/// Names a running job that is to be cancelled.
+const CHANNEL_CANCEL: &str = "recotem_jobs_cancel";

@@ -1,0 +1,116 @@
+//! Rows of the queue.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::schema::jobs;
+
+/// Number of a job.
+pub type JobId = i64;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for a worker (and for its time).
+    Available,
+    /// A worker has it.
+    Running,
+    /// An attempt failed; waits for the next.
+    Retryable,
+    Completed,
+    /// Failed for good.
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    /// States of jobs that are not over.
+    pub const LIVE: [Self; 3] = [Self::Available, Self::Running, Self::Retryable];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Running => "running",
+            Self::Retryable => "retryable",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn is_live(self) -> bool {
+        Self::LIVE.contains(&self)
+    }
+}
+
+impl TryFrom<String> for JobState {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        [Self::Available, Self::Running, Self::Retryable, Self::Completed, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| format!("unknown job state {text}"))
+    }
+}
+
+/// A job as the outside may look at it.
+#[derive(Debug, Clone, Queryable, Selectable, Serialize)]
+#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+pub struct JobRecord {
+    pub id: JobId,
+    pub task_id: Uuid,
+    pub kind: String,
+    pub payload: Value,
+    #[diesel(deserialize_as = String)]
+    pub state: JobState,
+    pub run_at: Option<DateTime<Utc>>,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    pub group_key: Option<String>,
+    pub cancel_requested: bool,
+    pub lease_owner: Option<String>,
+    pub last_error: Option<String>,
+    /// One `{attempt, at, error}` per failed attempt.
+    pub errors: Value,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A job that a worker has to run, or to bury.
+#[derive(Debug, Clone, QueryableByName)]
+pub(super) struct ClaimedJob {
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub id: JobId,
+    #[diesel(sql_type = sql_types::Uuid)]
+    pub task_id: Uuid,
+    #[diesel(sql_type = sql_types::Text)]
+    pub kind: String,
+    #[diesel(sql_type = sql_types::Jsonb)]
+    pub payload: Value,
+    #[diesel(sql_type = sql_types::Integer)]
+    pub attempt: i32,
+    #[diesel(sql_type = sql_types::Integer)]
+    pub max_attempts: i32,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub timeout_seconds: i64,
+    #[diesel(sql_type = sql_types::Bool)]
+    pub cancel_requested: bool,
+}
+
+/// Looks a job up.
+pub async fn find(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<JobRecord>> {
+    jobs::table.find(id).select(JobRecord::as_select()).first(connection).await.optional()
+}
+
+/// How many jobs are in each state that occurs.
+pub async fn count_by_state(connection: &mut AsyncPgConnection) -> QueryResult<Vec<(String, i64)>> {
+    jobs::table.group_by(jobs::state).select((jobs::state, diesel::dsl::count_star())).load(connection).await
+}

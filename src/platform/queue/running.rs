@@ -1,0 +1,61 @@
+//! The jobs that a worker is running, as its heartbeat sees them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::job::CancellationFlag;
+use super::model::JobId;
+
+/// One running job.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub cancel: CancellationFlag,
+    requested: AtomicBool,
+}
+
+impl Entry {
+    /// Somebody cancelled the job (as opposed to: it timed out, or the worker is going down).
+    pub fn request_cancel(&self) {
+        self.requested.store(true, Ordering::SeqCst);
+        self.cancel.cancel();
+    }
+
+    pub fn cancel_was_requested(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
+    }
+}
+
+/// All running jobs of a worker. Clones are one table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running {
+    entries: Arc<Mutex<HashMap<JobId, Arc<Entry>>>>,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn add(&self, id: JobId) -> Arc<Entry> {
+        let entry = Arc::new(Entry::default());
+        self.lock().insert(id, Arc::clone(&entry));
+        entry
+    }
+
+    /// Forgets this entry; a newer one of the same job stays.
+    pub fn remove(&self, id: JobId, entry: &Arc<Entry>) {
+        let mut entries = self.lock();
+        if entries.get(&id).is_some_and(|found| Arc::ptr_eq(found, entry)) {
+            entries.remove(&id);
+        }
+    }
+
+    pub fn get(&self, id: JobId) -> Option<Arc<Entry>> {
+        self.lock().get(&id).cloned()
+    }
+
+    pub fn all(&self) -> Vec<(JobId, Arc<Entry>)> {
+        self.lock().iter().map(|(&id, entry)| (id, Arc::clone(entry))).collect()
+    }
+}
