@@ -14,6 +14,7 @@ pub mod linalg;
 pub mod metrics;
 pub mod ranking;
 pub mod search_space;
+pub mod simd;
 pub mod sparse;
 pub mod splits;
 pub mod tensors;

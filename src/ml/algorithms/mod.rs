@@ -3,6 +3,7 @@
 mod cosine_knn;
 mod dense_slim;
 mod feature_weighting;
+mod ials;
 mod item_similarity;
 mod neighbours;
 mod params;
@@ -133,7 +134,7 @@ impl AlgorithmInfo {
     }
 }
 
-static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO, cosine_knn::INFO, rp3beta::INFO, dense_slim::INFO];
+static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO, cosine_knn::INFO, rp3beta::INFO, dense_slim::INFO, ials::INFO];
 
 /// All algorithms.
 pub fn registry() -> &'static [AlgorithmInfo] {

@@ -1,0 +1,140 @@
+//! Implicit alternating least squares (Hu, Koren & Volinsky 2008), in the form of Rendle, Krichene, Zhang &
+//! Koren 2021 ("Revisiting the performance of iALS on item recommendation benchmarks").
+//!
+//! Minimises ½ Σ_observed c (p·q − 1)² + α0/2 Σ_all (p·q)² + reg/2 [Σ_u (α0·I + N_u)^nu ‖p_u‖² + the same for items].
+//! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c. Sides are solved in turn, each row
+//! on its own: by a few steps of conjugate gradients from the last solution (Takács, Pilászy & Tikk 2011), or exactly.
+
+mod model;
+mod settings;
+mod solver;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use self::model::Ials;
+use self::settings::Settings;
+use self::solver::HalfStep;
+use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use crate::ml::context::Context;
+use crate::ml::error::{MlError, MlResult};
+use crate::ml::search_space::Domain;
+use crate::ml::simd::padded;
+use crate::ml::sparse::Csr;
+
+pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
+    name: "IALSRecommender",
+    short: "IALS",
+    summary: "matrix factorisation for implicit feedback; a good first choice on most data",
+    early_stopping: true,
+    parameters,
+    estimate,
+    fit,
+    load: model::load,
+};
+
+fn parameters() -> Vec<ParameterSpec> {
+    vec![
+        ParameterSpec::int("n_components", 1, 4096, 20).searched(Domain::int(4, 300)),
+        ParameterSpec::float("alpha0", 0.0, 1e6, 0.0).searched(Domain::log_float(3e-3, 1.0)),
+        ParameterSpec::float("reg", 0.0, 1e9, 1e-3).searched(Domain::log_float(1e-4, 0.1)),
+        ParameterSpec::float("nu", 0.0, 10.0, 1.0),
+        ParameterSpec::choice("confidence_scaling", &["none", "log"], "none"),
+        ParameterSpec::float("epsilon", 1e-9, 1e9, 1.0),
+        ParameterSpec::float("init_std", 0.0, 1e3, 0.1),
+        ParameterSpec::choice("solver_type", &["CG", "CHOLESKY", "IALSPP"], "CG"),
+        ParameterSpec::int("max_cg_steps", 0, 10_000, 3),
+        ParameterSpec::int("ialspp_subspace_dimension", 1, 4096, 64),
+        ParameterSpec::choice("loss_type", &["IALSPP", "ORIGINAL"], "IALSPP"),
+        ParameterSpec::optional_float("nu_star", 0.0, 10.0),
+        ParameterSpec::int("random_seed", 0, i64::MAX, 42),
+        ParameterSpec::int("train_epochs", 1, 100_000, 16),
+        ParameterSpec::int("prediction_time_max_cg_steps", 0, 10_000, 5),
+        ParameterSpec::int("prediction_time_ialspp_iteration", 1, 10_000, 7),
+        ParameterSpec::n_threads(),
+    ]
+}
+
+fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
+    let k = padded(params.size("n_components")?) as u64;
+    let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
+    let factors = (users + items) * k * 4;
+    let transposed = nnz * 16 + (users + items) * 8;
+    // Partial Gram matrices, and for each thread the rows of its heaviest user or item.
+    let scratch = (solver::GRAM_BLOCKS as u64 + 16) * k * k * 4 + 8 * users.max(items).min(nnz) * k;
+    Ok(factors + transposed + scratch)
+}
+
+fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+    let settings = Settings::read(params, train)?;
+    let epochs = params.size("train_epochs")? as u32;
+    let scaled = settings.scaling.apply(train, settings.epsilon);
+    let by_item = scaled.transpose();
+    let mut model = start(params, settings, train, ctx)?;
+    for epoch in 1..=epochs {
+        ctx.check()?;
+        run_epoch(&mut model, &scaled, &by_item, ctx)?;
+        ctx.progress(u64::from(epoch), u64::from(epochs));
+        if hook(epoch, &model)? != Control::Continue {
+            break;
+        }
+    }
+    model.require_finite()?;
+    Ok(Box::new(model))
+}
+
+fn run_epoch(model: &mut Ials, by_user: &Csr, by_item: &Csr, ctx: &Context) -> MlResult<()> {
+    ctx.install(|| {
+        let users = HalfStep::new(&model.settings, by_user, &model.items, &model.item_gram);
+        users.run(&mut model.users, ctx)?;
+        let user_gram = solver::gram(&model.users, model.k_padded(), model.settings.alpha0);
+        HalfStep::new(&model.settings, by_item, &model.users, &user_gram).run(&mut model.items, ctx)?;
+        model.refresh_gram();
+        Ok(())
+    })
+}
+
+/// A model with random factors.
+fn start(params: &Params<'_>, settings: Settings, train: &Csr, ctx: &Context) -> MlResult<Ials> {
+    let k = settings.k;
+    let deviation = (params.float("init_std")? / (k as f64).sqrt()) as f32;
+    let seed = params.size("random_seed")? as u64;
+    ctx.install(|| {
+        let users = random_factors(train.n_rows, k, deviation, seed, 0);
+        let items = random_factors(train.n_cols, k, deviation, seed, 1 << 32);
+        Ials::new(settings, users, items)
+    })
+}
+
+/// Rows drawn from one stream of random numbers: fixed, so that the number of threads does not matter.
+const ROWS_PER_STREAM: usize = 256;
+
+/// Factors of (nearly) normal distribution, padded with zeros.
+///
+/// A sum of four uniform numbers of 16 bits stands for a normal one: starting values need no more.
+fn random_factors(n: usize, k: usize, deviation: f32, seed: u64, first_stream: u64) -> Vec<f32> {
+    let width = padded(k);
+    let mut factors = vec![0f32; n * width];
+    // Four uniform numbers on 0..65536 have this standard deviation.
+    let scale = deviation / (65536.0 * (4.0f32 / 12.0).sqrt());
+    factors.par_chunks_mut(ROWS_PER_STREAM * width).enumerate().for_each(|(block, rows)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(first_stream + block as u64);
+        for row in rows.chunks_exact_mut(width) {
+            for value in &mut row[..k] {
+                let bits = rng.next_u64();
+                let sum: u64 = (0..4).map(|part| (bits >> (16 * part)) & 0xffff).sum();
+                *value = (sum as f32 - 131_070.0) * scale;
+            }
+        }
+    });
+    factors
+}
+
+fn not_finite() -> MlError {
+    MlError::NotFinite("iALS".into())
+}
+
+#[cfg(test)]
+mod tests;

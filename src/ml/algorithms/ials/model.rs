@@ -1,0 +1,131 @@
+//! The fitted factors: scoring, folding in, storing.
+
+use super::super::{Model, Recommender, check_block, check_items};
+use super::not_finite;
+use super::settings::Settings;
+use super::solver::{HalfStep, Scratch, gram};
+use crate::ml::error::{MlError, MlResult};
+use crate::ml::linalg;
+use crate::ml::simd::padded;
+use crate::ml::sparse::Csr;
+use crate::ml::tensors::{TensorReader, TensorWriter};
+
+/// Factors of users and items, rows padded with zeros.
+pub(super) struct Ials {
+    pub settings: Settings,
+    pub users: Vec<f32>,
+    pub items: Vec<f32>,
+    /// α0 · itemsᵀ · items.
+    pub item_gram: Vec<f32>,
+}
+
+impl Ials {
+    pub fn new(settings: Settings, users: Vec<f32>, items: Vec<f32>) -> MlResult<Self> {
+        let mut model = Ials { settings, users, items, item_gram: Vec::new() };
+        model.refresh_gram();
+        model.require_finite()?;
+        Ok(model)
+    }
+
+    /// Length of a padded row.
+    pub fn k_padded(&self) -> usize {
+        padded(self.settings.k)
+    }
+
+    /// Must follow every change of the items.
+    pub fn refresh_gram(&mut self) {
+        self.item_gram = gram(&self.items, self.k_padded(), self.settings.alpha0);
+    }
+
+    pub fn require_finite(&self) -> MlResult<()> {
+        let finite = |factors: &[f32]| factors.iter().all(|v| v.is_finite());
+        if finite(&self.users) && finite(&self.items) && finite(&self.item_gram) { Ok(()) } else { Err(not_finite()) }
+    }
+
+    fn row<'a>(&self, factors: &'a [f32], at: u32) -> &'a [f32] {
+        &factors[at as usize * self.k_padded()..][..self.k_padded()]
+    }
+
+    /// Rows without their padding.
+    fn compact(&self, factors: &[f32]) -> Vec<f32> {
+        factors.chunks_exact(self.k_padded()).flat_map(|row| &row[..self.settings.k]).copied().collect()
+    }
+}
+
+impl Recommender for Ials {
+    fn n_users(&self) -> usize {
+        self.users.len() / self.k_padded()
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.len() / self.k_padded()
+    }
+
+    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
+        check_block(self, users, None, out)?;
+        let rows: Vec<f32> = users.iter().flat_map(|&user| self.row(&self.users, user)).copied().collect();
+        linalg::times_transposed(&rows, &self.items, self.k_padded(), out);
+        Ok(())
+    }
+
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
+        check_items(self, items, out)?;
+        let one = Csr::empty(0, self.n_items());
+        let step = HalfStep::new(&self.settings, &one, &self.items, &self.item_gram);
+        let values = vec![self.settings.scaling.one(1.0, self.settings.epsilon); items.len()];
+        let mut user = vec![0f32; self.k_padded()];
+        let steps = self.settings.prediction_cg_steps;
+        step.solve(items, &values, steps, &mut user, &mut Scratch::new(self.k_padded()))?;
+        linalg::times_transposed(&user, &self.items, self.k_padded(), out);
+        Ok(())
+    }
+
+    /// Cosine of the factors.
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
+        check_items(self, &[item], out)?;
+        linalg::times_transposed(self.row(&self.items, item), &self.items, self.k_padded(), out);
+        let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let own = length(self.row(&self.items, item));
+        for (score, row) in out.iter_mut().zip(self.items.chunks_exact(self.k_padded())) {
+            *score /= own * length(row);
+        }
+        Ok(())
+    }
+
+    fn save(&self, out: &mut TensorWriter) {
+        let k = self.settings.k;
+        out.f32s("model.users", &[self.n_users(), k], &self.compact(&self.users));
+        out.f32s("model.items", &[self.n_items(), k], &self.compact(&self.items));
+        // Numbers and words only: this cannot fail.
+        out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        (self.users.len() + self.items.len() + self.item_gram.len()) as u64 * 4
+    }
+}
+
+/// Reads a model back.
+pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+    let bad = |what: String| MlError::BadArtifact(what);
+    let settings: Settings =
+        serde_json::from_str(input.metadata("model.settings")?).map_err(|e| bad(format!("iALS settings: {e}")))?;
+    let sane = [settings.reg, settings.nu, settings.epsilon, f64::from(settings.alpha0), f64::from(settings.observed_bias)]
+        .iter()
+        .all(|v| v.is_finite());
+    if !sane || !(1..=4096).contains(&settings.k) || settings.cg_steps.max(settings.prediction_cg_steps) > 10_000 {
+        return Err(bad("iALS settings are out of range".into()));
+    }
+    let users = pad(&input.f32s_shaped("model.users", &[n_users, settings.k])?, settings.k);
+    let items = pad(&input.f32s_shaped("model.items", &[n_items, settings.k])?, settings.k);
+    Ok(Box::new(Ials::new(settings, users, items)?))
+}
+
+fn pad(rows: &[f32], k: usize) -> Vec<f32> {
+    let width = padded(k);
+    let mut wide = vec![0f32; rows.len() / k * width];
+    for (to, from) in wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)) {
+        to[..k].copy_from_slice(from);
+    }
+    wide
+}

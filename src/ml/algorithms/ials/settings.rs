@@ -1,0 +1,101 @@
+//! What a trained model has to remember of its parameters, so that new users can be folded in.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::Params;
+use crate::ml::error::MlResult;
+use crate::ml::sparse::Csr;
+
+/// How a row is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum SolverKind {
+    /// Conjugate gradients.
+    Cg,
+    /// Exactly.
+    Cholesky,
+}
+
+/// How an interaction's value becomes its confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Scaling {
+    /// As it is.
+    None,
+    /// log(1 + value / epsilon).
+    Log,
+}
+
+impl Scaling {
+    pub fn one(self, value: f32, epsilon: f64) -> f32 {
+        match self {
+            Scaling::None => value,
+            Scaling::Log => (f64::from(value) / epsilon).ln_1p() as f32,
+        }
+    }
+
+    pub fn apply(self, train: &Csr, epsilon: f64) -> Csr {
+        let mut scaled = train.clone();
+        if self != Scaling::None {
+            scaled.values.iter_mut().for_each(|value| *value = self.one(*value, epsilon));
+        }
+        scaled
+    }
+}
+
+/// The parameters of the loss and of the solvers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Settings {
+    pub k: usize,
+    pub alpha0: f32,
+    /// After the change of scale that `nu_star` asks for.
+    pub reg: f64,
+    pub nu: f64,
+    /// Added to the weight of observed pairs on the right-hand side: α0 for the original loss.
+    pub observed_bias: f32,
+    pub scaling: Scaling,
+    pub epsilon: f64,
+    pub solver: SolverKind,
+    /// Zero stands for as many as there are components.
+    pub cg_steps: usize,
+    pub prediction_cg_steps: usize,
+}
+
+impl Settings {
+    pub fn read(params: &Params<'_>, train: &Csr) -> MlResult<Self> {
+        let alpha0 = params.float("alpha0")?;
+        let nu = params.float("nu")?;
+        let mut reg = params.float("reg")?;
+        if let Some(nu_star) = params.optional_float("nu_star")? {
+            reg *= total_frequency(train, alpha0, nu_star) / total_frequency(train, alpha0, nu);
+        }
+        let log = params.word("confidence_scaling")? == "log";
+        let original = params.word("loss_type")? == "ORIGINAL";
+        // iALS++ (Rendle et al. 2021) reaches the same solution by another way; conjugate gradients stand in for it.
+        let solver = if params.word("solver_type")? == "CHOLESKY" { SolverKind::Cholesky } else { SolverKind::Cg };
+        Ok(Settings {
+            k: params.size("n_components")?,
+            alpha0: alpha0 as f32,
+            reg,
+            nu,
+            observed_bias: if original { alpha0 as f32 } else { 0.0 },
+            scaling: if log { Scaling::Log } else { Scaling::None },
+            epsilon: params.float("epsilon")?,
+            solver,
+            cg_steps: params.size("max_cg_steps")?,
+            prediction_cg_steps: params.size("prediction_time_max_cg_steps")?,
+        })
+    }
+
+    /// The penalty of a row with so many interactions, when the other side has so many rows.
+    pub fn penalty(&self, n_interactions: usize, n_other: usize) -> f32 {
+        let frequency = f64::from(self.alpha0) * n_other as f64 + n_interactions as f64;
+        (self.reg * frequency.powf(self.nu)) as f32
+    }
+}
+
+/// Σ over users and items of their frequency to the power of `nu`.
+fn total_frequency(train: &Csr, alpha0: f64, nu: f64) -> f64 {
+    let term = |count: f64, n_other: usize| (count + alpha0 * n_other as f64).powf(nu);
+    let users: f64 = (0..train.n_rows).map(|u| term(train.row_len(u) as f64, train.n_cols)).sum();
+    let items: f64 = train.column_counts().into_iter().map(|c| term(f64::from(c), train.n_rows)).sum();
+    users + items
+}

@@ -1,0 +1,411 @@
+//! Kernels over short rows of 32-bit floats, compiled for several instruction sets and chosen at run time.
+//!
+//! A portable x86-64 binary may use only SSE2 unless it asks the processor; these loops are where asking pays.
+//! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product.
+
+/// Rows are padded to a multiple of this many floats.
+pub const PAD: usize = 16;
+
+/// A length rounded up to a multiple of [`PAD`].
+pub fn padded(len: usize) -> usize {
+    len.next_multiple_of(PAD)
+}
+
+/// How a row's coefficient follows from its weight and its product with the vector:
+/// `constant + weight * (linear + product * quadratic)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Coefficient {
+    /// Term without weight.
+    pub constant: f32,
+    /// Factor of the weight.
+    pub linear: f32,
+    /// Factor of weight times product.
+    pub quadratic: f32,
+}
+
+impl Coefficient {
+    #[inline(always)]
+    fn of(self, weight: f32, product: f32) -> f32 {
+        self.constant + weight * (self.linear + product * self.quadratic)
+    }
+}
+
+/// One instruction set. Methods are unsafe because they may only run where it exists.
+trait Lanes: Copy {
+    type V: Copy;
+    const N: usize;
+    unsafe fn zero() -> Self::V;
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, v: Self::V);
+    /// `a * b + c`
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// The sum of each of four vectors.
+    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4];
+}
+
+/// `out += Σ_r coefficient(weights[r], rows[r] · p) rows[r]`.
+///
+/// # Safety
+/// The instruction set must exist; `p` and `out` hold `k` floats, `rows` holds `weights.len() * k`.
+#[inline(always)]
+unsafe fn rows_pass<L: Lanes>(rows: &[f32], weights: &[f32], p: &[f32], c: Coefficient, out: &mut [f32]) {
+    let k = p.len();
+    unsafe {
+        let mut at = 0;
+        while at + 4 <= weights.len() {
+            let base = rows.as_ptr().add(at * k);
+            let row = [base, base.add(k), base.add(2 * k), base.add(3 * k)];
+            let mut dots = [L::zero(); 4];
+            let mut i = 0;
+            while i < k {
+                let pv = L::load(p.as_ptr().add(i));
+                for r in 0..4 {
+                    dots[r] = L::fma(L::load(row[r].add(i)), pv, dots[r]);
+                }
+                i += L::N;
+            }
+            let dots = L::sums(dots);
+            let mut factor = [L::zero(); 4];
+            for r in 0..4 {
+                factor[r] = L::splat(c.of(weights[at + r], dots[r]));
+            }
+            let mut i = 0;
+            while i < k {
+                let to = out.as_mut_ptr().add(i);
+                let first = L::fma(factor[0], L::load(row[0].add(i)), L::load(to));
+                let second = L::fma(factor[1], L::load(row[1].add(i)), first);
+                let third = L::fma(factor[2], L::load(row[2].add(i)), second);
+                L::store(to, L::fma(factor[3], L::load(row[3].add(i)), third));
+                i += L::N;
+            }
+            at += 4;
+        }
+        while at < weights.len() {
+            let row = rows.as_ptr().add(at * k);
+            let mut dot = L::zero();
+            let mut i = 0;
+            while i < k {
+                dot = L::fma(L::load(row.add(i)), L::load(p.as_ptr().add(i)), dot);
+                i += L::N;
+            }
+            let dot = L::sums([dot, L::zero(), L::zero(), L::zero()])[0];
+            let factor = L::splat(c.of(weights[at], dot));
+            let mut i = 0;
+            while i < k {
+                let to = out.as_mut_ptr().add(i);
+                L::store(to, L::fma(factor, L::load(row.add(i)), L::load(to)));
+                i += L::N;
+            }
+            at += 1;
+        }
+    }
+}
+
+/// `out += scale * matrix · p` for a symmetric `k × k` matrix.
+///
+/// # Safety
+/// The instruction set must exist; `p` and `out` hold `k` floats, `matrix` holds `k * k`.
+#[inline(always)]
+unsafe fn symmetric<L: Lanes>(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
+    let k = p.len();
+    unsafe {
+        let mut start = 0;
+        while start < k {
+            // Up to four vectors of the output stay in registers, twice over, while all rows pass by.
+            let width = (k - start).min(4 * L::N) / L::N;
+            match width {
+                4 => symmetric_strip::<L, 4>(matrix, p, scale, out, start),
+                3 => symmetric_strip::<L, 3>(matrix, p, scale, out, start),
+                2 => symmetric_strip::<L, 2>(matrix, p, scale, out, start),
+                _ => symmetric_strip::<L, 1>(matrix, p, scale, out, start),
+            }
+            start += width * L::N;
+        }
+    }
+}
+
+/// # Safety
+/// As [`symmetric`]; the strip of `W` vectors from `start` lies within `k`, and `k` is even.
+#[inline(always)]
+unsafe fn symmetric_strip<L: Lanes, const W: usize>(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32], start: usize) {
+    let k = p.len();
+    unsafe {
+        let mut even = [L::zero(); W];
+        let mut odd = [L::zero(); W];
+        let mut r = 0;
+        while r < k {
+            let (a, b) = (L::splat(p[r]), L::splat(p[r + 1]));
+            let row = matrix.as_ptr().add(r * k + start);
+            for w in 0..W {
+                even[w] = L::fma(a, L::load(row.add(w * L::N)), even[w]);
+                odd[w] = L::fma(b, L::load(row.add(k + w * L::N)), odd[w]);
+            }
+            r += 2;
+        }
+        let scale = L::splat(scale);
+        for w in 0..W {
+            let to = out.as_mut_ptr().add(start + w * L::N);
+            L::store(to, L::fma(scale, L::add(even[w], odd[w]), L::load(to)));
+        }
+    }
+}
+
+/// Plain arrays: what runs on processors that are not asked.
+#[derive(Clone, Copy)]
+struct Portable;
+
+impl Lanes for Portable {
+    type V = [f32; 4];
+    const N: usize = 4;
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; 4]
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+        v.map(|x| (x[0] + x[1]) + (x[2] + x[3]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Coefficient, Lanes};
+    use std::arch::x86_64::*;
+
+    /// AVX2 with FMA.
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+
+    impl Lanes for Avx2 {
+        type V = __m256;
+        const N: usize = 8;
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self::V {
+            unsafe { _mm256_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm256_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe {
+                let pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+                let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+                std::mem::transmute(sums)
+            }
+        }
+    }
+
+    /// AVX-512.
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    impl Lanes for Avx512 {
+        type V = __m512;
+        const N: usize = 16;
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm512_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self::V {
+            unsafe { _mm512_set1_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm512_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe {
+                let half = |x: __m512| {
+                    let high = _mm512_castpd_ps(_mm512_shuffle_f64x2::<0b01_00_11_10>(_mm512_castps_pd(x), _mm512_castps_pd(x)));
+                    _mm512_castps512_ps256(_mm512_add_ps(x, high))
+                };
+                Avx2::sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])])
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`super::rows_pass`].
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn rows_pass_avx2(rows: &[f32], weights: &[f32], p: &[f32], c: Coefficient, out: &mut [f32]) {
+        unsafe { super::rows_pass::<Avx2>(rows, weights, p, c, out) }
+    }
+
+    /// # Safety
+    /// As [`super::rows_pass`].
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub unsafe fn rows_pass_avx512(rows: &[f32], weights: &[f32], p: &[f32], c: Coefficient, out: &mut [f32]) {
+        unsafe { super::rows_pass::<Avx512>(rows, weights, p, c, out) }
+    }
+
+    /// # Safety
+    /// As [`super::symmetric`].
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn symmetric_avx2(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
+        unsafe { super::symmetric::<Avx2>(matrix, p, scale, out) }
+    }
+
+    /// # Safety
+    /// As [`super::symmetric`].
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub unsafe fn symmetric_avx512(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
+        unsafe { super::symmetric::<Avx512>(matrix, p, scale, out) }
+    }
+}
+
+/// An instruction set this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// The kernels for one instruction set.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernels(Level);
+
+impl Kernels {
+    /// The best that this processor offers.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            let wide = is_x86_feature_detected!("avx512f");
+            return Kernels(if wide { Level::Avx512 } else { Level::Avx2 });
+        }
+        Kernels(Level::Portable)
+    }
+
+    /// `out += Σ_r coefficient(weights[r], rows[r] · p) rows[r]`.
+    pub fn rows_pass(self, rows: &[f32], weights: &[f32], p: &[f32], coefficient: Coefficient, out: &mut [f32]) {
+        assert!(p.len() == out.len() && p.len().is_multiple_of(PAD) && rows.len() == weights.len() * p.len());
+        // SAFETY: lengths were just checked, and a level exists only where its instructions do.
+        unsafe {
+            match self.0 {
+                Level::Portable => rows_pass::<Portable>(rows, weights, p, coefficient, out),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::rows_pass_avx2(rows, weights, p, coefficient, out),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::rows_pass_avx512(rows, weights, p, coefficient, out),
+            }
+        }
+    }
+
+    /// `out += scale * matrix · p` for a symmetric matrix.
+    pub fn symmetric(self, matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
+        assert!(p.len() == out.len() && p.len().is_multiple_of(PAD) && matrix.len() == p.len() * p.len());
+        // SAFETY: lengths were just checked, and a level exists only where its instructions do.
+        unsafe {
+            match self.0 {
+                Level::Portable => symmetric::<Portable>(matrix, p, scale, out),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::symmetric_avx2(matrix, p, scale, out),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::symmetric_avx512(matrix, p, scale, out),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels() -> Vec<Kernels> {
+        let mut levels = vec![Kernels(Level::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let best = Kernels::detect().0;
+            if best != Level::Portable {
+                levels.push(Kernels(Level::Avx2));
+            }
+            if best == Level::Avx512 {
+                levels.push(Kernels(Level::Avx512));
+            }
+        }
+        levels
+    }
+
+    fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step % 97) as f32 - 48.0) / 48.0).collect()
+    }
+
+    #[test]
+    fn every_instruction_set_agrees_with_plain_loops() {
+        let c = Coefficient { constant: 0.5, linear: 1.0, quadratic: -0.25 };
+        for (k, n) in [(16, 0), (16, 1), (32, 5), (48, 8), (64, 11), (80, 3), (256, 6)] {
+            let (rows, weights, p) = (numbers(n * k, 31), numbers(n, 7), numbers(k, 13));
+            let mut wanted = numbers(k, 5);
+            for (row, &weight) in rows.chunks(k).zip(&weights) {
+                let dot: f32 = row.iter().zip(&p).map(|(a, b)| a * b).sum();
+                row.iter().zip(&mut wanted).for_each(|(a, w)| *w += c.of(weight, dot) * a);
+            }
+            let matrix: Vec<f32> = (0..k * k).map(|i| (((i / k) * (i % k)) % 7) as f32).collect();
+            let product = |i: usize| p.iter().enumerate().map(|(j, x)| x * matrix[i * k + j]).sum::<f32>();
+            for kernels in levels() {
+                let mut out = numbers(k, 5);
+                kernels.rows_pass(&rows, &weights, &p, c, &mut out);
+                assert!(out.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-3), "{kernels:?} {k} {n}");
+                let mut out = vec![1f32; k];
+                kernels.symmetric(&matrix, &p, 2.0, &mut out);
+                assert!((0..k).all(|i| (out[i] - 1.0 - 2.0 * product(i)).abs() < 1e-2), "{kernels:?} {k}");
+            }
+        }
+    }
+}
