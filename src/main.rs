@@ -1,3 +1,7 @@
 //! The `recotem` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    recotem::cli::run()
+}

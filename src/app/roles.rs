@@ -9,8 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{headers, jobs, routes};
-use crate::features::live_updates::Hub;
-use crate::features::models::ModelCache;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -59,12 +57,11 @@ impl Listening {
 
 /// Starts listening with everything a browser or a program can ask for.
 pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
-    let hub = web::Data::new(Hub::start(&services.db, stop.clone()));
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone(), settings.trust_forwarded_for);
     let throttles = web::Data::new(throttles);
     listen_with(services, move |config| {
-        config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);
+        config.app_data(throttles.clone()).configure(routes::all);
     })
 }
 
@@ -81,12 +78,10 @@ fn listen_with(
 ) -> Result<Listening, RoleError> {
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
-    let models = web::Data::from(Arc::new(ModelCache::new(settings.model_cache_bytes)));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
-            .app_data(models.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(headers::defaults())
@@ -127,7 +122,12 @@ pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop
 
 /// Runs background jobs until told to stop.
 pub async fn work(services: Services, stop: CancellationToken) {
-    let options = WorkerOptions { concurrency: services.settings.worker_concurrency.max(1), ..WorkerOptions::default() };
+    let options = WorkerOptions {
+        concurrency: services.settings.worker_concurrency.max(1),
+        // A private database has no other workers: what is marked as running there is left over from a crash.
+        alone: services.settings.database_url.is_none(),
+        ..WorkerOptions::default()
+    };
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 

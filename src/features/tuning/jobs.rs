@@ -20,7 +20,8 @@ pub struct RunSearch {
 
 impl Job for RunSearch {
     const KIND: &'static str = "run_search";
-    const MAX_ATTEMPTS: i32 = 10;
+    /// Workers come and go during a long search; each loss costs one attempt but no finished trial.
+    const MAX_ATTEMPTS: i32 = 100;
     /// A search has time-outs of its own; this one only ends what has gone wrong altogether.
     const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
