@@ -1,0 +1,206 @@
+//! What every algorithm of the registry has to keep to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use recotem::ml::algorithms::{
+    AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape, find, fit, fit_with_validation, registry,
+};
+use recotem::ml::artifact::TrainedModel;
+use recotem::ml::context::Context;
+use recotem::ml::error::MlError;
+use recotem::ml::ids::Ids;
+use recotem::ml::search_space::Domain;
+use recotem::ml::sparse::Csr;
+use serde_json::{Map, Value, json};
+
+const USERS: usize = 40;
+const ITEMS: usize = 24;
+
+/// Even users like even items, odd users odd ones; each misses one item of its own colour.
+fn checkerboard() -> Csr {
+    let likes = |user: usize, item: usize| user % 2 == item % 2 && item / 2 != user / 2 % (ITEMS / 2);
+    let pairs = (0..USERS).flat_map(|u| (0..ITEMS).filter(move |&i| likes(u, i)).map(move |i| (u as u32, i as u32)));
+    let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
+    Csr::from_pairs(USERS, ITEMS, &rows, &cols).unwrap()
+}
+
+/// Parameters under which a tiny data set can be learnt.
+fn gentle(info: &AlgorithmInfo) -> Map<String, Value> {
+    let params = match info.short {
+        "IALS" => json!({"n_components": 2, "alpha0": 0.3, "reg": 0.02, "train_epochs": 20}),
+        _ => json!({}),
+    };
+    params.as_object().unwrap().clone()
+}
+
+fn scores(model: &dyn Recommender, train: &Csr) -> Vec<f32> {
+    let users: Vec<u32> = (0..USERS as u32).collect();
+    let mut out = vec![f32::NAN; USERS * ITEMS];
+    model.score_users(&users, train, &mut out).unwrap();
+    out
+}
+
+fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
+    let train = checkerboard();
+    let model = fit(info.name, &gentle(info), &train, &Context::new(7, threads)).unwrap();
+    let ids = |n: usize, prefix: &str| Ids::from_unsorted((0..n).map(|i| format!("{prefix}{i:03}"))).unwrap();
+    TrainedModel {
+        algorithm: info.name.to_owned(),
+        parameters: gentle(info),
+        users: ids(USERS, "u"),
+        items: ids(ITEMS, "Sigur Rós/"),
+        seen: train,
+        model,
+        metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
+    }
+}
+
+#[test]
+fn the_missing_squares_of_a_checkerboard_come_first() {
+    for info in registry().iter().filter(|info| info.short != "TopPop") {
+        let model = trained(info, 2);
+        for user in 0..USERS {
+            let missing = format!("Sigur Rós/{:03}", 2 * (user / 2 % (ITEMS / 2)) + user % 2);
+            let best = model.recommend_user(&format!("u{user:03}"), 1, true).unwrap();
+            assert_eq!(best[0].0, missing, "{} for user {user}", info.name);
+        }
+        let even = ["Sigur Rós/000", "Sigur Rós/002", "unknown"].map(str::to_owned);
+        let best = model.recommend_history(&even, 5).unwrap();
+        let same_colour = best.iter().filter(|(id, _)| id.ends_with(['0', '2', '4', '6', '8'])).count();
+        assert_eq!(same_colour, 5, "{}: {best:?}", info.name);
+        let alike = model.similar("Sigur Rós/001", 5).unwrap();
+        assert!(alike.iter().all(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])), "{}: {alike:?}", info.name);
+    }
+}
+
+#[test]
+fn scores_are_finite_and_blocks_do_not_matter() {
+    let train = checkerboard();
+    for info in registry() {
+        let model = fit(info.name, &gentle(info), &train, &Context::new(1, 2)).unwrap();
+        let all = scores(&*model, &train);
+        assert!(all.iter().all(|s| s.is_finite()), "{}", info.name);
+        let mut one = vec![0f32; ITEMS];
+        model.score_users(&[5], &train, &mut one).unwrap();
+        let block = &all[5 * ITEMS..6 * ITEMS];
+        assert!(one.iter().zip(block).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(1e-3)), "{}", info.name);
+        assert!(model.score_users(&[USERS as u32], &train, &mut one).is_err(), "{}", info.name);
+        assert!(model.score_users(&[0], &train, &mut one[1..]).is_err(), "{}", info.name);
+        assert!(model.score_history(&[ITEMS as u32], &mut one).is_err(), "{}", info.name);
+        assert!(model.similar_items(ITEMS as u32, &mut one).is_err(), "{}", info.name);
+        model.score_history(&[], &mut one).unwrap();
+        assert!(one.iter().all(|s| s.is_finite()), "{}", info.name);
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    let train = checkerboard();
+    for info in registry() {
+        let with = |threads| scores(&*fit(info.name, &gentle(info), &train, &Context::new(3, threads)).unwrap(), &train);
+        assert_eq!(with(1), with(2), "{}", info.name);
+        assert_eq!(with(2), with(2), "{}", info.name);
+    }
+}
+
+#[test]
+fn artifacts_come_back_and_damage_never_panics() {
+    for info in registry() {
+        let model = trained(info, 1);
+        let bytes = model.to_bytes();
+        let back = TrainedModel::from_bytes(&bytes).unwrap();
+        assert_eq!((back.metadata["note"].as_str(), back.parameters.len()), ("kept", gentle(info).len()));
+        for user in ["u000", "u039"] {
+            assert_eq!(back.recommend_user(user, 30, true), model.recommend_user(user, 30, true), "{}", info.name);
+        }
+        assert_eq!(back.recommend_user("nobody", 3, true), None);
+        for cut in (0..bytes.len()).step_by(13) {
+            assert!(TrainedModel::from_bytes(&bytes[..cut]).is_err(), "{} cut at {cut}", info.name);
+        }
+        for at in (0..bytes.len()).step_by(3) {
+            for flip in [1u8, 0x80] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                if let Ok(model) = TrainedModel::from_bytes(&damaged) {
+                    let user = model.users.get(0).to_owned();
+                    let _ = model.recommend_user(&user, 10, true);
+                    let _ = model.recommend_history(&[model.items.get(0).to_owned()], 3);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters_are_checked_by_name_and_domain() {
+    for info in registry() {
+        let one = |name: &str, value: Value| Map::from_iter([(name.to_owned(), value)]);
+        let unknown = info.check(&one("no_such_thing", json!(1)));
+        assert!(matches!(&unknown, Err(MlError::UnknownParameter { name, .. }) if name == "no_such_thing"), "{unknown:?}");
+        for spec in info.parameters() {
+            info.check(&one(spec.name, spec.default.clone())).unwrap();
+            let refused: Vec<Value> = match spec.kind {
+                ParameterKind::Int { min, max } => vec![json!(min - 1), json!(max as f64 + 2048.0), json!(min as f64 + 0.5)],
+                ParameterKind::Float { min, max } => vec![json!(min - 1.0), json!(max * 2.0), json!("1")],
+                ParameterKind::Bool => vec![json!(1), json!("true")],
+                ParameterKind::Choice(_) => vec![json!("no such word"), json!(0)],
+            };
+            for value in refused {
+                let error = info.check(&one(spec.name, value.clone())).unwrap_err();
+                assert!(error.to_string().contains(spec.name), "{} {} {value}: {error}", info.name, spec.name);
+            }
+            match &spec.search {
+                Some(Domain::Categorical(values)) => values.iter().for_each(|v| info.check(&one(spec.name, v.clone())).unwrap()),
+                Some(Domain::Int { low, high, .. }) => {
+                    [low, high].into_iter().for_each(|v| info.check(&one(spec.name, json!(v))).unwrap())
+                }
+                Some(Domain::Float { low, high, .. }) => {
+                    [low, high].into_iter().for_each(|v| info.check(&one(spec.name, json!(v))).unwrap())
+                }
+                None => {}
+            }
+        }
+        assert_eq!(info.search_space().len(), info.parameters().iter().filter(|spec| spec.search.is_some()).count());
+    }
+}
+
+#[test]
+fn names_are_found_in_all_their_forms() {
+    for name in ["IALSRecommender", "IALSOptimizer", "IALS"] {
+        assert_eq!(find(name).unwrap().name, "IALSRecommender");
+    }
+    assert!(matches!(find("ials"), Err(MlError::UnknownAlgorithm { .. })));
+    assert!(matches!(find("Nonsense"), Err(MlError::UnknownAlgorithm { known, .. }) if known.len() == registry().len()));
+}
+
+#[test]
+fn limits_and_interruption_are_heeded() {
+    let train = checkerboard();
+    for info in registry() {
+        let cancelled = Context::new(0, 1).with_cancel(Arc::new(AtomicBool::new(true)));
+        assert_eq!(fit(info.name, &gentle(info), &train, &cancelled).err(), Some(MlError::Cancelled), "{}", info.name);
+        let needed = info.estimate_memory_bytes(&gentle(info), TrainShape::of(&train)).unwrap();
+        assert!(needed > 0);
+        let tight = Context::new(0, 1).with_memory_budget(needed - 1);
+        assert!(matches!(fit(info.name, &gentle(info), &train, &tight), Err(MlError::MemoryBudget { .. })), "{}", info.name);
+        let empty = fit(info.name, &gentle(info), &Csr::empty(2, 2), &Context::new(0, 1));
+        assert!(matches!(empty, Err(MlError::EmptyInput(_))), "{}", info.name);
+    }
+}
+
+#[test]
+fn early_stopping_shows_the_model_after_each_epoch() {
+    let train = checkerboard();
+    for info in registry().iter().filter(|info| info.early_stopping()) {
+        let mut seen = Vec::new();
+        let mut hook = |epoch: u32, model: &dyn Recommender| {
+            assert!(scores(model, &train).iter().all(|s| s.is_finite()));
+            seen.push(epoch);
+            Ok(if epoch == 3 { Control::Stop } else { Control::Continue })
+        };
+        fit_with_validation(info.name, &gentle(info), &train, &Context::new(0, 1), &mut hook).unwrap();
+        assert_eq!(seen, [1, 2, 3], "{}", info.name);
+    }
+}
