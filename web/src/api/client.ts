@@ -1,0 +1,154 @@
+/** The one place that talks HTTP: same-origin, cookies carry the session, errors become `ApiError`. */
+
+export const API_BASE = '/api/v1/'
+
+export type Query = Record<string, string | number | boolean | null | undefined>
+
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status; 0 when the server could not be reached. */
+    readonly status: number,
+    message: string,
+    /** Messages by field name, for forms. */
+    readonly fields: Record<string, string[]> = {},
+    /** Seconds to wait, when the server says so. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message)
+    this.name = 'ApiError'
+  }
+}
+
+/** Turns an error body of the API into a message and messages by field. */
+export function errorFromBody(status: number, body: unknown, retryAfter: number | null = null): ApiError {
+  const fields: Record<string, string[]> = {}
+  const general: string[] = []
+  if (Array.isArray(body)) {
+    general.push(...body.map(String))
+  } else if (body !== null && typeof body === 'object') {
+    for (const [key, value] of Object.entries(body)) {
+      const messages = messagesOf(value)
+      if (messages.length === 0) continue
+      if (key === 'detail' || key === 'error' || key === 'non_field_errors') general.push(...messages)
+      else if (status === 400 || status === 422) fields[key] = messages
+    }
+  }
+  const first = general[0] ?? Object.values(fields)[0]?.[0] ?? ''
+  return new ApiError(status, first, fields, retryAfter)
+}
+
+function messagesOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  if (!Array.isArray(value)) return []
+  return value.filter((entry): entry is string => typeof entry === 'string')
+}
+
+/** A path below the API's base; each part is escaped, so that an id may hold any character. */
+export function path(...parts: (string | number)[]): string {
+  return API_BASE + parts.map((part) => encodeURIComponent(String(part)) + '/').join('')
+}
+
+export function withQuery(url: string, query: Query = {}): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`)
+  return pairs.length === 0 ? url : `${url}?${pairs.join('&')}`
+}
+
+let onSessionLost: () => void = () => {}
+
+/** Called once by the application to be told that the session has ended. */
+export function whenSessionLost(handler: () => void): void {
+  onSessionLost = handler
+}
+
+let refreshing: Promise<boolean> | null = null
+
+/** Renews the access cookie; concurrent callers share one request. */
+export function refreshSession(): Promise<boolean> {
+  refreshing ??= send('POST', path('auth', 'token', 'refresh'))
+    .then((response) => response.ok)
+    .catch(() => false)
+    .finally(() => {
+      refreshing = null
+    })
+  return refreshing
+}
+
+const TIMEOUT_MS = 30_000
+
+async function send(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS)
+  const init: RequestInit = {
+    method,
+    credentials: 'same-origin',
+    headers: { Accept: 'application/json' },
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+  }
+  if (body !== undefined) {
+    init.headers = { ...init.headers, 'Content-Type': 'application/json' }
+    init.body = JSON.stringify(body)
+  }
+  return fetch(url, init)
+}
+
+interface Options {
+  query?: Query
+  body?: unknown
+  signal?: AbortSignal
+  /** Do not renew the session on 401: for log-in itself. */
+  anonymous?: boolean
+}
+
+export async function request<T>(method: string, url: string, options: Options = {}): Promise<T> {
+  const full = withQuery(url, options.query)
+  let response: Response
+  try {
+    response = await send(method, full, options.body, options.signal)
+    if (response.status === 401 && !options.anonymous) {
+      if (await refreshSession()) response = await send(method, full, options.body, options.signal)
+      if (response.status === 401) onSessionLost()
+    }
+  } catch (cause) {
+    if (options.signal?.aborted) throw cause
+    throw new ApiError(0, '')
+  }
+  return read<T>(response)
+}
+
+async function read<T>(response: Response): Promise<T> {
+  const text = await response.text()
+  let body: unknown = undefined
+  if (text !== '') {
+    try {
+      body = JSON.parse(text)
+    } catch {
+      if (response.ok) throw new ApiError(response.status, '')
+    }
+  }
+  if (!response.ok) {
+    const seconds = Number(response.headers.get('Retry-After') ?? NaN)
+    throw errorFromBody(response.status, body, Number.isFinite(seconds) ? seconds : null)
+  }
+  return body as T
+}
+
+export const get = <T>(url: string, query?: Query, signal?: AbortSignal) => request<T>('GET', url, { query, signal })
+export const post = <T>(url: string, body: unknown = undefined) => request<T>('POST', url, { body })
+export const patch = <T>(url: string, body: unknown) => request<T>('PATCH', url, { body })
+export const remove = (url: string) => request<void>('DELETE', url)
+
+/** Every row of a paginated list: nothing past the first page is hidden. */
+export async function listAll<T>(url: string, query: Query = {}, signal?: AbortSignal): Promise<T[]> {
+  const rows: T[] = []
+  for (let page = 1; ; page += 1) {
+    const answer = await get<T[] | { results: T[]; next: string | null }>(
+      url,
+      { ...query, page_size: 100, ...(page > 1 ? { page } : {}) },
+      signal,
+    )
+    if (Array.isArray(answer)) return answer
+    rows.push(...answer.results)
+    if (answer.next === null) return rows
+  }
+}

@@ -1,0 +1,43 @@
+import { useConfirm } from 'primevue/useconfirm'
+import { useToast } from 'primevue/usetoast'
+import { useI18n } from 'vue-i18n'
+import { useErrorText } from './errors'
+
+interface Question {
+  title: string
+  text: string
+  accept: string
+  reject?: string
+  /** What to do; its failure is shown. */
+  act: () => Promise<unknown>
+  /** What to say afterwards. */
+  done: string
+}
+
+/** Asks before something that cannot be undone, does it, and says so. */
+export function useDestructive() {
+  const confirm = useConfirm()
+  const toast = useToast()
+  const { t } = useI18n()
+  const errorText = useErrorText()
+
+  async function run(question: Question): Promise<void> {
+    try {
+      await question.act()
+      toast.add({ severity: 'success', summary: question.done, life: 4000 })
+    } catch (error) {
+      toast.add({ severity: 'error', summary: t('errors.title'), detail: errorText(error), life: 10_000 })
+    }
+  }
+
+  return (question: Question) =>
+    confirm.require({
+      header: question.title,
+      message: question.text,
+      icon: 'pi pi-exclamation-triangle',
+      defaultFocus: 'reject',
+      rejectProps: { label: question.reject ?? t('common.cancel'), severity: 'secondary', text: true },
+      acceptProps: { label: question.accept, severity: 'danger', 'data-testid': 'confirm-accept' },
+      accept: () => void run(question),
+    })
+}

@@ -1,0 +1,50 @@
+import { computed } from 'vue'
+import { useI18n } from 'vue-i18n'
+
+/** Numbers, sizes and moments in the reader's language. */
+export function useFormat() {
+  const { locale, t } = useI18n()
+  const integer = computed(() => new Intl.NumberFormat(locale.value))
+  const percentFormat = computed(
+    () => new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }),
+  )
+  const moment = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }))
+  const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium' }))
+
+  const show = (formatter: Intl.DateTimeFormat, value: string | null | undefined) => {
+    if (!value) return '–'
+    const parsed = new Date(value)
+    return Number.isNaN(parsed.getTime()) ? value : formatter.format(parsed)
+  }
+
+  return {
+    count: (value: number | null | undefined) => (value === null || value === undefined ? '–' : integer.value.format(value)),
+    percent: (value: number) => percentFormat.value.format(value),
+    score: (value: number | null | undefined, digits = 4) =>
+      value === null || value === undefined ? '–' : value.toFixed(digits),
+    when: (value: string | null | undefined) => show(moment.value, value),
+    date: (value: string | null | undefined) => show(day.value, value),
+    bytes: (value: number | null | undefined) => formatBytes(value, locale.value),
+    duration: (seconds: number | null | undefined) => {
+      if (seconds === null || seconds === undefined) return '–'
+      if (seconds < 60) return t('common.seconds', { n: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) })
+      return t('common.minutesSeconds', { m: Math.floor(seconds / 60), s: Math.round(seconds % 60) })
+    },
+  }
+}
+
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
+
+export function formatBytes(value: number | null | undefined, locale: string): string {
+  if (value === null || value === undefined) return '–'
+  const power = value < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(value) / 3))
+  return new Intl.NumberFormat(locale, {
+    style: 'unit',
+    unit: UNITS[power],
+    unitDisplay: 'short',
+    maximumFractionDigits: power === 0 ? 0 : 1,
+  }).format(value / 1000 ** power)
+}
+
+/** `IALSRecommender` → `IALS`: the short name people use. */
+export const shortName = (algorithm: string | null | undefined) => (algorithm ?? '').replace(/Recommender$/, '')

@@ -1,0 +1,141 @@
+import { onScopeDispose, ref, watch, type Ref } from 'vue'
+import { refreshSession } from '@/api/client'
+
+export interface LogLine {
+  key: number
+  message: string
+  timestamp: string
+}
+
+export interface StatusData {
+  best_score?: number | null
+  n_completed?: number
+  n_pruned?: number
+  n_failed?: number
+  n_running?: number
+  n_trials?: number
+  error?: string
+}
+
+export interface StatusMessage {
+  type: 'status_update'
+  status: string
+  data: StatusData
+}
+
+type Message = StatusMessage | { type: 'log'; message: string; timestamp: string } | { type: 'ping' }
+
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 15_000
+const MAX_LOG_LINES = 2_000
+
+/** One socket that reconnects while `wanted` is true, renewing the session when the handshake was refused. */
+function useSocket(
+  url: () => string,
+  wanted: Ref<boolean>,
+  onMessage: (message: Message) => void,
+  onOpen: () => void,
+): Ref<boolean> {
+  const connected = ref(false)
+  let socket: WebSocket | null = null
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let delay = FIRST_RETRY_MS
+
+  function open(): void {
+    const current = new WebSocket(url())
+    let opened = false
+    socket = current
+    current.onopen = () => {
+      opened = true
+      connected.value = true
+      delay = FIRST_RETRY_MS
+      onOpen()
+    }
+    current.onmessage = (event: MessageEvent<string>) => {
+      const message = parse(event.data)
+      if (message?.type === 'ping') current.send('{"type":"pong"}')
+      else if (message) onMessage(message)
+    }
+    current.onclose = () => {
+      if (socket !== current) return
+      connected.value = false
+      socket = null
+      if (wanted.value) retry(!opened)
+    }
+  }
+
+  function retry(refused: boolean): void {
+    timer = setTimeout(async () => {
+      if (refused) await refreshSession()
+      if (wanted.value && socket === null) open()
+    }, delay)
+    delay = Math.min(delay * 2, LAST_RETRY_MS)
+  }
+
+  function close(): void {
+    clearTimeout(timer)
+    const current = socket
+    socket = null
+    connected.value = false
+    current?.close()
+  }
+
+  watch(wanted, (value) => (value ? socket === null && open() : close()), { immediate: true })
+  onScopeDispose(close)
+  return connected
+}
+
+function parse(text: string): Message | null {
+  try {
+    return JSON.parse(text) as Message
+  } catch {
+    return null
+  }
+}
+
+const address = (job: number, kind: string) =>
+  `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/job/${job}/${kind}/`
+
+/** Status messages of a tuning job while it runs; returns whether the socket is up. */
+export function useJobStatus(job: number, wanted: Ref<boolean>, onStatus: (message: StatusMessage) => void): Ref<boolean> {
+  return useSocket(
+    () => address(job, 'status'),
+    wanted,
+    (message) => message.type === 'status_update' && onStatus(message),
+    () => {},
+  )
+}
+
+/** The log of a tuning job: everything so far on connection, then line by line. */
+export function useJobLog(job: number, wanted: Ref<boolean>): { lines: Ref<LogLine[]>; connected: Ref<boolean> } {
+  const lines = ref<LogLine[]>([])
+  let next = 0
+  const connected = useSocket(
+    () => address(job, 'logs'),
+    wanted,
+    (message) => {
+      if (message.type !== 'log') return
+      lines.value.push({ key: next++, message: message.message, timestamp: message.timestamp })
+      if (lines.value.length > MAX_LOG_LINES) lines.value.splice(0, lines.value.length - MAX_LOG_LINES)
+    },
+    // A new connection replays the log from its beginning.
+    () => (lines.value = []),
+  )
+  return { lines, connected }
+}
+
+/** Calls `action` at most once per interval, and always once after the last request. */
+export function throttled(action: () => void, intervalMs: number): () => void {
+  let last = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  onScopeDispose(() => clearTimeout(timer))
+  const run = () => {
+    timer = undefined
+    last = Date.now()
+    action()
+  }
+  return () => {
+    if (timer !== undefined) return
+    timer = setTimeout(run, Math.max(0, last + intervalMs - Date.now()))
+  }
+}

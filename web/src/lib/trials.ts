@@ -1,0 +1,46 @@
+import type { Trial, TuningJob } from '@/api/types'
+
+/** Trials that have come to an end, however they ended. */
+export function trialsDone(job: TuningJob): number {
+  const counted = (job.n_completed ?? 0) + (job.n_pruned ?? 0) + (job.n_failed ?? 0)
+  return job.n_completed === undefined && job.status === 'COMPLETED' ? job.n_trials : counted
+}
+
+export type ScoredTrial = Trial & { score: number }
+
+/** Finished trials, best first; equal scores in the order they were tried. */
+export function leaderboard(trials: Trial[]): ScoredTrial[] {
+  return trials
+    .filter((trial): trial is ScoredTrial => trial.status === 'completed' && trial.score !== null)
+    .sort((a, b) => b.score - a.score || a.number - b.number)
+}
+
+/** Whether a trial's interval reaches the best one's: then the order of the two says little. */
+export function tiesWithBest(trial: ScoredTrial, best: ScoredTrial | undefined): boolean {
+  if (!best || trial.number === best.number || !trial.interval || !best.interval) return false
+  return trial.interval[1] >= best.interval[0]
+}
+
+/** The running maximum as points of a step line, over trials in the order of their numbers. */
+export function bestSoFar(trials: Trial[]): [number, number][] {
+  const points: [number, number][] = []
+  let best = -Infinity
+  for (const trial of [...trials].sort((a, b) => a.number - b.number)) {
+    if (trial.status !== 'completed' || trial.score === null) continue
+    best = Math.max(best, trial.score)
+    points.push([trial.number, best])
+  }
+  return points
+}
+
+/** `shrinkage 12.5 · top_k 100`, short enough for a table cell. */
+export function describeParameters(parameters: Record<string, unknown> | null | undefined): string {
+  return Object.entries(parameters ?? {})
+    .map(([name, value]) => `${name} ${describeValue(value)}`)
+    .join(' · ')
+}
+
+export function describeValue(value: unknown): string {
+  if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(4)))
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

@@ -1,0 +1,88 @@
+import { createRouter, createWebHistory, type Router, type RouteRecordRaw } from 'vue-router'
+import { whenSessionLost } from './api/client'
+import { i18n } from './i18n'
+import { useSession } from './stores/session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Reachable without logging in. */
+    open?: boolean
+    /** Message key of the page's title. */
+    title?: string
+  }
+}
+
+const ID = '(\\d+)'
+const ids = (params: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(params).map(([key, value]) => [key, Number(value)]))
+
+export const routes: RouteRecordRaw[] = [
+  { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true, title: 'login.title' } },
+  {
+    path: '/',
+    component: () => import('./components/AppShell.vue'),
+    children: [
+      { path: '', name: 'projects', component: () => import('./pages/ProjectsPage.vue'), meta: { title: 'projects.title' } },
+      { path: 'account', name: 'account', component: () => import('./pages/AccountPage.vue'), meta: { title: 'account.title' } },
+      {
+        path: `projects/:projectId${ID}`,
+        children: [
+          page('', 'overview', () => import('./pages/OverviewPage.vue'), 'nav.overview'),
+          page('data', 'data', () => import('./pages/DataPage.vue'), 'data.title'),
+          page(`data/:dataId${ID}`, 'data-detail', () => import('./pages/DataDetailPage.vue'), 'data.title'),
+          page('tuning', 'tuning', () => import('./pages/TuningPage.vue'), 'tuning.title'),
+          page('tuning/new', 'tuning-new', () => import('./pages/TuningWizardPage.vue'), 'wizard.title'),
+          page(`tuning/:jobId${ID}`, 'job', () => import('./pages/JobPage.vue'), 'tuning.title'),
+          page('models', 'models', () => import('./pages/ModelsPage.vue'), 'models.title'),
+          page(`models/:modelId${ID}`, 'model', () => import('./pages/ModelPage.vue'), 'models.title'),
+          page('keys', 'keys', () => import('./pages/ApiKeysPage.vue'), 'keys.title'),
+        ],
+      },
+      { path: ':rest(.*)*', name: 'not-found', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
+    ],
+  },
+]
+
+function page(path: string, name: string, component: () => Promise<unknown>, title: string): RouteRecordRaw {
+  return { path, name, component: component as never, props: (to) => ids(to.params), meta: { title } }
+}
+
+export function createAppRouter(): Router {
+  const router = createRouter({
+    history: createWebHistory(),
+    routes,
+    scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  })
+
+  router.beforeEach(async (to) => {
+    const session = useSession()
+    if (!session.loaded) {
+      try {
+        await session.load()
+      } catch {
+        // The server cannot be reached: pages show that themselves, with a way to try again.
+        return true
+      }
+    }
+    if (!session.user && session.loaded && !to.meta.open) {
+      return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+    }
+    if (session.user && to.name === 'login') return { name: 'projects' }
+    return true
+  })
+
+  router.afterEach((to) => {
+    const title = to.meta.title ? i18n.global.t(to.meta.title) : ''
+    document.title = title ? `${title} · Recotem` : 'Recotem'
+  })
+
+  whenSessionLost(() => {
+    const session = useSession()
+    session.forget()
+    session.loaded = true
+    const current = router.currentRoute.value
+    if (current.name !== 'login') void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
+  })
+
+  return router
+}
