@@ -1,0 +1,112 @@
+//! The layers of the source, checked: `src/` is read as text, and an import that points the wrong way fails.
+//! The compiler cannot do this inside one crate.
+
+mod paths;
+mod rules;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use paths::{Source, crate_paths};
+use rules::violations;
+
+#[test]
+fn imports_point_downwards_and_files_keep_their_promises() {
+    let found: Vec<String> = sources().iter().flat_map(violations).collect();
+    assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn every_slice_has_its_place_in_the_order() {
+    let unplaced: Vec<String> = fs::read_dir(src().join("features"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| name != "mod" && !rules::SLICES.contains(&name.as_str()))
+        .collect();
+    assert!(unplaced.is_empty(), "add to SLICES in tests/architecture/rules.rs: {unplaced:?}");
+}
+
+#[test]
+fn files_stay_small() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.text.lines().count() > rules::LONGEST_FILE)
+        .map(|source| source.file.clone())
+        .collect();
+    assert!(long.is_empty(), "more than {} lines, make a folder of them: {long:?}", rules::LONGEST_FILE);
+}
+
+#[test]
+fn no_drawer_for_odds_and_ends() {
+    let drawers: Vec<String> = sources()
+        .iter()
+        .map(|source| source.file.clone())
+        .filter(|file| ["utils", "util", "helpers", "common", "misc"].iter().any(|name| file.contains(&format!("/{name}"))))
+        .collect();
+    assert!(drawers.is_empty(), "say what is in there: {drawers:?}");
+}
+
+#[test]
+fn wrong_imports_are_seen() {
+    let wrong = [
+        ("ml/sparse.rs", "use crate::platform::clock::Clock;"),
+        ("ml/sparse.rs", "fn f() { let _ = std::fs::read(\"x\"); }"),
+        ("platform/clock.rs", "use crate::{ml, platform::db};"),
+        ("platform/clock.rs", "use crate::features;"),
+        ("features/projects/service.rs", "use crate::{platform::db, features::{accounts, tuning::TuningJob}};"),
+        ("features/projects/service.rs", "fn f() { super::super::tuning::start() }"),
+        ("features/tuning/service.rs", "use crate::features::accounts::store;"),
+        ("features/tuning/service.rs", "use actix_web::web;"),
+        ("features/tuning/routes.rs", "use diesel::prelude::*;"),
+        ("features/tuning/routes/list.rs", "fn f(c: diesel_async::AsyncPgConnection) {}"),
+        ("features/tuning/service.rs", "use diesel_async::RunQueryDsl;"),
+        ("features/tuning/service.rs", "use crate::schema::trials;"),
+        ("app/routes.rs", "use crate::cli::serve;"),
+    ];
+    for (file, text) in wrong {
+        assert!(!violations(&Source::new(file, text)).is_empty(), "{file}: {text}");
+    }
+}
+
+#[test]
+fn right_imports_pass() {
+    let right = [
+        ("ml/sparse.rs", "use super::ids::Ids; // unlike crate::platform\nuse crate::ml::error::MlError;"),
+        ("features/tuning/service.rs", "use crate::features::{accounts::Access, task_logs};\nuse super::store;"),
+        ("features/tuning/service.rs", "use diesel_async::AsyncConnection;\nuse diesel::result::Error;"),
+        ("features/tuning/store.rs", "use crate::schema::trials;\nuse diesel::prelude::*;\nuse diesel_async::RunQueryDsl;"),
+        ("features/tuning/routes.rs", "//! No diesel here.\nuse actix_web::web;\nuse crate::features::tuning::store;"),
+        ("cli/serve.rs", "use crate::app::Boot;\nuse crate::ml;"),
+    ];
+    for (file, text) in right {
+        assert_eq!(violations(&Source::new(file, text)), Vec::<String>::new(), "{file}: {text}");
+    }
+}
+
+#[test]
+fn nested_imports_are_unfolded() {
+    let text = "use crate::{a::{b, c::d as e}, f};\nlet x = crate::g::h();";
+    assert_eq!(crate_paths(&Source::new("x.rs", text)), ["a::b", "a::c::d", "f", "g::h"]);
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<Source> {
+    let mut folders = vec![src()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let file = path.strip_prefix(src()).unwrap().to_string_lossy().into_owned();
+                found.push(Source::new(&file, &fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources are read");
+    found
+}

@@ -1,0 +1,105 @@
+//! Which places in the crate a source file names.
+
+/// A file below `src/`, without its comments.
+pub struct Source {
+    pub file: String,
+    pub text: String,
+}
+
+impl Source {
+    pub fn new(file: &str, text: &str) -> Self {
+        let text = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
+        Self { file: file.to_owned(), text }
+    }
+
+    /// The module that the file is: `features::tuning` for `features/tuning/mod.rs`.
+    pub fn module(&self) -> Vec<&str> {
+        let path = self.file.trim_end_matches(".rs").trim_end_matches("/mod");
+        path.split('/').filter(|part| !["lib", "main"].contains(part)).collect()
+    }
+}
+
+/// Good enough for a line that holds `//` inside a string: what follows is no import.
+fn without_comment(line: &str) -> &str {
+    line.split_once("//").map_or(line, |(code, _)| code)
+}
+
+/// All paths written from the root of the crate, or with `super` upwards, as `layer::module::name`.
+pub fn crate_paths(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    for (start, _) in source.text.match_indices("crate::") {
+        if !source.text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            unfold(&source.text[start + "crate::".len()..], &[], &mut found);
+        }
+    }
+    found.extend(upward_paths(source));
+    found
+}
+
+/// Reads one path, or a group of them, and returns what is left of the text.
+fn unfold<'a>(text: &'a str, before: &[&str], found: &mut Vec<String>) -> &'a str {
+    let mut path: Vec<&str> = before.to_vec();
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(group) = rest.strip_prefix('{') {
+            return unfold_group(group, &path, found);
+        }
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        if !["", "self"].contains(&name) {
+            path.push(name);
+        }
+        match after.strip_prefix("::") {
+            Some(next) => rest = next,
+            None => {
+                found.push(path.join("::"));
+                return after;
+            }
+        }
+    }
+}
+
+fn unfold_group<'a>(text: &'a str, before: &[&str], found: &mut Vec<String>) -> &'a str {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix('}') {
+            return after;
+        }
+        if rest.is_empty() {
+            return rest;
+        }
+        rest = match rest.strip_prefix([',', '*']) {
+            Some(after) => after,
+            None => skip_alias(unfold(rest, before, found)),
+        };
+    }
+}
+
+/// ` as name` after a path.
+fn skip_alias(text: &str) -> &str {
+    match text.trim_start().strip_prefix("as ") {
+        Some(alias) => alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == ' '),
+        None => text.strip_prefix(|c: char| !",}".contains(c) && !c.is_whitespace()).unwrap_or(text),
+    }
+}
+
+/// `super::super::x` seen from the file's own module. A single `super` stays in the slice, and inside a
+/// module of tests one of them leads only to the file itself; what leads further is reported as it reads.
+fn upward_paths(source: &Source) -> Vec<String> {
+    let module = source.module();
+    let mut found = Vec::new();
+    let mut rest = source.text.as_str();
+    while let Some(start) = rest.find("super::") {
+        rest = &rest[start..];
+        let mut levels = 0;
+        while let Some(after) = rest.strip_prefix("super::") {
+            levels += 1;
+            rest = after;
+        }
+        if levels > 1 && levels <= module.len() {
+            rest = unfold(rest, &module[..module.len() - levels], &mut found);
+        }
+    }
+    found
+}

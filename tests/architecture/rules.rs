@@ -1,0 +1,108 @@
+//! Who may import whom.
+
+use crate::paths::{Source, crate_paths};
+
+/// Slices in import order: each may use those before it.
+pub const SLICES: [&str; 19] = [
+    "accounts",
+    "projects",
+    "api_keys",
+    "task_logs",
+    "datasets",
+    "evaluation",
+    "model_configs",
+    "models",
+    "tuning",
+    "deployments",
+    "events",
+    "ab_tests",
+    "retraining",
+    "inference",
+    "webhooks",
+    "data_sources",
+    "monitoring",
+    "experiments",
+    "live_updates",
+];
+
+/// Files of a slice that are nobody else's business: use what its `mod.rs` offers.
+const PRIVATE_FILES: [&str; 6] = ["model", "store", "service", "routes", "jobs", "error"];
+
+/// A file that outgrows this becomes a folder.
+pub const LONGEST_FILE: usize = 400;
+
+/// Words that a layer or a kind of file must not contain, and why.
+const FORBIDDEN: [(&str, &[&str], &str); 5] = [
+    (
+        "ml",
+        &["std::fs", "std::env", "std::net", "tokio", "diesel", "actix", "reqwest", "chrono", "SystemTime", "async fn"],
+        "the engine knows no files, environment, network, database, clock or async",
+    ),
+    ("platform", &["recommender::"], "the platform knows no recommender"),
+    ("routes", &["diesel::", "diesel_async"], "a route leaves the database to the store"),
+    ("service", &["actix_web", "actix_ws", "actix_multipart"], "a service is also called by jobs and the command line"),
+    ("jobs", &["actix_web", "actix_ws", "actix_multipart"], "a job has no request"),
+];
+
+/// SQL and what builds it.
+const SQL: [&str; 4] = ["diesel::prelude", "RunQueryDsl", "sql_query", "crate::schema"];
+
+/// Every rule that the file breaks, as a line to print.
+pub fn violations(source: &Source) -> Vec<String> {
+    let module = source.module();
+    let mut found: Vec<String> = crate_paths(source)
+        .iter()
+        .filter_map(|path| wrong_way(&module, path).map(|why| format!("src/{}: crate::{path}: {why}", source.file)))
+        .collect();
+    found.extend(forbidden_words(source, &module));
+    found
+}
+
+fn wrong_way(module: &[&str], path: &str) -> Option<String> {
+    let target: Vec<&str> = path.split("::").collect();
+    let layer = *module.first()?;
+    let allowed: &[&str] = match layer {
+        "ml" => &["ml"],
+        "platform" => &["platform"],
+        "features" => &["features", "platform", "ml", "schema"],
+        "app" => &["app", "features", "platform"],
+        _ => return None,
+    };
+    let from_layer = ["ml", "platform", "features", "app", "cli", "schema"].contains(&target[0]);
+    if from_layer && !allowed.contains(&target[0]) {
+        return Some(format!("{layer} may import only {}", allowed.join(", ")));
+    }
+    match (layer, module.get(1), target.as_slice()) {
+        ("features", Some(slice), ["features", other, rest @ ..]) if slice != other => wrong_slice(slice, other, rest),
+        _ => None,
+    }
+}
+
+fn wrong_slice(slice: &str, other: &str, rest: &[&str]) -> Option<String> {
+    let place = |name: &str| SLICES.iter().position(|known| *known == name);
+    if place(other) >= place(slice) {
+        return Some(format!("{slice} comes before {other}"));
+    }
+    let file = rest.first().filter(|name| PRIVATE_FILES.contains(name))?;
+    Some(format!("{other}'s {file} is private; use what its mod.rs offers"))
+}
+
+fn forbidden_words(source: &Source, module: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut forbid = |words: &[&str], why: &str| {
+        for word in words.iter().filter(|word| source.text.contains(**word)) {
+            found.push(format!("src/{}: {word}: {why}", source.file));
+        }
+    };
+    let in_slice = module.first() == Some(&"features");
+    for (place, words, why) in FORBIDDEN {
+        let applies = if in_slice { module.get(2) == Some(&place) } else { module.first() == Some(&place) };
+        if applies {
+            forbid(words, why);
+        }
+    }
+    if in_slice && !module[1..].iter().any(|part| ["store", "model"].contains(part)) {
+        forbid(&SQL, "SQL lives in store.rs, the shape of rows in model.rs");
+    }
+    found
+}
