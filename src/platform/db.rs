@@ -15,6 +15,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 pub use listen::Notification;
 
+/// Why a statement failed.
+pub use diesel::result::Error as QueryError;
+
+/// Whether a statement was refused because such a row is there already.
+pub fn is_duplicate(error: &QueryError) -> bool {
+    matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _))
+}
+
 /// A connection lent by the pool; given back on drop. Dereferences to [`AsyncPgConnection`].
 pub type Connection = deadpool::Object<AsyncPgConnection>;
 

@@ -10,6 +10,7 @@ use super::error::AccountError;
 use super::model::User;
 use super::principal::{self, Principal};
 use super::{service, store};
+use crate::platform::db::is_duplicate;
 use crate::platform::http::{ApiError, ApiResult, Body, Missing, timestamp};
 use crate::platform::services::Services;
 
@@ -181,9 +182,7 @@ async fn save_user(principal: Principal, services: &Services, body: Body, partia
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     match store::rename(&mut connection, user.id, &username, &first_name, &last_name).await {
-        Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => {
-            Err(AccountError::NameTaken.into())
-        }
+        Err(error) if is_duplicate(&error) => Err(AccountError::NameTaken.into()),
         other => Ok(web::Json(other?.into())),
     }
 }

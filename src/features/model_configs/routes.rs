@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{OpenApi, ToSchema};
@@ -16,6 +15,7 @@ use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::projects::Project;
 use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
 use crate::ml::search_space::Domain;
+use crate::platform::db::{Connection, QueryError, is_duplicate};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
@@ -68,7 +68,7 @@ struct ModelConfigurationRequest {
     parameters_json: Option<Value>,
 }
 
-async fn to_bodies(connection: &mut AsyncPgConnection, rows: Vec<ModelConfiguration>) -> ApiResult<Vec<ModelConfigurationBody>> {
+async fn to_bodies(connection: &mut Connection, rows: Vec<ModelConfiguration>) -> ApiResult<Vec<ModelConfigurationBody>> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let jobs: HashMap<i64, i64> = store::tuning_jobs_of(connection, &ids).await?.into_iter().collect();
     let bodies = rows.into_iter().map(|row| ModelConfigurationBody {
@@ -83,7 +83,7 @@ async fn to_bodies(connection: &mut AsyncPgConnection, rows: Vec<ModelConfigurat
     Ok(bodies.collect())
 }
 
-async fn to_one(connection: &mut AsyncPgConnection, row: ModelConfiguration) -> ApiResult<ModelConfigurationBody> {
+async fn to_one(connection: &mut Connection, row: ModelConfiguration) -> ApiResult<ModelConfigurationBody> {
     to_bodies(connection, vec![row]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
@@ -107,13 +107,11 @@ fn read_fields(body: Body, current: Option<&ModelConfiguration>, partial: bool) 
     Ok((project, ConfigurationFields { name, recommender_class_name, parameters_json: Value::Object(parameters) }))
 }
 
-fn named_twice(error: diesel::result::Error) -> ApiError {
-    match error {
-        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
-            ApiError::non_field("This project already has a configuration with this name.")
-        }
-        other => other.into(),
+fn named_twice(error: QueryError) -> ApiError {
+    if is_duplicate(&error) {
+        return ApiError::non_field("This project already has a configuration with this name.");
     }
+    error.into()
 }
 
 /// The model configurations one may see.

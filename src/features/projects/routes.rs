@@ -8,6 +8,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::model::{Project, ProjectFields};
 use super::store;
 use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
+use crate::platform::db::{QueryError, is_duplicate};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
@@ -86,13 +87,11 @@ fn read_fields(body: Body, current: Option<&Project>, partial: bool) -> ApiResul
     Ok(result)
 }
 
-fn named_twice(error: diesel::result::Error) -> ApiError {
-    match error {
-        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
-            ApiError::field("name", "You already have a project with this name.")
-        }
-        other => other.into(),
+fn named_twice(error: QueryError) -> ApiError {
+    if is_duplicate(&error) {
+        return ApiError::field("name", "You already have a project with this name.");
     }
+    error.into()
 }
 
 /// The projects one may see.

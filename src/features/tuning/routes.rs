@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
@@ -16,6 +15,7 @@ use crate::features::datasets::TrainingData;
 use crate::features::evaluation::{self, EvaluationConfig};
 use crate::features::projects::Project;
 use crate::features::task_logs::{self, TaskLink};
+use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
@@ -177,7 +177,7 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
     }
 }
 
-async fn to_bodies(connection: &mut AsyncPgConnection, jobs: Vec<TuningJob>) -> ApiResult<Vec<TuningJobBody>> {
+async fn to_bodies(connection: &mut Connection, jobs: Vec<TuningJob>) -> ApiResult<Vec<TuningJobBody>> {
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
     let counts: HashMap<i64, TrialCounts> = store::counts(connection, &ids).await?.into_iter().collect();
     let evaluations = evaluation::find_evaluations(connection, jobs.iter().map(|job| job.evaluation_id).collect()).await?;
@@ -191,7 +191,7 @@ async fn to_bodies(connection: &mut AsyncPgConnection, jobs: Vec<TuningJob>) -> 
     Ok(bodies.collect())
 }
 
-async fn to_one(connection: &mut AsyncPgConnection, job: TuningJob) -> ApiResult<TuningJobBody> {
+async fn to_one(connection: &mut Connection, job: TuningJob) -> ApiResult<TuningJobBody> {
     to_bodies(connection, vec![job]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
@@ -228,7 +228,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
 }
 
-async fn read_fields(principal: &Principal, connection: &mut AsyncPgConnection, body: Body) -> ApiResult<NewTuningJob> {
+async fn read_fields(principal: &Principal, connection: &mut Connection, body: Body) -> ApiResult<NewTuningJob> {
     let mut fields = body.reader();
     let data = fields.id("data", Missing::Required);
     let split = fields.id("split", Missing::Required);
@@ -256,7 +256,7 @@ async fn read_fields(principal: &Principal, connection: &mut AsyncPgConnection, 
     Ok(job)
 }
 
-async fn check_references(principal: &Principal, connection: &mut AsyncPgConnection, job: &NewTuningJob) -> ApiResult<()> {
+async fn check_references(principal: &Principal, connection: &mut Connection, job: &NewTuningJob) -> ApiResult<()> {
     let data: TrainingData = principal.load_referred(connection, "data", job.data_id, Role::Editor).await?;
     if let Some(problem) = data.problem() {
         return Err(ApiError::field("data", problem));
