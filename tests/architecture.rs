@@ -1,7 +1,9 @@
 //! The layers of the source, checked: `src/` is read as text, and an import that points the wrong way fails.
 //! The compiler cannot do this inside one crate.
 
+#[path = "architecture/paths.rs"]
 mod paths;
+#[path = "architecture/rules.rs"]
 mod rules;
 
 use std::fs;
