@@ -35,7 +35,8 @@ pub fn document(base: &str) -> utoipa::openapi::OpenApi {
 
 /// `GET schema/`: YAML unless JSON is asked for.
 pub async fn schema(request: HttpRequest) -> HttpResponse {
-    let accepts_json = request.headers().get("accept").and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("json"));
+    let accepts_json =
+        request.headers().get("accept").and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains("json"));
     let document = document("/api/v1");
     if accepts_json || request.query_string().contains("format=json") {
         return HttpResponse::Ok().content_type("application/vnd.oai.openapi+json").json(document);

@@ -19,7 +19,10 @@ const OPEN_TO_ALL: [&str; 6] =
     ["/auth/login/", "/auth/logout/", "/auth/token/refresh/", "/auth/token/verify/", "/ping/", "/schema/"];
 
 /// Puts the caller into the request and counts it against their limit.
-pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub async fn identify(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let found = if is_open(request.path()) { Ok(None) } else { caller(request.request()).await };
     if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
         throttling::admit(throttles, request.request(), &found)?;

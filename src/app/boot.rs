@@ -48,8 +48,7 @@ impl Boot {
         };
         let url = embedded.as_ref().map(EmbeddedPostgres::database_url).or_else(|| settings.database_url.clone());
         let db = Database::connect_with_retry(&url.unwrap_or_default(), settings.database_pool_size, DATABASE_PATIENCE).await?;
-        let services =
-            Services { db, clock: Clock::system(), settings: Arc::new(settings), secret: Arc::new(secret), blobs };
+        let services = Services { db, clock: Clock::system(), settings: Arc::new(settings), secret: Arc::new(secret), blobs };
         Ok(Self { services, embedded })
     }
 

@@ -24,7 +24,8 @@ pub fn defaults() -> DefaultHeaders {
 /// Gives the request an id (or keeps the proxy's), logs it when it is done, and returns the id in a header.
 pub async fn trace(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let sent = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-    let acceptable = |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let acceptable =
+        |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let id = sent.filter(acceptable).map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.path());
     async move {

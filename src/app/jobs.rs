@@ -1,6 +1,5 @@
 //! Every kind of background job there is.
 
-
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 

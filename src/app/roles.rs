@@ -99,7 +99,15 @@ fn listen_with(
 fn cors(origins: &[String]) -> actix_cors::Cors {
     let cors = actix_cors::Cors::default()
         .allowed_methods(["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
-        .allowed_headers(["accept", "authorization", "content-type", "user-agent", "x-api-key", "x-csrftoken", "x-requested-with"])
+        .allowed_headers([
+            "accept",
+            "authorization",
+            "content-type",
+            "user-agent",
+            "x-api-key",
+            "x-csrftoken",
+            "x-requested-with",
+        ])
         .supports_credentials()
         .max_age(86_400);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

@@ -74,8 +74,8 @@ async fn not_found() -> HttpResponse {
 
 async fn fallback(request: HttpRequest) -> HttpResponse {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let of_program = ["/api", "/ws", "/inference"].iter().any(|base| {
-        request.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
+    let of_program = ["/api", "/ws", "/inference"]
+        .iter()
+        .any(|base| request.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     if reads && !of_program { spa::page(request).await } else { not_found().await }
 }

@@ -45,7 +45,9 @@ pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Op
         Ok(Some(principal)) if is_recommendation(path) => throttles.recommendation.admit(&principal.user.id.to_string(), now),
         Ok(Some(principal)) => throttles.user.admit(&principal.user.id.to_string(), now),
         // Health checks and token renewals of many people behind one address must not use up their shared allowance.
-        Ok(None) if path.ends_with("/ping/") || path.ends_with("/auth/token/refresh/") || path.ends_with("/auth/logout/") => Ok(()),
+        Ok(None) if path.ends_with("/ping/") || path.ends_with("/auth/token/refresh/") || path.ends_with("/auth/logout/") => {
+            Ok(())
+        }
         Ok(None) if is_open(path) => throttles.anon.admit(&address(throttles, request), now),
         // What will be answered 401 is not counted.
         Ok(None) | Err(_) => Ok(()),
@@ -58,9 +60,14 @@ fn is_open(path: &str) -> bool {
 
 fn is_recommendation(path: &str) -> bool {
     path.contains("/trained_model/")
-        && ["/recommendation/", "/sample_recommendation_raw/", "/recommend_using_profile_interaction/", "/sample_recommendation_metadata/"]
-            .iter()
-            .any(|action| path.contains(action))
+        && [
+            "/recommendation/",
+            "/sample_recommendation_raw/",
+            "/recommend_using_profile_interaction/",
+            "/sample_recommendation_metadata/",
+        ]
+        .iter()
+        .any(|action| path.contains(action))
 }
 
 fn address(throttles: &Throttles, request: &HttpRequest) -> String {

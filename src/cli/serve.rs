@@ -1,8 +1,8 @@
 //! `recotem serve`.
 
 use super::server_options::{ServerOptions, block_on};
-use crate::app::roles::{self, Parts};
 use crate::app::Boot;
+use crate::app::roles::{self, Parts};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,7 +32,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-async fn serve(boot: &Boot, no_worker: bool, no_scheduler: bool, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    boot: &Boot,
+    no_worker: bool,
+    no_scheduler: bool,
+    stop: &tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
     let listening = roles::listen(&boot.services, stop)?;
     println!("Recotem is ready on http://{}", listening.address);
     let parts = Parts { worker: !no_worker, scheduler: !no_scheduler };

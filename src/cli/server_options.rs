@@ -38,7 +38,10 @@ impl ServerOptions {
 }
 
 /// Runs a command to its end on a multi-threaded runtime, with logging started.
-pub fn block_on<F: Future<Output = anyhow::Result<()>>>(settings: &Settings, command: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()> {
+pub fn block_on<F: Future<Output = anyhow::Result<()>>>(
+    settings: &Settings,
+    command: impl FnOnce(CancellationToken) -> F,
+) -> anyhow::Result<()> {
     telemetry::start(settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

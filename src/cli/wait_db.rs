@@ -18,7 +18,8 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let settings = args.server.settings()?;
-    let url = settings.database_url.clone().context("There is no database to wait for: set DATABASE_URL or give --database-url.")?;
+    let url =
+        settings.database_url.clone().context("There is no database to wait for: set DATABASE_URL or give --database-url.")?;
     block_on(&settings, async |_| {
         Database::connect_with_retry(&url, 1, Duration::from_secs(args.timeout)).await?;
         Ok(())

@@ -66,7 +66,8 @@ async fn create_project(client: &Client, args: &Args, upload: &Upload) -> anyhow
     let base = args.data.as_ref().map_or("Sample catalogue".to_owned(), |_| format!("Demo of {}", upload.name));
     let taken = client.get("project/?page_size=100").await?;
     let is_taken = |name: &str| taken["results"].as_array().into_iter().flatten().any(|project| project["name"] == name);
-    let name = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base} {n}") }).find(|name| !is_taken(name)).unwrap_or(base);
+    let name =
+        (1..).map(|n| if n == 1 { base.clone() } else { format!("{base} {n}") }).find(|name| !is_taken(name)).unwrap_or(base);
     let (user_column, item_column) = match args.data {
         Some(_) => (args.user_column.as_str(), args.item_column.as_str()),
         None => ("user_id", "item_id"),
@@ -115,7 +116,8 @@ async fn watch_tuning(client: &Client, id: i64) -> anyhow::Result<Value> {
     loop {
         let job = client.get(&format!("parameter_tuning_job/{id}/")).await?;
         let trials = client.get(&format!("parameter_tuning_job/{id}/trials/")).await?;
-        let finished: Vec<&Value> = trials.as_array().into_iter().flatten().filter(|trial| trial["status"] != "running").collect();
+        let finished: Vec<&Value> =
+            trials.as_array().into_iter().flatten().filter(|trial| trial["status"] != "running").collect();
         if finished.len() > seen {
             seen = finished.len();
             report::progress(seen, &job);

@@ -15,7 +15,12 @@ pub fn open_page(address: &str, password: &str, project: i64, job: i64) {
 /// How far the search is.
 pub fn progress(finished: usize, job: &Value) {
     let best = job["best_score"].as_f64().map_or("–".to_owned(), |score| format!("{score:.4}"));
-    println!("    {finished:>4} of {} trials, best {}@{} so far {best}", job["n_trials"], text(&job["target_metric"]), job["cutoff"]);
+    println!(
+        "    {finished:>4} of {} trials, best {}@{} so far {best}",
+        job["n_trials"],
+        text(&job["target_metric"]),
+        job["cutoff"]
+    );
 }
 
 /// The best trials, beside what popularity alone scores.
@@ -43,7 +48,9 @@ pub fn finish(address: &str, password: &str, project: i64, model: i64, key: &str
     let body = serde_json::json!({ "user_id": user, "cutoff": 5 }).to_string().replace('\'', "'\\''");
     println!("\nOpen     {}/projects/{project}/models/{model}", for_browsers(address));
     println!("Log in   admin / {password}");
-    println!("Or call  curl -s {address}/inference/predict/{model} -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'\n");
+    println!(
+        "Or call  curl -s {address}/inference/predict/{model} -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'\n"
+    );
 }
 
 /// A browser takes cookies and addresses by name, and people know this one.

@@ -59,10 +59,7 @@ impl EmbeddedPostgres {
     }
 
     /// The same, with server settings such as `("fsync", "off")` for throw-away clusters.
-    pub fn start_with_settings(
-        options: &EmbeddedOptions,
-        settings: &[(&str, &str)],
-    ) -> Result<Self, EmbeddedPostgresError> {
+    pub fn start_with_settings(options: &EmbeddedOptions, settings: &[(&str, &str)]) -> Result<Self, EmbeddedPostgresError> {
         let cluster = Cluster::open(&options.data_dir)?;
         let owner = Owner::of_cluster(&cluster)?;
         let binaries = Binaries::find(options.bin_dir.as_deref(), cluster.major_version()?)?;

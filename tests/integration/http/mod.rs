@@ -1,0 +1,7 @@
+//! The HTTP API, asked as its clients ask it.
+
+mod accounts;
+mod api_keys;
+mod isolation;
+mod projects;
+mod tuning;

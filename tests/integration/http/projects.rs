@@ -1,0 +1,38 @@
+//! Projects.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_is_made_read_changed_and_deleted() {
+    let app = TestApp::start().await;
+    let user = app.user("margarete").await;
+    let fields = json!({ "name": " Shop ", "user_column": "user_id", "item_column": "item_id", "time_column": null });
+    let made = user.post("project/", fields.clone()).await.expect(201);
+    assert_eq!(made.body["name"], "Shop");
+    assert!(user.post("project/", fields).await.expect(400).body["name"].is_array());
+    let path = format!("project/{}/", made.id());
+    assert_eq!(user.patch(&path, json!({ "time_column": "ts" })).await.expect(200).body["time_column"], "ts");
+    assert_eq!(user.get(&path).await.expect(200).body["item_column"], "item_id");
+    assert_eq!(user.get("project/?name=Shop").await.expect(200).body["count"], 1);
+    assert_eq!(user.get("project/?name=shop").await.expect(200).body["count"], 0);
+    let summary = user.get(&format!("project_summary/{}/", made.id())).await.expect(200);
+    assert_eq!(summary.body["n_data"], 0);
+    user.delete(&path).await.expect(204);
+    user.get(&path).await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_a_body_is_named() {
+    let app = TestApp::start().await;
+    let user = app.user("margarete").await;
+    let answer = user.post("project/", json!({ "name": "", "user_column": null })).await.expect(400);
+    for field in ["name", "user_column", "item_column"] {
+        assert!(answer.body[field].is_array(), "{field}: {}", answer.body);
+    }
+    let same = json!({ "name": "P", "user_column": "id", "item_column": "id" });
+    assert!(user.post("project/", same).await.expect(400).body["item_column"].is_array());
+    user.get("project/not-a-number/").await.expect(404);
+    assert!(user.get("project/?id=x").await.expect(400).body["id"].is_array());
+}

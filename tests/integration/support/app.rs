@@ -1,0 +1,233 @@
+//! The whole server on a database of its own, and people who talk to it over HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use recotem::app::roles;
+use recotem::features::accounts;
+use recotem::platform::blobs::Blobs;
+use recotem::platform::clock::Clock;
+use recotem::platform::config::Settings;
+use recotem::platform::services::Services;
+use reqwest::{Method, StatusCode, multipart};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::TestDatabase;
+
+const PASSWORD: &str = "a good long phrase";
+
+/// A running server; it stops when this is dropped.
+pub struct TestApp {
+    pub services: Services,
+    pub base: String,
+    database: TestDatabase,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+impl TestApp {
+    /// Without a worker: jobs stay in the queue.
+    pub async fn start() -> Self {
+        Self::start_with(false, |_| {}).await
+    }
+
+    /// With a worker in the same process.
+    pub async fn start_with_worker() -> Self {
+        Self::start_with(true, |_| {}).await
+    }
+
+    /// With settings of the test's own.
+    pub async fn start_with(worker: bool, change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::new().await;
+        let mut settings = Settings {
+            bind: "127.0.0.1:0".to_owned(),
+            data_dir: folder.path().to_owned(),
+            database_url: Some(database.db.url().to_owned()),
+            ..Settings::default()
+        };
+        for rate in [
+            &mut settings.throttle.user,
+            &mut settings.throttle.login,
+            &mut settings.throttle.anon,
+            &mut settings.throttle.inference,
+        ] {
+            rate.requests = 100_000;
+        }
+        change(&mut settings);
+        let services = Services {
+            db: database.db.clone(),
+            clock: Clock::system(),
+            settings: Arc::new(settings),
+            secret: Arc::new(SecretString::from("a secret of the tests, long enough to sign")),
+            blobs: Blobs::open(folder.path().join("files")).expect("a file store"),
+        };
+        let stop = CancellationToken::new();
+        let listening = roles::listen(&services, &stop).expect("a free port");
+        let base = format!("http://{}", listening.address);
+        tokio::spawn(listening.run(stop.clone()));
+        if worker {
+            tokio::spawn(roles::work(services.clone(), stop.clone()));
+        }
+        Self { services, base, database, stop, _folder: folder }
+    }
+
+    /// Runs SQL as it is.
+    pub async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await;
+    }
+
+    /// Somebody without credentials.
+    pub fn anonymous(&self) -> Caller {
+        Caller { http: http(), base: self.base.clone(), credential: Credential::None }
+    }
+
+    /// A new ordinary user, logged in.
+    pub async fn user(&self, name: &str) -> Caller {
+        self.add_user(name, false).await
+    }
+
+    /// A new member of the staff, logged in.
+    pub async fn staff(&self, name: &str) -> Caller {
+        self.add_user(name, true).await
+    }
+
+    async fn add_user(&self, name: &str, staff: bool) -> Caller {
+        accounts::create_superuser(&self.services, name, "", PASSWORD.to_owned()).await.expect("a user");
+        self.execute(&format!("UPDATE users SET is_superuser = {staff}, is_staff = {staff} WHERE username = '{name}'")).await;
+        let caller = self.anonymous();
+        let answer = caller.post("auth/login/", json!({ "username": name, "password": PASSWORD })).await;
+        let token = answer.body["access"].as_str().expect("a token").to_owned();
+        Caller { credential: Credential::Token(token), ..caller }
+    }
+
+    /// Gives one user a role in the personal organisation of another.
+    pub async fn join(&self, member: &str, owner: &str, role: &str) {
+        let sql = format!(
+            "INSERT INTO memberships (organisation_id, user_id, role)
+             SELECT m.organisation_id, (SELECT id FROM users WHERE username = '{member}'), '{role}'
+             FROM memberships m JOIN users u ON u.id = m.user_id
+             WHERE u.username = '{owner}' AND m.role = 'owner'"
+        );
+        self.execute(&sql).await;
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[derive(Clone)]
+enum Credential {
+    None,
+    Token(String),
+    Key(String),
+}
+
+/// Somebody who talks to the server.
+#[derive(Clone)]
+pub struct Caller {
+    http: reqwest::Client,
+    base: String,
+    credential: Credential,
+}
+
+/// What came back. A body that is not JSON is null.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub bytes: Vec<u8>,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The id of what was made or read.
+    pub fn id(&self) -> i64 {
+        self.body["id"].as_i64().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.body))
+    }
+
+    /// Fails the test unless the status is this one.
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+}
+
+impl Caller {
+    /// The same address, with an API key instead.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// A path below `/api/v1/`, or a whole one that begins with a slash.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        self.answer(request).await
+    }
+
+    /// Uploads a file of training data.
+    pub async fn upload(&self, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+        let part = multipart::Part::bytes(bytes.into()).file_name(name.to_owned());
+        let form = multipart::Form::new().part("file", part).text("project", project.to_string());
+        self.answer(self.request(Method::POST, "training_data/").multipart(form)).await
+    }
+
+    /// Asks again and again until `done`; fails after a minute.
+    pub async fn wait_for(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..600 {
+            let answer = self.get(path).await;
+            if done(&answer.body) {
+                return answer.body;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} did not come to it within a minute: {}", self.get(path).await.body);
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { format!("{}/api/v1/{path}", self.base) };
+        let request = self.http.request(method, url);
+        match &self.credential {
+            Credential::None => request,
+            Credential::Token(token) => request.bearer_auth(token),
+            Credential::Key(key) => request.header("X-API-Key", key),
+        }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.expect("a whole body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status, headers, bytes, body }
+    }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+}
