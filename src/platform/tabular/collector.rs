@@ -1,0 +1,216 @@
+//! Which rows are kept, which are rejected and why: the same rules for every format.
+
+use std::borrow::Cow;
+
+use super::error::TabularError;
+use super::times::{parse_time, unix_float, unix_integer};
+
+/// What to read, and how much of it at most.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Column of user ids.
+    pub user_column: String,
+    /// Column of item ids.
+    pub item_column: String,
+    /// Column of times, if there is one.
+    pub time_column: Option<String>,
+    /// Most bytes of expanded data.
+    pub max_expanded_bytes: u64,
+    /// Most bytes of one field.
+    pub max_field_bytes: usize,
+}
+
+impl ReadOptions {
+    /// Expanded data may take 16 GiB and a field 1 MiB.
+    pub fn new(user_column: impl Into<String>, item_column: impl Into<String>, time_column: Option<String>) -> Self {
+        ReadOptions {
+            user_column: user_column.into(),
+            item_column: item_column.into(),
+            time_column,
+            max_expanded_bytes: 16 << 30,
+            max_field_bytes: 1 << 20,
+        }
+    }
+
+    /// Columns in the order user, item, time.
+    pub(super) fn wanted(&self) -> Vec<&str> {
+        [Some(&self.user_column), Some(&self.item_column), self.time_column.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// One interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The user id, exactly as written.
+    pub user: &'a str,
+    /// The item id, exactly as written.
+    pub item: &'a str,
+    /// Microseconds UTC; always there when a time column was asked for.
+    pub time: Option<i64>,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Rejected {
+    /// Line of a text file, or number of the row in Parquet and one-text JSON, counted from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+    /// The beginning of the row as it was found.
+    pub raw: String,
+}
+
+/// What happened to the rows of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReadReport {
+    /// Columns of the file, in its order.
+    pub columns: Vec<String>,
+    /// Rows seen; blank lines do not count.
+    pub rows_total: u64,
+    /// Rows handed on.
+    pub rows_kept: u64,
+    /// Rows left out.
+    pub rejected: u64,
+    /// The first rows left out, at most [`MAX_EXAMPLES`].
+    pub rejected_examples: Vec<Rejected>,
+}
+
+/// Most rejected rows that are kept to be shown.
+pub const MAX_EXAMPLES: usize = 1000;
+
+/// Most characters of a rejected row that are kept.
+const MAX_RAW: usize = 500;
+
+/// A value of the time column.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TimeCell<'a> {
+    Text(&'a [u8]),
+    Integer(i64),
+    Float(f64),
+    Micros(i64),
+}
+
+/// The cells of a row that matter; `None` where the row has no value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cells<'a> {
+    pub user: Option<&'a [u8]>,
+    pub item: Option<&'a [u8]>,
+    pub time: Option<TimeCell<'a>>,
+}
+
+/// Judges rows, counts them and hands the good ones on.
+pub(super) struct Collector<'s> {
+    pub options: &'s ReadOptions,
+    pub report: ReadReport,
+    sink: &'s mut dyn FnMut(Row<'_>),
+    any_time_parsed: bool,
+    unparsable_time: Option<String>,
+}
+
+impl<'s> Collector<'s> {
+    pub fn new(options: &'s ReadOptions, sink: &'s mut dyn FnMut(Row<'_>)) -> Self {
+        Collector { options, report: ReadReport::default(), sink, any_time_parsed: false, unparsable_time: None }
+    }
+
+    /// Judges one row; `raw` gives it as found, for the report.
+    pub fn offer(&mut self, line: u64, cells: Cells<'_>, raw: impl FnOnce() -> String) {
+        match self.judge(cells) {
+            Ok(row) => {
+                self.report.rows_total += 1;
+                self.report.rows_kept += 1;
+                (self.sink)(row);
+            }
+            Err(reason) => self.reject(line, reason, raw),
+        }
+    }
+
+    /// Counts a row that cannot be judged at all.
+    pub fn reject(&mut self, line: u64, reason: String, raw: impl FnOnce() -> String) {
+        self.report.rows_total += 1;
+        self.report.rejected += 1;
+        if self.report.rejected_examples.len() < MAX_EXAMPLES {
+            self.report.rejected_examples.push(Rejected { line, reason, raw: shorten(raw()) });
+        }
+    }
+
+    fn judge<'a>(&mut self, cells: Cells<'a>) -> Result<Row<'a>, String> {
+        let user = self.id(cells.user, &self.options.user_column)?;
+        let item = self.id(cells.item, &self.options.item_column)?;
+        let time = match &self.options.time_column {
+            None => None,
+            Some(column) => Some(self.time(cells.time, column)?),
+        };
+        Ok(Row { user, item, time })
+    }
+
+    fn id<'a>(&self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
+        let bytes = cell.ok_or_else(|| format!("no value for {column:?}"))?;
+        if bytes.len() > self.options.max_field_bytes {
+            return Err(format!("{column:?} is larger than {} bytes", self.options.max_field_bytes));
+        }
+        let id = std::str::from_utf8(bytes).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
+        if id.trim().is_empty() {
+            return Err(format!("{column:?} is blank"));
+        }
+        if id.contains('\0') {
+            return Err(format!("{column:?} contains a NUL character"));
+        }
+        Ok(id)
+    }
+
+    fn time(&mut self, cell: Option<TimeCell<'_>>, column: &str) -> Result<i64, String> {
+        let cell = cell.ok_or_else(|| format!("no value for {column:?}"))?;
+        let parsed = match cell {
+            TimeCell::Text(text) => parse_time(text),
+            TimeCell::Integer(value) => unix_integer(value),
+            TimeCell::Float(value) => unix_float(value),
+            TimeCell::Micros(value) => Some(value),
+        };
+        if let Some(time) = parsed {
+            self.any_time_parsed = true;
+            return Ok(time);
+        }
+        let found = match cell {
+            TimeCell::Text(text) if text.trim_ascii().is_empty() => return Err(format!("{column:?} is blank")),
+            TimeCell::Text(text) => String::from_utf8_lossy(&text[..text.len().min(100)]),
+            TimeCell::Integer(value) | TimeCell::Micros(value) => Cow::Owned(value.to_string()),
+            TimeCell::Float(value) => Cow::Owned(value.to_string()),
+        };
+        let reason = format!("{column:?} is not a time: {found:?}");
+        self.unparsable_time.get_or_insert_with(|| found.into_owned());
+        Err(reason)
+    }
+
+    /// The report, or the error that stands for all rows.
+    pub fn finish(self) -> Result<ReadReport, TabularError> {
+        match (self.unparsable_time, &self.options.time_column) {
+            (Some(example), Some(column)) if !self.any_time_parsed => {
+                Err(TabularError::TimeUnparsable { column: column.clone(), example })
+            }
+            _ => Ok(self.report),
+        }
+    }
+}
+
+fn shorten(mut raw: String) -> String {
+    if let Some((at, _)) = raw.char_indices().nth(MAX_RAW) {
+        raw.truncate(at);
+        raw.push('…');
+    }
+    raw
+}
+
+/// The places of `wanted` in `columns`.
+pub(super) fn locate(columns: &[String], wanted: &[&str]) -> Result<Vec<usize>, TabularError> {
+    let place = |name: &&str| {
+        columns.iter().position(|c| c == name).ok_or_else(|| TabularError::MissingColumn {
+            column: (*name).to_owned(),
+            available: columns.to_vec(),
+        })
+    };
+    wanted.iter().map(place).collect()
+}

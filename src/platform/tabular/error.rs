@@ -1,0 +1,117 @@
+//! What can be wrong with a file as a whole, each said so that the reader knows what to do.
+
+use std::io;
+
+/// A file that cannot be imported. Single bad rows are not errors: they are counted and reported.
+#[derive(Debug, thiserror::Error)]
+pub enum TabularError {
+    /// A named column is not in the file.
+    #[error("the file has no column {column:?}; its columns are {}", list(available))]
+    MissingColumn {
+        /// The column asked for.
+        column: String,
+        /// Columns the file has.
+        available: Vec<String>,
+    },
+    /// There is nothing in the file, not even a header.
+    #[error("the file is empty; it needs at least a header with the column names")]
+    Empty,
+    /// Text that is not UTF-8 where it cannot be passed over.
+    #[error("{}", encoding(*line))]
+    BadEncoding {
+        /// Line of the text, when known.
+        line: Option<u64>,
+    },
+    /// The file ends too early.
+    #[error("the file ends in the middle of its data; it was probably cut off while being copied: send it again")]
+    Truncated,
+    /// The file is damaged, or is not what its name says.
+    #[error("the file cannot be read as {what}: {reason}; check that the file is whole and its extension is right")]
+    Corrupt {
+        /// What the name promises.
+        what: &'static str,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The content contradicts the file name.
+    #[error("the file is named as {named} but holds {found}; rename it so that the extension tells its content")]
+    WrongExtension {
+        /// What the name promises.
+        named: &'static str,
+        /// What the first bytes say.
+        found: &'static str,
+    },
+    /// More data than allowed after expansion.
+    #[error("the file holds more than {} of data once expanded, which is the limit; split it, or raise the limit", size(*limit))]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A header so large that the end of it could not be found.
+    #[error("the header at line {line} is larger than {}; is a quotation mark left open there?", size(*limit))]
+    FieldTooLarge {
+        /// Where the header starts.
+        line: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The extension is not one of the known ones.
+    #[error(
+        "cannot tell the format of {name:?}; use .csv, .tsv, .json, .jsonl, .ndjson or .parquet, \
+         plain or followed by .gz, .bz2, .xz, .zst or .zip"
+    )]
+    UnknownFormat {
+        /// The file name.
+        name: String,
+    },
+    /// No row of the time column could be understood.
+    #[error(
+        "no value of the time column {column:?} could be understood, for example {example:?}; \
+         use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS or RFC 3339"
+    )]
+    TimeUnparsable {
+        /// The time column.
+        column: String,
+        /// One of its values.
+        example: String,
+    },
+    /// A JSON text that breaks the grammar or has another shape.
+    #[error("line {line} of the JSON text: {reason}")]
+    BadJson {
+        /// Line of the error.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An archive with no file or several in it.
+    #[error("the archive holds {count} files; put exactly one data file into it")]
+    BadArchive {
+        /// How many files it holds.
+        count: usize,
+    },
+    /// The operating system could not read the file.
+    #[error("the file could not be read: {0}")]
+    Io(io::Error),
+}
+
+fn list(columns: &[String]) -> String {
+    const SHOWN: usize = 30;
+    if columns.is_empty() {
+        return "none".to_owned();
+    }
+    let shown = columns.iter().take(SHOWN).map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", ");
+    if columns.len() > SHOWN { format!("{shown} and {} more", columns.len() - SHOWN) } else { shown }
+}
+
+fn encoding(line: Option<u64>) -> String {
+    let place = line.map(|l| format!(" at line {l}")).unwrap_or_default();
+    format!("the text is not UTF-8{place}; save the file as UTF-8 and send it again")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1 << 30 => format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64),
+        b if b >= 1 << 20 => format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64),
+        b => format!("{b} bytes"),
+    }
+}

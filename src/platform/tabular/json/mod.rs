@@ -1,0 +1,230 @@
+//! JSON: an array of records, an object of columns (both as pandas writes them), or a record in each line.
+
+mod columns;
+mod tokens;
+mod values;
+
+use std::io::{BufRead, BufReader, Read};
+
+use super::collector::{Cells, Collector, TimeCell};
+use super::error::TabularError;
+use super::source::stream_error;
+use tokens::{Token, Tokens};
+pub(super) use values::{preview, preview_lines};
+
+const BUFFER: usize = 64 << 10;
+/// A line holds several values; beyond this many times the limit of one, it is passed over unread.
+const VALUES_PER_LINE: usize = 4;
+/// Most column names that are remembered.
+const MAX_COLUMNS: usize = 10_000;
+
+/// Reads one JSON text.
+pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let mut tokens = Tokens::new(source, BUFFER, rows.options.max_field_bytes);
+    tokens.begin()?;
+    match tokens.required()? {
+        Token::ArrayStart => read_records(&mut tokens, rows)?,
+        Token::ObjectStart => columns::read(&mut tokens, rows)?,
+        _ => return Err(tokens.error("expected an array of records or an object of columns")),
+    }
+    match tokens.next() {
+        Ok(None) => Ok(()),
+        _ => Err(tokens.error("more text after the end; if each line holds one record, name the file .jsonl")),
+    }
+}
+
+fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let mut record = Record::new(rows);
+    loop {
+        match tokens.required()? {
+            Token::ArrayEnd => break,
+            Token::ObjectStart => {
+                record.read(tokens)?;
+                record.offer(rows.report.rows_total + 1, rows);
+            }
+            other => {
+                tokens.skip(other)?;
+                rows.reject(rows.report.rows_total + 1, "not an object".to_owned(), String::new);
+            }
+        }
+    }
+    if rows.report.rows_total == 0 {
+        return Err(TabularError::Empty);
+    }
+    record.finish(rows)
+}
+
+/// Reads one record from each line.
+pub(super) fn read_lines(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let max_text = rows.options.max_field_bytes;
+    let mut lines = Lines::new(source, max_text.saturating_mul(VALUES_PER_LINE));
+    let mut record = Record::new(rows);
+    while let Some(complete) = lines.advance()? {
+        let text = || String::from_utf8_lossy(lines.text()).into_owned();
+        if !complete {
+            rows.reject(lines.number, format!("larger than {max_text} bytes"), text);
+            continue;
+        }
+        match record.read_line(lines.text(), max_text) {
+            Ok(()) => record.offer_with(lines.number, rows, text),
+            Err(reason) => rows.reject(lines.number, reason, text),
+        }
+    }
+    if lines.number == 0 || rows.report.rows_total == 0 {
+        return Err(TabularError::Empty);
+    }
+    record.finish(rows)
+}
+
+/// Lines that are not blank, with bounded memory.
+pub(super) struct Lines<'r> {
+    source: BufReader<&'r mut dyn Read>,
+    max: usize,
+    line: Vec<u8>,
+    /// Number of the current line, from 1.
+    pub number: u64,
+}
+
+impl<'r> Lines<'r> {
+    pub fn new(source: &'r mut dyn Read, max: usize) -> Self {
+        Lines { source: BufReader::with_capacity(BUFFER, source), max, line: Vec::new(), number: 0 }
+    }
+
+    /// Moves on; whether the line was small enough to be kept whole, or `None` at the end.
+    pub fn advance(&mut self) -> Result<Option<bool>, TabularError> {
+        loop {
+            self.line.clear();
+            let limit = self.max as u64 + 1;
+            let n = self.source.by_ref().take(limit).read_until(b'\n', &mut self.line).map_err(stream_error)?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if n > self.max && self.line.last() != Some(&b'\n') {
+                self.source.skip_until(b'\n').map_err(stream_error)?;
+                return Ok(Some(false));
+            }
+            if self.number == 1 && matches!(self.line[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+                return Err(TabularError::BadEncoding { line: None });
+            }
+            if !self.text().is_empty() {
+                return Ok(Some(true));
+            }
+        }
+    }
+
+    pub fn text(&self) -> &[u8] {
+        let text = self.line.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&self.line);
+        text.trim_ascii()
+    }
+}
+
+/// What stands where a plain value should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Missing,
+    Text,
+    Nested,
+}
+
+/// The wanted values of one record, in buffers that are used again.
+struct Record {
+    wanted: Vec<String>,
+    cells: Vec<(Cell, Vec<u8>)>,
+    columns: Vec<String>,
+}
+
+impl Record {
+    fn new(rows: &Collector<'_>) -> Self {
+        let wanted: Vec<String> = rows.options.wanted().into_iter().map(str::to_owned).collect();
+        Record { cells: vec![(Cell::Missing, Vec::new()); wanted.len()], wanted, columns: Vec::new() }
+    }
+
+    /// Reads the pairs after `{`.
+    fn read(&mut self, tokens: &mut Tokens<'_>) -> Result<(), TabularError> {
+        self.cells.iter_mut().for_each(|cell| cell.0 = Cell::Missing);
+        let mut at = 0;
+        while tokens.required()? == Token::Key {
+            self.note_column(at, &tokens.text);
+            at += 1;
+            let place = self.wanted.iter().position(|name| name.as_bytes() == tokens.text);
+            let token = tokens.required()?;
+            match place {
+                Some(place) => self.cells[place].0 = keep(token, tokens, &mut self.cells[place].1)?,
+                None => tokens.skip(token)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_line(&mut self, line: &[u8], max_text: usize) -> Result<(), String> {
+        let mut source = line;
+        let mut tokens = Tokens::new(&mut source, line.len(), max_text);
+        let outcome = match tokens.required() {
+            Ok(Token::ObjectStart) => self.read(&mut tokens).and_then(|()| tokens.next()),
+            Ok(_) => return Err("not an object".to_owned()),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) | Err(TabularError::Truncated) => Err("not one complete JSON object".to_owned()),
+            Err(TabularError::BadJson { reason, .. }) => Err(reason),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Remembers column names in order of first sight; records of one file usually agree, so look there first.
+    fn note_column(&mut self, at: usize, name: &[u8]) {
+        let known = self.columns.get(at).is_some_and(|c| c.as_bytes() == name)
+            || self.columns.iter().any(|c| c.as_bytes() == name);
+        if !known && self.columns.len() < MAX_COLUMNS {
+            self.columns.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+
+    fn offer(&self, number: u64, rows: &mut Collector<'_>) {
+        self.offer_with(number, rows, || self.describe());
+    }
+
+    fn offer_with(&self, number: u64, rows: &mut Collector<'_>, raw: impl FnOnce() -> String) {
+        if let Some(at) = self.cells.iter().position(|(cell, _)| *cell == Cell::Nested) {
+            return rows.reject(number, format!("{:?} is neither text nor a number", self.wanted[at]), raw);
+        }
+        let cell = |at: usize| self.cells.get(at).filter(|(cell, _)| *cell == Cell::Text).map(|(_, text)| text.as_slice());
+        rows.offer(number, Cells { user: cell(0), item: cell(1), time: cell(2).map(TimeCell::Text) }, raw);
+    }
+
+    fn describe(&self) -> String {
+        let value = |(cell, text): &(Cell, Vec<u8>)| match cell {
+            Cell::Text => format!("{:?}", String::from_utf8_lossy(text)),
+            Cell::Missing => "null".to_owned(),
+            Cell::Nested => "…".to_owned(),
+        };
+        let pairs = self.wanted.iter().zip(&self.cells).map(|(name, cell)| format!("{name:?}: {}", value(cell)));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Reports the columns, and fails when a wanted one was in no record at all.
+    fn finish(self, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+        let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
+        super::collector::locate(&self.columns, &wanted)?;
+        rows.report.columns = self.columns;
+        Ok(())
+    }
+}
+
+/// Copies a plain value; numbers as they are written.
+fn keep(token: Token, tokens: &mut Tokens<'_>, into: &mut Vec<u8>) -> Result<Cell, TabularError> {
+    into.clear();
+    match token {
+        Token::String | Token::Number => into.extend_from_slice(&tokens.text),
+        Token::True => into.extend_from_slice(b"true"),
+        Token::False => into.extend_from_slice(b"false"),
+        Token::Null => return Ok(Cell::Missing),
+        nested => {
+            tokens.skip(nested)?;
+            return Ok(Cell::Nested);
+        }
+    }
+    Ok(Cell::Text)
+}

@@ -1,0 +1,135 @@
+//! JSON rows with all their values, for previews.
+
+use std::io::Read;
+
+use serde_json::{Map, Value};
+
+use super::super::error::TabularError;
+use super::super::preview::Preview;
+use super::tokens::{Token, Tokens};
+use super::{BUFFER, Lines};
+
+const MAX_TEXT: usize = 1 << 20;
+
+/// The first records of one JSON text.
+pub(in super::super) fn preview(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut tokens = Tokens::new(source, BUFFER, MAX_TEXT);
+    tokens.begin()?;
+    match tokens.required()? {
+        Token::ArrayStart => records(&mut tokens, n_rows),
+        Token::ObjectStart => columns(&mut tokens, n_rows),
+        _ => Err(tokens.error("expected an array of records or an object of columns")),
+    }
+}
+
+/// The first records of a file with one in each line, passing over what is not a record.
+pub(in super::super) fn preview_lines(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut lines = Lines::new(source, 4 * MAX_TEXT);
+    let mut found = Vec::new();
+    let mut more = false;
+    while let Some(complete) = lines.advance()? {
+        if found.len() == n_rows {
+            more = true;
+            break;
+        }
+        if let (true, Ok(Value::Object(record))) = (complete, serde_json::from_slice(lines.text())) {
+            found.push(record);
+        }
+    }
+    if lines.number == 0 {
+        return Err(TabularError::Empty);
+    }
+    Ok(table(found, more))
+}
+
+fn records(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut found = Vec::new();
+    loop {
+        let token = tokens.required()?;
+        if token == Token::ArrayEnd {
+            return Ok(table(found, false));
+        }
+        if found.len() == n_rows {
+            return Ok(table(found, true));
+        }
+        if let Value::Object(record) = value(token, tokens)? {
+            found.push(record);
+        }
+    }
+}
+
+fn columns(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut preview = Preview::default();
+    while tokens.required()? == Token::Key {
+        let column = preview.columns.len();
+        preview.columns.push(String::from_utf8_lossy(&tokens.text).into_owned());
+        let labelled = match tokens.required()? {
+            Token::ObjectStart => true,
+            Token::ArrayStart => false,
+            _ => return Err(tokens.error("expected a column of values; if each line holds one record, name the file .jsonl")),
+        };
+        for row in 0.. {
+            let mut token = tokens.required()?;
+            if matches!(token, Token::ObjectEnd | Token::ArrayEnd) {
+                break;
+            }
+            if labelled {
+                token = tokens.required()?;
+            }
+            if row >= n_rows {
+                preview.more = true;
+                tokens.skip(token)?;
+                continue;
+            }
+            if preview.rows.len() == row {
+                preview.rows.push(Vec::new());
+            }
+            preview.rows[row].resize(column, Value::Null);
+            let value = value(token, tokens)?;
+            preview.rows[row].push(value);
+        }
+    }
+    let width = preview.columns.len();
+    preview.rows.iter_mut().for_each(|row| row.resize(width, Value::Null));
+    Ok(preview)
+}
+
+fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
+    let mut columns: Vec<String> = Vec::new();
+    for name in records.iter().flat_map(|record| record.keys()) {
+        if columns.len() < super::MAX_COLUMNS && !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    let row = |mut record: Map<String, Value>| columns.iter().map(|c| record.remove(c).unwrap_or(Value::Null)).collect();
+    let rows = records.into_iter().map(row).collect();
+    Preview { columns, rows, more }
+}
+
+fn value(token: Token, tokens: &mut Tokens<'_>) -> Result<Value, TabularError> {
+    Ok(match token {
+        Token::String => Value::from(String::from_utf8_lossy(&tokens.text).into_owned()),
+        Token::Number => serde_json::from_slice(&tokens.text).unwrap_or(Value::Null),
+        Token::True => Value::Bool(true),
+        Token::False => Value::Bool(false),
+        Token::ArrayStart => {
+            let mut items = Vec::new();
+            loop {
+                match tokens.required()? {
+                    Token::ArrayEnd => return Ok(Value::Array(items)),
+                    item => items.push(value(item, tokens)?),
+                }
+            }
+        }
+        Token::ObjectStart => {
+            let mut pairs = Map::new();
+            while tokens.required()? == Token::Key {
+                let key = String::from_utf8_lossy(&tokens.text).into_owned();
+                let token = tokens.required()?;
+                pairs.insert(key, value(token, tokens)?);
+            }
+            Value::Object(pairs)
+        }
+        Token::ObjectEnd | Token::ArrayEnd | Token::Key | Token::Null => Value::Null,
+    })
+}

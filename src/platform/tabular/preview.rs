@@ -1,0 +1,56 @@
+//! The first rows of a file, with all their columns.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::delimited::{header, shape_problem};
+use super::error::TabularError;
+use super::format::{Kind, format_of};
+use super::records::{Found, Records};
+use super::source::with_source;
+use super::{json, parquet};
+
+/// Expanded bytes that may be read for a preview of text.
+const MAX_EXPANDED: u64 = 16 << 30;
+
+/// The first rows of a file. Values of delimited text are strings, exactly as written; JSON and Parquet keep their types.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Preview {
+    /// Columns of the file, in its order.
+    pub columns: Vec<String>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<Value>>,
+    /// Whether the file goes on.
+    pub more: bool,
+}
+
+/// Reads at most `n_rows` rows, passing over those that do not fit the header.
+pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, TabularError> {
+    let format = format_of(file_name)?;
+    with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
+        Kind::Csv => delimited(source, b',', n_rows),
+        Kind::Tsv => delimited(source, b'\t', n_rows),
+        Kind::Json => json::preview(source, n_rows),
+        Kind::JsonLines => json::preview_lines(source, n_rows),
+        Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows),
+        Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
+    })
+}
+
+fn delimited(source: &mut dyn Read, delimiter: u8, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut records = Records::new(source, delimiter, 4 << 20);
+    let columns = header(&mut records)?;
+    let mut rows = Vec::new();
+    let text = |bytes: Option<&[u8]>| Value::from(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned());
+    loop {
+        match records.advance()? {
+            Found::End => return Ok(Preview { columns, rows, more: false }),
+            Found::TooLarge => {}
+            Found::Record if shape_problem(&records, columns.len()).is_some() => records.keep_first_line(),
+            Found::Record if rows.len() == n_rows => return Ok(Preview { columns, rows, more: true }),
+            Found::Record => rows.push((0..columns.len()).map(|i| text(records.field(i))).collect()),
+        }
+    }
+}

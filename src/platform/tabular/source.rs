@@ -1,0 +1,157 @@
+//! From a path to a stream of expanded bytes that never exceeds its limit.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::error::TabularError;
+use super::format::{Compression, Format, Kind, format_of};
+
+/// An xz file may ask its reader for gigabytes; honest ones need at most 64 MiB.
+const XZ_MEMORY: u64 = 256 << 20;
+
+/// Gives `work` the expanded bytes of a file and the kind of rows in them.
+pub(super) fn with_source<R>(
+    path: &Path,
+    format: Format,
+    limit: u64,
+    work: impl FnOnce(Kind, &mut dyn Read) -> Result<R, TabularError>,
+) -> Result<R, TabularError> {
+    let mut file = File::open(path).map_err(TabularError::Io)?;
+    refuse_disguise(&mut file, format)?;
+    let kind = format.kind;
+    let packing = format.compression;
+    match packing {
+        Compression::Plain => limited(file, limit, |r| work(kind, r)),
+        Compression::Gzip => limited(flate2::read::MultiGzDecoder::new(file), limit, |r| work(kind, r)),
+        Compression::Bzip2 => limited(bzip2::read::MultiBzDecoder::new(file), limit, |r| work(kind, r)),
+        Compression::Xz => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                .map_err(|e| corrupt(packing, &e))?;
+            limited(liblzma::read::XzDecoder::new_stream(file, stream), limit, |r| work(kind, r))
+        }
+        Compression::Zstd => {
+            let decoder = zstd::stream::read::Decoder::new(file).map_err(TabularError::Io)?;
+            limited(decoder, limit, |r| work(kind, r))
+        }
+        Compression::Zip => {
+            let mut archive = zip::ZipArchive::new(file).map_err(|e| corrupt(packing, &e))?;
+            let entry = only_file(&archive)?;
+            let entry = archive.by_index(entry).map_err(|e| corrupt(packing, &e))?;
+            let name = entry.name().map_err(|e| corrupt(packing, &e))?.into_owned();
+            let kind = kind_inside(kind, &name)?;
+            limited(entry, limit, |r| work(kind, r))
+        }
+    }
+    .map_err(|error| blame_packing(error, packing))
+}
+
+fn limited<R>(
+    inner: impl Read,
+    limit: u64,
+    work: impl FnOnce(&mut dyn Read) -> Result<R, TabularError>,
+) -> Result<R, TabularError> {
+    work(&mut Limited { inner, left: limit, limit })
+}
+
+/// Index of the one data file of an archive; what desktop systems add beside it does not count.
+fn only_file(archive: &zip::ZipArchive<File>) -> Result<usize, TabularError> {
+    let is_data = |name: &str| {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        !name.ends_with('/') && !name.starts_with("__MACOSX/") && !last.starts_with('.')
+    };
+    let files: Vec<usize> =
+        (0..archive.len()).filter(|&i| archive.name_for_index(i).is_some_and(|name| name.is_ok_and(|name| is_data(&name)))).collect();
+    match files[..] {
+        [one] => Ok(one),
+        _ => Err(TabularError::BadArchive { count: files.len() }),
+    }
+}
+
+fn kind_inside(kind: Kind, entry_name: &str) -> Result<Kind, TabularError> {
+    if kind != Kind::InsideZip {
+        return Ok(kind);
+    }
+    match format_of(entry_name)? {
+        Format { kind, compression: Compression::Plain } => Ok(kind),
+        _ => Err(TabularError::UnknownFormat { name: entry_name.to_owned() }),
+    }
+}
+
+/// First bytes of formats that are easily taken for another by their name.
+const MAGIC: [(&[u8], &str); 6] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PAR1", "Parquet"),
+];
+
+fn refuse_disguise(file: &mut File, format: Format) -> Result<(), TabularError> {
+    let mut head = Vec::with_capacity(8);
+    file.by_ref().take(8).read_to_end(&mut head).map_err(TabularError::Io)?;
+    file.seek(SeekFrom::Start(0)).map_err(TabularError::Io)?;
+    if head.is_empty() {
+        return Err(TabularError::Empty);
+    }
+    let named = match format.compression {
+        Compression::Plain => format.kind.as_str(),
+        packed => packed.as_str(),
+    };
+    // "BZh" could begin an honest header; only the digit after it makes it bzip2.
+    let is = |magic: &[u8]| head.starts_with(magic) && (magic != b"BZh" || head.get(3).is_some_and(u8::is_ascii_digit));
+    match MAGIC.iter().find(|(magic, _)| is(magic)) {
+        Some((_, found)) if *found != named => Err(TabularError::WrongExtension { named, found }),
+        Some(_) => Ok(()),
+        None if format.compression == Compression::Plain && format.kind != Kind::Parquet => Ok(()),
+        None => Err(TabularError::WrongExtension { named, found: "something else" }),
+    }
+}
+
+/// Marks an I/O error as ours.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {0} bytes")]
+struct LimitReached(u64);
+
+struct Limited<R> {
+    inner: R,
+    left: u64,
+    limit: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            let more = !out.is_empty() && self.inner.read(&mut out[..1])? > 0;
+            return if more { Err(io::Error::other(LimitReached(self.limit))) } else { Ok(0) };
+        }
+        let room = out.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let n = self.inner.read(&mut out[..room])?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+}
+
+/// Turns an error of a stream given by [`with_source`] into one of ours.
+pub(super) fn stream_error(error: io::Error) -> TabularError {
+    if let Some(LimitReached(limit)) = error.get_ref().and_then(|e| e.downcast_ref::<LimitReached>()) {
+        return TabularError::TooLarge { limit: *limit };
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => TabularError::Truncated,
+        _ => TabularError::Io(error),
+    }
+}
+
+fn corrupt(packing: Compression, reason: &dyn std::fmt::Display) -> TabularError {
+    TabularError::Corrupt { what: packing.as_str(), reason: reason.to_string() }
+}
+
+/// An I/O error that a decoder made up (it has no number of the operating system) means a damaged file.
+fn blame_packing(error: TabularError, packing: Compression) -> TabularError {
+    match error {
+        TabularError::Io(e) if packing != Compression::Plain && e.raw_os_error().is_none() => corrupt(packing, &e),
+        other => other,
+    }
+}
