@@ -29,12 +29,15 @@ const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 15_000
 const MAX_LOG_LINES = 2_000
 
-/** One socket that reconnects while `wanted` is true, renewing the session when the handshake was refused. */
+/** The server's close codes: nobody is logged in; this job is not the caller's. */
+const NOT_AUTHENTICATED = 4401
+const NO_ACCESS = 4403
+
+/** One socket that reconnects while `wanted` is true, renewing the session when it was refused. */
 function useSocket(
   url: () => string,
   wanted: Ref<boolean>,
-  onMessage: (message: Message) => void,
-  onOpen: () => void,
+  onMessage: (message: Message, first: boolean) => void,
 ): Ref<boolean> {
   const connected = ref(false)
   let socket: WebSocket | null = null
@@ -43,24 +46,23 @@ function useSocket(
 
   function open(): void {
     const current = new WebSocket(url())
-    let opened = false
+    let heard = false
     socket = current
-    current.onopen = () => {
-      opened = true
-      connected.value = true
-      delay = FIRST_RETRY_MS
-      onOpen()
-    }
+    current.onopen = () => (connected.value = true)
     current.onmessage = (event: MessageEvent<string>) => {
       const message = parse(event.data)
-      if (message?.type === 'ping') current.send('{"type":"pong"}')
-      else if (message) onMessage(message)
+      if (message?.type === 'ping') return current.send('{"type":"pong"}')
+      if (!message) return
+      // Only a message proves that the connection is wanted on the other side too.
+      delay = FIRST_RETRY_MS
+      onMessage(message, !heard)
+      heard = true
     }
-    current.onclose = () => {
+    current.onclose = (event: CloseEvent) => {
       if (socket !== current) return
       connected.value = false
       socket = null
-      if (wanted.value) retry(!opened)
+      if (wanted.value && event.code !== NO_ACCESS) retry(event.code === NOT_AUTHENTICATED || !heard)
     }
   }
 
@@ -102,7 +104,6 @@ export function useJobStatus(job: number, wanted: Ref<boolean>, onStatus: (messa
     () => address(job, 'status'),
     wanted,
     (message) => message.type === 'status_update' && onStatus(message),
-    () => {},
   )
 }
 
@@ -113,13 +114,13 @@ export function useJobLog(job: number, wanted: Ref<boolean>): { lines: Ref<LogLi
   const connected = useSocket(
     () => address(job, 'logs'),
     wanted,
-    (message) => {
+    (message, first) => {
       if (message.type !== 'log') return
+      // A new connection replays the log from its beginning.
+      if (first) lines.value = []
       lines.value.push({ key: next++, message: message.message, timestamp: message.timestamp })
       if (lines.value.length > MAX_LOG_LINES) lines.value.splice(0, lines.value.length - MAX_LOG_LINES)
     },
-    // A new connection replays the log from its beginning.
-    () => (lines.value = []),
   )
   return { lines, connected }
 }

@@ -1,0 +1,46 @@
+/**
+ * The end-to-end test in a real browser, against a running server:
+ *   BASE_URL=http://127.0.0.1:8000 ADMIN_PASSWORD=… npm run e2e
+ * SCREENSHOTS=0 skips the pictures, E2E_TRIALS changes the length of the search.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { launch, watchedPage } from './browser.mjs'
+import { journey } from './journey.mjs'
+import { FOLDER, photographAll } from './screenshots.mjs'
+
+export async function run(baseUrl, password) {
+  const browser = await launch()
+  mkdirSync(FOLDER, { recursive: true })
+  const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, locale: 'en' })
+  const { page, complaints } = await watchedPage(context)
+  const started = Date.now()
+  const onStep = async (name) => {
+    console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
+    if (['job-live', 'key-created'].includes(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+  }
+  try {
+    const { seen } = await journey(page, baseUrl, password, { trials: Number(process.env.E2E_TRIALS ?? 15), onStep })
+    if (process.env.SCREENSHOTS !== '0') {
+      const project = seen.overview
+      const paths = { ...seen, data: `${project}/data`, tuning: `${project}/tuning`, models: `${project}/models`, account: '/account', 'not-found': '/no/such/page' }
+      await photographAll(browser, baseUrl, await context.storageState(), paths)
+      console.log(`pictures in ${FOLDER}`)
+    }
+    assert.deepEqual(complaints, [], 'the browser complained')
+    console.log('passed')
+  } catch (error) {
+    await page.screenshot({ path: `${FOLDER}failure.png`, fullPage: true }).catch(() => {})
+    console.error(`failed at ${page.url()}; see ${FOLDER}failure.png`, complaints)
+    throw error
+  } finally {
+    await browser.close()
+  }
+}
+
+if (process.argv[1]?.endsWith('run.mjs')) {
+  const baseUrl = (process.env.BASE_URL ?? 'http://127.0.0.1:8000').replace(/\/$/, '')
+  const password = process.env.ADMIN_PASSWORD
+  assert.ok(password, 'Set ADMIN_PASSWORD to the password of the user admin.')
+  await run(baseUrl, password)
+}
