@@ -43,13 +43,16 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
 
   await id('tune-data').click()
   await id('wizard-next').click()
-  for (const name of ['RP3betaRecommender']) await id(`algorithm-${name}`).click()
+  await chooseOnly(page, ['IALSRecommender', 'CosineKNNRecommender', 'RP3betaRecommender', 'TopPopRecommender'])
+  await onStep('wizard-algorithms')
   step('tuning-new')
   await id('wizard-next').click()
   await id('scheme-TU').click()
+  await onStep('wizard-test')
   await id('wizard-next').click()
   await id('trials').fill(String(trials))
   await id('trials').blur()
+  await onStep('wizard-effort')
   await id('wizard-start').click()
   await page.waitForURL(/\/tuning\/\d+$/)
   step('job')
@@ -74,6 +77,14 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   assert.equal(await page.getByText(key.trim()).count(), 0, 'the key is shown once only')
   step('keys')
   return { seen, key: key.trim() }
+}
+
+async function chooseOnly(page, names) {
+  await page.locator('[data-testid^="algorithm-"]').first().waitFor()
+  for (const option of await page.locator('[data-testid^="algorithm-"]').all()) {
+    const name = (await option.getAttribute('data-testid')).slice('algorithm-'.length)
+    if ((await option.locator('input').isChecked()) !== names.includes(name)) await option.click()
+  }
 }
 
 /** The numbers must move by themselves: the page is never reloaded here. */

@@ -17,7 +17,7 @@ export async function run(baseUrl, password) {
   const started = Date.now()
   const onStep = async (name) => {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
-    if (['job-live', 'key-created'].includes(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+    if (/^(job-live|key-created|wizard-)/.test(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
   }
   try {
     const { seen } = await journey(page, baseUrl, password, { trials: Number(process.env.E2E_TRIALS ?? 15), onStep })

@@ -3,6 +3,24 @@ import Aura from '@primeuix/themes/aura'
 
 /** PrimeVue's Aura in our own colours: petrol for actions, warm neutrals for surfaces. */
 export const RecotemPreset = definePreset(Aura, {
+  components: {
+    button: {
+      colorScheme: {
+        light: {
+          root: { danger: { background: '{red.700}', borderColor: '{red.700}', hoverBackground: '{red.800}', hoverBorderColor: '{red.800}' } },
+          outlined: { secondary: { color: '{surface.700}', borderColor: '{surface.300}' } },
+          text: { secondary: { color: '{surface.600}' }, danger: { color: '{red.700}' } },
+        },
+        dark: {
+          outlined: { secondary: { color: '{surface.100}', borderColor: '{surface.600}' } },
+          text: { secondary: { color: '{surface.200}' }, danger: { color: '{red.300}' } },
+        },
+      },
+    },
+    togglebutton: {
+      colorScheme: { light: { root: { color: '{surface.600}' } }, dark: { root: { color: '{surface.200}' } } },
+    },
+  },
   semantic: {
     primary: {
       50: '#eef7f5',
@@ -28,7 +46,7 @@ export const RecotemPreset = definePreset(Aura, {
           200: '#e3e0d9',
           300: '#cbc7bd',
           400: '#9a9d98',
-          500: '#6d7672',
+          500: '#616a66',
           600: '#4e5955',
           700: '#38423f',
           800: '#2a3230',

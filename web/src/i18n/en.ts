@@ -136,6 +136,7 @@ export const en = {
     status: { preparing: 'Reading', ready: 'Ready', failed: 'Failed' },
     removed: 'File removed',
     unnamed: 'Data {id}',
+    facts: '{rows} rows · {users} users · {items} items',
     delete: 'Delete “{name}”',
     deleteTitle: 'Delete this data?',
     deleteText: '“{name}”, and the tuning jobs and models made from it, will be gone for good.',

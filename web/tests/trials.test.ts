@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import type { Trial, TuningJob } from '@/api/types'
+import { predictCommand } from '@/lib/curl'
+import { formatBytes, shortName } from '@/lib/format'
+import { bestSoFar, describeParameters, leaderboard, tiesWithBest, trialsDone, type ScoredTrial } from '@/lib/trials'
+
+const trial = (number: number, score: number | null, rest: Partial<Trial> = {}): Trial => ({
+  number,
+  algorithm: 'IALSRecommender',
+  parameters: {},
+  status: score === null ? 'pruned' : 'completed',
+  score,
+  interval: null,
+  intermediate: [],
+  started_at: null,
+  finished_at: null,
+  duration_seconds: null,
+  note: null,
+  ...rest,
+})
+
+describe('the leaderboard', () => {
+  it('ranks what was completed, earlier trials first among equals', () => {
+    const rows = leaderboard([trial(0, 0.2), trial(1, null), trial(2, 0.3), trial(3, 0.3), trial(4, 0.9, { status: 'failed' })])
+    expect(rows.map((row) => row.number)).toEqual([2, 3, 0])
+  })
+
+  it('names ties by their intervals', () => {
+    const best = trial(1, 0.3, { interval: [0.28, 0.32] }) as ScoredTrial
+    expect(tiesWithBest(trial(2, 0.27, { interval: [0.25, 0.29] }) as ScoredTrial, best)).toBe(true)
+    expect(tiesWithBest(trial(2, 0.2, { interval: [0.18, 0.22] }) as ScoredTrial, best)).toBe(false)
+    expect(tiesWithBest(best, best)).toBe(false)
+  })
+})
+
+describe('the best so far', () => {
+  it('never falls and follows the order of trials', () => {
+    expect(bestSoFar([trial(2, 0.1), trial(0, 0.2), trial(1, null), trial(3, 0.4)])).toEqual([
+      [0, 0.2],
+      [2, 0.2],
+      [3, 0.4],
+    ])
+  })
+})
+
+describe('progress', () => {
+  const job = (rest: Partial<TuningJob>) => ({ n_trials: 10, status: 'RUNNING', ...rest }) as TuningJob
+  it('counts every trial that has ended', () => {
+    expect(trialsDone(job({ n_completed: 3, n_pruned: 2, n_failed: 1, n_running: 2 }))).toBe(6)
+    expect(trialsDone(job({}))).toBe(0)
+    expect(trialsDone(job({ status: 'COMPLETED' }))).toBe(10)
+  })
+})
+
+describe('texts', () => {
+  it('shorten numbers and names', () => {
+    expect(describeParameters({ top_k: 100, beta: 0.123456, weighting: 'NONE', normalize: true, n: null })).toBe(
+      'top_k 100 · beta 0.1235 · weighting NONE · normalize true · n null',
+    )
+    expect(shortName('CosineKNNRecommender')).toBe('CosineKNN')
+    expect(formatBytes(0, 'en')).toBe('0 byte')
+    expect(formatBytes(1_843_200, 'en')).toBe('1.8 MB')
+    expect(formatBytes(null, 'en')).toBe('–')
+  })
+
+  it('can be pasted into a shell whatever the user is called', () => {
+    const line = predictCommand('http://h', 3, 'rctm_x', `O'Neill "a/b" 007`)
+    expect(line).toContain(`-d '{"user_id":"O'\\''Neill \\"a/b\\" 007","cutoff":10}'`)
+    expect(line).toContain('http://h/inference/predict/3')
+  })
+})
