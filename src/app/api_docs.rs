@@ -23,6 +23,8 @@ pub fn document(base: &str) -> utoipa::openapi::OpenApi {
     let mut document = Root::openapi();
     document.components = slices.components.take();
     for (path, item) in slices.paths.paths {
+        // Predictions lie beside the management API, not below it.
+        let base = if path.starts_with("/inference/") { "" } else { base };
         document.paths.paths.insert(format!("{base}{path}"), item);
     }
     let components = document.components.get_or_insert_default();

@@ -1,7 +1,5 @@
 //! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
 
-use std::sync::Arc;
-
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
@@ -9,6 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{headers, jobs, routes};
+use crate::features::inference;
+use crate::features::live_updates::Hub;
+use crate::features::models::ModelCache;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -57,11 +58,12 @@ impl Listening {
 
 /// Starts listening with everything a browser or a program can ask for.
 pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
+    let hub = web::Data::new(Hub::start(&services.db, stop.clone()));
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone(), settings.trust_forwarded_for);
     let throttles = web::Data::new(throttles);
     listen_with(services, move |config| {
-        config.app_data(throttles.clone()).configure(routes::all);
+        config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);
     })
 }
 
@@ -78,10 +80,14 @@ fn listen_with(
 ) -> Result<Listening, RoleError> {
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
+    let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
+    let limits = web::Data::new(inference::Limits::new(&settings));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
+            .app_data(models.clone())
+            .app_data(limits.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(headers::defaults())

@@ -7,7 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::{api_docs, authentication, spa};
-use crate::features::{accounts, api_keys, evaluation, model_configs, projects, task_logs};
+use crate::features::{
+    accounts, api_keys, datasets, evaluation, inference, live_updates, model_configs, models, projects, task_logs, tuning,
+};
 use crate::platform::http::ApiError;
 
 /// Largest body of a request that is not an upload.
@@ -19,6 +21,7 @@ pub fn all(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(LARGEST_BODY))
         .service(management("/api/v1"))
         .service(management("/api"))
+        .configure(live_updates::routes)
         .service(inference_scope())
         .service(api_docs::swagger_ui())
         .default_service(web::route().to(fallback));
@@ -34,7 +37,7 @@ pub fn inference_only(config: &mut web::ServiceConfig) {
 }
 
 fn inference_scope() -> impl HttpServiceFactory {
-    web::scope("/inference").default_service(web::route().to(not_found))
+    web::scope("/inference").configure(inference::routes).default_service(web::route().to(not_found))
 }
 
 fn management(base: &'static str) -> impl HttpServiceFactory {
@@ -43,9 +46,12 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .configure(accounts::routes)
         .configure(projects::routes)
         .configure(api_keys::routes)
+        .configure(datasets::routes)
         .configure(evaluation::routes)
         .configure(model_configs::routes)
         .configure(task_logs::routes)
+        .configure(models::routes)
+        .configure(tuning::routes)
         .route("/ping/", web::get().to(ping))
         .route("/schema/", web::get().to(api_docs::schema))
         .route("/schema/swagger-ui/", web::get().to(api_docs::swagger_redirect))

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod create_api_key;
 mod create_superuser;
 mod demo;
 mod infer;
@@ -44,6 +45,8 @@ enum Command {
     WaitDb(wait_db::Args),
     /// Make a user who may do everything
     CreateSuperuser(create_superuser::Args),
+    /// Make an API key for a project
+    CreateApiKey(create_api_key::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
 }
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(args) => migrate::run(args),
         Command::WaitDb(args) => wait_db::run(args),
         Command::CreateSuperuser(args) => create_superuser::run(args),
+        Command::CreateApiKey(args) => create_api_key::run(args),
         Command::Openapi(args) => openapi::run(args),
     };
     match result {

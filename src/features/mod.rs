@@ -4,9 +4,22 @@ pub mod accounts;
 pub mod projects;
 
 pub mod api_keys;
+
+pub mod datasets;
+
 pub mod evaluation;
+
 pub mod model_configs;
+
 pub mod task_logs;
+
+pub mod models;
+
+pub mod tuning;
+
+pub mod inference;
+
+pub mod live_updates;
 
 use utoipa::OpenApi;
 
@@ -16,8 +29,12 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         accounts::Docs::openapi(),
         projects::Docs::openapi(),
         api_keys::Docs::openapi(),
+        datasets::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
         task_logs::Docs::openapi(),
+        models::Docs::openapi(),
+        tuning::Docs::openapi(),
+        inference::Docs::openapi(),
     ]
 }

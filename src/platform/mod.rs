@@ -8,4 +8,5 @@ pub mod embedded_postgres;
 pub mod http;
 pub mod queue;
 pub mod services;
+pub mod tabular;
 pub mod telemetry;

@@ -3,5 +3,6 @@
 
 mod db;
 mod embedded_postgres;
+mod http;
 mod queue;
 mod support;

@@ -17,4 +17,4 @@ pub use model::{Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope};
 pub use routes::{ACCESS_COOKIE, Docs, routes};
 pub use service::{authenticate_token, create_superuser, ensure_first_user, principal_of};
-pub use store::{active_user, personal_organisation};
+pub use store::{active_user, personal_organisation, user_by_name};

@@ -5,5 +5,6 @@ mod routes;
 mod service;
 mod store;
 
+pub use model::{SCOPES, scope_of};
 pub use routes::{Docs, routes};
 pub use service::{authenticate, create_for};

@@ -10,7 +10,11 @@ use crate::features::tuning::{TrialCounts, TuningJob};
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
-    StatusUpdate { status: String, data: Value, seq: u64 },
+    StatusUpdate {
+        status: String,
+        data: Value,
+        seq: u64,
+    },
     Log {
         message: String,
         timestamp: String,

@@ -21,20 +21,36 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/ws/job/{id}/status/", web::get().to(status)).route("/ws/job/{id}/logs/", web::get().to(logs));
 }
 
-async fn status(request: HttpRequest, body: web::Payload, services: web::Data<Services>, hub: web::Data<Hub>) -> ApiResult<HttpResponse> {
+async fn status(
+    request: HttpRequest,
+    body: web::Payload,
+    services: web::Data<Services>,
+    hub: web::Data<Hub>,
+) -> ApiResult<HttpResponse> {
     open(&request, body, &services, &hub, Topic::Status).await
 }
 
-async fn logs(request: HttpRequest, body: web::Payload, services: web::Data<Services>, hub: web::Data<Hub>) -> ApiResult<HttpResponse> {
+async fn logs(
+    request: HttpRequest,
+    body: web::Payload,
+    services: web::Data<Services>,
+    hub: web::Data<Hub>,
+) -> ApiResult<HttpResponse> {
     open(&request, body, &services, &hub, Topic::Logs).await
 }
 
-async fn open(request: &HttpRequest, body: web::Payload, services: &Services, hub: &Hub, topic: Topic) -> ApiResult<HttpResponse> {
+async fn open(
+    request: &HttpRequest,
+    body: web::Payload,
+    services: &Services,
+    hub: &Hub,
+    topic: Topic,
+) -> ApiResult<HttpResponse> {
     refuse_foreign_origin(request)?;
     let job = request.match_info().get("id").and_then(|id| id.parse().ok()).unwrap_or(-1);
     let refused = access(request, services, job).await.err();
-    let (response, session, frames) =
-        actix_ws::handle(request, body).map_err(|error| ApiError::bad_request(format!("This is a WebSocket address: {error}")))?;
+    let (response, session, frames) = actix_ws::handle(request, body)
+        .map_err(|error| ApiError::bad_request(format!("This is a WebSocket address: {error}")))?;
     match refused {
         // Accepted first, so that browsers get to see the code.
         Some(code) => {

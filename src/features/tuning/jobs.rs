@@ -47,7 +47,8 @@ async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> 
     let mut connection = services.db.conn().await?;
     let now = services.clock.now();
     store::abandon_trials(&mut connection, id, Some(queue_job), reason, now).await?;
-    task_logs::write(&mut connection, service::line(id, Some(queue_job)), &format!("A task of this job failed: {reason}")).await?;
+    task_logs::write(&mut connection, service::line(id, Some(queue_job)), &format!("A task of this job failed: {reason}"))
+        .await?;
     let alone = store::trials_of(&mut connection, id).await?.iter().all(|trial| trial.run_by == queue_job);
     if alone {
         store::end(&mut connection, id, "FAILED", Some(reason), now).await?;

@@ -78,8 +78,9 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let split = split_cache::split_of(services, &data, &split).await?;
     let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
     let study = trials::study(&algorithms, Sampler::Tpe, job.seed())?;
-    let metric = evaluation.target_metric.parse()?;
-    let search = Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
+    let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
+    let search =
+        Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
     search.start().await?;
     Ok(Some(search))
 }
@@ -102,7 +103,8 @@ impl Search<'_> {
     async fn start(&self) -> Result<(), Stop> {
         let mut connection = self.services.db.conn().await?;
         if store::start(&mut connection, self.job.id, env!("CARGO_PKG_VERSION"), self.now()).await? {
-            let text = format!("Start job {} / {} trials on {} interactions.", self.job.id, self.job.n_trials, self.split.train.nnz());
+            let text =
+                format!("Start job {} / {} trials on {} interactions.", self.job.id, self.job.n_trials, self.split.train.nnz());
             task_logs::write(&mut connection, service::line(self.job.id, Some(self.context.job_id)), &text).await?;
             store::announce(&mut connection, self.job.id).await?;
         }
@@ -148,13 +150,12 @@ impl Search<'_> {
 
     /// Runs a trial where it may block. Only going down or being cancelled is an error here: a trial that fails is an outcome.
     async fn attempt(&self, trial: &Trial, history: Vec<TrialRecord>) -> Result<TrialOutcome, Stop> {
-        let limit = self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
+        let limit =
+            self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
         let deadline = [limit, self.deadline()].into_iter().flatten().min();
         let context = self.engine_context(deadline).with_memory_budget((self.job.memory_budget.max(1) as u64) << 20);
-        let suggestion = Suggestion {
-            algorithm: trial.algorithm.clone(),
-            params: trial.parameters.as_object().cloned().unwrap_or_default(),
-        };
+        let suggestion =
+            Suggestion { algorithm: trial.algorithm.clone(), params: trial.parameters.as_object().cloned().unwrap_or_default() };
         let (split, study, metric, cutoff) = (self.split.clone(), self.study.clone(), self.metric, self.cutoff as usize);
         let outcome = blocking(move || {
             let algorithm = suggestion.algorithm.clone();
@@ -179,7 +180,9 @@ impl Search<'_> {
             score: outcome.score.filter(|score| score.is_finite()),
             interval_low: outcome.interval.map(|(low, _)| low),
             interval_high: outcome.interval.map(|(_, high)| high),
-            metrics: Some(outcome.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))).collect()),
+            metrics: Some(
+                outcome.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), Value::from(*value))).collect(),
+            ),
             intermediate: service::intermediate_json(&outcome.intermediate),
             note: outcome.note,
             finished_at: self.now(),

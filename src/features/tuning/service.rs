@@ -103,7 +103,12 @@ fn best_of(trials: &[Trial]) -> Option<&Trial> {
     scored.rev().max_by(|a, b| a.score.partial_cmp(&b.score).unwrap_or(std::cmp::Ordering::Equal))
 }
 
-async fn succeed(connection: &mut AsyncPgConnection, job: &TuningJob, best: &Trial, queue_job: Option<i64>) -> Result<(), TuningError> {
+async fn succeed(
+    connection: &mut AsyncPgConnection,
+    job: &TuningJob,
+    best: &Trial,
+    queue_job: Option<i64>,
+) -> Result<(), TuningError> {
     let name = format!("Tuning Result of job {}", job.id);
     let parameters = best.parameters.as_object().cloned().unwrap_or_default();
     let configuration = model_configs::create_for_data(connection, job.data_id, &name, &best.algorithm, parameters).await?;
@@ -119,7 +124,12 @@ async fn succeed(connection: &mut AsyncPgConnection, job: &TuningJob, best: &Tri
     Ok(store::set_result(connection, job.id, score, configuration, model).await?)
 }
 
-async fn fail(connection: &mut AsyncPgConnection, job: &TuningJob, trials: &[Trial], queue_job: Option<i64>) -> Result<(), TuningError> {
+async fn fail(
+    connection: &mut AsyncPgConnection,
+    job: &TuningJob,
+    trials: &[Trial],
+    queue_job: Option<i64>,
+) -> Result<(), TuningError> {
     task_logs::write(connection, line(job.id, queue_job), &nothing_found(trials).to_string()).await?;
     Ok(())
 }
@@ -141,7 +151,16 @@ pub async fn snapshot(connection: &mut AsyncPgConnection, id: i64) -> Result<Opt
 }
 
 /// The line of the log for a finished trial, as 1.x's clients parse it.
-pub fn trial_line(number: i32, algorithm: &str, parameters: &Value, state: &str, metric: &str, cutoff: i32, score: Option<f64>, note: Option<&str>) -> String {
+pub fn trial_line(
+    number: i32,
+    algorithm: &str,
+    parameters: &Value,
+    state: &str,
+    metric: &str,
+    cutoff: i32,
+    score: Option<f64>,
+    note: Option<&str>,
+) -> String {
     let state = if state == "completed" { "COMPLETE".to_owned() } else { state.to_uppercase() };
     let mut text = format!("Trial {number} with {algorithm} / {parameters}: {state}.");
     if let Some(score) = score {

@@ -91,11 +91,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
 /// PENDING → RUNNING. False when it runs or is over already.
 pub async fn start(connection: &mut AsyncPgConnection, id: i64, engine_version: &str, at: DateTime<Utc>) -> QueryResult<bool> {
     let changed = diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::status.eq("PENDING"))))
-        .set((
-            tuning_jobs::status.eq("RUNNING"),
-            tuning_jobs::started_at.eq(at),
-            tuning_jobs::engine_version.eq(engine_version),
-        ))
+        .set((tuning_jobs::status.eq("RUNNING"), tuning_jobs::started_at.eq(at), tuning_jobs::engine_version.eq(engine_version)))
         .execute(connection)
         .await?;
     Ok(changed == 1)
@@ -156,12 +152,7 @@ pub async fn raise_best(connection: &mut AsyncPgConnection, id: i64, score: f64)
 
 /// All trials of a job in the order of their numbers.
 pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<Vec<Trial>> {
-    trials::table
-        .filter(trials::tuning_job_id.eq(job))
-        .order(trials::number)
-        .select(Trial::as_select())
-        .load(connection)
-        .await
+    trials::table.filter(trials::tuning_job_id.eq(job)).order(trials::number).select(Trial::as_select()).load(connection).await
 }
 
 /// How many trials are in which state, for each of the jobs that has any.

@@ -1,11 +1,13 @@
 //! HTTP plumbing every route shares: the error envelope, request bodies, pages of results, throttles.
 
+pub mod attachment;
 pub mod body;
 pub mod error;
 pub mod filters;
 pub mod pages;
 pub mod throttle;
 
+pub use attachment::attachment;
 pub use body::{Body, FieldReader, Missing};
 pub use error::{ApiError, ApiResult};
 pub use filters::Filters;

@@ -64,6 +64,10 @@ pub struct Rejected {
     pub raw: String,
 }
 
+fn is_blank(cell: Option<&[u8]>) -> bool {
+    cell.is_none_or(|bytes| bytes.trim_ascii().is_empty())
+}
+
 /// What happened to the rows of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReadReport {
@@ -75,6 +79,8 @@ pub struct ReadReport {
     pub rows_kept: u64,
     /// Rows left out.
     pub rejected: u64,
+    /// Those of them without a user or item id.
+    pub blank_ids: u64,
     /// The first rows left out, at most [`MAX_EXAMPLES`].
     pub rejected_examples: Vec<Rejected>,
 }
@@ -124,7 +130,10 @@ impl<'s> Collector<'s> {
                 self.report.rows_kept += 1;
                 (self.sink)(row);
             }
-            Err(reason) => self.reject(line, reason, raw),
+            Err(reason) => {
+                self.report.blank_ids += u64::from(is_blank(cells.user) || is_blank(cells.item));
+                self.reject(line, reason, raw);
+            }
         }
     }
 
@@ -207,10 +216,10 @@ fn shorten(mut raw: String) -> String {
 /// The places of `wanted` in `columns`.
 pub(super) fn locate(columns: &[String], wanted: &[&str]) -> Result<Vec<usize>, TabularError> {
     let place = |name: &&str| {
-        columns.iter().position(|c| c == name).ok_or_else(|| TabularError::MissingColumn {
-            column: (*name).to_owned(),
-            available: columns.to_vec(),
-        })
+        columns
+            .iter()
+            .position(|c| c == name)
+            .ok_or_else(|| TabularError::MissingColumn { column: (*name).to_owned(), available: columns.to_vec() })
     };
     wanted.iter().map(place).collect()
 }

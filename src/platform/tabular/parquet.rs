@@ -183,7 +183,9 @@ impl Times {
 
     fn get(&self, row: usize) -> Option<TimeCell<'_>> {
         match self {
-            Times::Micros(a) => a.is_valid(row).then(|| TimeCell::Micros(a.as_primitive::<TimestampMicrosecondType>().value(row))),
+            Times::Micros(a) => {
+                a.is_valid(row).then(|| TimeCell::Micros(a.as_primitive::<TimestampMicrosecondType>().value(row)))
+            }
             Times::Integers(a) => a.is_valid(row).then(|| TimeCell::Integer(a.as_primitive::<Int64Type>().value(row))),
             Times::Floats(a) => a.is_valid(row).then(|| TimeCell::Float(a.as_primitive::<Float64Type>().value(row))),
             Times::Texts(a) => text(a, row).map(TimeCell::Text),

@@ -152,7 +152,8 @@ impl<'r> Records<'r> {
         loop {
             let quoted = text.get(at) == Some(&b'"');
             let kept = self.scratch.len();
-            let tail = if quoted { unquote(text, at + 1, self.source_ended, &mut self.scratch)? } else { Tail { at, open: false } };
+            let tail =
+                if quoted { unquote(text, at + 1, self.source_ended, &mut self.scratch)? } else { Tail { at, open: false } };
             self.open_quote |= tail.open;
             let end = match memchr2(self.delimiter, b'\n', &text[tail.at..]) {
                 Some(n) => tail.at + n,

@@ -60,8 +60,9 @@ fn only_file(archive: &zip::ZipArchive<File>) -> Result<usize, TabularError> {
         let last = name.rsplit('/').next().unwrap_or(name);
         !name.ends_with('/') && !name.starts_with("__MACOSX/") && !last.starts_with('.')
     };
-    let files: Vec<usize> =
-        (0..archive.len()).filter(|&i| archive.name_for_index(i).is_some_and(|name| name.is_ok_and(|name| is_data(&name)))).collect();
+    let files: Vec<usize> = (0..archive.len())
+        .filter(|&i| archive.name_for_index(i).is_some_and(|name| name.is_ok_and(|name| is_data(&name))))
+        .collect();
     match files[..] {
         [one] => Ok(one),
         _ => Err(TabularError::BadArchive { count: files.len() }),

@@ -27,7 +27,8 @@ async fn a_wrong_password_an_unknown_name_and_a_deactivated_user_are_answered_al
     app.execute("UPDATE users SET is_active = FALSE WHERE username = 'gone'").await;
     let mut answers = Vec::new();
     for (name, password) in [("margarete", "wrong"), ("nobody", "wrong"), ("gone", "a good long phrase")] {
-        answers.push(app.anonymous().post("auth/login/", json!({ "username": name, "password": password })).await.expect(400).body);
+        answers
+            .push(app.anonymous().post("auth/login/", json!({ "username": name, "password": password })).await.expect(400).body);
     }
     assert!(answers[0]["non_field_errors"].is_array());
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));

@@ -22,7 +22,8 @@ const INTERACTIONS: &str = "user_id,item_id\nu1,a\nu1,b\nu2,a\nu2,c\nu3,b\nu3,c\
 
 /// Everything a tenant may own, by the first segment of its path.
 async fn fill(app: &TestApp, owner: &Caller) -> BTreeMap<&'static str, i64> {
-    let project = owner.post("project/", json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" })).await.expect(201).id();
+    let project =
+        owner.post("project/", json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" })).await.expect(201).id();
     let data = owner.upload(project, "data.csv", INTERACTIONS).await.expect(201).id();
     let split = owner.post("split_config/", json!({})).await.expect(201).id();
     let evaluation = owner.post("evaluation_config/", json!({})).await.expect(201).id();

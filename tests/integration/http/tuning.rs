@@ -39,7 +39,8 @@ async fn prepare(app: &TestApp) -> Prepared {
 
 impl Prepared {
     fn job(&self, more: Value) -> Value {
-        let mut job = json!({ "data": self.data, "split": self.split, "evaluation": self.evaluation, "n_trials": 6, "random_seed": 1 });
+        let mut job =
+            json!({ "data": self.data, "split": self.split, "evaluation": self.evaluation, "n_trials": 6, "random_seed": 1 });
         job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         job
     }
@@ -50,7 +51,8 @@ async fn a_search_finds_a_model_that_recommends_exact_ids() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;
     let user = &prepared.user;
-    let algorithms = json!({ "tried_algorithms_json": ["TopPop", "CosineKNNRecommender", "RP3betaOptimizer"], "n_tasks_parallel": 2 });
+    let algorithms =
+        json!({ "tried_algorithms_json": ["TopPop", "CosineKNNRecommender", "RP3betaOptimizer"], "n_tasks_parallel": 2 });
     let job = user.post("parameter_tuning_job/", prepared.job(algorithms)).await.expect(201);
     assert_eq!(job.body["status"], "PENDING");
     let path = format!("parameter_tuning_job/{}/", job.id());
@@ -130,7 +132,8 @@ async fn a_trial_that_would_not_fit_into_memory_is_never_started() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;
     // More users than a megabyte of factors can hold would be needed for a real refusal: a large dense matrix does as well.
-    let csv: String = std::iter::once("user_id,item_id\n".to_owned()).chain((0..3_000).map(|n| format!("u{},i{n}\n", n % 50))).collect();
+    let csv: String =
+        std::iter::once("user_id,item_id\n".to_owned()).chain((0..3_000).map(|n| format!("u{},i{n}\n", n % 50))).collect();
     let data = prepared.user.upload(prepared.project, "wide.csv", csv).await.expect(201).id();
     prepared.user.wait_for(&format!("training_data/{data}/"), |data| data["status"] == "ready").await;
     let job = prepared.job(json!({ "data": data, "memory_budget": 1, "n_trials": 1, "tried_algorithms_json": ["DenseSLIM"] }));

@@ -175,8 +175,8 @@ impl Record {
 
     /// Remembers column names in order of first sight; records of one file usually agree, so look there first.
     fn note_column(&mut self, at: usize, name: &[u8]) {
-        let known = self.columns.get(at).is_some_and(|c| c.as_bytes() == name)
-            || self.columns.iter().any(|c| c.as_bytes() == name);
+        let known =
+            self.columns.get(at).is_some_and(|c| c.as_bytes() == name) || self.columns.iter().any(|c| c.as_bytes() == name);
         if !known && self.columns.len() < MAX_COLUMNS {
             self.columns.push(String::from_utf8_lossy(name).into_owned());
         }

@@ -1,0 +1,35 @@
+//! The background job that prepares large uploads.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::service;
+use crate::platform::queue::{Job, JobContext, JobError};
+use crate::platform::services::Services;
+
+/// Reads a whole upload and stores its prepared form and report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrepareData {
+    pub training_data_id: i64,
+}
+
+impl Job for PrepareData {
+    const KIND: &'static str = "prepare_data";
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        service::prepare_later(&context.app, self.training_data_id).await.map_err(|error| {
+            let reason = error.to_string();
+            if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
+        })
+    }
+
+    async fn failed(self, services: Services, _job_id: i64, reason: String) {
+        if let Err(error) = service::give_up(&services, self.training_data_id, &reason).await {
+            tracing::error!(%error, training_data = self.training_data_id, "the end of a preparation could not be recorded");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Training data: uploaded files of interactions. An upload is kept twice: the original bytes, untouched, and a prepared
+//! form that every later step reads. What could not be imported is reported row by row.
+
+mod error;
+mod intake;
+mod jobs;
+mod model;
+mod preparation;
+mod routes;
+mod service;
+mod store;
+
+pub use error::DataError;
+pub use jobs::PrepareData;
+pub use model::TrainingData;
+pub use routes::{Docs, routes};
+pub use service::load_log;
+pub use store::find;

@@ -1,0 +1,138 @@
+//! Rows of training data.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::schema::training_data;
+
+/// An uploaded file of interactions.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = training_data)]
+pub struct TrainingData {
+    pub id: i64,
+    pub project_id: i64,
+    /// Where the original bytes are; none once the file has been unlinked.
+    pub storage_key: Option<String>,
+    /// The name the file came with.
+    pub basename: Option<String>,
+    pub filesize: Option<i64>,
+    /// Checksum of the original bytes, in hexadecimal.
+    pub sha256: Option<String>,
+    /// Where the prepared form is, once there is one.
+    pub prepared_key: Option<String>,
+    /// `preparing`, `ready` or `failed`.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    pub report: Option<Value>,
+    pub ins_datetime: DateTime<Utc>,
+}
+
+impl TrainingData {
+    /// Why nothing can be learnt from it, if nothing can.
+    pub fn problem(&self) -> Option<String> {
+        match (self.storage_key.is_some(), self.status.as_str()) {
+            (false, _) => Some("The file of this training data has been removed. Upload it again.".to_owned()),
+            (true, "preparing") => Some("This training data is still being prepared. Try again in a moment.".to_owned()),
+            (true, "failed") => {
+                let cause = self.error.as_deref().unwrap_or("Upload it again.");
+                Some(format!("This training data could not be imported. {cause}"))
+            }
+            (true, _) => None,
+        }
+    }
+
+    /// Where its files are.
+    pub fn keys(&self) -> Option<FileKeys> {
+        self.storage_key.as_deref()?.strip_prefix(UPLOADS).map(|stem| FileKeys { stem: stem.to_owned() })
+    }
+
+    /// Whether there is a file of rejected rows.
+    pub fn has_rejected_rows(&self) -> bool {
+        let rejected = self.report.as_ref().and_then(|report| report["rejected"].as_u64());
+        self.storage_key.is_some() && rejected.is_some_and(|rejected| rejected > 0)
+    }
+}
+
+const UPLOADS: &str = "uploads/";
+
+/// Where the files of one upload are kept. A second upload for the same row gets keys of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileKeys {
+    stem: String,
+}
+
+impl FileKeys {
+    /// Keys nothing has been stored under.
+    pub fn fresh(id: i64) -> Self {
+        Self { stem: format!("{id}-{}", uuid::Uuid::new_v4().simple()) }
+    }
+
+    /// The original bytes.
+    pub fn upload(&self) -> String {
+        format!("{UPLOADS}{}", self.stem)
+    }
+
+    /// The prepared form.
+    pub fn prepared(&self) -> String {
+        format!("prepared/{}.safetensors", self.stem)
+    }
+
+    /// The rows that could not be imported.
+    pub fn rejected(&self) -> String {
+        format!("rejected/{}.csv", self.stem)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [String; 3] {
+        [self.upload(), self.prepared(), self.rejected()]
+    }
+}
+
+/// An upload as it is stored: everything but id, project and maker.
+#[derive(Debug, Clone, AsChangeset, Insertable)]
+#[diesel(table_name = training_data, treat_none_as_null = true)]
+pub struct Stored {
+    pub storage_key: Option<String>,
+    pub basename: Option<String>,
+    pub filesize: Option<i64>,
+    pub sha256: Option<String>,
+    pub prepared_key: Option<String>,
+    pub status: String,
+    pub error: Option<String>,
+    pub report: Option<Value>,
+}
+
+/// What is still at work on training data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Users {
+    pub tuning_jobs: Vec<i64>,
+    pub trained_models: Vec<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_again_from_the_row() {
+        let keys = FileKeys::fresh(7);
+        let row = TrainingData {
+            id: 7,
+            project_id: 1,
+            storage_key: Some(keys.upload()),
+            basename: None,
+            filesize: None,
+            sha256: None,
+            prepared_key: None,
+            status: "preparing".to_owned(),
+            error: None,
+            report: None,
+            ins_datetime: DateTime::UNIX_EPOCH,
+        };
+        assert_eq!(row.keys(), Some(keys.clone()));
+        assert_ne!(FileKeys::fresh(7), keys);
+        assert!(row.problem().is_some_and(|problem| problem.contains("prepared")));
+    }
+}

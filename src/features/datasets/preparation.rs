@@ -1,0 +1,113 @@
+//! From an uploaded file to its prepared form and the report on what was found in it. Blocks; call it where that is allowed.
+
+use std::path::Path;
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use super::error::{DataError, sentence};
+use crate::features::projects::Project;
+use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::platform::http::timestamp;
+use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, TabularError};
+
+/// Rejected rows shown in the report; the file of rejected rows holds more.
+const EXAMPLES_IN_REPORT: usize = 20;
+
+/// Largest field; longer ones are no ids.
+const LARGEST_FIELD: usize = 1 << 20;
+
+/// Expanded data that is never suspicious.
+const EXPANDED_WITHOUT_QUESTION: u64 = 256 << 20;
+
+/// No honest table shrinks to less than a two-hundredth: what does is made to fill memory.
+const LARGEST_RATIO: u64 = 200;
+
+/// What an upload was made into.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The prepared form.
+    pub bytes: Vec<u8>,
+    pub report: Value,
+    /// The rejected rows as CSV, if there are any.
+    pub rejected: Option<Vec<u8>>,
+}
+
+/// The columns to read, and how much of them.
+pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> ReadOptions {
+    let by_ratio = EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO));
+    ReadOptions {
+        user_column: project.user_column.clone(),
+        item_column: project.item_column.clone(),
+        time_column: project.time_column.clone(),
+        max_expanded_bytes: largest_expanded.min(by_ratio),
+        max_field_bytes: LARGEST_FIELD,
+    }
+}
+
+/// Looks at the beginning only: whether the file is what its name says and has the columns.
+pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
+    let columns = tabular::preview(path, name, 1)?.columns;
+    let wanted = [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref()];
+    match wanted.into_iter().flatten().find(|column| !columns.contains(column)) {
+        Some(column) => Err(TabularError::MissingColumn { column: column.clone(), available: columns }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Reads the whole file.
+pub fn prepare(path: &Path, name: &str, options: &ReadOptions) -> Result<Prepared, DataError> {
+    let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
+    let read = tabular::read_interactions(path, name, options, &mut |row| builder.push(row.user, row.item, row.time))?;
+    if read.rows_kept == 0 {
+        return Err(DataError::NothingKept(nothing_kept(&read)));
+    }
+    let log = builder.finish();
+    let rejected = (read.rejected > 0).then(|| rejected_csv(&read.rejected_examples)).transpose()?;
+    Ok(Prepared { report: report(&read, &log), bytes: log.to_bytes(), rejected })
+}
+
+fn nothing_kept(read: &ReadReport) -> String {
+    match read.rejected_examples.first() {
+        None => "The file has a header but no rows. Add at least one interaction.".to_owned(),
+        Some(first) => {
+            let reason = sentence(&first.reason);
+            format!(
+                "None of the {} rows could be imported. The first of them is at line {}: {reason}",
+                read.rows_total, first.line
+            )
+        }
+    }
+}
+
+fn report(read: &ReadReport, log: &InteractionLog) -> Value {
+    let pairs = log.to_csr().nnz();
+    let cells = log.n_users() as f64 * log.n_items() as f64;
+    let (first, last) = log.time_range().unzip();
+    json!({
+        "rows_total": read.rows_total,
+        "rows_kept": read.rows_kept,
+        "rejected": read.rejected,
+        "users": log.n_users(),
+        "items": log.n_items(),
+        "density": pairs as f64 / cells.max(1.0),
+        "duplicates": log.n_rows() - pairs,
+        "blank_ids": read.blank_ids,
+        "time_min": first.and_then(moment),
+        "time_max": last.and_then(moment),
+        "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
+    })
+}
+
+fn moment(micros: i64) -> Option<String> {
+    DateTime::from_timestamp_micros(micros).map(|at| timestamp::text(&at))
+}
+
+fn rejected_csv(rows: &[Rejected]) -> Result<Vec<u8>, DataError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = writer
+        .write_record(["line", "reason", "raw"])
+        .and_then(|()| rows.iter().try_for_each(|row| writer.write_record([&row.line.to_string(), &row.reason, &row.raw])));
+    written.map_err(|error| DataError::Stopped(error.to_string()))?;
+    writer.into_inner().map_err(|error| DataError::Stopped(error.to_string()))
+}

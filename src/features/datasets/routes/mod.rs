@@ -1,0 +1,324 @@
+//! `/training_data/`.
+
+mod upload;
+
+use actix_multipart::Multipart;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::{OpenApi, ToSchema};
+
+use super::error::DataError;
+use super::model::TrainingData;
+use super::{service, store};
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::projects::Project;
+use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
+use crate::platform::services::Services;
+
+use upload::UploadForm;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, preview, download_file, rejected_rows, unlink_file))]
+pub struct Docs;
+
+const PREVIEW_ROWS: i64 = 50;
+const MOST_PREVIEW_ROWS: i64 = 200;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/training_data/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/training_data/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/training_data/{id}/preview/", web::get().to(preview))
+        .route("/training_data/{id}/download_file/", web::get().to(download_file))
+        .route("/training_data/{id}/rejected_rows/", web::get().to(rejected_rows))
+        .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file));
+}
+
+/// Training data as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrainingData)]
+pub struct TrainingDataBody {
+    id: i64,
+    project: i64,
+    /// Where to download the file; null once it has been removed.
+    file: Option<String>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    /// The name the file came with.
+    basename: Option<String>,
+    filesize: Option<i64>,
+    /// `preparing`, `ready` or `failed`.
+    status: String,
+    /// Why it failed.
+    error: Option<String>,
+    #[schema(value_type = Option<DataReport>)]
+    report: Option<Value>,
+    download_url: Option<String>,
+    /// Where to download the rows that could not be imported; null when there are none.
+    rejected_rows_url: Option<String>,
+}
+
+/// What was found in an upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the report in the API document")]
+struct DataReport {
+    rows_total: i64,
+    rows_kept: i64,
+    rejected: i64,
+    users: i64,
+    items: i64,
+    /// Share of all pairs of user and item that occur.
+    density: f64,
+    /// Rows that repeat an earlier pair of user and item.
+    duplicates: i64,
+    /// Rows rejected because an id is missing.
+    blank_ids: i64,
+    time_min: Option<String>,
+    time_max: Option<String>,
+    /// The first rejected rows.
+    rejected_examples: Vec<RejectedRow>,
+}
+
+/// A row that could not be imported.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the report in the API document")]
+struct RejectedRow {
+    line: i64,
+    reason: String,
+    raw: String,
+}
+
+impl From<TrainingData> for TrainingDataBody {
+    fn from(data: TrainingData) -> Self {
+        let address = |action: &str| format!("/api/v1/training_data/{}/{action}/", data.id);
+        let download_url = data.storage_key.is_some().then(|| address("download_file"));
+        Self {
+            id: data.id,
+            project: data.project_id,
+            file: download_url.clone(),
+            ins_datetime: data.ins_datetime,
+            rejected_rows_url: data.has_rejected_rows().then(|| address("rejected_rows")),
+            download_url,
+            basename: data.basename,
+            filesize: data.filesize,
+            status: data.status,
+            error: data.error,
+            report: data.report,
+        }
+    }
+}
+
+/// The parts of an upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct UploadRequest {
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    project: i64,
+}
+
+/// The training data one may see and that still has its file.
+#[utoipa::path(get, path = "/training_data/", tag = "training_data", operation_id = "list_training_data",
+    params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
+        ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<TrainingDataBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<TrainingDataBody>>> {
+    let (id, project) = (filters.id("id")?, filters.id("project")?);
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, id, project, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(TrainingDataBody::from).collect())?))
+}
+
+/// Upload a file of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
+#[utoipa::path(post, path = "/training_data/", tag = "training_data", operation_id = "create_training_data",
+    request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 201, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 413, description = "The file is too large"), (status = 415, description = "Not multipart/form-data")))]
+async fn create(
+    principal: Principal,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<HttpResponse> {
+    upload::refuse_oversized(content_length(&request), &services)?;
+    let (project, upload) = UploadForm::read(body, &services).await?.finish(true)?;
+    let project: Project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
+    let data = service::add(&services, &project, principal.user.id, upload).await?;
+    Ok(HttpResponse::Created().json(TrainingDataBody::from(data)))
+}
+
+fn content_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Lends no connection longer than this: the upload before it may take an hour.
+async fn project_for_upload(principal: &Principal, services: &Services, id: i64) -> ApiResult<Project> {
+    let mut connection = services.db.conn().await?;
+    principal.load_referred(&mut connection, "project", id, Role::Editor).await
+}
+
+/// One upload with the report on its content.
+#[utoipa::path(get, path = "/training_data/{id}/", tag = "training_data", operation_id = "read_training_data",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = TrainingDataBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(access: Access<TrainingData, Viewer>) -> ApiResult<web::Json<TrainingDataBody>> {
+    match access.object.storage_key {
+        Some(_) => Ok(web::Json(access.object.into())),
+        None => Err(ApiError::not_found()),
+    }
+}
+
+/// Put another file in the place of the one there is; refused while something works on it.
+#[utoipa::path(put, path = "/training_data/{id}/", tag = "training_data", operation_id = "replace_training_data",
+    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 409, description = "A live job uses it")))]
+async fn replace(
+    access: Access<TrainingData, Editor>,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<web::Json<TrainingDataBody>> {
+    save(access, &services, &request, body, true).await
+}
+
+/// The same, where the part `project` may be left out.
+#[utoipa::path(patch, path = "/training_data/{id}/", tag = "training_data", operation_id = "update_training_data",
+    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 409, description = "A live job uses it")))]
+async fn update(
+    access: Access<TrainingData, Editor>,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<web::Json<TrainingDataBody>> {
+    save(access, &services, &request, body, false).await
+}
+
+async fn save(
+    access: Access<TrainingData, Editor>,
+    services: &Services,
+    request: &HttpRequest,
+    body: Multipart,
+    project_required: bool,
+) -> ApiResult<web::Json<TrainingDataBody>> {
+    upload::refuse_oversized(content_length(request), services)?;
+    let (project, upload) = UploadForm::read(body, services).await?.finish(project_required)?;
+    let data = access.object;
+    if project.is_some_and(|project| project != data.project_id) {
+        return Err(ApiError::field("project", "Training data cannot move to another project. Upload it there."));
+    }
+    let project = project_for_upload(&access.principal, services, data.project_id).await?;
+    Ok(web::Json(service::replace(services, &project, &data, upload).await?.into()))
+}
+
+/// Delete training data with the jobs and models made from it; refused while something works on it.
+#[utoipa::path(delete, path = "/training_data/{id}/", tag = "training_data", operation_id = "delete_training_data",
+    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
+async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    service::delete(&services, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Remove the file but keep the models trained on it; refused while something works on it.
+#[utoipa::path(delete, path = "/training_data/{id}/unlink_file/", tag = "training_data", operation_id = "delete_training_data_file",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = TrainingDataBody), (status = 409, description = "A live job uses it")))]
+async fn unlink_file(
+    access: Access<TrainingData, Editor>,
+    services: web::Data<Services>,
+) -> ApiResult<web::Json<TrainingDataBody>> {
+    Ok(web::Json(service::unlink(&services, access.object.id).await?.into()))
+}
+
+/// The first rows of an upload.
+#[derive(Debug, Serialize, ToSchema)]
+struct DataPreview {
+    columns: Vec<String>,
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Value>>,
+    /// Rows of the whole file where they have been counted, otherwise the rows shown.
+    total_rows: u64,
+    /// Whether there are more rows than are shown.
+    more: bool,
+}
+
+/// The first rows of an upload.
+#[utoipa::path(get, path = "/training_data/{id}/preview/", tag = "training_data", operation_id = "read_training_data_preview",
+    params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read")))]
+async fn preview(
+    access: Access<TrainingData, Viewer>,
+    services: web::Data<Services>,
+    filters: Filters,
+) -> ApiResult<HttpResponse> {
+    let n_rows = filters.id("n_rows")?.unwrap_or(PREVIEW_ROWS);
+    if n_rows < 1 {
+        return Err(ApiError::field("n_rows", "Ensure this value is greater than or equal to 1."));
+    }
+    let data = access.object;
+    let (path, name) = stored_file(&services, &data)?;
+    match service::preview(path, name, n_rows.min(MOST_PREVIEW_ROWS) as usize).await {
+        Ok(preview) => {
+            let counted = data.report.as_ref().and_then(|report| report["rows_total"].as_u64());
+            let total_rows = counted.unwrap_or(preview.rows.len() as u64);
+            let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };
+            Ok(HttpResponse::Ok().json(answer))
+        }
+        Err(error @ DataError::Unreadable(_)) if !error.is_passing() => {
+            let body = json!({ "columns": [], "rows": [], "total_rows": 0, "error": error.to_string() });
+            Err(ApiError::with_body(StatusCode::BAD_REQUEST, body))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the original bytes are and what they are called.
+fn stored_file(services: &Services, data: &TrainingData) -> ApiResult<(std::path::PathBuf, String)> {
+    let keys = data.keys().ok_or_else(file_removed)?;
+    let path = services.blobs.path(&keys.upload()).map_err(DataError::from)?;
+    Ok((path, data.basename.clone().unwrap_or_default()))
+}
+
+/// 1.x's clients expect a list here.
+fn file_removed() -> ApiError {
+    ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["The file of this training data has been removed."] }))
+}
+
+/// Download the original bytes.
+#[utoipa::path(get, path = "/training_data/{id}/download_file/", tag = "training_data", operation_id = "read_training_data_file",
+    params(("id" = i64, Path)),
+    responses((status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 404, description = "Not there, not yours, or its file was removed")))]
+async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let (path, name) = stored_file(&services, &access.object)?;
+    attachment(&path, &name).await
+}
+
+/// Download the rows that could not be imported (the first thousand), with line and reason, as CSV.
+#[utoipa::path(get, path = "/training_data/{id}/rejected_rows/", tag = "training_data",
+    operation_id = "read_training_data_rejected_rows", params(("id" = i64, Path)),
+    responses((status = 200, description = "The rows", content_type = "application/octet-stream"),
+        (status = 404, description = "Not there, not yours, or no row was rejected")))]
+async fn rejected_rows(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let data = access.object;
+    let keys = data.keys().filter(|_| data.has_rejected_rows()).ok_or_else(ApiError::not_found)?;
+    let path = services.blobs.path(&keys.rejected()).map_err(DataError::from)?;
+    attachment(&path, &format!("rejected-rows-{}.csv", data.id)).await
+}

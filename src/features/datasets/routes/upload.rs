@@ -1,0 +1,144 @@
+//! Reading an upload: a multipart body with a part `file` and a part `project`, in any order.
+
+use std::collections::BTreeMap;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::DispositionParam;
+use futures_util::StreamExt;
+
+use crate::features::datasets::error::DataError;
+use crate::features::datasets::intake::Intake;
+use crate::features::datasets::service::{self, Upload};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// Longest value of a part that is not a file.
+const LONGEST_VALUE: usize = 256;
+
+/// What was sent.
+#[derive(Debug, Default)]
+pub struct UploadForm {
+    pub project: Option<i64>,
+    pub upload: Option<Upload>,
+    faults: BTreeMap<String, Vec<String>>,
+}
+
+impl UploadForm {
+    /// Reads the whole body. What is wrong with single parts is kept for [`UploadForm::finish`], so that all of it is said at once.
+    pub async fn read(mut body: Multipart, services: &Services) -> ApiResult<Self> {
+        let mut form = Self::default();
+        while let Some(part) = body.next().await {
+            let part = part.map_err(unreadable)?;
+            match part.name().unwrap_or_default() {
+                "file" => form.read_file(part, services).await?,
+                "project" => form.read_project(part).await?,
+                _ => skip(part).await?,
+            }
+        }
+        Ok(form)
+    }
+
+    /// The parts, once nothing is wrong with them; a project is missed only when `project_required`.
+    pub fn finish(mut self, project_required: bool) -> ApiResult<(Option<i64>, Upload)> {
+        if self.upload.is_none() {
+            self.faults.entry("file".to_owned()).or_insert_with(|| vec!["No file was submitted.".to_owned()]);
+        }
+        if self.project.is_none() && project_required {
+            self.faults.entry("project".to_owned()).or_insert_with(|| vec!["This field is required.".to_owned()]);
+        }
+        match self.upload {
+            Some(upload) if self.faults.is_empty() => Ok((self.project, upload)),
+            _ => Err(ApiError::fields(self.faults)),
+        }
+    }
+
+    fn fault(&mut self, part: &str, message: impl Into<String>) {
+        self.faults.insert(part.to_owned(), vec![message.into()]);
+    }
+
+    async fn read_file(&mut self, part: Field, services: &Services) -> ApiResult<()> {
+        let Some(sent_name) = file_name(&part) else {
+            self.fault("file", "The submitted data was not a file. Send it as a part with a file name.");
+            return skip(part).await;
+        };
+        // Whatever the name is, the body is read to its end: a client that is still sending does not listen.
+        match service::checked_name(&sent_name) {
+            Err(error) => {
+                self.fault("file", error.to_string());
+                skip(part).await
+            }
+            Ok(name) => match receive(part, services).await? {
+                received if received.size == 0 => {
+                    self.fault("file", "The submitted file is empty.");
+                    Ok(())
+                }
+                received => {
+                    self.upload = Some(Upload { name, received });
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    async fn read_project(&mut self, mut part: Field) -> ApiResult<()> {
+        let mut value = Vec::new();
+        while let Some(piece) = part.next().await {
+            value.extend_from_slice(&piece.map_err(unreadable)?);
+            if value.len() > LONGEST_VALUE {
+                self.fault("project", "Incorrect type. Expected an id.");
+                return skip(part).await;
+            }
+        }
+        match std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok()) {
+            Some(project) => self.project = Some(project),
+            None => self.fault("project", "Incorrect type. Expected an id."),
+        }
+        Ok(())
+    }
+}
+
+async fn receive(mut part: Field, services: &Services) -> ApiResult<crate::features::datasets::intake::Received> {
+    let mut intake = Intake::start(&services.blobs, services.settings.max_upload_bytes)?;
+    while let Some(piece) = part.next().await {
+        intake.push(piece.map_err(unreadable)?).await?;
+    }
+    Ok(intake.finish().await?)
+}
+
+/// The name of a file part; the extended form is exact, so it counts before the plain one.
+fn file_name(part: &Field) -> Option<String> {
+    let disposition = part.content_disposition()?;
+    let extended = disposition.parameters.iter().find_map(|parameter| match parameter {
+        DispositionParam::FilenameExt(value) => String::from_utf8(value.value.clone()).ok(),
+        _ => None,
+    });
+    extended.or_else(|| disposition.get_filename().map(str::to_owned))
+}
+
+async fn skip(mut part: Field) -> ApiResult<()> {
+    while let Some(piece) = part.next().await {
+        piece.map_err(unreadable)?;
+    }
+    Ok(())
+}
+
+fn unreadable(error: MultipartError) -> ApiError {
+    match error {
+        MultipartError::ContentTypeMissing | MultipartError::ContentTypeParse | MultipartError::ContentTypeIncompatible => {
+            ApiError::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the file as multipart/form-data.")
+        }
+        error => ApiError::bad_request(format!("Multipart form parse error - {error}.")),
+    }
+}
+
+/// Refuses a body that says itself that it is too large, before any of it is read.
+pub fn refuse_oversized(length: Option<u64>, services: &Services) -> ApiResult<()> {
+    /// Boundaries, headers and the other parts.
+    const AROUND_THE_FILE: u64 = 64 << 10;
+    let limit = services.settings.max_upload_bytes;
+    match length {
+        Some(length) if length > limit.saturating_add(AROUND_THE_FILE) => Err(DataError::UploadTooLarge { limit }.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,294 @@
+//! Decisions about training data: what is accepted, when it is prepared, when it may go.
+
+use std::path::PathBuf;
+
+use diesel_async::AsyncConnection;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::error::DataError;
+use super::intake::Received;
+use super::jobs::PrepareData;
+use super::model::{FileKeys, Stored, TrainingData};
+use super::preparation::{self, Prepared};
+use super::store;
+use crate::features::projects::Project;
+use crate::ml::interactions::InteractionLog;
+use crate::platform::queue::{self, EnqueueOptions};
+use crate::platform::services::Services;
+use crate::platform::tabular::{self, Preview, ReadOptions};
+
+/// Uploads up to this size, as sent, are prepared while the caller waits: what is wrong with them is said at once and
+/// nothing is stored. Larger ones are left to a job.
+const PREPARED_AT_ONCE: u64 = 64 << 20;
+
+const LONGEST_NAME: usize = 100;
+
+/// Preparing takes memory in proportion to the file, so requests take turns.
+static PREPARING: Semaphore = Semaphore::const_new(2);
+
+/// A file that has arrived, and what it was called.
+#[derive(Debug)]
+pub struct Upload {
+    pub name: String,
+    pub received: Received,
+}
+
+/// The name of an upload without folders, if it is one that can be read.
+pub fn checked_name(sent: &str) -> Result<String, DataError> {
+    let last = sent.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last.chars().filter(|character| !character.is_control()).collect();
+    let length = name.chars().count();
+    if length > LONGEST_NAME {
+        let message = format!("The file name has {length} characters; shorten it to {LONGEST_NAME} or fewer.");
+        return Err(DataError::BadName(message));
+    }
+    tabular::format_of(&name)?;
+    Ok(name)
+}
+
+/// Stores an upload as new training data of a project. Nothing is stored when it cannot be imported.
+pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<TrainingData, DataError> {
+    let examined = examine(services, project, upload).await?;
+    let mut connection = services.db.conn().await?;
+    let id = store::next_id(&mut connection).await?;
+    let keys = FileKeys::fresh(id);
+    let stored = examined.keep(services, keys.clone()).await?;
+    let project_id = project.id;
+    let added = connection
+        .transaction(async move |connection| -> Result<TrainingData, DataError> {
+            let data = store::insert(connection, id, project_id, maker, stored).await?;
+            enqueue_if_waiting(connection, &data).await?;
+            Ok(data)
+        })
+        .await;
+    if added.is_err() {
+        remove_files(services, keys.all().to_vec()).await;
+    }
+    added
+}
+
+/// Puts another upload in the place of the one there was. Models trained before keep what they learnt.
+pub async fn replace(
+    services: &Services,
+    project: &Project,
+    data: &TrainingData,
+    upload: Upload,
+) -> Result<TrainingData, DataError> {
+    let examined = examine(services, project, upload).await?;
+    let keys = FileKeys::fresh(data.id);
+    let stored = examined.keep(services, keys.clone()).await?;
+    let mut connection = services.db.conn().await?;
+    let id = data.id;
+    let replaced = connection
+        .transaction(async move |connection| -> Result<(TrainingData, TrainingData), DataError> {
+            let before = lock_unused(connection, id).await?;
+            let data = store::replace(connection, id, stored).await?;
+            enqueue_if_waiting(connection, &data).await?;
+            Ok((before, data))
+        })
+        .await;
+    match replaced {
+        Ok((before, data)) => {
+            remove_files(services, before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()).await;
+            Ok(data)
+        }
+        Err(error) => {
+            remove_files(services, keys.all().to_vec()).await;
+            Err(error)
+        }
+    }
+}
+
+/// An upload that may be stored, prepared already if it is small.
+struct Examined {
+    upload: Upload,
+    prepared: Option<Prepared>,
+}
+
+async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
+    let options = preparation::options_for(project, upload.received.size, services.settings.max_expanded_bytes);
+    let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
+    blocking(move || {
+        let path = upload.received.file.path();
+        let prepared = if upload.received.size <= PREPARED_AT_ONCE {
+            Some(preparation::prepare(path, &upload.name, &options)?)
+        } else {
+            preparation::check_columns(path, &upload.name, &options)?;
+            None
+        };
+        Ok(Examined { upload, prepared })
+    })
+    .await
+}
+
+impl Examined {
+    /// Writes the files and says what the row holds.
+    async fn keep(self, services: &Services, keys: FileKeys) -> Result<Stored, DataError> {
+        let blobs = services.blobs.clone();
+        blocking(move || {
+            let Upload { name, received: Received { file, size, sha256 } } = self.upload;
+            blobs.keep(file, &keys.upload())?;
+            let mut stored = Stored {
+                storage_key: Some(keys.upload()),
+                basename: Some(name),
+                filesize: i64::try_from(size).ok(),
+                sha256: Some(sha256),
+                prepared_key: None,
+                status: "preparing".to_owned(),
+                error: None,
+                report: None,
+            };
+            if let Some(prepared) = self.prepared {
+                stored.report = Some(keep_prepared(&blobs, &keys, prepared)?);
+                stored.prepared_key = Some(keys.prepared());
+                stored.status = "ready".to_owned();
+            }
+            Ok(stored)
+        })
+        .await
+    }
+}
+
+fn keep_prepared(blobs: &crate::platform::blobs::Blobs, keys: &FileKeys, prepared: Prepared) -> Result<Value, DataError> {
+    blobs.write(&keys.prepared(), &prepared.bytes)?;
+    if let Some(rejected) = prepared.rejected {
+        blobs.write(&keys.rejected(), &rejected)?;
+    }
+    Ok(prepared.report)
+}
+
+async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, data: &TrainingData) -> Result<(), DataError> {
+    if data.status == "preparing" {
+        let options = EnqueueOptions { group_key: Some(format!("training_data:{}", data.id)), ..EnqueueOptions::default() };
+        queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
+    }
+    Ok(())
+}
+
+/// Prepares an upload that was too large to be prepared at once.
+pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == "preparing") else { return Ok(()) };
+    let Some((project, _)) = <Project as crate::features::accounts::Guarded>::load(&mut connection, data.project_id).await?
+    else {
+        return Ok(());
+    };
+    drop(connection);
+    let Some(keys) = data.keys() else { return Ok(()) };
+    let options = options_of(services, &project, &data);
+    let (path, name) = (services.blobs.path(&keys.upload())?, data.basename.clone().unwrap_or_default());
+    let (blobs, into) = (services.blobs.clone(), keys.clone());
+    let report = blocking(move || keep_prepared(&blobs, &into, preparation::prepare(&path, &name, &options)?)).await?;
+    let mut connection = services.db.conn().await?;
+    let prepared = Some(keys.prepared());
+    let kept = store::end_preparation(&mut connection, id, &keys.upload(), "ready", prepared, Some(report), None).await?;
+    if !kept {
+        remove_files(services, keys.all().to_vec()).await;
+    }
+    Ok(())
+}
+
+fn options_of(services: &Services, project: &Project, data: &TrainingData) -> ReadOptions {
+    let size = data.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+    preparation::options_for(project, size, services.settings.max_expanded_bytes)
+}
+
+/// Records that an upload cannot be prepared.
+pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    if let Some(keys) = store::find(&mut connection, id).await?.and_then(|data| data.keys()) {
+        store::end_preparation(&mut connection, id, &keys.upload(), "failed", None, None, Some(reason)).await?;
+    }
+    Ok(())
+}
+
+async fn lock_unused(connection: &mut diesel_async::AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {
+    let data = store::lock(connection, id).await?.ok_or(diesel::result::Error::NotFound)?;
+    let users = store::live_users(connection, id).await?;
+    if users.tuning_jobs.is_empty() && users.trained_models.is_empty() { Ok(data) } else { Err(DataError::InUse(users)) }
+}
+
+/// Removes the file but keeps the row, so that models trained on it stay.
+pub async fn unlink(services: &Services, id: i64) -> Result<TrainingData, DataError> {
+    let mut connection = services.db.conn().await?;
+    let (before, after) = connection
+        .transaction(async move |connection| -> Result<_, DataError> {
+            let before = lock_unused(connection, id).await?;
+            Ok((before, store::unlink(connection, id).await?))
+        })
+        .await?;
+    remove_files(services, before.keys().map(|keys| keys.all().to_vec()).unwrap_or_default()).await;
+    Ok(after)
+}
+
+/// Removes data with everything that was made from it.
+pub async fn delete(services: &Services, id: i64) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    let files = connection
+        .transaction(async move |connection| -> Result<Vec<String>, DataError> {
+            let data = lock_unused(connection, id).await?;
+            let mut files = store::model_files(connection, id).await?;
+            files.extend(data.keys().into_iter().flat_map(|keys| keys.all()));
+            store::delete(connection, id).await?;
+            Ok(files)
+        })
+        .await?;
+    remove_files(services, files).await;
+    Ok(())
+}
+
+/// Removes files nothing refers to any more. One that cannot be removed costs space and nothing else.
+async fn remove_files(services: &Services, keys: Vec<String>) {
+    let blobs = services.blobs.clone();
+    let removed = blocking(move || keys.iter().try_for_each(|key| blobs.remove(key)).map_err(DataError::from)).await;
+    if let Err(error) = removed {
+        tracing::warn!(%error, "a file that is no longer needed could not be removed");
+    }
+}
+
+/// The interactions of an upload.
+pub async fn load_log(services: &Services, data: &TrainingData) -> Result<InteractionLog, DataError> {
+    if let Some(problem) = data.problem() {
+        return Err(DataError::NotUsable(problem));
+    }
+    let missing =
+        || DataError::NotUsable("The prepared form of this training data is missing. Upload the file again.".to_owned());
+    let key = data.prepared_key.clone().ok_or_else(missing)?;
+    let blobs = services.blobs.clone();
+    blocking(move || {
+        let bytes = blobs.read(&key).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                DataError::NotUsable("This training data was deleted or its file was removed meanwhile.".to_owned())
+            }
+            _ => error.into(),
+        })?;
+        InteractionLog::from_bytes(&bytes).map_err(DataError::Damaged)
+    })
+    .await
+}
+
+/// The first rows of an upload as they are.
+pub async fn preview(path: PathBuf, name: String, n_rows: usize) -> Result<Preview, DataError> {
+    blocking(move || Ok(tabular::preview(&path, &name, n_rows)?)).await
+}
+
+/// Runs work that blocks where it holds up no request.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| DataError::Stopped(error.to_string()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_folders_and_must_tell_a_format() {
+        assert_eq!(checked_name("C:\\data\\a.b.CSV.gz").unwrap(), "a.b.CSV.gz");
+        assert_eq!(checked_name("../../Sigur Rós.parquet").unwrap(), "Sigur Rós.parquet");
+        assert!(checked_name(&format!("{}.csv", "é".repeat(96))).is_ok());
+        for wrong in ["", "a.xlsx", "csv", &format!("{}.csv", "é".repeat(97))] {
+            assert!(checked_name(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! SQL of training data.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{Stored, TrainingData, Users};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{projects, trained_models, training_data, tuning_jobs};
+
+impl Guarded for TrainingData {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = training_data::table
+            .inner_join(projects::table)
+            .filter(training_data::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(data, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(data.project_id) };
+            (data, ownership)
+        }))
+    }
+}
+
+/// Training data by id, for work that was authorised when it was asked for.
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainingData>> {
+    training_data::table.find(id).select(TrainingData::as_select()).first(connection).await.optional()
+}
+
+/// One page of the data a caller may see and that still has its file, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: Option<i64>,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<TrainingData>)> {
+    let query = || {
+        let mut query = training_data::table.inner_join(projects::table).into_boxed();
+        query = query.filter(training_data::storage_key.is_not_null());
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        if let Some(project) = principal.key_project() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = id {
+            query = query.filter(training_data::id.eq(id));
+        }
+        if let Some(project) = project {
+            query = query.filter(training_data::project_id.eq(project));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((training_data::ins_datetime.desc(), training_data::id.desc()))
+        .select(TrainingData::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+#[derive(QueryableByName)]
+struct NextId {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// An id for a row to come, so that its files can be named before it exists.
+pub async fn next_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
+    let next: NextId =
+        diesel::sql_query("SELECT nextval(pg_get_serial_sequence('training_data', 'id')) AS id").get_result(connection).await?;
+    Ok(next.id)
+}
+
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    project_id: i64,
+    created_by: i64,
+    stored: Stored,
+) -> QueryResult<TrainingData> {
+    diesel::insert_into(training_data::table)
+        .values((
+            stored,
+            training_data::id.eq(id),
+            training_data::project_id.eq(project_id),
+            training_data::created_by.eq(created_by),
+        ))
+        .returning(TrainingData::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Puts another upload in the place of the one there was.
+pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<TrainingData> {
+    diesel::update(training_data::table.find(id)).set(stored).returning(TrainingData::as_returning()).get_result(connection).await
+}
+
+/// Locks a row until the transaction ends, so that nothing starts to use it meanwhile.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainingData>> {
+    training_data::table.find(id).for_update().select(TrainingData::as_select()).first(connection).await.optional()
+}
+
+/// Records how the preparation of an upload ended. False when the upload has gone or was replaced meanwhile.
+pub async fn end_preparation(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    storage_key: &str,
+    status: &str,
+    prepared_key: Option<String>,
+    report: Option<serde_json::Value>,
+    error: Option<&str>,
+) -> QueryResult<bool> {
+    let still_waiting = training_data::table
+        .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
+        .filter(training_data::status.eq("preparing"));
+    let changed = diesel::update(still_waiting)
+        .set((
+            training_data::status.eq(status),
+            training_data::prepared_key.eq(prepared_key),
+            training_data::report.eq(report),
+            training_data::error.eq(error),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
+}
+
+pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainingData> {
+    diesel::update(training_data::table.find(id))
+        .set((
+            training_data::storage_key.eq(None::<String>),
+            training_data::basename.eq(None::<String>),
+            training_data::filesize.eq(None::<i64>),
+            training_data::prepared_key.eq(None::<String>),
+        ))
+        .returning(TrainingData::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(training_data::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// Jobs and models that wait for this data or work on it.
+pub async fn live_users(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Users> {
+    let live = ["PENDING", "RUNNING"];
+    let tuning_jobs = tuning_jobs::table
+        .filter(tuning_jobs::data_id.eq(id).and(tuning_jobs::status.eq_any(live)))
+        .order(tuning_jobs::id)
+        .select(tuning_jobs::id)
+        .load(connection)
+        .await?;
+    let trained_models = trained_models::table
+        .filter(trained_models::data_id.eq(id).and(trained_models::status.eq_any(live)))
+        .order(trained_models::id)
+        .select(trained_models::id)
+        .load(connection)
+        .await?;
+    Ok(Users { tuning_jobs, trained_models })
+}
+
+/// Files of the models trained on this data, which go when it goes.
+pub async fn model_files(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<String>> {
+    let keys: Vec<Option<String>> = trained_models::table
+        .filter(trained_models::data_id.eq(id).and(trained_models::storage_key.is_not_null()))
+        .select(trained_models::storage_key)
+        .load(connection)
+        .await?;
+    Ok(keys.into_iter().flatten().collect())
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with a prediction.
+
+use actix_web::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::features::models::ModelError;
+use crate::platform::http::ApiError;
+
+/// Why there is no prediction.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// The path or body is not as it should be: every fault, in 1.x's shape.
+    #[error("The request is not valid.")]
+    Invalid(Vec<Value>),
+    /// No key was sent.
+    #[error("Send an API key in the header X-API-Key.")]
+    KeyMissing,
+    /// The key belongs to another project.
+    #[error("This API key does not belong to the project of this model.")]
+    OtherProject,
+    /// Too many users at once.
+    #[error("A batch may hold at most {0} users.")]
+    BatchTooLarge(usize),
+    /// There is no such model.
+    #[error("There is no model {0}.")]
+    NoModel(i64),
+    /// The model does not know the user.
+    #[error("The model does not know the user \"{0}\".")]
+    UnknownUser(String),
+    /// The key has used up its allowance for this path.
+    #[error("Rate limit exceeded: {0}")]
+    TooFast(String),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl From<InferenceError> for ApiError {
+    fn from(error: InferenceError) -> Self {
+        let message = error.to_string();
+        match error {
+            InferenceError::Invalid(faults) => Self::with_body(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": faults })),
+            InferenceError::KeyMissing => Self::detail(StatusCode::UNAUTHORIZED, message),
+            InferenceError::OtherProject => Self::forbidden(message),
+            InferenceError::BatchTooLarge(_) => Self::bad_request(message),
+            InferenceError::NoModel(_) | InferenceError::UnknownUser(_) => Self::detail(StatusCode::NOT_FOUND, message),
+            InferenceError::TooFast(_) => Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })),
+            InferenceError::Model(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading paths and bodies of predictions, with faults reported as 1.x's inference service does: `{type, loc, msg, input}`.
+
+use actix_web::HttpRequest;
+use serde_json::{Value, json};
+
+use super::error::InferenceError;
+
+const LARGEST_CUTOFF: i64 = 1_000;
+const DEFAULT_CUTOFF: usize = 10;
+
+/// Faults found so far.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Value>);
+
+impl Faults {
+    fn add(&mut self, kind: &str, loc: Value, message: &str, input: &Value) {
+        self.0.push(json!({ "type": kind, "loc": loc, "msg": message, "input": input }));
+    }
+
+    fn add_bound(&mut self, kind: &str, loc: Value, message: &str, input: &Value, bound: (&str, i64)) {
+        let (name, value) = bound;
+        self.0.push(json!({ "type": kind, "loc": loc, "msg": message, "input": input, "ctx": { name: value } }));
+    }
+
+    /// 422 with every fault, if there is one.
+    pub fn finish(self) -> Result<(), InferenceError> {
+        if self.0.is_empty() { Ok(()) } else { Err(InferenceError::Invalid(self.0)) }
+    }
+}
+
+/// Parses a body; only whether it is JSON at all is decided here.
+pub fn parse(request: &HttpRequest, bytes: &[u8]) -> Result<Value, InferenceError> {
+    let content_type = actix_web::HttpMessage::content_type(request);
+    let is_json = content_type.is_empty() || content_type.ends_with("json");
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    if !is_json {
+        return Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let at = error.column().saturating_sub(1);
+        InferenceError::Invalid(vec![json!({
+            "type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error", "input": {}, "ctx": { "error": error.to_string() },
+        })])
+    })
+}
+
+/// The id in the path.
+pub fn path_id(request: &HttpRequest, name: &str, faults: &mut Faults) -> i64 {
+    let text = request.match_info().get(name).unwrap_or_default();
+    text.parse().unwrap_or_else(|_| {
+        let message = "Input should be a valid integer, unable to parse string as an integer";
+        faults.add("int_parsing", json!(["path", name]), message, &json!(text));
+        0
+    })
+}
+
+/// Whether the body is an object; whatever else it is, is a fault.
+pub fn is_object(body: &Value, faults: &mut Faults) -> bool {
+    match body {
+        Value::Object(_) => return true,
+        Value::Null => faults.add("missing", json!(["body"]), "Field required", body),
+        _ => {
+            let message = "Input should be a valid dictionary or object to extract fields from";
+            faults.add("model_attributes_type", json!(["body"]), message, body);
+        }
+    }
+    false
+}
+
+/// A required text.
+pub fn text(body: &Value, name: &str, faults: &mut Faults) -> String {
+    match body.get(name) {
+        Some(Value::String(text)) => return text.clone(),
+        None => faults.add("missing", json!(["body", name]), "Field required", body),
+        Some(other) => faults.add("string_type", json!(["body", name]), "Input should be a valid string", other),
+    }
+    String::new()
+}
+
+/// A required list of texts.
+pub fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
+    let list = match body.get(name) {
+        Some(Value::Array(list)) => list,
+        None => {
+            faults.add("missing", json!(["body", name]), "Field required", body);
+            return Vec::new();
+        }
+        Some(other) => {
+            faults.add("list_type", json!(["body", name]), "Input should be a valid list", other);
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::with_capacity(list.len());
+    for (index, entry) in list.iter().enumerate() {
+        match entry {
+            Value::String(text) => texts.push(text.clone()),
+            other => faults.add("string_type", json!(["body", name, index]), "Input should be a valid string", other),
+        }
+    }
+    texts
+}
+
+/// How many items to list: 1 to 1000, 10 unless told; a numeric text will do, a fraction will not.
+pub fn cutoff(body: &Value, faults: &mut Faults) -> usize {
+    let Some(value) = body.get("cutoff") else { return DEFAULT_CUTOFF };
+    let loc = json!(["body", "cutoff"]);
+    match whole(value) {
+        Err((kind, message)) => faults.add(kind, loc, message, value),
+        Ok(number) if number < 1 => {
+            faults.add_bound("greater_than_equal", loc, "Input should be greater than or equal to 1", value, ("ge", 1));
+        }
+        Ok(number) if number > LARGEST_CUTOFF => {
+            let message = "Input should be less than or equal to 1000";
+            faults.add_bound("less_than_equal", loc, message, value, ("le", LARGEST_CUTOFF));
+        }
+        Ok(number) => return number as usize,
+    }
+    DEFAULT_CUTOFF
+}
+
+fn whole(value: &Value) -> Result<i64, (&'static str, &'static str)> {
+    match value {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(whole),
+            (None, Some(real)) if real.fract() == 0.0 => Ok(real as i64),
+            _ => Err(("int_from_float", "Input should be a valid integer, got a number with a fractional part")),
+        },
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| ("int_parsing", "Input should be a valid integer, unable to parse string as an integer")),
+        _ => Err(("int_type", "Input should be a valid integer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn faults_of(body: Value) -> Vec<Value> {
+        let mut faults = Faults::default();
+        if is_object(&body, &mut faults) {
+            text(&body, "user_id", &mut faults);
+            cutoff(&body, &mut faults);
+        }
+        faults.0
+    }
+
+    #[test]
+    fn faults_have_the_shape_clients_know() {
+        assert_eq!(
+            faults_of(json!({ "user_id": 7 })),
+            [json!({ "type": "string_type", "loc": ["body", "user_id"], "msg": "Input should be a valid string", "input": 7 })]
+        );
+        assert_eq!(faults_of(json!({}))[0]["type"], "missing");
+        assert_eq!(faults_of(json!([]))[0]["type"], "model_attributes_type");
+        assert_eq!(faults_of(Value::Null)[0]["loc"], json!(["body"]));
+        let bounds = faults_of(json!({ "user_id": "a", "cutoff": 1001 }));
+        assert_eq!((&bounds[0]["type"], &bounds[0]["ctx"]), (&json!("less_than_equal"), &json!({ "le": 1000 })));
+    }
+
+    #[test]
+    fn a_cutoff_may_be_a_numeric_text_but_no_fraction() {
+        let read = |value: Value| {
+            let mut faults = Faults::default();
+            let cutoff = cutoff(&json!({ "cutoff": value }), &mut faults);
+            faults.finish().map(|()| cutoff).ok()
+        };
+        assert_eq!(read(json!("25")), Some(25));
+        assert_eq!(read(json!(3.0)), Some(3));
+        for wrong in [json!(0), json!(-1), json!(2.5), json!("x"), json!(null), json!(true), json!(1_001)] {
+            assert_eq!(read(wrong.clone()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_json_that_does_not_parse_is_refused_before_the_key_is_looked_at() {
+        let json = TestRequest::post().insert_header(("content-type", "application/json")).to_http_request();
+        assert!(parse(&json, b"{\"user_id\": ").is_err());
+        let form = TestRequest::post().insert_header(("content-type", "application/x-www-form-urlencoded")).to_http_request();
+        assert_eq!(parse(&form, b"user_id=1").ok(), Some(json!("user_id=1")));
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong with a model.
+
+use actix_web::http::StatusCode;
+
+use super::model::{Status, TrainedModel};
+use crate::ml::error::MlError;
+use crate::platform::http::ApiError;
+
+/// Why a model cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ModelError {
+    /// Training has not ended yet.
+    #[error("This model is still being trained. Try again when its status is COMPLETED.")]
+    NotReady,
+    /// Training failed.
+    #[error("This model could not be trained: {0}")]
+    Failed(String),
+    /// Somebody removed the file on purpose.
+    #[error("The file of this model has been removed. Train the configuration again.")]
+    Unlinked,
+    /// The file should be there but is not.
+    #[error("The file of this model is missing on the server. Restore it from a backup, or train the configuration again.")]
+    Missing,
+    /// The file is cut short, altered, or signed with another key; it was not opened.
+    #[error(
+        "The file of this model is damaged or was not signed by this install, so it is not used. Restore it, or train again."
+    )]
+    Untrusted(String),
+    /// The file is what was signed, but this version cannot read it.
+    #[error("The file of this model cannot be read by this version. Train the configuration again.")]
+    Unreadable(String),
+    /// The thread that loads or scores went away.
+    #[error("Something went wrong on the server.")]
+    Crashed(String),
+}
+
+impl ModelError {
+    /// Why a model without a file has none.
+    pub fn without_file(model: &TrainedModel) -> Self {
+        if model.is(Status::Failed) {
+            Self::Failed(model.error.clone().unwrap_or_else(|| "the cause is in its log.".to_owned()))
+        } else if model.is(Status::Completed) {
+            Self::Unlinked
+        } else {
+            Self::NotReady
+        }
+    }
+}
+
+impl From<MlError> for ModelError {
+    fn from(error: MlError) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<ModelError> for ApiError {
+    fn from(error: ModelError) -> Self {
+        let message = error.to_string();
+        match error {
+            ModelError::NotReady => Self::coded(StatusCode::CONFLICT, "model_not_ready", message),
+            ModelError::Failed(_) => Self::coded(StatusCode::CONFLICT, "model_failed", message),
+            ModelError::Unlinked => Self::coded(StatusCode::CONFLICT, "model_file_removed", message),
+            ModelError::Missing => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_missing", message),
+            ModelError::Untrusted(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_untrusted", message),
+            ModelError::Unreadable(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_unreadable", message),
+            ModelError::Crashed(cause) => Self::internal(&cause),
+        }
+    }
+}

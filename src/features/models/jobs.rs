@@ -1,0 +1,201 @@
+//! The background job that trains a model.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use diesel_async::AsyncConnection;
+use serde::{Deserialize, Serialize};
+
+use super::artifacts::{self, SigningKey, Stored};
+use super::model::{Outcome, Status};
+use super::store;
+use super::training::{self, Packed, Plan};
+use crate::features::datasets::{self, DataError, TrainingData};
+use crate::features::task_logs::{self, Line};
+use crate::ml::context::Interrupt;
+use crate::ml::error::MlError;
+use crate::platform::queue::{Job, JobContext, JobError};
+use crate::platform::services::Services;
+
+/// How soon to look again whether an upload has been prepared.
+const PREPARATION_PAUSE: Duration = Duration::from_secs(2);
+
+/// Trains one model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrainModel {
+    pub trained_model_id: i64,
+}
+
+impl Job for TrainModel {
+    const KIND: &'static str = "train_model";
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        let Some((plan, data)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
+        if !begin(&context, &plan).await? {
+            return Ok(());
+        }
+        let (packed, stored, seconds) = train(&context, plan, &data).await?;
+        complete(&context, self.trained_model_id, packed, stored, seconds).await
+    }
+
+    async fn failed(self, services: Services, job_id: i64, reason: String) {
+        if let Err(error) = record_failure(&services, self.trained_model_id, job_id, &reason).await {
+            tracing::error!(%error, model = self.trained_model_id, "the failure of a training could not be recorded");
+        }
+    }
+}
+
+/// What to train on what; none when the model has been deleted or has ended already.
+async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData)>, JobError> {
+    let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
+    let model = store::find(&mut connection, id).await.map_err(|error| later(&error))?;
+    let Some(model) = model.filter(|model| model.is(Status::Pending) || model.is(Status::Running)) else { return Ok(None) };
+    let recipe = store::recipes(&mut connection, &[model.configuration_id]).await.map_err(|error| later(&error))?.pop();
+    let data = datasets::find(&mut connection, model.data_id).await.map_err(|error| later(&error))?;
+    let (Some(recipe), Some(data)) = (recipe, data) else { return Ok(None) };
+    if data.status == "preparing" && data.storage_key.is_some() {
+        return Err(JobError::Snooze(PREPARATION_PAUSE));
+    }
+    let plan = Plan {
+        model_id: id,
+        data_id: data.id,
+        data_sha256: data.sha256.clone(),
+        algorithm: recipe.recommender_class_name,
+        parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
+    };
+    Ok(Some((plan, data)))
+}
+
+async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobError> {
+    let mut connection = context.app.db.conn().await.map_err(|error| later(&error))?;
+    let (id, now, line) = (plan.model_id, context.app.clock.now(), line(plan.model_id, context.job_id));
+    let parameters = serde_json::Value::from(plan.parameters.clone());
+    let text = format!("Start training model {id}: {} / {parameters}.", plan.algorithm);
+    let begun = connection.transaction(async move |connection| -> diesel::QueryResult<bool> {
+        if !store::begin(connection, id, now).await? {
+            return Ok(false);
+        }
+        task_logs::write(connection, line, &text).await?;
+        store::announce(connection, id, Status::Running).await?;
+        Ok(true)
+    });
+    begun.await.map_err(|error| later(&error))
+}
+
+/// Loads, fits and stores, the last two where they may block; with the seconds that took.
+async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Stored, f64), JobError> {
+    let services = context.app.clone();
+    let start = services.clock.now();
+    let log = datasets::load_log(&services, data).await.map_err(unusable)?;
+    let engine = engine_context(context);
+    let work = move || {
+        let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
+        let key = SigningKey::derive(&services.secret);
+        let stored = artifacts::write(&services.blobs, &key, plan.model_id, &packed.bytes);
+        let stored = stored.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
+        Ok((packed, stored))
+    };
+    let crashed = |error| JobError::Fail { reason: format!("The engine stopped unexpectedly: {error}. Please report this.") };
+    let (packed, stored) = tokio::task::spawn_blocking(work).await.map_err(crashed)??;
+    Ok((packed, stored, (context.app.clock.now() - start).as_seconds_f64()))
+}
+
+fn engine_context(context: &JobContext<Services>) -> crate::ml::context::Context {
+    let (flag, clock) = (context.cancel.flag(), context.app.clock.clone());
+    let deadline = clock.now() + TimeDelta::from_std(TrainModel::TIMEOUT).unwrap_or(TimeDelta::MAX);
+    let threads = match context.app.settings.threads_per_job {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        set => set,
+    };
+    let interrupt = move || {
+        if flag.load(Ordering::Relaxed) {
+            Some(Interrupt::Cancel)
+        } else {
+            (deadline <= clock.now()).then_some(Interrupt::TimeOut)
+        }
+    };
+    training::context(threads, Arc::new(interrupt))
+}
+
+fn unusable(error: DataError) -> JobError {
+    let reason = error.to_string();
+    if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
+}
+
+/// What the engine's refusal means for the job: trying again would end the same way.
+fn ended(error: MlError) -> JobError {
+    match error {
+        MlError::Cancelled => JobError::Cancelled,
+        error => JobError::Fail { reason: format!("Training failed: {error}.") },
+    }
+}
+
+async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, stored: Stored, seconds: f64) -> Result<(), JobError> {
+    let (services, line) = (&context.app, line(id, context.job_id));
+    let key = stored.key.clone();
+    let text = format!(
+        "Model {id} complete: {} users, {} items, {} interactions, {} bytes, {seconds:.1} seconds.",
+        packed.n_users, packed.n_items, packed.n_interactions, stored.size
+    );
+    let mut lineage = packed.lineage;
+    lineage["training_seconds"] = seconds.into();
+    let outcome = Outcome {
+        storage_key: stored.key,
+        signature: stored.signature,
+        filesize: i64::try_from(stored.size).unwrap_or(i64::MAX),
+        engine_version: training::ENGINE_VERSION.to_owned(),
+        lineage,
+        n_users: i32::try_from(packed.n_users).unwrap_or(i32::MAX),
+        n_items: i32::try_from(packed.n_items).unwrap_or(i32::MAX),
+    };
+    let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
+    let now = services.clock.now();
+    let kept = connection.transaction(async move |connection| -> diesel::QueryResult<bool> {
+        if !store::complete(connection, id, &outcome, now).await? {
+            return Ok(false);
+        }
+        task_logs::write(connection, line, &text).await?;
+        store::announce(connection, id, Status::Completed).await?;
+        Ok(true)
+    });
+    let kept = kept.await.map_err(|error| later(&error))?;
+    if !kept && let Err(error) = artifacts::remove(&services.blobs, &key) {
+        // The model was deleted while it was being trained.
+        tracing::warn!(%error, model = id, "the file of a deleted model could not be removed");
+    }
+    Ok(())
+}
+
+async fn record_failure(
+    services: &Services,
+    id: i64,
+    job_id: i64,
+    reason: &str,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut connection = services.db.conn().await?;
+    let (now, line, reason) = (services.clock.now(), line(id, job_id), reason.to_owned());
+    connection
+        .transaction(async move |connection| -> diesel::QueryResult<()> {
+            if store::fail(connection, id, &reason, now).await? {
+                task_logs::write(connection, line, &reason).await?;
+                store::announce(connection, id, Status::Failed).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+fn line(model_id: i64, job_id: i64) -> Line {
+    Line { job_id: Some(job_id), tuning_job_id: None, trained_model_id: Some(model_id) }
+}
+
+/// The database was away for a moment.
+fn later(error: &dyn std::fmt::Display) -> JobError {
+    JobError::Retry { reason: format!("The database could not be reached: {error}.") }
+}

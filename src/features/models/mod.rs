@@ -1,0 +1,21 @@
+//! Trained models: a configuration fitted to an upload, kept as a signed file, and what it recommends.
+
+mod artifacts;
+mod cache;
+mod error;
+mod jobs;
+mod model;
+mod previews;
+mod recommend;
+mod routes;
+mod service;
+mod store;
+mod training;
+
+pub use cache::ModelCache;
+pub use error::ModelError;
+pub use jobs::TrainModel;
+pub use model::TrainedModel;
+pub use recommend::{Scored, for_user, for_users};
+pub use routes::{Docs, routes};
+pub use service::create;

@@ -1,0 +1,136 @@
+//! What a model would recommend, for people who look at it: the recommendation actions of `/trained_model/{id}/`.
+
+use actix_web::web;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::cache::ModelCache;
+use super::model::TrainedModel;
+use super::recommend::{self, Scored};
+use crate::features::accounts::{Access, Viewer};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing};
+use crate::platform::services::Services;
+
+const DEFAULT_CUTOFF: usize = 10;
+const SAMPLE_CUTOFF: usize = 20;
+
+/// The URLs of the actions.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/trained_model/{id}/recommendation/", web::get().to(recommendation))
+        .route("/trained_model/{id}/sample_recommendation_raw/", web::get().to(sample_raw))
+        .route("/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", web::get().to(sample_metadata))
+        .route("/trained_model/{id}/recommend_using_profile_interaction/", web::post().to(using_profile))
+        .route("/trained_model/{id}/similar/", web::get().to(similar));
+}
+
+/// A random user with what the model makes of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RawSample {
+    user_id: String,
+    /// Items the user has interacted with.
+    user_profile: Vec<String>,
+    recommendations: Vec<Scored>,
+}
+
+/// Items somebody likes.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct ProfileRequest {
+    item_ids: Vec<String>,
+    cutoff: i32,
+}
+
+/// Items, best first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Recommendations {
+    recommendations: Vec<Scored>,
+}
+
+fn required(filters: &Filters, name: &str) -> ApiResult<String> {
+    filters.text(name).ok_or_else(|| ApiError::bad_request(format!("The parameter {name} is required.")))
+}
+
+fn cutoff(filters: &Filters) -> ApiResult<usize> {
+    let Some(text) = filters.text("cutoff") else { return Ok(DEFAULT_CUTOFF) };
+    let wrong = || ApiError::bad_request("The parameter cutoff must be a whole number of at least 1.");
+    text.trim().parse().ok().filter(|cutoff| *cutoff >= 1).ok_or_else(wrong)
+}
+
+/// The best items for a user of the training data.
+#[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
+    params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query)),
+    responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this user"),
+        (status = 409, description = "Not trained yet"), (status = 503, description = "The file is missing or damaged")))]
+pub async fn recommendation(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    filters: Filters,
+) -> ApiResult<web::Json<Vec<Scored>>> {
+    let (user, cutoff) = (required(&filters, "user_id")?, cutoff(&filters)?);
+    let model = cache.get(&services, &access.object).await?;
+    let unknown =
+        || ApiError::detail(actix_web::http::StatusCode::NOT_FOUND, format!("The model does not know the user \"{user}\"."));
+    Ok(web::Json(recommend::for_user(model, user.clone(), cutoff).await?.ok_or_else(unknown)?))
+}
+
+/// A random user, what they have, and what the model recommends them.
+#[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_raw/", tag = "trained_model",
+    operation_id = "read_trained_model_sample_recommendation_raw", params(("id" = i64, Path)),
+    responses((status = 200, body = inline(RawSample))))]
+pub async fn sample_raw(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+) -> ApiResult<web::Json<RawSample>> {
+    let model = cache.get(&services, &access.object).await?;
+    let random = uuid::Uuid::new_v4().as_u128();
+    let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
+    Ok(web::Json(RawSample { user_id: sample.user_id, user_profile: sample.profile, recommendations: sample.recommendations }))
+}
+
+/// The same beside what is known about the items. There is no item metadata yet, so no id of any is found.
+#[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", tag = "trained_model",
+    operation_id = "read_trained_model_sample_recommendation_metadata", params(("id" = i64, Path), ("metadata_id" = i64, Path)),
+    responses((status = 404, description = "No such metadata")))]
+pub async fn sample_metadata(_: Access<TrainedModel, Viewer>) -> ApiResult<web::Json<RawSample>> {
+    Err(ApiError::not_found())
+}
+
+/// The best items for somebody who likes these; items the model does not know are ignored.
+#[utoipa::path(post, path = "/trained_model/{id}/recommend_using_profile_interaction/", tag = "trained_model",
+    operation_id = "create_trained_model_recommend_using_profile_interaction", params(("id" = i64, Path)),
+    request_body = inline(ProfileRequest),
+    responses((status = 200, body = inline(Recommendations)), (status = 400, description = "A field is wrong")))]
+pub async fn using_profile(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    body: Body,
+) -> ApiResult<web::Json<Recommendations>> {
+    let mut fields = body.reader();
+    let items = fields.texts("item_ids", Missing::Required);
+    let cutoff = fields.integer("cutoff", 1..=i32::MAX, Missing::Required);
+    fields.finish()?;
+    let model = cache.get(&services, &access.object).await?;
+    let recommendations = recommend::for_items(model, items, cutoff.unsigned_abs() as usize).await?;
+    Ok(web::Json(Recommendations { recommendations }))
+}
+
+/// The items most like one.
+#[utoipa::path(get, path = "/trained_model/{id}/similar/", tag = "trained_model", operation_id = "list_trained_model_similar",
+    params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query)),
+    responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item")))]
+pub async fn similar(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    filters: Filters,
+) -> ApiResult<web::Json<Vec<Scored>>> {
+    let (item, cutoff) = (required(&filters, "item_id")?, cutoff(&filters)?);
+    let model = cache.get(&services, &access.object).await?;
+    let unknown =
+        || ApiError::detail(actix_web::http::StatusCode::NOT_FOUND, format!("The model does not know the item \"{item}\"."));
+    Ok(web::Json(recommend::like_item(model, item.clone(), cutoff).await?.ok_or_else(unknown)?))
+}

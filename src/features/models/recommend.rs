@@ -1,0 +1,98 @@
+//! What a model in memory answers, computed where it holds up no other request.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::ModelError;
+use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::ranking::{Candidates, top_k};
+
+/// An item and how well it fits; scores compare within one list only.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ScoredItem)]
+pub struct Scored {
+    pub item_id: String,
+    pub score: f32,
+}
+
+fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
+    list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ModelError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
+}
+
+/// The best items a user has not met yet; none when the model does not know the user.
+pub async fn for_user(model: Arc<Artifact>, user_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
+    blocking(move || model.recommend_user(&user_id, cutoff, true).map(scored)).await
+}
+
+/// The same for many users, in their order.
+pub async fn for_users(
+    model: Arc<Artifact>,
+    user_ids: Vec<String>,
+    cutoff: usize,
+) -> Result<Vec<Option<Vec<Scored>>>, ModelError> {
+    blocking(move || user_ids.iter().map(|user| model.recommend_user(user, cutoff, true).map(scored)).collect()).await
+}
+
+/// The best items for somebody known only by items; when none of these is known, what most users have.
+pub async fn for_items(model: Arc<Artifact>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
+    blocking(move || scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| popular(&model, cutoff)))).await
+}
+
+/// The items most like one; none when the model does not know it.
+pub async fn like_item(model: Arc<Artifact>, item_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
+    blocking(move || model.similar(&item_id, cutoff).map(scored)).await
+}
+
+/// A user with what they have and what they might like.
+#[derive(Debug)]
+pub struct Sample {
+    pub user_id: String,
+    pub profile: Vec<String>,
+    pub recommendations: Vec<Scored>,
+}
+
+/// A sample of the user that a random number picks; none when the model has no users.
+pub async fn for_sample(model: Arc<Artifact>, random: u128, cutoff: usize) -> Result<Option<Sample>, ModelError> {
+    blocking(move || {
+        let user = u32::try_from(random.checked_rem(model.users.len() as u128)?).ok()?;
+        let user_id = model.users.get(user).to_owned();
+        let profile = model.seen.row_indices(user as usize).iter().map(|item| model.items.get(*item).to_owned()).collect();
+        let recommendations = model.recommend_user(&user_id, cutoff, true).map(scored)?;
+        Some(Sample { user_id, profile, recommendations })
+    })
+    .await
+}
+
+fn popular(model: &Artifact, cutoff: usize) -> Vec<(String, f32)> {
+    let counts: Vec<f32> = model.seen.column_counts().into_iter().map(|count| count as f32).collect();
+    let best = top_k(&counts, cutoff, &Candidates::default());
+    best.into_iter().map(|(item, score)| (model.items.get(item).to_owned(), score)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::artifacts::tests::sample;
+    use super::*;
+
+    #[tokio::test]
+    async fn ids_are_exact_and_strangers_get_what_is_popular() {
+        let model = Arc::new(sample());
+        for known in ["007", "Sigur Rós", "a/b c"] {
+            assert!(for_user(model.clone(), known.to_owned(), 5).await.unwrap().is_some(), "{known}");
+        }
+        for unknown in ["7", "sigur rós", ""] {
+            assert!(for_user(model.clone(), unknown.to_owned(), 5).await.unwrap().is_none(), "{unknown}");
+        }
+        let popular = for_items(model.clone(), vec!["unheard of".to_owned()], 1).await.unwrap();
+        assert_eq!(popular, [Scored { item_id: "x".to_owned(), score: 2.0 }]);
+        assert!(like_item(model.clone(), "unheard of".to_owned(), 3).await.unwrap().is_none());
+        let picked = for_sample(model, 3, 20).await.unwrap().unwrap();
+        assert_eq!((picked.user_id.as_str(), picked.profile.len()), ("007", 2));
+    }
+}

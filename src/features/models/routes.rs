@@ -1,0 +1,284 @@
+//! `/trained_model/`.
+
+use std::collections::HashMap;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+use utoipa::{OpenApi, ToSchema};
+
+use super::cache::ModelCache;
+use super::model::{Recipe, TrainedModel};
+use super::{previews, service, store};
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::datasets::TrainingData;
+use crate::features::model_configs::ModelConfiguration;
+use crate::features::task_logs::{self, TaskLink};
+use crate::platform::db::Connection;
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    list,
+    create,
+    read,
+    replace,
+    update,
+    delete,
+    download_file,
+    unlink_file,
+    previews::recommendation,
+    previews::sample_raw,
+    previews::sample_metadata,
+    previews::using_profile,
+    previews::similar
+))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/trained_model/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/trained_model/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/trained_model/{id}/download_file/", web::get().to(download_file))
+        .route("/trained_model/{id}/unlink_file/", web::delete().to(unlink_file))
+        .configure(previews::routes);
+}
+
+/// A trained model as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrainedModel)]
+pub struct TrainedModelBody {
+    id: i64,
+    configuration: i64,
+    data_loc: i64,
+    /// Address of the file, once there is one.
+    file: Option<String>,
+    /// Version of the engine; the name is 1.x's.
+    irspack_version: Option<String>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    basename: Option<String>,
+    filesize: Option<i64>,
+    task_links: Vec<TaskLink>,
+    /// `PENDING`, `RUNNING`, `COMPLETED` or `FAILED`.
+    status: String,
+    error: Option<String>,
+    /// Of the configuration.
+    name: Option<String>,
+    recommender_class_name: String,
+    #[schema(value_type = Object)]
+    parameters: Value,
+    n_users: Option<i32>,
+    n_items: Option<i32>,
+    /// What the search that found the configuration measured; null for one written by hand.
+    #[schema(value_type = Object)]
+    metrics: Option<Value>,
+    /// What is needed to make this model again.
+    #[schema(value_type = Object)]
+    lineage: Value,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    finished_at: Option<DateTime<Utc>>,
+}
+
+/// The fields of a new model.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct TrainedModelRequest {
+    configuration: i64,
+    /// An upload of the same project.
+    data_loc: i64,
+}
+
+fn to_body(model: TrainedModel, recipe: &Recipe, metrics: Option<Value>, task_links: Vec<TaskLink>) -> TrainedModelBody {
+    TrainedModelBody {
+        file: model.storage_key.as_ref().map(|_| format!("/api/v1/trained_model/{}/download_file/", model.id)),
+        basename: model.basename(),
+        id: model.id,
+        configuration: model.configuration_id,
+        data_loc: model.data_id,
+        irspack_version: model.engine_version,
+        ins_datetime: model.ins_datetime,
+        filesize: model.filesize,
+        task_links,
+        status: model.status,
+        error: model.error,
+        name: recipe.name.clone(),
+        recommender_class_name: recipe.recommender_class_name.clone(),
+        parameters: recipe.parameters_json.clone(),
+        n_users: model.n_users,
+        n_items: model.n_items,
+        metrics,
+        lineage: model.lineage,
+        started_at: model.started_at,
+        finished_at: model.finished_at,
+    }
+}
+
+async fn to_bodies(connection: &mut Connection, models: Vec<TrainedModel>) -> ApiResult<Vec<TrainedModelBody>> {
+    let configurations: Vec<i64> = models.iter().map(|model| model.configuration_id).collect();
+    let recipes = store::recipes(connection, &configurations).await?;
+    let metrics: HashMap<Option<i64>, Option<Value>> = store::metrics(connection, &configurations).await?.into_iter().collect();
+    let groups = models.iter().map(|model| TrainedModel::group(model.id)).collect();
+    let mut links = task_logs::task_links(connection, groups).await?;
+    let bodies = models.into_iter().filter_map(|model| {
+        let recipe = recipes.iter().find(|recipe| recipe.id == model.configuration_id)?;
+        let metrics = metrics.get(&Some(model.configuration_id)).cloned().flatten();
+        let links = links.remove(&TrainedModel::group(model.id)).unwrap_or_default();
+        Some(to_body(model, recipe, metrics, links))
+    });
+    Ok(bodies.collect())
+}
+
+async fn to_one(connection: &mut Connection, model: TrainedModel) -> ApiResult<TrainedModelBody> {
+    to_bodies(connection, vec![model]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
+/// The models one may see.
+#[utoipa::path(get, path = "/trained_model/", tag = "trained_model", operation_id = "list_trained_model",
+    params(("id" = Option<i64>, Query), ("data_loc" = Option<i64>, Query), ("data_loc__project" = Option<i64>, Query),
+        ("configuration" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<TrainedModelBody>)))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<TrainedModelBody>>> {
+    let filter = store::ModelFilter {
+        id: filters.id("id")?,
+        data: filters.id("data_loc")?,
+        project: filters.id("data_loc__project")?,
+        configuration: filters.id("configuration")?,
+    };
+    let mut connection = services.db.conn().await?;
+    let (count, models) = store::list(&mut connection, &principal, filter, &page).await?;
+    Ok(web::Json(page.wrap(count, to_bodies(&mut connection, models).await?)?))
+}
+
+/// Train a configuration on an upload. The answer comes at once; training goes on in the background.
+#[utoipa::path(post, path = "/trained_model/", tag = "trained_model", operation_id = "create_trained_model",
+    request_body = inline(TrainedModelRequest),
+    responses((status = 201, body = TrainedModelBody), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let configuration = fields.id("configuration", Missing::Required);
+    let data = fields.id("data_loc", Missing::Required);
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let configuration: ModelConfiguration =
+        principal.load_referred(&mut connection, "configuration", configuration, Role::Editor).await?;
+    let data: TrainingData = principal.load_referred(&mut connection, "data_loc", data, Role::Editor).await?;
+    if configuration.project_id != data.project_id {
+        return Err(ApiError::field("configuration", "The configuration and the data must belong to the same project."));
+    }
+    // What is still being prepared may be used: training waits for it.
+    if let Some(problem) = data.problem().filter(|_| data.storage_key.is_none() || data.status != "preparing") {
+        return Err(ApiError::field("data_loc", problem));
+    }
+    let model = service::create(&mut connection, configuration.id, data.id).await?;
+    Ok(HttpResponse::Created().json(to_one(&mut connection, model).await?))
+}
+
+/// One model.
+#[utoipa::path(get, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "read_trained_model", params(("id" = i64, Path)),
+    responses((status = 200, body = TrainedModelBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TrainedModelBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, access.object).await?))
+}
+
+/// Nothing of a model can change; fields sent as they are, are accepted.
+#[utoipa::path(put, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "replace_trained_model", params(("id" = i64, Path)),
+    request_body = inline(TrainedModelRequest), responses((status = 200, body = TrainedModelBody)))]
+async fn replace(
+    access: Access<TrainedModel, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<TrainedModelBody>> {
+    save(access.object, &services, body, false).await
+}
+
+/// Nothing of a model can change; fields sent as they are, are accepted.
+#[utoipa::path(patch, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "update_trained_model", params(("id" = i64, Path)),
+    request_body = inline(TrainedModelRequest), responses((status = 200, body = TrainedModelBody)))]
+async fn update(
+    access: Access<TrainedModel, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<TrainedModelBody>> {
+    save(access.object, &services, body, true).await
+}
+
+/// A model is what came of a configuration and an upload: with others it would be another model.
+async fn save(model: TrainedModel, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<TrainedModelBody>> {
+    let mut fields = body.reader();
+    for (field, current) in [("configuration", model.configuration_id), ("data_loc", model.data_id)] {
+        if fields.id(field, Missing::keep_or_require(partial.then_some(current))) != current && fields.has(field) {
+            fields.fault(field, "A trained model keeps the configuration and data it was made from. Train another one instead.");
+        }
+    }
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, model).await?))
+}
+
+/// Delete a model with its file; its training is stopped if it still goes on.
+#[utoipa::path(delete, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "delete_trained_model", params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone")))]
+async fn delete(
+    access: Access<TrainedModel, Editor>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+) -> ApiResult<HttpResponse> {
+    service::delete(&services, &cache, access.object).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The artifact: a safetensors file.
+#[utoipa::path(get, path = "/trained_model/{id}/download_file/", tag = "trained_model", operation_id = "read_trained_model_download_file",
+    params(("id" = i64, Path)), responses((status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 404, description = "There is no file")))]
+async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let no_file = || ApiError::with_body(actix_web::http::StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
+    let (Some(key), Some(name)) = (&access.object.storage_key, access.object.basename()) else { return Err(no_file()) };
+    let path = services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
+    let file = tokio::fs::File::open(path).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => no_file(),
+        _ => ApiError::internal(&error),
+    })?;
+    let size = file.metadata().await.map_err(|error| ApiError::internal(&error))?.len();
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}")))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        // Compressing a file of numbers gains nothing and would hide its size.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .no_chunking(size)
+        .streaming(ReaderStream::new(file)))
+}
+
+/// Remove the file of a model and keep the rest.
+#[utoipa::path(delete, path = "/trained_model/{id}/unlink_file/", tag = "trained_model", operation_id = "delete_trained_model_unlink_file",
+    params(("id" = i64, Path)), responses((status = 200, body = TrainedModelBody)))]
+async fn unlink_file(
+    access: Access<TrainedModel, Editor>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+) -> ApiResult<web::Json<TrainedModelBody>> {
+    let model = service::unlink(&services, &cache, access.object).await?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, model).await?))
+}

@@ -1,0 +1,61 @@
+//! Decisions about models: how one comes to be and how it goes.
+
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::artifacts;
+use super::cache::ModelCache;
+use super::jobs::TrainModel;
+use super::model::{Status, TrainedModel};
+use super::store;
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::queue::{self, EnqueueOptions};
+use crate::platform::services::Services;
+
+/// Stores a model to be trained and hands its training to the queue, both or neither.
+pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
+    connection
+        .transaction(async move |connection| {
+            let model = store::insert(connection, configuration_id, data_id).await?;
+            let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), ..EnqueueOptions::default() };
+            queue::enqueue(connection, &TrainModel { trained_model_id: model.id }, options).await?;
+            store::announce(connection, model.id, Status::Pending).await?;
+            Ok(model)
+        })
+        .await
+}
+
+/// Deletes a model with its file; a training that is under way is stopped.
+pub async fn delete(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<()> {
+    let mut connection = services.db.conn().await?;
+    let id = model.id;
+    connection
+        .transaction(async move |connection| -> QueryResult<()> {
+            queue::cancel_group(connection, &TrainedModel::group(id)).await?;
+            store::delete(connection, id).await
+        })
+        .await?;
+    drop(connection);
+    cache.forget(id);
+    remove_file(services, model.storage_key).await
+}
+
+/// Removes the file of a model and keeps the row.
+pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<TrainedModel> {
+    if !model.is(Status::Completed) && !model.is(Status::Failed) {
+        return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));
+    }
+    let mut connection = services.db.conn().await?;
+    let bare = store::unlink(&mut connection, model.id).await?;
+    drop(connection);
+    cache.forget(model.id);
+    remove_file(services, model.storage_key).await?;
+    Ok(bare)
+}
+
+async fn remove_file(services: &Services, key: Option<String>) -> ApiResult<()> {
+    let Some(key) = key else { return Ok(()) };
+    let blobs = services.blobs.clone();
+    let removed = tokio::task::spawn_blocking(move || artifacts::remove(&blobs, &key)).await;
+    removed.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))
+}

@@ -1,0 +1,173 @@
+//! SQL of trained models.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
+
+use super::model::{Outcome, Recipe, Status, TrainedModel};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{model_configurations, projects, trained_models, trials, tuning_jobs};
+
+impl Guarded for TrainedModel {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64, i64)> = trained_models::table
+            .inner_join(model_configurations::table.inner_join(projects::table))
+            .filter(trained_models::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id, projects::id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(model, organisation_id, project_id)| (model, Ownership { organisation_id, project_id: Some(project_id) })))
+    }
+}
+
+/// Which models a list shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ModelFilter {
+    pub id: Option<i64>,
+    pub data: Option<i64>,
+    pub project: Option<i64>,
+    pub configuration: Option<i64>,
+}
+
+/// One page of the models a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: ModelFilter,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<TrainedModel>)> {
+    let query = || {
+        let mut query = trained_models::table.inner_join(model_configurations::table.inner_join(projects::table)).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), filter.project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = filter.id {
+            query = query.filter(trained_models::id.eq(id));
+        }
+        if let Some(data) = filter.data {
+            query = query.filter(trained_models::data_id.eq(data));
+        }
+        if let Some(configuration) = filter.configuration {
+            query = query.filter(trained_models::configuration_id.eq(configuration));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((trained_models::ins_datetime.desc(), trained_models::id.desc()))
+        .select(TrainedModel::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {
+    trained_models::table.find(id).select(TrainedModel::as_select()).first(connection).await.optional()
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
+    diesel::insert_into(trained_models::table)
+        .values((trained_models::configuration_id.eq(configuration_id), trained_models::data_id.eq(data_id)))
+        .returning(TrainedModel::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// The configurations of these ids.
+pub async fn recipes(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Recipe>> {
+    model_configurations::table.filter(model_configurations::id.eq_any(ids)).select(Recipe::as_select()).load(connection).await
+}
+
+/// What the best trial of the search that found a configuration measured, by configuration.
+pub async fn metrics(
+    connection: &mut AsyncPgConnection,
+    configurations: &[i64],
+) -> QueryResult<Vec<(Option<i64>, Option<Value>)>> {
+    trials::table
+        .inner_join(tuning_jobs::table)
+        .filter(
+            tuning_jobs::best_config_id
+                .eq_any(configurations)
+                .and(trials::state.eq("completed"))
+                .and(trials::score.is_not_null()),
+        )
+        .distinct_on(tuning_jobs::best_config_id)
+        .order((tuning_jobs::best_config_id, trials::score.desc(), trials::number))
+        .select((tuning_jobs::best_config_id, trials::metrics))
+        .load(connection)
+        .await
+}
+
+/// Notes that training has begun; false when the model has gone or has ended already.
+pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<bool> {
+    let live = [Status::Pending.wire(), Status::Running.wire()];
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(live)))
+        .set((trained_models::status.eq(Status::Running.wire()), trained_models::started_at.eq(at)))
+        .execute(connection)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Notes the result of training; false when the model has been deleted meanwhile.
+pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Outcome, at: DateTime<Utc>) -> QueryResult<bool> {
+    let rows = diesel::update(trained_models::table.find(id))
+        .set((
+            outcome,
+            trained_models::status.eq(Status::Completed.wire()),
+            trained_models::error.eq(None::<String>),
+            trained_models::finished_at.eq(at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Notes why training ended without a model; false when it had ended already.
+pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at: DateTime<Utc>) -> QueryResult<bool> {
+    let over = [Status::Completed.wire(), Status::Failed.wire()];
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.ne_all(over)))
+        .set((
+            trained_models::status.eq(Status::Failed.wire()),
+            trained_models::error.eq(reason),
+            trained_models::finished_at.eq(at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Forgets the file of a model.
+pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainedModel> {
+    diesel::update(trained_models::table.find(id))
+        .set((
+            trained_models::storage_key.eq(None::<String>),
+            trained_models::signature.eq(None::<String>),
+            trained_models::filesize.eq(None::<i64>),
+        ))
+        .returning(TrainedModel::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(trained_models::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// Tells whoever watches how a model stands; heard once the transaction is committed.
+pub async fn announce(connection: &mut AsyncPgConnection, id: i64, status: Status) -> QueryResult<()> {
+    let payload = json!({ "kind": "model", "trained_model_id": id, "status": status.wire() }).to_string();
+    diesel::sql_query("SELECT pg_notify('recotem_live', $1)")
+        .bind::<diesel::sql_types::Text, _>(payload)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

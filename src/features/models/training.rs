@@ -1,0 +1,141 @@
+//! Fitting a configuration to an upload and packing the result: everything of a training that needs no database.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::ml::algorithms::{self, TrainShape};
+use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::context::Context;
+use crate::ml::error::MlResult;
+use crate::ml::interactions::InteractionLog;
+
+/// Seed of whatever in an algorithm is random and has no seed parameter.
+pub const SEED: u64 = 42;
+
+/// Version of the engine, stored with each model.
+pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What to fit, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub model_id: i64,
+    pub data_id: i64,
+    pub data_sha256: Option<String>,
+    pub algorithm: String,
+    pub parameters: Map<String, Value>,
+}
+
+/// A fitted model as the bytes of its file, and its figures.
+#[derive(Debug)]
+pub struct Packed {
+    pub bytes: Vec<u8>,
+    pub n_users: usize,
+    pub n_items: usize,
+    /// Distinct pairs of user and item.
+    pub n_interactions: usize,
+    pub lineage: Value,
+}
+
+/// Fits and packs. The same plan and data give the same bytes. Refuses before it starts when memory would not suffice.
+pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
+    let info = algorithms::find(&plan.algorithm)?;
+    let seen = log.to_csr();
+    let shape = TrainShape::of(&seen);
+    let estimate = info.estimate_memory_bytes(&plan.parameters, shape)?;
+    context.require_memory(&format!("training {}", info.name), estimate)?;
+    let model = algorithms::fit(info.name, &plan.parameters, &seen, context)?;
+    context.check()?;
+    let lineage = json!({
+        "data_id": plan.data_id,
+        "data_sha256": plan.data_sha256,
+        "n_rows": log.n_rows(),
+        "n_interactions": shape.nnz,
+        "n_users": shape.n_users,
+        "n_items": shape.n_items,
+        "algorithm": info.name,
+        "parameters": plan.parameters,
+        "seed": context.seed,
+        "engine_version": ENGINE_VERSION,
+        "memory_estimate_bytes": estimate,
+    });
+    let artifact = Artifact {
+        algorithm: info.name.to_owned(),
+        parameters: plan.parameters.clone(),
+        users: log.users.clone(),
+        items: log.items.clone(),
+        seen,
+        model,
+        metadata: metadata(plan),
+    };
+    Ok(Packed { bytes: artifact.to_bytes(), n_users: shape.n_users, n_items: shape.n_items, n_interactions: shape.nnz, lineage })
+}
+
+fn metadata(plan: &Plan) -> BTreeMap<String, String> {
+    let mut metadata = BTreeMap::from([
+        ("trained_model_id".to_owned(), plan.model_id.to_string()),
+        ("data_id".to_owned(), plan.data_id.to_string()),
+        ("engine_version".to_owned(), ENGINE_VERSION.to_owned()),
+    ]);
+    if let Some(sha256) = &plan.data_sha256 {
+        metadata.insert("data_sha256".to_owned(), sha256.clone());
+    }
+    metadata
+}
+
+/// What fits into memory now, so that a training that does not is refused in words rather than killed.
+pub fn context(threads: usize, interrupt: Arc<dyn Fn() -> Option<crate::ml::context::Interrupt> + Send + Sync>) -> Context {
+    let context = Context::new(SEED, threads).with_interrupt(interrupt);
+    match available_memory() {
+        Some(bytes) => context.with_memory_budget(bytes),
+        None => context,
+    }
+}
+
+/// Bytes the machine could still give, where it says so.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::error::MlError;
+    use crate::ml::interactions::InteractionLogBuilder;
+
+    fn plan(parameters: Value) -> Plan {
+        let parameters = parameters.as_object().cloned().unwrap_or_default();
+        Plan { model_id: 3, data_id: 4, data_sha256: Some("ab".into()), algorithm: "TopPop".into(), parameters }
+    }
+
+    fn log() -> InteractionLog {
+        let mut builder = InteractionLogBuilder::new(false);
+        for (user, item) in [("007", "a/b c"), ("007", "a/b c"), ("8", "Sigur Rós")] {
+            builder.push(user, item, None);
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn the_same_plan_gives_the_same_file_with_its_lineage() {
+        let first = fit(&plan(json!({})), &log(), &Context::new(SEED, 1)).unwrap();
+        let second = fit(&plan(json!({})), &log(), &Context::new(SEED, 2)).unwrap();
+        assert_eq!(first.bytes, second.bytes);
+        assert_eq!(first.lineage["n_rows"], 3);
+        assert_eq!((first.n_interactions, first.n_users, first.n_items), (2, 2, 2));
+        assert_eq!(first.lineage["algorithm"], "TopPopRecommender");
+        let opened = Artifact::from_bytes(&first.bytes).unwrap();
+        assert_eq!(opened.metadata["data_sha256"], "ab");
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_refused_in_words() {
+        let unknown = fit(&plan(json!({ "depth": 1 })), &log(), &Context::new(SEED, 1)).unwrap_err();
+        assert!(matches!(unknown, MlError::UnknownParameter { .. }));
+        let empty = InteractionLogBuilder::new(false).finish();
+        assert!(matches!(fit(&plan(json!({})), &empty, &Context::new(SEED, 1)), Err(MlError::EmptyInput(_))));
+    }
+}
