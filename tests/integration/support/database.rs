@@ -90,6 +90,7 @@ fn url_of(url: &str, name: &str) -> String {
 
 /// A process that ends runs no destructors of statics. So a shell waits for our end on a pipe that
 /// only we hold, and then removes the folder (the server itself stops with us).
+#[expect(clippy::zombie_processes, reason = "it outlives us")]
 fn remove_at_exit(folder: &std::path::Path) {
     let mut shell = std::process::Command::new("sh")
         .args(["-c", "cat >/dev/null; sleep 2; rm -rf \"$1\"", "sh"])
