@@ -91,7 +91,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   }
 
   function trainModel(config, data, metrics = null) {
-    const model = insert('models', { configuration: config.id, data_loc: data, basename: null, filesize: null, irspack_version: '0.1.0', status: 'RUNNING', error: null, name: config.name, recommender_class_name: config.recommender_class_name, parameters: config.parameters_json, n_users: 943, n_items: 1203, metrics })
+    const model = insert('models', { configuration: config.id, data_loc: data, basename: null, filesize: null, irspack_version: '0.1.0', status: 'RUNNING', error: null, name: config.name, recommender_class_name: config.recommender_class_name, parameters: config.parameters_json, n_users: 943, n_items: 1203, metrics, lineage: { seed: 42, n_interactions: 36282, data_sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' } })
     setTimeout(() => Object.assign(model, { status: 'COMPLETED', filesize: 1_843_200, basename: `model-${model.id}.safetensors` }), 1500)
     return model
   }
@@ -139,7 +139,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const table = TABLES[resource]
     const row = table && id ? db[table].find((r) => r.id === Number(id)) : undefined
     const inProject = (project) => db.data.filter((d) => d.project === project).map((d) => d.id)
-    if (resource === 'algorithms') return [200, ALGORITHMS.map(([name, short, description, parameters, early_stopping, default_in_tuning]) => ({ name, short, description, parameters: parameters.map((p) => ({ name: p, type: 'float', default: null })), early_stopping, default_in_tuning }))]
+    if (resource === 'algorithms') return [200, ALGORITHMS.map(([name, short, description, parameters, early_stopping, default_in_tuning]) => ({ name, short, description, parameters: parameters.map((p) => ({ name: p, type: 'float', default: null, search: {} })), early_stopping, default_in_tuning }))]
     if (resource === 'project_summary') {
       const project = Number(id)
       return [200, { n_data: inProject(project).length, n_complete_jobs: db.jobs.filter((j) => j.status === 'COMPLETED' && inProject(project).includes(j.data)).length, n_models: db.models.filter((m) => inProject(project).includes(m.data_loc)).length, ins_datetime: now() }]

@@ -202,6 +202,8 @@ export interface TrainedModel {
   n_users?: number | null
   n_items?: number | null
   metrics?: Record<string, number> | null
+  /** What is needed to make this model again. */
+  lineage?: Record<string, unknown> | null
 }
 
 export interface ScoredItem {
@@ -221,6 +223,8 @@ export interface AlgorithmParameter {
   name: string
   type: string
   default: unknown
+  /** How it is searched; null when it is left at its default. */
+  search?: unknown
 }
 
 export interface Algorithm {

@@ -199,6 +199,14 @@ export const en = {
     deleteText: 'Search {id} and its trials will be gone for good.',
     deleted: 'Search {id} deleted',
   },
+  /** By short name; an algorithm that is not here speaks for itself, in the server's words. */
+  algorithms: {
+    IALS: 'Learns hidden tastes of users and items from all interactions at once. A good first choice on most data.',
+    CosineKNN: 'Recommends items that were met by the same people as those a user knows already. Quick, and easy to explain.',
+    RP3beta: 'Walks at random between users and items and holds popular items back. Often strong on the long tail.',
+    DenseSLIM: 'Learns a weight for every pair of items in one exact step. Strong; its memory grows with the square of the items.',
+    TopPop: 'The same best-sellers for everyone: the line every other algorithm has to beat.',
+  },
   wizard: {
     title: 'New search',
     lead: 'Sensible choices are made already. Change what you know better.',
@@ -212,7 +220,7 @@ export const en = {
     selected: '{n} chosen',
     chooseOne: 'Choose at least one algorithm.',
     earlyStopping: 'stops early when it no longer improves',
-    parameters: 'No parameters | {n} parameter | {n} parameters',
+    parameters: 'Nothing to tune | {n} parameter tuned | {n} parameters tuned',
     usual: 'Usual choice',
     splitLead: 'How should a part of the data be hidden for the test?',
     RG: 'At random',
@@ -339,6 +347,9 @@ export const en = {
     version: 'Made with',
     trainedAt: 'Created',
     metrics: 'Measured',
+    seed: 'Seed',
+    checksum: 'Checksum of the data',
+    interactions: 'Interactions',
     none: 'trained directly',
     training: 'The model is being trained',
     trainingText: 'This page follows by itself; recommendations can be tried as soon as it is ready.',
