@@ -2,6 +2,8 @@
 
 mod accounts;
 mod api_keys;
+mod configs;
+mod datasets;
 mod isolation;
 mod projects;
 mod tuning;

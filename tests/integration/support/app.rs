@@ -68,10 +68,11 @@ impl TestApp {
         let listening = roles::listen(&services, &stop).expect("a free port");
         let base = format!("http://{}", listening.address);
         tokio::spawn(listening.run(stop.clone()));
+        let app = Self { services, base, database, stop, _folder: folder };
         if worker {
-            tokio::spawn(roles::work(services.clone(), stop.clone()));
+            app.work();
         }
-        Self { services, base, database, stop, _folder: folder }
+        app
     }
 
     /// Runs SQL as it is.
@@ -101,6 +102,40 @@ impl TestApp {
         let answer = caller.post("auth/login/", json!({ "username": name, "password": PASSWORD })).await;
         let token = answer.body["access"].as_str().expect("a token").to_owned();
         Caller { credential: Credential::Token(token), ..caller }
+    }
+
+    /// One number out of the database.
+    pub async fn count(&self, sql: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            count: i64,
+        }
+        let mut connection = self.services.db.conn().await.expect("a connection");
+        let row: Row = diesel_async::RunQueryDsl::get_result(diesel::sql_query(sql), &mut connection).await.expect(sql);
+        row.count
+    }
+
+    /// The keys of all files that are kept at present.
+    pub fn files(&self) -> Vec<String> {
+        let root = self.services.settings.data_dir.join("files");
+        let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path.strip_prefix(&root).expect("below it").to_string_lossy().into_owned());
+                }
+            }
+        }
+        files
+    }
+
+    /// Starts a worker in this process.
+    pub fn work(&self) {
+        tokio::spawn(roles::work(self.services.clone(), self.stop.clone()));
     }
 
     /// Gives one user a role in the personal organisation of another.
@@ -151,6 +186,13 @@ impl Answer {
         self.body["id"].as_i64().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.body))
     }
 
+    /// The first message about a field of a refused body.
+    #[track_caller]
+    pub fn fault(&self, field: &str) -> &str {
+        assert_eq!(self.status.as_u16(), 400, "{}", self.body);
+        self.body[field][0].as_str().unwrap_or_else(|| panic!("nothing about {field}: {}", self.body))
+    }
+
     /// Fails the test unless the status is this one.
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
@@ -170,6 +212,10 @@ impl Caller {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
     }
 
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
@@ -194,7 +240,12 @@ impl Caller {
     pub async fn upload(&self, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
         let part = multipart::Part::bytes(bytes.into()).file_name(name.to_owned());
         let form = multipart::Form::new().part("file", part).text("project", project.to_string());
-        self.answer(self.request(Method::POST, "training_data/").multipart(form)).await
+        self.send_form(Method::POST, "training_data/", form).await
+    }
+
+    /// Sends a multipart body.
+    pub async fn send_form(&self, method: Method, path: &str, form: multipart::Form) -> Answer {
+        self.answer(self.request(method, path).multipart(form)).await
     }
 
     /// Asks again and again until `done`; fails after a minute.
