@@ -6,9 +6,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::ml::algorithms::Recommender;
+use crate::ml::algorithms::{Factors, Recommender};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
+use crate::ml::linalg;
 use crate::ml::metrics::{Discounts, ListCounts, Metric, UserMetrics, surprise_of_items};
 use crate::ml::ranking::{TopK, mask};
 use crate::ml::sparse::Csr;
@@ -19,6 +20,9 @@ const RESAMPLES: usize = 1000;
 const LIST_RESAMPLES: usize = 200;
 /// Scores of one block should stay in the cache that ranking then reads them from.
 const BLOCK_SCORES: usize = 1 << 19;
+/// Users and items of a tile of scores, for models that are factors: half a megabyte.
+const TILE_USERS: usize = 128;
+const TILE_ITEMS: usize = 1024;
 
 /// The quality of a model on a split.
 #[derive(Debug, Clone)]
@@ -77,7 +81,19 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
 #[derive(Default)]
 struct Buffers {
     scores: Vec<f32>,
-    selector: Option<TopK>,
+    rows: Vec<f32>,
+    selectors: Vec<TopK>,
+}
+
+impl Buffers {
+    fn resize(&mut self, n_scores: usize, n_selectors: usize, cutoff: usize) {
+        if self.scores.len() < n_scores {
+            self.scores.resize(n_scores, 0.0);
+        }
+        while self.selectors.len() < n_selectors {
+            self.selectors.push(TopK::new(cutoff));
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -91,26 +107,56 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn block_len(&self) -> usize {
+        if self.model.factors().is_some() {
+            return TILE_USERS;
+        }
         (BLOCK_SCORES / self.model.n_items().max(1)).clamp(16, 256)
     }
 
     fn block(&self, users: &[u32], buffers: &mut Buffers) -> MlResult<Vec<(UserMetrics, Vec<u32>)>> {
         self.ctx.check()?;
-        let n_items = self.model.n_items();
-        buffers.scores.resize(users.len() * n_items, 0.0);
-        self.model.score_users(users, self.train, &mut buffers.scores)?;
-        let selector = buffers.selector.get_or_insert_with(|| TopK::new(self.cutoff));
-        let rows = users.iter().zip(buffers.scores.chunks_exact_mut(n_items));
-        Ok(rows.map(|(&user, scores)| self.user(user as usize, scores, selector)).collect())
+        match self.model.factors() {
+            Some(factors) => self.rank_in_tiles(users, factors, buffers),
+            None => self.rank_whole_rows(users, buffers)?,
+        }
+        Ok(users.iter().zip(&mut buffers.selectors).map(|(&user, selector)| self.user(user as usize, selector)).collect())
     }
 
-    fn user(&self, user: usize, scores: &mut [f32], selector: &mut TopK) -> (UserMetrics, Vec<u32>) {
-        mask(scores, self.train.row_indices(user));
-        selector.select(scores);
-        let list = selector.best().to_vec();
-        let held_out = self.held_out.row_indices(user);
-        let cutoff = self.cutoff.min(scores.len());
-        (UserMetrics::of(&list, held_out, cutoff, &self.discounts), list)
+    fn rank_whole_rows(&self, users: &[u32], buffers: &mut Buffers) -> MlResult<()> {
+        let n_items = self.model.n_items();
+        buffers.resize(users.len() * n_items, users.len(), self.cutoff);
+        let scores = &mut buffers.scores[..users.len() * n_items];
+        self.model.score_users(users, self.train, scores)?;
+        for ((&user, scores), selector) in users.iter().zip(scores.chunks_exact_mut(n_items)).zip(&mut buffers.selectors) {
+            mask(scores, self.train.row_indices(user as usize));
+            selector.feed(0, scores);
+        }
+        Ok(())
+    }
+
+    fn rank_in_tiles(&self, users: &[u32], factors: Factors<'_>, buffers: &mut Buffers) {
+        let width = factors.width;
+        buffers.resize(users.len() * TILE_ITEMS, users.len(), self.cutoff);
+        buffers.rows.clear();
+        users.iter().for_each(|&user| buffers.rows.extend_from_slice(&factors.users[user as usize * width..][..width]));
+        for (tile, items) in factors.items.chunks(TILE_ITEMS * width).enumerate() {
+            let (first, n) = (tile * TILE_ITEMS, items.len() / width);
+            let scores = &mut buffers.scores[..users.len() * n];
+            linalg::times_transposed(&buffers.rows, items, width, scores);
+            for ((&user, scores), selector) in users.iter().zip(scores.chunks_exact_mut(n)).zip(&mut buffers.selectors) {
+                let seen = self.train.row_indices(user as usize);
+                let from = seen.partition_point(|&item| (item as usize) < first);
+                let here = seen[from..].iter().take_while(|&&item| (item as usize) < first + n);
+                here.for_each(|&item| scores[item as usize - first] = f32::NEG_INFINITY);
+                selector.feed(first, scores);
+            }
+        }
+    }
+
+    fn user(&self, user: usize, selector: &mut TopK) -> (UserMetrics, Vec<u32>) {
+        let list: Vec<u32> = selector.finish().into_iter().map(|(item, _)| item).collect();
+        let cutoff = self.cutoff.min(self.model.n_items());
+        (UserMetrics::of(&list, self.held_out.row_indices(user), cutoff, &self.discounts), list)
     }
 }
 

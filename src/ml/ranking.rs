@@ -30,8 +30,8 @@ pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32,
     mask(&mut masked, candidates.deny);
     mask(&mut masked, candidates.seen);
     let mut selector = TopK::new(k);
-    selector.select(&masked);
-    selector.best().iter().map(|&item| (item, masked[item as usize])).collect()
+    selector.feed(0, &masked);
+    selector.finish()
 }
 
 /// Takes items out of the running.
@@ -46,13 +46,14 @@ pub fn mask(scores: &mut [f32], items: &[u32]) {
 /// How many scores are compared with the threshold at once; most chunks hold nothing better.
 const CHUNK: usize = 32;
 
-/// Selects the best k of many rows, keeping its buffers from row to row.
-#[derive(Debug)]
+/// Selects the best k of a row that arrives in parts, keeping its buffers from row to row.
+#[derive(Debug, Clone)]
 pub struct TopK {
     k: usize,
     /// Candidates so far, up to `2 k + CHUNK`; cut back to k when full.
     held: Vec<(f32, u32)>,
-    best: Vec<u32>,
+    /// The score that a newcomer must exceed.
+    threshold: f32,
 }
 
 /// Better first: higher score, then smaller number.
@@ -63,60 +64,49 @@ fn better_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
 impl TopK {
     /// A selector of the best `k`.
     pub fn new(k: usize) -> Self {
-        TopK { k, held: Vec::new(), best: Vec::new() }
+        TopK { k, held: Vec::new(), threshold: f32::NEG_INFINITY }
     }
 
-    /// Selects from one row. NaN and negative infinity are left out.
-    pub fn select(&mut self, scores: &[f32]) {
-        self.held.clear();
-        self.best.clear();
+    /// Looks at the scores of the items from number `first` on. Parts must come in rising order.
+    /// NaN and negative infinity are left out.
+    pub fn feed(&mut self, first: usize, scores: &[f32]) {
         if self.k == 0 {
             return;
         }
-        let limit = self.k.saturating_mul(2).saturating_add(CHUNK);
+        let limit = self.k.saturating_mul(2);
         // Scanning in order of number, a later item with the threshold's score can never displace
         // one that is held, so "strictly greater" keeps the tie rule.
-        let mut threshold = f32::NEG_INFINITY;
         for (c, chunk) in scores.chunks(CHUNK).enumerate() {
-            if !any_above(chunk, threshold) {
+            if !any_above(chunk, self.threshold) {
                 continue;
             }
             for (i, &score) in chunk.iter().enumerate() {
-                if score > threshold {
+                if score > self.threshold {
                     // `+ 0.0` turns a negative zero into zero, so that the two tie.
-                    self.held.push((score + 0.0, (c * CHUNK + i) as u32));
+                    self.held.push((score + 0.0, (first + c * CHUNK + i) as u32));
                 }
             }
-            if self.held.len() + CHUNK > limit {
-                threshold = self.shrink();
+            if self.held.len() > limit {
+                self.shrink();
             }
         }
+    }
+
+    /// Cuts back to the best k.
+    fn shrink(&mut self) {
+        let (_, kth, _) = self.held.select_nth_unstable_by(self.k - 1, better_first);
+        self.threshold = kth.0;
+        self.held.truncate(self.k);
+    }
+
+    /// The best items of the row with their scores, best first; then the selector is ready for another row.
+    pub fn finish(&mut self) -> Vec<(u32, f32)> {
         if self.held.len() > self.k {
             self.shrink();
         }
         self.held.sort_unstable_by(better_first);
-        self.best.extend(self.held.iter().map(|&(_, item)| item));
-    }
-
-    /// Cuts back to the best k; gives the score that a newcomer must exceed.
-    fn shrink(&mut self) -> f32 {
-        if self.held.len() < self.k {
-            return f32::NEG_INFINITY;
-        }
-        let (_, kth, _) = self.held.select_nth_unstable_by(self.k - 1, better_first);
-        let threshold = kth.0;
-        self.held.truncate(self.k);
-        threshold
-    }
-
-    /// The items selected, best first.
-    pub fn best(&self) -> &[u32] {
-        &self.best
-    }
-
-    /// The items selected with their scores, best first.
-    pub fn scored(&self) -> &[(f32, u32)] {
-        &self.held
+        self.threshold = f32::NEG_INFINITY;
+        self.held.drain(..).map(|(score, item)| (item, score)).collect()
     }
 }
 
@@ -141,13 +131,12 @@ mod tests {
 
     #[test]
     fn many_ties_keep_the_smallest_numbers() {
-        let scores = vec![0.0f32; 1000];
+        let first: Vec<(u32, f32)> = (0..20).map(|item| (item, 0.0)).collect();
         let mut selector = TopK::new(20);
-        selector.select(&scores);
-        assert_eq!(selector.best(), (0..20).collect::<Vec<u32>>());
-        let mut mixed: Vec<f32> = vec![-0.0; 500];
-        mixed.extend([0.0; 500]);
-        selector.select(&mixed);
-        assert_eq!(selector.best(), (0..20).collect::<Vec<u32>>());
+        selector.feed(0, &[0.0; 1000]);
+        assert_eq!(selector.finish(), first);
+        selector.feed(0, &[-0.0; 500]);
+        selector.feed(500, &[0.0; 500]);
+        assert_eq!(selector.finish(), first);
     }
 }

@@ -39,11 +39,29 @@ pub trait Recommender: Send + Sync {
     /// Scores all items by likeness to one; the value of the item itself means nothing.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()>;
 
+    /// The factors whose products are the scores of known users, for models that are nothing else.
+    ///
+    /// Ranking can then go through the items in tiles that stay in the cache.
+    fn factors(&self) -> Option<Factors<'_>> {
+        None
+    }
+
     /// Adds what the model learnt to a container, from which its algorithm can read it back.
     fn save(&self, out: &mut TensorWriter);
 
     /// Bytes held on the heap, roughly.
     fn heap_bytes(&self) -> u64;
+}
+
+/// Two matrices by rows, `width` long, whose products are scores.
+#[derive(Debug, Clone, Copy)]
+pub struct Factors<'a> {
+    /// A row for each user.
+    pub users: &'a [f32],
+    /// A row for each item.
+    pub items: &'a [f32],
+    /// Length of a row.
+    pub width: usize,
 }
 
 /// What to do after an epoch.

@@ -1,6 +1,6 @@
 //! The fitted factors: scoring, folding in, storing.
 
-use super::super::{Model, Recommender, check_block, check_items};
+use super::super::{Factors, Model, Recommender, check_block, check_items};
 use super::not_finite;
 use super::settings::Settings;
 use super::solver::{HalfStep, Scratch, gram};
@@ -90,6 +90,10 @@ impl Recommender for Ials {
             *score /= own * length(row);
         }
         Ok(())
+    }
+
+    fn factors(&self) -> Option<Factors<'_>> {
+        Some(Factors { users: &self.users, items: &self.items, width: self.k_padded() })
     }
 
     fn save(&self, out: &mut TensorWriter) {
