@@ -4,5 +4,6 @@
 mod db;
 mod embedded_postgres;
 mod http;
+mod processes;
 mod queue;
 mod support;

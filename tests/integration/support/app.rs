@@ -98,10 +98,7 @@ impl TestApp {
     async fn add_user(&self, name: &str, staff: bool) -> Caller {
         accounts::create_superuser(&self.services, name, "", PASSWORD.to_owned()).await.expect("a user");
         self.execute(&format!("UPDATE users SET is_superuser = {staff}, is_staff = {staff} WHERE username = '{name}'")).await;
-        let caller = self.anonymous();
-        let answer = caller.post("auth/login/", json!({ "username": name, "password": PASSWORD })).await;
-        let token = answer.body["access"].as_str().expect("a token").to_owned();
-        Caller { credential: Credential::Token(token), ..caller }
+        Caller::log_in(&self.base, name, PASSWORD).await
     }
 
     /// One number out of the database.
@@ -201,6 +198,14 @@ impl Answer {
 }
 
 impl Caller {
+    /// Somebody logged in to a server at an address such as `http://127.0.0.1:8000`.
+    pub async fn log_in(base: &str, name: &str, password: &str) -> Self {
+        let caller = Self { http: http(), base: base.to_owned(), credential: Credential::None };
+        let answer = caller.post("auth/login/", json!({ "username": name, "password": password })).await.expect(200);
+        let token = answer.body["access"].as_str().expect("a token").to_owned();
+        Self { credential: Credential::Token(token), ..caller }
+    }
+
     /// The same address, with an API key instead.
     pub fn with_key(&self, key: &str) -> Self {
         Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
@@ -248,16 +253,16 @@ impl Caller {
         self.answer(self.request(method, path).multipart(form)).await
     }
 
-    /// Asks again and again until `done`; fails after a minute.
+    /// Asks again and again until `done`; fails after three minutes, which is long even unoptimised.
     pub async fn wait_for(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..600 {
+        for _ in 0..1_800 {
             let answer = self.get(path).await;
             if done(&answer.body) {
                 return answer.body;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{path} did not come to it within a minute: {}", self.get(path).await.body);
+        panic!("{path} did not come to it in time: {}", self.get(path).await.body);
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
