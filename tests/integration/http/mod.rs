@@ -2,6 +2,9 @@
 
 mod accounts;
 mod api_keys;
+mod inference;
 mod isolation;
+mod models;
 mod projects;
+mod trained;
 mod tuning;
