@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio_util::io::ReaderStream;
 use utoipa::{OpenApi, ToSchema};
 
 use super::cache::ModelCache;
@@ -18,7 +16,7 @@ use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -255,19 +253,11 @@ async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data
     let no_file = || ApiError::with_body(actix_web::http::StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
     let (Some(key), Some(name)) = (&access.object.storage_key, access.object.basename()) else { return Err(no_file()) };
     let path = services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
-    let file = tokio::fs::File::open(path).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => no_file(),
-        _ => ApiError::internal(&error),
-    })?;
-    let size = file.metadata().await.map_err(|error| ApiError::internal(&error))?.len();
-    Ok(HttpResponse::Ok()
-        .content_type("application/octet-stream")
-        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}")))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        // Compressing a file of numbers gains nothing and would hide its size.
-        .insert_header((header::CONTENT_ENCODING, "identity"))
-        .no_chunking(size)
-        .streaming(ReaderStream::new(file)))
+    // The shape of this answer is known to clients; `attachment` would give another.
+    if !tokio::fs::try_exists(&path).await.unwrap_or(false) {
+        return Err(no_file());
+    }
+    attachment(&path, &name).await
 }
 
 /// Remove the file of a model and keep the rest.
