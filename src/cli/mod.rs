@@ -3,12 +3,18 @@
 mod create_api_key;
 mod create_superuser;
 mod demo;
+mod evaluate;
 mod infer;
 mod migrate;
+mod offline;
 mod openapi;
+mod recommend;
 mod scheduler;
 mod serve;
 mod server_options;
+mod similar;
+mod train;
+mod tune;
 mod wait_db;
 mod worker;
 
@@ -49,6 +55,16 @@ enum Command {
     CreateApiKey(create_api_key::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
+    /// Fit on one file and judge on another; no server needed
+    Evaluate(evaluate::Args),
+    /// Search over algorithms and parameters; no server needed
+    Tune(tune::Args),
+    /// Fit on a file and write the model; no server needed
+    Train(train::Args),
+    /// The best items for a user of a model file
+    Recommend(recommend::Args),
+    /// The items most like one in a model file
+    Similar(similar::Args),
 }
 
 /// Runs the program.
@@ -64,6 +80,11 @@ pub fn run() -> ExitCode {
         Command::CreateSuperuser(args) => create_superuser::run(args),
         Command::CreateApiKey(args) => create_api_key::run(args),
         Command::Openapi(args) => openapi::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Tune(args) => tune::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Recommend(args) => recommend::run(args),
+        Command::Similar(args) => similar::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

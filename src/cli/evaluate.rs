@@ -1,0 +1,143 @@
+//! `recotem evaluate`: fit on one file, judge on another.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use serde_json::{Map, Value, json};
+
+use super::offline::{self, Columns, Stopwatch};
+use crate::ml::algorithms::{self, Recommender};
+use crate::ml::context::Context;
+use crate::ml::evaluate::{Evaluation, evaluate};
+use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::sparse::Csr;
+
+/// Length of the lists printed on request.
+const LIST_LENGTH: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Interactions to learn from: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
+    #[arg(long, value_name = "FILE")]
+    train: PathBuf,
+    /// Interactions to judge by
+    #[arg(long, value_name = "FILE")]
+    test: PathBuf,
+    #[command(flatten)]
+    columns: Columns,
+    /// Class name or short form, for example IALSRecommender or IALS
+    #[arg(long, value_name = "NAME")]
+    algorithm: String,
+    /// Parameters as a JSON object; what is not given has its default
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
+    params: Map<String, Value>,
+    /// Length of the lists that are judged
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    cutoff: u32,
+    /// Threads; one for each core by default
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Seed of whatever is random and has no parameter of its own
+    #[arg(long, default_value_t = offline::SEED)]
+    seed: u64,
+    /// Users whose ten best items are to be listed
+    #[arg(long, value_name = "USER,USER", value_delimiter = ',')]
+    lists: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The two files over the same users and items.
+struct Data {
+    log: InteractionLog,
+    train: Csr,
+    test: Csr,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let info = algorithms::find(&args.algorithm)?;
+    info.check(&args.params)?;
+    let context = Context::new(args.seed, offline::threads(args.threads));
+    let clock = Stopwatch::start();
+    let data = read(&args)?;
+    let read_seconds = clock.seconds();
+    let clock = Stopwatch::start();
+    let model = algorithms::fit(info.name, &args.params, &data.train, &context)?;
+    let fit_seconds = clock.seconds();
+    let clock = Stopwatch::start();
+    let evaluation = evaluate(&*model, &data.train, &data.test, args.cutoff as usize, &context)?;
+    let evaluate_seconds = clock.seconds();
+    let mut report = json!({
+        "algorithm": info.name,
+        "parameters": args.params,
+        "cutoff": args.cutoff,
+        "n_users": data.log.n_users(),
+        "n_items": data.log.n_items(),
+        "train_nnz": data.train.nnz(),
+        "test_nnz": data.test.nnz(),
+        "read_seconds": read_seconds,
+        "fit_seconds": fit_seconds,
+        "evaluate_seconds": evaluate_seconds,
+        "peak_rss_bytes": offline::peak_rss_bytes(),
+        "metrics": metrics(&evaluation),
+    });
+    if !args.lists.is_empty() {
+        report["lists"] = Value::Object(lists(&args.lists, &data, &*model)?);
+    }
+    if args.json { offline::print_json(&report) } else { print(&report, &evaluation) }
+}
+
+fn read(args: &Args) -> anyhow::Result<Data> {
+    let mut builder = InteractionLogBuilder::new(false);
+    offline::read_into(&mut builder, &args.train, &args.columns, None)?;
+    let n_train = builder.n_rows();
+    offline::read_into(&mut builder, &args.test, &args.columns, None)?;
+    let log = builder.finish();
+    let matrix = |rows: std::ops::Range<usize>| {
+        Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])
+    };
+    let (train, test) = (matrix(0..n_train)?, matrix(n_train..log.n_rows())?);
+    Ok(Data { log, train, test })
+}
+
+pub fn metrics(evaluation: &Evaluation) -> Map<String, Value> {
+    evaluation.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), json!(value))).collect()
+}
+
+fn lists(users: &[String], data: &Data, model: &dyn Recommender) -> anyhow::Result<Map<String, Value>> {
+    let mut lists = Map::new();
+    for id in users {
+        let Some(user) = data.log.users.find(id) else { bail!("there is no user {id:?} in either file") };
+        let mut scores = vec![0.0; data.log.n_items()];
+        model.score_users(&[user], &data.train, &mut scores)?;
+        let seen = data.train.row_indices(user as usize);
+        let best = top_k(&scores, LIST_LENGTH, &Candidates { seen, ..Candidates::default() });
+        lists.insert(id.clone(), best.iter().map(|(item, score)| json!([data.log.items.get(*item), score])).collect());
+    }
+    Ok(lists)
+}
+
+fn print(report: &Value, evaluation: &Evaluation) -> anyhow::Result<()> {
+    println!("{} {}", report["algorithm"].as_str().unwrap_or_default(), report["parameters"]);
+    println!(
+        "{} users, {} items, {} interactions to learn from, {} to judge by",
+        report["n_users"], report["n_items"], report["train_nnz"], report["test_nnz"]
+    );
+    let seconds = |name: &str| report[name].as_f64().unwrap_or_default();
+    println!(
+        "read {:.2} s, fit {:.2} s, judged {:.2} s\n",
+        seconds("read_seconds"),
+        seconds("fit_seconds"),
+        seconds("evaluate_seconds")
+    );
+    for (metric, value) in &evaluation.metrics {
+        let (low, high) = evaluation.interval(*metric);
+        println!("{:<17} {value:>12.6}   95 % {low:.6} to {high:.6}", format!("{metric}@{}", evaluation.cutoff));
+    }
+    for (user, list) in report["lists"].as_object().into_iter().flatten() {
+        println!("\n{user}: {list}");
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What a search found, best first.
+
+use serde_json::{Value, json};
+
+use super::search::Finished;
+use crate::ml::metrics::Metric;
+use crate::ml::splits::SplitConfig;
+use crate::ml::tuning::TrialState;
+
+/// Trials shown to people; JSON has all of them.
+const SHOWN: usize = 15;
+
+pub struct Report {
+    pub metric: Metric,
+    pub cutoff: u32,
+    pub split: SplitConfig,
+    pub n_users: usize,
+    pub n_items: usize,
+    pub n_interactions: usize,
+    pub n_judged_users: usize,
+    pub read_seconds: f64,
+    pub seconds: f64,
+    pub baseline: Finished,
+    pub trials: Vec<Finished>,
+}
+
+impl Report {
+    /// Complete trials, best first; equal scores by number.
+    fn ranked(&self) -> Vec<&Finished> {
+        let mut ranked: Vec<&Finished> = self.trials.iter().filter(|trial| trial.outcome.score.is_some()).collect();
+        ranked.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.number.cmp(&b.number)));
+        ranked
+    }
+
+    pub fn to_json(&self) -> Value {
+        let ranked = self.ranked();
+        let board: Vec<Value> = ranked
+            .iter()
+            .enumerate()
+            .map(|(place, trial)| {
+                let mut entry = entry(trial);
+                entry["rank"] = json!(place + 1);
+                entry
+            })
+            .collect();
+        let others: Vec<Value> = self.trials.iter().filter(|trial| trial.outcome.score.is_none()).map(entry).collect();
+        json!({
+            "metric": self.metric.as_str(),
+            "cutoff": self.cutoff,
+            "split": self.split,
+            "n_users": self.n_users,
+            "n_items": self.n_items,
+            "n_interactions": self.n_interactions,
+            "n_judged_users": self.n_judged_users,
+            "read_seconds": self.read_seconds,
+            "seconds": self.seconds,
+            "n_trials": self.trials.len(),
+            "best": board.first(),
+            "baseline": entry(&self.baseline),
+            "leaderboard": board,
+            "unfinished": others,
+        })
+    }
+
+    pub fn print(&self) -> anyhow::Result<()> {
+        println!(
+            "{} users, {} items, {} interactions, judged on {} users; {} trials in {:.1} s\n",
+            self.n_users,
+            self.n_items,
+            self.n_interactions,
+            self.n_judged_users,
+            self.trials.len(),
+            self.seconds
+        );
+        println!(
+            "{:>4}  {:<10} {:<21} {:>7}  algorithm and parameters",
+            "rank",
+            format!("{}@{}", self.metric, self.cutoff),
+            "95 % interval",
+            "s"
+        );
+        let ranked = self.ranked();
+        for (place, trial) in ranked.iter().take(SHOWN).enumerate() {
+            print_row(&(place + 1).to_string(), trial);
+        }
+        if ranked.len() > SHOWN {
+            println!("      … and {} more", ranked.len() - SHOWN);
+        }
+        print_row("base", &self.baseline);
+        for trial in self.trials.iter().filter(|trial| trial.outcome.score.is_none()) {
+            let note = trial.outcome.note.as_deref().unwrap_or_default();
+            println!("   –  {}: {} (trial {}: {note})", state(trial.outcome.state), trial.algorithm, trial.number);
+        }
+        Ok(())
+    }
+}
+
+fn score(trial: &Finished) -> f64 {
+    trial.outcome.score.unwrap_or(f64::NEG_INFINITY)
+}
+
+fn state(state: TrialState) -> &'static str {
+    match state {
+        TrialState::Running => "running",
+        TrialState::Complete => "complete",
+        TrialState::Pruned => "pruned",
+        TrialState::Failed => "failed",
+    }
+}
+
+fn entry(trial: &Finished) -> Value {
+    let outcome = &trial.outcome;
+    let metrics: serde_json::Map<String, Value> =
+        outcome.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), json!(value))).collect();
+    json!({
+        "number": trial.number,
+        "algorithm": trial.algorithm,
+        "parameters": outcome.params,
+        "state": state(outcome.state),
+        "score": outcome.score,
+        "interval": outcome.interval.map(|(low, high)| [low, high]),
+        "metrics": metrics,
+        "seconds": trial.seconds,
+        "note": outcome.note,
+    })
+}
+
+fn print_row(place: &str, trial: &Finished) {
+    let interval = trial.outcome.interval.map(|(low, high)| format!("{low:.5} to {high:.5}")).unwrap_or_default();
+    let params = Value::Object(trial.outcome.params.clone());
+    let shown = trial.outcome.score.map_or("–".to_owned(), |score| format!("{score:.5}"));
+    println!("{place:>4}  {shown:<10} {interval:<21} {:>7.2}  {} {params}", trial.seconds, trial.algorithm);
+}

@@ -1,0 +1,167 @@
+//! `recotem tune`: search over algorithms and parameters, in memory.
+
+mod leaderboard;
+mod search;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::offline::{self, Columns, Stopwatch, TimeColumn};
+use crate::ml::algorithms;
+use crate::ml::metrics::Metric;
+use crate::ml::splits::{SplitConfig, SplitScheme, split};
+use crate::ml::trials;
+use crate::ml::tuning::{Sampler, Suggestion};
+use search::{Limits, Search};
+
+/// Recommending what is popular: never searched unless asked for, always on the board.
+const BASELINE: &str = "TopPopRecommender";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Interactions: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
+    #[arg(value_name = "INTERACTIONS")]
+    interactions: PathBuf,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    time: TimeColumn,
+    /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user
+    #[arg(long, value_name = "RG|TG|TU", default_value = "RG", value_parser = parse_scheme)]
+    split: SplitScheme,
+    /// Share of interactions that is held out
+    #[arg(long, default_value_t = 0.1)]
+    heldout_ratio: f64,
+    /// Share of users that are judged by
+    #[arg(long, default_value_t = 1.0)]
+    test_user_ratio: f64,
+    /// Algorithms to search; all of them by default
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    algorithms: Vec<String>,
+    /// How parameters are chosen
+    #[arg(long, value_name = "tpe|random", default_value = "tpe", value_parser = parse_sampler)]
+    sampler: Sampler,
+    /// Trials
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    n_trials: u32,
+    /// Metric to improve
+    #[arg(long, default_value = "ndcg")]
+    metric: Metric,
+    /// Length of the lists that are judged
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    cutoff: u32,
+    /// Seconds after which no trial begins and running ones are stopped
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    /// Seconds a single trial may take
+    #[arg(long, value_name = "SECONDS")]
+    trial_timeout: Option<f64>,
+    /// Memory for all workers together; a trial that does not fit is passed over. What the machine has by default
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
+    memory_budget_mb: Option<u64>,
+    /// Seed of split and search; with one worker the same seed gives the same search
+    #[arg(long, default_value_t = offline::SEED)]
+    seed: u64,
+    /// Trials that run at once; they share the threads
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    workers: u32,
+    /// Threads of all workers together; one for each core by default
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_scheme(text: &str) -> Result<SplitScheme, String> {
+    match text {
+        "RG" => Ok(SplitScheme::RG),
+        "TG" => Ok(SplitScheme::TG),
+        "TU" => Ok(SplitScheme::TU),
+        _ => Err("expected RG, TG or TU".to_owned()),
+    }
+}
+
+fn parse_sampler(text: &str) -> Result<Sampler, String> {
+    match text {
+        "tpe" => Ok(Sampler::Tpe),
+        "random" => Ok(Sampler::Random),
+        _ => Err("expected tpe or random".to_owned()),
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let config = SplitConfig {
+        scheme: args.split,
+        heldout_ratio: args.heldout_ratio,
+        test_user_ratio: args.test_user_ratio,
+        random_seed: args.seed,
+        ..SplitConfig::default()
+    };
+    config.validate(args.time.time_column.is_some())?;
+    if !args.metric.higher_is_better() {
+        bail!("{} is better when it is smaller, so it cannot be searched for; choose another metric", args.metric);
+    }
+    let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?;
+    let clock = Stopwatch::start();
+    let log = offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref())?;
+    let read_seconds = clock.seconds();
+    let split = split(&log, &config)?;
+    let search = Search::new(&split, study, limits(&args), progress(&args));
+    let baseline = search.run_one(&Suggestion { algorithm: BASELINE.to_owned(), params: serde_json::Map::new() })?;
+    search.run()?;
+    let report = leaderboard::Report {
+        metric: args.metric,
+        cutoff: args.cutoff,
+        split: config,
+        n_users: log.n_users(),
+        n_items: log.n_items(),
+        n_interactions: split.train.nnz() + split.held_out.nnz(),
+        n_judged_users: split.test_users.len(),
+        read_seconds,
+        seconds: clock.seconds(),
+        baseline,
+        trials: search.into_trials(),
+    };
+    if args.json { offline::print_json(&report.to_json()) } else { report.print() }
+}
+
+fn algorithm_names(asked: &[String]) -> anyhow::Result<Vec<&'static str>> {
+    if asked.is_empty() {
+        return Ok(algorithms::registry().iter().map(|info| info.name).filter(|name| *name != BASELINE).collect());
+    }
+    let mut names: Vec<&'static str> = Vec::new();
+    for name in asked {
+        let info = algorithms::find(name.trim())?;
+        if !names.contains(&info.name) {
+            names.push(info.name);
+        }
+    }
+    Ok(names)
+}
+
+fn limits(args: &Args) -> Limits {
+    let workers = args.workers.min(args.n_trials);
+    let budget = args.memory_budget_mb.map(|mb| mb << 20).or_else(offline::available_memory);
+    Limits {
+        metric: args.metric,
+        cutoff: args.cutoff as usize,
+        n_trials: args.n_trials,
+        timeout: args.timeout,
+        trial_timeout: args.trial_timeout,
+        memory_per_worker: budget.map(|bytes| bytes / u64::from(workers)),
+        seed: args.seed,
+        workers,
+        threads_per_worker: (offline::threads(args.threads) / workers as usize).max(1),
+    }
+}
+
+/// A bar on standard error, which indicatif hides when that is no terminal.
+fn progress(args: &Args) -> ProgressBar {
+    let bar = ProgressBar::new(u64::from(args.n_trials));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {elapsed}, {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}

@@ -1,0 +1,149 @@
+//! Running the trials of a study with several workers in one process.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use indicatif::ProgressBar;
+
+use super::super::offline::Stopwatch;
+use crate::ml::context::{Context, Interrupt};
+use crate::ml::error::MlResult;
+use crate::ml::metrics::Metric;
+use crate::ml::splits::Split;
+use crate::ml::trials::{TrialOutcome, run_trial};
+use crate::ml::tuning::{Study, Suggestion, TrialRecord, TrialState};
+
+/// What a search may use, and what it is for.
+pub struct Limits {
+    pub metric: Metric,
+    pub cutoff: usize,
+    pub n_trials: u32,
+    pub timeout: Option<f64>,
+    pub trial_timeout: Option<f64>,
+    pub memory_per_worker: Option<u64>,
+    pub seed: u64,
+    pub workers: u32,
+    pub threads_per_worker: usize,
+}
+
+/// A trial that has ended.
+pub struct Finished {
+    pub number: u32,
+    pub algorithm: String,
+    pub outcome: TrialOutcome,
+    pub seconds: f64,
+}
+
+#[derive(Default)]
+struct Progress {
+    next: u32,
+    history: Vec<TrialRecord>,
+    finished: Vec<Finished>,
+}
+
+/// A study and everything its workers share.
+pub struct Search<'a> {
+    split: &'a Split,
+    study: Study,
+    limits: Limits,
+    bar: ProgressBar,
+    clock: Arc<Stopwatch>,
+    progress: Mutex<Progress>,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(split: &'a Split, study: Study, limits: Limits, bar: ProgressBar) -> Self {
+        Search { split, study, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
+    }
+
+    /// Runs all trials, or as many as the time allows.
+    pub fn run(&self) -> MlResult<()> {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.limits.workers).map(|_| scope.spawn(|| self.work())).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Runs one trial outside of the study.
+    pub fn run_one(&self, suggestion: &Suggestion) -> MlResult<Finished> {
+        let clock = Stopwatch::start();
+        let Limits { metric, cutoff, .. } = self.limits;
+        let outcome = run_trial(suggestion, self.split, metric, cutoff, &self.context(), &mut |_, _| false)?;
+        Ok(Finished { number: 0, algorithm: suggestion.algorithm.clone(), outcome, seconds: clock.seconds() })
+    }
+
+    /// The trials, in the order of their numbers.
+    pub fn into_trials(self) -> Vec<Finished> {
+        let mut finished = self.progress.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).finished;
+        finished.sort_by_key(|trial| trial.number);
+        finished
+    }
+
+    fn work(&self) -> MlResult<()> {
+        while let Some((number, suggestion)) = self.claim()? {
+            let clock = Stopwatch::start();
+            let mut give_up = |step, score| {
+                let mut progress = self.lock();
+                let prune = self.study.should_prune(&progress.history, &suggestion.algorithm, step, score);
+                progress.history[number as usize].intermediate.push((step, score));
+                prune
+            };
+            let Limits { metric, cutoff, .. } = self.limits;
+            let outcome = run_trial(&suggestion, self.split, metric, cutoff, &self.context(), &mut give_up)?;
+            self.record(Finished { number, algorithm: suggestion.algorithm, outcome, seconds: clock.seconds() });
+        }
+        Ok(())
+    }
+
+    fn claim(&self) -> MlResult<Option<(u32, Suggestion)>> {
+        let mut progress = self.lock();
+        let out_of_time = self.limits.timeout.is_some_and(|limit| self.clock.seconds() >= limit);
+        if progress.next >= self.limits.n_trials || out_of_time {
+            return Ok(None);
+        }
+        let number = progress.next;
+        progress.next += 1;
+        let suggestion = self.study.ask(&progress.history, number)?;
+        progress.history.push(TrialRecord {
+            number,
+            algorithm: suggestion.algorithm.clone(),
+            params: suggestion.params.clone(),
+            state: TrialState::Running,
+            score: None,
+            intermediate: Vec::new(),
+        });
+        Ok(Some((number, suggestion)))
+    }
+
+    fn record(&self, trial: Finished) {
+        let mut progress = self.lock();
+        let record = &mut progress.history[trial.number as usize];
+        record.state = trial.outcome.state;
+        record.score = trial.outcome.score;
+        progress.finished.push(trial);
+        let scores = progress.finished.iter().filter_map(|trial| trial.outcome.score);
+        let best = scores.fold(f64::NEG_INFINITY, f64::max);
+        self.bar.set_message(format!("best {}@{} {best:.4}", self.limits.metric, self.limits.cutoff));
+        self.bar.inc(1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Surroundings of a trial that begins now.
+    fn context(&self) -> Context {
+        let (search, trial) = (Arc::clone(&self.clock), Stopwatch::start());
+        let (timeout, trial_timeout) = (self.limits.timeout, self.limits.trial_timeout);
+        let over = move || {
+            let late = timeout.is_some_and(|limit| search.seconds() >= limit);
+            (late || trial_timeout.is_some_and(|limit| trial.seconds() >= limit)).then_some(Interrupt::TimeOut)
+        };
+        let context = Context::new(self.limits.seed, self.limits.threads_per_worker).with_interrupt(Arc::new(over));
+        match self.limits.memory_per_worker {
+            Some(bytes) => context.with_memory_budget(bytes),
+            None => context,
+        }
+    }
+}
