@@ -6,7 +6,6 @@ import type {
   Algorithm,
   ApiKey,
   DataPreview,
-  EvaluationConfig,
   ModelConfiguration,
   Project,
   ProjectSummary,
@@ -108,14 +107,6 @@ export const useSplit = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['split', toValue(id)]),
     queryFn: ({ signal }) => get<SplitConfig>(path('split_config', num(id)), {}, signal),
-    enabled: known(id),
-    staleTime: 60_000,
-  })
-
-export const useEvaluation = (id: Id) =>
-  useQuery({
-    queryKey: computed(() => ['evaluation', toValue(id)]),
-    queryFn: ({ signal }) => get<EvaluationConfig>(path('evaluation_config', num(id)), {}, signal),
     enabled: known(id),
     staleTime: 60_000,
   })

@@ -1,10 +1,7 @@
 import type { Trial, TuningJob } from '@/api/types'
 
 /** Trials that have come to an end, however they ended. */
-export function trialsDone(job: TuningJob): number {
-  const counted = (job.n_completed ?? 0) + (job.n_pruned ?? 0) + (job.n_failed ?? 0)
-  return job.n_completed === undefined && job.status === 'COMPLETED' ? job.n_trials : counted
-}
+export const trialsDone = (job: TuningJob) => job.n_completed + job.n_pruned + job.n_failed
 
 export type ScoredTrial = Trial & { score: number }
 
