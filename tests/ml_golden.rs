@@ -83,12 +83,8 @@ enum Tolerance {
 
 fn run(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> Evaluation {
     let ctx = Context::new(1, 2);
-    let start = std::time::Instant::now();
     let model = fit(algorithm, params, &set.train, &ctx).unwrap();
-    let fitted = start.elapsed();
-    let evaluation = evaluate(&*model, &set.train, &set.test, 20, &ctx).unwrap();
-    println!("    fit {fitted:.2?}, evaluate {:.2?}", start.elapsed() - fitted);
-    evaluation
+    evaluate(&*model, &set.train, &set.test, 20, &ctx).unwrap()
 }
 
 /// The mean over seeds where the algorithm draws random numbers.

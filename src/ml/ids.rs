@@ -55,7 +55,7 @@ impl Ids {
         if self.len() >= u32::MAX as usize {
             return Err(MlError::BadInput("more than 4,294,967,294 distinct ids".into()));
         }
-        if self.len() > 0 && self.get(self.len() as u32 - 1) >= id {
+        if !self.is_empty() && self.get(self.len() as u32 - 1) >= id {
             return Err(MlError::BadInput(format!("id {id:?} is not in strict byte order")));
         }
         self.text.push_str(id);

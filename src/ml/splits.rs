@@ -219,10 +219,11 @@ fn after_one_moment(pairs: &Pairs, tested: &[bool], cfg: &SplitConfig) -> Vec<Fa
     // Pairs at the moment itself stay on the training side: together they cannot be told apart.
     let moment = if n_later >= sorted.len() { i64::MIN } else { sorted[sorted.len() - 1 - n_later] };
     let mut fate = vec![Fate::Train; pairs.matrix.nnz()];
-    for user in 0..pairs.matrix.n_rows {
-        for at in pairs.matrix.indptr[user]..pairs.matrix.indptr[user + 1] {
-            if pairs.times[at] > moment {
-                fate[at] = if tested[user] { Fate::HeldOut } else { Fate::Dropped };
+    for (user, is_tested) in tested.iter().enumerate() {
+        let row = pairs.matrix.indptr[user]..pairs.matrix.indptr[user + 1];
+        for (fate, time) in fate[row.clone()].iter_mut().zip(&pairs.times[row]) {
+            if *time > moment {
+                *fate = if *is_tested { Fate::HeldOut } else { Fate::Dropped };
             }
         }
     }

@@ -138,7 +138,7 @@ fn with_early_stopping(
     let mut looks: Vec<(u32, f64)> = Vec::new();
     let mut pruned = false;
     let mut look = |epoch: u32, model: &dyn Recommender| -> MlResult<Control> {
-        if epoch % EPOCHS_PER_CHECK != 0 && epoch != MOST_EPOCHS {
+        if !epoch.is_multiple_of(EPOCHS_PER_CHECK) && epoch != MOST_EPOCHS {
             return Ok(Control::Continue);
         }
         let evaluation = evaluate(model, &split.train, &split.held_out, cutoff, context)?;

@@ -27,11 +27,12 @@ impl Job for RunSearch {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        search::run(&self, &context).await.or_else(|error| match error {
-            search::Stop::HandedBack => Err(JobError::Cancelled),
-            search::Stop::Failed(TuningError::Database(error)) => Err(JobError::Retry { reason: error.to_string() }),
-            search::Stop::Failed(TuningError::Connection(error)) => Err(JobError::Retry { reason: error.to_string() }),
-            search::Stop::Failed(error) => Err(JobError::Fail { reason: error.to_string() }),
+        search::run(&self, &context).await.map_err(|stop| match stop {
+            search::Stop::HandedBack => JobError::Cancelled,
+            search::Stop::Failed(error @ (TuningError::Database(_) | TuningError::Connection(_))) => {
+                JobError::Retry { reason: error.to_string() }
+            }
+            search::Stop::Failed(error) => JobError::Fail { reason: error.to_string() },
         })
     }
 

@@ -187,16 +187,7 @@ impl Search<'_> {
             note: outcome.note,
             finished_at: self.now(),
         };
-        let text = service::trial_line(
-            trial.number,
-            &trial.algorithm,
-            &result.parameters,
-            state,
-            self.metric.as_str(),
-            self.cutoff,
-            result.score,
-            result.note.as_deref(),
-        );
+        let text = service::trial_line(trial, &result, self.metric.as_str(), self.cutoff);
         let (id, queue_job, trial_id) = (self.job.id, self.context.job_id, trial.id);
         let best = (state == "completed").then_some(result.score).flatten();
         let mut connection = self.services.db.conn().await?;

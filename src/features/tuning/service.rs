@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::TuningError;
 use super::jobs::RunSearch;
-use super::model::{NewTuningJob, Trial, TrialCounts, TuningJob};
+use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
 use super::store;
 use crate::features::model_configs;
 use crate::features::models;
@@ -151,22 +151,13 @@ pub async fn snapshot(connection: &mut AsyncPgConnection, id: i64) -> Result<Opt
 }
 
 /// The line of the log for a finished trial, as 1.x's clients parse it.
-pub fn trial_line(
-    number: i32,
-    algorithm: &str,
-    parameters: &Value,
-    state: &str,
-    metric: &str,
-    cutoff: i32,
-    score: Option<f64>,
-    note: Option<&str>,
-) -> String {
-    let state = if state == "completed" { "COMPLETE".to_owned() } else { state.to_uppercase() };
-    let mut text = format!("Trial {number} with {algorithm} / {parameters}: {state}.");
-    if let Some(score) = score {
+pub fn trial_line(trial: &Trial, result: &TrialResult, metric: &str, cutoff: i32) -> String {
+    let state = if result.state == "completed" { "COMPLETE".to_owned() } else { result.state.to_uppercase() };
+    let mut text = format!("Trial {} with {} / {}: {state}.", trial.number, trial.algorithm, result.parameters);
+    if let Some(score) = result.score {
         text.push_str(&format!("\n{metric}@{cutoff}={score}"));
     }
-    if let Some(note) = note {
+    if let Some(note) = &result.note {
         text.push_str(&format!("\n{note}"));
     }
     text

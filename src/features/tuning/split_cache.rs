@@ -14,7 +14,9 @@ use crate::platform::services::Services;
 type Key = String;
 
 /// Weak: the memory is free again when the last task that uses it ends.
-static LAST: LazyLock<Mutex<Vec<(Key, Weak<Split>)>>> = LazyLock::new(Mutex::default);
+static LAST: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+type Known = Vec<(Key, Weak<Split>)>;
 
 /// The split of an upload. Tasks that ask at once wait for the first one's answer.
 pub async fn split_of(services: &Services, data: &TrainingData, config: &SplitConfig) -> Result<Arc<Split>, TuningError> {

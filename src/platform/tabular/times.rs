@@ -25,8 +25,8 @@ fn parse_unix(text: &[u8]) -> Option<i64> {
 pub fn unix_integer(value: i64) -> Option<i64> {
     match value.unsigned_abs() {
         0..100_000_000_000 => value.checked_mul(MICROS),
-        ..100_000_000_000_000 => value.checked_mul(1_000),
-        ..100_000_000_000_000_000 => Some(value),
+        100_000_000_000..100_000_000_000_000 => value.checked_mul(1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(value),
         _ => Some(value.div_euclid(1_000)),
     }
 }
