@@ -1,5 +1,6 @@
 //! EASE^R (Steck 2019, "Embarrassingly shallow autoencoders for sparse data"): the best linear item model
-//! without a diagonal, in closed form. Called DenseSLIM after irspack.
+//! without a diagonal, in closed form. Called DenseSLIM after irspack. And EDLAE (Steck 2020, "Autoencoders that
+//! don't overfit towards the identity"): the same with a penalty for dropout, which grows with popularity.
 
 use rayon::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::ml::linalg;
 use crate::ml::search_space::Domain;
 use crate::ml::sparse::Csr;
 
-pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
+pub(super) const DENSE_SLIM: AlgorithmInfo = AlgorithmInfo {
     name: "DenseSLIMRecommender",
     short: "DenseSLIM",
     summary: "EASE: linear item model in closed form; strong, memory grows with items squared",
@@ -22,13 +23,30 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     load: DenseSimilarity::load,
 };
 
+pub(super) const EDLAE: AlgorithmInfo = AlgorithmInfo {
+    name: "EDLAERecommender",
+    short: "EDLAE",
+    summary: "EASE with dropout: often the best of the linear models; memory grows with items squared",
+    early_stopping: false,
+    parameters: || {
+        let dropout = ParameterSpec::float("dropout_p", 0.0, 0.999, 0.1).searched(Domain::float(0.0, 0.99));
+        vec![reg_parameter(), dropout]
+    },
+    estimate,
+    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+        let (reg, p) = (params.float("reg")? as f32, params.float("dropout_p")? as f32);
+        fit_linear(train, ctx, |diagonal| p / (1.0 - p) * diagonal + reg)
+    },
+    load: DenseSimilarity::load,
+};
+
 /// The regularisation of both dense linear models.
-pub(super) fn reg_parameter() -> ParameterSpec {
+fn reg_parameter() -> ParameterSpec {
     ParameterSpec::float("reg", 1e-6, 1e12, 1.0).searched(Domain::log_float(1.0, 1e4))
 }
 
 /// Peak memory of a dense linear model.
-pub(super) fn estimate(_: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
+fn estimate(_: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(linalg::inversion_bytes(shape.n_items) + shape.nnz as u64 * 8)
 }
 
@@ -38,7 +56,7 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -
 }
 
 /// Fits with a penalty that may depend on the item's entry of the Gram matrix.
-pub(super) fn fit_linear(train: &Csr, ctx: &Context, penalty: impl Fn(f32) -> f32 + Sync) -> MlResult<Model> {
+fn fit_linear(train: &Csr, ctx: &Context, penalty: impl Fn(f32) -> f32 + Sync) -> MlResult<Model> {
     let n = train.n_cols;
     let mut weights = gram(train, ctx)?;
     for item in 0..n {

@@ -1,13 +1,15 @@
 //! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
 
+mod asymmetric_cosine_knn;
 mod cosine_knn;
 mod dense_slim;
 mod feature_weighting;
 mod ials;
 mod item_similarity;
+mod jaccard_knn;
 mod neighbours;
 mod params;
-mod rp3beta;
+mod random_walks;
 mod top_pop;
 
 pub use params::{ParameterKind, ParameterSpec, Params};
@@ -152,7 +154,18 @@ impl AlgorithmInfo {
     }
 }
 
-static REGISTRY: &[AlgorithmInfo] = &[top_pop::INFO, cosine_knn::INFO, rp3beta::INFO, dense_slim::INFO, ials::INFO];
+static REGISTRY: &[AlgorithmInfo] = &[
+    top_pop::INFO,
+    cosine_knn::INFO,
+    asymmetric_cosine_knn::INFO,
+    jaccard_knn::JACCARD,
+    jaccard_knn::TVERSKY,
+    random_walks::P3ALPHA,
+    random_walks::RP3BETA,
+    dense_slim::DENSE_SLIM,
+    dense_slim::EDLAE,
+    ials::INFO,
+];
 
 /// All algorithms.
 pub fn registry() -> &'static [AlgorithmInfo] {

@@ -11,7 +11,7 @@ use crate::ml::error::MlResult;
 use crate::ml::search_space::Domain;
 use crate::ml::sparse::Csr;
 
-pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
+pub(super) const RP3BETA: AlgorithmInfo = AlgorithmInfo {
     name: "RP3betaRecommender",
     short: "RP3beta",
     summary: "random walks over users and items, popular items held back",
@@ -26,8 +26,19 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     load: SparseSimilarity::load,
 };
 
+pub(super) const P3ALPHA: AlgorithmInfo = AlgorithmInfo {
+    name: "P3alphaRecommender",
+    short: "P3alpha",
+    summary: "random walks over users and items",
+    early_stopping: false,
+    parameters: || walk_parameters(10),
+    estimate: estimate_walk,
+    fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, 0.0, train, ctx),
+    load: SparseSimilarity::load,
+};
+
 /// The parameters of both walks; `least` is where the search of `top_k` begins.
-pub(super) fn walk_parameters(least: i64) -> Vec<ParameterSpec> {
+fn walk_parameters(least: i64) -> Vec<ParameterSpec> {
     vec![
         ParameterSpec::optional_int("top_k", 1, i64::from(u32::MAX)).searched(Domain::int(least, 1000)),
         ParameterSpec::float("alpha", 0.0, 100.0, 1.0),
@@ -37,7 +48,7 @@ pub(super) fn walk_parameters(least: i64) -> Vec<ParameterSpec> {
 }
 
 /// Peak memory of a walk.
-pub(super) fn estimate_walk(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
+fn estimate_walk(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let top_k = params.optional_size("top_k")?.unwrap_or(shape.n_items);
     // Once more for the transposed result.
     let kept = (shape.n_items * top_k.min(shape.n_items)) as u64 * 8;
@@ -45,7 +56,7 @@ pub(super) fn estimate_walk(params: &Params<'_>, shape: TrainShape) -> MlResult<
 }
 
 /// Fits a walk whose ends are divided by their popularity to the power of `beta`.
-pub(super) fn fit_walk(params: &Params<'_>, beta: f64, train: &Csr, ctx: &Context) -> MlResult<Model> {
+fn fit_walk(params: &Params<'_>, beta: f64, train: &Csr, ctx: &Context) -> MlResult<Model> {
     let alpha = params.float("alpha")?;
     let top_k = params.optional_size("top_k")?.unwrap_or(train.n_cols);
     let by_item = train.transpose();
