@@ -20,6 +20,9 @@ pub enum DataError {
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[from] TabularError),
+    /// A small file that fills the memory when it is unpacked.
+    #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
+    Inflated { ratio: u64 },
     /// The file is in order but gives no interaction.
     #[error("{0}")]
     NothingKept(String),
@@ -62,7 +65,9 @@ impl From<DataError> for ApiError {
         let message = error.to_string();
         match error {
             DataError::Unreadable(TabularError::Io(cause)) => Self::unavailable(&cause),
-            DataError::BadName(_) | DataError::Unreadable(_) | DataError::NothingKept(_) => Self::field("file", message),
+            DataError::BadName(_) | DataError::Unreadable(_) | DataError::Inflated { .. } | DataError::NothingKept(_) => {
+                Self::field("file", message)
+            }
             DataError::UploadTooLarge { .. } => Self::with_body(StatusCode::PAYLOAD_TOO_LARGE, json!({ "file": [message] })),
             DataError::NotUsable(_) | DataError::Damaged(_) => Self::conflict(message),
             DataError::InUse(users) => {

@@ -23,6 +23,9 @@ const EXPANDED_WITHOUT_QUESTION: u64 = 256 << 20;
 /// No honest table shrinks to less than a two-hundredth: what does is made to fill memory.
 const LARGEST_RATIO: u64 = 200;
 
+/// Memory a row takes in the prepared form.
+const BYTES_PER_ROW: u64 = 16;
+
 /// What an upload was made into.
 #[derive(Debug)]
 pub struct Prepared {
@@ -55,10 +58,32 @@ pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(
     }
 }
 
-/// Reads the whole file.
-pub fn prepare(path: &Path, name: &str, options: &ReadOptions) -> Result<Prepared, DataError> {
+/// Where the limit comes from the size of the file rather than from the settings, raising the limit is no help.
+fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64) -> DataError {
+    match error {
+        TabularError::TooLarge { .. } if options.max_expanded_bytes < largest_expanded => {
+            DataError::Inflated { ratio: LARGEST_RATIO }
+        }
+        other => other.into(),
+    }
+}
+
+/// Reads the whole file. `largest_expanded` is the limit of the settings.
+pub fn prepare(path: &Path, name: &str, options: &ReadOptions, largest_expanded: u64) -> Result<Prepared, DataError> {
     let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
-    let read = tabular::read_interactions(path, name, options, &mut |row| builder.push(row.user, row.item, row.time))?;
+    let most_rows = options.max_expanded_bytes / BYTES_PER_ROW;
+    let mut rows = 0;
+    // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
+    let read = tabular::read_interactions(path, name, options, &mut |row| {
+        rows += 1;
+        if rows <= most_rows {
+            builder.push(row.user, row.item, row.time);
+        }
+    });
+    let read = read.map_err(|error| blame_ratio(error, options, largest_expanded))?;
+    if rows > most_rows {
+        return Err(blame_ratio(TabularError::TooLarge { limit: options.max_expanded_bytes }, options, largest_expanded));
+    }
     if read.rows_kept == 0 {
         return Err(DataError::NothingKept(nothing_kept(&read)));
     }
@@ -110,4 +135,25 @@ fn rejected_csv(rows: &[Rejected]) -> Result<Vec<u8>, DataError> {
         .and_then(|()| rows.iter().try_for_each(|row| writer.write_record([&row.line.to_string(), &row.reason, &row.raw])));
     written.map_err(|error| DataError::Stopped(error.to_string()))?;
     writer.into_inner().map_err(|error| DataError::Stopped(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(max_expanded_bytes: u64) -> ReadOptions {
+        ReadOptions { max_expanded_bytes, ..ReadOptions::new("user", "item", None) }
+    }
+
+    #[test]
+    fn rows_are_limited_too_and_the_reason_is_the_one_that_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "user,item\na,b\na,c\na,d\n").unwrap();
+        assert!(prepare(&path, "a.csv", &options(3 * BYTES_PER_ROW), 1 << 30).is_ok());
+        let inflated = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 1 << 30);
+        assert!(matches!(inflated, Err(DataError::Inflated { .. })), "{inflated:?}");
+        let too_large = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 2 * BYTES_PER_ROW);
+        assert!(matches!(too_large, Err(DataError::Unreadable(TabularError::TooLarge { .. }))), "{too_large:?}");
+    }
 }

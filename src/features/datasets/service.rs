@@ -108,11 +108,12 @@ struct Examined {
 
 async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
     let options = preparation::options_for(project, upload.received.size, services.settings.max_expanded_bytes);
+    let largest_expanded = services.settings.max_expanded_bytes;
     let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
     blocking(move || {
         let path = upload.received.file.path();
         let prepared = if upload.received.size <= PREPARED_AT_ONCE {
-            Some(preparation::prepare(path, &upload.name, &options)?)
+            Some(preparation::prepare(path, &upload.name, &options, largest_expanded)?)
         } else {
             preparation::check_columns(path, &upload.name, &options)?;
             None
@@ -178,12 +179,14 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let Some(keys) = data.keys() else { return Ok(()) };
     let options = options_of(services, &project, &data);
     let (path, name) = (services.blobs.path(&keys.upload())?, data.basename.clone().unwrap_or_default());
-    let (blobs, into) = (services.blobs.clone(), keys.clone());
-    let report = blocking(move || keep_prepared(&blobs, &into, preparation::prepare(&path, &name, &options)?)).await?;
+    let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
+    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded);
+    let report = blocking(move || keep_prepared(&blobs, &into, prepare()?)).await?;
     let mut connection = services.db.conn().await?;
     let prepared = Some(keys.prepared());
     let kept = store::end_preparation(&mut connection, id, &keys.upload(), "ready", prepared, Some(report), None).await?;
-    if !kept {
+    // Deleted or replaced meanwhile: nobody refers to these files. (Prepared by another worker meanwhile: they are in use.)
+    if !kept && store::find(&mut connection, id).await?.and_then(|data| data.keys()).as_ref() != Some(&keys) {
         remove_files(services, keys.all().to_vec()).await;
     }
     Ok(())
