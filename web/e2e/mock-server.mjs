@@ -164,7 +164,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     if (action === 'recommendation') return query.get('user_id') === 'nobody' ? [404, { detail: 'Unknown user.' }] : [200, items(Number(query.get('cutoff')))]
     if (action === 'similar') return [200, items(Number(query.get('cutoff')), 4)]
     if (action === 'sample_recommendation_raw') return [200, { user_id: '196', user_profile: ['242', '302', 'a/b c'], recommendations: items(20) }]
-    if (action === 'recommend_using_profile_interaction') return [200, { recommendations: items(body.cutoff, 2) }]
+    if (action === 'recommend_using_profile_interaction') return [200, { recommendations: items(body.cutoff, 3) }]
     if (id) return [200, row]
     if (method === 'GET') return [200, page(list(table, query))]
     return create(resource, body, request)

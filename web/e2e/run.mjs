@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { launch, watchedPage } from './browser.mjs'
+import { edges } from './edges.mjs'
 import { journey } from './journey.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
 
@@ -17,7 +18,7 @@ export async function run(baseUrl, password) {
   const started = Date.now()
   const onStep = async (name) => {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
-    if (/^(job-live|key-created|wizard-)/.test(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+    if (/^(job-live|key-created|wizard-|bad-upload|cancelled)/.test(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
   }
   try {
     const { seen } = await journey(page, baseUrl, password, { trials: Number(process.env.E2E_TRIALS ?? 15), onStep })
@@ -27,6 +28,7 @@ export async function run(baseUrl, password) {
       await photographAll(browser, baseUrl, await context.storageState(), paths)
       console.log(`pictures in ${FOLDER}`)
     }
+    await edges(page, baseUrl, seen, onStep)
     assert.deepEqual(complaints, [], 'the browser complained')
     console.log('passed')
   } catch (error) {

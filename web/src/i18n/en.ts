@@ -443,6 +443,7 @@ export const en = {
     rules: 'At least 8 characters, not only digits, not a common password.',
     mismatch: 'The two entries differ.',
     tooShort: 'At least 8 characters, please.',
+    showPassword: 'Show password',
     change: 'Change password',
     changed: 'Password changed',
   },

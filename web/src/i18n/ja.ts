@@ -444,6 +444,7 @@ export const ja: Messages = {
     rules: '8 文字以上。数字だけのものや、よく使われるものは使えません。',
     mismatch: '2 つの入力が一致しません。',
     tooShort: '8 文字以上にしてください。',
+    showPassword: 'パスワードを表示',
     change: 'パスワードを変更',
     changed: 'パスワードを変更しました',
   },
