@@ -54,7 +54,7 @@ pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(),
     search.record_baseline().await?;
     let mut out_of_time = false;
     while !out_of_time {
-        if context.cancel.is_cancelled() {
+        if context.cancel.is_cancelled() || context.shutdown.is_cancelled() {
             return Err(Stop::HandedBack);
         }
         let Some((trial, history)) = search.claim().await? else { break };
