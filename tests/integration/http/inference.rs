@@ -8,7 +8,7 @@ use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
 async fn trained(app: &TestApp) -> (Prepared, i64) {
-    let prepared = prepare(app, app.user("margarete").await, "P", "TopPop").await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let model = prepared.train().await;
     assert_eq!(model["status"], "COMPLETED", "{model}");
     (prepared, model["id"].as_i64().unwrap())
@@ -86,8 +86,8 @@ async fn a_key_reaches_only_the_models_of_its_project() {
     let app = TestApp::start_with_worker().await;
     let (prepared, model) = trained(&app).await;
     let path = format!("/inference/predict/{model}");
-    let sibling = prepare(&app, prepared.user.clone(), "Q", "TopPop").await;
-    let stranger = prepare(&app, app.user("friedrich").await, "R", "TopPop").await;
+    let sibling = prepare(prepared.user.clone(), "Q", "TopPop").await;
+    let stranger = prepare(app.user("friedrich").await, "R", "TopPop").await;
     for other in [&sibling, &stranger] {
         let program = program(&app, other).await;
         program.post(&path, json!({ "user_id": "007" })).await.expect(403);

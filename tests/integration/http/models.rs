@@ -12,7 +12,7 @@ fn encoded(text: &str) -> String {
 }
 
 async fn trained(app: &TestApp, algorithm: &str) -> (Prepared, Value, String) {
-    let prepared = prepare(app, app.user("margarete").await, "P", algorithm).await;
+    let prepared = prepare(app.user("margarete").await, "P", algorithm).await;
     let model = prepared.train().await;
     assert_eq!(model["status"], "COMPLETED", "{model}");
     let path = format!("trained_model/{}/", model["id"]);
@@ -81,7 +81,7 @@ async fn previews_keep_ids_exact_and_leave_out_what_is_known() {
 async fn nobody_sees_or_uses_the_models_of_others() {
     let app = TestApp::start_with_worker().await;
     let (prepared, model, path) = trained(&app, "TopPop").await;
-    let other = prepare(&app, app.user("friedrich").await, "Q", "TopPop").await;
+    let other = prepare(app.user("friedrich").await, "Q", "TopPop").await;
     for action in ["", "recommendation/?user_id=007", "sample_recommendation_raw/", "similar/?item_id=x", "download_file/"] {
         other.user.get(&format!("{path}{action}")).await.expect(404);
     }
@@ -138,7 +138,7 @@ async fn outputs_cannot_be_written_and_a_model_keeps_its_origin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_that_cannot_succeed_says_why() {
     let app = TestApp::start_with_worker().await;
-    let prepared = prepare(&app, app.user("margarete").await, "P", "TopPop").await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     app.execute("UPDATE model_configurations SET parameters_json = '{\"depth\": 3}'").await;
     let model = prepared.train().await;
     assert_eq!(model["status"], "FAILED");
@@ -153,7 +153,7 @@ async fn a_training_that_cannot_succeed_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_deleted_before_its_turn_is_never_trained() {
     let app = TestApp::start().await;
-    let prepared = prepare(&app, app.user("margarete").await, "P", "TopPop").await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
     let model = prepared.user.post("trained_model/", body).await.expect(201).body;
     assert_eq!((&model["status"], &model["file"]), (&json!("PENDING"), &Value::Null));

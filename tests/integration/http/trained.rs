@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, TestApp};
+use crate::support::Caller;
 
 /// Everybody likes "x"; the other ids are the kind that gets mangled.
 pub const DATA: &str = "user,item\n007,x\n007,a/b c\n7,x\nSigur Rós,x\nSigur Rós,Ágætis byrjun\na/b c,x\na/b c,007\n";
@@ -16,7 +16,7 @@ pub struct Prepared {
 }
 
 /// Makes a project with data and a configuration of an algorithm.
-pub async fn prepare(app: &TestApp, user: Caller, name: &str, algorithm: &str) -> Prepared {
+pub async fn prepare(user: Caller, name: &str, algorithm: &str) -> Prepared {
     let project =
         user.post("project/", json!({ "name": name, "user_column": "user", "item_column": "item" })).await.expect(201).id();
     let data = user.upload(project, "data.csv", DATA).await.expect(201).id();

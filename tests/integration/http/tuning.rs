@@ -9,10 +9,10 @@ fn interactions() -> String {
     let names = ["007", "Sigur Rós", "\"a/b c\"", "1.0", "001", "x", "y", "z", "千と千尋", "w"];
     let mut csv = String::from("user_id,item_id\n");
     for user in 0..60 {
-        for item in 0..names.len() {
+        for (item, name) in names.iter().enumerate() {
             let same_group = (user % 2 == 0) == (item % 2 == 0);
             if same_group && (user / 2 + item) % 5 != 0 {
-                csv.push_str(&format!("0{user},{}\n", names[item]));
+                csv.push_str(&format!("0{user},{name}\n"));
             }
         }
     }
