@@ -18,10 +18,10 @@ const EXAMPLES_IN_REPORT: usize = 20;
 const LARGEST_FIELD: usize = 1 << 20;
 
 /// Expanded data that is never suspicious.
-const EXPANDED_WITHOUT_QUESTION: u64 = 256 << 20;
+const EXPANDED_WITHOUT_QUESTION: u64 = 64 << 20;
 
-/// No honest table shrinks to less than a two-hundredth: what does is made to fill memory.
-const LARGEST_RATIO: u64 = 200;
+/// No honest table shrinks to less than a hundredth: what does is made to fill memory.
+const LARGEST_RATIO: u64 = 100;
 
 /// Memory a row takes in the prepared form.
 const BYTES_PER_ROW: u64 = 16;
