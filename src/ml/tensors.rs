@@ -91,7 +91,29 @@ impl TensorWriter {
     pub fn finish(self) -> Vec<u8> {
         let views = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
         // Shapes and lengths are made by the methods above, so they agree.
-        safetensors::serialize(views, Some(self.metadata)).unwrap_or_default()
+        let mut bytes = safetensors::serialize(views, Some(self.metadata)).unwrap_or_default();
+        sort_metadata(&mut bytes);
+        bytes
+    }
+}
+
+/// Writes the metadata in the order of its keys: the library writes it in the order of a hash map, a new one
+/// each time, and the same content shall give the same bytes.
+fn sort_metadata(bytes: &mut [u8]) {
+    const LENGTH_BYTES: usize = 8;
+    let Some((length, rest)) = bytes.split_first_chunk_mut::<LENGTH_BYTES>() else { return };
+    let Some(header) = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get_mut(..length)) else {
+        return;
+    };
+    let Ok(mut fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(header) else { return };
+    if let Some(serde_json::Value::Object(metadata)) = fields.get_mut("__metadata__") {
+        metadata.sort_keys();
+    }
+    let sorted = serde_json::Value::Object(fields).to_string();
+    // Only the order differs, so it is as long as before but for the blanks that fill up the header.
+    if sorted.len() <= header.len() {
+        header.fill(b' ');
+        header[..sorted.len()].copy_from_slice(sorted.as_bytes());
     }
 }
 

@@ -176,5 +176,6 @@ pub async fn model_files(connection: &mut AsyncPgConnection, id: i64) -> QueryRe
         .select(trained_models::storage_key)
         .load(connection)
         .await?;
-    Ok(keys.into_iter().flatten().collect())
+    // Each has its signature beside it.
+    Ok(keys.into_iter().flatten().flat_map(|key| [format!("{key}.sig"), key]).collect())
 }

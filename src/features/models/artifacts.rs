@@ -1,6 +1,6 @@
 //! Files of models: written whole with a detached signature, and never parsed before that signature holds.
 
-use std::io;
+use std::io::{self, Write};
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::ModelError;
 use super::model::TrainedModel;
 use crate::ml::artifact;
-use crate::platform::blobs::Blobs;
+use crate::platform::blobs::{Blobs, Incoming};
 
 /// Says what the derived key is for, so that no other use of the secret yields the same key.
 const PURPOSE: &[u8] = b"recotem model artifacts v1";
@@ -38,8 +38,15 @@ impl SigningKey {
     }
 }
 
-/// A file that has been stored.
+/// A signed file that waits for its place.
 #[derive(Debug)]
+pub struct Staged {
+    incoming: Incoming,
+    pub stored: Stored,
+}
+
+/// What there is to know of a stored file.
+#[derive(Debug, Clone)]
 pub struct Stored {
     pub key: String,
     pub signature: String,
@@ -56,12 +63,20 @@ fn signature_key(key: &str) -> String {
     format!("{key}.sig")
 }
 
-/// Signs and stores an artifact. A file left behind by an attempt that was cut off is replaced as a whole, never written into.
-pub fn write(blobs: &Blobs, key: &SigningKey, id: i64, bytes: &[u8]) -> io::Result<Stored> {
+/// Signs an artifact and writes it out, not yet under its key.
+pub fn stage(blobs: &Blobs, key: &SigningKey, id: i64, bytes: &[u8]) -> io::Result<Staged> {
     let stored = Stored { key: key_of(id), signature: key.sign(bytes), size: bytes.len() as u64 };
-    blobs.write(&stored.key, bytes)?;
-    blobs.write(&signature_key(&stored.key), stored.signature.as_bytes())?;
-    Ok(stored)
+    let mut incoming = blobs.incoming()?;
+    incoming.file.write_all(bytes)?;
+    incoming.file.sync_all()?;
+    Ok(Staged { incoming, stored })
+}
+
+/// Gives a staged artifact and its signature their keys. What an attempt that was cut off left there is replaced as
+/// a whole, never written into.
+pub fn keep(blobs: &Blobs, staged: Staged) -> io::Result<()> {
+    blobs.keep(staged.incoming, &staged.stored.key)?;
+    blobs.write(&signature_key(&staged.stored.key), staged.stored.signature.as_bytes())
 }
 
 /// Removes an artifact with its signature.
@@ -153,7 +168,10 @@ pub mod tests {
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let key = SigningKey::derive(&"s".repeat(40).into());
         let bytes = sample().to_bytes();
-        let stored = write(&blobs, &key, 1, &bytes).unwrap();
+        let staged = stage(&blobs, &key, 1, &bytes).unwrap();
+        let stored = staged.stored.clone();
+        assert!(matches!(open(&blobs, &key, &row(1, &stored)), Err(ModelError::Missing)));
+        keep(&blobs, staged).unwrap();
         let model = row(1, &stored);
         let (opened, _) = open(&blobs, &key, &model).unwrap();
         assert_eq!(opened.recommend_user("007", 10, true).unwrap(), [("z".to_owned(), 1.0)]);

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
-use super::artifacts::{self, SigningKey, Stored};
+use super::artifacts::{self, SigningKey, Staged};
 use super::model::{Outcome, Status};
 use super::store;
 use super::training::{self, Packed, Plan};
@@ -39,8 +39,8 @@ impl Job for TrainModel {
         if !begin(&context, &plan).await? {
             return Ok(());
         }
-        let (packed, stored, seconds) = train(&context, plan, &data).await?;
-        complete(&context, self.trained_model_id, packed, stored, seconds).await
+        let (packed, staged, seconds) = train(&context, plan, &data).await?;
+        complete(&context, self.trained_model_id, packed, staged, seconds).await
     }
 
     async fn failed(self, services: Services, job_id: i64, reason: String) {
@@ -88,7 +88,7 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
 }
 
 /// Loads, fits and stores, the last two where they may block; with the seconds that took.
-async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Stored, f64), JobError> {
+async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let start = services.clock.now();
     let log = datasets::load_log(&services, data).await.map_err(unusable)?;
@@ -96,13 +96,13 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
     let work = move || {
         let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
         let key = SigningKey::derive(&services.secret);
-        let stored = artifacts::write(&services.blobs, &key, plan.model_id, &packed.bytes);
-        let stored = stored.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
-        Ok((packed, stored))
+        let staged = artifacts::stage(&services.blobs, &key, plan.model_id, &packed.bytes);
+        let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
+        Ok((packed, staged))
     };
     let crashed = |error| JobError::Fail { reason: format!("The engine stopped unexpectedly: {error}. Please report this.") };
-    let (packed, stored) = tokio::task::spawn_blocking(work).await.map_err(crashed)??;
-    Ok((packed, stored, (context.app.clock.now() - start).as_seconds_f64()))
+    let (packed, staged) = tokio::task::spawn_blocking(work).await.map_err(crashed)??;
+    Ok((packed, staged, (context.app.clock.now() - start).as_seconds_f64()))
 }
 
 fn engine_context(context: &JobContext<Services>) -> crate::ml::context::Context {
@@ -135,9 +135,9 @@ fn ended(error: MlError) -> JobError {
     }
 }
 
-async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, stored: Stored, seconds: f64) -> Result<(), JobError> {
+async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, staged: Staged, seconds: f64) -> Result<(), JobError> {
     let (services, line) = (&context.app, line(id, context.job_id));
-    let key = stored.key.clone();
+    let stored = staged.stored.clone();
     let text = format!(
         "Model {id} complete: {} users, {} items, {} interactions, {} bytes, {seconds:.1} seconds.",
         packed.n_users, packed.n_items, packed.n_interactions, stored.size
@@ -155,20 +155,27 @@ async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, store
     };
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let now = services.clock.now();
-    let kept = connection.transaction(async move |connection| -> diesel::QueryResult<bool> {
+    let blobs = services.blobs.clone();
+    let recorded = connection.transaction(async move |connection| -> Result<(), CompletionError> {
+        // The row stays locked until the file is in its place: of two attempts, one whose worker was believed dead,
+        // only the first counts, with its file and its signature. A model deleted meanwhile leaves no file.
         if !store::complete(connection, id, &outcome, now).await? {
-            return Ok(false);
+            return Ok(());
         }
+        tokio::task::spawn_blocking(move || artifacts::keep(&blobs, staged)).await.map_err(std::io::Error::other)??;
         task_logs::write(connection, line, &text).await?;
-        store::announce(connection, id, Status::Completed).await?;
-        Ok(true)
+        Ok(store::announce(connection, id, Status::Completed).await?)
     });
-    let kept = kept.await.map_err(|error| later(&error))?;
-    if !kept && let Err(error) = artifacts::remove(&services.blobs, &key) {
-        // The model was deleted while it was being trained.
-        tracing::warn!(%error, model = id, "the file of a deleted model could not be removed");
-    }
-    Ok(())
+    recorded.await.map_err(|error| JobError::Retry { reason: format!("The model could not be recorded: {error}.") })
+}
+
+/// Why a finished training was not recorded.
+#[derive(Debug, thiserror::Error)]
+enum CompletionError {
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    #[error(transparent)]
+    Files(#[from] std::io::Error),
 }
 
 async fn record_failure(

@@ -29,15 +29,15 @@ pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, d
 pub async fn delete(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<()> {
     let mut connection = services.db.conn().await?;
     let id = model.id;
-    connection
-        .transaction(async move |connection| -> QueryResult<()> {
+    let file = connection
+        .transaction(async move |connection| -> QueryResult<Option<String>> {
             queue::cancel_group(connection, &TrainedModel::group(id)).await?;
             store::delete(connection, id).await
         })
         .await?;
     drop(connection);
     cache.forget(id);
-    remove_file(services, model.storage_key).await
+    remove_file(services, file).await
 }
 
 /// Removes the file of a model and keeps the row.

@@ -116,9 +116,10 @@ pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc
     Ok(rows == 1)
 }
 
-/// Notes the result of training; false when the model has been deleted meanwhile.
+/// Notes the result of training; false when the model has been deleted or has ended meanwhile.
 pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Outcome, at: DateTime<Utc>) -> QueryResult<bool> {
-    let rows = diesel::update(trained_models::table.find(id))
+    let live = [Status::Pending.wire(), Status::Running.wire()];
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(live)))
         .set((
             outcome,
             trained_models::status.eq(Status::Completed.wire()),
@@ -157,9 +158,10 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(trained_models::table.find(id)).execute(connection).await?;
-    Ok(())
+/// Removes a model; gives the key of its file, if it has one by now.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<String>> {
+    let query = diesel::delete(trained_models::table.find(id)).returning(trained_models::storage_key);
+    Ok(query.get_result(connection).await.optional()?.flatten())
 }
 
 /// Tells whoever watches how a model stands; heard once the transaction is committed.
