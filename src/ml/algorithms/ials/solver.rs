@@ -6,7 +6,7 @@ use super::settings::{Settings, SolverKind};
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::linalg::{self, CholeskyScratch};
-use crate::ml::simd::{Coefficient, Kernels, padded};
+use crate::ml::simd::{Aligned, Coefficient, Kernels, padded, prefetch};
 use crate::ml::sparse::Csr;
 
 /// Into how many parts a Gram matrix is split at most; the parts are added in order, so that the sum is the same
@@ -39,7 +39,7 @@ pub(super) struct HalfStep<'a> {
     interactions: &'a Csr,
     others: &'a [f32],
     /// α0 · othersᵀ · others.
-    gram: &'a [f32],
+    gram: Aligned,
     width: usize,
     kernels: Kernels,
 }
@@ -50,7 +50,9 @@ const ROWS_AT_A_TIME: usize = 32;
 impl<'a> HalfStep<'a> {
     pub fn new(settings: &'a Settings, interactions: &'a Csr, others: &'a [f32], gram: &'a [f32]) -> Self {
         let width = padded(settings.k);
-        HalfStep { settings, interactions, others, gram, width, kernels: Kernels::detect() }
+        let mut aligned = Aligned::zeros(gram.len());
+        aligned.copy_from_slice(gram);
+        HalfStep { settings, interactions, others, gram: aligned, width, kernels: Kernels::detect() }
     }
 
     /// Replaces every row of `targets` by its solution, starting from what it is.
@@ -97,15 +99,17 @@ impl<'a> HalfStep<'a> {
         let scale = c.quadratic;
         out.iter_mut().zip(p).for_each(|(o, x)| *o = scale * penalty * x);
         if self.settings.alpha0 != 0.0 {
-            self.kernels.symmetric(self.gram, p, scale, out);
+            self.kernels.symmetric(&self.gram, p, scale, out);
         }
         self.kernels.rows_pass(rows, values, p, c, out);
     }
 
-    fn conjugate_gradients(&self, values: &[f32], penalty: f32, steps: usize, x: &mut [f32], s: &mut Scratch) {
+    fn conjugate_gradients(&self, values: &[f32], penalty: f32, steps: usize, target: &mut [f32], s: &mut Scratch) {
         let residual = Coefficient { constant: self.settings.observed_bias, linear: 1.0, quadratic: -1.0 };
         let product = Coefficient { constant: 0.0, linear: 0.0, quadratic: 1.0 };
-        self.apply(&s.rows, values, x, penalty, residual, &mut s.r);
+        let rows = &s.rows[..values.len() * self.width];
+        s.x.copy_from_slice(target);
+        self.apply(rows, values, &s.x, penalty, residual, &mut s.r);
         s.p.copy_from_slice(&s.r);
         let mut r2 = dot(&s.r, &s.r);
         let steps = if steps == 0 { self.settings.k } else { steps };
@@ -113,18 +117,19 @@ impl<'a> HalfStep<'a> {
             if r2 <= 1e-20 {
                 break;
             }
-            self.apply(&s.rows, values, &s.p, penalty, product, &mut s.ap);
+            self.apply(rows, values, &s.p, penalty, product, &mut s.ap);
             let length = r2 / dot(&s.p, &s.ap);
-            x.iter_mut().zip(&s.p).for_each(|(x, p)| *x += length * p);
+            s.x.iter_mut().zip(s.p.iter()).for_each(|(x, p)| *x += length * p);
             if step == steps {
                 break;
             }
-            s.r.iter_mut().zip(&s.ap).for_each(|(r, ap)| *r -= length * ap);
+            s.r.iter_mut().zip(s.ap.iter()).for_each(|(r, ap)| *r -= length * ap);
             let next = dot(&s.r, &s.r);
             let keep = next / r2;
-            s.p.iter_mut().zip(&s.r).for_each(|(p, r)| *p = r + keep * *p);
+            s.p.iter_mut().zip(s.r.iter()).for_each(|(p, r)| *p = r + keep * *p);
             r2 = next;
         }
+        target.copy_from_slice(&s.x);
     }
 
     fn cholesky(&self, values: &[f32], penalty: f32, x: &mut [f32], s: &mut Scratch) -> MlResult<()> {
@@ -132,20 +137,21 @@ impl<'a> HalfStep<'a> {
         x.fill(0.0);
         // With a quadratic term of zero the vector does not matter.
         s.p.fill(0.0);
-        self.kernels.rows_pass(&s.rows, values, &s.p, right, x);
+        let rows = &mut s.rows[..values.len() * self.width];
+        self.kernels.rows_pass(rows, values, &s.p, right, x);
         s.matrix.resize(self.width * self.width, 0.0);
-        s.matrix.copy_from_slice(self.gram);
+        s.matrix.copy_from_slice(&self.gram);
         for at in 0..self.width {
             // Padding has neither interactions nor a right-hand side: any positive diagonal leaves it at zero.
             s.matrix[at * self.width + at] += if at < self.settings.k { penalty } else { 1.0 };
         }
-        for (row, &value) in s.rows.chunks_exact_mut(self.width).zip(values) {
+        for (row, &value) in rows.chunks_exact_mut(self.width).zip(values) {
             if value != 1.0 {
                 let root = value.max(0.0).sqrt();
                 row.iter_mut().for_each(|v| *v *= root);
             }
         }
-        linalg::add_gram_lower(&s.rows, self.width, &mut s.matrix);
+        linalg::add_gram_lower(rows, self.width, &mut s.matrix);
         s.cholesky.get_or_insert_with(|| CholeskyScratch::new(self.width)).solve(&mut s.matrix, x)
     }
 }
@@ -163,26 +169,33 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// Buffers of one thread.
 pub(super) struct Scratch {
     /// The other side's rows of the interactions at hand, behind one another.
-    rows: Vec<f32>,
-    r: Vec<f32>,
-    p: Vec<f32>,
-    ap: Vec<f32>,
+    rows: Aligned,
+    r: Aligned,
+    p: Aligned,
+    ap: Aligned,
+    x: Aligned,
     matrix: Vec<f32>,
     cholesky: Option<CholeskyScratch>,
 }
 
+/// How many rows ahead of the copy memory is asked for the next.
+const AHEAD: usize = 4;
+
 impl Scratch {
     pub fn new(width: usize) -> Self {
-        let zeros = vec![0f32; width];
-        Scratch { rows: Vec::new(), r: zeros.clone(), p: zeros.clone(), ap: zeros, matrix: Vec::new(), cholesky: None }
+        let zeros = || Aligned::zeros(width);
+        Scratch { rows: Aligned::default(), r: zeros(), p: zeros(), ap: zeros(), x: zeros(), matrix: Vec::new(), cholesky: None }
     }
 
     /// Copies the rows together: they are read several times, and in place they are scattered.
     fn gather(&mut self, indices: &[u32], others: &[f32], width: usize) {
-        self.rows.clear();
-        self.rows.reserve(indices.len() * width);
-        for &index in indices {
-            self.rows.extend_from_slice(&others[index as usize * width..][..width]);
+        let row = |index: u32| &others[index as usize * width..][..width];
+        let rows = self.rows.room(indices.len() * width);
+        for (at, (&index, to)) in indices.iter().zip(rows.chunks_exact_mut(width)).enumerate() {
+            if let Some(&soon) = indices.get(at + AHEAD) {
+                prefetch(row(soon));
+            }
+            to.copy_from_slice(row(index));
         }
     }
 }
