@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use recotem::ml::algorithms::fit;
+use recotem::ml::artifact::TrainedModel;
 use recotem::ml::context::Context;
 use recotem::ml::evaluate::{Evaluation, evaluate};
 use recotem::ml::interactions::{InteractionLog, InteractionLogBuilder};
@@ -103,6 +104,36 @@ fn measure(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> HashM
     sums
 }
 
+/// Whether a list of ours is the reference's, but for the order of scores that agree to six digits.
+fn same_list(ours: &[(String, f32)], reference: &[Value]) -> bool {
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * b.abs().max(1e-9);
+    let entry = |value: &Value| (value[0].as_str().unwrap().to_owned(), value[1].as_f64().unwrap());
+    ours.len() == reference.len()
+        && ours.iter().zip(reference.iter().map(entry)).all(|((id, score), (wanted, value))| {
+            close(f64::from(*score), value)
+                && (*id == wanted || reference.iter().map(entry).any(|(other, v)| other == *id && close(v, value)))
+        })
+}
+
+/// Compares the ten best items of some users where the reference lists them and the algorithm is exact.
+fn check_lists(set: &DataSet, case: &Value, algorithm: &str, params: &Map<String, Value>) -> Vec<String> {
+    let (Some(lists), Tolerance::All(_)) = (case["top10"].as_object(), tolerance(algorithm)) else { return vec![] };
+    let trained = TrainedModel {
+        algorithm: algorithm.to_owned(),
+        parameters: params.clone(),
+        users: set.log.users.clone(),
+        items: set.log.items.clone(),
+        seen: set.train.clone(),
+        model: fit(algorithm, params, &set.train, &Context::new(1, 2)).unwrap(),
+        metadata: Default::default(),
+    };
+    let wrong = |(user, wanted): (&String, &Value)| {
+        let ours = trained.recommend_user(user, 10, true).unwrap();
+        (!same_list(&ours, wanted.as_array().unwrap())).then(|| format!("{algorithm}: list of user {user}: {ours:?}"))
+    };
+    lists.iter().filter_map(wrong).collect()
+}
+
 fn check_case(set: &DataSet, case: &Value) -> Vec<String> {
     let algorithm = case["algorithm"].as_str().unwrap();
     let params = case["parameters"].as_object().unwrap();
@@ -120,7 +151,11 @@ fn check_case(set: &DataSet, case: &Value) -> Vec<String> {
         Tolerance::Ndcg(limit) => difference(Metric::Ndcg).abs() > limit,
         Tolerance::NotBelow(share) => ours[&Metric::Ndcg] < reference * (1.0 - share),
     };
-    if bad { vec![format!("{algorithm} {}: {worst} differs by {by:+.2e}", case["parameters"])] } else { vec![] }
+    let mut failures = check_lists(set, case, algorithm, params);
+    if bad {
+        failures.push(format!("{algorithm} {}: {worst} differs by {by:+.2e}", case["parameters"]));
+    }
+    failures
 }
 
 fn check_set(name: &str) {
