@@ -15,7 +15,7 @@ export async function watchedPage(context) {
     const expected = /Failed to load resource/.test(message.text())
     if (['error', 'warning'].includes(message.type()) && !expected) complaints.push(`${message.type()}: ${message.text()}`)
   })
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(45_000)
   return { page, complaints }
 }
 
