@@ -14,13 +14,10 @@ use crate::ml::algorithms;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// Searched when a job names no algorithms.
-const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommender", "TopPopRecommender"];
-
 /// The class names a list of algorithm names stands for.
 pub fn algorithm_names(asked: Option<&Value>) -> Result<Vec<&'static str>, TuningError> {
     let asked: Vec<&str> = asked.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let asked = if asked.is_empty() { DEFAULT_ALGORITHMS.to_vec() } else { asked };
+    let asked = if asked.is_empty() { model_configs::DEFAULT_ALGORITHMS.to_vec() } else { asked };
     let mut names = Vec::new();
     for name in asked {
         let info = algorithms::find(name).map_err(|error| TuningError::UnknownAlgorithm(error.to_string()))?;
