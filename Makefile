@@ -1,14 +1,15 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 # They install what is missing (where there is apt), build, start what they need, and stop it.
 
-export RECOTEM_BIND ?= 127.0.0.1:8000
+RECOTEM_BIND ?= 127.0.0.1:8000
 # Dependencies are compiled once for tests, end-to-end tests and the demo: see [profile.demo] in Cargo.toml.
 PROFILE := demo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DEMO_ARGS ?=
+DATA ?= ../shared/data
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-rust test-web test-e2e lint tools ui openapi clean
+.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,13 +39,17 @@ test-web: ui ## Type check, lints and unit tests of the UI
 	cd web && npm run --silent check
 
 test-e2e: ui ## A real browser against a real server, and the demo to its end
-	scripts/install-tools rust postgresql chromium
+	scripts/install-tools rust postgresql chromium curl
 	cargo build --profile $(PROFILE) --locked
 	scripts/end-to-end $(TARGET)/$(PROFILE)/recotem
 
 ui: ## The browser UI, into web/dist
 	scripts/install-tools node
 	scripts/build-ui
+
+bench-peers: ## Speed beside irspack's, on folders of train.csv.gz and test.csv.gz below DATA
+	cargo build --release --locked
+	benches/peers/compare $(TARGET)/release/recotem $(DATA)
 
 openapi: ## web/openapi.json and the UI's types, from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json

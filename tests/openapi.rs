@@ -4,7 +4,10 @@
 fn the_committed_document_is_up_to_date() {
     let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/web/openapi.json")).expect("web/openapi.json");
     let current = recotem::app::api_docs::document("/api/v1").to_pretty_json().expect("a document");
-    assert!(committed.trim_end() == current.trim_end(), "web/openapi.json is out of date: run `make openapi` and commit what it changes");
+    assert!(
+        committed.trim_end() == current.trim_end(),
+        "web/openapi.json is out of date: run `make openapi` and commit what it changes"
+    );
 }
 
 #[test]

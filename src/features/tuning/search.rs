@@ -52,17 +52,14 @@ struct Search<'a> {
 pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
     let Some(search) = prepare(task, context).await? else { return Ok(()) };
     search.record_baseline().await?;
-    let mut out_of_time = false;
-    while !out_of_time {
+    while let Some((trial, history)) = search.claim().await? {
+        let outcome = search.attempt(&trial, history).await?;
+        search.record(&trial, outcome).await?;
         if context.cancel.is_cancelled() || context.shutdown.is_cancelled() {
             return Err(Stop::HandedBack);
         }
-        let Some((trial, history)) = search.claim().await? else { break };
-        let outcome = search.attempt(&trial, history).await?;
-        search.record(&trial, outcome).await?;
-        out_of_time = search.is_out_of_time();
     }
-    service::finish_if_done(search.services, search.job.id, Some(context.job_id), out_of_time).await?;
+    service::finish_if_done(search.services, search.job.id, Some(context.job_id), search.is_out_of_time()).await?;
     Ok(())
 }
 
@@ -79,7 +76,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
     let study = trials::study(&algorithms, Sampler::Tpe, job.seed())?;
     let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
-    let search =
+    let mut search =
         Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
     search.start().await?;
     Ok(Some(search))
@@ -100,13 +97,17 @@ impl Search<'_> {
         self.services.clock.now()
     }
 
-    async fn start(&self) -> Result<(), Stop> {
+    /// The first task of a job starts its time.
+    async fn start(&mut self) -> Result<(), Stop> {
         let mut connection = self.services.db.conn().await?;
         if store::start(&mut connection, self.job.id, env!("CARGO_PKG_VERSION"), self.now()).await? {
             let text =
                 format!("Start job {} / {} trials on {} interactions.", self.job.id, self.job.n_trials, self.split.train.nnz());
             task_logs::write(&mut connection, service::line(self.job.id, Some(self.context.job_id)), &text).await?;
             store::announce(&mut connection, self.job.id).await?;
+        }
+        if let Some(started) = store::find(&mut connection, self.job.id).await? {
+            self.job = started;
         }
         Ok(())
     }

@@ -81,12 +81,16 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
             if left || trials.iter().any(|trial| trial.state == "running") {
                 return Ok(());
             }
-            match best_of(&trials) {
-                Some(best) => succeed(connection, &job, best, queue_job).await?,
-                None => fail(connection, &job, &trials, queue_job).await?,
+            let (status, error) = match best_of(&trials) {
+                Some(best) => {
+                    succeed(connection, &job, best, queue_job).await?;
+                    ("COMPLETED", None)
+                }
+                None => ("FAILED", Some(nothing_found(&trials).to_string())),
+            };
+            if let Some(error) = &error {
+                task_logs::write(connection, line(id, queue_job), error).await?;
             }
-            let status = if best_of(&trials).is_some() { "COMPLETED" } else { "FAILED" };
-            let error = best_of(&trials).is_none().then(|| nothing_found(&trials).to_string());
             store::end(connection, id, status, error.as_deref(), now).await?;
             store::announce(connection, id).await?;
             Ok(())
@@ -119,16 +123,6 @@ async fn succeed(
         false => None,
     };
     Ok(store::set_result(connection, job.id, score, configuration, model).await?)
-}
-
-async fn fail(
-    connection: &mut AsyncPgConnection,
-    job: &TuningJob,
-    trials: &[Trial],
-    queue_job: Option<i64>,
-) -> Result<(), TuningError> {
-    task_logs::write(connection, line(job.id, queue_job), &nothing_found(trials).to_string()).await?;
-    Ok(())
 }
 
 fn nothing_found(trials: &[Trial]) -> TuningError {

@@ -128,6 +128,21 @@ async fn a_job_can_be_cancelled_and_only_then_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_ends_with_what_it_has_when_its_time_is_over() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(&app).await;
+    let job =
+        prepared.job(json!({ "n_trials": 100_000, "n_tasks_parallel": 2, "timeout_overall": 25, "train_after_tuning": false }));
+    let job = prepared.user.post("parameter_tuning_job/", job).await.expect(201).id();
+    let path = format!("parameter_tuning_job/{job}/");
+    prepared.user.wait_for(&path, |job| job["n_completed"].as_i64() > Some(2)).await;
+    app.services.clock.advance(chrono::TimeDelta::seconds(26));
+    let job = prepared.user.wait_for(&path, |job| job["status"] == "COMPLETED").await;
+    assert!(job["best_score"].as_f64() > Some(0.0) && job["n_running"] == 0, "{job}");
+    assert!(job["n_completed"].as_i64() < Some(100_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trial_that_would_not_fit_into_memory_is_never_started() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;

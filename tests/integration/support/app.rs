@@ -59,7 +59,8 @@ impl TestApp {
         change(&mut settings);
         let services = Services {
             db: database.db.clone(),
-            clock: Clock::system(),
+            // It stands still until a test moves it.
+            clock: Clock::at(Clock::system().now()),
             settings: Arc::new(settings),
             secret: Arc::new(SecretString::from("a secret of the tests, long enough to sign")),
             blobs: Blobs::open(folder.path().join("files")).expect("a file store"),
