@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use recotem::platform::clock::Clock;
 use recotem::platform::db::Database;
 use recotem::platform::queue::{
@@ -119,8 +119,8 @@ impl Stage {
     }
 
     pub fn on(db: Database) -> Self {
-        // later than the database's own clock, which dates the rows it makes
-        let start = DateTime::parse_from_rfc3339("2100-01-01T00:00:00Z").unwrap().to_utc();
+        // Later than the database's own clock, which dates the rows it makes, but not so much that they are old enough to prune.
+        let start = Clock::system().now() + TimeDelta::hours(1);
         Self { db, clock: Clock::at(start), means: Means { said: Arc::default(), gate: Arc::new(Semaphore::new(0)) } }
     }
 
