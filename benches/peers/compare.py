@@ -1,5 +1,7 @@
 """Fits and evaluates the same models with recotem and with irspack, turn about, and prints medians and their ratio."""
 
+import contextlib
+import io
 import json
 import os
 import platform
@@ -35,7 +37,8 @@ def load(folder):
 
 def with_irspack(train, test, algorithm, params):
     start = time.perf_counter()
-    model = getattr(irspack, algorithm)(train, **params).learn()
+    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
+        model = getattr(irspack, algorithm)(train, **params).learn()
     fitted = time.perf_counter()
     score = irspack.Evaluator(test, cutoff=CUTOFF).get_score(model)
     return fitted - start, time.perf_counter() - fitted, score["ndcg"]
