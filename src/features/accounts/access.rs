@@ -56,18 +56,32 @@ pub struct Access<T, R> {
     role: PhantomData<R>,
 }
 
+/// Who asks for which object: what every extractor that loads one by the path's `id` begins with.
+pub struct Asked {
+    pub principal: Principal,
+    pub services: web::Data<Services>,
+    pub id: i64,
+}
+
+impl Asked {
+    /// Reads caller and id; 401 without a caller, 404 without a whole number.
+    pub fn read(request: &HttpRequest, payload: &mut Payload) -> ApiResult<Self> {
+        let principal = Principal::from_request(request, payload).into_inner()?;
+        let services = request.app_data::<web::Data<Services>>().cloned();
+        let services = services.ok_or_else(|| ApiError::internal(&"the services are not part of the application"))?;
+        let id = request.match_info().get("id").and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)?;
+        Ok(Self { principal, services, id })
+    }
+}
+
 impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = ApiResult<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let principal = Principal::from_request(request, payload).into_inner();
-        let id = request.match_info().get("id").and_then(|text| text.parse::<i64>().ok());
-        let services = request.app_data::<web::Data<Services>>().cloned();
+        let asked = Asked::read(request, payload);
         Box::pin(async move {
-            let principal = principal?;
-            let services = services.ok_or_else(|| ApiError::internal(&"the services are not part of the application"))?;
-            let id = id.ok_or_else(ApiError::not_found)?;
+            let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
             let object = load_for(&mut connection, &principal, id, R::ROLE).await?;
             Ok(Self { object, principal, role: PhantomData })

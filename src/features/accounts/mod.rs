@@ -11,7 +11,7 @@ mod service;
 mod store;
 mod tokens;
 
-pub use access::{Access, Admin, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
+pub use access::{Access, Admin, Asked, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
 pub use error::AccountError;
 pub use model::{Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope};

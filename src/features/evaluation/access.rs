@@ -5,15 +5,14 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::{EvaluationConfig, SplitConfig};
 use super::store;
-use crate::features::accounts::{Principal, Role, RoleNeeded};
+use crate::features::accounts::{Asked, Principal, Role, RoleNeeded};
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::services::Services;
 
 /// A row that belongs to the person who made it.
 pub trait Personal: Sized + 'static {
@@ -52,13 +51,9 @@ impl<T: Personal, R: RoleNeeded> FromRequest for Shared<T, R> {
     type Future = Pin<Box<dyn Future<Output = ApiResult<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let principal = Principal::from_request(request, payload).into_inner();
-        let id = request.match_info().get("id").and_then(|text| text.parse::<i64>().ok());
-        let services = request.app_data::<web::Data<Services>>().cloned();
+        let asked = Asked::read(request, payload);
         Box::pin(async move {
-            let principal = principal?;
-            let services = services.ok_or_else(|| ApiError::internal(&"the services are not part of the application"))?;
-            let id = id.ok_or_else(ApiError::not_found)?;
+            let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
             let object = load_for(&mut connection, &principal, id, R::ROLE).await?;
             Ok(Self { object, role: PhantomData })
