@@ -20,3 +20,4 @@ pub mod splits;
 pub mod tensors;
 pub mod trials;
 pub mod tuning;
+pub mod weights;
