@@ -55,7 +55,8 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> 
 /// Looks at the beginning only: whether the file is what its name says and has the columns.
 pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
     let columns = tabular::preview(path, name, 1)?.columns;
-    let wanted = [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref(), options.event_column.as_ref()];
+    let wanted =
+        [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref(), options.event_column.as_ref()];
     match wanted.into_iter().flatten().find(|column| !columns.contains(column)) {
         Some(column) => Err(TabularError::MissingColumn { column: column.clone(), available: columns }.into()),
         None => Ok(()),
@@ -75,13 +76,16 @@ fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64
 /// Reads the whole file. `largest_expanded` is the limit of the settings.
 pub fn prepare(path: &Path, name: &str, options: &ReadOptions, largest_expanded: u64) -> Result<Prepared, DataError> {
     let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
+    if options.event_column.is_some() {
+        builder = builder.with_events();
+    }
     let most_rows = options.max_expanded_bytes / BYTES_PER_ROW;
     let mut rows = 0;
     // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
     let read = tabular::read_interactions(path, name, options, &mut |row| {
         rows += 1;
         if rows <= most_rows {
-            builder.push(row.user, row.item, row.time);
+            builder.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
         }
     });
     let read = read.map_err(|error| blame_ratio(error, options, largest_expanded))?;
