@@ -46,9 +46,6 @@ impl Weights {
                 "the weight of event {event:?} must be a number between 0 and {LARGEST_WEIGHT}, not {weight}"
             )));
         }
-        if !events.is_empty() && events.values().all(|weight| *weight == 0.0) {
-            return Err(MlError::BadInput("at least one event type must weigh more than 0".into()));
-        }
         match half_life_days {
             Some(days) if !(SHORTEST_HALF_LIFE..=LONGEST_HALF_LIFE).contains(&days) => Err(MlError::BadInput(format!(
                 "{HALF_LIFE_DAYS} must be a number between {SHORTEST_HALF_LIFE} and {LONGEST_HALF_LIFE}, not {days}"
@@ -268,7 +265,6 @@ mod tests {
         for bad in [json!({"half_life_days": 0}), json!({"event_weight.view": -1}), json!({"half_life_days": "long"})] {
             assert!(Weights::default().overridden(bad.as_object().unwrap()).is_err(), "{bad}");
         }
-        assert!(Weights::new(BTreeMap::from([("view".to_owned(), 0.0)]), None).is_err());
     }
 
     #[test]
