@@ -7,9 +7,10 @@ PROFILE := demo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DEMO_ARGS ?=
 DATA ?= ../shared/data
+SIZES ?= 1000000 3000000 10000000 30000000 100000000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers ui openapi clean
+.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-scale ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,9 +48,13 @@ ui: ## The browser UI, into web/dist
 	scripts/install-tools node
 	scripts/build-ui
 
-bench-peers: ## Speed beside irspack's, on folders of train.csv.gz and test.csv.gz below DATA
+bench-peers: ## Speed beside irspack, implicit, pandas and Optuna, on folders of train.csv.gz and test.csv.gz below DATA
 	cargo build --release --locked
 	benches/peers/compare $(TARGET)/release/recotem $(DATA)
+
+bench-scale: ## Seconds and memory from SIZES of made-up interactions
+	cargo build --release --locked
+	benches/scale/measure $(TARGET)/release/recotem $(SIZES)
 
 openapi: ## web/openapi.json and the UI's types, from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json

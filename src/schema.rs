@@ -48,6 +48,9 @@ table! {
         time_column -> Nullable<Text>,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        event_column -> Nullable<Text>,
+        event_weights -> Jsonb,
+        half_life_days -> Nullable<Double>,
     }
 }
 
@@ -168,6 +171,7 @@ table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
+        search_weights -> Bool,
     }
 }
 

@@ -1,73 +1,133 @@
-"""Fits and evaluates the same models with recotem and with irspack, turn about, and prints medians and their ratio."""
+"""Fits, evaluates, reads and searches with recotem and with what else can be installed, turn about, and prints medians and ratios."""
 
-import contextlib
-import io
+import argparse
+import gzip
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
-import sys
+import tempfile
 import time
 
 import irspack
-import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 
-ROUNDS = 3
+import cases
+import peers
+
 CUTOFF = 20
-CASES = [
-    ("IALSRecommender", {"n_components": 64, "alpha0": 0.1, "reg": 0.003, "train_epochs": 16}),
-    ("IALSRecommender", {"n_components": 256, "alpha0": 0.1, "reg": 0.003, "train_epochs": 16}),
-    ("CosineKNNRecommender", {"top_k": 100, "normalize": True}),
-    ("RP3betaRecommender", {"top_k": 300, "beta": 0.3, "normalize_weight": True}),
-    ("DenseSLIMRecommender", {"reg": 200.0}),
-]
+COLUMNS = ["--user-column", "user_id", "--item-column", "item_id"]
 
 
-def load(folder):
-    """Train and test matrices over the union of users and items, numbered in byte order as recotem does."""
-    parts = [pd.read_csv(os.path.join(folder, f"{part}.csv.gz"), usecols=["user_id", "item_id"], dtype=str).drop_duplicates() for part in ("train", "test")]
-    number = lambda column: {name: index for index, name in enumerate(sorted(set(parts[0][column]) | set(parts[1][column])))}
-    users, items = number("user_id"), number("item_id")
-    matrix = lambda part: sp.csr_matrix((np.ones(len(part)), (part.user_id.map(users), part.item_id.map(items))), shape=(len(users), len(items)))
-    return matrix(parts[0]), matrix(parts[1])
+def run_json(command):
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def with_irspack(train, test, algorithm, params):
-    start = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
-        model = getattr(irspack, algorithm)(train, **params).learn()
-    fitted = time.perf_counter()
-    score = irspack.Evaluator(test, cutoff=CUTOFF).get_score(model)
-    return fitted - start, time.perf_counter() - fitted, score["ndcg"]
-
-
-def with_recotem(binary, folder, algorithm, params):
-    command = [binary, "evaluate", "--train", f"{folder}/train.csv.gz", "--test", f"{folder}/test.csv.gz", "--user-column", "user_id", "--item-column", "item_id"]
-    command += ["--algorithm", algorithm, "--params", json.dumps(params), "--cutoff", str(CUTOFF), "--json"]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def recotem_run(binary, folder, algorithm, params):
+    command = [binary, "evaluate", "--train", f"{folder}/train.csv.gz", "--test", f"{folder}/test.csv.gz", *COLUMNS]
+    answer = run_json([*command, "--algorithm", algorithm, "--params", json.dumps(params), "--cutoff", str(CUTOFF), "--json"])
     return answer["fit_seconds"], answer["evaluate_seconds"], answer["metrics"]["ndcg"]
 
 
-def main():
-    binary, root = sys.argv[1:]
-    folders = sorted(entry.path for entry in os.scandir(root) if os.path.exists(os.path.join(entry.path, "train.csv.gz")))
-    print(f"{os.cpu_count()} cores, {platform.machine()}, irspack {irspack.__version__}, medians of {ROUNDS}; seconds, and how many times sooner recotem is\n")
-    print("| data | algorithm | fit | irspack | ratio | evaluate | irspack | ratio | ndcg@20 | irspack |\n|---|---|---|---|---|---|---|---|---|---|")
+def medians(runs):
+    return [statistics.median(values) for values in zip(*runs)]
+
+
+def row(cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def verdict(ratio, target):
+    return f"{ratio:.1f}x of {target:g}x" + ("" if ratio >= target else " **missed**")
+
+
+def short(case):
+    name = case.algorithm.removesuffix("Recommender")
+    extra = [str(case.params[key]) for key in ("n_components", "solver_type") if key in case.params]
+    return "-".join([name, *extra])
+
+
+def compare_case(binary, folder, case, matrices, rounds):
+    train, test = matrices
+    ours, theirs, implicits = [], [], []
+    for _ in range(case.rounds or rounds):
+        ours.append(recotem_run(binary, folder, case.algorithm, case.params))
+        theirs.append(peers.irspack_run(train, test, case.algorithm, case.params, CUTOFF))
+        if case.implicit_factors:
+            implicits.append(peers.implicit_run(train, test, case.implicit_factors, case.params["train_epochs"], CUTOFF))
+    (fit, judge, ndcg), (their_fit, their_judge, their_ndcg) = medians(ours), medians(theirs)
+    peer, peer_fit, peer_ndcg = "irspack", their_fit, their_ndcg
+    if implicits and (other := medians(implicits))[0] < their_fit:
+        peer, (peer_fit, peer_ndcg) = "implicit", other
+    where = os.path.basename(folder)
+    row(["fit", where, short(case), f"{fit:.2f} s", f"{peer} {peer_fit:.2f} s", verdict(peer_fit / fit, case.fit_target), f"{ndcg:.4f}", f"{peer_ndcg:.4f}"])
+    row(["evaluate", where, short(case), f"{judge:.2f} s", f"irspack {their_judge:.2f} s", verdict(their_judge / judge, case.evaluate_target), f"{ndcg:.4f}", f"{their_ndcg:.4f}"])
+
+
+def compare_cases(binary, folders, rows, rounds):
     for folder in folders:
-        train, test = load(folder)
-        for algorithm, params in CASES:
-            if algorithm == "DenseSLIMRecommender" and train.shape[1] > 20_000:
-                continue  # irspack needs a dense matrix of 64-bit floats several times over
-            ours, theirs = [], []
-            for _ in range(ROUNDS):
-                ours.append(with_recotem(binary, folder, algorithm, params))
-                theirs.append(with_irspack(train, test, algorithm, params))
-            (fit, judge, ndcg), (their_fit, their_judge, their_ndcg) = [[statistics.median(values) for values in zip(*runs)] for runs in (ours, theirs)]
-            name = algorithm.removesuffix("Recommender") + (f"-{params['n_components']}" if "n_components" in params else "")
-            print(f"| {os.path.basename(folder)} | {name} | {fit:.2f} | {their_fit:.2f} | {their_fit / fit:.1f} | {judge:.2f} | {their_judge:.2f} | {their_judge / judge:.1f} | {ndcg:.4f} | {their_ndcg:.4f} |", flush=True)
+        matrices = peers.load(folder)
+        where = os.path.basename(folder)
+        for case in cases.CASES:
+            if (rows and case.row not in rows) or (case.sets and where not in case.sets):
+                continue
+            if where in case.why_not:
+                fit, judge, ndcg = recotem_run(binary, folder, case.algorithm, case.params)
+                row(["fit", where, short(case), f"{fit:.2f} s", case.why_not[where], "", f"{ndcg:.4f}", ""])
+                continue
+            compare_case(binary, folder, case, matrices, rounds)
+
+
+def compare_reading(binary, folders, rounds):
+    """Reads the largest training file, unpacked, and packed as it is."""
+    largest = max(folders, key=lambda folder: os.path.getsize(f"{folder}/train.csv.gz"))
+    with tempfile.TemporaryDirectory() as scratch:
+        packed, plain = f"{largest}/train.csv.gz", f"{scratch}/train.csv"
+        with gzip.open(packed) as source, open(plain, "wb") as target:
+            shutil.copyfileobj(source, target)
+        for path in (plain, packed):
+            read = lambda: run_json([binary, "train", path, *COLUMNS, "--algorithm", "TopPop", "--output", f"{scratch}/model", "--json"])["read_seconds"]
+            ours, theirs = zip(*((read(), peers.pandas_read(path)) for _ in range(rounds)))
+            seconds, (their_seconds, rows) = statistics.median(ours), medians(theirs)
+            name = os.path.basename(largest) + (" .csv.gz" if path == packed else " .csv")
+            row(["read", name, f"{rows:,.0f} rows", f"{seconds:.3f} s", f"pandas {their_seconds:.3f} s", verdict(their_seconds / seconds, cases.READ_TARGET), "", ""])
+
+
+def compare_search(binary, folders):
+    """Both search on the training file; the winners are judged on the test file by the same command."""
+    for folder in folders:
+        command = [binary, "tune", f"{folder}/train.csv.gz", *COLUMNS, "--algorithms", ",".join(cases.SEARCHED), "--n-trials", str(cases.SEARCH_TRIALS)]
+        start = time.perf_counter()
+        best = run_json([*command, "--workers", "2", "--json"])["trials"][0]
+        seconds = time.perf_counter() - start
+        their_seconds, their_best = peers.optuna_search(folder, cases.SEARCHED, cases.SEARCH_TRIALS)
+        judged = [recotem_run(binary, folder, found["algorithm"], found[key])[2] for found, key in ((best, "parameters"), (their_best, "params"))]
+        what = f"{cases.SEARCH_TRIALS} trials"
+        row(["search", os.path.basename(folder), what, f"{seconds:.0f} s", f"irspack + Optuna {their_seconds:.0f} s", verdict(their_seconds / seconds, cases.SEARCH_TARGET), *(f"{ndcg:.4f}" for ndcg in judged)])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("data")
+    parser.add_argument("--rows", default="", help="which of: ials, ials-solvers, knn, walks, dense, slim, vae, read, search; all by default")
+    parser.add_argument("--sets", default="", help="names of data sets; all by default")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    rows, sets = (set(filter(None, text.split(","))) for text in (args.rows, args.sets))
+    folders = sorted(entry.path for entry in os.scandir(args.data) if os.path.exists(os.path.join(entry.path, "train.csv.gz")) and (not sets or entry.name in sets))
+    if not folders:
+        raise SystemExit(f"there is no folder with train.csv.gz and test.csv.gz in {args.data}")
+    version = subprocess.run([args.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    print(f"{version} on {os.cpu_count()} cores ({platform.machine()}), irspack {irspack.__version__}; medians of {args.rounds} rounds, turn about; the last two columns are ndcg@{CUTOFF}\n", flush=True)
+    row(["work", "data", "what", "recotem", "peer", "ratio", "recotem", "peer"])
+    row(["---"] * 8)
+    compare_cases(args.binary, folders, rows, args.rounds)
+    if not rows or "read" in rows:
+        compare_reading(args.binary, folders, args.rounds)
+    if not rows or "search" in rows:
+        compare_search(args.binary, [folder for folder in folders if os.path.basename(folder) == "ml-1m"] or folders[:1])
 
 
 main()

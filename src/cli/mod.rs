@@ -13,6 +13,7 @@ mod scheduler;
 mod serve;
 mod server_options;
 mod similar;
+mod synthesize;
 mod train;
 mod tune;
 mod wait_db;
@@ -65,6 +66,8 @@ enum Command {
     Recommend(recommend::Args),
     /// The items most like one in a model file
     Similar(similar::Args),
+    /// Made-up interactions of any number, for measuring
+    Synthesize(synthesize::Args),
 }
 
 /// Runs the program.
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Recommend(args) => recommend::run(args),
         Command::Similar(args) => similar::run(args),
+        Command::Synthesize(args) => synthesize::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

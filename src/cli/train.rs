@@ -41,8 +41,10 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let info = algorithms::find(&args.algorithm)?;
     info.check(&args.params)?;
+    let clock = Stopwatch::start();
     let log = offline::read_log(&args.interactions, &args.columns, None)?;
     let seen = log.to_csr();
+    let read_seconds = clock.seconds();
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let model = algorithms::fit(info.name, &args.params, &seen, &context)?;
@@ -70,6 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "n_users": n_users,
             "n_items": n_items,
             "n_interactions": nnz,
+            "read_seconds": read_seconds,
             "fit_seconds": fit_seconds,
             "output": args.output,
             "bytes": bytes.len(),

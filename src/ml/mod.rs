@@ -17,6 +17,8 @@ pub mod search_space;
 pub mod simd;
 pub mod sparse;
 pub mod splits;
+pub mod synthetic;
 pub mod tensors;
 pub mod trials;
 pub mod tuning;
+pub mod weights;

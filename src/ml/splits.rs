@@ -3,6 +3,8 @@
 //! The unit is the distinct pair of user and item; a pair that occurs several times counts at its
 //! first time, because from then on the item is known to the user and would not be recommended.
 
+use std::borrow::Cow;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::sparse::Csr;
+use crate::ml::weights::{Evidence, Weights};
 
 /// How held-out interactions are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,6 +107,32 @@ pub struct Split {
     pub held_out: Csr,
     /// Users with at least one held-out interaction, rising.
     pub test_users: Vec<u32>,
+    /// For each user the moment after which nothing may be known; empty when the split is not by time.
+    known_until: Vec<i64>,
+    evidence: Option<Evidence>,
+}
+
+impl Split {
+    /// Gathers from the log that was split what weights are made of: event types and times of the training pairs.
+    /// In a split by time, what happened to them later stays unknown.
+    pub fn with_evidence(mut self, log: &InteractionLog) -> Self {
+        let until = |user: usize| self.known_until.get(user).copied().unwrap_or(i64::MAX);
+        self.evidence = Evidence::gather(log, &self.train, until);
+        self
+    }
+
+    /// Days that the training side covers, when its times were gathered.
+    pub fn days_covered(&self) -> Option<f64> {
+        self.evidence.as_ref().and_then(Evidence::days_covered)
+    }
+
+    /// The training side with weighed interactions, when what weights are made of was gathered.
+    pub fn weighed_train(&self, weights: &Weights) -> Cow<'_, Csr> {
+        match &self.evidence {
+            Some(evidence) if !weights.is_neutral() => Cow::Owned(evidence.weigh(&self.train, weights)),
+            _ => Cow::Borrowed(&self.train),
+        }
+    }
 }
 
 /// Splits a log. With TG, interactions after the moment of users that are not tested are in neither
@@ -121,7 +150,7 @@ pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
         SplitScheme::TU => last_per_user(&pairs, &tested, cfg),
         SplitScheme::TG => after_one_moment(&pairs, &tested, cfg),
     };
-    let split = pairs.divide(&fate);
+    let split = pairs.divide(&fate, cfg.scheme);
     if split.test_users.is_empty() {
         return Err(MlError::BadSplit(
             "no interaction was held out; users have too few interactions for this heldout_ratio".into(),
@@ -163,7 +192,7 @@ impl Pairs {
         Pairs { matrix, times }
     }
 
-    fn divide(&self, fate: &[Fate]) -> Split {
+    fn divide(&self, fate: &[Fate], scheme: SplitScheme) -> Split {
         let pick = |wanted: Fate| {
             let mut part = Csr::empty(self.matrix.n_rows, self.matrix.n_cols);
             for user in 0..self.matrix.n_rows {
@@ -177,7 +206,25 @@ impl Pairs {
         };
         let held_out = pick(Fate::HeldOut);
         let test_users = (0..held_out.n_rows as u32).filter(|&u| held_out.row_len(u as usize) > 0).collect();
-        Split { train: pick(Fate::Train), held_out, test_users }
+        Split { train: pick(Fate::Train), held_out, test_users, known_until: self.known_until(fate, scheme), evidence: None }
+    }
+
+    /// For each user the moment when the first of their pairs (TU), or the last before anybody's (TG), is hidden.
+    fn known_until(&self, fate: &[Fate], scheme: SplitScheme) -> Vec<i64> {
+        let first_hidden = |user: usize| {
+            let row = self.matrix.indptr[user]..self.matrix.indptr[user + 1];
+            row.filter(|&at| fate[at] != Fate::Train).map(|at| self.times[at]).min()
+        };
+        let users = 0..self.matrix.n_rows;
+        match scheme {
+            SplitScheme::RG => Vec::new(),
+            // What happened at the very moment of the first hidden pair stays known: some training pair may be as late.
+            SplitScheme::TU => users.map(|user| first_hidden(user).unwrap_or(i64::MAX)).collect(),
+            SplitScheme::TG => {
+                let first = users.clone().filter_map(first_hidden).min();
+                vec![first.map_or(i64::MAX, |time| time.saturating_sub(1)); users.len()]
+            }
+        }
     }
 }
 

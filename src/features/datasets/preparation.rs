@@ -14,6 +14,9 @@ use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, TabularE
 /// Rejected rows shown in the report; the file of rejected rows holds more.
 const EXAMPLES_IN_REPORT: usize = 20;
 
+/// Types of events counted in the report.
+const EVENTS_IN_REPORT: usize = 50;
+
 /// Largest field; longer ones are no ids.
 const LARGEST_FIELD: usize = 1 << 20;
 
@@ -43,6 +46,7 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> 
         user_column: project.user_column.clone(),
         item_column: project.item_column.clone(),
         time_column: project.time_column.clone(),
+        event_column: project.event_column.clone(),
         max_expanded_bytes: largest_expanded.min(by_ratio),
         max_field_bytes: LARGEST_FIELD,
     }
@@ -51,7 +55,8 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> 
 /// Looks at the beginning only: whether the file is what its name says and has the columns.
 pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
     let columns = tabular::preview(path, name, 1)?.columns;
-    let wanted = [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref()];
+    let wanted =
+        [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref(), options.event_column.as_ref()];
     match wanted.into_iter().flatten().find(|column| !columns.contains(column)) {
         Some(column) => Err(TabularError::MissingColumn { column: column.clone(), available: columns }.into()),
         None => Ok(()),
@@ -71,13 +76,16 @@ fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64
 /// Reads the whole file. `largest_expanded` is the limit of the settings.
 pub fn prepare(path: &Path, name: &str, options: &ReadOptions, largest_expanded: u64) -> Result<Prepared, DataError> {
     let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
+    if options.event_column.is_some() {
+        builder = builder.with_events();
+    }
     let most_rows = options.max_expanded_bytes / BYTES_PER_ROW;
     let mut rows = 0;
     // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
     let read = tabular::read_interactions(path, name, options, &mut |row| {
         rows += 1;
         if rows <= most_rows {
-            builder.push(row.user, row.item, row.time);
+            builder.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
         }
     });
     let read = read.map_err(|error| blame_ratio(error, options, largest_expanded))?;
@@ -120,8 +128,19 @@ fn report(read: &ReadReport, log: &InteractionLog) -> Value {
         "blank_ids": read.blank_ids,
         "time_min": first.and_then(moment),
         "time_max": last.and_then(moment),
+        "events": events(log),
         "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
     })
+}
+
+/// The types of events, those with most rows first.
+fn events(log: &InteractionLog) -> Vec<Value> {
+    let Some(events) = &log.events else { return Vec::new() };
+    let mut rows = vec![0u64; events.names.len()];
+    events.codes.iter().for_each(|&code| rows[code as usize] += 1);
+    let mut types: Vec<(u64, &str)> = rows.into_iter().zip(events.names.iter()).collect();
+    types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    types.iter().take(EVENTS_IN_REPORT).map(|(rows, name)| json!({ "name": name, "rows": rows })).collect()
 }
 
 fn moment(micros: i64) -> Option<String> {

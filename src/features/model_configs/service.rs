@@ -8,6 +8,7 @@ use super::model::ConfigurationFields;
 use super::store;
 use crate::ml::algorithms;
 use crate::ml::error::MlError;
+use crate::ml::weights::Weights;
 use crate::platform::http::ApiError;
 
 /// Searched when a tuning job names no algorithms.
@@ -16,7 +17,8 @@ pub const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommen
 /// The class name an algorithm goes by, once its parameters have been found in order.
 pub fn check(algorithm: &str, parameters: &Map<String, Value>) -> Result<&'static str, ApiError> {
     let info = algorithms::find(algorithm).map_err(|error| ApiError::field("recommender_class_name", sentence(&error)))?;
-    info.check(parameters).map_err(|error| ApiError::field("parameters_json", sentence(&error)))?;
+    let own = Weights::default().overridden(parameters).and_then(|(_, own)| info.check(&own));
+    own.map_err(|error| ApiError::field("parameters_json", sentence(&error)))?;
     Ok(info.name)
 }
 

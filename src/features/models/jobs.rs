@@ -13,6 +13,7 @@ use super::model::{Outcome, Status};
 use super::store;
 use super::training::{self, Packed, Plan};
 use crate::features::datasets::{self, DataError, TrainingData};
+use crate::features::projects;
 use crate::features::task_logs::{self, Line};
 use crate::ml::context::Interrupt;
 use crate::ml::error::MlError;
@@ -61,12 +62,14 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
     if data.status == "preparing" && data.storage_key.is_some() {
         return Err(JobError::Snooze(PREPARATION_PAUSE));
     }
+    let project = projects::of_data(&mut connection, data.id).await.map_err(|error| later(&error))?;
     let plan = Plan {
         model_id: id,
         data_id: data.id,
         data_sha256: data.sha256.clone(),
         algorithm: recipe.recommender_class_name,
         parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
+        weights: project.weights(),
     };
     Ok(Some((plan, data)))
 }

@@ -10,6 +10,7 @@ use crate::ml::artifact::TrainedModel as Artifact;
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::interactions::InteractionLog;
+use crate::ml::weights::{Weights, weighed_matrix};
 
 /// Seed of whatever in an algorithm is random and has no seed parameter.
 pub const SEED: u64 = 42;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub data_sha256: Option<String>,
     pub algorithm: String,
     pub parameters: Map<String, Value>,
+    /// How much interactions count where the parameters say nothing else.
+    pub weights: Weights,
 }
 
 /// A fitted model as the bytes of its file, and its figures.
@@ -41,11 +44,12 @@ pub struct Packed {
 /// Fits and packs. The same plan and data give the same bytes. Refuses before it starts when memory would not suffice.
 pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
     let info = algorithms::find(&plan.algorithm)?;
-    let seen = log.to_csr();
+    let (weights, own) = plan.weights.overridden(&plan.parameters)?;
+    let seen = weighed_matrix(log, &weights);
     let shape = TrainShape::of(&seen);
-    let estimate = info.estimate_memory_bytes(&plan.parameters, shape)?;
+    let estimate = info.estimate_memory_bytes(&own, shape)?;
     context.require_memory(&format!("training {}", info.name), estimate)?;
-    let model = algorithms::fit(info.name, &plan.parameters, &seen, context)?;
+    let model = algorithms::fit(info.name, &own, &seen, context)?;
     context.check()?;
     let lineage = json!({
         "data_id": plan.data_id,
@@ -56,6 +60,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
         "n_items": shape.n_items,
         "algorithm": info.name,
         "parameters": plan.parameters,
+        "weights": weights.to_params(),
         "seed": context.seed,
         "engine_version": ENGINE_VERSION,
         "memory_estimate_bytes": estimate,
@@ -108,7 +113,8 @@ mod tests {
 
     fn plan(parameters: Value) -> Plan {
         let parameters = parameters.as_object().cloned().unwrap_or_default();
-        Plan { model_id: 3, data_id: 4, data_sha256: Some("ab".into()), algorithm: "TopPop".into(), parameters }
+        let weights = Weights::default();
+        Plan { model_id: 3, data_id: 4, data_sha256: Some("ab".into()), algorithm: "TopPop".into(), parameters, weights }
     }
 
     fn log() -> InteractionLog {

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
+use crate::ml::weights::Weights;
 use crate::schema::projects;
 
 /// One catalogue and the columns its interactions are found in.
@@ -19,6 +21,19 @@ pub struct Project {
     pub time_column: Option<String>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// None when the interactions do not say what kind they are.
+    pub event_column: Option<String>,
+    /// Weight by event type, as a JSON object.
+    pub event_weights: Value,
+    /// Days after which an interaction counts half.
+    pub half_life_days: Option<f64>,
+}
+
+impl Project {
+    /// How much interactions count, unless a configuration says otherwise.
+    pub fn weights(&self) -> Weights {
+        Weights { events: serde_json::from_value(self.event_weights.clone()).unwrap_or_default(), half_life_days: self.half_life_days }
+    }
 }
 
 /// The fields a caller decides.
@@ -29,4 +44,7 @@ pub struct ProjectFields {
     pub user_column: String,
     pub item_column: String,
     pub time_column: Option<String>,
+    pub event_column: Option<String>,
+    pub event_weights: Value,
+    pub half_life_days: Option<f64>,
 }

@@ -1,15 +1,19 @@
 //! `/project/` and `/project_summary/`.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::model::{Project, ProjectFields};
 use super::store;
 use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
 use crate::platform::db::{QueryError, is_duplicate};
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::ml::weights::Weights;
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -43,6 +47,13 @@ pub struct ProjectBody {
     user_column: String,
     item_column: String,
     time_column: Option<String>,
+    /// Column that holds the type of an interaction.
+    event_column: Option<String>,
+    /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
+    #[schema(value_type = std::collections::HashMap<String, f64>)]
+    event_weights: Value,
+    /// Days after which an interaction counts half.
+    half_life_days: Option<f64>,
     owner: Option<i64>,
 }
 
@@ -56,6 +67,9 @@ impl From<Project> for ProjectBody {
             user_column: project.user_column,
             item_column: project.item_column,
             time_column: project.time_column,
+            event_column: project.event_column,
+            event_weights: project.event_weights,
+            half_life_days: project.half_life_days,
             owner: project.owner_id,
         }
     }
@@ -69,6 +83,9 @@ struct ProjectRequest {
     user_column: String,
     item_column: String,
     time_column: Option<String>,
+    event_column: Option<String>,
+    event_weights: Option<std::collections::HashMap<String, f64>>,
+    half_life_days: Option<f64>,
 }
 
 fn read_fields(body: Body, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
@@ -79,12 +96,35 @@ fn read_fields(body: Body, current: Option<&Project>, partial: bool) -> ApiResul
         user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
         item_column: fields.text("item_column", 256, Missing::keep_or_require(kept.map(|project| project.item_column.clone()))),
         time_column: fields.nullable_text_or_blank("time_column", 256, kept.and_then(|project| project.time_column.clone())),
+        event_column: fields.nullable_text_or_blank("event_column", 256, kept.and_then(|project| project.event_column.clone())),
+        event_weights: read_weights(&mut fields, kept),
+        half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
     };
     if !result.user_column.is_empty() && result.user_column == result.item_column {
         fields.fault("item_column", "The item column must differ from the user column.");
     }
     fields.finish()?;
     Ok(result)
+}
+
+/// Days; from a minute and a half to a hundred years.
+const HALF_LIVES: std::ops::RangeInclusive<f64> = 0.001..=36_500.0;
+const MOST_WEIGHTS: usize = 1_000;
+
+fn read_weights(fields: &mut FieldReader, kept: Option<&Project>) -> Value {
+    let current = kept.and_then(|project| project.event_weights.as_object().cloned()).unwrap_or_default();
+    let weights = fields.object("event_weights", Missing::Use(current));
+    if weights.len() > MOST_WEIGHTS {
+        fields.fault("event_weights", format!("At most {MOST_WEIGHTS} types of events can have a weight."));
+    }
+    let number = |(event, weight): (&String, &Value)| Some((event.clone(), weight.as_f64()?));
+    let numbers: Option<BTreeMap<String, f64>> = weights.iter().map(number).collect();
+    match numbers.map(|numbers| Weights::new(numbers, None)) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => fields.fault("event_weights", format!("This cannot be used: {error}.")),
+        None => fields.fault("event_weights", "Every weight must be a number."),
+    }
+    Value::Object(weights)
 }
 
 fn named_twice(error: QueryError) -> ApiError {

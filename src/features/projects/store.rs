@@ -19,6 +19,12 @@ impl Guarded for Project {
     }
 }
 
+/// The project that an upload belongs to.
+pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<Project> {
+    let query = projects::table.inner_join(training_data::table).filter(training_data::id.eq(data_id));
+    query.select(Project::as_select()).first(connection).await
+}
+
 /// One page of the projects a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,

@@ -36,6 +36,8 @@ pub struct TuningJob {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
+    /// Whether the weights of events and the half-life are searched too.
+    pub search_weights: bool,
 }
 
 impl TuningJob {
@@ -71,6 +73,7 @@ pub struct NewTuningJob {
     pub random_seed: Option<i32>,
     pub tried_algorithms_json: Option<Value>,
     pub train_after_tuning: bool,
+    pub search_weights: bool,
 }
 
 /// One algorithm with one set of parameters, tried.

@@ -55,6 +55,8 @@ pub struct TuningJobBody {
     /// Version of the engine; the name is 1.x's.
     irspack_version: Option<String>,
     train_after_tuning: bool,
+    /// Whether the weights of event types and the half-life are searched too.
+    search_weights: bool,
     tuned_model: Option<i64>,
     best_config: Option<i64>,
     best_score: Option<f64>,
@@ -94,6 +96,8 @@ struct TuningJobRequest {
     random_seed: Option<i32>,
     tried_algorithms_json: Option<Vec<String>>,
     train_after_tuning: Option<bool>,
+    /// Search the weights of event types around those of the project, and the half-life, too.
+    search_weights: Option<bool>,
 }
 
 /// A trial as clients see it.
@@ -159,6 +163,7 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
         tried_algorithms_json: names,
         irspack_version: job.engine_version,
         train_after_tuning: job.train_after_tuning,
+        search_weights: job.search_weights,
         tuned_model: job.tuned_model_id,
         best_config: job.best_config_id,
         best_score: job.best_score,
@@ -247,6 +252,7 @@ async fn read_fields(principal: &Principal, connection: &mut Connection, body: B
         random_seed: fields.nullable_integer("random_seed", 0..=i32::MAX, None),
         tried_algorithms_json: algorithms.map(Value::from),
         train_after_tuning: fields.flag("train_after_tuning", Missing::Use(true)),
+        search_weights: fields.flag("search_weights", Missing::Use(false)),
     };
     if let Err(error) = service::algorithm_names(job.tried_algorithms_json.as_ref()) {
         fields.fault("tried_algorithms_json", error.to_string());

@@ -183,6 +183,11 @@ impl FieldReader {
         self.read(field, missing, |value| number(value, range))
     }
 
+    /// A number within a range, or null.
+    pub fn nullable_number(&mut self, field: &str, range: RangeInclusive<f64>, missing: Option<f64>) -> Option<f64> {
+        self.read_nullable(field, missing, |value| number(value, range))
+    }
+
     /// Yes or no.
     pub fn flag(&mut self, field: &str, missing: Missing<bool>) -> bool {
         self.read(field, missing, flag)

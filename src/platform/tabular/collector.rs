@@ -14,6 +14,8 @@ pub struct ReadOptions {
     pub item_column: String,
     /// Column of times, if there is one.
     pub time_column: Option<String>,
+    /// Column of event types (such as `view` or `purchase`), if there is one.
+    pub event_column: Option<String>,
     /// Most bytes of expanded data.
     pub max_expanded_bytes: u64,
     /// Most bytes of one field.
@@ -21,24 +23,68 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// Expanded data may take 16 GiB and a field 1 MiB.
+    /// No event types; expanded data may take 16 GiB and a field 1 MiB.
     pub fn new(user_column: impl Into<String>, item_column: impl Into<String>, time_column: Option<String>) -> Self {
         ReadOptions {
             user_column: user_column.into(),
             item_column: item_column.into(),
             time_column,
+            event_column: None,
             max_expanded_bytes: 16 << 30,
             max_field_bytes: 1 << 20,
         }
     }
 
-    /// Columns in the order user, item, time.
-    pub(super) fn wanted(&self) -> Vec<&str> {
-        [Some(&self.user_column), Some(&self.item_column), self.time_column.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect()
+    /// The names of the columns to read.
+    pub(super) fn wanted(&self) -> Wanted<&str> {
+        Wanted {
+            user: &self.user_column,
+            item: &self.item_column,
+            time: self.time_column.as_deref(),
+            event: self.event_column.as_deref(),
+        }
+    }
+}
+
+/// One thing for each column that is read: its name, or where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted<T> {
+    pub user: T,
+    pub item: T,
+    pub time: Option<T>,
+    pub event: Option<T>,
+}
+
+impl<T: Copy> Wanted<T> {
+    /// All that is there.
+    pub fn iter(&self) -> impl Iterator<Item = T> {
+        [Some(self.user), Some(self.item), self.time, self.event].into_iter().flatten()
+    }
+
+    /// The same with `f` of each.
+    pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Wanted<U>, E> {
+        Ok(Wanted {
+            user: f(self.user)?,
+            item: f(self.item)?,
+            time: self.time.map(&mut f).transpose()?,
+            event: self.event.map(&mut f).transpose()?,
+        })
+    }
+}
+
+impl<'a> Wanted<&'a str> {
+    /// The names without repeats, and where among them each column is.
+    pub fn distinct(self) -> (Vec<&'a str>, Wanted<usize>) {
+        let mut names: Vec<&str> = Vec::new();
+        let place = |name| {
+            let known = names.iter().position(|n| *n == name);
+            Ok::<_, std::convert::Infallible>(known.unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            }))
+        };
+        let Ok(places) = self.try_map(place);
+        (names, places)
     }
 }
 
@@ -51,6 +97,8 @@ pub struct Row<'a> {
     pub item: &'a str,
     /// Microseconds UTC; always there when a time column was asked for.
     pub time: Option<i64>,
+    /// The event type, exactly as written, empty where the row has none; always there when an event column was asked for.
+    pub event: Option<&'a str>,
 }
 
 /// A row that was left out.
@@ -106,6 +154,7 @@ pub(super) struct Cells<'a> {
     pub user: Option<&'a [u8]>,
     pub item: Option<&'a [u8]>,
     pub time: Option<TimeCell<'a>>,
+    pub event: Option<&'a [u8]>,
 }
 
 /// Judges rows, counts them and hands the good ones on.
@@ -153,22 +202,35 @@ impl<'s> Collector<'s> {
             None => None,
             Some(column) => Some(self.time(cells.time, column)?),
         };
-        Ok(Row { user, item, time })
+        let event = match &self.options.event_column {
+            None => None,
+            Some(column) => Some(self.event(cells.event, column)?),
+        };
+        Ok(Row { user, item, time, event })
     }
 
     fn id<'a>(&self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
-        let bytes = cell.ok_or_else(|| format!("no value for {column:?}"))?;
-        if bytes.len() > self.options.max_field_bytes {
-            return Err(format!("{column:?} is larger than {} bytes", self.options.max_field_bytes));
-        }
-        let id = std::str::from_utf8(bytes).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
+        let id = self.text(cell.ok_or_else(|| format!("no value for {column:?}"))?, column)?;
         if id.trim().is_empty() {
             return Err(format!("{column:?} is blank"));
         }
-        if id.contains('\0') {
+        Ok(id)
+    }
+
+    fn event<'a>(&self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
+        let event = self.text(cell.unwrap_or_default(), column)?;
+        Ok(if event.trim().is_empty() { "" } else { event })
+    }
+
+    fn text<'a>(&self, bytes: &'a [u8], column: &str) -> Result<&'a str, String> {
+        if bytes.len() > self.options.max_field_bytes {
+            return Err(format!("{column:?} is larger than {} bytes", self.options.max_field_bytes));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
+        if text.contains('\0') {
             return Err(format!("{column:?} contains a NUL character"));
         }
-        Ok(id)
+        Ok(text)
     }
 
     fn time(&mut self, cell: Option<TimeCell<'_>>, column: &str) -> Result<i64, String> {
@@ -214,12 +276,9 @@ fn shorten(mut raw: String) -> String {
 }
 
 /// The places of `wanted` in `columns`.
-pub(super) fn locate(columns: &[String], wanted: &[&str]) -> Result<Vec<usize>, TabularError> {
-    let place = |name: &&str| {
-        columns
-            .iter()
-            .position(|c| c == name)
-            .ok_or_else(|| TabularError::MissingColumn { column: (*name).to_owned(), available: columns.to_vec() })
-    };
-    wanted.iter().map(place).collect()
+pub(super) fn locate(columns: &[String], wanted: Wanted<&str>) -> Result<Wanted<usize>, TabularError> {
+    wanted.try_map(|name| {
+        let place = columns.iter().position(|column| column == name);
+        place.ok_or_else(|| TabularError::MissingColumn { column: name.to_owned(), available: columns.to_vec() })
+    })
 }

@@ -14,7 +14,7 @@ pub(super) fn read(source: &mut dyn Read, delimiter: u8, rows: &mut Collector<'_
     let max_field = rows.options.max_field_bytes;
     let mut records = Records::new(source, delimiter, max_field.saturating_mul(FIELDS_PER_RECORD));
     let columns = header(&mut records)?;
-    let places = locate(&columns, &rows.options.wanted())?;
+    let places = locate(&columns, rows.options.wanted())?;
     let n_columns = columns.len();
     rows.report.columns = columns;
     loop {
@@ -28,9 +28,10 @@ pub(super) fn read(source: &mut dyn Read, delimiter: u8, rows: &mut Collector<'_
                 }
                 None => {
                     let cells = Cells {
-                        user: records.field(places[0]),
-                        item: records.field(places[1]),
-                        time: places.get(2).and_then(|&at| records.field(at)).map(TimeCell::Text),
+                        user: records.field(places.user),
+                        item: records.field(places.item),
+                        time: places.time.and_then(|at| records.field(at)).map(TimeCell::Text),
+                        event: places.event.and_then(|at| records.field(at)),
                     };
                     rows.offer(records.line, cells, || records.raw());
                 }

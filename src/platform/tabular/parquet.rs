@@ -50,9 +50,8 @@ fn unnamed_file() -> io::Result<File> {
 pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let metadata = open(&file)?;
     let columns = names(&metadata);
-    let wanted = rows.options.wanted();
-    let places = locate(&columns, &wanted)?;
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter().copied());
+    let places = locate(&columns, rows.options.wanted())?;
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
     refuse_large(&metadata, &mask, rows.options.max_expanded_bytes)?;
     rows.report.columns = columns;
     let reader = reader(file, metadata, mask, BATCH_ROWS)?;
@@ -136,13 +135,15 @@ fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, Tab
     let users = texts(column(&rows.options.user_column)?)?;
     let items = texts(column(&rows.options.item_column)?)?;
     let times = rows.options.time_column.as_ref().map(|name| Times::of(column(name)?)).transpose()?;
+    let events = rows.options.event_column.as_ref().map(|name| texts(column(name)?)).transpose()?;
     let mut bytes = 0;
     for row in 0..batch.num_rows() {
         let (user, item) = (text(&users, row), text(&items, row));
         let time = times.as_ref().and_then(|times| times.get(row));
+        let event = events.as_ref().and_then(|events| text(events, row));
         let number = rows.report.rows_total + 1;
-        bytes += user.map_or(0, <[u8]>::len) as u64 + item.map_or(0, <[u8]>::len) as u64;
-        rows.offer(number, Cells { user, item, time }, || {
+        bytes += [user, item, event].iter().flatten().map(|text| text.len() as u64).sum::<u64>();
+        rows.offer(number, Cells { user, item, time, event }, || {
             let shown = |cell: Option<&[u8]>| cell.map_or("null".into(), |b| format!("{:?}", String::from_utf8_lossy(b)));
             format!("{}, {}", shown(user), shown(item))
         });

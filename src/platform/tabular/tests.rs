@@ -137,6 +137,57 @@ fn times_in_every_notation() {
     assert_eq!(kept.iter().map(|k| k.2).collect::<Vec<_>>(), [Some(at), Some(at)]);
 }
 
+fn events(bytes: impl AsRef<[u8]>, name: &str) -> (Vec<(String, String)>, ReadReport) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes.as_ref()).unwrap();
+    let options = ReadOptions { event_column: Some("event".to_owned()), max_field_bytes: 100, ..options(false) };
+    let mut kept = Vec::new();
+    let report = read_interactions(file.path(), name, &options, &mut |row| {
+        kept.push((row.user.to_owned(), row.event.unwrap().to_owned()));
+    });
+    (kept, report.unwrap())
+}
+
+fn events_of(kept: &[(String, String)]) -> Vec<(&str, &str)> {
+    kept.iter().map(|(user, event)| (user.as_str(), event.as_str())).collect()
+}
+
+#[test]
+fn event_types_are_read_wherever_the_column_is() {
+    let expected = [("a", " View"), ("b", ""), ("c", ""), ("d", "3")];
+    let mut csv = b"event,user_id,item_id\n View,a,1\n,b,1\n  ,c,1\n3,d,1\n\xff,e,1\n".to_vec();
+    csv.extend_from_slice(format!("{},f,1\n", "x".repeat(101)).as_bytes());
+    let (kept, report) = events(&csv, "x.csv");
+    assert_eq!(events_of(&kept), expected);
+    assert_eq!(reasons(&report), [(6, "\"event\" is not valid UTF-8"), (7, "\"event\" is larger than 100 bytes")]);
+    assert_eq!(report.blank_ids, 0);
+    let records = r#"[{"event":" View","user_id":"a","item_id":1},{"user_id":"b","item_id":1,"event":null},
+        {"item_id":1,"user_id":"c"},{"user_id":"d","event":3,"item_id":1},{"user_id":"e","event":[],"item_id":1}]"#;
+    let (kept, report) = events(records, "x.json");
+    assert_eq!(events_of(&kept), expected);
+    assert_eq!(reasons(&report), [(5, "\"event\" is neither text nor a number")]);
+    let columns = r#"{"user_id":["a","b","c","d"],"event":[" View",null,"",3],"item_id":[1,1,1,1]}"#;
+    assert_eq!(events_of(&events(columns, "x.json").0), expected);
+    let lines = "{\"event\":\" View\",\"user_id\":\"a\",\"item_id\":1}\n{\"user_id\":\"b\",\"item_id\":1}\n{\"user_id\":\"c\",\"item_id\":1}\n{\"user_id\":\"d\",\"item_id\":1,\"event\":3}\n";
+    assert_eq!(events_of(&events(lines, "x.jsonl").0), expected);
+}
+
+#[test]
+fn a_column_may_be_asked_for_twice() {
+    let options = ReadOptions { event_column: Some("item_id".to_owned()), ..options(false) };
+    for (text, name) in [("user_id,item_id\na,1\n", "x.csv"), (r#"[{"user_id":"a","item_id":1}]"#, "x.json")] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let mut kept = 0;
+        let sink = &mut |row: Row<'_>| {
+            assert_eq!(row, Row { user: "a", item: "1", time: None, event: Some("1") });
+            kept += 1;
+        };
+        read_interactions(file.path(), name, &options, sink).unwrap();
+        assert_eq!(kept, 1, "{name}");
+    }
+}
+
 #[test]
 fn json_in_its_shapes() {
     let expected = vec![("98765432109876543210", "Sigur Rós"), ("a", "1.0"), ("é\u{1f600}", "true")];
@@ -320,6 +371,16 @@ mod parquet_files {
         let wide: ArrayRef = Arc::new(LargeStringArray::from(vec!["a", "b", "c"]));
         let (kept, _) = read(file(vec![("user_id", wide), ("item_id", floats)]), "x.parquet").unwrap();
         assert_eq!(pairs(&kept), [("a", "1.0"), ("b", "2.5"), ("c", "3.0")]);
+    }
+
+    #[test]
+    fn event_types_as_text_or_numbers() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("view"), Some("buy"), None]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(7), Some(8), None]));
+        for (column, first) in [(texts, "view"), (numbers, "7")] {
+            let (kept, _) = events(file(vec![("event", column), ("user_id", users()), ("item_id", users())]), "x.parquet");
+            assert_eq!(events_of(&kept), [("007", first), ("Sigur Rós", "")]);
+        }
     }
 
     #[test]

@@ -10,3 +10,4 @@ mod models;
 mod projects;
 mod trained;
 mod tuning;
+mod weights;

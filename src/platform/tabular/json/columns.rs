@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::collector::{Cells, Collector, TimeCell, locate};
+use super::super::collector::{Cells, Collector, TimeCell, Wanted, locate};
 use super::super::error::TabularError;
 use super::tokens::{Token, Tokens};
 use super::{Cell, keep};
@@ -55,7 +55,7 @@ impl Column {
 
 /// Reads the pairs after `{`.
 pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let wanted = rows.options.wanted();
+    let (wanted, places) = rows.options.wanted().distinct();
     let mut names = Vec::new();
     let mut columns: Vec<Column> = wanted.iter().map(|_| Column::default()).collect();
     let mut held = 0;
@@ -76,9 +76,9 @@ pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<
             (None, other) => tokens.skip(other)?,
         }
     }
-    locate(&names, &wanted)?;
+    locate(&names, rows.options.wanted())?;
     rows.report.columns = names;
-    offer_rows(&align(columns), rows);
+    offer_rows(&align(columns), places, rows);
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn reorder(first: &Column, column: &Column) -> Column {
     ordered
 }
 
-fn offer_rows(columns: &[Column], rows: &mut Collector<'_>) {
+fn offer_rows(columns: &[Column], places: Wanted<usize>, rows: &mut Collector<'_>) {
     let n_rows = columns.iter().map(Column::len).max().unwrap_or(0);
     for row in 0..n_rows {
         let cells: Vec<(Cell, &[u8])> = columns.iter().map(|column| column.get(row)).collect();
@@ -141,6 +141,12 @@ fn offer_rows(columns: &[Column], rows: &mut Collector<'_>) {
             continue;
         }
         let text = |at: usize| cells.get(at).filter(|(cell, _)| *cell == Cell::Text).map(|(_, text)| *text);
-        rows.offer(row as u64 + 1, Cells { user: text(0), item: text(1), time: text(2).map(TimeCell::Text) }, raw);
+        let cells = Cells {
+            user: text(places.user),
+            item: text(places.item),
+            time: places.time.and_then(text).map(TimeCell::Text),
+            event: places.event.and_then(text),
+        };
+        rows.offer(row as u64 + 1, cells, raw);
     }
 }

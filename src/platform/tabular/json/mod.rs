@@ -6,7 +6,7 @@ mod values;
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::collector::{Cells, Collector, TimeCell};
+use super::collector::{Cells, Collector, TimeCell, Wanted, locate};
 use super::error::TabularError;
 use super::source::stream_error;
 use tokens::{Token, Tokens};
@@ -130,14 +130,17 @@ enum Cell {
 /// The wanted values of one record, in buffers that are used again.
 struct Record {
     wanted: Vec<String>,
+    /// Where in `wanted` and `cells` each column is.
+    places: Wanted<usize>,
     cells: Vec<(Cell, Vec<u8>)>,
     columns: Vec<String>,
 }
 
 impl Record {
     fn new(rows: &Collector<'_>) -> Self {
-        let wanted: Vec<String> = rows.options.wanted().into_iter().map(str::to_owned).collect();
-        Record { cells: vec![(Cell::Missing, Vec::new()); wanted.len()], wanted, columns: Vec::new() }
+        let (wanted, places) = rows.options.wanted().distinct();
+        let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
+        Record { cells: vec![(Cell::Missing, Vec::new()); wanted.len()], wanted, places, columns: Vec::new() }
     }
 
     /// Reads the pairs after `{`.
@@ -191,7 +194,13 @@ impl Record {
             return rows.reject(number, format!("{:?} is neither text nor a number", self.wanted[at]), raw);
         }
         let cell = |at: usize| self.cells.get(at).filter(|(cell, _)| *cell == Cell::Text).map(|(_, text)| text.as_slice());
-        rows.offer(number, Cells { user: cell(0), item: cell(1), time: cell(2).map(TimeCell::Text) }, raw);
+        let cells = Cells {
+            user: cell(self.places.user),
+            item: cell(self.places.item),
+            time: self.places.time.and_then(cell).map(TimeCell::Text),
+            event: self.places.event.and_then(cell),
+        };
+        rows.offer(number, cells, raw);
     }
 
     fn describe(&self) -> String {
@@ -206,8 +215,7 @@ impl Record {
 
     /// Reports the columns, and fails when a wanted one was in no record at all.
     fn finish(self, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-        let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
-        super::collector::locate(&self.columns, &wanted)?;
+        locate(&self.columns, rows.options.wanted())?;
         rows.report.columns = self.columns;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Who interacted with what, and when: the form in which data enters the engine.
 
-use std::collections::HashMap;
+mod builder;
+
+pub use builder::InteractionLogBuilder;
 
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::ids::Ids;
@@ -20,6 +22,17 @@ pub struct InteractionLog {
     pub item_codes: Vec<u32>,
     /// Time of each row in microseconds UTC, when there is a time column.
     pub times: Option<Vec<i64>>,
+    /// Type of each row, when there is a column of event types.
+    pub events: Option<Events>,
+}
+
+/// What kind of interaction each row is, such as a view or a purchase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Events {
+    /// All types, in byte order; the empty name stands for rows without one.
+    pub names: Ids,
+    /// Type of each row.
+    pub codes: Vec<u32>,
 }
 
 /// Value of the metadata key `format` in the prepared form.
@@ -64,6 +77,20 @@ impl InteractionLog {
         Some((*times.iter().min()?, *times.iter().max()?))
     }
 
+    /// The rows that `keep` says yes to, over the same users and items.
+    pub fn filtered(&self, keep: impl Fn(usize) -> bool) -> InteractionLog {
+        let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| keep(row)).collect();
+        let pick = |codes: &[u32]| rows.iter().map(|&row| codes[row]).collect::<Vec<u32>>();
+        InteractionLog {
+            users: self.users.clone(),
+            items: self.items.clone(),
+            user_codes: pick(&self.user_codes),
+            item_codes: pick(&self.item_codes),
+            times: self.times.as_ref().map(|times| rows.iter().map(|&row| times[row]).collect()),
+            events: self.events.as_ref().map(|events| Events { names: events.names.clone(), codes: pick(&events.codes) }),
+        }
+    }
+
     /// The prepared form: a safetensors container that later steps read instead of the upload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = TensorWriter::default();
@@ -74,6 +101,10 @@ impl InteractionLog {
         out.u32s("item_codes", &[self.n_rows()], &self.item_codes);
         if let Some(times) = &self.times {
             out.i64s("times", &[times.len()], times);
+        }
+        if let Some(events) = &self.events {
+            out.ids("events", &events.names);
+            out.u32s("event_codes", &[events.codes.len()], &events.codes);
         }
         out.finish()
     }
@@ -88,6 +119,7 @@ impl InteractionLog {
             user_codes: input.u32s("user_codes")?.1,
             item_codes: input.u32s("item_codes")?.1,
             times: if input.has("times") { Some(input.i64s("times")?.1) } else { None },
+            events: if input.has("event_codes") { Some(Events::read(&input)?) } else { None },
         };
         log.validate()?;
         Ok(log)
@@ -102,10 +134,13 @@ impl InteractionLog {
         if self.times.as_ref().is_some_and(|t| t.len() != n) {
             return Err(MlError::BadArtifact("times and rows differ in number".into()));
         }
+        if self.events.as_ref().is_some_and(|events| !in_range(&events.codes, events.names.len())) {
+            return Err(MlError::BadArtifact("event types and rows differ in number, or one is not there".into()));
+        }
         Ok(())
     }
 
-    /// Puts several logs behind one another. Times are kept only when every log has them.
+    /// Puts several logs behind one another. Times and event types are kept only when every log has them.
     pub fn merge(logs: &[InteractionLog]) -> MlResult<InteractionLog> {
         let users = Ids::from_unsorted(logs.iter().flat_map(|log| log.users.iter()))?;
         let items = Ids::from_unsorted(logs.iter().flat_map(|log| log.items.iter()))?;
@@ -115,6 +150,7 @@ impl InteractionLog {
             user_codes: Vec::new(),
             item_codes: Vec::new(),
             times: logs.iter().all(|log| log.times.is_some()).then(Vec::new),
+            events: Events::merge(logs)?,
         };
         for log in logs {
             let user_map = renumber(&log.users, &merged.users);
@@ -129,6 +165,24 @@ impl InteractionLog {
     }
 }
 
+impl Events {
+    fn read(input: &TensorReader<'_>) -> MlResult<Self> {
+        Ok(Events { names: input.ids("events")?, codes: input.u32s("event_codes")?.1 })
+    }
+
+    fn merge(logs: &[InteractionLog]) -> MlResult<Option<Events>> {
+        let all: Option<Vec<&Events>> = logs.iter().map(|log| log.events.as_ref()).collect();
+        let Some(all) = all else { return Ok(None) };
+        let names = Ids::from_unsorted(all.iter().flat_map(|events| events.names.iter()))?;
+        let mut codes = Vec::new();
+        for events in all {
+            let map = renumber(&events.names, &names);
+            codes.extend(events.codes.iter().map(|&c| map[c as usize]));
+        }
+        Ok(Some(Events { names, codes }))
+    }
+}
+
 /// Numbers in `to` of the ids of `from`; every id of `from` is in `to`.
 fn renumber(from: &Ids, to: &Ids) -> Vec<u32> {
     let mut at = 0u32;
@@ -140,90 +194,6 @@ fn renumber(from: &Ids, to: &Ids) -> Vec<u32> {
             at
         })
         .collect()
-}
-
-/// Collects rows in any order.
-#[derive(Debug)]
-pub struct InteractionLogBuilder {
-    users: Interner,
-    items: Interner,
-    user_codes: Vec<u32>,
-    item_codes: Vec<u32>,
-    times: Option<Vec<i64>>,
-}
-
-impl InteractionLogBuilder {
-    /// An empty builder; `with_times` says whether rows carry a time.
-    pub fn new(with_times: bool) -> Self {
-        InteractionLogBuilder {
-            users: Interner::default(),
-            items: Interner::default(),
-            user_codes: Vec::new(),
-            item_codes: Vec::new(),
-            times: with_times.then(Vec::new),
-        }
-    }
-
-    /// Adds a row. A missing time in a log with times counts as the beginning of 1970.
-    pub fn push(&mut self, user: &str, item: &str, time: Option<i64>) {
-        self.user_codes.push(self.users.code(user));
-        self.item_codes.push(self.items.code(item));
-        if let Some(times) = &mut self.times {
-            times.push(time.unwrap_or(0));
-        }
-    }
-
-    /// Rows added so far.
-    pub fn n_rows(&self) -> usize {
-        self.user_codes.len()
-    }
-
-    /// Numbers users and items in byte order and gives the log.
-    pub fn finish(self) -> InteractionLog {
-        let (users, user_map) = self.users.finish();
-        let (items, item_map) = self.items.finish();
-        let apply = |mut codes: Vec<u32>, map: &[u32]| {
-            codes.iter_mut().for_each(|code| *code = map[*code as usize]);
-            codes
-        };
-        InteractionLog {
-            users,
-            items,
-            user_codes: apply(self.user_codes, &user_map),
-            item_codes: apply(self.item_codes, &item_map),
-            times: self.times,
-        }
-    }
-}
-
-/// Numbers strings in order of first sight.
-#[derive(Debug, Default)]
-struct Interner {
-    codes: HashMap<Box<str>, u32>,
-}
-
-impl Interner {
-    fn code(&mut self, id: &str) -> u32 {
-        if let Some(&code) = self.codes.get(id) {
-            return code;
-        }
-        let code = self.codes.len() as u32;
-        self.codes.insert(id.into(), code);
-        code
-    }
-
-    /// The dictionary in byte order, and for each old number the new one.
-    fn finish(self) -> (Ids, Vec<u32>) {
-        let mut sorted: Vec<(Box<str>, u32)> = self.codes.into_iter().collect();
-        sorted.sort_unstable();
-        let mut map = vec![0u32; sorted.len()];
-        for (new, (_, old)) in sorted.iter().enumerate() {
-            map[*old as usize] = new as u32;
-        }
-        // Keys of a map are distinct and were just sorted, so this cannot fail.
-        let ids = Ids::from_sorted(sorted.iter().map(|(id, _)| id)).unwrap_or_default();
-        (ids, map)
-    }
 }
 
 #[cfg(test)]
@@ -260,6 +230,33 @@ mod tests {
         let mut outside = log.clone();
         outside.item_codes[0] = 4;
         assert!(InteractionLog::from_bytes(&outside.to_bytes()).is_err());
+    }
+
+    #[test]
+    fn event_types_stay_with_their_rows() {
+        let with_events = |rows: &[(&str, &str)]| {
+            let mut builder = InteractionLogBuilder::new(false).with_events();
+            rows.iter().for_each(|(user, event)| builder.push_event(user, "x", None, event));
+            builder.push("c", "y", None);
+            builder.finish()
+        };
+        let names = |log: &InteractionLog| -> Vec<String> {
+            let events = log.events.as_ref().unwrap();
+            events.codes.iter().map(|&code| events.names.get(code).to_owned()).collect()
+        };
+        let log = with_events(&[("b", "view"), ("a", "buy"), ("b", "view")]);
+        assert_eq!(log.events.as_ref().unwrap().names.iter().collect::<Vec<_>>(), ["", "buy", "view"]);
+        assert_eq!(names(&log), ["view", "buy", "view", ""]);
+        let bytes = log.to_bytes();
+        assert_eq!(InteractionLog::from_bytes(&bytes).unwrap(), log);
+        for wrong in [vec![0, 1, 2, 3], vec![0, 1, 2]] {
+            let mut damaged = log.clone();
+            damaged.events.as_mut().unwrap().codes = wrong;
+            assert!(InteractionLog::from_bytes(&damaged.to_bytes()).is_err());
+        }
+        let merged = InteractionLog::merge(&[log.clone(), with_events(&[("z", "add"), ("a", "view")])]).unwrap();
+        assert_eq!(names(&merged), ["view", "buy", "view", "", "add", "view", ""]);
+        assert_eq!(InteractionLog::merge(&[log, sample()]).unwrap().events, None);
     }
 
     #[test]
