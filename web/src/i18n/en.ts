@@ -383,6 +383,11 @@ export const en = {
     callLead: 'With an API key that may predict:',
     createKey: 'Create a key',
   },
+  /** Names of parameters that say what interactions count, not how an algorithm works. */
+  parameters: {
+    eventWeight: 'weight of {event}',
+    halfLife: 'half-life (days)',
+  },
   keys: {
     title: 'API keys',
     lead: 'Keys let applications ask for recommendations without a log-in.',

@@ -384,6 +384,10 @@ export const ja: Messages = {
     callLead: '推薦の権限を持つ API キーで呼び出します。',
     createKey: 'キーを作成',
   },
+  parameters: {
+    eventWeight: '「{event}」の重み',
+    halfLife: '半減期（日）',
+  },
   keys: {
     title: 'API キー',
     lead: 'アプリケーションがログインせずに推薦を取得するためのキーです。',
