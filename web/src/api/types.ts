@@ -55,6 +55,7 @@ export type NewTuningJob = Pick<
   | 'random_seed'
   | 'tried_algorithms_json'
   | 'train_after_tuning'
+  | 'search_weights'
 >
 
 export type TrialStatus = 'running' | 'completed' | 'pruned' | 'failed'

@@ -262,6 +262,9 @@ export const en = {
     memoryHint: 'Trials that would need more are skipped.',
     train: 'Train the winner on all data afterwards',
     trainHint: 'Gives a model that can be used at once.',
+    searchWeights: 'Also search the weights of events and the half-life',
+    searchWeightsHint: 'Varies them around the project’s settings ({varied}) along with each algorithm. There is more to try, so allow more trials.',
+    halfLife: 'half-life',
     advanced: 'Limits and seed',
     start: 'Start the search',
     summary: '{trials} trials of {algorithms} algorithms, judged by {metric} at {cutoff}',
@@ -312,6 +315,7 @@ export const en = {
     cancelledTitle: 'The search was cancelled',
     pendingText: 'Waiting for a free worker.',
     split: 'Test',
+    searchWeights: 'Weights and half-life searched',
     defaults: 'default parameters',
   },
   models: {

@@ -263,6 +263,9 @@ export const ja: Messages = {
     memoryHint: 'これを超える試行は省略されます。',
     train: '終了後、最良の設定を全データで学習する',
     trainHint: 'すぐに使えるモデルができます。',
+    searchWeights: 'イベントの重みと半減期も探索する',
+    searchWeightsHint: 'プロジェクトの設定を中心に、アルゴリズムと合わせて変化させます（{varied}）。探索範囲が広がるため、試行回数を増やしてください。',
+    halfLife: '半減期',
     advanced: '制限とシード',
     start: '探索を開始',
     summary: '{algorithms} 種類のアルゴリズムを {trials} 回試行し、{metric}（上位 {cutoff} 件）で評価',
@@ -313,6 +316,7 @@ export const ja: Messages = {
     cancelledTitle: '探索は中止されました',
     pendingText: 'ワーカーの空きを待っています。',
     split: '評価方法',
+    searchWeights: '重みと半減期の探索',
     defaults: '標準のパラメータ',
   },
   models: {
