@@ -26,6 +26,7 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   await id('new-project').first().click()
   await id('project-name').fill(`Films ${Date.now()}`)
   await id('project-time-column').fill('timestamp')
+  await id('project-event-column').fill('event')
   await id('project-submit').click()
   await page.waitForURL(/\/projects\/\d+$/)
   await id('step-data').waitFor()
@@ -39,11 +40,17 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   assert.match(await id('report-users').innerText(), /943/)
   assert.match(await id('report-rejected').innerText(), /[12]/)
   await id('preview-table').waitFor()
+  assert.equal(await id('event-type').count(), 3)
+  assert.match(await id('event-type').first().innerText(), /view/)
   step('data-detail')
+  await settings(page, onStep)
+  step('settings')
+  await page.goto(baseUrl + seen['data-detail'])
 
   await id('tune-data').click()
   await id('wizard-next').click()
   await chooseOnly(page, ['IALSRecommender', 'CosineKNNRecommender', 'RP3betaRecommender', 'TopPopRecommender'])
+  await id('search-weights').check()
   await onStep('wizard-algorithms')
   step('tuning-new')
   await id('wizard-next').click()
@@ -57,6 +64,8 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   await page.waitForURL(/\/tuning\/\d+$/)
   step('job')
   await watchLive(page, trials, onStep)
+  assert.equal(await id('job-search-weights').innerText(), 'Yes')
+  assert.match(await id('leaderboard').innerText(), /weight of purchase [\d.]+.*half-life \(days\) [\d.]+/s)
 
   await id('open-model').click({ timeout: 60_000 })
   await page.waitForURL(/\/models\/\d+$/)
@@ -77,6 +86,49 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   assert.equal(await page.getByText(key.trim()).count(), 0, 'the key is shown once only')
   step('keys')
   return { seen, key: key.trim() }
+}
+
+/** What is counted how: kept when it is saved, and only then. */
+async function settings(page, onStep) {
+  const id = (name) => byTestId(page, name)
+  const state = (unsaved) => page.waitForFunction((wanted) => document.querySelector('[data-testid="save-state"]')?.dataset.unsaved === wanted, String(unsaved))
+  const weight = (event) => page.getByRole('spinbutton', { name: `Weight of “${event}”` })
+  await id('nav-settings').click()
+  await id('event-proposal').first().waitFor()
+  await state(false)
+  assert.ok(await id('settings-save').isDisabled())
+
+  await id('settings-name').fill('')
+  await id('settings-save').click()
+  await page.getByRole('alert').filter({ hasText: 'Please fill this in.' }).waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'settings-name', 'the mistake has the focus')
+  await id('settings-discard').click()
+  await state(false)
+
+  await id('event-proposal').filter({ hasText: 'purchase' }).click()
+  await weight('purchase').fill('5')
+  await id('event-proposal').filter({ hasText: 'view' }).click()
+  await weight('view').fill('0.5')
+  await id('new-event').fill('refund')
+  await id('new-event').press('Enter')
+  assert.equal(await id('event-row').count(), 3)
+  await page.getByRole('button', { name: /^Remove “refund”/ }).click()
+  await id('half-life-switch').locator('input').check()
+  await id('half-life').fill('30')
+  await id('half-life').blur()
+  await id('decay-curve').getByText('30 days').first().waitFor()
+  await state(true)
+  await onStep('settings-edited')
+
+  await id('nav-overview').click()
+  await page.getByRole('button', { name: 'Stay here' }).click()
+  await id('settings-save').click()
+  await state(false)
+  await page.reload()
+  await id('event-row').first().waitFor()
+  assert.equal(await weight('purchase').inputValue(), '5')
+  assert.equal(await weight('view').inputValue(), '0.5')
+  assert.equal(await id('half-life').inputValue(), '30')
 }
 
 async function chooseOnly(page, names) {

@@ -43,9 +43,14 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   }
   const status = (job) => ({ type: 'status_update', status: job.status.toLowerCase(), data: { best_score: job.best_score, n_trials: job.n_trials, n_running: job.n_running, n_completed: job.n_completed, n_pruned: job.n_pruned, n_failed: job.n_failed } })
 
-  function parametersOf(name) {
+  function parametersOf(name, job) {
     const values = { n_components: Math.round(8 + rnd() * 200), alpha0: rnd() * 0.5, reg: 10 ** (rnd() * 3 - 4), train_epochs: Math.round(5 + rnd() * 20), top_k: Math.round(10 + rnd() * 900), shrinkage: rnd() * 1000, feature_weighting: ['NONE', 'TF_IDF', 'BM_25'][Math.floor(rnd() * 3)], normalize: rnd() > 0.5, beta: rnd() * 0.5, normalize_weight: rnd() > 0.5 }
-    return Object.fromEntries(ALGORITHMS.find((row) => row[0] === name)[3].map((key) => [key, values[key]]))
+    const own = Object.fromEntries(ALGORITHMS.find((row) => row[0] === name)[3].map((key) => [key, values[key]]))
+    if (!job.search_weights) return own
+    const project = db.projects.find((p) => p.id === db.data.find((d) => d.id === job.data).project)
+    for (const [event, weight] of Object.entries(project.event_weights)) own[`event_weight.${event}`] = weight * 4 ** (rnd() * 2 - 1)
+    if (project.time_column) own.half_life_days = (project.half_life_days ?? 90) * 4 ** (rnd() * 2 - 1)
+    return own
   }
 
   function runJob(job) {
@@ -72,7 +77,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
       }
       if (trials.length < job.n_trials) {
         const algorithm = job.tried_algorithms_json[trials.length % job.tried_algorithms_json.length]
-        trials.push({ number: trials.length, algorithm, parameters: parametersOf(algorithm), status: 'running', score: null, interval: null, intermediate: [], started_at: now(), finished_at: null, duration_seconds: null, note: null })
+        trials.push({ number: trials.length, algorithm, parameters: parametersOf(algorithm, job), status: 'running', score: null, interval: null, intermediate: [], started_at: now(), finished_at: null, duration_seconds: null, note: null })
         job.n_running += 1
         tell(job.id, 'status', status(job))
         setTimeout(step, trialMs)
@@ -97,7 +102,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   }
 
   /** Reads `user,item,…` loosely; the real reading is the server's business. */
-  function report(text) {
+  function report(text, eventColumn) {
     const [head, ...lines] = text.trim().split('\n')
     const columns = head.split(',')
     const fault = (raw) => {
@@ -109,7 +114,11 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const bad = lines.map((raw, at) => ({ line: at + 2, reason: fault(raw), raw })).filter(({ reason }) => reason)
     const users = new Set(good.map((cells) => cells[0]))
     const items = new Set(good.map((cells) => cells[1]))
-    return { columns, rows: good, report: { rows_total: lines.length, rows_kept: good.length, rejected: bad.length, users: users.size, items: items.size, density: good.length / users.size / items.size, duplicates: 12, blank_ids: 1, time_min: '1997-09-20T03:05:10Z', time_max: '1998-04-22T23:10:38Z', rejected_examples: bad.slice(0, 100) } }
+    const at = columns.indexOf(eventColumn)
+    const counts = new Map()
+    if (at >= 0) for (const cells of good) counts.set(cells[at], (counts.get(cells[at]) ?? 0) + 1)
+    const events = [...counts].map(([name, rows]) => ({ name, rows })).sort((a, b) => b.rows - a.rows).slice(0, 50)
+    return { columns, rows: good, report: { events, rows_total: lines.length, rows_kept: good.length, rejected: bad.length, users: users.size, items: items.size, density: good.length / users.size / items.size, duplicates: 12, blank_ids: 1, time_min: '1997-09-20T03:05:10Z', time_max: '1998-04-22T23:10:38Z', rejected_examples: bad.slice(0, 100) } }
   }
 
   const page = (rows) => ({ count: rows.length, next: null, previous: null, results: rows })
@@ -122,8 +131,8 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const filename = Buffer.from(/filename="([^"]*)"/.exec(part('file'))[1], 'latin1').toString('utf8')
     const text = content(part('file'))
     const project = db.projects.find((p) => p.id === Number(content(part('project'))))
-    const parsed = report(text)
-    for (const column of [project.user_column, project.item_column]) {
+    const parsed = report(text, project.event_column)
+    for (const column of [project.user_column, project.item_column, project.event_column].filter(Boolean)) {
       if (!parsed.columns.includes(column)) return [400, { file: [`The file has no column “${column}”. It has: ${parsed.columns.join(', ')}.`] }]
     }
     const row = insert('data', { project: project.id, basename: filename, filesize: Buffer.byteLength(text), status: 'preparing', error: null, report: null, download_url: null, rejected_rows_url: null })
@@ -165,6 +174,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     if (action === 'similar') return [200, items(Number(query.get('cutoff')), 4)]
     if (action === 'sample_recommendation_raw') return [200, { user_id: '196', user_profile: ['242', '302', 'a/b c'], recommendations: items(20) }]
     if (action === 'recommend_using_profile_interaction') return [200, { recommendations: items(body.cutoff, 3) }]
+    if (method === 'PATCH') return change(resource, row, body)
     if (id) return [200, row]
     if (method === 'GET') return [200, page(list(table, query))]
     return create(resource, body, request)
@@ -179,16 +189,26 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     return db[table].filter((r) => r.project === project)
   }
 
+  /** Only projects can be changed; what is wrong is said by field. */
+  function change(resource, row, body) {
+    if (resource !== 'project') return [405, { detail: 'Not allowed.' }]
+    if (db.projects.some((p) => p !== row && p.name === body.name)) return [400, { name: ['You already have a project of this name.'] }]
+    if (body.half_life_days !== undefined && body.half_life_days !== null && !(body.half_life_days >= 0.001 && body.half_life_days <= 36_500)) return [400, { half_life_days: ['Between 0.001 and 36500.'] }]
+    const weights = Object.values(body.event_weights ?? {})
+    if (weights.length > 0 && !weights.some((weight) => weight > 0)) return [400, { event_weights: ['At least one weight has to be above 0.'] }]
+    return [200, Object.assign(row, body, { updated_at: now() })]
+  }
+
   function create(resource, body, request) {
     switch (resource) {
       case 'project':
         if (db.projects.some((p) => p.name === body.name)) return [400, { name: ['You already have a project of this name.'] }]
-        return [201, insert('projects', { owner: 1, updated_at: now(), ...body })]
+        return [201, insert('projects', { owner: 1, updated_at: now(), time_column: null, event_column: null, event_weights: {}, half_life_days: null, ...body })]
       case 'training_data':
         return upload(body, /boundary=(.*)$/.exec(request.headers['content-type'])[1])
       case 'parameter_tuning_job': {
         const evaluation = db.evaluations.find((e) => e.id === body.evaluation)
-        const job = insert('jobs', { ...body, status: 'PENDING', best_score: null, tuned_model: null, best_config: null, error: null, n_completed: 0, n_pruned: 0, n_failed: 0, n_running: 0, baseline_score: null, target_metric: evaluation.target_metric, cutoff: evaluation.cutoff, started_at: null, finished_at: null })
+        const job = insert('jobs', { search_weights: false, ...body, status: 'PENDING', best_score: null, tuned_model: null, best_config: null, error: null, n_completed: 0, n_pruned: 0, n_failed: 0, n_running: 0, baseline_score: null, target_metric: evaluation.target_metric, cutoff: evaluation.cutoff, started_at: null, finished_at: null })
         setTimeout(() => runJob(job), 600)
         return [201, { ...job }]
       }

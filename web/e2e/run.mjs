@@ -18,7 +18,7 @@ export async function run(baseUrl, password) {
   const started = Date.now()
   const onStep = async (name) => {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
-    if (/^(job-live|key-created|wizard-|bad-upload|cancelled)/.test(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+    if (/^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
   }
   try {
     const { seen } = await journey(page, baseUrl, password, { trials: Number(process.env.E2E_TRIALS ?? 15), onStep })

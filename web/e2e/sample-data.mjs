@@ -15,6 +15,9 @@ function generator(seed) {
   }
 }
 
+/** What a rating of so many stars would have been in a shop. */
+const EVENTS = ['', 'view', 'view', 'view', 'add_to_cart', 'purchase']
+
 /** Ids that have to survive the whole way as they are. */
 export const ODD_USER = '007'
 export const ODD_ITEMS = ['a/b c', 'Sigur Rós', '0042']
@@ -27,7 +30,7 @@ export function sampleCsv(seed = 20) {
   for (let item = 0; item < ITEMS; item += 1) byGenre[item % GENRES].push(item)
   // A small number to a high power prefers the head of a list: the long tail.
   const pick = (list) => list[Math.floor(random() ** 2.2 * list.length)]
-  const rows = ['user_id,item_id,rating,timestamp']
+  const rows = ['user_id,item_id,rating,timestamp,event']
   for (let u = 0; u < USERS; u += 1) {
     const user = u === 7 ? ODD_USER : String(u + 1)
     const tastes = [Math.floor(random() * GENRES), Math.floor(random() * GENRES)]
@@ -41,11 +44,12 @@ export function sampleCsv(seed = 20) {
       seen.add(item)
       if (seen.size === before && random() < 0.9) continue
       time += Math.floor(random() * 600)
-      rows.push(`${user},${itemName(item)},${1 + Math.floor(random() * 5)},${time}`)
+      const rating = 1 + Math.floor(random() * 5)
+      rows.push(`${user},${itemName(item)},${rating},${time},${EVENTS[rating]}`)
       if (seen.size === before) break
     }
   }
   rows.splice(1000, 0, '12')
-  rows.splice(5000, 0, ',,3,874724999')
+  rows.splice(5000, 0, ',,3,874724999,view')
   return rows.join('\n') + '\n'
 }

@@ -36,6 +36,7 @@ export const routes: RouteRecordRaw[] = [
           page('models', 'models', () => import('./pages/ModelsPage.vue'), 'models.title'),
           page(`models/:modelId${ID}`, 'model', () => import('./pages/ModelPage.vue'), 'models.title'),
           page('keys', 'keys', () => import('./pages/ApiKeysPage.vue'), 'keys.title'),
+          page('settings', 'settings', () => import('./pages/SettingsPage.vue'), 'settings.title'),
         ],
       },
       { path: ':rest(.*)*', name: 'not-found', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'notFound.title' } },

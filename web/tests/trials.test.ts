@@ -56,6 +56,7 @@ describe('texts', () => {
     expect(describeParameters({ top_k: 100, beta: 0.123456, weighting: 'NONE', normalize: true, n: null })).toBe(
       'top_k 100 · beta 0.1235 · weighting NONE · normalize true · n null',
     )
+    expect(describeParameters({ top_k: 1, 'event_weight.a': 2.5 }, (name) => `<${name}>`)).toBe('<top_k> 1 · <event_weight.a> 2.5')
     expect(shortName('CosineKNNRecommender')).toBe('CosineKNN')
     expect(formatBytes(0, 'en')).toBe('0 byte')
     expect(formatBytes(1_843_200, 'en')).toBe('1.8 MB')

@@ -834,6 +834,8 @@ export interface components {
              * @description Rows that repeat an earlier pair of user and item.
              */
             duplicates: number;
+            /** @description The types of events, most rows first; at most 50, none without an event column. */
+            events?: components["schemas"]["EventCount"][];
             /** Format: int64 */
             items: number;
             /** Format: int64 */
@@ -863,6 +865,12 @@ export interface components {
             target_metric: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description How often one type of event occurs. */
+        EventCount: {
+            name: string;
+            /** Format: int64 */
+            rows: number;
         };
         /** @description A model configuration as clients see it. */
         ModelConfiguration: {
@@ -975,6 +983,17 @@ export interface components {
             /** @description Address of the page before. */
             previous?: string | null;
             results: {
+                /** @description The column that holds the type of event. */
+                event_column?: string | null;
+                /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+                event_weights: {
+                    [key: string]: number;
+                };
+                /**
+                 * Format: double
+                 * @description Age in days after which an interaction counts half; null when age does not matter.
+                 */
+                half_life_days?: number | null;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
@@ -1184,6 +1203,8 @@ export interface components {
                 n_trials: number;
                 /** Format: int32 */
                 random_seed?: number | null;
+                /** @description Whether the search also varies the weights of events and the half-life. */
+                search_weights: boolean;
                 /** Format: int64 */
                 split: number;
                 /** Format: date-time */
@@ -1226,6 +1247,17 @@ export interface components {
         };
         /** @description A project as clients see it. */
         Project: {
+            /** @description The column that holds the type of event. */
+            event_column?: string | null;
+            /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+            event_weights: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Age in days after which an interaction counts half; null when age does not matter.
+             */
+            half_life_days?: number | null;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
@@ -1444,6 +1476,8 @@ export interface components {
             n_trials: number;
             /** Format: int32 */
             random_seed?: number | null;
+            /** @description Whether the search also varies the weights of events and the half-life. */
+            search_weights: boolean;
             /** Format: int64 */
             split: number;
             /** Format: date-time */
@@ -2289,6 +2323,8 @@ export interface operations {
                     n_trials?: number | null;
                     /** Format: int32 */
                     random_seed?: number | null;
+                    /** @description Also vary the weights of events and the half-life. */
+                    search_weights?: boolean | null;
                     /** Format: int64 */
                     split: number;
                     /**
@@ -2455,6 +2491,17 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description The column that holds the type of event. */
+                    event_column?: string | null;
+                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+                    event_weights?: {
+                        [key: string]: number;
+                    } | null;
+                    /**
+                     * Format: double
+                     * @description Age in days after which an interaction counts half; null when age does not matter.
+                     */
+                    half_life_days?: number | null;
                     item_column: string;
                     name: string;
                     time_column?: string | null;
@@ -2520,6 +2567,17 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description The column that holds the type of event. */
+                    event_column?: string | null;
+                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+                    event_weights?: {
+                        [key: string]: number;
+                    } | null;
+                    /**
+                     * Format: double
+                     * @description Age in days after which an interaction counts half; null when age does not matter.
+                     */
+                    half_life_days?: number | null;
                     item_column: string;
                     name: string;
                     time_column?: string | null;
@@ -2577,6 +2635,17 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description The column that holds the type of event. */
+                    event_column?: string | null;
+                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+                    event_weights?: {
+                        [key: string]: number;
+                    } | null;
+                    /**
+                     * Format: double
+                     * @description Age in days after which an interaction counts half; null when age does not matter.
+                     */
+                    half_life_days?: number | null;
                     item_column: string;
                     name: string;
                     time_column?: string | null;

@@ -14,11 +14,15 @@ type Values = Record<string, unknown>
 
 export type User = Schemas['UserDetails']
 export type Project = Sent<Schemas['Project']>
-export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column'>
+export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'>
+/** What the settings of a project can change. */
+export type ProjectSettings = NewProject & Pick<Project, 'event_weights' | 'half_life_days'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
-export type DataReport = Sent<Schemas['DataReport']>
+export type EventCount = Schemas['EventCount']
+/** Reports of files that were read without an event column know no events. */
+export type DataReport = With<Sent<Schemas['DataReport']>, { events?: EventCount[] }>
 export type DataStatus = 'preparing' | 'ready' | 'failed'
 export type TrainingData = With<Sent<Schemas['TrainingData']>, { status: DataStatus; report: DataReport | null }>
 
@@ -51,6 +55,7 @@ export type NewTuningJob = Pick<
   | 'random_seed'
   | 'tried_algorithms_json'
   | 'train_after_tuning'
+  | 'search_weights'
 >
 
 export type TrialStatus = 'running' | 'completed' | 'pruned' | 'failed'

@@ -1,6 +1,9 @@
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 
+/** Whole days once there are many, three digits while there are few. */
+const DAYS = { maximumFractionDigits: 0, maximumSignificantDigits: 3, roundingPriority: 'morePrecision' } as const
+
 /** Numbers, sizes and moments in the reader's language. */
 export function useFormat() {
   const { locale, t } = useI18n()
@@ -8,6 +11,8 @@ export function useFormat() {
   const percentFormat = computed(
     () => new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }),
   )
+  const short = computed(() => new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }))
+  const days = computed(() => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }))
   const moment = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }))
   const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium' }))
 
@@ -19,6 +24,8 @@ export function useFormat() {
 
   return {
     count: (value: number | null | undefined) => (value === null || value === undefined ? '–' : integer.value.format(value)),
+    short: (value: number) => short.value.format(value),
+    days: (value: number) => days.value.format(value),
     percent: (value: number) => percentFormat.value.format(value),
     score: (value: number | null | undefined, digits = 4) =>
       value === null || value === undefined ? '–' : value.toFixed(digits),

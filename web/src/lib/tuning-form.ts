@@ -16,6 +16,7 @@ export interface TuningForm {
   timeoutSingle: number | null
   memory: number
   train: boolean
+  searchWeights: boolean
 }
 
 export const newTuningForm = (): TuningForm => ({
@@ -33,4 +34,5 @@ export const newTuningForm = (): TuningForm => ({
   timeoutSingle: null,
   memory: 2048,
   train: true,
+  searchWeights: false,
 })

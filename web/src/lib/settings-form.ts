@@ -1,0 +1,106 @@
+import type { EventCount, Project, ProjectSettings, TrainingData } from '@/api/types'
+
+/** What the server takes. */
+export const MAX_WEIGHT = 1e6
+export const MIN_HALF_LIFE = 0.001
+export const MAX_HALF_LIFE = 36_500
+
+/** Where the field for a half-life begins: a season. */
+const USUAL_HALF_LIFE = 90
+
+export interface EventRow {
+  name: string
+  weight: number | null
+}
+
+/** What the settings page edits: texts as typed, and a half-life that survives being switched off. */
+export interface SettingsForm {
+  name: string
+  user_column: string
+  item_column: string
+  time_column: string
+  event_column: string
+  weights: EventRow[]
+  fades: boolean
+  halfLife: number | null
+}
+
+export const settingsForm = (project: Project): SettingsForm => ({
+  name: project.name,
+  user_column: project.user_column,
+  item_column: project.item_column,
+  time_column: project.time_column ?? '',
+  event_column: project.event_column ?? '',
+  weights: Object.entries(project.event_weights).map(([name, weight]) => ({ name, weight })),
+  fades: project.half_life_days !== null,
+  halfLife: project.half_life_days ?? USUAL_HALF_LIFE,
+})
+
+/** The form as the server's fields. A number that is missing is a mistake (below), which keeps it from being sent. */
+function settingsOf(form: SettingsForm): ProjectSettings {
+  return {
+    name: form.name.trim(),
+    user_column: form.user_column.trim(),
+    item_column: form.item_column.trim(),
+    time_column: form.time_column.trim() || null,
+    event_column: form.event_column.trim() || null,
+    event_weights: Object.fromEntries(form.weights.map((row) => [row.name, row.weight as number])),
+    half_life_days: form.fades ? form.halfLife : null,
+  }
+}
+
+/** The fields that differ from what is saved, to be sent alone: others may have been changed by somebody else. */
+export function changedSettings(project: Project, form: SettingsForm): Partial<ProjectSettings> {
+  const before = settingsOf(settingsForm(project))
+  const after = settingsOf(form)
+  const keys = (Object.keys(after) as (keyof ProjectSettings)[]).filter((key) => comparable(before[key]) !== comparable(after[key]))
+  // Switched on without a number yet: unsaved, and a mistake.
+  if (form.fades && form.halfLife === null && !keys.includes('half_life_days')) keys.push('half_life_days')
+  return Object.fromEntries(keys.map((key) => [key, after[key]]))
+}
+
+/** Equal for equal values, in whatever order the types of events were added. */
+const comparable = (value: ProjectSettings[keyof ProjectSettings]) =>
+  JSON.stringify(value !== null && typeof value === 'object' ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)) : value)
+
+export interface Mistakes {
+  /** Message keys by field of the server. */
+  fields: Partial<Record<keyof ProjectSettings, string>>
+  /** Message keys by type of event. */
+  weights: Map<string, string>
+}
+
+/** What can be said without asking the server. */
+export function mistakesIn(form: SettingsForm): Mistakes {
+  const fields: Mistakes['fields'] = {}
+  for (const field of ['name', 'user_column', 'item_column'] as const) {
+    if (form[field].trim() === '') fields[field] = 'errors.required'
+  }
+  const weights = new Map<string, string>()
+  for (const { name, weight } of form.weights) {
+    if (weight === null) weights.set(name, 'errors.required')
+    else if (!(weight >= 0 && weight <= MAX_WEIGHT)) weights.set(name, 'settings.weightRange')
+  }
+  if (form.weights.length > 0 && form.weights.every((row) => row.weight === 0)) fields.event_weights = 'settings.allZero'
+  if (form.fades && form.halfLife === null) fields.half_life_days = 'errors.required'
+  else if (form.fades && !inRange(form.halfLife)) fields.half_life_days = 'settings.halfLifeRange'
+  return { fields, weights }
+}
+
+const inRange = (days: number | null) => days !== null && days >= MIN_HALF_LIFE && days <= MAX_HALF_LIFE
+export const isHalfLife = (days: number | null): days is number => inRange(days)
+
+/** The types of events in all uploads together, most rows first. */
+export function eventsIn(uploads: TrainingData[]): EventCount[] {
+  const rows = new Map<string, number>()
+  for (const event of uploads.flatMap((upload) => upload.report?.events ?? [])) {
+    rows.set(event.name, (rows.get(event.name) ?? 0) + event.rows)
+  }
+  return [...rows].map(([name, count]) => ({ name, rows: count })).sort((a, b) => b.rows - a.rows)
+}
+
+/** Fine steps for small weights, coarse ones for large. */
+export function weightStep(weight: number | null): number {
+  if (weight === null || weight <= 1) return 0.1
+  return weight < 10 ? 0.5 : 10 ** (Math.floor(Math.log10(weight)) - 1)
+}
