@@ -6,6 +6,7 @@
 pub mod algorithms;
 pub mod artifact;
 pub mod context;
+pub mod diversity;
 pub mod error;
 pub mod evaluate;
 pub mod ids;
@@ -14,6 +15,7 @@ pub mod linalg;
 pub mod metrics;
 pub mod ranking;
 pub mod search_space;
+pub mod sessions;
 pub mod simd;
 pub mod sparse;
 pub mod splits;
