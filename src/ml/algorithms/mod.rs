@@ -11,6 +11,8 @@ mod neighbours;
 mod params;
 mod random_walks;
 mod top_pop;
+mod user_knn;
+mod user_similarity;
 
 pub use params::{ParameterKind, ParameterSpec, Params};
 
@@ -160,6 +162,8 @@ static REGISTRY: &[AlgorithmInfo] = &[
     asymmetric_cosine_knn::INFO,
     jaccard_knn::JACCARD,
     jaccard_knn::TVERSKY,
+    user_knn::COSINE,
+    user_knn::ASYMMETRIC_COSINE,
     random_walks::P3ALPHA,
     random_walks::RP3BETA,
     dense_slim::DENSE_SLIM,
