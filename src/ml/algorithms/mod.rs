@@ -10,6 +10,7 @@ mod jaccard_knn;
 mod neighbours;
 mod params;
 mod random_walks;
+mod slim;
 mod top_pop;
 mod user_knn;
 mod user_similarity;
@@ -168,6 +169,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     random_walks::RP3BETA,
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
+    slim::INFO,
     ials::INFO,
 ];
 
