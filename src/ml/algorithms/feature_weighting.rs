@@ -9,6 +9,7 @@ use crate::ml::sparse::Csr;
 const SCHEMES: &[&str] = &["NONE", "TF_IDF", "BM_25"];
 
 /// How to weight.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum FeatureWeighting {
     /// As it is.
     None,

@@ -10,7 +10,10 @@ mod jaccard_knn;
 mod neighbours;
 mod params;
 mod random_walks;
+mod slim;
 mod top_pop;
+mod user_knn;
+mod user_similarity;
 
 pub use params::{ParameterKind, ParameterSpec, Params};
 
@@ -178,10 +181,13 @@ static REGISTRY: &[AlgorithmInfo] = &[
     asymmetric_cosine_knn::INFO,
     jaccard_knn::JACCARD,
     jaccard_knn::TVERSKY,
+    user_knn::COSINE,
+    user_knn::ASYMMETRIC_COSINE,
     random_walks::P3ALPHA,
     random_walks::RP3BETA,
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
+    slim::INFO,
     ials::INFO,
 ];
 

@@ -4,8 +4,10 @@
 //! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product.
 
 mod aligned;
+mod descent;
 
 pub use aligned::Aligned;
+pub use descent::Penalty;
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
@@ -267,7 +269,7 @@ impl Kernels {
 mod tests {
     use super::*;
 
-    fn levels() -> Vec<Kernels> {
+    pub(super) fn levels() -> Vec<Kernels> {
         let mut levels = vec![Kernels(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
@@ -282,7 +284,7 @@ mod tests {
         levels
     }
 
-    fn numbers(n: usize, step: usize) -> Vec<f32> {
+    pub(super) fn numbers(n: usize, step: usize) -> Vec<f32> {
         (0..n).map(|i| ((i * step % 97) as f32 - 48.0) / 48.0).collect()
     }
 
