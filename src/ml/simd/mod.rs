@@ -4,8 +4,10 @@
 //! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product.
 
 mod aligned;
+mod threshold;
 
 pub use aligned::Aligned;
+pub use threshold::{PANEL, Reached, TILE_ROWS};
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
@@ -267,7 +269,7 @@ impl Kernels {
 mod tests {
     use super::*;
 
-    fn levels() -> Vec<Kernels> {
+    pub fn levels() -> Vec<Kernels> {
         let mut levels = vec![Kernels(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
