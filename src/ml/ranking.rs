@@ -92,6 +92,22 @@ impl TopK {
         }
     }
 
+    /// Looks at one item; items may come in any order. NaN and negative infinity are left out.
+    pub fn offer(&mut self, item: u32, score: f32) {
+        // An item with the threshold's score may have a smaller number than one that is held.
+        if self.k > 0 && score >= self.threshold && score > f32::NEG_INFINITY {
+            self.held.push((score + 0.0, item));
+            if self.held.len() > self.k.saturating_mul(2) {
+                self.shrink();
+            }
+        }
+    }
+
+    /// What a score must at least be to enter the list now.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
     /// Cuts back to the best k.
     fn shrink(&mut self) {
         let (_, kth, _) = self.held.select_nth_unstable_by(self.k - 1, better_first);

@@ -5,9 +5,12 @@
 
 mod aligned;
 mod descent;
+mod threshold;
+
 
 pub use aligned::Aligned;
 pub use descent::Penalty;
+pub use threshold::{PANEL, Reached, TILE_ROWS};
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
@@ -269,7 +272,7 @@ impl Kernels {
 mod tests {
     use super::*;
 
-    pub(super) fn levels() -> Vec<Kernels> {
+    pub fn levels() -> Vec<Kernels> {
         let mut levels = vec![Kernels(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {

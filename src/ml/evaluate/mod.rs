@@ -1,15 +1,18 @@
 //! Judging a fitted model by full ranking over all items, with confidence intervals over users.
 
+mod factor_ranking;
+
 use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::ml::algorithms::{Factors, Recommender};
+use factor_ranking::{FactorRanking, Scratch};
+
+use crate::ml::algorithms::Recommender;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
-use crate::ml::linalg;
 use crate::ml::metrics::{Discounts, ListCounts, Metric, UserMetrics, surprise_of_items};
 use crate::ml::ranking::{TopK, mask};
 use crate::ml::sparse::Csr;
@@ -20,9 +23,8 @@ const RESAMPLES: usize = 1000;
 const LIST_RESAMPLES: usize = 200;
 /// Scores of one block should stay in the cache that ranking then reads them from.
 const BLOCK_SCORES: usize = 1 << 19;
-/// Users and items of a tile of scores, for models that are factors: half a megabyte.
-const TILE_USERS: usize = 128;
-const TILE_ITEMS: usize = 1024;
+/// Users ranked together, for models that are factors.
+const FACTOR_BLOCK: usize = 240;
 
 /// The quality of a model on a split.
 #[derive(Debug, Clone)]
@@ -66,8 +68,10 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
     if users.is_empty() {
         return Err(MlError::EmptyInput("no user has held-out interactions to judge by".into()));
     }
-    let judge = Judge { model, train, held_out, cutoff, discounts: Discounts::new(cutoff), ctx };
+    let discounts = Discounts::new(cutoff.min(model.n_items()));
     let judged = ctx.install(|| {
+        let factors = model.factors().map(FactorRanking::new);
+        let judge = Judge { model, train, held_out, cutoff, discounts, factors, ctx };
         let blocks = users.par_chunks(judge.block_len());
         blocks.map_init(Buffers::default, |buffers, block| judge.block(block, buffers)).collect::<MlResult<Vec<_>>>()
     })?;
@@ -81,19 +85,8 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
 #[derive(Default)]
 struct Buffers {
     scores: Vec<f32>,
-    rows: Vec<f32>,
+    factors: Scratch,
     selectors: Vec<TopK>,
-}
-
-impl Buffers {
-    fn resize(&mut self, n_scores: usize, n_selectors: usize, cutoff: usize) {
-        if self.scores.len() < n_scores {
-            self.scores.resize(n_scores, 0.0);
-        }
-        while self.selectors.len() < n_selectors {
-            self.selectors.push(TopK::new(cutoff));
-        }
-    }
 }
 
 struct Judge<'a> {
@@ -102,21 +95,25 @@ struct Judge<'a> {
     held_out: &'a Csr,
     cutoff: usize,
     discounts: Discounts,
+    factors: Option<FactorRanking<'a>>,
     ctx: &'a Context,
 }
 
 impl Judge<'_> {
     fn block_len(&self) -> usize {
-        if self.model.factors().is_some() {
-            return TILE_USERS;
+        if self.factors.is_some() {
+            return FACTOR_BLOCK;
         }
         (BLOCK_SCORES / self.model.n_items().max(1)).clamp(16, 256)
     }
 
     fn block(&self, users: &[u32], buffers: &mut Buffers) -> MlResult<Vec<(UserMetrics, Vec<u32>)>> {
         self.ctx.check()?;
-        match self.model.factors() {
-            Some(factors) => self.rank_in_tiles(users, factors, buffers),
+        while buffers.selectors.len() < users.len() {
+            buffers.selectors.push(TopK::new(self.cutoff));
+        }
+        match &self.factors {
+            Some(factors) => factors.rank(users, self.train, &mut buffers.selectors, &mut buffers.factors, self.ctx)?,
             None => self.rank_whole_rows(users, buffers)?,
         }
         Ok(users.iter().zip(&mut buffers.selectors).map(|(&user, selector)| self.user(user as usize, selector)).collect())
@@ -124,7 +121,9 @@ impl Judge<'_> {
 
     fn rank_whole_rows(&self, users: &[u32], buffers: &mut Buffers) -> MlResult<()> {
         let n_items = self.model.n_items();
-        buffers.resize(users.len() * n_items, users.len(), self.cutoff);
+        if buffers.scores.len() < users.len() * n_items {
+            buffers.scores.resize(users.len() * n_items, 0.0);
+        }
         let scores = &mut buffers.scores[..users.len() * n_items];
         self.model.score_users(users, self.train, scores)?;
         for ((&user, scores), selector) in users.iter().zip(scores.chunks_exact_mut(n_items)).zip(&mut buffers.selectors) {
@@ -132,25 +131,6 @@ impl Judge<'_> {
             selector.feed(0, scores);
         }
         Ok(())
-    }
-
-    fn rank_in_tiles(&self, users: &[u32], factors: Factors<'_>, buffers: &mut Buffers) {
-        let width = factors.width;
-        buffers.resize(users.len() * TILE_ITEMS, users.len(), self.cutoff);
-        buffers.rows.clear();
-        users.iter().for_each(|&user| buffers.rows.extend_from_slice(&factors.users[user as usize * width..][..width]));
-        for (tile, items) in factors.items.chunks(TILE_ITEMS * width).enumerate() {
-            let (first, n) = (tile * TILE_ITEMS, items.len() / width);
-            let scores = &mut buffers.scores[..users.len() * n];
-            linalg::times_transposed(&buffers.rows, items, width, scores);
-            for ((&user, scores), selector) in users.iter().zip(scores.chunks_exact_mut(n)).zip(&mut buffers.selectors) {
-                let seen = self.train.row_indices(user as usize);
-                let from = seen.partition_point(|&item| (item as usize) < first);
-                let here = seen[from..].iter().take_while(|&&item| (item as usize) < first + n);
-                here.for_each(|&item| scores[item as usize - first] = f32::NEG_INFINITY);
-                selector.feed(first, scores);
-            }
-        }
     }
 
     fn user(&self, user: usize, selector: &mut TopK) -> (UserMetrics, Vec<u32>) {

@@ -1,0 +1,191 @@
+//! Products of a tile of rows with a panel of columns, of which only those that reach a threshold matter.
+//!
+//! The products stay in registers: what does not reach its row's threshold is never written to memory.
+
+use super::{Kernels, Lanes, Level, Portable};
+
+/// Rows of a tile.
+pub const TILE_ROWS: usize = 12;
+/// Columns of a panel.
+pub const PANEL: usize = 32;
+
+/// The products that reached the threshold.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// For each row, a bit for each column whose product is at least the row's threshold.
+    pub columns: [u32; TILE_ROWS],
+    /// The products by rows; what has no bit means nothing.
+    pub products: [[f32; PANEL]; TILE_ROWS],
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        Reached { columns: [0; TILE_ROWS], products: [[0.0; PANEL]; TILE_ROWS] }
+    }
+}
+
+impl Kernels {
+    /// Multiplies a tile of rows (`TILE_ROWS` values for each place) with a panel of columns (`PANEL` values
+    /// for each place) and says which products are at least the threshold of their row. NaN reaches nothing.
+    ///
+    /// Products are summed from the first place to the last, whatever the tile they are in.
+    pub fn reach(self, rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
+        let width = rows.len() / TILE_ROWS;
+        assert!(rows.len() == width * TILE_ROWS && panel.len() == width * PANEL);
+        // SAFETY: lengths were just checked, and a level exists only where its instructions do.
+        unsafe {
+            match self.0 {
+                Level::Portable => reach::<Portable, 4, 2>(rows, panel, thresholds, reached),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::reach_avx2(rows, panel, thresholds, reached),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::reach_avx512(rows, panel, thresholds, reached),
+            }
+        }
+    }
+}
+
+/// Lanes that can be compared.
+trait Compare: Lanes {
+    /// A bit for each lane where `a >= b`.
+    unsafe fn at_least(a: Self::V, b: Self::V) -> u32;
+}
+
+impl Compare for Portable {
+    #[inline(always)]
+    unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
+        (0..4).fold(0, |bits, i| bits | u32::from(a[i] >= b[i]) << i)
+    }
+}
+
+/// Goes through tile and panel in pieces of `R` rows by `V` vectors, as many as there are registers for.
+///
+/// # Safety
+/// The instruction set must exist; `rows` and `panel` are as for [`Kernels::reach`], `R` divides [`TILE_ROWS`]
+/// and `V` vectors divide [`PANEL`].
+#[inline(always)]
+unsafe fn reach<L: Compare, const R: usize, const V: usize>(
+    rows: &[f32],
+    panel: &[f32],
+    thresholds: &[f32; TILE_ROWS],
+    reached: &mut Reached,
+) {
+    reached.columns = [0; TILE_ROWS];
+    for first in (0..TILE_ROWS).step_by(R) {
+        for column in (0..PANEL).step_by(V * L::N) {
+            unsafe { reach_piece::<L, R, V>(rows, panel, thresholds, reached, first, column) };
+        }
+    }
+}
+
+/// # Safety
+/// As [`reach`]; the piece from row `first` and column `column` lies within the tile and the panel.
+#[inline(always)]
+unsafe fn reach_piece<L: Compare, const R: usize, const V: usize>(
+    rows: &[f32],
+    panel: &[f32],
+    thresholds: &[f32; TILE_ROWS],
+    reached: &mut Reached,
+    first: usize,
+    column: usize,
+) {
+    unsafe {
+        let mut sums = [[L::zero(); V]; R];
+        let (mut row, mut col) = (rows.as_ptr().add(first), panel.as_ptr().add(column));
+        for _ in 0..rows.len() / TILE_ROWS {
+            let mut items = [L::zero(); V];
+            for (v, item) in items.iter_mut().enumerate() {
+                *item = L::load(col.add(v * L::N));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = L::splat(*row.add(r));
+                for (sum, &item) in sums.iter_mut().zip(&items) {
+                    *sum = L::fma(x, item, *sum);
+                }
+            }
+            (row, col) = (row.add(TILE_ROWS), col.add(PANEL));
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let threshold = L::splat(thresholds[first + r]);
+            let mut bits = 0;
+            for (v, &sum) in sums.iter().enumerate() {
+                bits |= L::at_least(sum, threshold) << (v * L::N);
+            }
+            if bits != 0 {
+                reached.columns[first + r] |= bits << column;
+                let to = reached.products[first + r].as_mut_ptr().add(column);
+                for (v, &sum) in sums.iter().enumerate() {
+                    L::store(to.add(v * L::N), sum);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::super::x86::{Avx2, Avx512};
+    use super::{Compare, Reached, TILE_ROWS, reach};
+
+    impl Compare for Avx2 {
+        #[inline(always)]
+        unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
+            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b)) as u32 }
+        }
+    }
+
+    impl Compare for Avx512 {
+        #[inline(always)]
+        unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
+            unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b)) }
+        }
+    }
+
+    /// # Safety
+    /// As [`reach`].
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn reach_avx2(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
+        unsafe { reach::<Avx2, 6, 2>(rows, panel, thresholds, reached) }
+    }
+
+    /// # Safety
+    /// As [`reach`].
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub unsafe fn reach_avx512(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
+        unsafe { reach::<Avx512, 12, 2>(rows, panel, thresholds, reached) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::levels;
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_finds_what_plain_loops_find() {
+        for width in [1, 5, 16, 64] {
+            let numbers = |n: usize, step: usize| -> Vec<f32> { (0..n).map(|i| ((i * step % 97) as f32 - 48.0) / 8.0).collect() };
+            let (rows, panel) = (numbers(width * TILE_ROWS, 31), numbers(width * PANEL, 29));
+            let product = |r: usize, c: usize| (0..width).map(|k| rows[k * TILE_ROWS + r] * panel[k * PANEL + c]).sum::<f32>();
+            let mut thresholds: [f32; TILE_ROWS] = std::array::from_fn(|r| r as f32 * 3.0 - 8.0 + 0.001);
+            (thresholds[3], thresholds[4], thresholds[5]) = (f32::NEG_INFINITY, f32::INFINITY, f32::NAN);
+            for kernels in levels() {
+                let mut reached = Reached::default();
+                kernels.reach(&rows, &panel, &thresholds, &mut reached);
+                for (r, c) in (0..TILE_ROWS).flat_map(|r| (0..PANEL).map(move |c| (r, c))) {
+                    let wanted = product(r, c);
+                    let found = reached.columns[r] >> c & 1 == 1;
+                    assert_eq!(found, wanted >= thresholds[r], "{kernels:?} {width} {r} {c}");
+                    assert!(!found || (reached.products[r][c] - wanted).abs() < 1e-2, "{kernels:?} {r} {c}");
+                }
+            }
+            let mut nan = rows.clone();
+            nan[0] = f32::NAN;
+            let mut reached = Reached::default();
+            Kernels::detect().reach(&nan, &panel, &[f32::NEG_INFINITY; TILE_ROWS], &mut reached);
+            assert_eq!((reached.columns[0], reached.columns[1]), (0, u32::MAX));
+        }
+    }
+}
