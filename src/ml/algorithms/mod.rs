@@ -7,7 +7,9 @@ mod feature_weighting;
 mod ials;
 mod item_similarity;
 mod jaccard_knn;
+mod multvae;
 mod neighbours;
+mod noise;
 mod params;
 mod random_walks;
 mod top_pop;
@@ -165,6 +167,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
     ials::INFO,
+    multvae::INFO,
 ];
 
 /// All algorithms.

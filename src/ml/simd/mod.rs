@@ -4,8 +4,11 @@
 //! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product.
 
 mod aligned;
+mod elementwise;
+mod rows;
 
 pub use aligned::Aligned;
+pub use elementwise::AdamStep;
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
@@ -267,7 +270,7 @@ impl Kernels {
 mod tests {
     use super::*;
 
-    fn levels() -> Vec<Kernels> {
+    pub(super) fn levels() -> Vec<Kernels> {
         let mut levels = vec![Kernels(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
