@@ -29,6 +29,48 @@ pub fn times_transposed(a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
     faer::linalg::matmul::matmul(out, Accum::Replace, a, b.transpose(), 1.0, Par::Seq);
 }
 
+/// A dense matrix by rows that may be read as its transpose, and whose rows may lie further apart than they are long.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    transposed: bool,
+}
+
+impl<'a> Dense<'a> {
+    /// Rows of `columns` numbers behind one another; what does not fill a row is left out.
+    pub fn new(data: &'a [f32], columns: usize) -> Self {
+        Dense { data, rows: data.len() / columns.max(1), columns, stride: columns, transposed: false }
+    }
+
+    /// `len` columns from `start`, which must exist.
+    pub fn columns(self, start: usize, len: usize) -> Self {
+        assert!(!self.transposed && start + len <= self.columns);
+        let data = if self.rows == 0 { self.data } else { &self.data[start..] };
+        Dense { data, columns: len, ..self }
+    }
+
+    /// The transpose.
+    pub fn transposed(self) -> Self {
+        Dense { transposed: !self.transposed, ..self }
+    }
+
+    fn view(self) -> MatRef<'a, f32> {
+        let view = MatRef::from_row_major_slice_with_stride(self.data, self.rows, self.columns, self.stride);
+        if self.transposed { view.transpose() } else { view }
+    }
+}
+
+/// `out = a · b` by rows, on the calling thread, so that the same shapes give the same bits everywhere.
+pub fn multiply(a: Dense<'_>, b: Dense<'_>, out: &mut [f32]) {
+    let (a, b) = (a.view(), b.view());
+    let (m, n) = (a.nrows(), b.ncols());
+    let out = MatMut::from_row_major_slice_mut(&mut out[..m * n], m, n);
+    faer::linalg::matmul::matmul(out, Accum::Replace, a, b, 1.0, Par::Seq);
+}
+
 /// Adds `aᵀ · a` of `a (n × k)` to the lower triangle of `out (k × k, by columns)`, on the calling thread.
 pub fn add_gram_lower(a: &[f32], k: usize, out: &mut [f32]) {
     let n = a.len() / k.max(1);

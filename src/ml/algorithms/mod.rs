@@ -7,7 +7,9 @@ mod feature_weighting;
 mod ials;
 mod item_similarity;
 mod jaccard_knn;
+mod multvae;
 mod neighbours;
+mod noise;
 mod params;
 mod random_walks;
 mod slim;
@@ -189,6 +191,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::EDLAE,
     slim::INFO,
     ials::INFO,
+    multvae::INFO,
 ];
 
 /// All algorithms.

@@ -5,11 +5,13 @@
 
 mod aligned;
 mod descent;
+mod elementwise;
+mod rows;
 mod threshold;
-
 
 pub use aligned::Aligned;
 pub use descent::Penalty;
+pub use elementwise::AdamStep;
 pub use threshold::{PANEL, Reached, TILE_ROWS};
 
 /// Rows are padded to a multiple of this many floats.
@@ -272,7 +274,7 @@ impl Kernels {
 mod tests {
     use super::*;
 
-    pub fn levels() -> Vec<Kernels> {
+    pub(super) fn levels() -> Vec<Kernels> {
         let mut levels = vec![Kernels(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
