@@ -1,13 +1,13 @@
 //! What every algorithm of the registry has to keep to.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use recotem::ml::algorithms::{
     AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape, find, fit, fit_with_validation, registry,
 };
-use recotem::ml::artifact::TrainedModel;
+use recotem::ml::artifact::{TrainedModel, Wanted};
 use recotem::ml::context::Context;
 use recotem::ml::error::MlError;
 use recotem::ml::ids::Ids;
@@ -54,6 +54,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
         seen: train,
         model,
         metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
+        by_item: OnceLock::new(),
     }
 }
 
@@ -72,6 +73,54 @@ fn the_missing_squares_of_a_checkerboard_come_first() {
         assert_eq!(same_colour, 5, "{}: {best:?}", info.name);
         let alike = model.similar("Sigur Rós/001", 5).unwrap();
         assert!(alike.iter().all(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])), "{}: {alike:?}", info.name);
+    }
+}
+
+#[test]
+fn reasons_are_of_the_same_colour_and_the_popular_have_none() {
+    for info in registry() {
+        let model = trained(info, 1);
+        let mixed = ["Sigur Rós/000", "Sigur Rós/002", "Sigur Rós/004", "Sigur Rós/001"].map(str::to_owned);
+        let reasons = model.explain_history(&mixed, "Sigur Rós/006", 2).unwrap().unwrap();
+        assert!(reasons.is_sorted_by(|a, b| a.1 >= b.1) && reasons.iter().all(|(_, value)| value.is_finite()));
+        let even = |id: &str| id.ends_with(['0', '2', '4']);
+        match info.short {
+            "TopPop" => assert!(reasons.is_empty(), "{reasons:?}"),
+            "CosineKNN" | "RP3beta" | "DenseSLIM" | "IALS" => {
+                assert!(reasons.len() == 2 && reasons.iter().all(|(id, _)| even(id)), "{}: {reasons:?}", info.name);
+                assert_eq!(model.explain_user("u000", "Sigur Rós/000", 3).unwrap().unwrap().len(), 3, "{}", info.name);
+            }
+            _ => assert!(reasons.first().is_none_or(|(id, _)| even(id)), "{}: {reasons:?}", info.name),
+        }
+        assert_eq!(model.explain_user("nobody", "Sigur Rós/000", 3).unwrap(), None);
+        assert_eq!(model.explain_history(&mixed, "unknown", 3).unwrap(), None);
+        assert_eq!(model.explain_history(&["unknown".to_owned()], "Sigur Rós/000", 3).unwrap(), None);
+        assert!(model.model.contributions(&[0, 1], ITEMS as u32).is_err(), "{}", info.name);
+        assert!(model.model.contributions(&[ITEMS as u32], 0).is_err(), "{}", info.name);
+        assert_eq!(model.model.contributions(&[5, 0, 3], 2).unwrap().len(), 3, "{}", info.name);
+    }
+}
+
+#[test]
+fn lists_are_as_wanted() {
+    let ids = |items: &[usize]| -> Vec<String> { items.iter().map(|item| format!("Sigur Rós/{item:03}")).collect() };
+    for info in registry() {
+        let model = trained(info, 1);
+        let (allow, deny) = (ids(&[1, 3, 5, 7, 9, 11]), ids(&[1, 3]));
+        for diversity in [0.0, 0.4, 1.0] {
+            let wanted = Wanted { allow: Some(&allow), deny: &deny, diversity, ..Wanted::best(4) };
+            let list = model.recommend_user_as("u000", &wanted).unwrap();
+            assert_eq!(list.len(), 4, "{}: four of the allowed exist, whatever their scores", info.name);
+            assert!(list.iter().all(|(id, _)| allow.contains(id) && !deny.contains(id)), "{}: {list:?}", info.name);
+            let all = model.recommend_user_as("u000", &Wanted { diversity, exclude_seen: false, ..Wanted::best(99) });
+            assert_eq!(all.unwrap().len(), ITEMS, "{}", info.name);
+        }
+        let plain = model.recommend_user_as("u000", &Wanted::best(5));
+        assert_eq!(plain, model.recommend_user("u000", 5, true), "{}", info.name);
+        let mixed = Wanted { diversity: 0.9, exclude_seen: false, ..Wanted::best(4) };
+        let mixed = model.recommend_history_as(&ids(&[0, 2, 4, 6]), &mixed).unwrap();
+        let odd = mixed.iter().filter(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])).count();
+        assert!(odd > 0, "{}: items of the other colour share no user with the first: {mixed:?}", info.name);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
-use crate::ml::artifact::{Recommendations, TrainedModel};
+use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
 use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
 use crate::platform::tabular::{self, ReadOptions, ReadReport};
 
@@ -96,11 +96,15 @@ pub fn recommendations_json(list: &Recommendations) -> Value {
     list.iter().map(|(item, score)| serde_json::json!({ "item_id": item, "score": score })).collect()
 }
 
-/// Prints item ids and scores for people.
-pub fn print_recommendations(list: &Recommendations) {
+/// Prints item ids and scores for people, and below each item why it is there: `reasons` is empty or parallel to `list`.
+pub fn print_recommendations(list: &Recommendations, reasons: &[Reasons]) {
     let width = list.iter().map(|(item, _)| item.chars().count()).max().unwrap_or(0);
     for (rank, (item, score)) in list.iter().enumerate() {
         println!("{:>4}  {item:width$}  {score:.6}", rank + 1);
+        if let Some(reasons) = reasons.get(rank).filter(|reasons| !reasons.is_empty()) {
+            let told: Vec<String> = reasons.iter().map(|(item, contribution)| format!("{item} ({contribution:+.6})")).collect();
+            println!("      because of {}", told.join(", "));
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! `recotem recommend`: the best items for a user, or for somebody known only by items.
+//! `recotem recommend`: the best items for a user, for somebody known only by items, or for a visit in progress.
 
 use std::path::PathBuf;
 
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::offline;
+use crate::ml::artifact::{Reasons, Recommendations, TrainedModel, Wanted};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,27 +25,75 @@ pub struct Args {
     /// List items again that the user has already interacted with
     #[arg(long)]
     include_seen: bool,
+    /// List only these items
+    #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
+    allow: Option<Vec<String>>,
+    /// Never list these items
+    #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
+    deny: Vec<String>,
+    /// From 0, best first, to 1, as unlike one another as possible
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = parse_share)]
+    diversity: f32,
+    /// Tell for each item so many items of the user that speak most for it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    explain: u32,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
+fn parse_share(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("must be a number between 0 and 1".to_owned()),
+    }
+}
+
+impl Args {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            cutoff: self.cutoff as usize,
+            exclude_seen: !self.include_seen,
+            allow: self.allow.as_deref(),
+            deny: &self.deny,
+            diversity: self.diversity,
+        }
+    }
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
     let model = offline::read_model(&args.model)?;
-    let cutoff = args.cutoff as usize;
-    let of_user = args.user.as_deref().and_then(|user| model.recommend_user(user, cutoff, !args.include_seen));
+    let of_user = args.user.as_deref().and_then(|user| model.recommend_user_as(user, &args.wanted()));
     let known = of_user.is_some();
-    let of_items = || model.recommend_history_among(&args.items, cutoff, !args.include_seen, None, &[]);
-    let Some(list) = of_user.or_else(of_items) else {
+    let Some(list) = of_user.or_else(|| model.recommend_history_as(&args.items, &args.wanted())) else {
         match (&args.user, args.items.is_empty()) {
             (Some(user), true) => bail!("the model does not know the user {user:?}; give --items to describe an unknown user"),
             _ => bail!("the model knows none of the items {}", args.items.join(", ")),
         }
     };
+    let reasons = reasons(&args, &model, known, &list)?;
     if args.json {
-        let list = offline::recommendations_json(&list);
-        return offline::print_json(&json!({ "user_id": args.user, "known_user": known, "recommendations": list }));
+        let mut entries = offline::recommendations_json(&list);
+        for (entry, reasons) in entries.as_array_mut().into_iter().flatten().zip(&reasons) {
+            entry["because"] = reasons.iter().map(|(item, contribution)| json!([item, contribution])).collect::<Value>();
+        }
+        return offline::print_json(&json!({ "user_id": args.user, "known_user": known, "recommendations": entries }));
     }
-    offline::print_recommendations(&list);
+    offline::print_recommendations(&list, &reasons);
     Ok(())
+}
+
+/// Reasons for each item of the list; nothing at all when none are asked for.
+fn reasons(args: &Args, model: &TrainedModel, known: bool, list: &Recommendations) -> anyhow::Result<Vec<Reasons>> {
+    if args.explain == 0 {
+        return Ok(Vec::new());
+    }
+    let explain = |(item, _): &(String, f32)| {
+        let reasons = match &args.user {
+            Some(user) if known => model.explain_user(user, item, args.explain as usize),
+            _ => model.explain_history(&args.items, item, args.explain as usize),
+        };
+        Ok(reasons?.unwrap_or_default())
+    };
+    list.iter().map(explain).collect()
 }

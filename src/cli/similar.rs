@@ -32,6 +32,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let list = offline::recommendations_json(&list);
         return offline::print_json(&json!({ "item_id": args.item, "similar": list }));
     }
-    offline::print_recommendations(&list);
+    offline::print_recommendations(&list, &[]);
     Ok(())
 }

@@ -60,6 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seen,
         model,
         metadata,
+        by_item: Default::default(),
     };
     let bytes = trained.to_bytes();
     write_whole(&args.output, &bytes)?;

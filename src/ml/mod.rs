@@ -6,6 +6,7 @@
 pub mod algorithms;
 pub mod artifact;
 pub mod context;
+pub mod diversity;
 pub mod error;
 pub mod evaluate;
 pub mod ids;

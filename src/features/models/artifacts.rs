@@ -138,6 +138,7 @@ pub mod tests {
             seen,
             model,
             metadata: Default::default(),
+            by_item: Default::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Models that are a matrix of likeness between items: a user's score is the sum over what they know.
 
-use super::{Model, Recommender, check_block, check_items};
+use super::{Model, Recommender, check_block, check_items, check_pair};
 use crate::ml::error::MlResult;
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
@@ -20,6 +20,12 @@ impl SparseSimilarity {
     /// Reads the model back.
     pub fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
         Ok(Self::boxed(n_users, input.csr_shaped("model.weights", n_items, n_items)?))
+    }
+
+    /// The weight from one item to another.
+    fn weight(&self, known: u32, scored: u32) -> f32 {
+        let (cols, vals) = self.weights.row(known as usize);
+        cols.binary_search(&scored).map_or(0.0, |at| vals[at])
     }
 
     fn add_row(&self, item: u32, weight: f32, out: &mut [f32]) {
@@ -58,6 +64,12 @@ impl Recommender for SparseSimilarity {
 
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         self.score_history(&[item], out)
+    }
+
+    /// The model is linear: each item adds its weight.
+    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
+        check_pair(self, history, item)?;
+        Ok(history.iter().map(|&known| self.weight(known, item)).collect())
     }
 
     fn save(&self, out: &mut TensorWriter) {
@@ -137,11 +149,41 @@ impl Recommender for DenseSimilarity {
         self.score_history(&[item], out)
     }
 
+    /// The model is linear: each item adds its weight.
+    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
+        check_pair(self, history, item)?;
+        Ok(history.iter().map(|&known| self.weights[known as usize * self.n_items + item as usize]).collect())
+    }
+
     fn save(&self, out: &mut TensorWriter) {
         out.f32s("model.weights", &[self.n_items, self.n_items], &self.weights);
     }
 
     fn heap_bytes(&self) -> u64 {
         self.weights.len() as u64 * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contributions_add_up_to_the_score() {
+        let dense = vec![0.0, 1.5, -0.5, 0.25, 0.0, 3.0, 0.0, 0.125, 0.0];
+        let mut sparse = Csr::from_pairs(3, 3, &[0, 0, 1, 1, 2], &[1, 2, 0, 2, 1]).unwrap();
+        sparse.values = dense.iter().copied().filter(|v| *v != 0.0).collect();
+        for model in [SparseSimilarity::boxed(1, sparse), DenseSimilarity::boxed(1, 3, dense)] {
+            assert_eq!(model.contributions(&[1, 0], 2).unwrap(), [3.0, -0.5]);
+            let mut scores = vec![0f32; 3];
+            for history in [&[0u32, 1, 2][..], &[2, 1], &[]] {
+                model.score_history(history, &mut scores).unwrap();
+                for item in 0..3 {
+                    let sum: f32 = model.contributions(history, item).unwrap().iter().sum();
+                    assert_eq!(sum, scores[item as usize]);
+                }
+            }
+            assert!(model.contributions(&[0], 3).is_err() && model.contributions(&[3], 0).is_err());
+        }
     }
 }

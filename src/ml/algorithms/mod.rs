@@ -41,6 +41,24 @@ pub trait Recommender: Send + Sync {
     /// Scores all items by likeness to one; the value of the item itself means nothing.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()>;
 
+    /// What each item of a history (distinct) adds to the score of an item for somebody known only by that history;
+    /// parallel to `history`.
+    ///
+    /// Exact, so that they sum up to the score, for models that are linear in the history and for least squares. For
+    /// all others leaving one out: the score of the whole history minus that without the item, which costs a scoring
+    /// for each item of the history.
+    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
+        let mut scores = vec![0f32; self.n_items()];
+        let mut score = |history: &[u32]| -> MlResult<f32> {
+            self.score_history(history, &mut scores)?;
+            let score = scores.get(item as usize).copied();
+            score.ok_or_else(|| MlError::BadInput(format!("the model has no item number {item}")))
+        };
+        let whole = score(history)?;
+        let without = |at: usize| [&history[..at], &history[at + 1..]].concat();
+        (0..history.len()).map(|at| Ok(whole - score(&without(at))?)).collect()
+    }
+
     /// The factors whose products are the scores of known users, for models that are nothing else.
     ///
     /// Ranking can then go through the items in tiles that stay in the cache.
@@ -216,4 +234,10 @@ fn check_block(model: &dyn Recommender, users: &[u32], seen: Option<&Csr>, out: 
 fn check_items(model: &dyn Recommender, items: &[u32], out: &[f32]) -> MlResult<()> {
     let fits = out.len() == model.n_items() && items.iter().all(|&item| (item as usize) < model.n_items());
     if fits { Ok(()) } else { Err(MlError::BadInput("items or buffer do not fit the model".into())) }
+}
+
+/// Checks the arguments of [`Recommender::contributions`].
+fn check_pair(model: &dyn Recommender, history: &[u32], item: u32) -> MlResult<()> {
+    let known = |&item: &u32| (item as usize) < model.n_items();
+    if history.iter().chain([&item]).all(known) { Ok(()) } else { Err(MlError::BadInput("items do not fit the model".into())) }
 }

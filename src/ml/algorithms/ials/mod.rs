@@ -5,6 +5,7 @@
 //! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c. Sides are solved in turn, each row
 //! on its own: by a few steps of conjugate gradients from the last solution (Takács, Pilászy & Tikk 2011), or exactly.
 
+mod explain;
 mod model;
 mod settings;
 mod solver;

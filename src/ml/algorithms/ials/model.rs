@@ -1,9 +1,9 @@
 //! The fitted factors: scoring, folding in, storing.
 
-use super::super::{Factors, Model, Recommender, check_block, check_items};
-use super::not_finite;
+use super::super::{Factors, Model, Recommender, check_block, check_items, check_pair};
 use super::settings::Settings;
 use super::solver::{HalfStep, Scratch, gram};
+use super::{explain, not_finite};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::linalg;
 use crate::ml::simd::padded;
@@ -90,6 +90,12 @@ impl Recommender for Ials {
             *score /= own * length(row);
         }
         Ok(())
+    }
+
+    /// Exact for the exact solution, which the steps taken when scoring come near to.
+    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
+        check_pair(self, history, item)?;
+        explain::contributions(self, history, item)
     }
 
     fn factors(&self) -> Option<Factors<'_>> {

@@ -1,0 +1,55 @@
+//! What a list of recommendations should be like.
+
+use crate::ml::diversity;
+use crate::ml::ids::Ids;
+use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::sparse::Csr;
+
+/// What a list should be like. Ids that a model does not know are ignored wherever they are named.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// How many items; as many come back wherever so many may appear.
+    pub cutoff: usize,
+    /// Whether to leave out what the user has already interacted with.
+    pub exclude_seen: bool,
+    /// When given, only these items may appear.
+    pub allow: Option<&'a [String]>,
+    /// These items must not appear.
+    pub deny: &'a [String],
+    /// From 0, best first, to 1, as unlike one another as possible; see [`crate::ml::diversity`].
+    pub diversity: f32,
+}
+
+impl Wanted<'_> {
+    /// The best items that the user has not met yet, whatever they are.
+    pub fn best(cutoff: usize) -> Self {
+        Wanted { cutoff, exclude_seen: true, allow: None, deny: &[], diversity: 0.0 }
+    }
+
+    /// Ranks all items by score. `by_item` gives the users of each item; it is asked only when the list is to be spread.
+    pub(super) fn rank<'b>(
+        &self,
+        scores: &[f32],
+        items: &Ids,
+        seen: &[u32],
+        by_item: impl FnOnce() -> &'b Csr,
+    ) -> Vec<(u32, f32)> {
+        let allow = self.allow.map(|ids| codes(items, ids));
+        let seen = if self.exclude_seen { seen } else { &[] };
+        let candidates = Candidates { allow: allow.as_deref(), deny: &codes(items, self.deny), seen };
+        if self.diversity > 0.0 {
+            let best = top_k(scores, diversity::candidates_for(self.cutoff), &candidates);
+            diversity::spread(&best, self.cutoff, self.diversity, by_item())
+        } else {
+            top_k(scores, self.cutoff, &candidates)
+        }
+    }
+}
+
+/// Numbers of known ids, rising and distinct.
+pub(super) fn codes(items: &Ids, ids: &[String]) -> Vec<u32> {
+    let mut codes: Vec<u32> = ids.iter().filter_map(|id| items.find(id)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
