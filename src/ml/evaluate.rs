@@ -228,7 +228,8 @@ fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
+/// A 95 % interval of a mean: percentile bootstrap, the same for the same seed.
+pub(super) fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
     if values.is_empty() {
         return (0.0, 0.0);
     }

@@ -15,6 +15,7 @@ pub mod linalg;
 pub mod metrics;
 pub mod ranking;
 pub mod search_space;
+pub mod sessions;
 pub mod simd;
 pub mod sparse;
 pub mod splits;

@@ -26,6 +26,14 @@ impl Wanted<'_> {
         Wanted { cutoff, exclude_seen: true, allow: None, deny: &[], diversity: 0.0 }
     }
 
+    /// The same as a test for single items.
+    pub(in crate::ml) fn admitted(&self, items: &Ids, seen: &[u32]) -> Admitted {
+        let mut refused = codes(items, self.deny);
+        refused.extend_from_slice(if self.exclude_seen { seen } else { &[] });
+        refused.sort_unstable();
+        Admitted { allow: self.allow.map(|ids| codes(items, ids)), refused }
+    }
+
     /// Ranks all items by score. `by_item` gives the users of each item; it is asked only when the list is to be spread.
     pub(super) fn rank<'b>(
         &self,
@@ -43,6 +51,20 @@ impl Wanted<'_> {
         } else {
             top_k(scores, self.cutoff, &candidates)
         }
+    }
+}
+
+/// Which items may appear in a list.
+pub(in crate::ml) struct Admitted {
+    allow: Option<Vec<u32>>,
+    /// Rising, like `allow`.
+    refused: Vec<u32>,
+}
+
+impl Admitted {
+    /// Whether the item may appear.
+    pub fn has(&self, item: u32) -> bool {
+        self.allow.as_ref().is_none_or(|allow| allow.binary_search(&item).is_ok()) && self.refused.binary_search(&item).is_err()
     }
 }
 
