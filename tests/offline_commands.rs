@@ -82,6 +82,79 @@ fn a_model_is_judged_trained_and_asked() {
 }
 
 #[test]
+fn lists_are_filtered_spread_out_and_explained() {
+    let folder = Folder::new();
+    folder.json("train all.csv --algorithm RP3beta --output model.safetensors --json");
+    let ask = |options: &str| {
+        let answer = folder.json(&format!("recommend --model model.safetensors {options} --json"));
+        let list = answer["recommendations"].as_array().unwrap().clone();
+        let items: Vec<String> = list.iter().map(|entry| entry["item_id"].as_str().unwrap().to_owned()).collect();
+        (items, list)
+    };
+    let (plain, list) = ask("--items 007 --cutoff 20");
+    assert_eq!(plain.len(), 20, "all but the one given");
+    assert!(list.iter().all(|entry| entry.get("because").is_none()));
+    assert_eq!(ask("--items 007 --cutoff 20 --diversity 0").0, plain);
+    assert_eq!(ask("--items 007 --cutoff 20 --diversity 0.9").0.len(), 20);
+    let (spread, _) = ask("--items 007 --cutoff 2 --diversity 1");
+    let number = |item: &str| item.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u32>().unwrap();
+    assert_ne!(number(&spread[0]) % 2, number(&spread[1]) % 2, "the two tastes share nobody: {spread:?}");
+    assert!(!ask("--user u0 --cutoff 20 --deny 007 --include-seen").0.contains(&"007".to_owned()));
+    assert_eq!(ask("--user u0 --allow 007,nothing --include-seen").0, ["007"]);
+    let (_, explained) = ask("--user u1 --cutoff 3 --explain 2 --include-seen");
+    for entry in &explained {
+        let reasons = entry["because"].as_array().unwrap();
+        assert!(!reasons.is_empty() && reasons.len() <= 2, "{entry}");
+        assert!(reasons[0][0].is_string() && reasons[0][1].as_f64().unwrap() > 0.0, "{entry}");
+    }
+    let text = folder.run("recommend --model model.safetensors --user u1 --cutoff 2 --explain 1 --include-seen");
+    assert!(String::from_utf8_lossy(&text.stdout).contains("because of "), "{text:?}");
+}
+
+/// Visits that end with the item after the one before it, on a ring of ten items.
+fn visits() -> String {
+    let rows =
+        (0..120).flat_map(|visit| (0..4).map(move |at| format!("v{visit},r{},{}\n", (visit * 3 + at) % 10, 1000 * visit + at)));
+    format!("visit,item_id,at\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn a_visit_in_progress_is_answered_from_itself() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("visits.csv"), visits()).unwrap();
+    let columns = "--session-column visit --time-column at --algorithm VMISKNN";
+    let trained = folder.json(&format!("train visits.csv {columns} --output sessions.safetensors --json"));
+    assert_eq!((&trained["n_sessions"], &trained["n_items"]), (&Value::from(120), &Value::from(10)), "{trained}");
+    let answer = folder.json("recommend --model sessions.safetensors --session r1,r2,r3 --cutoff 3 --json");
+    let list = answer["recommendations"].as_array().unwrap();
+    assert_eq!((list.len(), &list[0]["item_id"]), (3, &Value::from("r4")), "{answer}");
+    let denied = folder.json("recommend --model sessions.safetensors --session r1,r2,r3 --deny r4 --cutoff 6 --json");
+    assert_eq!(denied["recommendations"].as_array().unwrap().len(), 6);
+    let judged = folder.json(&format!("evaluate --train visits.csv {columns} --cutoff 3 --json"));
+    assert_eq!(judged["test_sessions"], 12, "{judged}");
+    assert!(judged["metrics"]["hit"].as_f64() > judged["baseline"]["hit"].as_f64(), "{judged}");
+    let both = folder.json(&format!("evaluate --train visits.csv --test visits.csv {columns} --cutoff 3 --json"));
+    assert_eq!((&both["n_sessions"], &both["test_sessions"]), (&Value::from(120), &Value::from(120)));
+
+    folder.json("train all.csv --algorithm TopPop --output plain.safetensors --json");
+    for (command, reason) in [
+        ("recommend --model sessions.safetensors --user v1", "--session"),
+        ("recommend --model plain.safetensors --session 007", "--user or --items"),
+        ("recommend --model sessions.safetensors --session nothing", "none of the items"),
+        ("recommend --model sessions.safetensors --session r1 --explain 2", "--explain"),
+        ("recommend --model sessions.safetensors --session r1 --diversity 1.5", "between 0 and 1"),
+        ("train visits.csv --session-column visit --algorithm VMISKNN --output x", "give --time-column"),
+        ("train all.csv --time-column timestamp --algorithm IALS --output x", "VMISKNN"),
+        ("train visits.csv --algorithm VMISKNN --params {\"k\":1} --output x", "no parameter"),
+        ("evaluate --train all.csv --algorithm IALS", "--test"),
+        ("evaluate --train all.csv --algorithm Magic", "VMISKNN"),
+    ] {
+        let complaint = folder.complaint(command);
+        assert!(complaint.contains(reason), "{command}: {complaint}");
+    }
+}
+
+#[test]
 fn a_search_is_repeatable_and_shows_the_baseline() {
     let folder = Folder::new();
     let command = "tune all.csv --algorithms CosineKNN,RP3beta --n-trials 8 --cutoff 5 --heldout-ratio 0.3 --seed 3 --json";

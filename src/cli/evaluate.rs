@@ -1,11 +1,13 @@
 //! `recotem evaluate`: fit on one file, judge on another.
 
-use std::path::PathBuf;
+mod sessions;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
-use super::offline::{self, Columns, Stopwatch};
+use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use crate::ml::algorithms::{self, Recommender};
 use crate::ml::context::Context;
 use crate::ml::evaluate::{Evaluation, evaluate};
@@ -21,12 +23,20 @@ pub struct Args {
     /// Interactions to learn from: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// Interactions to judge by
+    /// Interactions to judge by; only VMISKNN does without
     #[arg(long, value_name = "FILE")]
-    test: PathBuf,
+    test: Option<PathBuf>,
+    /// Without --test: share of the sessions, those that ended last, to judge by
+    #[arg(long, value_name = "0..1", default_value_t = 0.1)]
+    heldout_ratio: f64,
     #[command(flatten)]
     columns: Columns,
-    /// Class name or short form, for example IALSRecommender or IALS
+    #[command(flatten)]
+    time: TimeColumn,
+    /// Column of session ids, for VMISKNN; the user column by default
+    #[arg(long, value_name = "NAME")]
+    session_column: Option<String>,
+    /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
     #[arg(long, value_name = "NAME")]
     algorithm: String,
     /// Parameters as a JSON object; what is not given has its default
@@ -57,11 +67,16 @@ struct Data {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let info = algorithms::find(&args.algorithm)?;
+    if crate::ml::sessions::is_named(&args.algorithm) {
+        return sessions::run(&args);
+    }
+    let info = offline::find_algorithm(&args.algorithm)?;
+    offline::refuse_sessions(&args.time, args.session_column.as_deref())?;
     info.check(&args.params)?;
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let data = read(&args)?;
+    let Some(test) = &args.test else { bail!("give the interactions to judge by with --test") };
+    let data = read(&args, test)?;
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
     let model = algorithms::fit(info.name, &args.params, &data.train, &context)?;
@@ -89,11 +104,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json { offline::print_json(&report) } else { print(&report, &evaluation) }
 }
 
-fn read(args: &Args) -> anyhow::Result<Data> {
+fn read(args: &Args, test: &Path) -> anyhow::Result<Data> {
     let mut builder = InteractionLogBuilder::new(false);
     offline::read_into(&mut builder, &args.train, &args.columns, None)?;
     let n_train = builder.n_rows();
-    offline::read_into(&mut builder, &args.test, &args.columns, None)?;
+    offline::read_into(&mut builder, test, &args.columns, None)?;
     let log = builder.finish();
     let matrix = |rows: std::ops::Range<usize>| {
         Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Map, Value};
 
+use crate::ml::algorithms::{self, AlgorithmInfo};
 use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
 use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::sessions::{self, SessionModel};
 use crate::platform::tabular::{self, ReadOptions, ReadReport};
 
 /// Seed when none is given.
@@ -23,12 +25,39 @@ pub struct Columns {
     pub item_column: String,
 }
 
+impl Columns {
+    /// The same with sessions in the place of users.
+    pub fn of_sessions(&self, session_column: Option<&str>) -> Columns {
+        let user_column = session_column.unwrap_or(&self.user_column).to_owned();
+        Columns { user_column, item_column: self.item_column.clone() }
+    }
+}
+
 /// Which column holds the time, for the commands that can use it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TimeColumn {
     /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS or RFC 3339
     #[arg(long, value_name = "NAME")]
     pub time_column: Option<String>,
+}
+
+/// The time column, without which there are no sessions.
+pub fn time_of_sessions(time: &TimeColumn) -> anyhow::Result<&str> {
+    let column = time.time_column.as_deref();
+    column.with_context(|| format!("{} learns from the order of interactions; give --time-column", sessions::NAME))
+}
+
+/// Refuses what only algorithms that learn from sessions can use.
+pub fn refuse_sessions(time: &TimeColumn, session_column: Option<&str>) -> anyhow::Result<()> {
+    if time.time_column.is_some() || session_column.is_some() {
+        bail!("only {} learns from the order of interactions; leave out --time-column and --session-column", sessions::NAME);
+    }
+    Ok(())
+}
+
+/// Finds an algorithm of the matrix kind.
+pub fn find_algorithm(name: &str) -> anyhow::Result<&'static AlgorithmInfo> {
+    algorithms::find(name).map_err(|error| anyhow!("{error}; and, from sessions, {}", sessions::NAME))
 }
 
 /// Reads one file; rows that were left out are told on standard error.
@@ -88,7 +117,19 @@ pub fn threads(asked: Option<usize>) -> usize {
 /// Reads a model file.
 pub fn read_model(path: &PathBuf) -> anyhow::Result<TrainedModel> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    TrainedModel::from_bytes(&bytes).with_context(|| path.display().to_string())
+    TrainedModel::from_bytes(&bytes).with_context(|| match SessionModel::from_bytes(&bytes) {
+        Ok(_) => format!("{} answers for sessions: `recotem recommend --session ITEM,ITEM`", path.display()),
+        Err(_) => path.display().to_string(),
+    })
+}
+
+/// Reads the file of a model that learnt from sessions.
+pub fn read_session_model(path: &PathBuf) -> anyhow::Result<SessionModel> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    SessionModel::from_bytes(&bytes).with_context(|| match TrainedModel::from_bytes(&bytes) {
+        Ok(_) => format!("{} did not learn from sessions: give --user or --items", path.display()),
+        Err(_) => path.display().to_string(),
+    })
 }
 
 /// Item ids and scores as the commands print them in JSON.

@@ -14,11 +14,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// User id
-    #[arg(long, required_unless_present = "items")]
+    #[arg(long, required_unless_present_any = ["items", "session"])]
     user: Option<String>,
     /// What an unknown user has interacted with
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
     items: Vec<String>,
+    /// What somebody has looked at just now, first to last, for a model that learnt from sessions
+    #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',', conflicts_with_all = ["user", "items", "explain"])]
+    session: Vec<String>,
     /// How many items to list
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
@@ -62,6 +65,9 @@ impl Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if !args.session.is_empty() {
+        return for_session(&args);
+    }
     let model = offline::read_model(&args.model)?;
     let of_user = args.user.as_deref().and_then(|user| model.recommend_user_as(user, &args.wanted()));
     let known = of_user.is_some();
@@ -80,6 +86,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return offline::print_json(&json!({ "user_id": args.user, "known_user": known, "recommendations": entries }));
     }
     offline::print_recommendations(&list, &reasons);
+    Ok(())
+}
+
+fn for_session(args: &Args) -> anyhow::Result<()> {
+    let model = offline::read_session_model(&args.model)?;
+    let Some(list) = model.recommend(&args.session, &args.wanted()) else {
+        bail!("the model knows none of the items {}", args.session.join(", "))
+    };
+    if args.json {
+        let list = offline::recommendations_json(&list);
+        return offline::print_json(&json!({ "session": args.session, "recommendations": list }));
+    }
+    offline::print_recommendations(&list, &[]);
     Ok(())
 }
 

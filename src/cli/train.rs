@@ -1,12 +1,14 @@
 //! `recotem train`: fit on all interactions of a file and keep the model.
 
+mod sessions;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::offline::{self, Columns, Stopwatch};
+use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use crate::ml::algorithms;
 use crate::ml::artifact::TrainedModel;
 use crate::ml::context::Context;
@@ -18,7 +20,12 @@ pub struct Args {
     interactions: PathBuf,
     #[command(flatten)]
     columns: Columns,
-    /// Class name or short form, for example IALSRecommender or IALS
+    #[command(flatten)]
+    time: TimeColumn,
+    /// Column of session ids, for VMISKNN; the user column by default
+    #[arg(long, value_name = "NAME")]
+    session_column: Option<String>,
+    /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
     #[arg(long, value_name = "NAME")]
     algorithm: String,
     /// Parameters as a JSON object; what is not given has its default
@@ -39,7 +46,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let info = algorithms::find(&args.algorithm)?;
+    if crate::ml::sessions::is_named(&args.algorithm) {
+        return sessions::run(&args);
+    }
+    let info = offline::find_algorithm(&args.algorithm)?;
+    offline::refuse_sessions(&args.time, args.session_column.as_deref())?;
     info.check(&args.params)?;
     let log = offline::read_log(&args.interactions, &args.columns, None)?;
     let seen = log.to_csr();

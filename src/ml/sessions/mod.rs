@@ -17,7 +17,7 @@ mod vmis_knn;
 pub use artifact::SessionModel;
 pub use evaluate::{SessionEvaluation, evaluate};
 pub use sequences::Sessions;
-pub use settings::parameters;
+pub use settings::{check, parameters};
 pub use vmis_knn::{Scorer, VmisKnn};
 
 /// Class name of the algorithm.

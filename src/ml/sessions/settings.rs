@@ -28,6 +28,11 @@ pub fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
+/// Refuses unknown parameters and values outside of their domain, naming them.
+pub fn check(params: &Map<String, Value>) -> MlResult<()> {
+    Settings::read(params).map(|_| ())
+}
+
 /// How a weight falls with distance from the end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decay {

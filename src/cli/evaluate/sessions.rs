@@ -1,0 +1,82 @@
+//! `recotem evaluate` of an algorithm that learns from sessions: is the last item of a session foreseen?
+
+use anyhow::bail;
+use serde_json::json;
+
+use super::Args;
+use crate::cli::offline::{self, Stopwatch};
+use crate::ml::context::Context;
+use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::sessions::{self, SessionEvaluation, Sessions, VmisKnn};
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    if !args.lists.is_empty() {
+        bail!("--lists names users, and {} knows none; ask a trained model with `recotem recommend --session`", sessions::NAME);
+    }
+    sessions::check(&args.params)?;
+    let context = Context::new(args.seed, offline::threads(args.threads));
+    let clock = Stopwatch::start();
+    let (history, later) = read(args)?;
+    let read_seconds = clock.seconds();
+    let clock = Stopwatch::start();
+    let model = VmisKnn::fit(&args.params, &history, &context)?;
+    let fit_seconds = clock.seconds();
+    let clock = Stopwatch::start();
+    let found = sessions::evaluate(&model, &later, args.cutoff as usize, &context)?;
+    let evaluate_seconds = clock.seconds();
+    if !args.json {
+        println!("{} sessions to learn from, {} to judge by, {} items", history.len(), found.n_sessions, history.n_items());
+        println!("read {read_seconds:.2} s, fit {fit_seconds:.2} s, judged {evaluate_seconds:.2} s\n");
+        print(&found);
+        return Ok(());
+    }
+    offline::print_json(&json!({
+        "algorithm": sessions::NAME,
+        "parameters": args.params,
+        "cutoff": args.cutoff,
+        "n_sessions": history.len(),
+        "n_items": history.n_items(),
+        "train_interactions": history.n_interactions(),
+        "test_sessions": found.n_sessions,
+        "read_seconds": read_seconds,
+        "fit_seconds": fit_seconds,
+        "evaluate_seconds": evaluate_seconds,
+        "peak_rss_bytes": offline::peak_rss_bytes(),
+        "metrics": { "hit": found.hit_rate, "mrr": found.mrr },
+        "intervals": { "hit": found.hit_rate_interval, "mrr": found.mrr_interval },
+        "baseline": { "hit": found.baseline_hit_rate, "mrr": found.baseline_mrr },
+    }))
+}
+
+fn print(found: &SessionEvaluation) {
+    let rows = [
+        ("hit", found.hit_rate, found.hit_rate_interval, found.baseline_hit_rate),
+        ("mrr", found.mrr, found.mrr_interval, found.baseline_mrr),
+    ];
+    for (metric, value, (low, high), baseline) in rows {
+        let name = format!("{metric}@{}", found.cutoff);
+        println!("{name:<17} {value:>12.6}   95 % {low:.6} to {high:.6}   most popular items {baseline:.6}");
+    }
+}
+
+/// Sessions to learn from and to judge by: of two files, or those of one file divided by time.
+fn read(args: &Args) -> anyhow::Result<(Sessions, Sessions)> {
+    let columns = args.columns.of_sessions(args.session_column.as_deref());
+    let time = Some(offline::time_of_sessions(&args.time)?);
+    let mut builder = InteractionLogBuilder::new(true);
+    offline::read_into(&mut builder, &args.train, &columns, time)?;
+    let n_train = builder.n_rows();
+    let Some(test) = &args.test else {
+        return Ok(Sessions::from_log(&builder.finish())?.split_latest(args.heldout_ratio)?);
+    };
+    offline::read_into(&mut builder, test, &columns, time)?;
+    let mut earlier = builder.finish();
+    let later = InteractionLog {
+        users: earlier.users.clone(),
+        items: earlier.items.clone(),
+        user_codes: earlier.user_codes.split_off(n_train),
+        item_codes: earlier.item_codes.split_off(n_train),
+        times: earlier.times.as_mut().map(|times| times.split_off(n_train)),
+    };
+    Ok((Sessions::from_log(&earlier)?, Sessions::from_log(&later)?))
+}

@@ -1,0 +1,40 @@
+//! `recotem train` of an algorithm that learns from sessions.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Args, write_whole};
+use crate::cli::offline::{self, Stopwatch};
+use crate::ml::context::Context;
+use crate::ml::sessions::{self, SessionModel, Sessions};
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    sessions::check(&args.params)?;
+    let columns = args.columns.of_sessions(args.session_column.as_deref());
+    let log = offline::read_log(&args.interactions, &columns, Some(offline::time_of_sessions(&args.time)?))?;
+    let history = Sessions::from_log(&log)?;
+    let context = Context::new(args.seed, offline::threads(args.threads));
+    let clock = Stopwatch::start();
+    let mut model = SessionModel::fit(args.params.clone(), log.items, &history, &context)?;
+    let fit_seconds = clock.seconds();
+    model.metadata = BTreeMap::from([("engine_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+    let bytes = model.to_bytes();
+    write_whole(&args.output, &bytes)?;
+    let (n_sessions, n_items, n) = (history.len(), history.n_items(), history.n_interactions());
+    if args.json {
+        return offline::print_json(&json!({
+            "algorithm": sessions::NAME,
+            "parameters": args.params,
+            "n_sessions": n_sessions,
+            "n_items": n_items,
+            "n_interactions": n,
+            "fit_seconds": fit_seconds,
+            "output": args.output,
+            "bytes": bytes.len(),
+        }));
+    }
+    println!("{}: {n_sessions} sessions, {n_items} items, {n} interactions, fitted in {fit_seconds:.2} s", sessions::NAME);
+    println!("{} ({} bytes)", args.output.display(), bytes.len());
+    Ok(())
+}
