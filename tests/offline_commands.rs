@@ -64,7 +64,12 @@ fn a_model_is_judged_trained_and_asked() {
     let report = folder.json("evaluate --train train.csv --test test.csv --algorithm RP3beta --cutoff 5 --lists u0,u1 --json");
     assert_eq!(report["algorithm"], "RP3betaRecommender");
     assert_eq!((&report["n_users"], &report["n_items"]), (&Value::from(40), &Value::from(21)));
-    assert!(report["metrics"]["ndcg"].as_f64().unwrap() > 0.6, "{report}");
+    let ndcg = report["metrics"]["ndcg"].as_f64().unwrap();
+    assert!(ndcg > 0.6, "{report}");
+    let interval = &report["intervals"]["ndcg"];
+    assert!(interval[0].as_f64().unwrap() <= ndcg && ndcg <= interval[1].as_f64().unwrap(), "{interval}");
+    let names = |of: &str| -> Vec<&Value> { report["segments"][of].as_array().unwrap().iter().map(|s| &s["name"]).collect() };
+    assert_eq!((names("activity"), names("popularity")), (vec!["light", "medium", "heavy"], vec!["head", "tail"]));
     let list = report["lists"]["u0"].as_array().unwrap();
     assert!(list[0][0].as_str().unwrap().starts_with("item "), "{list:?}");
     assert!(report["read_seconds"].is_f64() && report["peak_rss_bytes"].is_u64());

@@ -1,5 +1,7 @@
 //! Compressed sparse rows: the shape in which interactions and sparse models are held.
 
+use rayon::prelude::*;
+
 use crate::ml::error::{MlError, MlResult};
 
 /// A sparse matrix by rows. Column numbers of a row are in rising order without repeats.
@@ -104,20 +106,51 @@ impl Csr {
 
     /// Rows become columns.
     pub fn transpose(&self) -> Csr {
+        self.transpose_with(|parts| parts.into_iter().for_each(|part| self.fill_transposed(part)), 1)
+    }
+
+    /// Rows become columns, by up to `threads` threads of the pool this is called from.
+    pub fn transpose_in_pool(&self, threads: usize) -> Csr {
+        let n_parts = if self.nnz() < 1 << 18 { 1 } else { threads };
+        self.transpose_with(|parts| parts.into_par_iter().for_each(|part| self.fill_transposed(part)), n_parts)
+    }
+
+    fn transpose_with(&self, fill: impl FnOnce(Vec<Transposed<'_>>), n_parts: usize) -> Csr {
         let indptr = counts_to_starts(&self.indices, self.n_cols);
-        let mut next = indptr.clone();
-        let mut indices = vec![0u32; self.nnz()];
-        let mut values = vec![0f32; self.nnz()];
+        let (mut indices, mut values) = (vec![0u32; self.nnz()], vec![0f32; self.nnz()]);
+        let (mut indices_left, mut values_left) = (&mut indices[..], &mut values[..]);
+        let mut parts = Vec::with_capacity(n_parts);
+        let mut first = 0;
+        for part in 1..=n_parts {
+            // Columns that hold about the same number of entries.
+            let end = if part == n_parts { self.n_cols } else { indptr.partition_point(|&at| at < self.nnz() * part / n_parts) };
+            let end = end.max(first);
+            let len = indptr[end] - indptr[first];
+            let (indices, rest) = std::mem::take(&mut indices_left).split_at_mut(len);
+            indices_left = rest;
+            let (values, rest) = std::mem::take(&mut values_left).split_at_mut(len);
+            values_left = rest;
+            let next = indptr[first..end].iter().map(|&at| at - indptr[first]).collect();
+            parts.push(Transposed { first: first as u32, next, indices, values });
+            first = end;
+        }
+        fill(parts);
+        Csr { n_rows: self.n_cols, n_cols: self.n_rows, indptr, indices, values }
+    }
+
+    fn fill_transposed(&self, part: Transposed<'_>) {
+        let Transposed { first, mut next, indices, values } = part;
+        let end = first + next.len() as u32;
         for row in 0..self.n_rows {
             let (cols, vals) = self.row(row);
-            for (&col, &val) in cols.iter().zip(vals) {
-                let at = &mut next[col as usize];
+            let start = if first == 0 { 0 } else { cols.partition_point(|&col| col < first) };
+            for (&col, &val) in cols[start..].iter().zip(&vals[start..]).take_while(|(col, _)| **col < end) {
+                let at = &mut next[(col - first) as usize];
                 indices[*at] = row as u32;
                 values[*at] = val;
                 *at += 1;
             }
         }
-        Csr { n_rows: self.n_cols, n_cols: self.n_rows, indptr, indices, values }
     }
 
     /// How many entries each column has.
@@ -139,19 +172,22 @@ impl Csr {
     }
 
     /// The same matrix without entries whose row and column number agree.
-    pub fn without_diagonal(self) -> Csr {
-        let mut kept = Csr::empty(self.n_rows, self.n_cols);
-        kept.indices.reserve_exact(self.nnz());
-        kept.values.reserve_exact(self.nnz());
+    pub fn without_diagonal(mut self) -> Csr {
+        let (mut from, mut to) = (0, 0);
         for row in 0..self.n_rows {
-            let (cols, vals) = self.row(row);
-            for (&col, &val) in cols.iter().zip(vals).filter(|(col, _)| **col as usize != row) {
-                kept.indices.push(col);
-                kept.values.push(val);
+            let end = self.indptr[row + 1];
+            while from < end {
+                if self.indices[from] as usize != row {
+                    (self.indices[to], self.values[to]) = (self.indices[from], self.values[from]);
+                    to += 1;
+                }
+                from += 1;
             }
-            kept.indptr[row + 1] = kept.indices.len();
+            self.indptr[row + 1] = to;
         }
-        kept
+        self.indices.truncate(to);
+        self.values.truncate(to);
+        self
     }
 
     /// Divides each row by its sum; rows that sum to zero stay as they are.
@@ -169,6 +205,16 @@ impl Csr {
     pub fn bytes(&self) -> u64 {
         (self.indptr.len() * 8 + self.nnz() * 8) as u64
     }
+}
+
+/// The part of a transposed matrix that some neighbouring columns become.
+struct Transposed<'a> {
+    /// The first of the columns.
+    first: u32,
+    /// For each column, where its next entry goes.
+    next: Vec<usize>,
+    indices: &'a mut [u32],
+    values: &'a mut [f32],
 }
 
 fn counts_to_starts(keys: &[u32], n: usize) -> Vec<usize> {
@@ -208,5 +254,27 @@ mod tests {
         assert_eq!(t.transpose(), m);
         assert_eq!(m.column_counts(), [2, 1, 0, 1]);
         assert!(Csr::from_pairs(1, 1, &[0], &[1]).is_err());
+    }
+
+    #[test]
+    fn large_matrices_transpose_in_parts() {
+        let (n_rows, n_cols) = (700, 900);
+        // The last columns are empty, the first is full.
+        let filled = |row: usize, col: usize| col == 0 || (col < 800 && row * 7 % 13 != col * 5 % 11);
+        let pairs = (0..n_rows).flat_map(|r| (0..n_cols).filter(move |&c| filled(r, c)).map(move |c| (r as u32, c as u32)));
+        let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
+        let mut m = Csr::from_pairs(n_rows, n_cols, &rows, &cols).unwrap();
+        m.values.iter_mut().enumerate().for_each(|(at, v)| *v = at as f32);
+        assert!(m.nnz() > 1 << 18);
+        let t = m.transpose_in_pool(3);
+        t.validate().unwrap();
+        assert_eq!(t, m.transpose());
+        assert_eq!(t.transpose(), m);
+    }
+
+    #[test]
+    fn the_diagonal_goes() {
+        let m = Csr::from_pairs(3, 3, &[0, 0, 1, 2, 2], &[0, 2, 1, 0, 2]).unwrap().without_diagonal();
+        assert_eq!((m.indptr.as_slice(), m.indices.as_slice(), m.values.len()), (&[0, 1, 1, 2][..], &[2, 0][..], 2));
     }
 }

@@ -97,6 +97,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "evaluate_seconds": evaluate_seconds,
         "peak_rss_bytes": offline::peak_rss_bytes(),
         "metrics": metrics(&evaluation),
+        "intervals": intervals(&evaluation),
+        "segments": evaluation.segments(&data.train, &data.test)?,
     });
     if !args.lists.is_empty() {
         report["lists"] = Value::Object(lists(&args.lists, &data, &*model)?);
@@ -119,6 +121,10 @@ fn read(args: &Args, test: &Path) -> anyhow::Result<Data> {
 
 pub fn metrics(evaluation: &Evaluation) -> Map<String, Value> {
     evaluation.metrics.iter().map(|(metric, value)| (metric.as_str().to_owned(), json!(value))).collect()
+}
+
+fn intervals(evaluation: &Evaluation) -> Map<String, Value> {
+    evaluation.intervals().iter().map(|(metric, (low, high))| (metric.as_str().to_owned(), json!([low, high]))).collect()
 }
 
 fn lists(users: &[String], data: &Data, model: &dyn Recommender) -> anyhow::Result<Map<String, Value>> {
@@ -148,11 +154,32 @@ fn print(report: &Value, evaluation: &Evaluation) -> anyhow::Result<()> {
         seconds("evaluate_seconds")
     );
     for (metric, value) in &evaluation.metrics {
-        let (low, high) = evaluation.interval(*metric);
-        println!("{:<17} {value:>12.6}   95 % {low:.6} to {high:.6}", format!("{metric}@{}", evaluation.cutoff));
+        let interval = &report["intervals"][metric.as_str()];
+        let end = |at: usize| interval[at].as_f64().unwrap_or_default();
+        println!("{:<17} {value:>12.6}   95 % {:.6} to {:.6}", format!("{metric}@{}", evaluation.cutoff), end(0), end(1));
+    }
+    for (of, what) in [("activity", "users"), ("popularity", "items")] {
+        println!();
+        for segment in report["segments"][of].as_array().into_iter().flatten() {
+            print_segment(segment, what, evaluation.cutoff);
+        }
     }
     for (user, list) in report["lists"].as_object().into_iter().flatten() {
         println!("\n{user}: {list}");
     }
     Ok(())
+}
+
+fn print_segment(segment: &Value, what: &str, cutoff: usize) {
+    let metric = |name: &str| segment["metrics"][name].as_f64().unwrap_or_default();
+    println!(
+        "{:<6} {:>8} {what} with {} to {} interactions: ndcg@{cutoff} {:.6}, recall@{cutoff} {:.6} over {} users",
+        segment["name"].as_str().unwrap_or_default(),
+        segment["size"].as_u64().unwrap_or_default(),
+        segment["interactions"][0],
+        segment["interactions"][1],
+        metric("ndcg"),
+        metric("recall"),
+        segment["n_users"]
+    );
 }

@@ -60,16 +60,18 @@ fn fit_walk(params: &Params<'_>, beta: f64, train: &Csr, ctx: &Context) -> MlRes
     let alpha = params.float("alpha")?;
     let top_k = params.optional_size("top_k")?.unwrap_or(train.n_cols);
     let by_item = train.transpose();
-    let power = |value: f64| value.powf(alpha);
+    let power = |value: f64| if value == 1.0 { value } else { value.powf(alpha) };
     let row_sums =
         |m: &Csr| -> Vec<f64> { (0..m.n_rows).map(|row| m.row(row).1.iter().map(|&v| power(f64::from(v))).sum()).collect() };
     let (per_user, per_item) = (row_sums(train), row_sums(&by_item));
     let held_back: Vec<f64> = train.column_sums().into_iter().map(|popularity| popularity.powf(beta)).collect();
-    // From a user to the item where the walk ends, and from the item where it begins to a user.
-    let to_end = Weighted::map(&by_item, |item, user, value| power(value) / (per_user[user] * held_back[item]));
-    let from_start = Weighted::map(train, |_, item, value| power(value) / per_item[item]);
-    let ends = top_rows(&to_end, &from_start, top_k, ctx, &|_, _, dot| dot)?;
-    let mut weights = ends.transpose();
+    // From the item where a walk ends back to a user, and from there to the item where it began. What depends on
+    // the two items only comes last: without it, interactions that all count the same are a matrix of ones.
+    let to_user = Weighted::map(&by_item, |_, user, value| power(value) / per_user[user]);
+    let to_start = Weighted::map(train, |_, _, value| power(value));
+    let ends = top_rows(&to_user, &to_start, top_k, ctx, &|end, start, dot| dot / (held_back[end] * per_item[start]))?;
+    let mut weights = ctx.install(|| ends.transpose_in_pool(ctx.threads));
+    drop(ends);
     if params.bool("normalize_weight")? {
         weights.normalize_rows();
     }

@@ -1,11 +1,13 @@
 //! Judging a fitted model by full ranking over all items, with confidence intervals over users.
 
+mod bootstrap;
 mod factor_ranking;
+mod segments;
+
+pub use segments::{Segment, Segments};
 
 use std::collections::BTreeMap;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use factor_ranking::{FactorRanking, Scratch};
@@ -153,10 +155,28 @@ impl Evaluation {
 
     /// A 95 % interval of a metric over users: percentile bootstrap, the same for the same seed.
     pub fn interval(&self, metric: Metric) -> (f64, f64) {
-        match self.values(metric) {
-            Some(values) => bootstrap_mean(&values, self.seed),
-            None => self.bootstrap_lists(metric),
-        }
+        let found = match self.values(metric) {
+            Some(values) => vec![bootstrap_mean(&values, self.seed)],
+            None => self.list_intervals(&[metric]),
+        };
+        found.first().copied().unwrap_or((0.0, 0.0))
+    }
+
+    /// The interval of every metric, sooner than one after the other.
+    pub fn intervals(&self) -> BTreeMap<Metric, (f64, f64)> {
+        let values = |user: &UserMetrics| Metric::PER_USER.map(|metric| user.get(metric).unwrap_or(0.0));
+        let per_user = mean_intervals(&self.per_user.iter().map(values).collect::<Vec<_>>(), self.seed);
+        let of_lists: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| !metric.is_per_user()).collect();
+        let across = self.list_intervals(&of_lists);
+        Metric::PER_USER.into_iter().zip(per_user).chain(of_lists.into_iter().zip(across)).collect()
+    }
+
+    fn list_intervals(&self, metrics: &[Metric]) -> Vec<(f64, f64)> {
+        bootstrap::intervals(self.lists.len(), LIST_RESAMPLES, self.seed, |drawn| {
+            let mut counts = self.new_counts();
+            drawn.iter().for_each(|&at| counts.add(&self.lists[at as usize], &self.surprise));
+            metrics.iter().map(|&metric| counts.get(metric).unwrap_or(0.0)).collect()
+        })
     }
 
     /// Compares a per-user metric with that of another model on the same split.
@@ -190,38 +210,23 @@ impl Evaluation {
     fn new_counts(&self) -> ListCounts {
         ListCounts::new(self.surprise.len())
     }
-
-    fn bootstrap_lists(&self, metric: Metric) -> (f64, f64) {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let resample = |_| {
-            let mut counts = self.new_counts();
-            for _ in 0..self.lists.len() {
-                counts.add(&self.lists[rng.random_range(0..self.lists.len())], &self.surprise);
-            }
-            counts.get(metric).unwrap_or(0.0)
-        };
-        percentiles((0..LIST_RESAMPLES).map(resample).collect())
-    }
 }
 
 fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-/// A 95 % interval of a mean: percentile bootstrap, the same for the same seed.
+/// A 95 % interval of a mean: percentile bootstrap, the same for the same seed; zeros for no values.
 pub(super) fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
-    if values.is_empty() {
-        return (0.0, 0.0);
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let n = values.len();
-    let resample = |_| (0..n).map(|_| values[rng.random_range(0..n as u32) as usize]).sum::<f64>() / n as f64;
-    percentiles((0..RESAMPLES).map(resample).collect())
+    let alone: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
+    mean_intervals(&alone, seed).first().copied().unwrap_or_default()
 }
 
-/// The 2.5th and 97.5th percentile.
-fn percentiles(mut means: Vec<f64>) -> (f64, f64) {
-    means.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| means[((means.len() - 1) as f64 * share).round() as usize];
-    (at(0.025), at(0.975))
+/// The interval of the mean of each of several columns of values.
+fn mean_intervals<const N: usize>(values: &[[f64; N]], seed: u64) -> Vec<(f64, f64)> {
+    bootstrap::intervals(values.len(), RESAMPLES, seed, |drawn| {
+        let mut sums = [0f64; N];
+        drawn.iter().for_each(|&at| sums.iter_mut().zip(&values[at as usize]).for_each(|(sum, value)| *sum += value));
+        sums.iter().map(|sum| sum / values.len() as f64).collect()
+    })
 }
