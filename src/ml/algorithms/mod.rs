@@ -1,6 +1,7 @@
 //! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
 
 mod asymmetric_cosine_knn;
+mod bprfm;
 mod cosine_knn;
 mod dense_slim;
 mod feature_weighting;
@@ -167,6 +168,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
     ials::INFO,
+    bprfm::INFO,
     multvae::INFO,
 ];
 
