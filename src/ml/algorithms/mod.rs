@@ -1,6 +1,7 @@
 //! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
 
 mod asymmetric_cosine_knn;
+mod bprfm;
 mod cosine_knn;
 mod dense_slim;
 mod feature_weighting;
@@ -191,6 +192,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::EDLAE,
     slim::INFO,
     ials::INFO,
+    bprfm::INFO,
     multvae::INFO,
 ];
 

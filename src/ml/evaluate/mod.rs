@@ -155,11 +155,10 @@ impl Evaluation {
 
     /// A 95 % interval of a metric over users: percentile bootstrap, the same for the same seed.
     pub fn interval(&self, metric: Metric) -> (f64, f64) {
-        let found = match self.values(metric) {
-            Some(values) => vec![bootstrap_mean(&values, self.seed)],
-            None => self.list_intervals(&[metric]),
-        };
-        found.first().copied().unwrap_or((0.0, 0.0))
+        match self.values(metric) {
+            Some(values) => bootstrap_mean(&values, self.seed),
+            None => self.list_intervals(&[metric]).first().copied().unwrap_or_default(),
+        }
     }
 
     /// The interval of every metric, sooner than one after the other.

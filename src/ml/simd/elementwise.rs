@@ -2,7 +2,7 @@
 //!
 //! They multiply and add in separate instructions everywhere, so every instruction set gives the same bits.
 
-use super::{Kernels, Level};
+use super::{Kernels, Level, dispatched};
 
 /// Lanes in which sums are kept, whatever the instruction set.
 const LANES: usize = 16;
@@ -20,36 +20,6 @@ pub struct AdamStep {
     pub epsilon: f32,
     /// Added to the gradient for each unit of the weight.
     pub decay: f32,
-}
-
-/// Makes a loop a method of [`Kernels`].
-macro_rules! dispatched {
-    ($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?, $plain:ident) => {
-        impl Kernels {
-            $(#[$doc])*
-            pub fn $name(self, $($arg: $kind),*) $(-> $result)? {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    #[target_feature(enable = "avx2,fma")]
-                    fn avx2($($arg: $kind),*) $(-> $result)? {
-                        $plain($($arg),*)
-                    }
-                    #[target_feature(enable = "avx512f,avx2,fma")]
-                    fn avx512($($arg: $kind),*) $(-> $result)? {
-                        $plain($($arg),*)
-                    }
-                    match self.0 {
-                        Level::Portable => {}
-                        // SAFETY: a level exists only where its instructions do.
-                        Level::Avx2 => return unsafe { avx2($($arg),*) },
-                        // SAFETY: as above.
-                        Level::Avx512 => return unsafe { avx512($($arg),*) },
-                    }
-                }
-                $plain($($arg),*)
-            }
-        }
-    };
 }
 
 dispatched! {
@@ -75,13 +45,18 @@ dispatched! {
 }
 
 dispatched! {
-    /// Moves weights and their moments by one step against a gradient.
-    adam(weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], step: AdamStep), adam_plain
+    /// Adds `row` to `sums`.
+    add(sums: &mut [f32], row: &[f32]), add_plain
 }
 
 dispatched! {
-    /// The product of two rows, whose length is a multiple of 16.
-    dot(a: &[f32], b: &[f32]) -> f32, dot_plain
+    /// Turns a gradient by the results of [`Kernels::tanh`] into one by what they came from.
+    back_through_tanh(gradient: &mut [f32], results: &[f32]), back_through_tanh_plain
+}
+
+dispatched! {
+    /// Moves weights and their moments by one step against a gradient.
+    adam(weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], step: AdamStep), adam_plain
 }
 
 #[inline(always)]
@@ -163,6 +138,16 @@ fn scale_and_sum_plain(row: &mut [f32], factor: f32, sums: &mut [f32]) {
 }
 
 #[inline(always)]
+fn add_plain(sums: &mut [f32], row: &[f32]) {
+    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+}
+
+#[inline(always)]
+fn back_through_tanh_plain(gradient: &mut [f32], results: &[f32]) {
+    gradient.iter_mut().zip(results).for_each(|(g, y)| *g *= 1.0 - y * y);
+}
+
+#[inline(always)]
 fn adam_plain(weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], step: AdamStep) {
     let n = weights.len();
     let (first, second, gradient) = (&mut first[..n], &mut second[..n], &gradient[..n]);
@@ -172,17 +157,6 @@ fn adam_plain(weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradie
         second[i] += step.second * (g * g - second[i]);
         weights[i] -= step.rate * first[i] / (second[i].sqrt() + step.epsilon);
     }
-}
-
-#[inline(always)]
-fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for i in 0..LANES {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -223,9 +197,9 @@ mod tests {
             kernels.adam(&mut w, &mut m, &mut v, &bias, step);
             let mut sums = vec![1.0; n];
             kernels.scale_and_sum(&mut v, 3.0, &mut sums);
-            let padded = n / 16 * 16;
-            let dot = kernels.dot(&bias[..padded], &w[..padded]);
-            [vec![greatest, sum, dot], row, w, m, v, sums].concat()
+            kernels.add(&mut sums, &w);
+            kernels.back_through_tanh(&mut sums, &bias);
+            [vec![greatest, sum], row, w, m, v, sums].concat()
         };
         for n in [1, 15, 16, 17, 100, 256] {
             let wanted = all(Kernels(Level::Portable), n);

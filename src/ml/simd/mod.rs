@@ -6,13 +6,47 @@
 mod aligned;
 mod descent;
 mod elementwise;
+mod pairs;
 mod rows;
 mod threshold;
 
 pub use aligned::Aligned;
 pub use descent::Penalty;
 pub use elementwise::AdamStep;
+pub use pairs::{PairProducts, PairStep};
 pub use threshold::{PANEL, Reached, TILE_ROWS};
+
+/// Makes a plain loop a method of [`Kernels`], compiled once for each instruction set.
+macro_rules! dispatched {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?, $plain:ident) => {
+        impl Kernels {
+            $(#[$doc])*
+            pub fn $name(self, $($arg: $kind),*) $(-> $result)? {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    #[target_feature(enable = "avx2,fma")]
+                    fn avx2($($arg: $kind),*) $(-> $result)? {
+                        $plain($($arg),*)
+                    }
+                    #[target_feature(enable = "avx512f,avx2,fma")]
+                    fn avx512($($arg: $kind),*) $(-> $result)? {
+                        $plain($($arg),*)
+                    }
+                    match self.0 {
+                        Level::Portable => {}
+                        // SAFETY: a level exists only where its instructions do.
+                        Level::Avx2 => return unsafe { avx2($($arg),*) },
+                        // SAFETY: as above.
+                        Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    }
+                }
+                $plain($($arg),*)
+            }
+        }
+    };
+}
+
+use dispatched;
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;

@@ -118,7 +118,7 @@ impl<'a> Learner<'a> {
 fn learn_bias(bias: Weights<'_>, outputs: &[f32], step: AdamStep, kernels: Kernels) {
     let mut gradient = vec![0f32; bias.values.len()];
     for row in outputs.chunks_exact(bias.values.len()) {
-        gradient.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        kernels.add(&mut gradient, row);
     }
     bias.step(&gradient, AdamStep { decay: 0.0, ..step }, kernels);
 }

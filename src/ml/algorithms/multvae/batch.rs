@@ -12,7 +12,7 @@ use crate::ml::sparse::Csr;
 pub(super) const ROW_BLOCK: usize = 64;
 /// Columns of the output that one thread works on at a time: their weights and their part of the mini-batch stay in
 /// the cache together.
-const ITEM_BLOCK: usize = 256;
+const ITEM_BLOCK: usize = 512;
 /// Greatest number of such blocks, as each holds a part of the gradient by the second hidden layer.
 const MOST_ITEM_BLOCKS: usize = 64;
 

@@ -61,6 +61,10 @@ impl Layer {
     }
 }
 
+/// Deviation of the first layer's weights at the start. Histories have length one however many items there are, so
+/// that 1/√items would leave the hidden layer all but silent.
+const INPUT_DEVIATION: f32 = 0.1;
+
 /// All layers. The moments of the optimiser have the same shape.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
@@ -90,12 +94,12 @@ impl Network {
     /// Random weights.
     pub fn random(sizes: Sizes, seed: u64) -> Self {
         let mut network = Network::zeros(sizes);
-        let Sizes { items, encoder, latent, decoder } = sizes;
+        let Sizes { encoder, latent, decoder, .. } = sizes;
         let means = padded(latent) * padded(encoder);
+        noise::fill_rows(&mut network.input.weights, padded(encoder), encoder, INPUT_DEVIATION, seed, 1 << 40);
         let fill = |weights: &mut [f32], width: usize, k: usize, inputs: usize, part: u64| {
             noise::fill_rows(weights, width, k, (1.0 / inputs as f32).sqrt(), seed, part << 40);
         };
-        fill(&mut network.input.weights, padded(encoder), encoder, items, 1);
         fill(&mut network.latent.weights[..latent * padded(encoder)], padded(encoder), encoder, encoder, 2);
         fill(&mut network.latent.weights[means..][..latent * padded(encoder)], padded(encoder), encoder, encoder, 3);
         fill(&mut network.hidden.weights[..decoder * padded(latent)], padded(latent), latent, latent, 4);

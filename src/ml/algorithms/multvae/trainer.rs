@@ -200,16 +200,16 @@ impl<'a> Trainer<'a> {
             d_second.fill(0.0);
             for block in 0..count {
                 let part = &parts[block * n * d + start..][..d_second.len()];
-                d_second.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                kernels.add(d_second, part);
             }
-            through_tanh(d_second, second);
+            kernels.back_through_tanh(d_second, second);
             multiply(Dense::new(d_second, d), network.hidden.matrix(), d_draw);
             for ((latent, d_draw), noise) in latent.chunks_exact_mut(2 * z).zip(d_draw.chunks_exact(z)).zip(noise.chunks_exact(z))
             {
                 latent_gradient(*kernels, latent, d_draw, noise, kl);
             }
             multiply(Dense::new(latent, 2 * z), network.latent.matrix(), d_first);
-            through_tanh(d_first, first);
+            kernels.back_through_tanh(d_first, first);
         });
     }
 
@@ -227,11 +227,6 @@ impl<'a> Trainer<'a> {
         };
         rayon::join(|| input.learn_sparse(d_first, by_item, gradient, step, kernels), small);
     }
-}
-
-/// Turns a gradient by the outputs of a hyperbolic tangent into one by its inputs.
-fn through_tanh(gradient: &mut [f32], outputs: &[f32]) {
-    gradient.iter_mut().zip(outputs).for_each(|(g, y)| *g *= 1.0 - y * y);
 }
 
 /// Replaces means and logarithms of variances by the gradient by them: through the draw, and of the
