@@ -135,7 +135,7 @@ fn the_latest_items_count_most_and_as_many_come_back_as_exist() {
     assert_eq!(first(&["lamp"], &Wanted::best(1)), "bulb");
     assert_eq!(first(&["lamp", "unknown", "desk"], &Wanted::best(1)), "chair");
     assert_eq!(first(&["desk", "lamp"], &Wanted::best(1)), "bulb");
-    assert_eq!(model.recommend(&ids(&["unknown"]), &Wanted::best(1)).is_none(), true);
+    assert!(model.recommend(&ids(&["unknown"]), &Wanted::best(1)).is_none());
     let all = model.recommend(&ids(&["lamp"]), &Wanted::best(9)).unwrap();
     assert_eq!(all.iter().map(|(item, _)| item.as_str()).collect::<Vec<_>>(), ["bulb", "Sigur Rós", "chair", "desk"]);
     assert!(all[2].1 == 0.0 && all[3].1 == 0.0, "nobody who looked at a lamp looked at these: {all:?}");
