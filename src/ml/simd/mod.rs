@@ -5,9 +5,11 @@
 
 mod aligned;
 mod threshold;
+mod weighted_rows;
 
 pub use aligned::Aligned;
 pub use threshold::{PANEL, Reached, TILE_ROWS};
+pub use weighted_rows::STRIP;
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
