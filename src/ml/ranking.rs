@@ -1,5 +1,7 @@
 //! From scores to a list: the best k, ties by item number, filters applied before the cut.
 
+use crate::ml::simd::Kernels;
+
 /// Which items may appear in a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Candidates<'a> {
@@ -43,14 +45,12 @@ pub fn mask(scores: &mut [f32], items: &[u32]) {
     }
 }
 
-/// How many scores are compared with the threshold at once; most chunks hold nothing better.
-const CHUNK: usize = 32;
-
 /// Selects the best k of a row that arrives in parts, keeping its buffers from row to row.
 #[derive(Debug, Clone)]
 pub struct TopK {
     k: usize,
-    /// Candidates so far, up to `2 k + CHUNK`; cut back to k when full.
+    kernels: Kernels,
+    /// Candidates so far, up to `2 k + 1`; cut back to k when full.
     held: Vec<(f32, u32)>,
     /// The score that a newcomer must exceed.
     threshold: f32,
@@ -64,7 +64,7 @@ fn better_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
 impl TopK {
     /// A selector of the best `k`.
     pub fn new(k: usize) -> Self {
-        TopK { k, held: Vec::new(), threshold: f32::NEG_INFINITY }
+        TopK { k, kernels: Kernels::detect(), held: Vec::new(), threshold: f32::NEG_INFINITY }
     }
 
     /// Looks at the scores of the items from number `first` on. Parts must come in rising order.
@@ -75,17 +75,15 @@ impl TopK {
         }
         let limit = self.k.saturating_mul(2);
         // Scanning in order of number, a later item with the threshold's score can never displace
-        // one that is held, so "strictly greater" keeps the tie rule.
-        for (c, chunk) in scores.chunks(CHUNK).enumerate() {
-            if !any_above(chunk, self.threshold) {
-                continue;
-            }
-            for (i, &score) in chunk.iter().enumerate() {
-                if score > self.threshold {
-                    // `+ 0.0` turns a negative zero into zero, so that the two tie.
-                    self.held.push((score + 0.0, (first + c * CHUNK + i) as u32));
-                }
-            }
+        // one that is held, so only a greater one enters: that keeps the tie rule.
+        let mut at = 0;
+        while self.threshold < f32::INFINITY
+            && let Some(next) = self.kernels.first_at_least(&scores[at..], self.threshold.next_up())
+        {
+            at += next;
+            // `+ 0.0` turns a negative zero into zero, so that the two tie.
+            self.held.push((scores[at] + 0.0, (first + at) as u32));
+            at += 1;
             if self.held.len() > limit {
                 self.shrink();
             }
@@ -124,10 +122,6 @@ impl TopK {
         self.threshold = f32::NEG_INFINITY;
         self.held.drain(..).map(|(score, item)| (item, score)).collect()
     }
-}
-
-fn any_above(chunk: &[f32], threshold: f32) -> bool {
-    chunk.iter().fold(false, |any, &score| any | (score > threshold))
 }
 
 #[cfg(test)]

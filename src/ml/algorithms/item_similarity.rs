@@ -2,6 +2,7 @@
 
 use super::{Model, Recommender, check_block, check_items, check_pair};
 use crate::ml::error::MlResult;
+use crate::ml::simd::{Kernels, STRIP};
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
@@ -72,6 +73,10 @@ impl Recommender for SparseSimilarity {
         Ok(history.iter().map(|&known| self.weight(known, item)).collect())
     }
 
+    fn scores_one_by_one(&self) -> bool {
+        true
+    }
+
     fn save(&self, out: &mut TensorWriter) {
         out.csr("model.weights", &self.weights);
     }
@@ -86,15 +91,13 @@ pub(super) struct DenseSimilarity {
     n_users: usize,
     n_items: usize,
     weights: Vec<f32>,
+    kernels: Kernels,
 }
-
-/// Columns summed at a time: a strip of the matrix this wide stays in the cache for a whole block of users.
-const STRIP: usize = 64;
 
 impl DenseSimilarity {
     /// A model of a square matrix.
     pub fn boxed(n_users: usize, n_items: usize, weights: Vec<f32>) -> Model {
-        Box::new(DenseSimilarity { n_users, n_items, weights })
+        Box::new(DenseSimilarity { n_users, n_items, weights, kernels: Kernels::detect() })
     }
 
     /// Reads the model back.
@@ -103,16 +106,18 @@ impl DenseSimilarity {
         Ok(Self::boxed(n_users, n_items, weights))
     }
 
-    /// Sums weighted rows over one strip of columns.
+    /// Sums weighted rows over one strip of columns, the last of which may be narrower.
     fn sum_strip(&self, items: &[u32], values: Option<&[f32]>, start: usize, out: &mut [f32]) {
-        let mut sums = [0f32; STRIP];
-        let sums = &mut sums[..out.len()];
-        for (at, &item) in items.iter().enumerate() {
-            let row = &self.weights[item as usize * self.n_items + start..][..sums.len()];
-            let weight = values.map_or(1.0, |values| values[at]);
-            sums.iter_mut().zip(row).for_each(|(sum, &w)| *sum += weight * w);
+        if let Ok(out) = out.try_into() {
+            self.kernels.sum_rows(&self.weights, self.n_items, start, items, values, out);
+            return;
         }
-        out.copy_from_slice(sums);
+        out.fill(0.0);
+        for (at, &item) in items.iter().enumerate() {
+            let row = &self.weights[item as usize * self.n_items + start..][..out.len()];
+            let weight = values.map_or(1.0, |values| values[at]);
+            out.iter_mut().zip(row).for_each(|(sum, &w)| *sum += weight * w);
+        }
     }
 }
 
@@ -127,6 +132,7 @@ impl Recommender for DenseSimilarity {
 
     fn score_users(&self, users: &[u32], seen: &Csr, out: &mut [f32]) -> MlResult<()> {
         check_block(self, users, Some(seen), out)?;
+        // A strip of the matrix stays in the cache for the whole block.
         for start in (0..self.n_items).step_by(STRIP) {
             let end = (start + STRIP).min(self.n_items);
             for (&user, scores) in users.iter().zip(out.chunks_exact_mut(self.n_items)) {

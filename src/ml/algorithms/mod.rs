@@ -72,6 +72,12 @@ pub trait Recommender: Send + Sync {
         None
     }
 
+    /// Whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
+    /// cache, are best then.
+    fn scores_one_by_one(&self) -> bool {
+        false
+    }
+
     /// Adds what the model learnt to a container, from which its algorithm can read it back.
     fn save(&self, out: &mut TensorWriter);
 

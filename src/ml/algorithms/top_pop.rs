@@ -57,6 +57,10 @@ impl Recommender for TopPop {
         self.score_history(&[item], out)
     }
 
+    fn scores_one_by_one(&self) -> bool {
+        true
+    }
+
     fn save(&self, out: &mut TensorWriter) {
         out.f32s("model.popularity", &[self.popularity.len()], &self.popularity);
     }

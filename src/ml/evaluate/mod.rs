@@ -23,8 +23,10 @@ use crate::ml::sparse::Csr;
 const RESAMPLES: usize = 1000;
 /// Fewer for metrics that have to be recounted from the lists in every resample.
 const LIST_RESAMPLES: usize = 200;
-/// Scores of one block should stay in the cache that ranking then reads them from.
-const BLOCK_SCORES: usize = 1 << 19;
+/// Scores of one block: half a megabyte, which stays in the cache that ranking then reads them from ...
+const SMALL_BLOCK: usize = 1 << 17;
+/// ... or 16 megabytes, where many users share the reading of the model.
+const LARGE_BLOCK: usize = 1 << 22;
 /// Users ranked together, for models that are factors.
 const FACTOR_BLOCK: usize = 240;
 
@@ -74,7 +76,7 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
     let judged = ctx.install(|| {
         let factors = model.factors().map(FactorRanking::new);
         let judge = Judge { model, train, held_out, cutoff, discounts, factors, ctx };
-        let blocks = users.par_chunks(judge.block_len());
+        let blocks = users.par_chunks(judge.block_len(users.len()));
         blocks.map_init(Buffers::default, |buffers, block| judge.block(block, buffers)).collect::<MlResult<Vec<_>>>()
     })?;
     let (per_user, lists): (Vec<_>, Vec<_>) = judged.into_iter().flatten().unzip();
@@ -102,11 +104,15 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn block_len(&self) -> usize {
-        if self.factors.is_some() {
-            return FACTOR_BLOCK;
-        }
-        (BLOCK_SCORES / self.model.n_items().max(1)).clamp(16, 256)
+    fn block_len(&self, n_users: usize) -> usize {
+        let n_items = self.model.n_items().max(1);
+        let fitting = match &self.factors {
+            Some(_) => FACTOR_BLOCK,
+            None if self.model.scores_one_by_one() => (SMALL_BLOCK / n_items).clamp(4, 256),
+            None => (LARGE_BLOCK / n_items).clamp(4, 256),
+        };
+        // Some blocks for every thread.
+        fitting.min(n_users.div_ceil(self.ctx.threads * 4)).max(1)
     }
 
     fn block(&self, users: &[u32], buffers: &mut Buffers) -> MlResult<Vec<(UserMetrics, Vec<u32>)>> {

@@ -9,12 +9,14 @@ mod elementwise;
 mod pairs;
 mod rows;
 mod threshold;
+mod weighted_rows;
 
 pub use aligned::Aligned;
 pub use descent::Penalty;
 pub use elementwise::AdamStep;
 pub use pairs::{PairProducts, PairStep};
 pub use threshold::{PANEL, Reached, TILE_ROWS};
+pub use weighted_rows::STRIP;
 
 /// Makes a plain loop a method of [`Kernels`], compiled once for each instruction set.
 macro_rules! dispatched {

@@ -1,4 +1,5 @@
-//! Products of a tile of rows with a panel of columns, of which only those that reach a threshold matter.
+//! Scores of which only those that reach a threshold matter: found among many, or while they are made as products
+//! of a tile of rows with a panel of columns.
 //!
 //! The products stay in registers: what does not reach its row's threshold is never written to memory.
 
@@ -25,6 +26,20 @@ impl Default for Reached {
 }
 
 impl Kernels {
+    /// Where the first score is that is at least the threshold. NaN reaches nothing.
+    pub fn first_at_least(self, scores: &[f32], threshold: f32) -> Option<usize> {
+        // SAFETY: a level exists only where its instructions do.
+        unsafe {
+            match self.0 {
+                Level::Portable => first_at_least::<Portable>(scores, threshold),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => x86::first_at_least_avx2(scores, threshold),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => x86::first_at_least_avx512(scores, threshold),
+            }
+        }
+    }
+
     /// Multiplies a tile of rows (`TILE_ROWS` values for each place) with a panel of columns (`PANEL` values
     /// for each place) and says which products are at least the threshold of their row. NaN reaches nothing.
     ///
@@ -56,6 +71,28 @@ impl Compare for Portable {
     unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
         (0..4).fold(0, |bits, i| bits | u32::from(a[i] >= b[i]) << i)
     }
+}
+
+/// # Safety
+/// The instruction set must exist.
+#[inline(always)]
+unsafe fn first_at_least<L: Compare>(scores: &[f32], threshold: f32) -> Option<usize> {
+    let chunks = scores.chunks_exact(4 * L::N);
+    let rest = scores.len() - chunks.remainder().len();
+    for (c, chunk) in chunks.enumerate() {
+        let mut bits = 0;
+        unsafe {
+            let least = L::splat(threshold);
+            for v in 0..4 {
+                let found = u64::from(L::at_least(L::load(chunk.as_ptr().add(v * L::N)), least));
+                bits |= found << (v * L::N);
+            }
+        }
+        if bits != 0 {
+            return Some(c * 4 * L::N + bits.trailing_zeros() as usize);
+        }
+    }
+    scores[rest..].iter().position(|&score| score >= threshold).map(|at| rest + at)
 }
 
 /// Goes through tile and panel in pieces of `R` rows by `V` vectors, as many as there are registers for.
@@ -127,7 +164,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::super::x86::{Avx2, Avx512};
-    use super::{Compare, Reached, TILE_ROWS, reach};
+    use super::{Compare, Reached, TILE_ROWS, first_at_least, reach};
 
     impl Compare for Avx2 {
         #[inline(always)]
@@ -141,6 +178,20 @@ mod x86 {
         unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
             unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b)) }
         }
+    }
+
+    /// # Safety
+    /// As [`first_at_least`].
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn first_at_least_avx2(scores: &[f32], threshold: f32) -> Option<usize> {
+        unsafe { first_at_least::<Avx2>(scores, threshold) }
+    }
+
+    /// # Safety
+    /// As [`first_at_least`].
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub unsafe fn first_at_least_avx512(scores: &[f32], threshold: f32) -> Option<usize> {
+        unsafe { first_at_least::<Avx512>(scores, threshold) }
     }
 
     /// # Safety
@@ -162,6 +213,26 @@ mod x86 {
 mod tests {
     use super::super::tests::levels;
     use super::*;
+
+    #[test]
+    fn the_first_is_found_wherever_it_stands() {
+        for (len, at) in [
+            (0, None),
+            (1, Some(0)),
+            (7, Some(6)),
+            (64, Some(63)),
+            (200, Some(0)),
+            (200, Some(131)),
+            (200, Some(199)),
+            (150, None),
+        ] {
+            let mut scores: Vec<f32> = (0..len).map(|i| if i % 3 == 0 { f32::NAN } else { 0.5 }).collect();
+            at.into_iter().for_each(|at: usize| scores[at] = 1.0);
+            for kernels in levels() {
+                assert_eq!(kernels.first_at_least(&scores, 1.0), at, "{kernels:?} {len}");
+            }
+        }
+    }
 
     #[test]
     fn every_instruction_set_finds_what_plain_loops_find() {
