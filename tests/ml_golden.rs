@@ -1,7 +1,8 @@
 //! Compares the engine with the reference numbers of another implementation on public data sets.
 //!
 //! Needs the folder with `golden/` and `data/` (`RECOTEM_SHARED`, by default `../shared` beside the
-//! repository); without it the tests say so and pass.
+//! repository); without it the tests say so and pass. `RECOTEM_GOLDEN_ONLY` picks algorithms by a part of their name,
+//! and `RECOTEM_GOLDEN_SLOW` adds a fit of minutes.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,7 +15,7 @@ use recotem::ml::evaluate::{Evaluation, evaluate};
 use recotem::ml::interactions::{InteractionLog, InteractionLogBuilder};
 use recotem::ml::metrics::Metric;
 use recotem::ml::sparse::Csr;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const COMPARED: [Metric; 9] = [
     Metric::Ndcg,
@@ -173,6 +174,59 @@ fn check_set(name: &str) {
     };
     let failures: Vec<String> = cases.filter(known).flat_map(|case| check_case(&set, case)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Our parameters for algorithms that `others.json` has from implementations with other ones.
+fn own_params(algorithm: &str, params: &Value) -> (&'static str, Value) {
+    match algorithm {
+        "BPR" => ("BPRFMRecommender", json!({"n_components": params["factors"], "train_epochs": 60})),
+        _ => ("MultVAERecommender", params.clone()),
+    }
+}
+
+/// Checks that algorithms which draw random numbers are not worse than elsewhere, on the mean of three seeds.
+fn check_floors(name: &str, slow: bool) {
+    let Some(folder) = shared() else {
+        println!("skipped: no reference numbers beside the repository");
+        return;
+    };
+    let set = load(&folder, name);
+    let others = std::fs::read(folder.join("golden/others.json")).unwrap();
+    let others: Value = serde_json::from_slice(&others).unwrap();
+    let only = std::env::var("RECOTEM_GOLDEN_ONLY").unwrap_or_default();
+    for case in others["sets"][name].as_array().unwrap() {
+        let (algorithm, params) = own_params(case["algorithm"].as_str().unwrap(), &case["parameters"]);
+        if !algorithm.contains(&only) || (algorithm == "MultVAERecommender") != slow {
+            continue;
+        }
+        let seeds: &[u64] = if name == "ml-100k" { &[1, 2, 3] } else { &[1] };
+        let ndcg = |&seed: &u64| {
+            let mut params = params.as_object().unwrap().clone();
+            params.insert("random_seed".into(), seed.into());
+            run(&set, algorithm, &params).get(Metric::Ndcg)
+        };
+        let mean = seeds.iter().map(ndcg).sum::<f64>() / seeds.len() as f64;
+        let floor = case["metrics"]["ndcg"].as_f64().unwrap();
+        println!("{name} {algorithm} ndcg {mean:.5}, elsewhere {floor:.5}");
+        assert!(mean >= floor, "{name} {algorithm}: ndcg {mean:.5} is below {floor:.5}");
+    }
+}
+
+#[test]
+fn pairwise_ranking_is_better_than_elsewhere() {
+    check_floors("ml-100k", false);
+    check_floors("ml-1m", false);
+}
+
+#[test]
+fn the_autoencoder_is_as_good_as_elsewhere() {
+    check_floors("ml-100k", true);
+    // Takes minutes, so it waits to be asked for.
+    if std::env::var_os("RECOTEM_GOLDEN_SLOW").is_some() {
+        check_floors("ml-1m", true);
+    } else {
+        println!("ml-1m skipped: set RECOTEM_GOLDEN_SLOW to fit it as well");
+    }
 }
 
 #[test]

@@ -12,10 +12,10 @@ use super::metrics::Metric;
 use super::splits::Split;
 use super::tuning::{Sampler, Study, Suggestion, TrialState};
 
-/// The most epochs a trial may take.
+/// The most epochs a trial may take, unless the algorithm takes more by default.
 const MOST_EPOCHS: u32 = 128;
-/// Epochs between two looks at the held-out part.
-const EPOCHS_PER_CHECK: u32 = 5;
+/// How many times a trial of full length looks at the held-out part, at least.
+const LOOKS: u32 = 25;
 /// Looks without improvement before a trial ends.
 const PATIENCE: u32 = 5;
 /// The parameter that early stopping learns.
@@ -118,6 +118,27 @@ fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric,
     }
 }
 
+/// How long a trial may learn, and how often it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Schedule {
+    most_epochs: u32,
+    epochs_per_look: u32,
+}
+
+impl Schedule {
+    /// Algorithms that take hundreds of epochs learn less in each, so they are looked at less often.
+    fn of(algorithm: &str) -> MlResult<Self> {
+        let specs = algorithms::find(algorithm)?.parameters();
+        let default = specs.iter().find(|spec| spec.name == EPOCHS).and_then(|spec| spec.default.as_u64());
+        let most_epochs = MOST_EPOCHS.max(default.and_then(|epochs| u32::try_from(epochs).ok()).unwrap_or(0));
+        Ok(Schedule { most_epochs, epochs_per_look: most_epochs / LOOKS })
+    }
+
+    fn looks_at(self, epoch: u32) -> bool {
+        epoch.is_multiple_of(self.epochs_per_look) || epoch == self.most_epochs
+    }
+}
+
 /// The best look at the held-out part so far.
 struct Best {
     epoch: u32,
@@ -132,13 +153,14 @@ fn with_early_stopping(
     context: &Context,
     prune: &mut dyn FnMut(u32, f64) -> bool,
 ) -> MlResult<TrialOutcome> {
+    let schedule = Schedule::of(&suggestion.algorithm)?;
     let mut params = suggestion.params.clone();
-    params.insert(EPOCHS.to_owned(), MOST_EPOCHS.into());
+    params.insert(EPOCHS.to_owned(), schedule.most_epochs.into());
     let mut best: Option<Best> = None;
     let mut looks: Vec<(u32, f64)> = Vec::new();
     let mut pruned = false;
     let mut look = |epoch: u32, model: &dyn Recommender| -> MlResult<Control> {
-        if !epoch.is_multiple_of(EPOCHS_PER_CHECK) && epoch != MOST_EPOCHS {
+        if !schedule.looks_at(epoch) {
             return Ok(Control::Continue);
         }
         let evaluation = evaluate(model, &split.train, &split.held_out, cutoff, context)?;
@@ -151,7 +173,7 @@ fn with_early_stopping(
         let since = best.as_ref().map_or(0, |best| epoch - best.epoch);
         Ok(match () {
             () if pruned => Control::Prune,
-            () if since >= PATIENCE * EPOCHS_PER_CHECK => Control::Stop,
+            () if since >= PATIENCE * schedule.epochs_per_look => Control::Stop,
             () => Control::Continue,
         })
     };
@@ -170,4 +192,18 @@ fn with_early_stopping(
     let outcome = complete(params, &best.evaluation, metric, looks);
     let note = out_of_time.then(|| "stopped at its time limit; the best epoch until then counts".to_owned());
     Ok(TrialOutcome { note, ..outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_learners_are_looked_at_less_often() {
+        let schedule = |name: &str| Schedule::of(name).unwrap();
+        assert_eq!(schedule("IALS"), Schedule { most_epochs: 128, epochs_per_look: 5 });
+        assert_eq!(schedule("BPRFM"), Schedule { most_epochs: 128, epochs_per_look: 5 });
+        assert_eq!(schedule("MultVAE"), Schedule { most_epochs: 300, epochs_per_look: 12 });
+        assert!(schedule("IALS").looks_at(128) && !schedule("IALS").looks_at(127));
+    }
 }
