@@ -161,7 +161,6 @@ fn adam_plain(weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradie
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::levels;
     use super::*;
 
     fn numbers(n: usize) -> Vec<f32> {
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn exponentials_and_tangents_are_those_of_the_library() {
-        for kernels in levels() {
+        for kernels in Kernels::all() {
             let mut values: Vec<f32> = (-8700..=8700).map(|i| i as f32 / 100.0).collect();
             let wanted: Vec<f64> = values.iter().map(|&v| f64::from(v).exp()).collect();
             kernels.exp(&mut values);
@@ -203,7 +202,7 @@ mod tests {
         };
         for n in [1, 15, 16, 17, 100, 256] {
             let wanted = all(Kernels(Level::Portable), n);
-            assert!(levels().into_iter().all(|kernels| all(kernels, n) == wanted), "{n}");
+            assert!(Kernels::all().into_iter().all(|kernels| all(kernels, n) == wanted), "{n}");
         }
     }
 

@@ -101,7 +101,6 @@ fn pair_step_of_vector_plain(p: &mut [f32], a: &[f32], b: &[f32], pull: f32, shr
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::levels;
     use super::*;
 
     #[test]
@@ -122,7 +121,7 @@ mod tests {
             };
             let wanted = all(Kernels(Level::Portable));
             assert!((0..n).all(|i| wanted.2[i] == numbers(5)[i] + (0.25 * numbers(7)[i] - 0.02 * numbers(5)[i])));
-            assert!(levels().into_iter().all(|kernels| all(kernels) == wanted), "{n}");
+            assert!(Kernels::all().into_iter().all(|kernels| all(kernels) == wanted), "{n}");
         }
     }
 }

@@ -1,112 +1,88 @@
-//! Sums of scattered rows of a table.
+//! Rows of a matrix, picked by number.
 
-use super::{Kernels, Lanes, Level, PAD, Portable};
+use super::PAD;
 
-/// `out += Σ_j weights[j] · table[indices[j]]`.
-///
-/// # Safety
-/// The instruction set must exist; rows of `table` are as long as `out`, a multiple of [`PAD`], and every index is of a row.
+/// Some rows of a matrix, in any order, repeats allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    matrix: &'a [f32],
+    width: usize,
+    picked: &'a [u32],
+    upcoming: &'a [u32],
+}
+
+impl<'a> Rows<'a> {
+    /// Picks rows of a matrix that are `width` long.
+    ///
+    /// # Panics
+    /// When a number is out of range or `width` is not a multiple of [`PAD`]: kernels rely on both.
+    pub fn new(matrix: &'a [f32], width: usize, picked: &'a [u32]) -> Self {
+        let n = matrix.len() / width.max(1);
+        let largest = picked.iter().fold(0, |largest, &row| largest.max(row));
+        assert!(width > 0 && width.is_multiple_of(PAD) && (picked.is_empty() || (largest as usize) < n), "rows out of range");
+        Rows { matrix, width, picked, upcoming: &[] }
+    }
+
+    /// Tells which rows will be picked after these, so that kernels can ask for them in time. Any numbers will do.
+    pub fn followed_by(self, upcoming: &'a [u32]) -> Self {
+        Rows { upcoming, ..self }
+    }
+
+    /// Length of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How many rows are picked.
+    pub fn len(&self) -> usize {
+        self.picked.len()
+    }
+
+    /// One of the rows picked.
+    pub fn get(&self, at: usize) -> &'a [f32] {
+        &self.matrix[self.picked[at] as usize * self.width..][..self.width]
+    }
+
+    /// Where a picked row begins.
+    ///
+    /// # Safety
+    /// `at` is less than [`Rows::len`].
+    #[inline(always)]
+    pub(super) unsafe fn pointer(&self, at: usize) -> *const f32 {
+        // SAFETY: numbers were checked when the rows were picked.
+        unsafe { self.matrix.as_ptr().add(*self.picked.get_unchecked(at) as usize * self.width) }
+    }
+}
+
+/// How many floats ahead of the work memory is asked for.
+const AHEAD: usize = 512;
+
+impl Rows<'_> {
+    /// Asks for the row that will be wanted a little after the one at `at`.
+    #[inline(always)]
+    pub(super) fn ask_ahead(&self, at: usize) {
+        let soon = at + (AHEAD / self.width).max(1);
+        let row = match self.picked.get(soon) {
+            Some(&row) => row,
+            None => match self.upcoming.get(soon - self.picked.len()) {
+                Some(&row) => row,
+                None => return,
+            },
+        };
+        // A prefetch of an address that is not there does nothing.
+        prefetch(self.matrix.as_ptr().wrapping_add(row as usize * self.width), self.width);
+    }
+}
+
+/// Asks for memory that will be read soon.
 #[inline(always)]
-unsafe fn add_rows<L: Lanes>(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    let k = out.len();
-    unsafe {
-        let mut start = 0;
-        while start < k {
-            // A strip of the sum stays in registers while all rows pass by.
-            let vectors = (k - start) / L::N;
-            let width = match vectors {
-                16.. if L::N == PAD => add_strip::<L, 16>(table, indices, weights, out, start),
-                8.. => add_strip::<L, 8>(table, indices, weights, out, start),
-                4.. => add_strip::<L, 4>(table, indices, weights, out, start),
-                2.. => add_strip::<L, 2>(table, indices, weights, out, start),
-                _ => add_strip::<L, 1>(table, indices, weights, out, start),
-            };
-            start += width * L::N;
-        }
+pub(super) fn prefetch(row: *const f32, floats: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..floats / PAD {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64, and a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(line * PAD).cast()) };
     }
-}
-
-/// # Safety
-/// As [`add_rows`]; the strip of `W` vectors from `start` lies within a row.
-#[inline(always)]
-unsafe fn add_strip<L: Lanes, const W: usize>(
-    table: &[f32],
-    indices: &[u32],
-    weights: &[f32],
-    out: &mut [f32],
-    start: usize,
-) -> usize {
-    let k = out.len();
-    unsafe {
-        let to = out.as_mut_ptr().add(start);
-        let mut sums = [L::zero(); W];
-        for (w, sum) in sums.iter_mut().enumerate() {
-            *sum = L::load(to.add(w * L::N));
-        }
-        for (&index, &weight) in indices.iter().zip(weights) {
-            let row = table.as_ptr().add(index as usize * k + start);
-            let weight = L::splat(weight);
-            for (w, sum) in sums.iter_mut().enumerate() {
-                *sum = L::fma(weight, L::load(row.add(w * L::N)), *sum);
-            }
-        }
-        for (w, &sum) in sums.iter().enumerate() {
-            L::store(to.add(w * L::N), sum);
-        }
-    }
-    W
-}
-
-impl Kernels {
-    /// `out += Σ_j weights[j] · table[indices[j]]`, for rows as long as `out`.
-    pub fn add_rows(self, table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-        let rows = table.len() / out.len().max(1);
-        assert!(out.len().is_multiple_of(PAD) && indices.len() == weights.len());
-        assert!(indices.iter().all(|&index| (index as usize) < rows));
-        // SAFETY: lengths and indices were just checked, and a level exists only where its instructions do.
-        unsafe {
-            match self.0 {
-                Level::Portable => add_rows::<Portable>(table, indices, weights, out),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => add_rows_avx2(table, indices, weights, out),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => add_rows_avx512(table, indices, weights, out),
-            }
-        }
-    }
-}
-
-/// # Safety
-/// As [`add_rows`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn add_rows_avx2(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    unsafe { add_rows::<super::x86::Avx2>(table, indices, weights, out) }
-}
-
-/// # Safety
-/// As [`add_rows`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn add_rows_avx512(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    unsafe { add_rows::<super::x86::Avx512>(table, indices, weights, out) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::levels;
-
-    #[test]
-    fn scattered_rows_add_up() {
-        for k in [16usize, 32, 48, 272, 400] {
-            let table: Vec<f32> = (0..7 * k).map(|i| (i % 13) as f32).collect();
-            let (indices, weights) = ([6u32, 0, 3, 3], [0.5f32, 2.0, -1.0, 4.0]);
-            let value = |i: usize| 1.0 + indices.iter().zip(weights).map(|(&r, w)| w * table[r as usize * k + i]).sum::<f32>();
-            for kernels in levels() {
-                let mut out = vec![1f32; k];
-                kernels.add_rows(&table, &indices, &weights, &mut out);
-                assert!((0..k).all(|i| out[i] == value(i)), "{kernels:?} {k}");
-            }
-        }
-    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (row, floats);
 }

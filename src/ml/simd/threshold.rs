@@ -211,7 +211,6 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::levels;
     use super::*;
 
     #[test]
@@ -228,7 +227,7 @@ mod tests {
         ] {
             let mut scores: Vec<f32> = (0..len).map(|i| if i % 3 == 0 { f32::NAN } else { 0.5 }).collect();
             at.into_iter().for_each(|at: usize| scores[at] = 1.0);
-            for kernels in levels() {
+            for kernels in Kernels::all() {
                 assert_eq!(kernels.first_at_least(&scores, 1.0), at, "{kernels:?} {len}");
             }
         }
@@ -242,7 +241,7 @@ mod tests {
             let product = |r: usize, c: usize| (0..width).map(|k| rows[k * TILE_ROWS + r] * panel[k * PANEL + c]).sum::<f32>();
             let mut thresholds: [f32; TILE_ROWS] = std::array::from_fn(|r| r as f32 * 3.0 - 8.0 + 0.001);
             (thresholds[3], thresholds[4], thresholds[5]) = (f32::NEG_INFINITY, f32::INFINITY, f32::NAN);
-            for kernels in levels() {
+            for kernels in Kernels::all() {
                 let mut reached = Reached::default();
                 kernels.reach(&rows, &panel, &thresholds, &mut reached);
                 for (r, c) in (0..TILE_ROWS).flat_map(|r| (0..PANEL).map(move |c| (r, c))) {

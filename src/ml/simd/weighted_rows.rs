@@ -101,7 +101,6 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::levels;
     use super::*;
 
     #[test]
@@ -109,7 +108,7 @@ mod tests {
         let n_cols = 70;
         let matrix: Vec<f32> = (0..9 * n_cols).map(|i| ((i * 31 % 97) as f32 - 48.0) / 8.0).collect();
         let (rows, weights) = ([8u32, 0, 3, 3], [0.5f32, -2.0, 1.0, 4.0]);
-        for kernels in levels() {
+        for kernels in Kernels::all() {
             for (weights, rows) in [(None, &rows[..]), (Some(&weights[..]), &rows[..]), (None, &[])] {
                 let mut out = [f32::NAN; STRIP];
                 kernels.sum_rows(&matrix, n_cols, 5, rows, weights, &mut out);

@@ -1,15 +1,17 @@
 //! The lanes of x86-64: AVX2 and AVX-512.
 
-use super::{Coefficient, Lanes};
+use super::Kernel;
+use super::lanes::Lanes;
 use std::arch::x86_64::*;
 
 /// AVX2 with FMA.
 #[derive(Clone, Copy)]
-pub struct Avx2;
+pub(super) struct Avx2;
 
 impl Lanes for Avx2 {
     type V = __m256;
     const N: usize = 8;
+    const MANY_REGISTERS: bool = false;
     #[inline(always)]
     unsafe fn zero() -> Self::V {
         unsafe { _mm256_setzero_ps() }
@@ -35,10 +37,18 @@ impl Lanes for Avx2 {
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
         unsafe {
-            let pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
-            let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+            let first = _mm256_add_ps(_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpackhi_ps(v[0], v[1]));
+            let second = _mm256_add_ps(_mm256_unpacklo_ps(v[2], v[3]), _mm256_unpackhi_ps(v[2], v[3]));
+            let low = _mm256_shuffle_ps::<0b01_00_01_00>(first, second);
+            let high = _mm256_shuffle_ps::<0b11_10_11_10>(first, second);
+            let quarters = _mm256_add_ps(low, high);
+            let sums = _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps::<1>(quarters));
             std::mem::transmute(sums)
         }
     }
@@ -46,11 +56,12 @@ impl Lanes for Avx2 {
 
 /// AVX-512.
 #[derive(Clone, Copy)]
-pub struct Avx512;
+pub(super) struct Avx512;
 
 impl Lanes for Avx512 {
     type V = __m512;
     const N: usize = 16;
+    const MANY_REGISTERS: bool = true;
     #[inline(always)]
     unsafe fn zero() -> Self::V {
         unsafe { _mm512_setzero_ps() }
@@ -76,41 +87,35 @@ impl Lanes for Avx512 {
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
         unsafe {
-            let half = |x: __m512| {
-                let high = _mm512_castpd_ps(_mm512_shuffle_f64x2::<0b01_00_11_10>(_mm512_castps_pd(x), _mm512_castps_pd(x)));
-                _mm512_castps512_ps256(_mm512_add_ps(x, high))
-            };
-            Avx2::sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])])
+            let first = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+            let second = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+            let low = _mm512_shuffle_ps::<0b01_00_01_00>(first, second);
+            let high = _mm512_shuffle_ps::<0b11_10_11_10>(first, second);
+            let eighths = _mm512_add_ps(low, high);
+            let upper = _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(eighths))));
+            let quarters = _mm512_castps512_ps256(_mm512_add_ps(eighths, upper));
+            let sums = _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps::<1>(quarters));
+            std::mem::transmute(sums)
         }
     }
 }
 
 /// # Safety
-/// As [`super::rows_pass`].
+/// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn rows_pass_avx2(rows: &[f32], weights: &[f32], p: &[f32], c: Coefficient, out: &mut [f32]) {
-    unsafe { super::rows_pass::<Avx2>(rows, weights, p, c, out) }
+pub(super) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    unsafe { kernel.run::<Avx2>() }
 }
 
 /// # Safety
-/// As [`super::rows_pass`].
+/// The processor must have AVX-512F, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx2,fma")]
-pub unsafe fn rows_pass_avx512(rows: &[f32], weights: &[f32], p: &[f32], c: Coefficient, out: &mut [f32]) {
-    unsafe { super::rows_pass::<Avx512>(rows, weights, p, c, out) }
-}
-
-/// # Safety
-/// As [`super::symmetric`].
-#[target_feature(enable = "avx2,fma")]
-pub unsafe fn symmetric_avx2(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
-    unsafe { super::symmetric::<Avx2>(matrix, p, scale, out) }
-}
-
-/// # Safety
-/// As [`super::symmetric`].
-#[target_feature(enable = "avx512f,avx2,fma")]
-pub unsafe fn symmetric_avx512(matrix: &[f32], p: &[f32], scale: f32, out: &mut [f32]) {
-    unsafe { super::symmetric::<Avx512>(matrix, p, scale, out) }
+pub(super) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    unsafe { kernel.run::<Avx512>() }
 }

@@ -16,11 +16,12 @@ pub(super) fn contributions(model: &Ials, history: &[u32], item: u32) -> MlResul
     let (width, settings) = (model.k_padded(), &model.settings);
     let row = |item: u32| &model.items[item as usize * width..][..width];
     let confidence = settings.scaling.one(1.0, settings.epsilon);
-    let mut matrix = model.item_gram.to_vec();
+    let mut matrix = vec![0f32; width * width];
     let penalty = settings.penalty(history.len(), model.items.len() / width);
-    for at in 0..width {
+    // The dense part is diagonal in the basis of the factors.
+    for (at, &energy) in model.item_energy.iter().enumerate() {
         // Padding is zero everywhere else: any positive diagonal leaves it at zero.
-        matrix[at * width + at] += if at < settings.k { penalty } else { 1.0 };
+        matrix[at * width + at] = if at < settings.k { energy + penalty } else { 1.0 };
     }
     let root = confidence.max(0.0).sqrt();
     let rows: Vec<f32> = history.iter().flat_map(|&known| row(known)).map(|value| value * root).collect();

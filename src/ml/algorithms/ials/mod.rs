@@ -5,18 +5,23 @@
 //! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c. Sides are solved in turn, each row
 //! on its own: by a few steps of conjugate gradients from the last solution (Takács, Pilászy & Tikk 2011), or exactly.
 
+mod axes;
+mod blocks;
+mod conjugate_gradients;
 mod explain;
+mod half_step;
 mod model;
 mod settings;
-mod solver;
+mod sides;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use self::half_step::HalfStep;
 use self::model::Ials;
 use self::settings::Settings;
-use self::solver::HalfStep;
+use self::sides::Side;
 use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
@@ -63,19 +68,19 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let factors = (users + items) * k * 4;
     let transposed = nnz * 16 + (users + items) * 8;
     // Partial Gram matrices, and for each thread the rows of its heaviest user or item.
-    let scratch = (solver::GRAM_BLOCKS as u64 + 16) * k * k * 4 + 8 * users.max(items).min(nnz) * k;
+    let scratch = (axes::SUM_PARTS as u64 + 16) * k * k * 4 + 8 * users.max(items).min(nnz) * k;
     Ok(factors + transposed + scratch)
 }
 
 fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
     let settings = Settings::read(params, train)?;
     let epochs = params.size("train_epochs")? as u32;
-    let scaled = settings.scaling.apply(train, settings.epsilon);
-    let by_item = scaled.transpose();
+    let by_user = Side::of_users(train, &settings);
+    let by_item = by_user.transposed(train.n_cols);
     let mut model = start(params, settings, train, ctx)?;
     for epoch in 1..=epochs {
         ctx.check()?;
-        run_epoch(&mut model, &scaled, &by_item, ctx)?;
+        ctx.install(|| run_epoch(&mut model, &by_user, &by_item, ctx))?;
         ctx.progress(u64::from(epoch), u64::from(epochs));
         if hook(epoch, &model)? != Control::Continue {
             break;
@@ -85,15 +90,12 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>
     Ok(Box::new(model))
 }
 
-fn run_epoch(model: &mut Ials, by_user: &Csr, by_item: &Csr, ctx: &Context) -> MlResult<()> {
-    ctx.install(|| {
-        let users = HalfStep::new(&model.settings, by_user, &model.items, &model.item_gram);
-        users.run(&mut model.users, ctx)?;
-        let user_gram = solver::gram(&model.users, model.k_padded(), model.settings.alpha0);
-        HalfStep::new(&model.settings, by_item, &model.users, &user_gram).run(&mut model.items, ctx)?;
-        model.refresh_gram();
-        Ok(())
-    })
+fn run_epoch(model: &mut Ials, by_user: &Side<'_>, by_item: &Side<'_>, ctx: &Context) -> MlResult<()> {
+    let Ials { settings, users, items, item_energy } = model;
+    HalfStep::new(settings, items, item_energy).run(by_user, users, ctx)?;
+    let user_energy = axes::align(users, items, settings.k, settings.alpha0)?;
+    HalfStep::new(settings, users, &user_energy).run(by_item, items, ctx)?;
+    model.align()
 }
 
 /// A model with random factors.

@@ -1,29 +1,30 @@
 //! The fitted factors: scoring, folding in, storing.
 
 use super::super::{Factors, Model, Recommender, check_block, check_items, check_pair};
+use super::half_step::{Effort, HalfStep, Scratch};
 use super::settings::Settings;
-use super::solver::{HalfStep, Scratch, gram};
-use super::{explain, not_finite};
+use super::sides::{Row, RowConfidences};
+use super::{axes, explain, not_finite};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::linalg;
 use crate::ml::simd::padded;
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
-/// Factors of users and items, rows padded with zeros.
+/// Factors of users and items, rows padded with zeros, in the basis in which `itemsᵀ · items` is diagonal.
 pub(super) struct Ials {
     pub settings: Settings,
     pub users: Vec<f32>,
     pub items: Vec<f32>,
-    /// α0 · itemsᵀ · items.
-    pub item_gram: Vec<f32>,
+    /// The diagonal of α0 · itemsᵀ · items, padded with zeros.
+    pub item_energy: Vec<f32>,
 }
 
 impl Ials {
+    /// A model of factors in any basis.
     pub fn new(settings: Settings, users: Vec<f32>, items: Vec<f32>) -> MlResult<Self> {
-        let mut model = Ials { settings, users, items, item_gram: Vec::new() };
-        model.refresh_gram();
-        model.require_finite()?;
+        let mut model = Ials { settings, users, items, item_energy: Vec::new() };
+        model.align()?;
         Ok(model)
     }
 
@@ -32,14 +33,15 @@ impl Ials {
         padded(self.settings.k)
     }
 
-    /// Must follow every change of the items.
-    pub fn refresh_gram(&mut self) {
-        self.item_gram = gram(&self.items, self.k_padded(), self.settings.alpha0);
+    /// Turns to the basis in which the dense part of the users' problem is diagonal; must follow every change of items.
+    pub fn align(&mut self) -> MlResult<()> {
+        self.item_energy = axes::align(&mut self.items, &mut self.users, self.settings.k, self.settings.alpha0)?;
+        Ok(())
     }
 
     pub fn require_finite(&self) -> MlResult<()> {
         let finite = |factors: &[f32]| factors.iter().all(|v| v.is_finite());
-        if finite(&self.users) && finite(&self.items) && finite(&self.item_gram) { Ok(()) } else { Err(not_finite()) }
+        if finite(&self.users) && finite(&self.items) && finite(&self.item_energy) { Ok(()) } else { Err(not_finite()) }
     }
 
     fn row<'a>(&self, factors: &'a [f32], at: u32) -> &'a [f32] {
@@ -70,12 +72,13 @@ impl Recommender for Ials {
 
     fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
         check_items(self, items, out)?;
-        let one = Csr::empty(0, self.n_items());
-        let step = HalfStep::new(&self.settings, &one, &self.items, &self.item_gram);
-        let values = vec![self.settings.scaling.one(1.0, self.settings.epsilon); items.len()];
+        let settings = &self.settings;
+        let confidences = RowConfidences::All(settings.scaling.one(1.0, settings.epsilon));
+        let row = Row { indices: items, upcoming: &[], confidences };
+        let effort = Effort { cg_steps: settings.prediction_cg_steps, sweeps: settings.prediction_sweeps };
         let mut user = vec![0f32; self.k_padded()];
-        let steps = self.settings.prediction_cg_steps;
-        step.solve(items, &values, steps, &mut user, &mut Scratch::new(self.k_padded()))?;
+        let half = HalfStep::new(settings, &self.items, &self.item_energy);
+        half.solve(row, effort, &mut user, &mut Scratch::new(self.k_padded()))?;
         linalg::times_transposed(&user, &self.items, self.k_padded(), out);
         Ok(())
     }
@@ -106,12 +109,13 @@ impl Recommender for Ials {
         let k = self.settings.k;
         out.f32s("model.users", &[self.n_users(), k], &self.compact(&self.users));
         out.f32s("model.items", &[self.n_items(), k], &self.compact(&self.items));
+        out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
         // Numbers and words only: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 
     fn heap_bytes(&self) -> u64 {
-        (self.users.len() + self.items.len() + self.item_gram.len()) as u64 * 4
+        (self.users.len() + self.items.len() + self.item_energy.len()) as u64 * 4
     }
 }
 
@@ -123,12 +127,13 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let sane = [settings.reg, settings.nu, settings.epsilon, f64::from(settings.alpha0), f64::from(settings.observed_bias)]
         .iter()
         .all(|v| v.is_finite());
-    if !sane || !(1..=4096).contains(&settings.k) || settings.cg_steps.max(settings.prediction_cg_steps) > 10_000 {
+    if !sane || !(1..=4096).contains(&settings.k) || !settings.has_sane_effort() {
         return Err(bad("iALS settings are out of range".into()));
     }
     let users = pad(&input.f32s_shaped("model.users", &[n_users, settings.k])?, settings.k);
     let items = pad(&input.f32s_shaped("model.items", &[n_items, settings.k])?, settings.k);
-    Ok(Box::new(Ials::new(settings, users, items)?))
+    let item_energy = pad(&input.f32s_shaped("model.item_energy", &[settings.k])?, settings.k);
+    Ok(Box::new(Ials { settings, users, items, item_energy }))
 }
 
 fn pad(rows: &[f32], k: usize) -> Vec<f32> {

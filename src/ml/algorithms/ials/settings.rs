@@ -11,8 +11,10 @@ use crate::ml::sparse::Csr;
 pub(super) enum SolverKind {
     /// Conjugate gradients.
     Cg,
-    /// Exactly.
+    /// Exactly, all components at once.
     Cholesky,
+    /// Exactly in one block of components after another (iALS++).
+    Subspaces,
 }
 
 /// How an interaction's value becomes its confidence.
@@ -30,14 +32,6 @@ impl Scaling {
             Scaling::None => value,
             Scaling::Log => (f64::from(value) / epsilon).ln_1p() as f32,
         }
-    }
-
-    pub fn apply(self, train: &Csr, epsilon: f64) -> Csr {
-        let mut scaled = train.clone();
-        if self != Scaling::None {
-            scaled.values.iter_mut().for_each(|value| *value = self.one(*value, epsilon));
-        }
-        scaled
     }
 }
 
@@ -57,6 +51,10 @@ pub(super) struct Settings {
     /// Zero stands for as many as there are components.
     pub cg_steps: usize,
     pub prediction_cg_steps: usize,
+    /// Components of a block of iALS++.
+    pub subspace: usize,
+    /// Rounds over all blocks when folding in.
+    pub prediction_sweeps: usize,
 }
 
 impl Settings {
@@ -69,8 +67,11 @@ impl Settings {
         }
         let log = params.word("confidence_scaling")? == "log";
         let original = params.word("loss_type")? == "ORIGINAL";
-        // iALS++ (Rendle et al. 2021) reaches the same solution by another way; conjugate gradients stand in for it.
-        let solver = if params.word("solver_type")? == "CHOLESKY" { SolverKind::Cholesky } else { SolverKind::Cg };
+        let solver = match params.word("solver_type")? {
+            "CHOLESKY" => SolverKind::Cholesky,
+            "IALSPP" => SolverKind::Subspaces,
+            _ => SolverKind::Cg,
+        };
         Ok(Settings {
             k: params.size("n_components")?,
             alpha0: alpha0 as f32,
@@ -82,7 +83,15 @@ impl Settings {
             solver,
             cg_steps: params.size("max_cg_steps")?,
             prediction_cg_steps: params.size("prediction_time_max_cg_steps")?,
+            subspace: params.size("ialspp_subspace_dimension")?,
+            prediction_sweeps: params.size("prediction_time_ialspp_iteration")?,
         })
+    }
+
+    /// Whether the counts of steps, rounds and components of a block are in range: a stored model may say anything.
+    pub fn has_sane_effort(&self) -> bool {
+        let counts = [self.cg_steps, self.prediction_cg_steps, self.prediction_sweeps];
+        counts.iter().all(|&count| count <= 10_000) && (1..=4096).contains(&self.subspace)
     }
 
     /// The penalty of a row with so many interactions, when the other side has so many rows.
