@@ -30,6 +30,8 @@ fn checkerboard() -> Csr {
 fn gentle(info: &AlgorithmInfo) -> Map<String, Value> {
     let params = match info.short {
         "IALS" => json!({"n_components": 2, "alpha0": 0.3, "reg": 0.02, "train_epochs": 20}),
+        "NMF" => json!({"n_components": 2, "alpha": 1e-4}),
+        "TruncatedSVD" => json!({"n_components": 2}),
         _ => json!({}),
     };
     params.as_object().unwrap().clone()

@@ -3,15 +3,19 @@
 mod asymmetric_cosine_knn;
 mod cosine_knn;
 mod dense_slim;
+mod factor_model;
 mod feature_weighting;
 mod ials;
 mod item_similarity;
 mod jaccard_knn;
 mod neighbours;
+mod nmf;
 mod params;
 mod random_walks;
+mod singular;
 mod slim;
 mod top_pop;
+mod truncated_svd;
 mod user_knn;
 mod user_similarity;
 
@@ -170,6 +174,8 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
     slim::INFO,
+    truncated_svd::INFO,
+    nmf::INFO,
     ials::INFO,
 ];
 

@@ -4,10 +4,12 @@
 //! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product.
 
 mod aligned;
-mod descent;
+mod coordinate_descent;
+mod row_sums;
+mod run;
 
 pub use aligned::Aligned;
-pub use descent::Penalty;
+pub use coordinate_descent::Penalty;
 
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;

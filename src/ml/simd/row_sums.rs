@@ -1,0 +1,153 @@
+//! Weighted sums of rows: of a list of rows, and of the rows of a matrix that a sparse vector points to.
+
+use super::run::Kernel;
+use super::{Kernels, Lanes, PAD};
+
+impl Kernels {
+    /// `out −= Σ factor · row`.
+    pub fn subtract_rows(self, rows: &[(&[f32], f32)], out: &mut [f32]) {
+        assert!(out.len().is_multiple_of(PAD) && rows.iter().all(|(row, _)| row.len() == out.len()));
+        // SAFETY: lengths were just checked.
+        unsafe { self.run(SubtractRows { rows, out }) }
+    }
+
+    /// `out = Σ values[e] · matrix[indices[e]]`, where the rows of the matrix are as long as `out`.
+    pub fn sum_rows(self, matrix: &[f32], indices: &[u32], values: &[f32], out: &mut [f32]) {
+        let width = out.len();
+        let n_rows = matrix.len() / width.max(1);
+        assert!(width.is_multiple_of(PAD) && indices.len() == values.len());
+        assert!(indices.iter().all(|&index| (index as usize) < n_rows));
+        // SAFETY: lengths and indices were just checked.
+        unsafe { self.run(SumRows { matrix, indices, values, out }) }
+    }
+}
+
+struct SubtractRows<'a> {
+    rows: &'a [(&'a [f32], f32)],
+    out: &'a mut [f32],
+}
+
+impl Kernel for SubtractRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let (to, len) = (self.out.as_mut_ptr(), self.out.len());
+        unsafe {
+            let mut fours = self.rows.chunks_exact(4);
+            for four in &mut fours {
+                let row: [*const f32; 4] = std::array::from_fn(|r| four[r].0.as_ptr());
+                let mut factor = [L::zero(); 4];
+                for r in 0..4 {
+                    factor[r] = L::splat(-four[r].1);
+                }
+                for i in (0..len).step_by(L::N) {
+                    let first = L::fma(factor[0], L::load(row[0].add(i)), L::load(to.add(i)));
+                    let second = L::fma(factor[1], L::load(row[1].add(i)), first);
+                    let third = L::fma(factor[2], L::load(row[2].add(i)), second);
+                    L::store(to.add(i), L::fma(factor[3], L::load(row[3].add(i)), third));
+                }
+            }
+            for &(row, factor) in fours.remainder() {
+                let (from, factor) = (row.as_ptr(), L::splat(-factor));
+                for i in (0..len).step_by(L::N) {
+                    L::store(to.add(i), L::fma(factor, L::load(from.add(i)), L::load(to.add(i))));
+                }
+            }
+        }
+    }
+}
+
+struct SumRows<'a> {
+    matrix: &'a [f32],
+    indices: &'a [u32],
+    values: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl SumRows<'_> {
+    /// Sums `W` vectors of the rows from `start` on, in registers.
+    ///
+    /// # Safety
+    /// As [`Kernels::sum_rows`]; the strip lies within the rows.
+    #[inline(always)]
+    unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) {
+        let width = self.out.len();
+        unsafe {
+            let mut sums = [L::zero(); W];
+            for (&index, &value) in self.indices.iter().zip(self.values) {
+                let row = self.matrix.as_ptr().add(index as usize * width + start);
+                let value = L::splat(value);
+                for w in 0..W {
+                    sums[w] = L::fma(value, L::load(row.add(w * L::N)), sums[w]);
+                }
+            }
+            for w in 0..W {
+                L::store(self.out.as_mut_ptr().add(start + w * L::N), sums[w]);
+            }
+        }
+    }
+}
+
+impl Kernel for SumRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(mut self) {
+        let mut start = 0;
+        while start < self.out.len() {
+            let vectors = (self.out.len() - start) / L::N;
+            unsafe {
+                start += L::N
+                    * match vectors {
+                        8.. => {
+                            self.strip::<L, 8>(start);
+                            8
+                        }
+                        4.. => {
+                            self.strip::<L, 4>(start);
+                            4
+                        }
+                        _ => {
+                            self.strip::<L, 1>(start);
+                            1
+                        }
+                    };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{levels, numbers};
+
+    #[test]
+    fn every_instruction_set_sums_rows_alike() {
+        for (n, width) in [(0, 16), (1, 16), (5, 80), (9, 144)] {
+            let (q, factors) = (numbers(n * width, 31), numbers(n, 3));
+            let rows: Vec<(&[f32], f32)> = q.chunks_exact(width).zip(factors.iter().copied()).collect();
+            let mut wanted = numbers(width, 5);
+            rows.iter().for_each(|(row, f)| wanted.iter_mut().zip(*row).for_each(|(w, x)| *w -= f * x));
+            for kernels in levels() {
+                let mut out = numbers(width, 5);
+                kernels.subtract_rows(&rows, &mut out);
+                assert!(out.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{kernels:?} {n} {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_sums_indexed_rows_alike() {
+        for (entries, width) in [(0, 16), (1, 32), (5, 80), (9, 144), (30, 272)] {
+            let (matrix, values) = (numbers(40 * width, 31), numbers(entries, 3));
+            let indices: Vec<u32> = (0..entries as u32).map(|e| e * 7 % 40).collect();
+            let entry = |i: usize| -> f32 {
+                indices.iter().zip(&values).map(|(&index, value)| value * matrix[index as usize * width + i]).sum()
+            };
+            for kernels in levels() {
+                let mut out = numbers(width, 5);
+                kernels.sum_rows(&matrix, &indices, &values, &mut out);
+                assert!((0..width).all(|i| (out[i] - entry(i)).abs() < 1e-4), "{kernels:?} {entries} {width}");
+            }
+        }
+    }
+}
