@@ -32,6 +32,8 @@ fn gentle(info: &AlgorithmInfo) -> Map<String, Value> {
         "IALS" => json!({"n_components": 2, "alpha0": 0.3, "reg": 0.02, "train_epochs": 20}),
         "BPRFM" => json!({"n_components": 4, "train_epochs": 60}),
         "MultVAE" => json!({"dim_z": 4, "enc_hidden_dims": 16, "learning_rate": 0.01, "minibatch_size": 20, "train_epochs": 60}),
+        "NMF" => json!({"n_components": 2, "alpha": 1e-4}),
+        "TruncatedSVD" => json!({"n_components": 2}),
         _ => json!({}),
     };
     params.as_object().unwrap().clone()

@@ -109,7 +109,7 @@ impl DenseSimilarity {
     /// Sums weighted rows over one strip of columns, the last of which may be narrower.
     fn sum_strip(&self, items: &[u32], values: Option<&[f32]>, start: usize, out: &mut [f32]) {
         if let Ok(out) = out.try_into() {
-            self.kernels.sum_rows(&self.weights, self.n_items, start, items, values, out);
+            self.kernels.sum_strip(&self.weights, self.n_items, start, items, values, out);
             return;
         }
         out.fill(0.0);

@@ -4,17 +4,21 @@ mod asymmetric_cosine_knn;
 mod bprfm;
 mod cosine_knn;
 mod dense_slim;
+mod factor_model;
 mod feature_weighting;
 mod ials;
 mod item_similarity;
 mod jaccard_knn;
 mod multvae;
 mod neighbours;
+mod nmf;
 mod noise;
 mod params;
 mod random_walks;
+mod singular;
 mod slim;
 mod top_pop;
+mod truncated_svd;
 mod user_knn;
 mod user_similarity;
 
@@ -197,6 +201,8 @@ static REGISTRY: &[AlgorithmInfo] = &[
     dense_slim::DENSE_SLIM,
     dense_slim::EDLAE,
     slim::INFO,
+    truncated_svd::INFO,
+    nmf::INFO,
     ials::INFO,
     bprfm::INFO,
     multvae::INFO,

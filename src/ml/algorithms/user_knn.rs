@@ -5,7 +5,7 @@
 
 use super::cosine_knn::knn_parameters;
 use super::feature_weighting::FeatureWeighting;
-use super::neighbours::{top_rows, top_rows_bytes};
+use super::neighbours::{Weighted, top_rows, top_rows_bytes};
 use super::user_similarity::{Likeness, UserSimilarity};
 use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
 use crate::ml::context::Context;
@@ -69,7 +69,7 @@ fn fit(params: &Params<'_>, powers: Option<(f64, f64)>, train: &Csr, ctx: &Conte
     let mut model = UserSimilarity::without_neighbours(likeness, train.clone());
     let ours: Vec<f64> = (0..train.n_rows).map(|user| model.own_length(train.row(user).1)).collect();
     let similarity = |row: usize, col: usize, dot: f64| model.similarity(ours[row], col, dot);
-    let (left, right) = (super::neighbours::Weighted::plain(train), model.weighted());
+    let (left, right) = (Weighted::plain(train), model.weighted());
     let similar = top_rows(&left, &right, likeness.top_k, ctx, &similarity)?;
     model.neighbours = similar.without_diagonal();
     Ok(Box::new(model))

@@ -45,7 +45,7 @@ impl UserSimilarity {
         let weighted = likeness.weighting.apply(&train);
         let power = likeness.powers.map_or(0.0, |(_, theirs)| theirs);
         let lengths = weighted.row_squares().into_iter().map(|square| square.powf(power)).collect();
-        let weights = weighted.transposed(&by_item).values;
+        let weights = transposed(&weighted, &by_item);
         let all_ones = train.values.iter().all(|&value| value == 1.0);
         UserSimilarity {
             likeness,
@@ -123,6 +123,17 @@ impl UserSimilarity {
             items.iter().zip(values).for_each(|(&item, &value)| out[item as usize] += likeness * value);
         }
     }
+}
+
+/// The values of a matrix in the order of its transposed pattern.
+fn transposed(matrix: &Weighted<'_>, pattern: &Csr) -> Vec<f64> {
+    let mut next = pattern.indptr.clone();
+    let mut values = vec![0f64; matrix.values.len()];
+    for (&col, &value) in matrix.pattern.indices.iter().zip(&matrix.values) {
+        values[next[col as usize]] = value;
+        next[col as usize] += 1;
+    }
+    values
 }
 
 impl Recommender for UserSimilarity {

@@ -1,110 +1,164 @@
-//! Sums of scattered rows of a table.
+//! Weighted sums of rows: of a list of rows, and of the rows of a matrix that a sparse vector points to.
 
-use super::{Kernels, Lanes, Level, PAD, Portable};
-
-/// `out += Σ_j weights[j] · table[indices[j]]`.
-///
-/// # Safety
-/// The instruction set must exist; rows of `table` are as long as `out`, a multiple of [`PAD`], and every index is of a row.
-#[inline(always)]
-unsafe fn add_rows<L: Lanes>(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    let k = out.len();
-    unsafe {
-        let mut start = 0;
-        while start < k {
-            // A strip of the sum stays in registers while all rows pass by.
-            let vectors = (k - start) / L::N;
-            let width = match vectors {
-                16.. if L::N == PAD => add_strip::<L, 16>(table, indices, weights, out, start),
-                8.. => add_strip::<L, 8>(table, indices, weights, out, start),
-                4.. => add_strip::<L, 4>(table, indices, weights, out, start),
-                2.. => add_strip::<L, 2>(table, indices, weights, out, start),
-                _ => add_strip::<L, 1>(table, indices, weights, out, start),
-            };
-            start += width * L::N;
-        }
-    }
-}
-
-/// # Safety
-/// As [`add_rows`]; the strip of `W` vectors from `start` lies within a row.
-#[inline(always)]
-unsafe fn add_strip<L: Lanes, const W: usize>(
-    table: &[f32],
-    indices: &[u32],
-    weights: &[f32],
-    out: &mut [f32],
-    start: usize,
-) -> usize {
-    let k = out.len();
-    unsafe {
-        let to = out.as_mut_ptr().add(start);
-        let mut sums = [L::zero(); W];
-        for (w, sum) in sums.iter_mut().enumerate() {
-            *sum = L::load(to.add(w * L::N));
-        }
-        for (&index, &weight) in indices.iter().zip(weights) {
-            let row = table.as_ptr().add(index as usize * k + start);
-            let weight = L::splat(weight);
-            for (w, sum) in sums.iter_mut().enumerate() {
-                *sum = L::fma(weight, L::load(row.add(w * L::N)), *sum);
-            }
-        }
-        for (w, &sum) in sums.iter().enumerate() {
-            L::store(to.add(w * L::N), sum);
-        }
-    }
-    W
-}
+use super::{Kernel, Kernels, Lanes, PAD};
 
 impl Kernels {
-    /// `out += Σ_j weights[j] · table[indices[j]]`, for rows as long as `out`.
-    pub fn add_rows(self, table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-        let rows = table.len() / out.len().max(1);
-        assert!(out.len().is_multiple_of(PAD) && indices.len() == weights.len());
-        assert!(indices.iter().all(|&index| (index as usize) < rows));
-        // SAFETY: lengths and indices were just checked, and a level exists only where its instructions do.
+    /// `out −= Σ factor · row`.
+    pub fn subtract_rows(self, rows: &[(&[f32], f32)], out: &mut [f32]) {
+        assert!(out.len().is_multiple_of(PAD) && rows.iter().all(|(row, _)| row.len() == out.len()));
+        // SAFETY: lengths were just checked.
+        unsafe { self.run(SubtractRows { rows, out }) }
+    }
+
+    /// `out += Σ values[e] · matrix[indices[e]]`, where the rows of the matrix are as long as `out`.
+    pub fn add_rows(self, matrix: &[f32], indices: &[u32], values: &[f32], out: &mut [f32]) {
+        let width = out.len();
+        let n_rows = matrix.len() / width.max(1);
+        assert!(width.is_multiple_of(PAD) && indices.len() == values.len());
+        assert!(indices.iter().all(|&index| (index as usize) < n_rows));
+        // SAFETY: lengths and indices were just checked.
+        unsafe { self.run(AddRows { matrix, indices, values, out }) }
+    }
+}
+
+struct SubtractRows<'a> {
+    rows: &'a [(&'a [f32], f32)],
+    out: &'a mut [f32],
+}
+
+impl Kernel for SubtractRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let (to, len) = (self.out.as_mut_ptr(), self.out.len());
         unsafe {
-            match self.0 {
-                Level::Portable => add_rows::<Portable>(table, indices, weights, out),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => add_rows_avx2(table, indices, weights, out),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => add_rows_avx512(table, indices, weights, out),
+            let mut fours = self.rows.chunks_exact(4);
+            for four in &mut fours {
+                let row: [*const f32; 4] = std::array::from_fn(|r| four[r].0.as_ptr());
+                let mut factor = [L::zero(); 4];
+                for r in 0..4 {
+                    factor[r] = L::splat(-four[r].1);
+                }
+                for i in (0..len).step_by(L::N) {
+                    let first = L::fma(factor[0], L::load(row[0].add(i)), L::load(to.add(i)));
+                    let second = L::fma(factor[1], L::load(row[1].add(i)), first);
+                    let third = L::fma(factor[2], L::load(row[2].add(i)), second);
+                    L::store(to.add(i), L::fma(factor[3], L::load(row[3].add(i)), third));
+                }
+            }
+            for &(row, factor) in fours.remainder() {
+                let (from, factor) = (row.as_ptr(), L::splat(-factor));
+                for i in (0..len).step_by(L::N) {
+                    L::store(to.add(i), L::fma(factor, L::load(from.add(i)), L::load(to.add(i))));
+                }
             }
         }
     }
 }
 
-/// # Safety
-/// As [`add_rows`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn add_rows_avx2(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    unsafe { add_rows::<super::x86::Avx2>(table, indices, weights, out) }
+struct AddRows<'a> {
+    matrix: &'a [f32],
+    indices: &'a [u32],
+    values: &'a [f32],
+    out: &'a mut [f32],
 }
 
-/// # Safety
-/// As [`add_rows`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn add_rows_avx512(table: &[f32], indices: &[u32], weights: &[f32], out: &mut [f32]) {
-    unsafe { add_rows::<super::x86::Avx512>(table, indices, weights, out) }
+impl AddRows<'_> {
+    /// Sums `W` vectors of the rows from `start` on, in registers.
+    ///
+    /// # Safety
+    /// As [`Kernels::add_rows`]; the strip lies within the rows.
+    #[inline(always)]
+    unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) {
+        let width = self.out.len();
+        unsafe {
+            let to = self.out.as_mut_ptr().add(start);
+            let mut sums = [L::zero(); W];
+            for w in 0..W {
+                sums[w] = L::load(to.add(w * L::N));
+            }
+            for (&index, &value) in self.indices.iter().zip(self.values) {
+                let row = self.matrix.as_ptr().add(index as usize * width + start);
+                let value = L::splat(value);
+                for w in 0..W {
+                    sums[w] = L::fma(value, L::load(row.add(w * L::N)), sums[w]);
+                }
+            }
+            for w in 0..W {
+                L::store(to.add(w * L::N), sums[w]);
+            }
+        }
+    }
+}
+
+impl Kernel for AddRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(mut self) {
+        let mut start = 0;
+        while start < self.out.len() {
+            let vectors = (self.out.len() - start) / L::N;
+            unsafe {
+                start += L::N
+                    * match vectors {
+                        16.. if L::MANY_REGISTERS => {
+                            self.strip::<L, 16>(start);
+                            16
+                        }
+                        8.. => {
+                            self.strip::<L, 8>(start);
+                            8
+                        }
+                        4.. => {
+                            self.strip::<L, 4>(start);
+                            4
+                        }
+                        _ => {
+                            self.strip::<L, 1>(start);
+                            1
+                        }
+                    };
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step % 97) as f32 - 48.0) / 48.0).collect()
+    }
 
     #[test]
-    fn scattered_rows_add_up() {
-        for k in [16usize, 32, 48, 272, 400] {
-            let table: Vec<f32> = (0..7 * k).map(|i| (i % 13) as f32).collect();
-            let (indices, weights) = ([6u32, 0, 3, 3], [0.5f32, 2.0, -1.0, 4.0]);
-            let value = |i: usize| 1.0 + indices.iter().zip(weights).map(|(&r, w)| w * table[r as usize * k + i]).sum::<f32>();
+    fn every_instruction_set_sums_rows_alike() {
+        for (n, width) in [(0, 16), (1, 16), (5, 80), (9, 144)] {
+            let (q, factors) = (numbers(n * width, 31), numbers(n, 3));
+            let rows: Vec<(&[f32], f32)> = q.chunks_exact(width).zip(factors.iter().copied()).collect();
+            let mut wanted = numbers(width, 5);
+            rows.iter().for_each(|(row, f)| wanted.iter_mut().zip(*row).for_each(|(w, x)| *w -= f * x));
             for kernels in Kernels::all() {
-                let mut out = vec![1f32; k];
-                kernels.add_rows(&table, &indices, &weights, &mut out);
-                assert!((0..k).all(|i| out[i] == value(i)), "{kernels:?} {k}");
+                let mut out = numbers(width, 5);
+                kernels.subtract_rows(&rows, &mut out);
+                assert!(out.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{kernels:?} {n} {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_adds_indexed_rows_alike() {
+        for (entries, width) in [(0, 16), (1, 32), (5, 80), (9, 144), (30, 272)] {
+            let (matrix, values) = (numbers(40 * width, 31), numbers(entries, 3));
+            let indices: Vec<u32> = (0..entries as u32).map(|e| e * 7 % 40).collect();
+            let before = numbers(width, 5);
+            let added = |i: usize| -> f32 {
+                indices.iter().zip(&values).map(|(&index, value)| value * matrix[index as usize * width + i]).sum()
+            };
+            for kernels in Kernels::all() {
+                let mut out = numbers(width, 5);
+                kernels.add_rows(&matrix, &indices, &values, &mut out);
+                assert!((0..width).all(|i| (out[i] - before[i] - added(i)).abs() < 1e-4), "{kernels:?} {entries} {width}");
             }
         }
     }

@@ -9,7 +9,7 @@ impl Kernels {
     /// `out = Σ weight · row` over `STRIP` columns from column `start`; without weights each row counts once.
     ///
     /// Rows of `matrix` are `n_cols` long. Each column is summed in the order of `rows`.
-    pub fn sum_rows(
+    pub fn sum_strip(
         self,
         matrix: &[f32],
         n_cols: usize,
@@ -111,7 +111,7 @@ mod tests {
         for kernels in Kernels::all() {
             for (weights, rows) in [(None, &rows[..]), (Some(&weights[..]), &rows[..]), (None, &[])] {
                 let mut out = [f32::NAN; STRIP];
-                kernels.sum_rows(&matrix, n_cols, 5, rows, weights, &mut out);
+                kernels.sum_strip(&matrix, n_cols, 5, rows, weights, &mut out);
                 for (col, sum) in out.iter().enumerate() {
                     let weight = |at: usize| weights.map_or(1.0, |weights| weights[at]);
                     let terms = rows.iter().enumerate().map(|(at, &row)| weight(at) * matrix[row as usize * n_cols + 5 + col]);

@@ -36,17 +36,6 @@ impl<'a> Weighted<'a> {
         Weighted { pattern, values }
     }
 
-    /// The same matrix with rows and columns exchanged; `pattern` is the transposed pattern.
-    pub fn transposed<'b>(&self, pattern: &'b Csr) -> Weighted<'b> {
-        let mut next = pattern.indptr.clone();
-        let mut values = vec![0f64; self.values.len()];
-        for (&col, &value) in self.pattern.indices.iter().zip(&self.values) {
-            values[next[col as usize]] = value;
-            next[col as usize] += 1;
-        }
-        Weighted { pattern, values }
-    }
-
     fn row(&self, row: usize) -> (&[u32], &[f64]) {
         let range = self.pattern.indptr[row]..self.pattern.indptr[row + 1];
         (&self.pattern.indices[range.clone()], &self.values[range])

@@ -22,11 +22,11 @@ pub(super) struct Settings {
 }
 
 /// Violators that join the working set at once, at least.
-const JOIN: usize = 64;
+const JOIN: usize = 32;
 /// Rounds after which the working set is taken as it is. Reached only if rounding makes items come and go.
 const ROUNDS: usize = 100;
 /// While items are still missing, the working set is solved to this share of the largest violation only.
-const ROUGHLY: f32 = 0.1;
+const ROUGHLY: f32 = 0.01;
 
 /// Solves items one after the other, keeping its memory.
 pub(super) struct ColumnSolver<'a> {

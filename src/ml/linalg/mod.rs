@@ -1,9 +1,12 @@
-//! Dense linear algebra in 32-bit floats. The only file that names faer.
+//! Dense linear algebra, mostly in 32-bit floats. The only folder that names faer.
 //!
-//! Matrices are slices by rows; a symmetric matrix looks the same by columns. Every function that takes
-//! `threads` works in the rayon pool it is called from.
+//! Matrices are slices by rows; a symmetric matrix looks the same by columns.
 
-use std::num::NonZeroUsize;
+mod inverse;
+mod symmetric;
+
+pub use inverse::invert_in_place;
+pub use symmetric::{Pencil, gram};
 
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -14,13 +17,6 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::ml::error::{MlError, MlResult};
-
-fn par(threads: usize) -> Par {
-    match NonZeroUsize::new(threads) {
-        Some(n) if n.get() > 1 => Par::Rayon(n),
-        _ => Par::Seq,
-    }
-}
 
 /// `out (m × n) = a (m × k) · bᵀ (n × k)`, on the calling thread.
 pub fn times_transposed(a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
@@ -166,29 +162,6 @@ pub fn eigenvectors(matrix: &[f32], k: usize) -> MlResult<Vec<f32>> {
     Ok(vectors)
 }
 
-/// Replaces a positive definite matrix (its lower triangle by columns) with its inverse, both triangles.
-pub fn invert_in_place(matrix: &mut Vec<f32>, n: usize, threads: usize) -> MlResult<()> {
-    let par = par(threads);
-    let scratch = llt::factor::cholesky_in_place_scratch::<f32>(n, par, Default::default());
-    let mut buffer = MemBuffer::new(scratch.or(llt::inverse::inverse_scratch::<f32>(n, par)));
-    let stack = MemStack::new(&mut buffer);
-    let mut a = MatMut::from_column_major_slice_mut(&mut matrix[..n * n], n, n);
-    llt::factor::cholesky_in_place(a.rb_mut(), Default::default(), par, stack, Default::default())
-        .map_err(|_| not_definite("inversion"))?;
-    let mut inverse = vec![0f32; n * n];
-    let out = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
-    llt::inverse::inverse(out, a.rb(), par, stack);
-    mirror_lower(&mut inverse, n);
-    *matrix = inverse;
-    Ok(())
-}
-
-/// What the factorisation of an `n × n` matrix and its inversion hold at their peak, in bytes.
-pub fn inversion_bytes(n: usize) -> u64 {
-    // Matrix, inverse and faer's scratch.
-    3 * (n as u64).pow(2) * 4
-}
-
 fn not_definite(what: &str) -> MlError {
     MlError::NotFinite(what.to_owned())
 }
@@ -208,10 +181,10 @@ mod tests {
 
     #[test]
     fn inverse_and_solution_undo_the_matrix() {
-        for k in [1, 2, 7, 40] {
+        for k in [1, 2, 7, 40, 300] {
             let a = spd(k);
             let mut inverse = a.clone();
-            invert_in_place(&mut inverse, k, 2).unwrap();
+            invert_in_place(&mut inverse, k, &|| Ok(())).unwrap();
             let mut product = vec![0f32; k * k];
             times_transposed(&a, &inverse, k, &mut product);
             for (i, value) in product.iter().enumerate() {
@@ -243,7 +216,7 @@ mod tests {
 
     #[test]
     fn indefinite_matrices_are_refused() {
-        assert!(invert_in_place(&mut vec![-1.0], 1, 1).is_err());
+        assert!(invert_in_place(&mut [-1.0], 1, &|| Ok(())).is_err());
         assert!(CholeskyScratch::new(1).solve(&mut [f32::NAN], &mut [1.0]).is_err());
     }
 }
