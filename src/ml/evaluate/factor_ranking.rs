@@ -33,22 +33,20 @@ pub(super) struct FactorRanking<'a> {
 /// What ranking a block of users needs, kept from block to block.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Places of what the users have seen, rising, one user after another.
+    /// For each user of the block and each panel, a bit for each place whose item the user has seen.
     seen: Vec<u32>,
-    users: Vec<Progress>,
+    users: Vec<Unfinished>,
     rows: Vec<f32>,
     tiles: Vec<Tile>,
     reached: Reached,
 }
 
-/// How far a user has come.
-struct Progress {
+/// A user whose list is not done.
+struct Unfinished {
     /// Index in the block.
     at: usize,
     user: u32,
     length: f32,
-    /// Where in `seen` the next places and the end are.
-    seen: std::ops::Range<usize>,
 }
 
 /// Up to `TILE_ROWS` users with much the same prospects.
@@ -90,7 +88,7 @@ impl<'a> FactorRanking<'a> {
                 ctx.check()?;
             }
             // The thresholds rise quickly at first.
-            if panel == 0 || panel.is_power_of_two() || panel % PANELS_AT_A_TIME == 0 {
+            if panel % PANELS_AT_A_TIME == 0 || [1, 4, 16, 64].contains(&panel) {
                 self.form_tiles(reach, selectors, scratch);
             }
             if scratch.tiles.iter().all(|tile| tile.done) {
@@ -102,14 +100,16 @@ impl<'a> FactorRanking<'a> {
     }
 
     fn begin(&self, users: &[u32], train: &Csr, scratch: &mut Scratch) {
+        let n_panels = self.reach.len();
         scratch.seen.clear();
+        scratch.seen.resize(users.len() * n_panels, 0);
         scratch.users.clear();
         for (at, &user) in users.iter().enumerate() {
-            let start = scratch.seen.len();
-            scratch.seen.extend(train.row_indices(user as usize).iter().map(|&item| self.place[item as usize]));
-            scratch.seen[start..].sort_unstable();
-            let seen = start..scratch.seen.len();
-            scratch.users.push(Progress { at, user, length: length(self.row(user)), seen });
+            for &item in train.row_indices(user as usize) {
+                let place = self.place[item as usize] as usize;
+                scratch.seen[at * n_panels + place / PANEL] |= 1 << (place % PANEL);
+            }
+            scratch.users.push(Unfinished { at, user, length: length(self.row(user)) });
         }
     }
 
@@ -121,7 +121,7 @@ impl<'a> FactorRanking<'a> {
     fn form_tiles(&self, reach: f32, selectors: &[TopK], scratch: &mut Scratch) {
         let Scratch { users, rows, tiles, .. } = scratch;
         users.retain(|user| !is_out_of_reach(selectors[user.at].threshold(), user.length, reach));
-        let key = |user: &Progress| selectors[user.at].threshold() / user.length;
+        let key = |user: &Unfinished| selectors[user.at].threshold() / user.length;
         users.sort_by(|a, b| key(a).total_cmp(&key(b)));
         let width = self.factors.width;
         rows.clear();
@@ -140,37 +140,29 @@ impl<'a> FactorRanking<'a> {
 
     fn rank_panel(&self, panel: usize, items: &[f32], selectors: &mut [TopK], scratch: &mut Scratch) {
         let Scratch { seen, users, rows, tiles, reached } = scratch;
-        let groups = users.chunks_mut(TILE_ROWS).zip(rows.chunks_exact(TILE_ROWS * self.factors.width));
+        let groups = users.chunks(TILE_ROWS).zip(rows.chunks_exact(TILE_ROWS * self.factors.width));
         for (tile, (group, rows)) in tiles.iter_mut().zip(groups) {
             if tile.done || tile.is_out_of_reach(self.reach[panel]) {
                 tile.done = true;
                 continue;
             }
             self.kernels.reach(rows, items, &tile.thresholds, reached);
-            for (r, user) in group.iter_mut().enumerate().filter(|(r, _)| reached.columns[*r] != 0) {
-                let mut bits = reached.columns[r];
+            for (r, user) in group.iter().enumerate() {
+                let mut bits = reached.columns[r] & !seen[user.at * self.reach.len() + panel];
+                if bits == 0 {
+                    continue;
+                }
                 while bits != 0 {
                     let column = bits.trailing_zeros() as usize;
                     bits &= bits - 1;
-                    let place = panel * PANEL + column;
                     // Places beyond the last item are padding.
-                    if let Some(&item) = self.order.get(place).filter(|_| !user.has_seen(place as u32, seen)) {
+                    if let Some(&item) = self.order.get(panel * PANEL + column) {
                         selectors[user.at].offer(item, reached.products[r][column]);
                     }
                 }
                 tile.thresholds[r] = selectors[user.at].threshold();
             }
         }
-    }
-}
-
-impl Progress {
-    /// Whether the user has seen the item at a place; places must be asked for in rising order.
-    fn has_seen(&mut self, place: u32, seen: &[u32]) -> bool {
-        while self.seen.start < self.seen.end && seen[self.seen.start] < place {
-            self.seen.start += 1;
-        }
-        self.seen.start < self.seen.end && seen[self.seen.start] == place
     }
 }
 
