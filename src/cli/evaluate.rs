@@ -91,10 +91,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn read(args: &Args) -> anyhow::Result<Data> {
     let mut builder = InteractionLogBuilder::new(false);
-    offline::read_into(&mut builder, &args.train, &args.columns, None)?;
+    let threads = offline::threads(args.threads);
+    offline::read_into(&mut builder, &args.train, &args.columns, None, threads)?;
     let n_train = builder.n_rows();
-    offline::read_into(&mut builder, &args.test, &args.columns, None)?;
-    let log = builder.finish();
+    offline::read_into(&mut builder, &args.test, &args.columns, None, threads)?;
+    let log = offline::finish(builder, threads);
     let matrix = |rows: std::ops::Range<usize>| {
         Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])
     };

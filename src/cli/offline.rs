@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
 use crate::ml::artifact::{Recommendations, TrainedModel};
-use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
-use crate::platform::tabular::{self, ReadOptions, ReadReport};
+use crate::ml::context::Context;
+use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
+use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
 /// Seed when none is given.
 pub const SEED: u64 = 42;
@@ -32,10 +33,15 @@ pub struct TimeColumn {
 }
 
 /// Reads one file; rows that were left out are told on standard error.
-pub fn read_log(path: &Path, columns: &Columns, time_column: Option<&str>) -> anyhow::Result<InteractionLog> {
+pub fn read_log(path: &Path, columns: &Columns, time_column: Option<&str>, threads: usize) -> anyhow::Result<InteractionLog> {
     let mut builder = InteractionLogBuilder::new(time_column.is_some());
-    read_into(&mut builder, path, columns, time_column)?;
-    Ok(builder.finish())
+    read_into(&mut builder, path, columns, time_column, threads)?;
+    Ok(finish(builder, threads))
+}
+
+/// Ends reading.
+pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog {
+    Context::new(SEED, threads).install(|| builder.finish())
 }
 
 /// Reads one file into a builder.
@@ -44,11 +50,16 @@ pub fn read_into(
     path: &Path,
     columns: &Columns,
     time_column: Option<&str>,
+    threads: usize,
 ) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let time_column = time_column.map(str::to_owned);
     let options = ReadOptions::new(&columns.user_column, &columns.item_column, time_column);
-    let report = tabular::read_interactions(path, name, &options, &mut |row| builder.push(row.user, row.item, row.time))
+    let push = |block: &mut InteractionBlock, row: Row<'_>| {
+        block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+    };
+    let (empty, take) = (builder.block(), &mut |block: &mut InteractionBlock| builder.append(block));
+    let report = tabular::read_interactions_in_blocks(path, name, &options, threads, empty, push, take)
         .with_context(|| path.display().to_string())?;
     tell_rejected(path, &report);
     if report.rows_kept == 0 {

@@ -41,7 +41,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let info = algorithms::find(&args.algorithm)?;
     info.check(&args.params)?;
-    let log = offline::read_log(&args.interactions, &args.columns, None)?;
+    let log = offline::read_log(&args.interactions, &args.columns, None, offline::threads(args.threads))?;
     let seen = log.to_csr();
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
