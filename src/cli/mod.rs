@@ -17,6 +17,7 @@ mod synthesize;
 mod train;
 mod tune;
 mod wait_db;
+mod weight_options;
 mod worker;
 
 use std::process::ExitCode;

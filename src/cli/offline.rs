@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::ml::algorithms::{self, AlgorithmInfo};
 use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
-use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::context::Context;
+use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use crate::ml::sessions::{self, SessionModel};
-use crate::platform::tabular::{self, ReadOptions, ReadReport};
+use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
 /// Seed when none is given.
 pub const SEED: u64 = 42;
@@ -33,6 +34,16 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// What to read from a file with these columns.
+    pub fn options(&self, time_column: Option<&str>, event_column: Option<&str>) -> ReadOptions {
+        ReadOptions {
+            event_column: event_column.map(str::to_owned),
+            ..ReadOptions::new(&self.user_column, &self.item_column, time_column.map(str::to_owned))
+        }
+    }
+}
+
 /// Which column holds the time, for the commands that can use it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TimeColumn {
@@ -48,9 +59,9 @@ pub fn time_of_sessions(time: &TimeColumn) -> anyhow::Result<&str> {
 }
 
 /// Refuses what only algorithms that learn from sessions can use.
-pub fn refuse_sessions(time: &TimeColumn, session_column: Option<&str>) -> anyhow::Result<()> {
-    if time.time_column.is_some() || session_column.is_some() {
-        bail!("only {} learns from the order of interactions; leave out --time-column and --session-column", sessions::NAME);
+pub fn refuse_sessions(session_column: Option<&str>) -> anyhow::Result<()> {
+    if session_column.is_some() {
+        bail!("only {} learns from sessions; leave out --session-column", sessions::NAME);
     }
     Ok(())
 }
@@ -61,23 +72,36 @@ pub fn find_algorithm(name: &str) -> anyhow::Result<&'static AlgorithmInfo> {
 }
 
 /// Reads one file; rows that were left out are told on standard error.
-pub fn read_log(path: &Path, columns: &Columns, time_column: Option<&str>) -> anyhow::Result<InteractionLog> {
-    let mut builder = InteractionLogBuilder::new(time_column.is_some());
-    read_into(&mut builder, path, columns, time_column)?;
-    Ok(builder.finish())
+pub fn read_log(path: &Path, options: &ReadOptions, threads: usize) -> anyhow::Result<InteractionLog> {
+    let mut builder = builder_for(options);
+    read_into(&mut builder, path, options, threads)?;
+    Ok(finish(builder, threads))
+}
+
+/// An empty builder for what these options read.
+pub fn builder_for(options: &ReadOptions) -> InteractionLogBuilder {
+    let builder = InteractionLogBuilder::new(options.time_column.is_some());
+    if options.event_column.is_some() { builder.with_events() } else { builder }
+}
+
+/// Ends reading.
+pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog {
+    Context::new(SEED, threads).install(|| builder.finish())
 }
 
 /// Reads one file into a builder.
 pub fn read_into(
     builder: &mut InteractionLogBuilder,
     path: &Path,
-    columns: &Columns,
-    time_column: Option<&str>,
+    options: &ReadOptions,
+    threads: usize,
 ) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let time_column = time_column.map(str::to_owned);
-    let options = ReadOptions::new(&columns.user_column, &columns.item_column, time_column);
-    let report = tabular::read_interactions(path, name, &options, &mut |row| builder.push(row.user, row.item, row.time))
+    let push = |block: &mut InteractionBlock, row: Row<'_>| {
+        block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+    };
+    let (empty, take) = (builder.block(), &mut |block: &mut InteractionBlock| builder.append(block));
+    let report = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, take)
         .with_context(|| path.display().to_string())?;
     tell_rejected(path, &report);
     if report.rows_kept == 0 {

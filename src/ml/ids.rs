@@ -31,8 +31,10 @@ impl Ids {
 
     /// Sorts and removes duplicates first.
     pub fn from_unsorted<S: AsRef<str>>(any: impl IntoIterator<Item = S>) -> MlResult<Self> {
-        let set: std::collections::BTreeSet<String> = any.into_iter().map(|s| s.as_ref().to_owned()).collect();
-        Ids::from_sorted(set)
+        let mut all: Vec<S> = any.into_iter().collect();
+        all.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        all.dedup_by(|a, b| a.as_ref() == b.as_ref());
+        Ids::from_sorted(all)
     }
 
     /// Rebuilds a dictionary from its two buffers, checking every promise they make.

@@ -8,12 +8,14 @@ use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
+use super::weight_options::WeightOptions;
 use crate::ml::algorithms::{self, Recommender};
 use crate::ml::context::Context;
 use crate::ml::evaluate::{Evaluation, evaluate};
-use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::interactions::InteractionLog;
 use crate::ml::ranking::{Candidates, top_k};
 use crate::ml::sparse::Csr;
+use crate::ml::weights::{Weights, weighed_matrix};
 
 /// Length of the lists printed on request.
 const LIST_LENGTH: usize = 10;
@@ -33,6 +35,8 @@ pub struct Args {
     columns: Columns,
     #[command(flatten)]
     time: TimeColumn,
+    #[command(flatten)]
+    weighing: WeightOptions,
     /// Column of session ids, for VMISKNN; the user column by default
     #[arg(long, value_name = "NAME")]
     session_column: Option<String>,
@@ -71,22 +75,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return sessions::run(&args);
     }
     let info = offline::find_algorithm(&args.algorithm)?;
-    offline::refuse_sessions(&args.time, args.session_column.as_deref())?;
-    info.check(&args.params)?;
+    offline::refuse_sessions(args.session_column.as_deref())?;
+    let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
+    info.check(&params)?;
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let Some(test) = &args.test else { bail!("give the interactions to judge by with --test") };
-    let data = read(&args, test)?;
+    let data = read(&args, test, &weights)?;
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
-    let model = algorithms::fit(info.name, &args.params, &data.train, &context)?;
+    let model = algorithms::fit(info.name, &params, &data.train, &context)?;
     let fit_seconds = clock.seconds();
     let clock = Stopwatch::start();
     let evaluation = evaluate(&*model, &data.train, &data.test, args.cutoff as usize, &context)?;
     let evaluate_seconds = clock.seconds();
     let mut report = json!({
         "algorithm": info.name,
-        "parameters": args.params,
+        "parameters": params.into_iter().chain(weights.to_params()).collect::<Map<String, Value>>(),
         "cutoff": args.cutoff,
         "n_users": data.log.n_users(),
         "n_items": data.log.n_items(),
@@ -106,16 +111,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json { offline::print_json(&report) } else { print(&report, &evaluation) }
 }
 
-fn read(args: &Args, test: &Path) -> anyhow::Result<Data> {
-    let mut builder = InteractionLogBuilder::new(false);
-    offline::read_into(&mut builder, &args.train, &args.columns, None)?;
+fn read(args: &Args, test: &Path, weights: &Weights) -> anyhow::Result<Data> {
+    let threads = offline::threads(args.threads);
+    let options = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let mut builder = offline::builder_for(&options);
+    offline::read_into(&mut builder, &args.train, &options, threads)?;
     let n_train = builder.n_rows();
-    offline::read_into(&mut builder, test, &args.columns, None)?;
-    let log = builder.finish();
+    offline::read_into(&mut builder, test, &options, threads)?;
+    let log = offline::finish(builder, threads);
     let matrix = |rows: std::ops::Range<usize>| {
         Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])
     };
-    let (train, test) = (matrix(0..n_train)?, matrix(n_train..log.n_rows())?);
+    let test = matrix(n_train..log.n_rows())?;
+    let train = if weights.is_neutral() { matrix(0..n_train)? } else { weighed_matrix(&log.filtered(|row| row < n_train), weights) };
     Ok(Data { log, train, test })
 }
 

@@ -6,7 +6,6 @@ use serde_json::json;
 use super::Args;
 use crate::cli::offline::{self, Stopwatch};
 use crate::ml::context::Context;
-use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
 use crate::ml::sessions::{self, SessionEvaluation, Sessions, VmisKnn};
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -62,21 +61,16 @@ fn print(found: &SessionEvaluation) {
 /// Sessions to learn from and to judge by: of two files, or those of one file divided by time.
 fn read(args: &Args) -> anyhow::Result<(Sessions, Sessions)> {
     let columns = args.columns.of_sessions(args.session_column.as_deref());
-    let time = Some(offline::time_of_sessions(&args.time)?);
-    let mut builder = InteractionLogBuilder::new(true);
-    offline::read_into(&mut builder, &args.train, &columns, time)?;
+    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), None);
+    let threads = offline::threads(args.threads);
+    let mut builder = offline::builder_for(&options);
+    offline::read_into(&mut builder, &args.train, &options, threads)?;
     let n_train = builder.n_rows();
     let Some(test) = &args.test else {
-        return Ok(Sessions::from_log(&builder.finish())?.split_latest(args.heldout_ratio)?);
+        return Ok(Sessions::from_log(&offline::finish(builder, threads))?.split_latest(args.heldout_ratio)?);
     };
-    offline::read_into(&mut builder, test, &columns, time)?;
-    let mut earlier = builder.finish();
-    let later = InteractionLog {
-        users: earlier.users.clone(),
-        items: earlier.items.clone(),
-        user_codes: earlier.user_codes.split_off(n_train),
-        item_codes: earlier.item_codes.split_off(n_train),
-        times: earlier.times.as_mut().map(|times| times.split_off(n_train)),
-    };
+    offline::read_into(&mut builder, test, &options, threads)?;
+    let all = offline::finish(builder, threads);
+    let (earlier, later) = (all.filtered(|row| row < n_train), all.filtered(|row| row >= n_train));
     Ok((Sessions::from_log(&earlier)?, Sessions::from_log(&later)?))
 }

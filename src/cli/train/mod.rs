@@ -9,9 +9,11 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
+use super::weight_options::WeightOptions;
 use crate::ml::algorithms;
 use crate::ml::artifact::TrainedModel;
 use crate::ml::context::Context;
+use crate::ml::weights::weighed_matrix;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,6 +24,8 @@ pub struct Args {
     columns: Columns,
     #[command(flatten)]
     time: TimeColumn,
+    #[command(flatten)]
+    weighing: WeightOptions,
     /// Column of session ids, for VMISKNN; the user column by default
     #[arg(long, value_name = "NAME")]
     session_column: Option<String>,
@@ -50,15 +54,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return sessions::run(&args);
     }
     let info = offline::find_algorithm(&args.algorithm)?;
-    offline::refuse_sessions(&args.time, args.session_column.as_deref())?;
-    info.check(&args.params)?;
+    offline::refuse_sessions(args.session_column.as_deref())?;
+    let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
+    info.check(&params)?;
     let clock = Stopwatch::start();
-    let log = offline::read_log(&args.interactions, &args.columns, None)?;
-    let seen = log.to_csr();
+    let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
+    let seen = weighed_matrix(&log, &weights);
     let read_seconds = clock.seconds();
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let model = algorithms::fit(info.name, &args.params, &seen, &context)?;
+    let model = algorithms::fit(info.name, &params, &seen, &context)?;
     let fit_seconds = clock.seconds();
     let (n_users, n_items, nnz) = (log.n_users(), log.n_items(), seen.nnz());
     let metadata = BTreeMap::from([
@@ -67,7 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     ]);
     let trained = TrainedModel {
         algorithm: info.name.to_owned(),
-        parameters: args.params.clone(),
+        parameters: params.into_iter().chain(weights.to_params()).collect(),
         users: log.users,
         items: log.items,
         seen,
@@ -80,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         return offline::print_json(&json!({
             "algorithm": info.name,
-            "parameters": args.params,
+            "parameters": trained.parameters,
             "n_users": n_users,
             "n_items": n_items,
             "n_interactions": nnz,

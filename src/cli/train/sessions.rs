@@ -12,7 +12,8 @@ use crate::ml::sessions::{self, SessionModel, Sessions};
 pub fn run(args: &Args) -> anyhow::Result<()> {
     sessions::check(&args.params)?;
     let columns = args.columns.of_sessions(args.session_column.as_deref());
-    let log = offline::read_log(&args.interactions, &columns, Some(offline::time_of_sessions(&args.time)?))?;
+    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), None);
+    let log = offline::read_log(&args.interactions, &options, offline::threads(args.threads))?;
     let history = Sessions::from_log(&log)?;
     let context = Context::new(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();

@@ -106,7 +106,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?;
     let clock = Stopwatch::start();
-    let log = offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref())?;
+    let log =
+        offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref(), offline::threads(args.threads))?;
     let read_seconds = clock.seconds();
     let split = split(&log, &config)?;
     let search = Search::new(&split, study, limits(&args), progress(&args));

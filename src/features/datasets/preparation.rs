@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::error::{DataError, sentence};
 use crate::features::projects::Project;
-use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::context::Context;
+use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use crate::platform::http::timestamp;
-use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, TabularError};
+use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, Row, TabularError};
 
 /// Rejected rows shown in the report; the file of rejected rows holds more.
 const EXAMPLES_IN_REPORT: usize = 20;
@@ -73,21 +74,30 @@ fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64
     }
 }
 
-/// Reads the whole file. `largest_expanded` is the limit of the settings.
-pub fn prepare(path: &Path, name: &str, options: &ReadOptions, largest_expanded: u64) -> Result<Prepared, DataError> {
+/// Reads the whole file on so many threads. `largest_expanded` is the limit of the settings.
+pub fn prepare(
+    path: &Path,
+    name: &str,
+    options: &ReadOptions,
+    largest_expanded: u64,
+    threads: usize,
+) -> Result<Prepared, DataError> {
     let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
     if options.event_column.is_some() {
         builder = builder.with_events();
     }
     let most_rows = options.max_expanded_bytes / BYTES_PER_ROW;
     let mut rows = 0;
+    let push = |block: &mut InteractionBlock, row: Row<'_>| {
+        block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+    };
+    let empty = builder.block();
     // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
-    let read = tabular::read_interactions(path, name, options, &mut |row| {
-        rows += 1;
-        if rows <= most_rows {
-            builder.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
-        }
-    });
+    let mut take = |block: &mut InteractionBlock| {
+        rows += block.n_rows() as u64;
+        if rows <= most_rows { builder.append(block) } else { block.clear() }
+    };
+    let read = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, &mut take);
     let read = read.map_err(|error| blame_ratio(error, options, largest_expanded))?;
     if rows > most_rows {
         return Err(blame_ratio(TabularError::TooLarge { limit: options.max_expanded_bytes }, options, largest_expanded));
@@ -95,7 +105,7 @@ pub fn prepare(path: &Path, name: &str, options: &ReadOptions, largest_expanded:
     if read.rows_kept == 0 {
         return Err(DataError::NothingKept(nothing_kept(&read)));
     }
-    let log = builder.finish();
+    let log = Context::new(0, threads).install(|| builder.finish());
     let rejected = (read.rejected > 0).then(|| rejected_csv(&read.rejected_examples)).transpose()?;
     Ok(Prepared { report: report(&read, &log), bytes: log.to_bytes(), rejected })
 }
@@ -169,10 +179,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, "user,item\na,b\na,c\na,d\n").unwrap();
-        assert!(prepare(&path, "a.csv", &options(3 * BYTES_PER_ROW), 1 << 30).is_ok());
-        let inflated = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 1 << 30);
+        assert!(prepare(&path, "a.csv", &options(3 * BYTES_PER_ROW), 1 << 30, 2).is_ok());
+        let inflated = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 1 << 30, 2);
         assert!(matches!(inflated, Err(DataError::Inflated { .. })), "{inflated:?}");
-        let too_large = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 2 * BYTES_PER_ROW);
+        let too_large = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 2 * BYTES_PER_ROW, 1);
         assert!(matches!(too_large, Err(DataError::Unreadable(TabularError::TooLarge { .. }))), "{too_large:?}");
     }
 }

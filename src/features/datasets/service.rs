@@ -109,11 +109,12 @@ struct Examined {
 async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
     let options = preparation::options_for(project, upload.received.size, services.settings.max_expanded_bytes);
     let largest_expanded = services.settings.max_expanded_bytes;
+    let threads = threads(services);
     let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
     blocking(move || {
         let path = upload.received.file.path();
         let prepared = if upload.received.size <= PREPARED_AT_ONCE {
-            Some(preparation::prepare(path, &upload.name, &options, largest_expanded)?)
+            Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads)?)
         } else {
             preparation::check_columns(path, &upload.name, &options)?;
             None
@@ -180,7 +181,8 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let options = options_of(services, &project, &data);
     let (path, name) = (services.blobs.path(&keys.upload())?, data.basename.clone().unwrap_or_default());
     let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
-    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded);
+    let threads = threads(services);
+    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded, threads);
     let report = blocking(move || keep_prepared(&blobs, &into, prepare()?)).await?;
     let mut connection = services.db.conn().await?;
     let prepared = Some(keys.prepared());
@@ -190,6 +192,13 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
         remove_files(services, keys.all().to_vec()).await;
     }
     Ok(())
+}
+
+fn threads(services: &Services) -> usize {
+    match services.settings.threads_per_job {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        set => set,
+    }
 }
 
 fn options_of(services: &Services, project: &Project, data: &TrainingData) -> ReadOptions {

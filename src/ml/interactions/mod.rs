@@ -1,8 +1,9 @@
 //! Who interacted with what, and when: the form in which data enters the engine.
 
 mod builder;
+mod interner;
 
-pub use builder::InteractionLogBuilder;
+pub use builder::{InteractionBlock, InteractionLogBuilder};
 
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::ids::Ids;

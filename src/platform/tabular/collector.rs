@@ -136,6 +136,9 @@ pub struct ReadReport {
 /// Most rejected rows that are kept to be shown.
 pub const MAX_EXAMPLES: usize = 1000;
 
+/// Most names of columns that are remembered, where each row may have others.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+
 /// Most characters of a rejected row that are kept.
 const MAX_RAW: usize = 500;
 
@@ -157,30 +160,89 @@ pub(super) struct Cells<'a> {
     pub event: Option<&'a [u8]>,
 }
 
-/// Judges rows, counts them and hands the good ones on.
-pub(super) struct Collector<'s> {
-    pub options: &'s ReadOptions,
+/// What became of the rows of a file, or of a part of it.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
     pub report: ReadReport,
-    sink: &'s mut dyn FnMut(Row<'_>),
+    /// Lines (or rows, where rows are what is numbered) in the parts that were read.
+    pub lines: u64,
     any_time_parsed: bool,
     unparsable_time: Option<String>,
 }
 
+impl Tally {
+    /// Adds what became of the next part of the file, whose lines were numbered from 1.
+    pub fn add(&mut self, part: Tally) {
+        let report = &mut self.report;
+        for (at, name) in part.report.columns.into_iter().enumerate() {
+            let known = report.columns.get(at) == Some(&name) || report.columns.contains(&name);
+            if !known && report.columns.len() < MAX_COLUMNS {
+                report.columns.push(name);
+            }
+        }
+        report.rows_total += part.report.rows_total;
+        report.rows_kept += part.report.rows_kept;
+        report.rejected += part.report.rejected;
+        report.blank_ids += part.report.blank_ids;
+        let room = MAX_EXAMPLES - report.rejected_examples.len();
+        let examples = part.report.rejected_examples.into_iter().take(room);
+        report.rejected_examples.extend(examples.map(|row| Rejected { line: row.line + self.lines, ..row }));
+        self.lines += part.lines;
+        self.any_time_parsed |= part.any_time_parsed;
+        self.unparsable_time = self.unparsable_time.take().or(part.unparsable_time);
+    }
+
+    /// The report, or the error that stands for all rows.
+    pub fn finish(self, options: &ReadOptions) -> Result<ReadReport, TabularError> {
+        match (self.unparsable_time, &options.time_column) {
+            (Some(example), Some(column)) if !self.any_time_parsed => {
+                Err(TabularError::TimeUnparsable { column: column.clone(), example })
+            }
+            _ => Ok(self.report),
+        }
+    }
+}
+
+/// Judges rows, counts them and hands the good ones on.
+pub(super) struct Collector<'s> {
+    pub options: &'s ReadOptions,
+    pub tally: Tally,
+    sink: &'s mut dyn FnMut(Row<'_>),
+}
+
 impl<'s> Collector<'s> {
     pub fn new(options: &'s ReadOptions, sink: &'s mut dyn FnMut(Row<'_>)) -> Self {
-        Collector { options, report: ReadReport::default(), sink, any_time_parsed: false, unparsable_time: None }
+        Collector { options, tally: Tally::default(), sink }
+    }
+
+    /// Takes a row of texts that are neither too large nor contain NUL, if a short look shows that nothing is wrong with
+    /// it. Otherwise nothing is done; the row is to be offered then.
+    pub fn offer_plain(&mut self, user: &str, item: &str, time: Option<&str>, event: Option<&str>) -> bool {
+        let visible = |text: &str| text.as_bytes().first().is_some_and(u8::is_ascii_graphic);
+        if !visible(user) || !visible(item) || event.is_some_and(|event| !event.is_empty() && !visible(event)) {
+            return false;
+        }
+        let parsed = time.and_then(|text| parse_time(text.as_bytes()));
+        if parsed.is_some() != time.is_some() {
+            return false;
+        }
+        self.tally.any_time_parsed |= parsed.is_some();
+        self.hand_on(Row { user, item, time: parsed, event });
+        true
+    }
+
+    fn hand_on(&mut self, row: Row<'_>) {
+        self.tally.report.rows_total += 1;
+        self.tally.report.rows_kept += 1;
+        (self.sink)(row);
     }
 
     /// Judges one row; `raw` gives it as found, for the report.
     pub fn offer(&mut self, line: u64, cells: Cells<'_>, raw: impl FnOnce() -> String) {
         match self.judge(cells) {
-            Ok(row) => {
-                self.report.rows_total += 1;
-                self.report.rows_kept += 1;
-                (self.sink)(row);
-            }
+            Ok(row) => self.hand_on(row),
             Err(reason) => {
-                self.report.blank_ids += u64::from(is_blank(cells.user) || is_blank(cells.item));
+                self.tally.report.blank_ids += u64::from(is_blank(cells.user) || is_blank(cells.item));
                 self.reject(line, reason, raw);
             }
         }
@@ -188,10 +250,11 @@ impl<'s> Collector<'s> {
 
     /// Counts a row that cannot be judged at all.
     pub fn reject(&mut self, line: u64, reason: String, raw: impl FnOnce() -> String) {
-        self.report.rows_total += 1;
-        self.report.rejected += 1;
-        if self.report.rejected_examples.len() < MAX_EXAMPLES {
-            self.report.rejected_examples.push(Rejected { line, reason, raw: shorten(raw()) });
+        let report = &mut self.tally.report;
+        report.rows_total += 1;
+        report.rejected += 1;
+        if report.rejected_examples.len() < MAX_EXAMPLES {
+            report.rejected_examples.push(Rejected { line, reason, raw: shorten(raw()) });
         }
     }
 
@@ -242,7 +305,7 @@ impl<'s> Collector<'s> {
             TimeCell::Micros(value) => Some(value),
         };
         if let Some(time) = parsed {
-            self.any_time_parsed = true;
+            self.tally.any_time_parsed = true;
             return Ok(time);
         }
         let found = match cell {
@@ -252,18 +315,8 @@ impl<'s> Collector<'s> {
             TimeCell::Float(value) => Cow::Owned(value.to_string()),
         };
         let reason = format!("{column:?} is not a time: {found:?}");
-        self.unparsable_time.get_or_insert_with(|| found.into_owned());
+        self.tally.unparsable_time.get_or_insert_with(|| found.into_owned());
         Err(reason)
-    }
-
-    /// The report, or the error that stands for all rows.
-    pub fn finish(self) -> Result<ReadReport, TabularError> {
-        match (self.unparsable_time, &self.options.time_column) {
-            (Some(example), Some(column)) if !self.any_time_parsed => {
-                Err(TabularError::TimeUnparsable { column: column.clone(), example })
-            }
-            _ => Ok(self.report),
-        }
     }
 }
 

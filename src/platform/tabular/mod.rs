@@ -3,14 +3,15 @@
 //! Everything is streamed with bounded memory, whatever the bytes are. Ids stay exactly as they are written.
 //! A row that cannot be used is left out and reported; the rest of the file is imported.
 
+mod blocks;
 mod collector;
 mod delimited;
 mod error;
 mod format;
+mod in_order;
 mod json;
 mod parquet;
 mod preview;
-mod records;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ pub use format::{Compression, Format, Kind, format_of};
 pub use preview::{Preview, preview};
 pub use times::parse_time;
 
-use collector::Collector;
+use blocks::{BLOCK_BYTES, RowBlocks};
+use collector::{Collector, Tally};
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
 ///
@@ -45,5 +47,44 @@ pub fn read_interactions(
         Kind::Parquet => parquet::read(parquet::seekable(path, format, source)?, &mut rows),
         Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
     })?;
-    rows.finish()
+    rows.tally.finish(options)
+}
+
+/// As [`read_interactions`], on several threads: the rows go into copies of `empty` that `push` fills, on any
+/// thread; `take` gets these blocks in the order of the file and leaves each empty, to be filled again.
+///
+/// Delimited text, JSON lines and Parquet are parsed by `threads` threads, while one more unpacks the file. Some blocks of
+/// [`BLOCK_BYTES`] bytes for each thread are in memory at a time, however large the file is.
+pub fn read_interactions_in_blocks<B: Clone + Send>(
+    path: &Path,
+    file_name: &str,
+    options: &ReadOptions,
+    threads: usize,
+    empty: B,
+    push: impl Fn(&mut B, Row<'_>) + Sync,
+    take: &mut dyn FnMut(&mut B),
+) -> Result<ReadReport, TabularError> {
+    let rows = RowBlocks { options, threads, block_bytes: BLOCK_BYTES, empty, push: &push, take };
+    read_blocks(path, file_name, rows)
+}
+
+fn read_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
+    path: &Path,
+    file_name: &str,
+    mut rows: RowBlocks<'_, B, P>,
+) -> Result<ReadReport, TabularError> {
+    let options = rows.options;
+    let format = format_of(file_name)?;
+    let tally = source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
+        Kind::Csv => delimited::read_in_blocks(source, b',', &mut rows),
+        Kind::Tsv => delimited::read_in_blocks(source, b'\t', &mut rows),
+        Kind::Json => {
+            let mut tally = Tally::default();
+            rows.read_here(&mut tally, |rows| json::read(source, rows)).map(|()| tally)
+        }
+        Kind::JsonLines => json::read_lines_in_blocks(source, &mut rows),
+        Kind::Parquet => parquet::read_in_blocks(parquet::seekable(path, format, source)?, &mut rows),
+        Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
+    })?;
+    tally.finish(options)
 }

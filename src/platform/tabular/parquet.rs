@@ -1,7 +1,8 @@
 //! Parquet: only the wanted columns are decoded, batch by batch.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +12,18 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 use serde_json::Value;
 
-use super::collector::{Cells, Collector, TimeCell, locate};
+use super::blocks::{BLOCK_ROWS, RowBlocks};
+use super::collector::{Cells, Collector, Row, Tally, TimeCell, locate};
 use super::error::TabularError;
 use super::format::{Compression, Format};
 use super::preview::Preview;
@@ -53,24 +59,123 @@ pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularEr
     let places = locate(&columns, rows.options.wanted())?;
     let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
     refuse_large(&metadata, &mask, rows.options.max_expanded_bytes)?;
-    rows.report.columns = columns;
-    let reader = reader(file, metadata, mask, BATCH_ROWS)?;
-    let mut handed_on = 0u64;
+    rows.tally.report.columns = columns;
+    let reader = reader(builder(file, metadata, mask), BATCH_ROWS)?;
+    offer_batches(reader, &AtomicU64::new(0), rows)
+}
+
+/// As [`read`], with the rows going to blocks.
+pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
+    file: File,
+    rows: &mut RowBlocks<'_, B, P>,
+) -> Result<Tally, TabularError> {
+    let options = rows.options;
+    let metadata = open(&file)?;
+    let columns = names(&metadata);
+    let places = locate(&columns, options.wanted())?;
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
+    refuse_large(&metadata, &mask, options.max_expanded_bytes)?;
+    let mut tally = Tally::default();
+    tally.report.columns = columns;
+    let file = SharedFile::new(file)?;
+    let handed_on = AtomicU64::new(0);
+    let mut pieces = pieces(&metadata);
+    let fill = |piece: &mut Piece| Ok(pieces.next().map(|next| *piece = next).is_some());
+    rows.read_pieces(&mut tally, fill, |piece, rows| {
+        let builder = builder(file.clone(), metadata.clone(), mask.clone())
+            .with_row_groups(vec![piece.group])
+            .with_offset(piece.offset)
+            .with_limit(BLOCK_ROWS);
+        offer_batches(reader(builder, BATCH_ROWS)?, &handed_on, rows)
+    })?;
+    Ok(tally)
+}
+
+/// At most [`BLOCK_ROWS`] rows of a group.
+#[derive(Debug, Clone, Copy, Default)]
+struct Piece {
+    group: usize,
+    /// Rows of the group before it.
+    offset: usize,
+}
+
+fn pieces(metadata: &ArrowReaderMetadata) -> impl Iterator<Item = Piece> + use<> {
+    let rows = |group: &RowGroupMetaData| usize::try_from(group.num_rows()).unwrap_or(0);
+    let sizes: Vec<usize> = metadata.metadata().row_groups().iter().map(rows).collect();
+    let of_group = |(group, rows)| (0..rows).step_by(BLOCK_ROWS).map(move |offset| Piece { group, offset });
+    sizes.into_iter().enumerate().flat_map(of_group)
+}
+
+/// Hands on all rows; `handed_on` counts their bytes, together with those of other pieces of the file.
+fn offer_batches(reader: ParquetRecordBatchReader, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let limit = rows.options.max_expanded_bytes;
     for batch in reader {
-        let batch = batch.map_err(|e| corrupt(&e))?;
-        handed_on += offer_batch(&batch, rows)?;
-        if handed_on > rows.options.max_expanded_bytes {
-            return Err(TabularError::TooLarge { limit: rows.options.max_expanded_bytes });
+        let bytes = offer_batch(&batch.map_err(|e| corrupt(&e))?, rows)?;
+        if handed_on.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit {
+            return Err(TabularError::TooLarge { limit });
         }
     }
+    rows.tally.lines = rows.tally.report.rows_total;
     Ok(())
+}
+
+/// A file that several threads read at once, each from its own place.
+#[derive(Clone)]
+struct SharedFile {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl SharedFile {
+    fn new(file: File) -> Result<Self, TabularError> {
+        let length = file.metadata().map_err(TabularError::Io)?.len();
+        Ok(SharedFile { file: Arc::new(file), length })
+    }
+}
+
+impl Length for SharedFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for SharedFile {
+    type T = BufReader<FileFrom>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(BufReader::new(FileFrom { file: Arc::clone(&self.file), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        // The length comes from the file, so nothing is allocated for bytes that are not there.
+        let mut bytes = Vec::new();
+        FileFrom { file: Arc::clone(&self.file), at: start }.take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < length {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} reach beyond the end")));
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// The bytes of a file from some place on.
+struct FileFrom {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FileFrom {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(out, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
 }
 
 /// The first rows with all columns.
 pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError> {
     let metadata = open(&file)?;
     let columns = names(&metadata);
-    let reader = reader(file, metadata, ProjectionMask::all(), n_rows.clamp(1, BATCH_ROWS))?;
+    let reader = reader(builder(file, metadata, ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))?;
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|e| corrupt(&e))?;
@@ -106,17 +211,19 @@ fn names(metadata: &ArrowReaderMetadata) -> Vec<String> {
     metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
 }
 
-fn reader(
-    file: File,
+fn builder<F: ChunkReader + 'static>(
+    file: F,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
+) -> ParquetRecordBatchReaderBuilder<F> {
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_projection(mask)
+}
+
+fn reader<F: ChunkReader + 'static>(
+    builder: ParquetRecordBatchReaderBuilder<F>,
     batch_rows: usize,
 ) -> Result<ParquetRecordBatchReader, TabularError> {
-    ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-        .with_projection(mask)
-        .with_batch_size(batch_rows)
-        .build()
-        .map_err(|e| corrupt(&e))
+    builder.with_batch_size(batch_rows).build().map_err(|e| corrupt(&e))
 }
 
 fn refuse_large(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, limit: u64) -> Result<(), TabularError> {
@@ -141,7 +248,7 @@ fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, Tab
         let (user, item) = (text(&users, row), text(&items, row));
         let time = times.as_ref().and_then(|times| times.get(row));
         let event = events.as_ref().and_then(|events| text(events, row));
-        let number = rows.report.rows_total + 1;
+        let number = rows.tally.report.rows_total + 1;
         bytes += [user, item, event].iter().flatten().map(|text| text.len() as u64).sum::<u64>();
         rows.offer(number, Cells { user, item, time, event }, || {
             let shown = |cell: Option<&[u8]>| cell.map_or("null".into(), |b| format!("{:?}", String::from_utf8_lossy(b)));

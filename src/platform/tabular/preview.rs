@@ -5,10 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::delimited::{header, shape_problem};
+use super::delimited::{Found, Records, header};
 use super::error::TabularError;
 use super::format::{Kind, format_of};
-use super::records::{Found, Records};
 use super::source::with_source;
 use super::{json, parquet};
 
@@ -48,7 +47,7 @@ fn delimited(source: &mut dyn Read, delimiter: u8, n_rows: usize) -> Result<Prev
         match records.advance()? {
             Found::End => return Ok(Preview { columns, rows, more: false }),
             Found::TooLarge => {}
-            Found::Record if shape_problem(&records, columns.len()).is_some() => records.keep_first_line(),
+            Found::Record if records.scanner().shape_problem(columns.len()).is_some() => records.keep_first_line(),
             Found::Record if rows.len() == n_rows => return Ok(Preview { columns, rows, more: true }),
             Found::Record => rows.push((0..columns.len()).map(|i| text(records.field(i))).collect()),
         }

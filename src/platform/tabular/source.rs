@@ -15,7 +15,7 @@ pub(super) fn with_source<R>(
     path: &Path,
     format: Format,
     limit: u64,
-    work: impl FnOnce(Kind, &mut dyn Read) -> Result<R, TabularError>,
+    work: impl FnOnce(Kind, &mut (dyn Read + Send)) -> Result<R, TabularError>,
 ) -> Result<R, TabularError> {
     let mut file = File::open(path).map_err(TabularError::Io)?;
     refuse_disguise(&mut file, format)?;
@@ -47,9 +47,9 @@ pub(super) fn with_source<R>(
 }
 
 fn limited<R>(
-    inner: impl Read,
+    inner: impl Read + Send,
     limit: u64,
-    work: impl FnOnce(&mut dyn Read) -> Result<R, TabularError>,
+    work: impl FnOnce(&mut (dyn Read + Send)) -> Result<R, TabularError>,
 ) -> Result<R, TabularError> {
     work(&mut Limited { inner, left: limit, limit })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::collector::{Cells, Collector, TimeCell, Wanted, locate};
+use super::super::collector::{Cells, Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
 use super::super::error::TabularError;
 use super::tokens::{Token, Tokens};
 use super::{Cell, keep};
@@ -61,7 +61,7 @@ pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<
     let mut held = 0;
     while tokens.required()? == Token::Key {
         let place = wanted.iter().position(|name| name.as_bytes() == tokens.text);
-        if names.len() < super::MAX_COLUMNS {
+        if names.len() < MAX_COLUMNS {
             names.push(String::from_utf8_lossy(&tokens.text).into_owned());
         }
         let token = tokens.required()?;
@@ -77,7 +77,7 @@ pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<
         }
     }
     locate(&names, rows.options.wanted())?;
-    rows.report.columns = names;
+    rows.tally.report.columns = names;
     offer_rows(&align(columns), places, rows);
     Ok(())
 }

@@ -1,22 +1,19 @@
 //! JSON: an array of records, an object of columns (both as pandas writes them), or a record in each line.
 
 mod columns;
+mod lines;
 mod tokens;
 mod values;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
-use super::collector::{Cells, Collector, TimeCell, Wanted, locate};
+use super::collector::{Cells, Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
 use super::error::TabularError;
-use super::source::stream_error;
+pub(super) use lines::{read as read_lines, read_in_blocks as read_lines_in_blocks};
 use tokens::{Token, Tokens};
 pub(super) use values::{preview, preview_lines};
 
 const BUFFER: usize = 64 << 10;
-/// A line holds several values; beyond this many times the limit of one, it is passed over unread.
-const VALUES_PER_LINE: usize = 4;
-/// Most column names that are remembered.
-const MAX_COLUMNS: usize = 10_000;
 
 /// Reads one JSON text.
 pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
@@ -40,83 +37,18 @@ fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(),
             Token::ArrayEnd => break,
             Token::ObjectStart => {
                 record.read(tokens)?;
-                record.offer(rows.report.rows_total + 1, rows);
+                record.offer(rows.tally.report.rows_total + 1, rows);
             }
             other => {
                 tokens.skip(other)?;
-                rows.reject(rows.report.rows_total + 1, "not an object".to_owned(), String::new);
+                rows.reject(rows.tally.report.rows_total + 1, "not an object".to_owned(), String::new);
             }
         }
     }
-    if rows.report.rows_total == 0 {
+    if rows.tally.report.rows_total == 0 {
         return Err(TabularError::Empty);
     }
     record.finish(rows)
-}
-
-/// Reads one record from each line.
-pub(super) fn read_lines(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let max_text = rows.options.max_field_bytes;
-    let mut lines = Lines::new(source, max_text.saturating_mul(VALUES_PER_LINE));
-    let mut record = Record::new(rows);
-    while let Some(complete) = lines.advance()? {
-        let text = || String::from_utf8_lossy(lines.text()).into_owned();
-        if !complete {
-            rows.reject(lines.number, format!("larger than {max_text} bytes"), text);
-            continue;
-        }
-        match record.read_line(lines.text(), max_text) {
-            Ok(()) => record.offer_with(lines.number, rows, text),
-            Err(reason) => rows.reject(lines.number, reason, text),
-        }
-    }
-    if lines.number == 0 || rows.report.rows_total == 0 {
-        return Err(TabularError::Empty);
-    }
-    record.finish(rows)
-}
-
-/// Lines that are not blank, with bounded memory.
-pub(super) struct Lines<'r> {
-    source: BufReader<&'r mut dyn Read>,
-    max: usize,
-    line: Vec<u8>,
-    /// Number of the current line, from 1.
-    pub number: u64,
-}
-
-impl<'r> Lines<'r> {
-    pub fn new(source: &'r mut dyn Read, max: usize) -> Self {
-        Lines { source: BufReader::with_capacity(BUFFER, source), max, line: Vec::new(), number: 0 }
-    }
-
-    /// Moves on; whether the line was small enough to be kept whole, or `None` at the end.
-    pub fn advance(&mut self) -> Result<Option<bool>, TabularError> {
-        loop {
-            self.line.clear();
-            let limit = self.max as u64 + 1;
-            let n = self.source.by_ref().take(limit).read_until(b'\n', &mut self.line).map_err(stream_error)?;
-            if n == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if n > self.max && self.line.last() != Some(&b'\n') {
-                self.source.skip_until(b'\n').map_err(stream_error)?;
-                return Ok(Some(false));
-            }
-            if self.number == 1 && matches!(self.line[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-                return Err(TabularError::BadEncoding { line: None });
-            }
-            if !self.text().is_empty() {
-                return Ok(Some(true));
-            }
-        }
-    }
-
-    pub fn text(&self) -> &[u8] {
-        let text = self.line.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&self.line);
-        text.trim_ascii()
-    }
 }
 
 /// What stands where a plain value should.
@@ -216,7 +148,7 @@ impl Record {
     /// Reports the columns, and fails when a wanted one was in no record at all.
     fn finish(self, rows: &mut Collector<'_>) -> Result<(), TabularError> {
         locate(&self.columns, rows.options.wanted())?;
-        rows.report.columns = self.columns;
+        rows.tally.report.columns = self.columns;
         Ok(())
     }
 }

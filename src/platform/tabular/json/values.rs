@@ -4,10 +4,12 @@ use std::io::Read;
 
 use serde_json::{Map, Value};
 
+use super::super::collector::MAX_COLUMNS;
 use super::super::error::TabularError;
 use super::super::preview::Preview;
+use super::BUFFER;
+use super::lines::{Lines, beginning};
 use super::tokens::{Token, Tokens};
-use super::{BUFFER, Lines};
 
 const MAX_TEXT: usize = 1 << 20;
 
@@ -24,7 +26,9 @@ pub(in super::super) fn preview(source: &mut dyn Read, n_rows: usize) -> Result<
 
 /// The first records of a file with one in each line, passing over what is not a record.
 pub(in super::super) fn preview_lines(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
-    let mut lines = Lines::new(source, 4 * MAX_TEXT);
+    let head = beginning(source)?;
+    let mut source = head.as_slice().chain(source);
+    let mut lines = Lines::new(&mut source, 4 * MAX_TEXT);
     let mut found = Vec::new();
     let mut more = false;
     while let Some(complete) = lines.advance()? {
@@ -97,7 +101,7 @@ fn columns(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularErr
 fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
     let mut columns: Vec<String> = Vec::new();
     for name in records.iter().flat_map(|record| record.keys()) {
-        if columns.len() < super::MAX_COLUMNS && !columns.contains(name) {
+        if columns.len() < MAX_COLUMNS && !columns.contains(name) {
             columns.push(name.clone());
         }
     }

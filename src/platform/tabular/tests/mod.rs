@@ -1,5 +1,7 @@
 //! The rules of reading, format by format.
 
+mod blocks;
+
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -358,6 +360,7 @@ mod parquet_files {
         for (bytes, name) in
             [(bytes.clone(), "x.parquet"), (pack(&bytes, "gz"), "x.parquet.gz"), (pack(&bytes, "zip"), "x.parquet.zip")]
         {
+            super::blocks::assert_same(&bytes, name, &options(false));
             let (kept, report) = read(bytes, name).unwrap();
             assert_eq!(pairs(&kept), expected);
             assert_eq!(reasons(&report), [(2, "no value for \"user_id\"")]);
@@ -371,6 +374,22 @@ mod parquet_files {
         let wide: ArrayRef = Arc::new(LargeStringArray::from(vec!["a", "b", "c"]));
         let (kept, _) = read(file(vec![("user_id", wide), ("item_id", floats)]), "x.parquet").unwrap();
         assert_eq!(pairs(&kept), [("a", "1.0"), ("b", "2.5"), ("c", "3.0")]);
+    }
+
+    #[test]
+    fn many_groups_read_the_same_in_blocks() {
+        let n = 2 * crate::platform::tabular::blocks::BLOCK_ROWS as i64 + 9;
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter((0..n).map(|i| (i % 1000 != 7).then_some(i % 777))));
+        let batch = RecordBatch::try_from_iter([("user_id", Arc::clone(&ids)), ("item_id", ids)]).unwrap();
+        for group_rows in [n as usize, 100_000] {
+            let properties = ::parquet::file::properties::WriterProperties::builder();
+            let properties = properties.set_max_row_group_row_count(Some(group_rows)).build();
+            let mut bytes = Vec::new();
+            let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+            super::blocks::assert_same(&bytes, "x.parquet", &options(false));
+        }
     }
 
     #[test]
