@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::algorithms::{self, Control, Recommender};
 use super::context::Context;
 use super::error::{MlError, MlResult};
-use super::evaluate::{Evaluation, evaluate};
+use super::evaluate::{Comparison, Evaluation, evaluate};
 use super::metrics::Metric;
 use super::splits::Split;
 use super::tuning::{Sampler, Study, Suggestion, TrialState};
@@ -35,6 +35,8 @@ pub struct TrialOutcome {
     pub metrics: BTreeMap<Metric, f64>,
     /// 95 % confidence interval of the score over users.
     pub interval: Option<(f64, f64)>,
+    /// The score of each judged user, where the metric is one of single users; what [`TrialOutcome::compare`] needs.
+    pub per_user: Vec<f32>,
     /// Scores on the way, by epoch.
     pub intermediate: Vec<(u32, f64)>,
     /// Why it was pruned or failed.
@@ -47,6 +49,24 @@ impl TrialOutcome {
         Self::without_score(TrialState::Failed, note)
     }
 
+    /// Compares the scores of two complete trials user by user; both must have been judged on the same split.
+    ///
+    /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
+    /// or when the scores of a trial were dropped.
+    pub fn compare(&self, other: &TrialOutcome) -> Option<Comparison> {
+        /// Standard errors to either side of the mean that hold 95 % of a normal distribution.
+        const REACH: f64 = 1.96;
+        let n = self.per_user.len();
+        if n < 2 || n != other.per_user.len() {
+            return None;
+        }
+        let differences = || self.per_user.iter().zip(&other.per_user).map(|(a, b)| f64::from(*a) - f64::from(*b));
+        let mean = differences().sum::<f64>() / n as f64;
+        let variance = differences().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n as f64 - 1.0);
+        let reach = REACH * (variance / n as f64).sqrt();
+        Some(Comparison { difference: mean, interval: (mean - reach, mean + reach), tied: mean.abs() <= reach })
+    }
+
     fn without_score(state: TrialState, note: String) -> Self {
         Self {
             state,
@@ -54,6 +74,7 @@ impl TrialOutcome {
             params: Map::new(),
             metrics: BTreeMap::new(),
             interval: None,
+            per_user: Vec::new(),
             intermediate: Vec::new(),
             note: Some(note),
         }
@@ -72,7 +93,8 @@ pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
-/// Runs one trial. `prune` is asked after each look at the held-out part whether to give up.
+/// Runs one trial. `prune` is asked after each look at the held-out part, with the epoch and the best score so far,
+/// whether to give up.
 ///
 /// A trial that does not fit into the memory budget, takes too long or is given up is [`TrialState::Pruned`] with the reason;
 /// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`] is an error of this function.
@@ -113,6 +135,7 @@ fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric,
         params,
         metrics: evaluation.metrics.clone(),
         interval: Some(evaluation.interval(metric)),
+        per_user: evaluation.per_user.iter().filter_map(|user| user.get(metric)).map(|score| score as f32).collect(),
         intermediate,
         note: None,
     }
@@ -169,7 +192,8 @@ fn with_early_stopping(
         if best.as_ref().is_none_or(|best| score > best.evaluation.get(metric)) {
             best = Some(Best { epoch, evaluation });
         }
-        pruned = prune(epoch, score);
+        let best_score = best.as_ref().map_or(score, |best| best.evaluation.get(metric));
+        pruned = prune(epoch, best_score);
         let since = best.as_ref().map_or(0, |best| epoch - best.epoch);
         Ok(match () {
             () if pruned => Control::Prune,
@@ -185,7 +209,7 @@ fn with_early_stopping(
     let Some(best) = best else { return Err(MlError::TimedOut) };
     if pruned {
         let last = looks.last().map_or(0, |(epoch, _)| *epoch);
-        let note = format!("given up after {last} epochs: half of the trials before were better by then");
+        let note = format!("given up after {last} epochs: too far behind the trials before it");
         return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::without_score(TrialState::Pruned, note) });
     }
     params.insert(EPOCHS.to_owned(), best.epoch.into());

@@ -1,58 +1,125 @@
-//! Which algorithm the next trial tries: a categorical dimension above the conditional spaces.
+//! Which algorithm the next trial tries: a bandit above the conditional spaces.
+//!
+//! What counts is the best trial in the end, not the mean. So an algorithm's chance is its best score so far, plus what
+//! it may still gain: a random multiple of the spread of its better scores, the smaller the more often it was tried.
+//! Of an algorithm tried once the spread is not known; until it is, that of all scores stands for it.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::study::Sampler;
+use super::normal::standard_normal;
 use super::{TrialRecord, TrialState};
-use crate::ml::search_space::SearchSpace;
 
-/// Trials each algorithm gets before results decide.
-const STARTUP: usize = 2;
-/// Share of trials counted as good.
-const GOOD: f64 = 0.25;
-/// Weight of the belief, held before any trial, that all algorithms are alike.
-const PRIOR: f64 = 1.0;
-/// Trials looked at: what came long before says little, and the time to ask stays the same.
-const RECENT: usize = 400;
+/// Share of trials that go to any algorithm, so that none is given up for good.
+const ANY: f64 = 0.05;
+/// The multiple of the spread that an algorithm may gain, in standard deviations, when it was tried once.
+const GAIN: f64 = 2.0;
+/// How many trials the spread of all scores counts as, beside those of the algorithm.
+const PRIOR_TRIALS: f64 = 2.0;
 
-/// Index of the algorithm to try.
-pub fn algorithm(spaces: &[(String, SearchSpace)], history: &[TrialRecord], sampler: Sampler, rng: &mut ChaCha8Rng) -> usize {
-    let tried = |index: usize| history.iter().filter(|trial| trial.algorithm == spaces[index].0).count();
-    let counts: Vec<usize> = (0..spaces.len()).map(tried).collect();
-    // Trying one without parameters again would only repeat its first result.
-    let spent = |index: usize| spaces[index].1.is_empty() && counts[index] > 0;
-    let open: Vec<usize> = (0..spaces.len()).filter(|index| !spent(*index)).collect();
-    if open.is_empty() {
-        return 0;
-    }
-    if sampler == Sampler::Random {
-        return open[rng.random_range(0..open.len())];
-    }
-    let fresh = open.iter().copied().filter(|index| counts[*index] < STARTUP).min_by_key(|index| counts[*index]);
-    fresh.unwrap_or_else(|| by_results(spaces, history, &open, rng))
+/// An algorithm that may be tried.
+pub struct Arm<'a> {
+    /// Its place in the study.
+    pub index: usize,
+    /// Its trials, the oldest first.
+    pub trials: Vec<&'a TrialRecord>,
 }
 
-/// Draws an algorithm in proportion to how much more often it is among the good trials than among the others.
-fn by_results(spaces: &[(String, SearchSpace)], history: &[TrialRecord], open: &[usize], rng: &mut ChaCha8Rng) -> usize {
-    let recent = &history[history.len().saturating_sub(RECENT)..];
-    let mut scores: Vec<f64> = recent.iter().filter_map(|trial| trial.score).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    let n_good = ((scores.len() as f64 * GOOD).ceil() as usize).max(1);
-    let bar = scores.get(n_good - 1).copied().unwrap_or(f64::INFINITY);
-    let is_good = |trial: &&TrialRecord| trial.state == TrialState::Complete && trial.score.is_some_and(|score| score >= bar);
-    let weight = |index: &usize| {
-        let own = || recent.iter().filter(|trial| trial.algorithm == spaces[*index].0);
-        let good = own().filter(is_good).count() as f64;
-        (good + PRIOR) / (own().count() as f64 - good + PRIOR)
-    };
-    let weights: Vec<f64> = open.iter().map(weight).collect();
-    let mut point = rng.random::<f64>() * weights.iter().sum::<f64>();
-    for (index, weight) in open.iter().zip(&weights) {
-        point -= weight;
-        if point <= 0.0 {
-            return *index;
-        }
+impl Arm<'_> {
+    fn scores(&self) -> Vec<f64> {
+        let complete = self.trials.iter().filter(|trial| trial.state == TrialState::Complete);
+        complete.filter_map(|trial| trial.score.filter(|score| score.is_finite())).collect()
     }
-    open[open.len() - 1]
+}
+
+/// The arm to try, of at least one.
+pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> {
+    let fresh: Vec<&Arm<'_>> = arms.iter().filter(|arm| arm.trials.is_empty()).collect();
+    if !fresh.is_empty() {
+        return fresh[rng.random_range(0..fresh.len())];
+    }
+    if rng.random::<f64>() < ANY {
+        return &arms[rng.random_range(0..arms.len())];
+    }
+    let scores: Vec<Vec<f64>> = arms.iter().map(Arm::scores).collect();
+    let (worst, prior) = extent(scores.iter().flatten().copied());
+    let mut potential = |(arm, scores): (&'a Arm<'t>, Vec<f64>)| {
+        let (best, spread) = better_half(scores, worst, prior);
+        (arm, best + GAIN * spread * standard_normal(rng).abs() / arm.trials.len() as f64)
+    };
+    let first = (&arms[0], f64::NEG_INFINITY);
+    let rated = arms.iter().zip(scores).map(&mut potential);
+    rated.fold(first, |top, arm| if arm.1 > top.1 { arm } else { top }).0
+}
+
+/// Least value and standard deviation.
+fn extent(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let n = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    let variance = values.clone().map(|value| (value - mean) * (value - mean)).sum::<f64>() / n;
+    let least = values.reduce(f64::min).unwrap_or(0.0);
+    // Without any spread, chance alone decides.
+    (least, if variance > 0.0 { variance.sqrt() } else { 1.0 })
+}
+
+/// The best score, and how far the others of the better half are below it on average. An algorithm that has no score,
+/// because its trials still run or came to nothing, is taken to be as good as the `worst`.
+fn better_half(mut scores: Vec<f64>, worst: f64, prior: f64) -> (f64, f64) {
+    let n_half = scores.len().div_ceil(2).max(2).min(scores.len());
+    let n_others = scores.len().saturating_sub(1) as f64;
+    if n_half < scores.len() {
+        scores.select_nth_unstable_by(n_half, |a, b| b.total_cmp(a));
+        scores.truncate(n_half);
+    }
+    let best = scores.iter().copied().reduce(f64::max).unwrap_or(worst);
+    let gap = scores.iter().map(|score| best - score).sum::<f64>() / (n_half.max(2) as f64 - 1.0);
+    (best, (n_others * gap + PRIOR_TRIALS * prior) / (n_others + PRIOR_TRIALS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use serde_json::Map;
+
+    fn trial(state: TrialState, score: f64) -> TrialRecord {
+        let score = (state == TrialState::Complete).then_some(score);
+        TrialRecord { number: 0, algorithm: "A".into(), params: Map::new(), state, score, intermediate: vec![] }
+    }
+
+    /// How often each of some arms is chosen, of a thousand times.
+    fn shares(arms: &[Vec<TrialRecord>]) -> Vec<usize> {
+        let arm = |(index, trials): (usize, &'static [TrialRecord])| Arm { index, trials: trials.iter().collect() };
+        let leaked = arms.iter().map(|trials| &*Box::leak(trials.clone().into_boxed_slice()));
+        let arms: Vec<Arm<'_>> = leaked.enumerate().map(arm).collect();
+        let mut counts = vec![0; arms.len()];
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        (0..1_000).for_each(|_| counts[choose(&arms, &mut rng).index] += 1);
+        counts
+    }
+
+    fn complete(scores: &[f64]) -> Vec<TrialRecord> {
+        scores.iter().map(|score| trial(TrialState::Complete, *score)).collect()
+    }
+
+    #[test]
+    fn the_best_gets_most_and_none_nothing() {
+        let counts = shares(&[complete(&[0.3; 9]), complete(&[0.2; 9]), complete(&[0.1, 0.29, 0.31, 0.3])]);
+        assert!(counts[2] > 500 && counts[0] > 5 && counts[1] > 5, "{counts:?}");
+    }
+
+    #[test]
+    fn an_untried_one_comes_first_and_a_failing_one_last() {
+        assert_eq!(shares(&[complete(&[0.9]), vec![]]), [0, 1_000]);
+        let failing = (0..5).map(|_| trial(TrialState::Failed, 0.0)).collect();
+        let counts = shares(&[failing, complete(&[0.3, 0.4]), complete(&[0.1, 0.2])]);
+        assert!(counts[0] < 150 && counts[0] > 5, "{counts:?}");
+    }
+
+    #[test]
+    fn without_any_score_the_less_tried_are_preferred_to_a_degree() {
+        let running = |n: usize| (0..n).map(|_| trial(TrialState::Running, 0.0)).collect();
+        let counts = shares(&[running(5), running(1)]);
+        assert!(counts[1] > 700 && counts[0] > 10, "{counts:?}");
+    }
 }

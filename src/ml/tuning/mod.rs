@@ -1,13 +1,16 @@
 //! Search over algorithms and their parameters. Pure: trials live with the caller, a suggestion depends on the seed,
 //! the number of the trial and the trials so far, and on nothing else.
 
+mod axes;
 mod choice;
+mod normal;
 mod parzen;
 mod pruning;
+mod startup;
 mod study;
 mod tpe;
 
-pub use pruning::should_prune;
+pub use pruning::Pruner;
 pub use study::{Sampler, Study, Suggestion};
 
 use serde_json::{Map, Value};

@@ -1,10 +1,13 @@
 //! A study: which algorithms are searched, and how the next trial is chosen.
 
-use rand::SeedableRng;
+use std::collections::HashMap;
+
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
-use super::{TrialRecord, choice, pruning, tpe};
+use super::axes::{self, Axis};
+use super::{Pruner, TrialRecord, choice, startup, tpe};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::search_space::SearchSpace;
 
@@ -29,13 +32,32 @@ pub struct Suggestion {
 /// A search over algorithms, each with a space of its own.
 #[derive(Debug, Clone)]
 pub struct Study {
-    spaces: Vec<(String, SearchSpace)>,
+    algorithms: Vec<Searched>,
     sampler: Sampler,
+    pruner: Pruner,
     seed: u64,
 }
 
+#[derive(Debug, Clone)]
+struct Searched {
+    name: String,
+    space: SearchSpace,
+    budget: Option<u32>,
+}
+
+impl Searched {
+    /// Trying one without parameters again would only repeat its first result.
+    fn is_worth_another(&self, n_trials: usize) -> bool {
+        n_trials == 0 || self.space.iter().any(|(_, domain)| !domain.is_single())
+    }
+
+    fn is_within_budget(&self, n_trials: usize) -> bool {
+        self.budget.is_none_or(|budget| n_trials < budget as usize)
+    }
+}
+
 impl Study {
-    /// A study of the given algorithms. Fails when there is none, or when a range makes no sense.
+    /// A study of the given algorithms, with median pruning. Fails when there is none, or when a range makes no sense.
     pub fn new(spaces: Vec<(String, SearchSpace)>, sampler: Sampler, seed: u64) -> MlResult<Self> {
         if spaces.is_empty() {
             return Err(MlError::BadInput("there is no algorithm to search; name at least one".into()));
@@ -45,29 +67,79 @@ impl Study {
                 return Err(MlError::bad_parameter(algorithm, name, problem));
             }
         }
-        Ok(Self { spaces, sampler, seed })
+        let algorithms = spaces.into_iter().map(|(name, space)| Searched { name, space, budget: None }).collect();
+        Ok(Self { algorithms, sampler, pruner: Pruner::default(), seed })
+    }
+
+    /// The same study with another way to give up trials.
+    #[must_use]
+    pub fn with_pruner(self, pruner: Pruner) -> Self {
+        Self { pruner, ..self }
+    }
+
+    /// The same study with at most so many trials of an algorithm, given by its class name, whatever comes of them.
+    /// Fails when the algorithm is not searched.
+    pub fn with_budget(mut self, algorithm: &str, trials: u32) -> MlResult<Self> {
+        match self.algorithms.iter_mut().find(|searched| searched.name == algorithm) {
+            Some(searched) => searched.budget = Some(trials),
+            None => return Err(MlError::BadInput(format!("{algorithm} has a number of trials but is not searched"))),
+        }
+        Ok(self)
     }
 
     /// The trial of this number, given all trials so far, running ones included.
+    ///
+    /// Depends on the seed, the number and the trials only. Fails when the budget of every algorithm is used up.
     pub fn ask(&self, history: &[TrialRecord], number: u32) -> MlResult<Suggestion> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         // Each trial draws from a stream of its own, so that parallel workers never repeat each other.
         rng.set_stream(u64::from(number) + 1);
-        let index = choice::algorithm(&self.spaces, history, self.sampler, &mut rng);
-        let (algorithm, space) = &self.spaces[index];
-        let params = match self.sampler {
-            Sampler::Random => tpe::random(space, &mut rng),
-            Sampler::Tpe => {
-                let own: Vec<&TrialRecord> = history.iter().filter(|trial| trial.algorithm == *algorithm).collect();
-                tpe::suggest(space, &own, &mut rng)
-            }
+        let arms = self.arms(history);
+        if arms.is_empty() {
+            return Err(MlError::BadInput("every algorithm has had all of its trials".into()));
+        }
+        let arm = match self.sampler {
+            Sampler::Random => &arms[rng.random_range(0..arms.len())],
+            Sampler::Tpe => choice::choose(&arms, &mut rng),
         };
-        Ok(Suggestion { algorithm: algorithm.clone(), params })
+        let Searched { name, space, .. } = &self.algorithms[arm.index];
+        let n_trials = arm.trials.len();
+        let params = match self.sampler {
+            Sampler::Random => axes::uniform(space, &mut rng),
+            Sampler::Tpe if n_trials < startup::TRIALS => {
+                axes::to_params(space, &startup::point(&Axis::of(space), self.seed, arm.index, n_trials))
+            }
+            Sampler::Tpe => tpe::suggest(space, &arm.trials, &mut rng),
+        };
+        Ok(Suggestion { algorithm: name.clone(), params })
     }
 
-    /// Whether a running trial of `algorithm` with `score` at `step` is not worth finishing.
+    /// Whether there is nothing left that is worth asking for: budgets are used up, and what has no parameters was tried.
+    pub fn is_exhausted(&self, history: &[TrialRecord]) -> bool {
+        let spent = |arm: choice::Arm<'_>| !self.algorithms[arm.index].is_worth_another(arm.trials.len());
+        self.arms(history).into_iter().all(spent)
+    }
+
+    /// The algorithms that may be tried, with their trials. Those that would only repeat themselves come in when there
+    /// are no others.
+    fn arms<'a>(&self, history: &'a [TrialRecord]) -> Vec<choice::Arm<'a>> {
+        let index_of: HashMap<&str, usize> =
+            self.algorithms.iter().enumerate().map(|(index, searched)| (searched.name.as_str(), index)).collect();
+        let mut trials: Vec<Vec<&TrialRecord>> = vec![Vec::new(); self.algorithms.len()];
+        for trial in history {
+            if let Some(index) = index_of.get(trial.algorithm.as_str()) {
+                trials[*index].push(trial);
+            }
+        }
+        let arms = trials.into_iter().enumerate().map(|(index, trials)| choice::Arm { index, trials });
+        let arms = arms.filter(|arm| self.algorithms[arm.index].is_within_budget(arm.trials.len()));
+        let (open, spent): (Vec<_>, Vec<_>) = arms.partition(|arm| self.algorithms[arm.index].is_worth_another(arm.trials.len()));
+        if open.is_empty() { spent } else { open }
+    }
+
+    /// Whether a running trial of `algorithm`, whose best score up to `step` is `score`, is not worth finishing.
     pub fn should_prune(&self, history: &[TrialRecord], algorithm: &str, step: u32, score: f64) -> bool {
-        pruning::should_prune(history, algorithm, step, score)
+        self.pruner.gives_up(history, algorithm, step, score)
     }
 }
 
@@ -94,7 +166,10 @@ mod tests {
     }
 
     fn search(sampler: Sampler, seed: u64, trials: u32) -> Vec<TrialRecord> {
-        let study = Study::new(toy(), sampler, seed).unwrap();
+        run(&Study::new(toy(), sampler, seed).unwrap(), trials)
+    }
+
+    fn run(study: &Study, trials: u32) -> Vec<TrialRecord> {
         let mut history = Vec::new();
         for number in 0..trials {
             let suggestion = study.ask(&history, number).unwrap();
@@ -130,6 +205,22 @@ mod tests {
         let count = |name: &str| history.iter().filter(|trial| trial.algorithm == name).count();
         assert_eq!(count("Fixed"), 1);
         assert!(count("Far") >= 2 && count("Near") > count("Far"));
+    }
+
+    #[test]
+    fn a_budget_is_never_exceeded_and_the_rest_goes_on() {
+        for sampler in [Sampler::Tpe, Sampler::Random] {
+            let study = Study::new(toy(), sampler, 5).unwrap().with_budget("Near", 7).unwrap();
+            let history = run(&study, 40);
+            let count = |name: &str| history.iter().filter(|trial| trial.algorithm == name).count();
+            assert_eq!((count("Near"), count("Far"), count("Fixed")), (7, 32, 1));
+            let bounded = study.with_budget("Far", 3).unwrap();
+            let history = run(&bounded, 11);
+            assert!(bounded.is_exhausted(&history) && !bounded.is_exhausted(&history[..10]));
+            let only_fixed_is_left = bounded.with_budget("Fixed", 1).unwrap();
+            assert!(only_fixed_is_left.ask(&history, 11).is_err());
+        }
+        assert!(Study::new(toy(), Sampler::Tpe, 5).unwrap().with_budget("Other", 7).is_err());
     }
 
     #[test]
