@@ -99,7 +99,7 @@ def compare_search(binary, folders):
     for folder in folders:
         command = [binary, "tune", f"{folder}/train.csv.gz", *COLUMNS, "--algorithms", ",".join(cases.SEARCHED), "--n-trials", str(cases.SEARCH_TRIALS)]
         start = time.perf_counter()
-        best = run_json([*command, "--workers", "2", "--json"])["trials"][0]
+        best = run_json([*command, "--workers", "2", "--json"])["best"]
         seconds = time.perf_counter() - start
         their_seconds, their_best = peers.optuna_search(folder, cases.SEARCHED, cases.SEARCH_TRIALS)
         judged = [recotem_run(binary, folder, found["algorithm"], found[key])[2] for found, key in ((best, "parameters"), (their_best, "params"))]

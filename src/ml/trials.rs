@@ -1,5 +1,6 @@
 //! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, judge on the rest.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -9,8 +10,11 @@ use super::context::Context;
 use super::error::{MlError, MlResult};
 use super::evaluate::{Comparison, Evaluation, evaluate};
 use super::metrics::Metric;
+use super::search_space::SearchSpace;
+use super::sparse::Csr;
 use super::splits::Split;
 use super::tuning::{Sampler, Study, Suggestion, TrialState};
+use super::weights::Weights;
 
 /// The most epochs a trial may take, unless the algorithm takes more by default.
 const MOST_EPOCHS: u32 = 128;
@@ -83,8 +87,25 @@ impl TrialOutcome {
 
 /// A study of the named algorithms over their default search spaces.
 pub fn study<N: AsRef<str>>(names: &[N], sampler: Sampler, seed: u64) -> MlResult<Study> {
+    Study::new(spaces(names)?, sampler, seed)
+}
+
+/// As [`study`], where the weights are searched too, around what they are.
+pub fn study_with_weights<N: AsRef<str>>(
+    names: &[N],
+    sampler: Sampler,
+    seed: u64,
+    weights: &Weights,
+    days_covered: Option<f64>,
+) -> MlResult<Study> {
+    let mut spaces = spaces(names)?;
+    spaces.iter_mut().for_each(|(_, space)| weights.search(space, days_covered));
+    Study::new(spaces, sampler, seed)
+}
+
+fn spaces<N: AsRef<str>>(names: &[N]) -> MlResult<Vec<(String, SearchSpace)>> {
     let space = |name: &N| algorithms::find(name.as_ref()).map(|info| (info.name.to_owned(), info.search_space()));
-    Study::new(names.iter().map(space).collect::<MlResult<_>>()?, sampler, seed)
+    names.iter().map(space).collect()
 }
 
 /// What recommending the most popular items scores.
@@ -107,11 +128,8 @@ pub fn run_trial(
     prune: &mut dyn FnMut(u32, f64) -> bool,
 ) -> MlResult<TrialOutcome> {
     let learns_epochs = algorithms::find(&suggestion.algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
-    let outcome = if learns_epochs {
-        with_early_stopping(suggestion, split, metric, cutoff, context, prune)
-    } else {
-        at_once(suggestion, split, metric, cutoff, context)
-    };
+    let trial = Trial::new(suggestion, split, metric, cutoff, context);
+    let outcome = trial.and_then(|trial| if learns_epochs { with_early_stopping(&trial, prune) } else { trial.at_once() });
     match outcome {
         Err(MlError::Cancelled) => Err(MlError::Cancelled),
         Err(error @ (MlError::TimedOut | MlError::MemoryBudget { .. })) => {
@@ -122,10 +140,39 @@ pub fn run_trial(
     }
 }
 
-fn at_once(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<TrialOutcome> {
-    let model = algorithms::fit(&suggestion.algorithm, &suggestion.params, &split.train, context)?;
-    let evaluation = evaluate(&*model, &split.train, &split.held_out, cutoff, context)?;
-    Ok(complete(suggestion.params.clone(), &evaluation, metric, Vec::new()))
+/// What a trial is about: the algorithm's own parameters, and the interactions as much as they count.
+struct Trial<'a> {
+    algorithm: &'a str,
+    params: Map<String, Value>,
+    /// Parameters of the data, which the outcome keeps beside those of the algorithm.
+    weights: Map<String, Value>,
+    train: Cow<'a, Csr>,
+    held_out: &'a Csr,
+    metric: Metric,
+    cutoff: usize,
+    context: &'a Context,
+}
+
+impl<'a> Trial<'a> {
+    fn new(suggestion: &'a Suggestion, split: &'a Split, metric: Metric, cutoff: usize, context: &'a Context) -> MlResult<Self> {
+        let (weights, params) = Weights::default().overridden(&suggestion.params)?;
+        let train = split.weighed_train(&weights);
+        let weights = weights.to_params();
+        Ok(Trial { algorithm: &suggestion.algorithm, params, weights, train, held_out: &split.held_out, metric, cutoff, context })
+    }
+
+    fn judge(&self, model: &dyn Recommender) -> MlResult<Evaluation> {
+        evaluate(model, &self.train, self.held_out, self.cutoff, self.context)
+    }
+
+    fn complete(&self, params: Map<String, Value>, evaluation: &Evaluation, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+        complete(self.weights.clone().into_iter().chain(params).collect(), evaluation, self.metric, intermediate)
+    }
+
+    fn at_once(&self) -> MlResult<TrialOutcome> {
+        let model = algorithms::fit(self.algorithm, &self.params, &self.train, self.context)?;
+        Ok(self.complete(self.params.clone(), &self.judge(&*model)?, Vec::new()))
+    }
 }
 
 fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
@@ -168,16 +215,9 @@ struct Best {
     evaluation: Evaluation,
 }
 
-fn with_early_stopping(
-    suggestion: &Suggestion,
-    split: &Split,
-    metric: Metric,
-    cutoff: usize,
-    context: &Context,
-    prune: &mut dyn FnMut(u32, f64) -> bool,
-) -> MlResult<TrialOutcome> {
-    let schedule = Schedule::of(&suggestion.algorithm)?;
-    let mut params = suggestion.params.clone();
+fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> bool) -> MlResult<TrialOutcome> {
+    let (metric, schedule) = (trial.metric, Schedule::of(trial.algorithm)?);
+    let mut params = trial.params.clone();
     params.insert(EPOCHS.to_owned(), schedule.most_epochs.into());
     let mut best: Option<Best> = None;
     let mut looks: Vec<(u32, f64)> = Vec::new();
@@ -186,7 +226,7 @@ fn with_early_stopping(
         if !schedule.looks_at(epoch) {
             return Ok(Control::Continue);
         }
-        let evaluation = evaluate(model, &split.train, &split.held_out, cutoff, context)?;
+        let evaluation = trial.judge(model)?;
         let score = evaluation.get(metric);
         looks.push((epoch, score));
         if best.as_ref().is_none_or(|best| score > best.evaluation.get(metric)) {
@@ -201,7 +241,7 @@ fn with_early_stopping(
             () => Control::Continue,
         })
     };
-    let fitted = algorithms::fit_with_validation(&suggestion.algorithm, &params, &split.train, context, &mut look);
+    let fitted = algorithms::fit_with_validation(trial.algorithm, &params, &trial.train, trial.context, &mut look);
     let out_of_time = matches!(fitted, Err(MlError::TimedOut)) && best.is_some();
     if !out_of_time {
         fitted?;
@@ -213,7 +253,7 @@ fn with_early_stopping(
         return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::without_score(TrialState::Pruned, note) });
     }
     params.insert(EPOCHS.to_owned(), best.epoch.into());
-    let outcome = complete(params, &best.evaluation, metric, looks);
+    let outcome = trial.complete(params, &best.evaluation, looks);
     let note = out_of_time.then(|| "stopped at its time limit; the best epoch until then counts".to_owned());
     Ok(TrialOutcome { note, ..outcome })
 }

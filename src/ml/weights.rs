@@ -82,6 +82,13 @@ impl Weights {
         events.chain(half_life).collect()
     }
 
+    /// Adds to parameters the weights that they do not mention.
+    pub fn complete(&self, params: &mut Map<String, Value>) {
+        for (name, value) in self.to_params() {
+            params.entry(name).or_insert(value);
+        }
+    }
+
     /// Adds what a search may vary: the weights that are set, around what they are, and the half-life, from a
     /// hundredth of the time that the data covers to ten times that.
     pub fn search(&self, space: &mut SearchSpace, days_covered: Option<f64>) {

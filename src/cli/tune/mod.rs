@@ -9,11 +9,13 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
+use super::weight_options::WeightOptions;
 use crate::ml::algorithms;
 use crate::ml::metrics::Metric;
-use crate::ml::splits::{SplitConfig, SplitScheme, split};
+use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::trials;
 use crate::ml::tuning::{Sampler, Suggestion};
+use crate::ml::weights::Weights;
 use search::{Limits, Search};
 
 /// Recommending what is popular: never searched unless asked for, always on the board.
@@ -28,6 +30,11 @@ pub struct Args {
     columns: Columns,
     #[command(flatten)]
     time: TimeColumn,
+    #[command(flatten)]
+    weighing: WeightOptions,
+    /// Search the weights of event types around those given, and the half-life, too
+    #[arg(long)]
+    search_weights: bool,
     /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user
     #[arg(long, value_name = "RG|TG|TU", default_value = "RG", value_parser = parse_scheme)]
     split: SplitScheme,
@@ -106,11 +113,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?;
     let clock = Stopwatch::start();
-    let log =
-        offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref(), offline::threads(args.threads))?;
+    let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
     let read_seconds = clock.seconds();
-    let split = split(&log, &config)?;
-    let search = Search::new(&split, study, limits(&args), progress(&args));
+    let counted = weights.counted(&log);
+    let mut split = split(&counted, &config)?;
+    if args.search_weights || !weights.is_neutral() {
+        split = split.with_evidence(&counted);
+    }
+    let study = study(&args, &weights, &split)?;
+    let search = Search::new(&split, study, weights, limits(&args), progress(&args));
     let baseline = search.run_one(&Suggestion { algorithm: BASELINE.to_owned(), params: serde_json::Map::new() })?;
     search.run()?;
     let report = leaderboard::Report {

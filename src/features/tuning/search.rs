@@ -13,6 +13,7 @@ use super::model::{Trial, TrialResult, TuningJob};
 use super::{service, split_cache, store};
 use crate::features::datasets;
 use crate::features::evaluation::{self, EvaluationConfig};
+use crate::features::projects;
 use crate::features::task_logs;
 use crate::ml::context::{Context, Interrupt};
 use crate::ml::error::MlError;
@@ -20,6 +21,7 @@ use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{self, TrialOutcome};
 use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord, TrialState};
+use crate::ml::weights::Weights;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
@@ -42,6 +44,8 @@ struct Search<'a> {
     context: &'a JobContext<Services>,
     job: TuningJob,
     study: Study,
+    /// Those of the project, for trials that do not search them.
+    weights: Weights,
     split: Arc<Split>,
     metric: Metric,
     cutoff: i32,
@@ -71,13 +75,18 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let data = data.ok_or_else(|| TuningError::Data("The training data of this job has been deleted.".to_owned()))?;
     let split = evaluation::find_split(&mut connection, job.split_id).await?;
     let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.evaluation_id).await?;
+    let weights = projects::of_data(&mut connection, job.data_id).await?.weights();
     drop(connection);
-    let split = split_cache::split_of(services, &data, &split).await?;
+    let weighed = job.search_weights || !weights.is_neutral();
+    let split = split_cache::split_of(services, &data, &split, weighed.then_some(&weights)).await?;
     let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
-    let study = trials::study(&algorithms, Sampler::Tpe, job.seed())?;
+    let study = match job.search_weights {
+        true => trials::study_with_weights(&algorithms, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
+        false => trials::study(&algorithms, Sampler::Tpe, job.seed())?,
+    };
     let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
     let mut search =
-        Search { services, context, study, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
+        Search { services, context, study, weights, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
     search.start().await?;
     Ok(Some(search))
 }
@@ -140,7 +149,8 @@ impl Search<'_> {
                 if number >= job.n_trials || self.is_out_of_time() {
                     return Ok(None);
                 }
-                let Suggestion { algorithm, params } = self.study.ask(&history, number as u32)?;
+                let Suggestion { algorithm, mut params } = self.study.ask(&history, number as u32)?;
+                self.weights.complete(&mut params);
                 let trial = store::begin_trial(connection, id, number, &algorithm, params, run_by, now).await?;
                 store::announce(connection, id).await?;
                 Ok(Some((trial, history)))

@@ -8,6 +8,7 @@ use super::error::TuningError;
 use crate::features::datasets::{self, TrainingData};
 use crate::features::evaluation::SplitConfig;
 use crate::ml::splits::{self, Split};
+use crate::ml::weights::Weights;
 use crate::platform::services::Services;
 
 /// What makes two splits the same: the bytes of the upload and every field of the configuration.
@@ -18,17 +19,30 @@ static LAST: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 type Known = Vec<(Key, Weak<Split>)>;
 
-/// The split of an upload. Tasks that ask at once wait for the first one's answer.
-pub async fn split_of(services: &Services, data: &TrainingData, config: &SplitConfig) -> Result<Arc<Split>, TuningError> {
+/// The split of an upload, with what weights are made of where they are wanted. Tasks that ask at once wait for the
+/// first one's answer.
+pub async fn split_of(
+    services: &Services,
+    data: &TrainingData,
+    config: &SplitConfig,
+    weights: Option<&Weights>,
+) -> Result<Arc<Split>, TuningError> {
     let config = config.to_engine();
-    let key = format!("{}:{:?}:{config:?}", data.id, data.sha256);
+    let key = format!("{}:{:?}:{config:?}:{weights:?}", data.id, data.sha256);
     let mut known = LAST.lock().await;
     known.retain(|(_, split)| split.strong_count() > 0);
     if let Some(split) = known.iter().find(|(other, _)| *other == key).and_then(|(_, split)| split.upgrade()) {
         return Ok(split);
     }
     let log = datasets::load_log(services, data).await.map_err(|error| TuningError::Data(error.to_string()))?;
-    let split = tokio::task::spawn_blocking(move || splits::split(&log, &config))
+    let weights = weights.cloned();
+    let split = tokio::task::spawn_blocking(move || match weights {
+        None => splits::split(&log, &config),
+        Some(weights) => {
+            let counted = weights.counted(&log);
+            Ok(splits::split(&counted, &config)?.with_evidence(&counted))
+        }
+    })
         .await
         .map_err(|error| TuningError::Data(format!("The data could not be split: {error}")))??;
     let split = Arc::new(split);
