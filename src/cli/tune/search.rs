@@ -11,7 +11,6 @@ use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{TrialOutcome, run_trial};
 use crate::ml::tuning::{Study, Suggestion, TrialRecord, TrialState};
-use crate::ml::weights::Weights;
 
 /// What a search may use, and what it is for.
 pub struct Limits {
@@ -41,12 +40,21 @@ struct Progress {
     finished: Vec<Finished>,
 }
 
+impl Progress {
+    /// Drops the per-user scores of trials that are so far behind that they cannot be tied with the best of the search.
+    fn forget_hopeless(&mut self) {
+        let interval = |trial: &Finished| trial.outcome.interval.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        let lower = |trial: &Finished| trial.outcome.score.map_or(f64::NEG_INFINITY, |_| interval(trial).0);
+        let bar = self.finished.iter().map(lower).fold(f64::NEG_INFINITY, f64::max);
+        let hopeless = self.finished.iter_mut().filter(|trial| interval(trial).1 < bar);
+        hopeless.for_each(|trial| trial.outcome.per_user = Vec::new());
+    }
+}
+
 /// A study and everything its workers share.
 pub struct Search<'a> {
     split: &'a Split,
     study: Study,
-    /// For trials that do not search them.
-    weights: Weights,
     limits: Limits,
     bar: ProgressBar,
     clock: Arc<Stopwatch>,
@@ -54,8 +62,8 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(split: &'a Split, study: Study, weights: Weights, limits: Limits, bar: ProgressBar) -> Self {
-        Search { split, study, weights, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
+    pub fn new(split: &'a Split, study: Study, limits: Limits, bar: ProgressBar) -> Self {
+        Search { split, study, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
     }
 
     /// Runs all trials, or as many as the time allows.
@@ -102,13 +110,12 @@ impl<'a> Search<'a> {
     fn claim(&self) -> MlResult<Option<(u32, Suggestion)>> {
         let mut progress = self.lock();
         let out_of_time = self.limits.timeout.is_some_and(|limit| self.clock.seconds() >= limit);
-        if progress.next >= self.limits.n_trials || out_of_time {
+        if progress.next >= self.limits.n_trials || out_of_time || self.study.is_exhausted(&progress.history) {
             return Ok(None);
         }
         let number = progress.next;
         progress.next += 1;
-        let mut suggestion = self.study.ask(&progress.history, number)?;
-        self.weights.complete(&mut suggestion.params);
+        let suggestion = self.study.ask(&progress.history, number)?;
         progress.history.push(TrialRecord {
             number,
             algorithm: suggestion.algorithm.clone(),
@@ -126,6 +133,7 @@ impl<'a> Search<'a> {
         record.state = trial.outcome.state;
         record.score = trial.outcome.score;
         progress.finished.push(trial);
+        progress.forget_hopeless();
         let scores = progress.finished.iter().filter_map(|trial| trial.outcome.score);
         let best = scores.fold(f64::NEG_INFINITY, f64::max);
         self.bar.set_message(format!("best {}@{} {best:.4}", self.limits.metric, self.limits.cutoff));

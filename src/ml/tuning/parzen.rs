@@ -96,11 +96,11 @@ impl Kernel {
         let n = n_points as f64;
         match axis {
             Axis::Unit { step } => {
-                let width = WIDEST * n.max(1.0).powf(-1.0 / (n_axes as f64 + 4.0));
+                let width = super::knob("WIDEST", WIDEST) * n.max(1.0).powf(-1.0 / (n_axes as f64 + 4.0));
                 Kernel::Normal { width: width.max(NARROWEST).max(step) }
             }
             Axis::Set(size) => {
-                let keeps = n / (n + size as f64);
+                let keeps = n / (n + super::knob("CATN", 1.0) * size as f64);
                 let other = (1.0 - keeps) / size as f64;
                 Kernel::Choice { size, keeps, log_same: (other + keeps).ln(), log_other: other.ln() }
             }
