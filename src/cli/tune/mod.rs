@@ -9,11 +9,13 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
+use super::weight_options::WeightOptions;
 use crate::ml::algorithms;
 use crate::ml::metrics::Metric;
-use crate::ml::splits::{SplitConfig, SplitScheme, split};
+use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::trials;
 use crate::ml::tuning::{Pruner, Sampler, Study, Suggestion};
+use crate::ml::weights::Weights;
 use search::{Limits, Search};
 
 /// Recommending what is popular: never searched unless asked for, always on the board.
@@ -28,6 +30,11 @@ pub struct Args {
     columns: Columns,
     #[command(flatten)]
     time: TimeColumn,
+    #[command(flatten)]
+    weighing: WeightOptions,
+    /// Search the weights of event types around those given, and the half-life, too
+    #[arg(long)]
+    search_weights: bool,
     /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user
     #[arg(long, value_name = "RG|TG|TU", default_value = "RG", value_parser = parse_scheme)]
     split: SplitScheme,
@@ -128,13 +135,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !args.metric.higher_is_better() {
         bail!("{} is better when it is smaller, so it cannot be searched for; choose another metric", args.metric);
     }
-    let study = study(&args)?;
+    let weights = args.weighing.weights()?;
     let clock = Stopwatch::start();
-    let log =
-        offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref(), offline::threads(args.threads))?;
+    let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
     let read_seconds = clock.seconds();
-    let split = split(&log, &config)?;
-    let search = Search::new(&split, study, limits(&args), progress(&args));
+    let counted = weights.counted(&log);
+    let mut split = split(&counted, &config)?;
+    if args.search_weights || !weights.is_neutral() {
+        split = split.with_evidence(&counted);
+    }
+    let study = study(&args, &weights, &split)?;
+    let search = Search::new(&split, study, weights, limits(&args), progress(&args));
     let baseline = search.run_one(&Suggestion { algorithm: BASELINE.to_owned(), params: serde_json::Map::new() })?;
     search.run()?;
     let report = leaderboard::Report {
@@ -153,8 +165,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json { offline::print_json(&report.to_json()) } else { report.print() }
 }
 
-fn study(args: &Args) -> anyhow::Result<Study> {
-    let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?.with_pruner(args.pruner);
+fn study(args: &Args, weights: &Weights, split: &Split) -> anyhow::Result<Study> {
+    let names = algorithm_names(&args.algorithms)?;
+    let study = match args.search_weights {
+        true => trials::study_with_weights(&names, args.sampler, args.seed, weights, split.days_covered())?,
+        false => trials::study(&names, args.sampler, args.seed)?,
+    };
+    let study = study.with_pruner(args.pruner);
     let mut budgets = args.trials_per_algorithm.iter();
     Ok(budgets.try_fold(study, |study, (name, trials)| study.with_budget(name, *trials))?)
 }

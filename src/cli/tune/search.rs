@@ -11,6 +11,7 @@ use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{TrialOutcome, run_trial};
 use crate::ml::tuning::{Study, Suggestion, TrialRecord, TrialState};
+use crate::ml::weights::Weights;
 
 /// What a search may use, and what it is for.
 pub struct Limits {
@@ -55,6 +56,8 @@ impl Progress {
 pub struct Search<'a> {
     split: &'a Split,
     study: Study,
+    /// For trials that do not search them.
+    weights: Weights,
     limits: Limits,
     bar: ProgressBar,
     clock: Arc<Stopwatch>,
@@ -62,8 +65,8 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(split: &'a Split, study: Study, limits: Limits, bar: ProgressBar) -> Self {
-        Search { split, study, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
+    pub fn new(split: &'a Split, study: Study, weights: Weights, limits: Limits, bar: ProgressBar) -> Self {
+        Search { split, study, weights, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
     }
 
     /// Runs all trials, or as many as the time allows.
@@ -115,7 +118,8 @@ impl<'a> Search<'a> {
         }
         let number = progress.next;
         progress.next += 1;
-        let suggestion = self.study.ask(&progress.history, number)?;
+        let mut suggestion = self.study.ask(&progress.history, number)?;
+        self.weights.complete(&mut suggestion.params);
         progress.history.push(TrialRecord {
             number,
             algorithm: suggestion.algorithm.clone(),
