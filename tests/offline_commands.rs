@@ -69,7 +69,8 @@ fn a_model_is_judged_trained_and_asked() {
     let interval = &report["intervals"]["ndcg"];
     assert!(interval[0].as_f64().unwrap() <= ndcg && ndcg <= interval[1].as_f64().unwrap(), "{interval}");
     let names = |of: &str| -> Vec<&Value> { report["segments"][of].as_array().unwrap().iter().map(|s| &s["name"]).collect() };
-    assert_eq!((names("activity"), names("popularity")), (vec!["light", "medium", "heavy"], vec!["head", "tail"]));
+    assert_eq!(names("activity"), ["light", "medium", "heavy"]);
+    assert_eq!(names("popularity"), ["head", "tail"]);
     let list = report["lists"]["u0"].as_array().unwrap();
     assert!(list[0][0].as_str().unwrap().starts_with("item "), "{list:?}");
     assert!(report["read_seconds"].is_f64() && report["peak_rss_bytes"].is_u64());
