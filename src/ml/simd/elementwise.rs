@@ -40,8 +40,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Multiplies `row` by a factor and adds the result to `sums`.
-    scale_and_sum(row: &mut [f32], factor: f32, sums: &mut [f32]), scale_and_sum_plain
+    /// Multiplies every value by a factor.
+    scale(values: &mut [f32], factor: f32), scale_plain
 }
 
 dispatched! {
@@ -130,11 +130,8 @@ fn tanh_plain(values: &mut [f32]) {
 }
 
 #[inline(always)]
-fn scale_and_sum_plain(row: &mut [f32], factor: f32, sums: &mut [f32]) {
-    for (value, sum) in row.iter_mut().zip(sums) {
-        *value *= factor;
-        *sum += *value;
-    }
+fn scale_plain(values: &mut [f32], factor: f32) {
+    values.iter_mut().for_each(|v| *v *= factor);
 }
 
 #[inline(always)]
@@ -195,7 +192,7 @@ mod tests {
             let (mut w, mut m, mut v) = (numbers(n), vec![0.5; n], vec![0.25; n]);
             kernels.adam(&mut w, &mut m, &mut v, &bias, step);
             let mut sums = vec![1.0; n];
-            kernels.scale_and_sum(&mut v, 3.0, &mut sums);
+            kernels.scale(&mut sums, 3.0);
             kernels.add(&mut sums, &w);
             kernels.back_through_tanh(&mut sums, &bias);
             [vec![greatest, sum], row, w, m, v, sums].concat()

@@ -56,11 +56,21 @@ pub(super) struct Interaction {
     pub weight: f32,
 }
 
-/// The interactions of a block of users, by block of items.
+/// The interactions of a block of users, by block of items and then by user.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     starts: Vec<usize>,
     interactions: Vec<Interaction>,
+    visits: Vec<Visit>,
+}
+
+/// One interaction of a cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visit {
+    /// Where it is in the cell.
+    pub at: u32,
+    /// Where its user's first one is.
+    pub first: u32,
 }
 
 impl Cells {
@@ -84,9 +94,19 @@ impl Cells {
         }
     }
 
-    /// The interactions with a block of items.
-    pub fn of(&mut self, block: usize) -> &mut [Interaction] {
-        &mut self.interactions[self.starts[block]..self.starts[block + 1]]
+    /// The interactions with a block of items, and visits to all of them in random order.
+    pub fn of(&mut self, block: usize, rng: &mut ChaCha8Rng) -> (&[Interaction], &[Visit]) {
+        let interactions = &self.interactions[self.starts[block]..self.starts[block + 1]];
+        let mut first = 0;
+        self.visits.clear();
+        for (at, interaction) in interactions.iter().enumerate() {
+            if interaction.user != interactions[first].user {
+                first = at;
+            }
+            self.visits.push(Visit { at: at as u32, first: first as u32 });
+        }
+        shuffle(&mut self.visits, rng);
+        (interactions, &self.visits)
     }
 }
 
@@ -116,7 +136,12 @@ mod tests {
         for (block, cells) in cells.iter_mut().enumerate() {
             for item_block in 0..n {
                 let first = bounds[block] as u32;
-                found.extend(cells.of(item_block).iter().map(|i| (first + i.user, 3 * i.item + item_block as u32)));
+                let (interactions, visits) = cells.of(item_block, &mut stream(1, 1, block, item_block));
+                for visit in visits {
+                    let interaction = interactions[visit.at as usize];
+                    assert_eq!(interactions.iter().position(|i| i.user == interaction.user), Some(visit.first as usize));
+                    found.push((first + interaction.user, 3 * interaction.item + item_block as u32));
+                }
             }
         }
         found.sort_unstable();

@@ -59,7 +59,7 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
     // Items lie in their blocks a second time; interactions are dealt out to cells.
     let cells = (n_blocks(shape.n_users, shape.n_items) as u64).pow(2) * 8;
-    Ok(4 * (width + 4) * (users + 2 * items) + 12 * nnz + cells)
+    Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells)
 }
 
 fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::super::{Factors, Model, Recommender, check_block, check_items};
 use super::blocks::shuffle;
 use super::settings::Settings;
-use super::steps::{Candidates, lengths, wish};
+use super::steps::{Ranking, lengths};
 use super::trainer::FIRST_SQUARES;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::linalg;
@@ -49,26 +49,25 @@ impl Bpr {
 
     /// The row of a user with these interactions: training's steps from the middle of all users, with items at rest.
     fn fold_in(&self, history: &[u32]) -> Vec<f32> {
-        let (kernels, width, k) = (Kernels::detect(), self.width(), self.settings.k);
+        let (width, k) = (self.width(), self.settings.k);
+        let ranking = Ranking { settings: &self.settings, kernels: Kernels::detect(), n_items: self.n_items() };
         let mut user = vec![0f32; width];
         user[k] = 1.0;
-        let mut order = history.to_vec();
-        order.sort_unstable();
-        let seen = order.clone();
-        let ids: Vec<u32> = (0..self.n_items() as u32).collect();
-        let candidates = Candidates { rows: &self.items, ids: &ids, n_items: ids.len() };
+        let mut seen = history.to_vec();
+        seen.sort_unstable();
+        let mut order = seen.clone();
+        let taken = |item: usize| seen.binary_search(&(item as u32)).is_ok();
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
         let mut squares = FIRST_SQUARES;
         for _ in 0..FOLDING_EPOCHS {
             shuffle(&mut order, &mut rng);
             for &item in &order {
-                let Some(wish) = wish(&self.settings, kernels, &user, item as usize, &seen, &candidates, &mut rng) else {
-                    continue;
-                };
+                let wish = ranking.wish(&user, &self.items, item as usize, taken, &mut rng);
+                let Some(wish) = wish else { continue };
                 squares += wish.squares[0];
                 let step = lengths(&self.settings, wish.pull, [squares; 3]);
                 let (greater, lesser) = (self.row(&self.items, item), self.row(&self.items, wish.lesser as u32));
-                kernels.pair_step_of_vector(&mut user, greater, lesser, step.pull[0], step.shrink[0]);
+                ranking.kernels.pair_step_of_vector(&mut user, greater, lesser, step.pull[0], step.shrink[0]);
                 user[k] = 1.0;
             }
         }

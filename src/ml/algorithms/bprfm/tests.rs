@@ -3,7 +3,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 use super::settings::{Loss, Settings};
-use super::steps::{Candidates, Wish, lengths, wish};
+use super::steps::{Ranking, Wish, lengths};
 use crate::ml::algorithms::fit;
 use crate::ml::context::Context;
 use crate::ml::simd::Kernels;
@@ -33,10 +33,10 @@ fn bpr_loss(p: &[f64], a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn a_step_follows_the_gradient_of_the_loss() {
     let (user, items) = (numbers(WIDTH, 7), numbers(2 * WIDTH, 11));
-    let candidates = Candidates { rows: &items, ids: &[4, 9], n_items: 20 };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let settings = settings(Loss::Bpr);
-    let Wish { lesser, pull, squares } = wish(&settings, Kernels::detect(), &user, 0, &[4], &candidates, &mut rng).unwrap();
+    let ranking = Ranking { settings: &settings, kernels: Kernels::detect(), n_items: 20 };
+    let Wish { lesser, pull, squares } = ranking.wish(&user, &items, 0, |at| at == 0, &mut rng).unwrap();
     assert_eq!(lesser, 1);
     // With sums of squares of one and a rate of one, a step is the negative gradient.
     let step = lengths(&settings, pull, [1.0; 3]);
@@ -72,22 +72,24 @@ fn warp_looks_for_items_that_score_too_high() {
     user[0] = 1.0;
     let values = [5.0f32, 4.5, 1.0, 3.0, 9.0];
     let items: Vec<f32> = values.iter().flat_map(|&v| std::iter::once(v).chain(std::iter::repeat_n(0.0, WIDTH - 1))).collect();
-    let candidates = Candidates { rows: &items, ids: &[0, 1, 2, 3, 4], n_items: 100 };
+    let taken = |at: usize| at == 0 || at == 4;
+    let settings = settings(Loss::Warp);
+    let ranking = Ranking { settings: &settings, kernels: Kernels::detect(), n_items: 100 };
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for _ in 0..100 {
         // Item 4 scores highest, but the user has it; of the others only item 1 is within the margin.
-        let found = wish(&settings(Loss::Warp), Kernels::detect(), &user, 0, &[0, 4], &candidates, &mut rng);
+        let found = ranking.wish(&user, &items, 0, taken, &mut rng);
         let Some(found) = found else { continue };
         assert_eq!(found.lesser, 1);
         let ranks = (1..=10).map(|drawn| (99.0f32 / drawn as f32).floor().ln());
         assert!(ranks.into_iter().any(|weight| weight == found.pull), "{found:?}");
-        assert_eq!(wish(&settings(Loss::Warp), Kernels::detect(), &user, 4, &[0, 4], &candidates, &mut rng), None);
+        assert_eq!(ranking.wish(&user, &items, 4, taken, &mut rng), None);
     }
 }
 
 /// Users like the items of their own third; five blocks of each.
 fn thirds() -> Csr {
-    let likes = |u: u32, i: u32| u % 3 == i % 3 && (u * 31 + i * 17) % 5 != 0;
+    let likes = |u: u32, i: u32| u % 3 == i % 3 && !(u * 31 + i * 17).is_multiple_of(5);
     let pairs = (0..330u32).flat_map(|u| (0..360u32).filter(move |&i| likes(u, i)).map(move |i| (u, i)));
     let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
     Csr::from_pairs(330, 360, &rows, &cols).unwrap()

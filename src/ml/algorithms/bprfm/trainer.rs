@@ -7,7 +7,7 @@ use super::super::noise;
 use super::blocks::{Cells, Place, fill_cells, n_blocks, shuffle, stream, user_bounds};
 use super::model::{Bpr, row_width};
 use super::settings::Settings;
-use super::steps::{Candidates, lengths, wish};
+use super::steps::{Ranking, lengths};
 use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::simd::Kernels;
@@ -51,7 +51,6 @@ impl ItemBlock {
 /// Users of a block, and their interactions.
 struct UserBlock<'a> {
     number: usize,
-    first: usize,
     rows: &'a mut [f32],
     squares: &'a mut [f32],
     cells: &'a mut Cells,
@@ -98,13 +97,15 @@ impl<'a> Trainer<'a> {
     pub fn epoch(&mut self, epoch: u32, ctx: &Context) -> MlResult<()> {
         self.deal_out(epoch);
         let width = row_width(self.model.settings.k);
-        let Trainer { train, model, user_squares, item_squares, bounds, blocks, cells, .. } = self;
-        let (settings, items) = (&model.settings, &model.items);
+        let n_items = self.train.n_cols;
+        let Trainer { model, user_squares, item_squares, bounds, blocks, cells, .. } = self;
+        let ranking = Ranking { settings: &model.settings, kernels: Kernels::detect(), n_items };
+        let items = &model.items;
         blocks.par_iter_mut().for_each(|block| block.gather(items, item_squares, width));
         let mut users = user_blocks(&mut model.users, user_squares, bounds, cells, width);
         for _ in 0..blocks.len() {
             let round = users.par_iter_mut().zip(blocks.par_iter_mut());
-            round.try_for_each(|(users, items)| learn(settings, train, users, items, epoch, ctx))?;
+            round.try_for_each(|(users, items)| learn(&ranking, users, items, epoch, ctx))?;
             blocks.rotate_left(1);
         }
         blocks.iter().for_each(|block| block.scatter(&mut model.items, item_squares, width));
@@ -152,32 +153,25 @@ fn user_blocks<'a>(
         let (own, rest) = rows.split_at_mut(n * width);
         let (own_squares, rest_squares) = squares.split_at_mut(n);
         (rows, squares) = (rest, rest_squares);
-        blocks.push(UserBlock { number, first: bounds[0], rows: own, squares: own_squares, cells });
+        blocks.push(UserBlock { number, rows: own, squares: own_squares, cells });
     }
     blocks
 }
 
 /// Steps for all interactions of a block of users with a block of items.
-fn learn(
-    settings: &Settings,
-    train: &Csr,
-    users: &mut UserBlock<'_>,
-    items: &mut ItemBlock,
-    epoch: u32,
-    ctx: &Context,
-) -> MlResult<()> {
-    let (kernels, width, n_items) = (Kernels::detect(), row_width(settings.k), train.n_cols);
+fn learn(ranking: &Ranking<'_>, users: &mut UserBlock<'_>, items: &mut ItemBlock, epoch: u32, ctx: &Context) -> MlResult<()> {
+    let (settings, width) = (ranking.settings, row_width(ranking.settings.k));
     let mut rng = stream(settings.seed, epoch, users.number, items.number);
-    let interactions = users.cells.of(items.number);
-    shuffle(interactions, &mut rng);
-    for some in interactions.chunks(CHECK_EVERY) {
+    let (interactions, visits) = users.cells.of(items.number, &mut rng);
+    for some in visits.chunks(CHECK_EVERY) {
         ctx.check()?;
-        for interaction in some {
+        for visit in some {
+            let interaction = interactions[visit.at as usize];
             let (user, greater) = (interaction.user as usize, interaction.item as usize);
             let row = &mut users.rows[user * width..][..width];
-            let seen = train.row_indices(users.first + user);
-            let candidates = Candidates { rows: &items.rows, ids: &items.ids, n_items };
-            let Some(wish) = wish(settings, kernels, row, greater, seen, &candidates, &mut rng) else { continue };
+            let own = || interactions[visit.first as usize..].iter().take_while(|other| other.user == interaction.user);
+            let taken = |item: usize| own().any(|other| other.item as usize == item);
+            let Some(wish) = ranking.wish(row, &items.rows, greater, taken, &mut rng) else { continue };
             let pull = wish.pull * interaction.weight;
             let squares = interaction.weight * interaction.weight;
             users.squares[user] += squares * wish.squares[0];
@@ -185,7 +179,7 @@ fn learn(
             items.squares[wish.lesser] += squares * wish.squares[1];
             let sums = [users.squares[user], items.squares[greater], items.squares[wish.lesser]];
             let (a, b) = two_rows(&mut items.rows, greater, wish.lesser, width);
-            kernels.pair_step(row, a, b, lengths(settings, pull, sums));
+            ranking.kernels.pair_step(row, a, b, lengths(settings, pull, sums));
             row[settings.k] = 1.0;
         }
     }

@@ -34,9 +34,10 @@ impl ItemBlocks {
     }
 }
 
-/// Histories after dropout of the rows of one block.
+/// Histories of the rows of one block: what dropout leaves of them, and where blocks of items cut them whole.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
+    cuts: Vec<usize>,
     ends: Vec<usize>,
     items: Vec<u32>,
     values: Vec<f32>,
@@ -44,7 +45,8 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Draws which interactions of some users stay. What stays is normalised and scaled up for what does not.
-    pub fn draw(&mut self, train: &Csr, users: &[u32], dropout: f32, rng: &mut ChaCha8Rng) {
+    pub fn draw(&mut self, train: &Csr, users: &[u32], blocks: ItemBlocks, dropout: f32, rng: &mut ChaCha8Rng) {
+        self.cuts.clear();
         self.ends.clear();
         self.items.clear();
         self.values.clear();
@@ -59,7 +61,25 @@ impl Inputs {
                 }
             }
             self.ends.push(self.items.len());
+            self.cut(items, blocks);
         }
+    }
+
+    /// Notes where the items of each block begin, and where the last end.
+    fn cut(&mut self, items: &[u32], blocks: ItemBlocks) {
+        let mut at = 0;
+        for block in 0..blocks.count {
+            self.cuts.push(at);
+            let end = (block + 1) * blocks.width;
+            at += items[at..].iter().take_while(|&&item| (item as usize) < end).count();
+        }
+        self.cuts.push(items.len());
+    }
+
+    /// Which of a row's interactions, as they are without dropout, are with the items of a block.
+    pub fn within(&self, at: usize, block: usize, blocks: ItemBlocks) -> std::ops::Range<usize> {
+        let cuts = &self.cuts[at * (blocks.count + 1) + block..];
+        cuts[0]..cuts[1]
     }
 
     pub fn row(&self, at: usize) -> (&[u32], &[f32]) {
@@ -171,7 +191,7 @@ pub(super) fn bytes(sizes: &Sizes, rows: usize) -> u64 {
     let (h, z, d) = (padded(sizes.encoder) as u64, padded(sizes.latent) as u64, padded(sizes.decoder) as u64);
     let (items, blocks) = (sizes.items as u64, ItemBlocks::of(sizes.items).count as u64);
     let rows = rows as u64;
-    let activations = rows * (2 * h + 5 * z + 2 * d + items + MOST_ITEM_BLOCKS as u64 + blocks * (d + 2));
+    let activations = rows * (2 * blocks + 2 * h + 5 * z + 2 * d + items + MOST_ITEM_BLOCKS as u64 + blocks * (d + 2));
     4 * (activations + items * (d.max(h) + 1) + 2 * z * h + d * z)
 }
 

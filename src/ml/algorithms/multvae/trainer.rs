@@ -64,6 +64,7 @@ impl<'a> Trainer<'a> {
         let Trainer { train, settings, model, batch, updates, kernels, .. } = self;
         let network = &model.network;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
+        let item_blocks = batch.blocks;
         let rows = (
             users.par_chunks(ROW_BLOCK),
             &mut batch.inputs,
@@ -76,7 +77,7 @@ impl<'a> Trainer<'a> {
         rows.into_par_iter().enumerate().for_each(|(block, (users, inputs, first, latent, noise, draw, second))| {
             let n = users.len();
             let mut rng = stream(settings.seed, *updates, block);
-            inputs.draw(train, users, settings.dropout, &mut rng);
+            inputs.draw(train, users, item_blocks, settings.dropout, &mut rng);
             draw_noise(&mut noise[..n * z], network.sizes.latent, &mut rng);
             for (at, out) in first[..n * h].chunks_exact_mut(h).enumerate() {
                 let (items, values) = inputs.row(at);
@@ -145,7 +146,8 @@ impl<'a> Trainer<'a> {
         let (n, items, width) = (users.len(), model.network.sizes.items, batch.blocks.width);
         let d = model.network.output.width;
         let second = Dense::new(&batch.second[..n * d], d);
-        let factors = &batch.sums;
+        let (factors, inputs, item_blocks) = (&batch.sums, &batch.inputs, batch.blocks);
+        let share = 1.0 / n as f32;
         let [.., output] = learners(&mut model.network, moments);
         let blocks = (
             output.weights.blocks(width * d),
@@ -160,16 +162,14 @@ impl<'a> Trainer<'a> {
             let scores = &mut scores[..n * columns.len()];
             let d_bias = &mut d_bias[..bias.values.len()];
             d_bias.fill(0.0);
-            for ((row, &user), &factor) in scores.chunks_exact_mut(columns.len()).zip(users).zip(&factors[block * n..]) {
-                kernels.scale_and_sum(row, factor, d_bias);
+            for (at, (row, &user)) in scores.chunks_exact_mut(columns.len()).zip(users).enumerate() {
+                kernels.scale(row, factors[block * n + at]);
+                let own = inputs[at / ROW_BLOCK].within(at % ROW_BLOCK, block, item_blocks);
                 let (seen, given) = train.row(user as usize);
-                let start = seen.partition_point(|&item| (item as usize) < columns.start);
-                for (&item, weight) in
-                    seen[start..].iter().zip(&given[start..]).take_while(|(item, _)| (**item as usize) < columns.end)
-                {
-                    row[item as usize - columns.start] -= weight / n as f32;
-                    d_bias[item as usize - columns.start] -= weight / n as f32;
+                for (&item, weight) in seen[own.clone()].iter().zip(&given[own]) {
+                    row[item as usize - columns.start] -= weight * share;
                 }
+                kernels.add(d_bias, row);
             }
             let scores = Dense::new(scores, columns.len());
             multiply(scores, Dense::new(weights.values, d), part);
