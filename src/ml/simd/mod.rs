@@ -4,6 +4,9 @@
 //! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product. Each kernel is a type that
 //! implements `Kernel` once, for any `Lanes`, and a safe method of [`Kernels`] that checks lengths and runs it.
 
+// Loops counted by constants read as what they become: registers.
+#![allow(clippy::needless_range_loop)]
+
 mod aligned;
 mod coordinate_descent;
 mod descent;

@@ -29,18 +29,13 @@ impl<'a> Rows<'a> {
     }
 
     /// Length of a row.
-    pub fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.width
     }
 
     /// How many rows are picked.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.picked.len()
-    }
-
-    /// One of the rows picked.
-    pub fn get(&self, at: usize) -> &'a [f32] {
-        &self.matrix[self.picked[at] as usize * self.width..][..self.width]
     }
 
     /// Where a picked row begins.
