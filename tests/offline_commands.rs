@@ -68,7 +68,9 @@ fn a_model_is_judged_trained_and_asked() {
     assert!(ndcg > 0.6, "{report}");
     let interval = &report["intervals"]["ndcg"];
     assert!(interval[0].as_f64().unwrap() <= ndcg && ndcg <= interval[1].as_f64().unwrap(), "{interval}");
-    let names = |of: &str| -> Vec<&Value> { report["segments"][of].as_array().unwrap().iter().map(|s| &s["name"]).collect() };
+    let names = |of: &str| -> Vec<&str> {
+        report["segments"][of].as_array().unwrap().iter().map(|segment| segment["name"].as_str().unwrap()).collect()
+    };
     assert_eq!(names("activity"), ["light", "medium", "heavy"]);
     assert_eq!(names("popularity"), ["head", "tail"]);
     let list = report["lists"]["u0"].as_array().unwrap();

@@ -90,12 +90,7 @@ pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog 
 }
 
 /// Reads one file into a builder.
-pub fn read_into(
-    builder: &mut InteractionLogBuilder,
-    path: &Path,
-    options: &ReadOptions,
-    threads: usize,
-) -> anyhow::Result<()> {
+pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &ReadOptions, threads: usize) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let push = |block: &mut InteractionBlock, row: Row<'_>| {
         block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());

@@ -22,7 +22,8 @@ pub struct WeightOptions {
 impl WeightOptions {
     /// The weights asked for.
     pub fn weights(&self) -> MlResult<Weights> {
-        let events = self.event_weights.iter().flatten().map(|(event, weight)| (format!("{EVENT_WEIGHT}{event}"), weight.clone()));
+        let events =
+            self.event_weights.iter().flatten().map(|(event, weight)| (format!("{EVENT_WEIGHT}{event}"), weight.clone()));
         let half_life = self.half_life_days.map(|days| (HALF_LIFE_DAYS.to_owned(), Value::from(days)));
         Ok(Weights::default().overridden(&events.chain(half_life).collect())?.0)
     }

@@ -226,9 +226,13 @@ mod tests {
 
     fn log() -> InteractionLog {
         let mut builder = InteractionLogBuilder::new(true).with_events();
-        for (user, item, day, event) in
-            [("a", "x", 0, "view"), ("a", "x", 4, "purchase"), ("a", "y", 10, "view"), ("b", "x", 8, "view"), ("b", "x", 2, "view")]
-        {
+        for (user, item, day, event) in [
+            ("a", "x", 0, "view"),
+            ("a", "x", 4, "purchase"),
+            ("a", "y", 10, "view"),
+            ("b", "x", 8, "view"),
+            ("b", "x", 2, "view"),
+        ] {
             builder.push_event(user, item, Some(day * DAY), event);
         }
         builder.finish()

@@ -123,7 +123,8 @@ fn read(args: &Args, test: &Path, weights: &Weights) -> anyhow::Result<Data> {
         Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])
     };
     let test = matrix(n_train..log.n_rows())?;
-    let train = if weights.is_neutral() { matrix(0..n_train)? } else { weighed_matrix(&log.filtered(|row| row < n_train), weights) };
+    let train =
+        if weights.is_neutral() { matrix(0..n_train)? } else { weighed_matrix(&log.filtered(|row| row < n_train), weights) };
     Ok(Data { log, train, test })
 }
 

@@ -32,7 +32,10 @@ pub struct Project {
 impl Project {
     /// How much interactions count, unless a configuration says otherwise.
     pub fn weights(&self) -> Weights {
-        Weights { events: serde_json::from_value(self.event_weights.clone()).unwrap_or_default(), half_life_days: self.half_life_days }
+        Weights {
+            events: serde_json::from_value(self.event_weights.clone()).unwrap_or_default(),
+            half_life_days: self.half_life_days,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use utoipa::{OpenApi, ToSchema};
 use super::model::{Project, ProjectFields};
 use super::store;
 use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
-use crate::platform::db::{QueryError, is_duplicate};
 use crate::ml::weights::Weights;
+use crate::platform::db::{QueryError, is_duplicate};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 

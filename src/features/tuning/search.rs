@@ -85,8 +85,17 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
         false => trials::study(&algorithms, Sampler::Tpe, job.seed())?,
     };
     let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
-    let mut search =
-        Search { services, context, study, weights, split, metric, cutoff: evaluation.cutoff, threads: threads(services, &job), job };
+    let mut search = Search {
+        services,
+        context,
+        study,
+        weights,
+        split,
+        metric,
+        cutoff: evaluation.cutoff,
+        threads: threads(services, &job),
+        job,
+    };
     search.start().await?;
     Ok(Some(search))
 }

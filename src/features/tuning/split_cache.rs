@@ -43,8 +43,8 @@ pub async fn split_of(
             Ok(splits::split(&counted, &config)?.with_evidence(&counted))
         }
     })
-        .await
-        .map_err(|error| TuningError::Data(format!("The data could not be split: {error}")))??;
+    .await
+    .map_err(|error| TuningError::Data(format!("The data could not be split: {error}")))??;
     let split = Arc::new(split);
     known.push((key, Arc::downgrade(&split)));
     Ok(split)

@@ -84,7 +84,6 @@ mod tests {
         (0..n).map(|i| ((i * step % 97) as f32 - 48.0) / 48.0).collect()
     }
 
-
     #[test]
     fn every_instruction_set_descends_alike() {
         for (n, width) in [(1, 16), (20, 32), (33, 48), (16, 16)] {

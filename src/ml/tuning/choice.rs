@@ -45,7 +45,11 @@ pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> 
     let (worst, prior) = extent(scores.iter().flatten().copied());
     let mut potential = |(arm, scores): (&'a Arm<'t>, Vec<f64>)| {
         let (best, spread) = better_half(scores, worst, prior);
-        (arm, best + super::knob("GAIN", GAIN) * spread * standard_normal(rng).abs() / (arm.trials.len() as f64).powf(super::knob("POW", 1.0)))
+        (
+            arm,
+            best + super::knob("GAIN", GAIN) * spread * standard_normal(rng).abs()
+                / (arm.trials.len() as f64).powf(super::knob("POW", 1.0)),
+        )
     };
     let first = (&arms[0], f64::NEG_INFINITY);
     let rated = arms.iter().zip(scores).map(&mut potential);

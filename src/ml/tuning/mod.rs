@@ -48,6 +48,8 @@ pub struct TrialRecord {
 pub fn knob(name: &str, default: f64) -> f64 {
     use std::collections::HashMap;
     static K: std::sync::OnceLock<HashMap<String, f64>> = std::sync::OnceLock::new();
-    let map = K.get_or_init(|| std::env::vars().filter_map(|(k, v)| Some((k.strip_prefix("K_")?.to_owned(), v.parse().ok()?))).collect());
+    let map = K.get_or_init(|| {
+        std::env::vars().filter_map(|(k, v)| Some((k.strip_prefix("K_")?.to_owned(), v.parse().ok()?))).collect()
+    });
     map.get(name).copied().unwrap_or(default)
 }
