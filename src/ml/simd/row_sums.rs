@@ -77,12 +77,12 @@ impl SumRows<'_> {
             for (&index, &value) in self.indices.iter().zip(self.values) {
                 let row = self.matrix.as_ptr().add(index as usize * width + start);
                 let value = L::splat(value);
-                for w in 0..W {
-                    sums[w] = L::fma(value, L::load(row.add(w * L::N)), sums[w]);
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::fma(value, L::load(row.add(w * L::N)), *sum);
                 }
             }
-            for w in 0..W {
-                L::store(self.out.as_mut_ptr().add(start + w * L::N), sums[w]);
+            for (w, &sum) in sums.iter().enumerate() {
+                L::store(self.out.as_mut_ptr().add(start + w * L::N), sum);
             }
         }
     }
@@ -95,23 +95,17 @@ impl Kernel for SumRows<'_> {
         let mut start = 0;
         while start < self.out.len() {
             let vectors = (self.out.len() - start) / L::N;
-            unsafe {
-                start += L::N
-                    * match vectors {
-                        8.. => {
-                            self.strip::<L, 8>(start);
-                            8
-                        }
-                        4.. => {
-                            self.strip::<L, 4>(start);
-                            4
-                        }
-                        _ => {
-                            self.strip::<L, 1>(start);
-                            1
-                        }
-                    };
-            }
+            let taken = if vectors >= 8 {
+                unsafe { self.strip::<L, 8>(start) };
+                8
+            } else if vectors >= 4 {
+                unsafe { self.strip::<L, 4>(start) };
+                4
+            } else {
+                unsafe { self.strip::<L, 1>(start) };
+                1
+            };
+            start += taken * L::N;
         }
     }
 }
