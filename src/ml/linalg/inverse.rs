@@ -284,3 +284,63 @@ fn copy_transposed(mut to: MatMut<'_, f32>, from: MatRef<'_, f32>) {
         rayon::join(|| copy_transposed(left, top), || copy_transposed(right, bottom));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::context::Context;
+
+    /// Large enough for every kind of split.
+    const N: usize = 1100;
+
+    /// A positive definite matrix without zeros: a band, and a product of two vectors with itself.
+    fn matrix() -> Vec<f32> {
+        let vectors = |i: usize| ((i % 7) as f32 / 7.0, (i % 11) as f32 / 11.0 - 0.5);
+        let entry = |i: usize, j: usize| {
+            let ((a, b), (c, d)) = (vectors(i), vectors(j));
+            0.8f32.powi(i.abs_diff(j) as i32) + a * c + b * d + f32::from(u8::from(i == j))
+        };
+        (0..N * N).map(|at| entry(at / N, at % N)).collect()
+    }
+
+    fn inverse(threads: usize) -> Vec<f32> {
+        let mut inverse = matrix();
+        Context::new(0, threads).install(|| invert_in_place(&mut inverse, N, &|| Ok(()))).unwrap();
+        inverse
+    }
+
+    #[test]
+    fn a_matrix_of_many_tiles_is_inverted_alike_by_any_number_of_threads() {
+        let inverse = inverse(1);
+        let matrix = matrix();
+        for row in (0..N).step_by(37) {
+            for col in 0..N {
+                let product: f64 = (0..N).map(|i| f64::from(matrix[row * N + i]) * f64::from(inverse[col * N + i])).sum();
+                let wanted = f64::from(u8::from(row == col));
+                assert!((product - wanted).abs() < 1e-3, "{row}, {col}: {product}");
+                assert_eq!(inverse[row * N + col], inverse[col * N + row]);
+            }
+        }
+        assert_eq!(inverse, self::inverse(2));
+    }
+
+    #[test]
+    fn the_caller_may_stop_it_at_any_moment() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let count = AtomicUsize::new(0);
+        let mut all = matrix();
+        invert_in_place(&mut all, N, &|| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+        .unwrap();
+        for allowed in [0, 1, count.load(Ordering::Relaxed) / 2, count.load(Ordering::Relaxed) - 1] {
+            let left = AtomicUsize::new(allowed);
+            let check = || {
+                let more = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+                more.map(|_| ()).map_err(|_| MlError::Cancelled)
+            };
+            assert_eq!(invert_in_place(&mut matrix(), N, &check), Err(MlError::Cancelled));
+        }
+    }
+}

@@ -74,18 +74,18 @@ impl AddRows<'_> {
         unsafe {
             let to = self.out.as_mut_ptr().add(start);
             let mut sums = [L::zero(); W];
-            for w in 0..W {
-                sums[w] = L::load(to.add(w * L::N));
+            for (w, sum) in sums.iter_mut().enumerate() {
+                *sum = L::load(to.add(w * L::N));
             }
             for (&index, &value) in self.indices.iter().zip(self.values) {
                 let row = self.matrix.as_ptr().add(index as usize * width + start);
                 let value = L::splat(value);
-                for w in 0..W {
-                    sums[w] = L::fma(value, L::load(row.add(w * L::N)), sums[w]);
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::fma(value, L::load(row.add(w * L::N)), *sum);
                 }
             }
-            for w in 0..W {
-                L::store(to.add(w * L::N), sums[w]);
+            for (w, &sum) in sums.iter().enumerate() {
+                L::store(to.add(w * L::N), sum);
             }
         }
     }
@@ -98,27 +98,20 @@ impl Kernel for AddRows<'_> {
         let mut start = 0;
         while start < self.out.len() {
             let vectors = (self.out.len() - start) / L::N;
-            unsafe {
-                start += L::N
-                    * match vectors {
-                        16.. if L::MANY_REGISTERS => {
-                            self.strip::<L, 16>(start);
-                            16
-                        }
-                        8.. => {
-                            self.strip::<L, 8>(start);
-                            8
-                        }
-                        4.. => {
-                            self.strip::<L, 4>(start);
-                            4
-                        }
-                        _ => {
-                            self.strip::<L, 1>(start);
-                            1
-                        }
-                    };
-            }
+            let taken = if L::MANY_REGISTERS && vectors >= 16 {
+                unsafe { self.strip::<L, 16>(start) };
+                16
+            } else if vectors >= 8 {
+                unsafe { self.strip::<L, 8>(start) };
+                8
+            } else if vectors >= 4 {
+                unsafe { self.strip::<L, 4>(start) };
+                4
+            } else {
+                unsafe { self.strip::<L, 1>(start) };
+                1
+            };
+            start += taken * L::N;
         }
     }
 }
