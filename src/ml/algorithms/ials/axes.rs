@@ -14,10 +14,20 @@ use crate::ml::simd::{Kernels, padded};
 
 /// Into how many parts a sum over rows is split at most; the parts are added in order, so that the sum is the same on
 /// any number of threads.
-pub(super) const SUM_PARTS: usize = 64;
+const SUM_PARTS: usize = 64;
 
 /// Rows turned at a time.
-const ROWS_AT_A_TIME: usize = 256;
+pub(super) const ROWS_AT_A_TIME: usize = 512;
+
+/// Rows of one part of a sum: so many that all partial Gram matrices together are no larger than half the factors.
+fn rows_per_part(n_rows: usize, width: usize) -> usize {
+    n_rows.div_ceil(SUM_PARTS).max(512).max(2 * width)
+}
+
+/// Bytes of the partial Gram matrices of so many rows.
+pub(super) fn gram_bytes(n_rows: usize, width: usize) -> u64 {
+    (n_rows.div_ceil(rows_per_part(n_rows, width)) as u64 + 1) * (width as u64).pow(2) * 4
+}
 
 /// Turns both sides (rows of `k` floats, padded) so that `factorsᵀ · factors` is diagonal, and gives the diagonal
 /// times `alpha0`, padded with zeros. With `alpha0` zero there is nothing to turn for.
@@ -64,8 +74,8 @@ fn gram_lower(factors: &[f32], k: usize) -> Vec<f32> {
 }
 
 fn sum_of_parts(factors: &[f32], width: usize, part: impl Fn(&[f32]) -> Vec<f32> + Sync) -> Vec<f32> {
-    let rows_per_part = (factors.len() / width).div_ceil(SUM_PARTS).max(512);
-    let parts: Vec<Vec<f32>> = factors.par_chunks(rows_per_part * width).map(&part).collect();
+    let rows = rows_per_part(factors.len() / width, width);
+    let parts: Vec<Vec<f32>> = factors.par_chunks(rows * width).map(&part).collect();
     let add = |mut sum: Vec<f32>, part: Vec<f32>| {
         sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         sum

@@ -2,8 +2,19 @@
 //! Koren 2021 ("Revisiting the performance of iALS on item recommendation benchmarks").
 //!
 //! Minimises ½ Σ_observed c (p·q − 1)² + α0/2 Σ_all (p·q)² + reg/2 [Σ_u (α0·I + N_u)^nu ‖p_u‖² + the same for items].
-//! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c. Sides are solved in turn, each row
-//! on its own: by a few steps of conjugate gradients from the last solution (Takács, Pilászy & Tikk 2011), or exactly.
+//! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c.
+//!
+//! An epoch, step by step:
+//! 1. `axes`: turn users and items to the eigenvectors of itemsᵀ·items, so that α0 Σ_all becomes a diagonal.
+//! 2. `half_step`: solve every user on its own, items standing still, from the last solution:
+//!    `conjugate_gradients` takes a few steps (CG), `blocks` solves exactly, all components at once (CHOLESKY) or
+//!    one block after another (IALSPP).
+//! 3. and 4. The same with users and items swapped.
+//!
+//! The loops over vectors are in `simd`; `sides` holds the interactions by users and by items.
+//!
+//! Departures from the papers: the turning, which changes neither scores nor penalties nor, but for rounding, the
+//! steps of conjugate gradients; and rows without interactions, which are set to zero without solving.
 
 mod axes;
 mod blocks;
@@ -62,14 +73,21 @@ fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
+/// Threads that scratch memory is estimated for.
+const THREADS: u64 = 16;
+
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
-    let k = padded(params.size("n_components")?) as u64;
-    let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
+    let width = padded(params.size("n_components")?);
+    let (k, users, items, nnz) = (width as u64, shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
     let factors = (users + items) * k * 4;
-    let transposed = nnz * 16 + (users + items) * 8;
-    // Partial Gram matrices, and for each thread the rows of its heaviest user or item.
-    let scratch = (axes::SUM_PARTS as u64 + 16) * k * k * 4 + 8 * users.max(items).min(nnz) * k;
-    Ok(factors + transposed + scratch)
+    // By item: a number and, unless all are the same, a confidence for each; scaled confidences also by user.
+    let scaled = if params.word("confidence_scaling")? == "log" { 4 } else { 0 };
+    let interactions = nnz * (8 + scaled) + (items + 1) * 16;
+    let exact = params.word("solver_type")? != "CG";
+    // Turning takes a copy of some rows, exact solutions a few matrices, conjugate gradients a weight for each interaction.
+    let of_thread = axes::ROWS_AT_A_TIME as u64 * k * 4 + if exact { 16 * k * k + 1024 * k } else { 4 * users.max(items) };
+    let grams = axes::gram_bytes(shape.n_users.max(shape.n_items), width) + 24 * k * k;
+    Ok(factors + interactions + THREADS * of_thread + grams)
 }
 
 fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
@@ -91,7 +109,7 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>
 }
 
 fn run_epoch(model: &mut Ials, by_user: &Side<'_>, by_item: &Side<'_>, ctx: &Context) -> MlResult<()> {
-    let Ials { settings, users, items, item_energy } = model;
+    let Ials { settings, users, items, item_energy, .. } = model;
     HalfStep::new(settings, items, item_energy).run(by_user, users, ctx)?;
     let user_energy = axes::align(users, items, settings.k, settings.alpha0)?;
     HalfStep::new(settings, users, &user_energy).run(by_item, items, ctx)?;

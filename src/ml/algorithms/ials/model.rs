@@ -1,5 +1,7 @@
 //! The fitted factors: scoring, folding in, storing.
 
+use std::sync::OnceLock;
+
 use super::super::{Factors, Model, Recommender, check_block, check_items, check_pair};
 use super::half_step::{Effort, HalfStep, Scratch};
 use super::settings::Settings;
@@ -7,7 +9,7 @@ use super::sides::{Row, RowConfidences};
 use super::{axes, explain, not_finite};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::linalg;
-use crate::ml::simd::padded;
+use crate::ml::simd::{Kernels, padded};
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
@@ -18,14 +20,21 @@ pub(super) struct Ials {
     pub items: Vec<f32>,
     /// The diagonal of α0 · itemsᵀ · items, padded with zeros.
     pub item_energy: Vec<f32>,
+    /// 1 / length of each item, once somebody asks for similar items.
+    inverse_lengths: OnceLock<Vec<f32>>,
 }
 
 impl Ials {
     /// A model of factors in any basis.
     pub fn new(settings: Settings, users: Vec<f32>, items: Vec<f32>) -> MlResult<Self> {
-        let mut model = Ials { settings, users, items, item_energy: Vec::new() };
+        let mut model = Self::aligned(settings, users, items, Vec::new());
         model.align()?;
         Ok(model)
+    }
+
+    /// A model of factors that are in the right basis already.
+    fn aligned(settings: Settings, users: Vec<f32>, items: Vec<f32>, item_energy: Vec<f32>) -> Self {
+        Ials { settings, users, items, item_energy, inverse_lengths: OnceLock::new() }
     }
 
     /// Length of a padded row.
@@ -35,6 +44,7 @@ impl Ials {
 
     /// Turns to the basis in which the dense part of the users' problem is diagonal; must follow every change of items.
     pub fn align(&mut self) -> MlResult<()> {
+        self.inverse_lengths = OnceLock::new();
         self.item_energy = axes::align(&mut self.items, &mut self.users, self.settings.k, self.settings.alpha0)?;
         Ok(())
     }
@@ -46,6 +56,19 @@ impl Ials {
 
     fn row<'a>(&self, factors: &'a [f32], at: u32) -> &'a [f32] {
         &factors[at as usize * self.k_padded()..][..self.k_padded()]
+    }
+
+    /// Products of all items with one vector.
+    fn products(&self, vector: &[f32], out: &mut [f32]) {
+        out.fill(0.0);
+        Kernels::detect().add_products(&self.items, vector, 1.0, out);
+    }
+
+    fn inverse_lengths(&self) -> &[f32] {
+        self.inverse_lengths.get_or_init(|| {
+            let square = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>();
+            self.items.chunks_exact(self.k_padded()).map(|row| 1.0 / square(row).sqrt().max(f32::MIN_POSITIVE)).collect()
+        })
     }
 
     /// Rows without their padding.
@@ -65,7 +88,8 @@ impl Recommender for Ials {
 
     fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
         check_block(self, users, None, out)?;
-        let rows: Vec<f32> = users.iter().flat_map(|&user| self.row(&self.users, user)).copied().collect();
+        let mut rows = Vec::with_capacity(users.len() * self.k_padded());
+        users.iter().for_each(|&user| rows.extend_from_slice(self.row(&self.users, user)));
         linalg::times_transposed(&rows, &self.items, self.k_padded(), out);
         Ok(())
     }
@@ -79,19 +103,17 @@ impl Recommender for Ials {
         let mut user = vec![0f32; self.k_padded()];
         let half = HalfStep::new(settings, &self.items, &self.item_energy);
         half.solve(row, effort, &mut user, &mut Scratch::new(self.k_padded()))?;
-        linalg::times_transposed(&user, &self.items, self.k_padded(), out);
+        self.products(&user, out);
         Ok(())
     }
 
     /// Cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
-        linalg::times_transposed(self.row(&self.items, item), &self.items, self.k_padded(), out);
-        let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        let own = length(self.row(&self.items, item));
-        for (score, row) in out.iter_mut().zip(self.items.chunks_exact(self.k_padded())) {
-            *score /= own * length(row);
-        }
+        self.products(self.row(&self.items, item), out);
+        let inverse = self.inverse_lengths();
+        let own = inverse[item as usize];
+        out.iter_mut().zip(inverse).for_each(|(score, inverse)| *score *= own * inverse);
         Ok(())
     }
 
@@ -115,7 +137,7 @@ impl Recommender for Ials {
     }
 
     fn heap_bytes(&self) -> u64 {
-        (self.users.len() + self.items.len() + self.item_energy.len()) as u64 * 4
+        (self.users.len() + self.items.len() + self.item_energy.len() + self.n_items()) as u64 * 4
     }
 }
 
@@ -133,7 +155,7 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let users = pad(&input.f32s_shaped("model.users", &[n_users, settings.k])?, settings.k);
     let items = pad(&input.f32s_shaped("model.items", &[n_items, settings.k])?, settings.k);
     let item_energy = pad(&input.f32s_shaped("model.item_energy", &[settings.k])?, settings.k);
-    Ok(Box::new(Ials { settings, users, items, item_energy }))
+    Ok(Box::new(Ials::aligned(settings, users, items, item_energy)))
 }
 
 fn pad(rows: &[f32], k: usize) -> Vec<f32> {

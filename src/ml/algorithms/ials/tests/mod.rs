@@ -8,7 +8,7 @@ use super::model::Ials;
 use super::settings::Settings;
 use super::sides::Side;
 use super::{INFO, start};
-use crate::ml::algorithms::{Params, Recommender, fit};
+use crate::ml::algorithms::{Control, Params, Recommender, fit, fit_with_validation};
 use crate::ml::context::Context;
 use crate::ml::simd::padded;
 use crate::ml::sparse::Csr;
@@ -139,7 +139,7 @@ fn no_half_of_an_epoch_increases_the_objective() {
                 before = now;
             };
             for _ in 0..5 {
-                let Ials { settings, users, items, item_energy } = &mut model;
+                let Ials { settings, users, items, item_energy, .. } = &mut model;
                 HalfStep::new(settings, items, item_energy).run(&by_user, users, &ctx).unwrap();
                 check(value(&model), "users");
                 let Ials { settings, users, items, .. } = &mut model;
@@ -162,7 +162,7 @@ fn all_solvers_agree_on_a_row() {
                 let mut model = beginning(&with(with(params(json!({"init_std": 1.0})), &variant), &solver), &train);
                 let by_user = Side::of_users(&train, &model.settings);
                 let effort = Effort { cg_steps: 30, sweeps: model.settings.prediction_sweeps };
-                let Ials { settings, users, items, item_energy } = &mut model;
+                let Ials { settings, users, items, item_energy, .. } = &mut model;
                 let half = HalfStep::new(settings, items, item_energy);
                 for (row, user) in users.chunks_exact_mut(padded(K)).enumerate() {
                     half.solve(by_user.row(row), effort, user, &mut Scratch::new(padded(K))).unwrap();
@@ -229,6 +229,27 @@ fn rows_without_interactions_stay_at_zero() {
         assert_eq!(scores[6..], [0.0; 2]);
         assert!(scores[4] > scores[6]);
     }
+}
+
+#[test]
+fn likeness_is_the_cosine_of_the_factors_and_follows_the_epochs() {
+    let train = sample();
+    let mut seen = 0;
+    let mut hook = |_: u32, model: &dyn Recommender| {
+        let (_, items) = factors(model);
+        let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let mut alike = vec![9f32; 30];
+        model.similar_items(4, &mut alike).unwrap();
+        let own = &items[4 * K..][..K];
+        for (score, row) in alike.iter().zip(items.chunks_exact(K)) {
+            let product: f32 = row.iter().zip(own).map(|(a, b)| a * b).sum();
+            assert!((score - product / (length(row) * length(own))).abs() < 1e-4);
+        }
+        seen += 1;
+        Ok(Control::Continue)
+    };
+    fit_with_validation("IALS", &params(json!({})), &train, &Context::new(0, 1), &mut hook).unwrap();
+    assert_eq!(seen, 4);
 }
 
 #[test]
