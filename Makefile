@@ -9,7 +9,7 @@ DEMO_ARGS ?=
 DATA ?= ../shared/data
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers ui openapi clean
+.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-tuning ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ ui: ## The browser UI, into web/dist
 bench-peers: ## Speed beside irspack's, on folders of train.csv.gz and test.csv.gz below DATA
 	cargo build --release --locked
 	benches/peers/compare $(TARGET)/release/recotem $(DATA)
+
+bench-tuning: ## The search beside random draws and Optuna, on the data sets below DATA; about half an hour
+	benches/tuning/compare $(DATA) $(PROFILE)
 
 openapi: ## web/openapi.json and the UI's types, from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json

@@ -32,13 +32,33 @@ impl Report {
         ranked
     }
 
+    fn best(&self) -> Option<&Finished> {
+        self.ranked().first().copied()
+    }
+
+    /// Whether a trial cannot be told from the best by the users' scores. None where the metric is not one of users.
+    fn is_tied(&self, trial: &Finished) -> Option<bool> {
+        let best = self.best()?;
+        if best.outcome.per_user.is_empty() {
+            return None;
+        }
+        // The search dropped the users' scores of trials that are clearly behind.
+        Some(best.outcome.compare(&trial.outcome).is_some_and(|comparison| comparison.tied))
+    }
+
+    fn compared(&self, trial: &Finished) -> Value {
+        let mut entry = entry(trial);
+        entry["tied_with_best"] = json!(self.is_tied(trial));
+        entry
+    }
+
     pub fn to_json(&self) -> Value {
         let ranked = self.ranked();
         let board: Vec<Value> = ranked
             .iter()
             .enumerate()
             .map(|(place, trial)| {
-                let mut entry = entry(trial);
+                let mut entry = self.compared(trial);
                 entry["rank"] = json!(place + 1);
                 entry
             })
@@ -56,7 +76,7 @@ impl Report {
             "seconds": self.seconds,
             "n_trials": self.trials.len(),
             "best": board.first(),
-            "baseline": entry(&self.baseline),
+            "baseline": self.compared(&self.baseline),
             "leaderboard": board,
             "unfinished": others,
         })
@@ -73,7 +93,7 @@ impl Report {
             self.seconds
         );
         println!(
-            "{:>4}  {:<10} {:<21} {:>7}  algorithm and parameters",
+            "{:>4}   {:<10} {:<21} {:>7}  algorithm and parameters",
             "rank",
             format!("{}@{}", self.metric, self.cutoff),
             "95 % interval",
@@ -81,17 +101,26 @@ impl Report {
         );
         let ranked = self.ranked();
         for (place, trial) in ranked.iter().take(SHOWN).enumerate() {
-            print_row(&(place + 1).to_string(), trial);
+            self.print_row(&(place + 1).to_string(), trial);
         }
         if ranked.len() > SHOWN {
             println!("      … and {} more", ranked.len() - SHOWN);
         }
-        print_row("base", &self.baseline);
+        self.print_row("base", &self.baseline);
+        println!("      = tied with the best: by the scores of the same users, chance alone could explain the difference");
         for trial in self.trials.iter().filter(|trial| trial.outcome.score.is_none()) {
             let note = trial.outcome.note.as_deref().unwrap_or_default();
             println!("   –  {}: {} (trial {}: {note})", state(trial.outcome.state), trial.algorithm, trial.number);
         }
         Ok(())
+    }
+
+    fn print_row(&self, place: &str, trial: &Finished) {
+        let interval = trial.outcome.interval.map(|(low, high)| format!("{low:.5} to {high:.5}")).unwrap_or_default();
+        let params = Value::Object(trial.outcome.params.clone());
+        let shown = trial.outcome.score.map_or("–".to_owned(), |score| format!("{score:.5}"));
+        let tied = if self.is_tied(trial) == Some(true) { '=' } else { ' ' };
+        println!("{place:>4} {tied} {shown:<10} {interval:<21} {:>7.2}  {} {params}", trial.seconds, trial.algorithm);
     }
 }
 
@@ -123,11 +152,4 @@ fn entry(trial: &Finished) -> Value {
         "seconds": trial.seconds,
         "note": outcome.note,
     })
-}
-
-fn print_row(place: &str, trial: &Finished) {
-    let interval = trial.outcome.interval.map(|(low, high)| format!("{low:.5} to {high:.5}")).unwrap_or_default();
-    let params = Value::Object(trial.outcome.params.clone());
-    let shown = trial.outcome.score.map_or("–".to_owned(), |score| format!("{score:.5}"));
-    println!("{place:>4}  {shown:<10} {interval:<21} {:>7.2}  {} {params}", trial.seconds, trial.algorithm);
 }

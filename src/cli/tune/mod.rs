@@ -13,7 +13,7 @@ use crate::ml::algorithms;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::{SplitConfig, SplitScheme, split};
 use crate::ml::trials;
-use crate::ml::tuning::{Sampler, Suggestion};
+use crate::ml::tuning::{Pruner, Sampler, Study, Suggestion};
 use search::{Limits, Search};
 
 /// Recommending what is popular: never searched unless asked for, always on the board.
@@ -43,9 +43,16 @@ pub struct Args {
     /// How parameters are chosen
     #[arg(long, value_name = "tpe|random", default_value = "tpe", value_parser = parse_sampler)]
     sampler: Sampler,
+    /// Which trials of algorithms that learn in epochs are given up: those below the median of the finished ones at the
+    /// same epoch, or all but the best third (asynchronous successive halving)
+    #[arg(long, value_name = "median|halving|none", default_value = "median", value_parser = parse_pruner)]
+    pruner: Pruner,
     /// Trials
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     n_trials: u32,
+    /// The most trials of single algorithms; the others share the rest
+    #[arg(long, value_name = "NAME=N,...", value_delimiter = ',', value_parser = parse_budget)]
+    trials_per_algorithm: Vec<(&'static str, u32)>,
     /// Metric to improve
     #[arg(long, default_value = "ndcg")]
     metric: Metric,
@@ -92,6 +99,23 @@ fn parse_sampler(text: &str) -> Result<Sampler, String> {
     }
 }
 
+fn parse_pruner(text: &str) -> Result<Pruner, String> {
+    match text {
+        "median" => Ok(Pruner::Median),
+        "halving" => Ok(Pruner::Halving),
+        "none" => Ok(Pruner::None),
+        _ => Err("expected median, halving or none".to_owned()),
+    }
+}
+
+/// The class name of an algorithm and a number of trials.
+fn parse_budget(text: &str) -> Result<(&'static str, u32), String> {
+    let (name, trials) = text.split_once('=').ok_or("expected an algorithm and a number of trials, such as IALS=10")?;
+    let info = algorithms::find(name.trim()).map_err(|error| error.to_string())?;
+    let trials = trials.trim().parse().map_err(|_| format!("{trials:?} is not a number of trials"))?;
+    Ok((info.name, trials))
+}
+
 pub fn run(args: Args) -> anyhow::Result<()> {
     let config = SplitConfig {
         scheme: args.split,
@@ -104,7 +128,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !args.metric.higher_is_better() {
         bail!("{} is better when it is smaller, so it cannot be searched for; choose another metric", args.metric);
     }
-    let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?;
+    let study = study(&args)?;
     let clock = Stopwatch::start();
     let log = offline::read_log(&args.interactions, &args.columns, args.time.time_column.as_deref())?;
     let read_seconds = clock.seconds();
@@ -126,6 +150,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         trials: search.into_trials(),
     };
     if args.json { offline::print_json(&report.to_json()) } else { report.print() }
+}
+
+fn study(args: &Args) -> anyhow::Result<Study> {
+    let study = trials::study(&algorithm_names(&args.algorithms)?, args.sampler, args.seed)?.with_pruner(args.pruner);
+    let mut budgets = args.trials_per_algorithm.iter();
+    Ok(budgets.try_fold(study, |study, (name, trials)| study.with_budget(name, *trials))?)
 }
 
 fn algorithm_names(asked: &[String]) -> anyhow::Result<Vec<&'static str>> {

@@ -40,6 +40,17 @@ struct Progress {
     finished: Vec<Finished>,
 }
 
+impl Progress {
+    /// Drops the per-user scores of trials that are so far behind that they cannot be tied with the best of the search.
+    fn forget_hopeless(&mut self) {
+        let interval = |trial: &Finished| trial.outcome.interval.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        let lower = |trial: &Finished| trial.outcome.score.map_or(f64::NEG_INFINITY, |_| interval(trial).0);
+        let bar = self.finished.iter().map(lower).fold(f64::NEG_INFINITY, f64::max);
+        let hopeless = self.finished.iter_mut().filter(|trial| interval(trial).1 < bar);
+        hopeless.for_each(|trial| trial.outcome.per_user = Vec::new());
+    }
+}
+
 /// A study and everything its workers share.
 pub struct Search<'a> {
     split: &'a Split,
@@ -99,7 +110,7 @@ impl<'a> Search<'a> {
     fn claim(&self) -> MlResult<Option<(u32, Suggestion)>> {
         let mut progress = self.lock();
         let out_of_time = self.limits.timeout.is_some_and(|limit| self.clock.seconds() >= limit);
-        if progress.next >= self.limits.n_trials || out_of_time {
+        if progress.next >= self.limits.n_trials || out_of_time || self.study.is_exhausted(&progress.history) {
             return Ok(None);
         }
         let number = progress.next;
@@ -122,6 +133,7 @@ impl<'a> Search<'a> {
         record.state = trial.outcome.state;
         record.score = trial.outcome.score;
         progress.finished.push(trial);
+        progress.forget_hopeless();
         let scores = progress.finished.iter().filter_map(|trial| trial.outcome.score);
         let best = scores.fold(f64::NEG_INFINITY, f64::max);
         self.bar.set_message(format!("best {}@{} {best:.4}", self.limits.metric, self.limits.cutoff));
