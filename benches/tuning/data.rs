@@ -42,24 +42,21 @@ pub const SETS: &[DataSet] = &[
     DataSet { name: "retailrocket", file: "retailrocket/events.csv.gz", algorithms: SPARSE },
 ];
 
-/// More components than this would take most of the bench's time.
-const MOST_COMPONENTS: i64 = 32;
-
 impl DataSet {
-    /// The default spaces, with fewer components.
-    pub fn spaces(&self) -> Vec<(String, SearchSpace)> {
+    /// The default spaces, with so many components at most.
+    pub fn spaces(&self, components: i64) -> Vec<(String, SearchSpace)> {
         let space = |name: &&str| {
             let mut space = algorithms::find(name).expect("an algorithm of the registry").search_space();
             if space.get("n_components").is_some() {
-                space.set("n_components", Domain::int(4, MOST_COMPONENTS));
+                space.set("n_components", Domain::int(4, components));
             }
             ((*name).to_owned(), space)
         };
         self.algorithms.iter().map(space).collect()
     }
 
-    /// The data set with a tenth of each user's interactions held out at random.
-    pub fn split(&self, folder: &Path) -> Split {
+    /// The data set with a tenth of the interactions held out at random, of a share of the users.
+    pub fn split(&self, folder: &Path, test_user_ratio: f64) -> Split {
         let path = folder.join(self.file);
         let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
@@ -71,6 +68,6 @@ impl DataSet {
             let row = row.expect("a readable row");
             log.push(&row[user], &row[item], None);
         }
-        split(&log.finish(), &SplitConfig::default()).expect("a data set that can be split")
+        split(&log.finish(), &SplitConfig { test_user_ratio, ..SplitConfig::default() }).expect("a data set that can be split")
     }
 }

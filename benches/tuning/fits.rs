@@ -19,9 +19,10 @@ pub struct Fits {
 }
 
 impl Fits {
-    pub fn new(set: &DataSet, folder: &Path) -> Self {
+    /// Fits on a data set, judged by a share of its users.
+    pub fn new(set: &DataSet, folder: &Path, users: f64) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Fits { split: set.split(folder), context: Context::new(0, threads) }
+        Fits { split: set.split(folder, users), context: Context::new(0, threads) }
     }
 
     /// NDCG at 20, with early stopping where the algorithm learns in epochs.

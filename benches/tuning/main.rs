@@ -13,17 +13,19 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+use recotem::ml::search_space::SearchSpace;
 use recotem::ml::tuning::Sampler;
 
-use data::DataSet;
 use search::{Searcher, best_so_far};
 use table::Row;
 
 /// Studies of each sampler, with seeds 0, 1, …
 const SURFACE_SEEDS: u64 = 20;
-const FIT_SEEDS: u64 = 12;
-/// Trials of one study of real fits.
+const FIT_SEEDS: u64 = 10;
+/// Real fits: trials of a study, share of users that are judged by, components at most. As much as can be waited for.
 const FIT_TRIALS: usize = 40;
+const FIT_USERS: f64 = 0.3;
+const FIT_COMPONENTS: i64 = 12;
 /// Lengths at which studies of surfaces are compared.
 const SURFACE_TRIALS: [usize; 3] = [20, 40, 60];
 /// Trials under way at once, for the samplers' handling of running trials.
@@ -49,11 +51,16 @@ fn main() {
 type Runs = Vec<(&'static str, Vec<Vec<f64>>)>;
 
 /// One search by each sampler and seed, told what `objective` gives.
-fn searches(set: &DataSet, seeds: u64, trials: usize, workers: usize, objective: &dyn Fn(&search::Proposal) -> f64) -> Runs {
-    let spaces = set.spaces();
+fn searches(
+    spaces: &[(String, SearchSpace)],
+    seeds: u64,
+    trials: usize,
+    workers: usize,
+    objective: &dyn Fn(&search::Proposal) -> f64,
+) -> Runs {
     let run = |searcher: &mut dyn Searcher| best_so_far(searcher, trials, workers, objective);
-    let ours = |sampler| (0..seeds).map(|seed| run(&mut search::Ours::new(&spaces, sampler, seed))).collect();
-    let theirs = |mut optuna: optuna::Optuna| (0..seeds).map(|seed| run(&mut optuna.study(&spaces, seed))).collect();
+    let ours = |sampler| (0..seeds).map(|seed| run(&mut search::Ours::new(spaces, sampler, seed))).collect();
+    let theirs = |mut optuna: optuna::Optuna| (0..seeds).map(|seed| run(&mut optuna.study(spaces, seed))).collect();
     let mut runs = vec![("recotem", ours(Sampler::Tpe)), ("random", ours(Sampler::Random))];
     runs.extend(optuna::Optuna::start().map(|optuna| ("optuna", theirs(optuna))));
     runs
@@ -65,9 +72,10 @@ fn on_surfaces(folder: &Path) {
     table::print_head();
     for set in data::SETS {
         let surface = surface::Surface::load_or_record(set, folder, &recordings());
+        let spaces = set.spaces(surface::MOST_COMPONENTS);
         for workers in WORKERS {
             let longest = SURFACE_TRIALS[SURFACE_TRIALS.len() - 1];
-            let runs = searches(set, SURFACE_SEEDS, longest, workers, &|proposal| surface.score(proposal));
+            let runs = searches(&spaces, SURFACE_SEEDS, longest, workers, &|proposal| surface.score(proposal));
             for trials in SURFACE_TRIALS {
                 Row { data: set.name, workers, trials, runs: &runs }.print();
             }
@@ -80,8 +88,8 @@ fn on_fits(folder: &Path) {
     println!("\nReal fits, {FIT_SEEDS} seeds\n");
     table::print_head();
     for set in data::SETS {
-        let fits = fits::Fits::new(set, folder);
-        let runs = searches(set, FIT_SEEDS, FIT_TRIALS, 1, &|proposal| fits.score(proposal));
+        let fits = fits::Fits::new(set, folder, FIT_USERS);
+        let runs = searches(&set.spaces(FIT_COMPONENTS), FIT_SEEDS, FIT_TRIALS, 1, &|proposal| fits.score(proposal));
         Row { data: set.name, workers: 1, trials: FIT_TRIALS, runs: &runs }.print();
     }
 }

@@ -12,6 +12,8 @@ use crate::data::DataSet;
 use crate::fits::Fits;
 use crate::search::Proposal;
 
+/// More components would take most of the time of a recording.
+pub const MOST_COMPONENTS: i64 = 32;
 /// Recorded points of an algorithm, for each of its parameters; fewer where a trial takes many epochs.
 const POINTS_PER_PARAMETER: usize = 60;
 const POINTS_PER_PARAMETER_OF_EPOCHS: usize = 20;
@@ -39,7 +41,7 @@ impl Surface {
             record(set, folder, &unfinished);
             std::fs::rename(unfinished, &file).expect("a recording");
         }
-        let spaces = set.spaces();
+        let spaces = set.spaces(MOST_COMPONENTS);
         let text = std::fs::read_to_string(&file).expect("a recording");
         let points = text.lines().filter_map(|line| point(&spaces, &serde_json::from_str(line).ok()?)).collect();
         Surface { spaces, points }
@@ -60,10 +62,10 @@ impl Surface {
 
 /// Records what is not yet in the file.
 fn record(set: &DataSet, folder: &Path, file: &Path) {
-    let fits = Fits::new(set, folder);
+    let fits = Fits::new(set, folder, 1.0);
     let done = std::fs::read_to_string(file).unwrap_or_default();
     let mut out = std::fs::File::options().append(true).create(true).open(file).expect("a file that can be written");
-    for (algorithm, space) in set.spaces() {
+    for (algorithm, space) in set.spaces(MOST_COMPONENTS) {
         let n_done = done.lines().filter(|line| line.contains(&format!("\"{algorithm}\""))).count() as u32;
         let n_points = n_points(&algorithm, &space);
         let study = Study::new(vec![(algorithm.clone(), space)], Sampler::Random, 0).expect("sound spaces");
