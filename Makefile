@@ -10,7 +10,7 @@ DATA ?= ../shared/data
 SIZES ?= 1000000 3000000 10000000 30000000 100000000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-scale ui openapi clean
+.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench-peers: ## Speed beside irspack, implicit, pandas and Optuna, on folders of
 bench-scale: ## Seconds and memory from SIZES of made-up interactions
 	cargo build --release --locked
 	benches/scale/measure $(TARGET)/release/recotem $(SIZES)
+
+bench-tuning: ## The search beside random draws and Optuna, on the data sets below DATA; about half an hour
+	benches/tuning/compare $(DATA) $(PROFILE)
 
 openapi: ## web/openapi.json and the UI's types, from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json

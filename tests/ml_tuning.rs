@@ -109,7 +109,7 @@ fn a_trial_over_budget_or_out_of_time_is_pruned_with_the_reason() {
     let context = Context::new(1, 2);
     let tight = run("IALSRecommender", json!({"n_components": 300}), &context.clone().with_memory_budget(1_000));
     assert_eq!((tight.state, tight.score), (TrialState::Pruned, None));
-    assert!(tight.note.as_ref().unwrap().contains("MiB"), "{tight:?}");
+    assert!(tight.note.as_ref().unwrap().contains("MB"), "{tight:?}");
     let late = run("CosineKNNRecommender", json!({}), &context.with_interrupt(Arc::new(|| Some(Interrupt::TimeOut))));
     assert_eq!((late.state, late.score), (TrialState::Pruned, None));
     assert!(late.note.is_some());
@@ -144,7 +144,7 @@ fn a_halving_study_gives_up_a_trial_that_is_behind() {
         score: None,
         intermediate: vec![(5, 0.3)],
     };
-    assert!(study.should_prune(&[first.clone()], "IALSRecommender", 5, 0.2));
+    assert!(study.should_prune(std::slice::from_ref(&first), "IALSRecommender", 5, 0.2));
     assert!(!study.should_prune(&[first], "IALSRecommender", 5, 0.4));
 }
 

@@ -188,6 +188,23 @@ fn a_search_is_repeatable_and_shows_the_baseline() {
 }
 
 #[test]
+fn a_search_keeps_to_its_limits_and_marks_ties() {
+    let folder = Folder::new();
+    let report = folder.json(
+        "tune all.csv --algorithms IALS,CosineKNN,TopPop --n-trials 12 --trials-per-algorithm IALS=3,CosineKNN=4 --pruner halving --heldout-ratio 0.3 --cutoff 5 --json",
+    );
+    let trials = || ["leaderboard", "unfinished"].into_iter().flat_map(|list| report[list].as_array().unwrap());
+    let count = |name: &str| trials().filter(|trial| trial["algorithm"] == name).count();
+    assert_eq!((count("IALSRecommender"), count("CosineKNNRecommender"), count("TopPopRecommender")), (3, 4, 1));
+    assert_eq!(report["best"]["tied_with_best"], true);
+    assert_eq!(report["baseline"]["tied_with_best"], false, "{report}");
+    let tight = folder.json("tune all.csv --algorithms IALS --n-trials 2 --heldout-ratio 0.3 --memory-budget-mb 1 --json");
+    let trial = &tight["unfinished"][0];
+    assert_eq!(trial["state"], "pruned");
+    assert!(trial["note"].as_str().unwrap().contains("MB are allowed"), "{trial}");
+}
+
+#[test]
 fn bad_input_is_refused_with_a_reason() {
     let folder = Folder::new();
     let empty: &Path = &folder.file("empty.csv");
@@ -202,6 +219,9 @@ fn bad_input_is_refused_with_a_reason() {
         ("evaluate --train train.csv --test test.csv --algorithm IALS --cutoff 0", "--cutoff"),
         ("train all.pkl --algorithm IALS --output x", "format"),
         ("tune all.csv --n-trials 0", "--n-trials"),
+        ("tune all.csv --pruner sometimes", "median, halving or none"),
+        ("tune all.csv --trials-per-algorithm IALS", "such as IALS=10"),
+        ("tune all.csv --algorithms IALS --trials-per-algorithm RP3beta=2", "not searched"),
         ("tune all.csv --split TU", "time"),
         ("tune all.csv --split TU --time-column user_id", "no value of the time column"),
         ("tune all.csv --heldout-ratio 1.5", "heldout_ratio"),

@@ -14,6 +14,8 @@ const NARROWEST: f64 = 0.01;
 /// Points that all weigh the same; older ones weigh less.
 const EQUAL: usize = 25;
 
+/// How many points each choice of a set counts as, beyond those that have it.
+const PRIOR_OF_CHOICES: f64 = 0.5;
 /// Weight of the component that knows nothing; a point's is at most 1.
 const PRIOR: f64 = 1.0;
 
@@ -100,7 +102,7 @@ impl Kernel {
                 Kernel::Normal { width: width.max(NARROWEST).max(step) }
             }
             Axis::Set(size) => {
-                let keeps = n / (n + super::knob("CATN", 1.0) * size as f64);
+                let keeps = n / (n + PRIOR_OF_CHOICES * size as f64);
                 let other = (1.0 - keeps) / size as f64;
                 Kernel::Choice { size, keeps, log_same: (other + keeps).ln(), log_other: other.ln() }
             }
