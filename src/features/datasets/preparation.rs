@@ -44,12 +44,10 @@ pub struct Prepared {
 pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> ReadOptions {
     let by_ratio = EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO));
     ReadOptions {
-        user_column: project.user_column.clone(),
-        item_column: project.item_column.clone(),
-        time_column: project.time_column.clone(),
         event_column: project.event_column.clone(),
         max_expanded_bytes: largest_expanded.min(by_ratio),
         max_field_bytes: LARGEST_FIELD,
+        ..ReadOptions::new(&project.user_column, &project.item_column, project.time_column.clone())
     }
 }
 

@@ -8,9 +8,6 @@ use super::error::TabularError;
 use super::in_order::in_order;
 use super::source::stream_error;
 
-/// Bytes of text in a block.
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
-
 /// Rows in a block, where rows are what can be counted.
 pub(super) const BLOCK_ROWS: usize = 1 << 17;
 
@@ -22,7 +19,6 @@ pub(super) struct RowBlocks<'t, B, P> {
     pub options: &'t ReadOptions,
     /// How many threads judge rows.
     pub threads: usize,
-    pub block_bytes: usize,
     pub empty: B,
     pub push: &'t P,
     pub take: &'t mut dyn FnMut(&mut B),

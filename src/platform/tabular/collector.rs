@@ -20,10 +20,12 @@ pub struct ReadOptions {
     pub max_expanded_bytes: u64,
     /// Most bytes of one field.
     pub max_field_bytes: usize,
+    /// Bytes of text that a thread takes at a time, where several threads read.
+    pub block_bytes: usize,
 }
 
 impl ReadOptions {
-    /// No event types; expanded data may take 16 GiB and a field 1 MiB.
+    /// No event types; expanded data may take 16 GiB, a field 1 MiB and a block 1 MiB.
     pub fn new(user_column: impl Into<String>, item_column: impl Into<String>, time_column: Option<String>) -> Self {
         ReadOptions {
             user_column: user_column.into(),
@@ -32,6 +34,7 @@ impl ReadOptions {
             event_column: None,
             max_expanded_bytes: 16 << 30,
             max_field_bytes: 1 << 20,
+            block_bytes: 1 << 20,
         }
     }
 
@@ -174,12 +177,7 @@ impl Tally {
     /// Adds what became of the next part of the file, whose lines were numbered from 1.
     pub fn add(&mut self, part: Tally) {
         let report = &mut self.report;
-        for (at, name) in part.report.columns.into_iter().enumerate() {
-            let known = report.columns.get(at) == Some(&name) || report.columns.contains(&name);
-            if !known && report.columns.len() < MAX_COLUMNS {
-                report.columns.push(name);
-            }
-        }
+        add_columns(&mut report.columns, part.report.columns);
         report.rows_total += part.report.rows_total;
         report.rows_kept += part.report.rows_kept;
         report.rejected += part.report.rejected;
@@ -199,6 +197,19 @@ impl Tally {
                 Err(TabularError::TimeUnparsable { column: column.clone(), example })
             }
             _ => Ok(self.report),
+        }
+    }
+}
+
+fn add_columns(columns: &mut Vec<String>, more: Vec<String>) {
+    if columns.is_empty() {
+        *columns = more;
+        return;
+    }
+    for (at, name) in more.into_iter().enumerate() {
+        let known = columns.get(at) == Some(&name) || columns.contains(&name);
+        if !known && columns.len() < MAX_COLUMNS {
+            columns.push(name);
         }
     }
 }

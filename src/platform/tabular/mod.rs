@@ -25,7 +25,7 @@ pub use format::{Compression, Format, Kind, format_of};
 pub use preview::{Preview, preview};
 pub use times::parse_time;
 
-use blocks::{BLOCK_BYTES, RowBlocks};
+use blocks::RowBlocks;
 use collector::{Collector, Tally};
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
@@ -54,7 +54,7 @@ pub fn read_interactions(
 /// thread; `take` gets these blocks in the order of the file and leaves each empty, to be filled again.
 ///
 /// Delimited text, JSON lines and Parquet are parsed by `threads` threads, while one more unpacks the file. Some blocks of
-/// [`BLOCK_BYTES`] bytes for each thread are in memory at a time, however large the file is.
+/// [`ReadOptions::block_bytes`] for each thread are in memory at a time, however large the file is.
 pub fn read_interactions_in_blocks<B: Clone + Send>(
     path: &Path,
     file_name: &str,
@@ -64,16 +64,7 @@ pub fn read_interactions_in_blocks<B: Clone + Send>(
     push: impl Fn(&mut B, Row<'_>) + Sync,
     take: &mut dyn FnMut(&mut B),
 ) -> Result<ReadReport, TabularError> {
-    let rows = RowBlocks { options, threads, block_bytes: BLOCK_BYTES, empty, push: &push, take };
-    read_blocks(path, file_name, rows)
-}
-
-fn read_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
-    path: &Path,
-    file_name: &str,
-    mut rows: RowBlocks<'_, B, P>,
-) -> Result<ReadReport, TabularError> {
-    let options = rows.options;
+    let mut rows = RowBlocks { options, threads, empty, push: &push, take };
     let format = format_of(file_name)?;
     let tally = source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
         Kind::Csv => delimited::read_in_blocks(source, b',', &mut rows),

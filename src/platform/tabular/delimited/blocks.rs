@@ -28,7 +28,7 @@ pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) +
     tally.report.columns = columns;
     let mut boundaries = Boundaries { table, scanner: Scanner::new(delimiter, max_record) };
     let parser = Parser { table, delimiter, max_record };
-    let mut cutter = Cutter::new(unread.to_vec(), source, rows.block_bytes, max_record);
+    let mut cutter = Cutter::new(unread.to_vec(), source, options.block_bytes, max_record);
     rows.read_pieces(
         &mut tally,
         |text: &mut Vec<u8>| cutter.fill(text, |text| boundaries.whole_records(text)),

@@ -27,7 +27,7 @@ pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) +
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
     let mut tally = Tally::default();
-    let mut cutter = Cutter::new(beginning(source)?, source, rows.block_bytes, max_line(options));
+    let mut cutter = Cutter::new(beginning(source)?, source, options.block_bytes, max_line(options));
     let whole_lines = |text: &[u8]| memrchr(b'\n', text).map_or(0, |at| at + 1);
     let fill = |text: &mut Vec<u8>| cutter.fill(text, whole_lines);
     rows.read_pieces(&mut tally, fill, |text, rows| read_some(&mut text.as_slice(), rows))?;

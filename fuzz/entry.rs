@@ -1,0 +1,116 @@
+//! What is done with one input of each kind: the fuzzers and `tests/readers_survive.rs` share it.
+//!
+//! Each function may refuse its input in any way but by a panic, and checks what can be checked when it does not refuse.
+
+#![allow(dead_code)] // each target uses one function
+
+use std::io::Write;
+use std::path::Path;
+
+use recotem::ml::artifact::TrainedModel;
+use recotem::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
+use recotem::platform::tabular::{self, ReadOptions, ReadReport, Row};
+
+/// The name of each kind and what is done with it.
+pub const ALL: [(&str, fn(&[u8])); 7] = [
+    ("csv", csv),
+    ("tsv", tsv),
+    ("json", json),
+    ("jsonl", jsonl),
+    ("parquet", parquet),
+    ("prepared", prepared),
+    ("model", model),
+];
+
+/// More would be read at the same speed, but take memory from the fuzzer.
+const MAX_EXPANDED: u64 = 1 << 24;
+
+/// Comma-separated values.
+pub fn csv(bytes: &[u8]) {
+    table(bytes, "x.csv");
+}
+
+/// Tab-separated values.
+pub fn tsv(bytes: &[u8]) {
+    table(bytes, "x.tsv");
+}
+
+/// One JSON text.
+pub fn json(bytes: &[u8]) {
+    table(bytes, "x.json");
+}
+
+/// JSON in lines.
+pub fn jsonl(bytes: &[u8]) {
+    table(bytes, "x.jsonl");
+}
+
+/// Parquet.
+pub fn parquet(bytes: &[u8]) {
+    table(bytes, "x.parquet");
+}
+
+/// The prepared form of an upload.
+pub fn prepared(bytes: &[u8]) {
+    if let Ok(log) = InteractionLog::from_bytes(bytes) {
+        assert_eq!(InteractionLog::from_bytes(&log.to_bytes()).ok().as_ref(), Some(&log));
+        assert!(log.to_csr().validate().is_ok());
+    }
+}
+
+/// A trained model.
+pub fn model(bytes: &[u8]) {
+    let Ok(model) = TrainedModel::from_bytes(bytes) else { return };
+    let items: Vec<String> = model.items.iter().take(3).map(str::to_owned).collect();
+    for user in model.users.iter().take(3) {
+        model.recommend_user(user, 10, true);
+    }
+    for item in &items {
+        model.similar(item, 10);
+    }
+    model.recommend_history(&items, 10);
+}
+
+/// Reads a table with two and with four columns, row by row and in small blocks, which has to come to the same.
+fn table(bytes: &[u8], name: &str) {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
+    if file.write_all(bytes).is_err() {
+        return;
+    }
+    let small = |options| ReadOptions { max_expanded_bytes: MAX_EXPANDED, max_field_bytes: 300, block_bytes: 16, ..options };
+    let two = small(ReadOptions::new("u", "i", None));
+    let four = ReadOptions { event_column: Some("e".to_owned()), ..small(ReadOptions::new("u", "i", Some("t".to_owned()))) };
+    for options in [two, four] {
+        let one_by_one = row_by_row(file.path(), name, &options);
+        let in_blocks = in_blocks(file.path(), name, &options);
+        assert_eq!(one_by_one, in_blocks, "{name}");
+    }
+    // A preview may fail on its own, and that is all.
+    drop(tabular::preview(file.path(), name, 3));
+}
+
+/// The log and the report, or nothing.
+type Outcome = Option<(InteractionLog, ReadReport)>;
+
+fn builder(options: &ReadOptions) -> InteractionLogBuilder {
+    let builder = InteractionLogBuilder::new(options.time_column.is_some());
+    if options.event_column.is_some() { builder.with_events() } else { builder }
+}
+
+fn row_by_row(path: &Path, name: &str, options: &ReadOptions) -> Outcome {
+    let mut builder = builder(options);
+    let sink = &mut |row: Row<'_>| builder.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+    let report = tabular::read_interactions(path, name, options, sink).ok()?;
+    Some((builder.finish(), report))
+}
+
+fn in_blocks(path: &Path, name: &str, options: &ReadOptions) -> Outcome {
+    let mut builder = builder(options);
+    let empty = builder.block();
+    let push = |block: &mut InteractionBlock, row: Row<'_>| {
+        block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+    };
+    let take = &mut |block: &mut InteractionBlock| builder.append(block);
+    let report = tabular::read_interactions_in_blocks(path, name, options, 2, empty, push, take).ok()?;
+    Some((builder.finish(), report))
+}
