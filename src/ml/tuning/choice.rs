@@ -38,18 +38,14 @@ pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> 
     if !fresh.is_empty() {
         return fresh[rng.random_range(0..fresh.len())];
     }
-    if rng.random::<f64>() < super::knob("ANY", ANY) {
+    if rng.random::<f64>() < ANY {
         return &arms[rng.random_range(0..arms.len())];
     }
     let scores: Vec<Vec<f64>> = arms.iter().map(Arm::scores).collect();
     let (worst, prior) = extent(scores.iter().flatten().copied());
     let mut potential = |(arm, scores): (&'a Arm<'t>, Vec<f64>)| {
         let (best, spread) = better_half(scores, worst, prior);
-        (
-            arm,
-            best + super::knob("GAIN", GAIN) * spread * standard_normal(rng).abs()
-                / (arm.trials.len() as f64).powf(super::knob("POW", 1.0)),
-        )
+        (arm, best + GAIN * spread * standard_normal(rng).abs() / arm.trials.len() as f64)
     };
     let first = (&arms[0], f64::NEG_INFINITY);
     let rated = arms.iter().zip(scores).map(&mut potential);
@@ -77,7 +73,7 @@ fn better_half(mut scores: Vec<f64>, worst: f64, prior: f64) -> (f64, f64) {
     }
     let best = scores.iter().copied().reduce(f64::max).unwrap_or(worst);
     let gap = scores.iter().map(|score| best - score).sum::<f64>() / (n_half.max(2) as f64 - 1.0);
-    (best, (n_others * gap + super::knob("PT", PRIOR_TRIALS) * prior) / (n_others + super::knob("PT", PRIOR_TRIALS)))
+    (best, (n_others * gap + PRIOR_TRIALS * prior) / (n_others + PRIOR_TRIALS))
 }
 
 #[cfg(test)]

@@ -44,12 +44,3 @@ pub struct TrialRecord {
     /// Scores on the way, by step.
     pub intermediate: Vec<(u32, f64)>,
 }
-
-pub fn knob(name: &str, default: f64) -> f64 {
-    use std::collections::HashMap;
-    static K: std::sync::OnceLock<HashMap<String, f64>> = std::sync::OnceLock::new();
-    let map = K.get_or_init(|| {
-        std::env::vars().filter_map(|(k, v)| Some((k.strip_prefix("K_")?.to_owned(), v.parse().ok()?))).collect()
-    });
-    map.get(name).copied().unwrap_or(default)
-}

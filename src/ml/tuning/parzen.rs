@@ -98,7 +98,7 @@ impl Kernel {
         let n = n_points as f64;
         match axis {
             Axis::Unit { step } => {
-                let width = super::knob("WIDEST", WIDEST) * n.max(1.0).powf(-1.0 / (n_axes as f64 + 4.0));
+                let width = WIDEST * n.max(1.0).powf(-1.0 / (n_axes as f64 + 4.0));
                 Kernel::Normal { width: width.max(NARROWEST).max(step) }
             }
             Axis::Set(size) => {

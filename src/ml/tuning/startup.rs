@@ -25,7 +25,7 @@ pub fn point(axes: &[Axis], seed: u64, arm: usize, index: usize) -> Vec<f64> {
         step /= ratio;
         let start = rng.random::<f64>();
         match axis {
-            Axis::Unit { .. } if (index as f64) < super::knob("MID_N", 1.0) => 0.5 + MIDDLE * (start - 0.5),
+            Axis::Unit { .. } if index == 0 => 0.5 + MIDDLE * (start - 0.5),
             _ => axis.place((start + index as f64 * step).fract()),
         }
     };

@@ -106,7 +106,7 @@ impl Study {
         let n_trials = arm.trials.len();
         let params = match self.sampler {
             Sampler::Random => axes::uniform(space, &mut rng),
-            Sampler::Tpe if n_trials < super::knob("STARTUP", startup::TRIALS as f64) as usize => {
+            Sampler::Tpe if n_trials < startup::TRIALS => {
                 axes::to_params(space, &startup::point(&Axis::of(space), self.seed, arm.index, n_trials))
             }
             Sampler::Tpe => tpe::suggest(space, &arm.trials, &mut rng),

@@ -25,7 +25,7 @@ pub fn suggest(space: &SearchSpace, history: &[&TrialRecord], rng: &mut ChaCha8R
     let axes = Axis::of(space);
     let (good, poor) = divide(space, history);
     let (good, poor) = (Parzen::new(&axes, &good), Parzen::new(&axes, &poor));
-    let candidates = (0..super::knob("CAND", CANDIDATES as f64) as usize).map(|_| good.sample(rng));
+    let candidates = (0..CANDIDATES).map(|_| good.sample(rng));
     let mut rated: Vec<(f64, Vec<f64>)> =
         candidates.map(|point| (good.log_density(&point) - poor.log_density(&point), point)).collect();
     rated.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -59,7 +59,7 @@ fn best(history: &[&TrialRecord]) -> Vec<usize> {
         Some((index, trial.score.filter(|score| complete && !score.is_nan())?))
     };
     let mut scored: Vec<(usize, f64)> = history.iter().enumerate().filter_map(score).collect();
-    let n_good = ((scored.len() as f64 * super::knob("GOOD", GOOD)).ceil() as usize).min(MOST_GOOD);
+    let n_good = ((scored.len() as f64 * GOOD).ceil() as usize).min(MOST_GOOD);
     if n_good < scored.len() {
         scored.select_nth_unstable_by(n_good, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     }
