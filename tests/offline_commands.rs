@@ -152,7 +152,7 @@ fn a_visit_in_progress_is_answered_from_itself() {
         ("recommend --model sessions.safetensors --session r1 --explain 2", "--explain"),
         ("recommend --model sessions.safetensors --session r1 --diversity 1.5", "between 0 and 1"),
         ("train visits.csv --session-column visit --algorithm VMISKNN --output x", "give --time-column"),
-        ("train all.csv --time-column timestamp --algorithm IALS --output x", "VMISKNN"),
+        ("train all.csv --session-column user_id --algorithm IALS --output x", "VMISKNN"),
         ("train visits.csv --algorithm VMISKNN --params {\"k\":1} --output x", "no parameter"),
         ("evaluate --train all.csv --algorithm IALS", "--test"),
         ("evaluate --train all.csv --algorithm Magic", "VMISKNN"),
