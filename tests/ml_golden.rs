@@ -2,7 +2,7 @@
 //!
 //! Needs the folder with `golden/` and `data/` (`RECOTEM_SHARED`, by default `../shared` beside the
 //! repository); without it the tests say so and pass. `RECOTEM_GOLDEN_ONLY` picks algorithms by a part of their name,
-//! and `RECOTEM_GOLDEN_SLOW` adds a fit of minutes.
+//! and `RECOTEM_GOLDEN_SLOW` adds fits of minutes.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -179,53 +179,65 @@ fn check_set(name: &str) {
 /// Our parameters for algorithms that `others.json` has from implementations with other ones.
 fn own_params(algorithm: &str, params: &Value) -> (&'static str, Value) {
     match algorithm {
-        "BPR" => ("BPRFMRecommender", json!({"n_components": params["factors"], "train_epochs": 60})),
+        "BPR" => ("BPRFMRecommender", json!({"n_components": params["factors"], "train_epochs": 30})),
         _ => ("MultVAERecommender", params.clone()),
     }
 }
 
-/// Checks that algorithms which draw random numbers are not worse than elsewhere, on the mean of three seeds.
-fn check_floors(name: &str, slow: bool) {
+/// How far a single run may fall below the reference, as a share of it.
+///
+/// MultVAE's ndcg on ml-100k has a standard deviation of 0.005 over seeds, and another processor is as good as another
+/// seed; the reference is one run of an implementation that is no less random. Two deviations are allowed.
+fn noise(algorithm: &str) -> f64 {
+    if algorithm == "MultVAERecommender" { 0.03 } else { 0.0 }
+}
+
+/// Checks that algorithms which draw random numbers are as good as elsewhere, on the mean of some seeds.
+fn check_floors(name: &str, algorithm: &str, seeds: &[u64]) {
     let Some(folder) = shared() else {
         println!("skipped: no reference numbers beside the repository");
         return;
     };
+    let only = std::env::var("RECOTEM_GOLDEN_ONLY").unwrap_or_default();
+    if !algorithm.contains(&only) {
+        return;
+    }
     let set = load(&folder, name);
     let others = std::fs::read(folder.join("golden/others.json")).unwrap();
     let others: Value = serde_json::from_slice(&others).unwrap();
-    let only = std::env::var("RECOTEM_GOLDEN_ONLY").unwrap_or_default();
     for case in others["sets"][name].as_array().unwrap() {
-        let (algorithm, params) = own_params(case["algorithm"].as_str().unwrap(), &case["parameters"]);
-        if !algorithm.contains(&only) || (algorithm == "MultVAERecommender") != slow {
+        let (found, params) = own_params(case["algorithm"].as_str().unwrap(), &case["parameters"]);
+        if found != algorithm {
             continue;
         }
-        let seeds: &[u64] = if name == "ml-100k" { &[1, 2, 3] } else { &[1] };
         let ndcg = |&seed: &u64| {
             let mut params = params.as_object().unwrap().clone();
             params.insert("random_seed".into(), seed.into());
             run(&set, algorithm, &params).get(Metric::Ndcg)
         };
         let mean = seeds.iter().map(ndcg).sum::<f64>() / seeds.len() as f64;
-        let floor = case["metrics"]["ndcg"].as_f64().unwrap();
-        println!("{name} {algorithm} ndcg {mean:.5}, elsewhere {floor:.5}");
+        let reference = case["metrics"]["ndcg"].as_f64().unwrap();
+        let floor = reference * (1.0 - noise(algorithm) / (seeds.len() as f64).sqrt());
+        println!("{name} {algorithm} ndcg {mean:.5} over {} seeds, elsewhere {reference:.5}", seeds.len());
         assert!(mean >= floor, "{name} {algorithm}: ndcg {mean:.5} is below {floor:.5}");
     }
 }
 
 #[test]
 fn pairwise_ranking_is_better_than_elsewhere() {
-    check_floors("ml-100k", false);
-    check_floors("ml-1m", false);
+    check_floors("ml-100k", "BPRFMRecommender", &[1, 2, 3]);
+    check_floors("ml-1m", "BPRFMRecommender", &[1]);
 }
 
 #[test]
 fn the_autoencoder_is_as_good_as_elsewhere() {
-    check_floors("ml-100k", true);
-    // Takes minutes, so it waits to be asked for.
+    // Minutes on the larger set, so it and further seeds wait to be asked for.
     if std::env::var_os("RECOTEM_GOLDEN_SLOW").is_some() {
-        check_floors("ml-1m", true);
+        check_floors("ml-100k", "MultVAERecommender", &[1, 2, 3, 4, 5, 6, 7, 8]);
+        check_floors("ml-1m", "MultVAERecommender", &[1]);
     } else {
-        println!("ml-1m skipped: set RECOTEM_GOLDEN_SLOW to fit it as well");
+        check_floors("ml-100k", "MultVAERecommender", &[1]);
+        println!("more with RECOTEM_GOLDEN_SLOW");
     }
 }
 
