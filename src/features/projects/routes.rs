@@ -83,8 +83,11 @@ struct ProjectRequest {
     user_column: String,
     item_column: String,
     time_column: Option<String>,
+    /// Column that holds the type of an interaction.
     event_column: Option<String>,
+    /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
     event_weights: Option<std::collections::HashMap<String, f64>>,
+    /// Days after which an interaction counts half; null when age does not matter.
     half_life_days: Option<f64>,
 }
 

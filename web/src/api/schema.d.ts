@@ -834,8 +834,6 @@ export interface components {
              * @description Rows that repeat an earlier pair of user and item.
              */
             duplicates: number;
-            /** @description The types of events, most rows first; at most 50, none without an event column. */
-            events?: components["schemas"]["EventCount"][];
             /** Format: int64 */
             items: number;
             /** Format: int64 */
@@ -865,12 +863,6 @@ export interface components {
             target_metric: string;
             /** Format: date-time */
             updated_at: string;
-        };
-        /** @description How often one type of event occurs. */
-        EventCount: {
-            name: string;
-            /** Format: int64 */
-            rows: number;
         };
         /** @description A model configuration as clients see it. */
         ModelConfiguration: {
@@ -983,15 +975,15 @@ export interface components {
             /** @description Address of the page before. */
             previous?: string | null;
             results: {
-                /** @description The column that holds the type of event. */
+                /** @description Column that holds the type of an interaction. */
                 event_column?: string | null;
-                /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+                /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
                 event_weights: {
                     [key: string]: number;
                 };
                 /**
                  * Format: double
-                 * @description Age in days after which an interaction counts half; null when age does not matter.
+                 * @description Days after which an interaction counts half.
                  */
                 half_life_days?: number | null;
                 /** Format: int64 */
@@ -1203,7 +1195,7 @@ export interface components {
                 n_trials: number;
                 /** Format: int32 */
                 random_seed?: number | null;
-                /** @description Whether the search also varies the weights of events and the half-life. */
+                /** @description Whether the weights of event types and the half-life are searched too. */
                 search_weights: boolean;
                 /** Format: int64 */
                 split: number;
@@ -1247,15 +1239,15 @@ export interface components {
         };
         /** @description A project as clients see it. */
         Project: {
-            /** @description The column that holds the type of event. */
+            /** @description Column that holds the type of an interaction. */
             event_column?: string | null;
-            /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
+            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
             event_weights: {
                 [key: string]: number;
             };
             /**
              * Format: double
-             * @description Age in days after which an interaction counts half; null when age does not matter.
+             * @description Days after which an interaction counts half.
              */
             half_life_days?: number | null;
             /** Format: int64 */
@@ -1476,7 +1468,7 @@ export interface components {
             n_trials: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Whether the search also varies the weights of events and the half-life. */
+            /** @description Whether the weights of event types and the half-life are searched too. */
             search_weights: boolean;
             /** Format: int64 */
             split: number;
@@ -2323,7 +2315,7 @@ export interface operations {
                     n_trials?: number | null;
                     /** Format: int32 */
                     random_seed?: number | null;
-                    /** @description Also vary the weights of events and the half-life. */
+                    /** @description Search the weights of event types around those of the project, and the half-life, too. */
                     search_weights?: boolean | null;
                     /** Format: int64 */
                     split: number;
@@ -2491,16 +2483,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The column that holds the type of event. */
                     event_column?: string | null;
-                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /**
-                     * Format: double
-                     * @description Age in days after which an interaction counts half; null when age does not matter.
-                     */
+                    /** Format: double */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;
@@ -2567,16 +2554,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The column that holds the type of event. */
                     event_column?: string | null;
-                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /**
-                     * Format: double
-                     * @description Age in days after which an interaction counts half; null when age does not matter.
-                     */
+                    /** Format: double */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;
@@ -2635,16 +2617,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The column that holds the type of event. */
                     event_column?: string | null;
-                    /** @description What an interaction of each type counts; a type that is not named counts 1, 0 is no interaction at all. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /**
-                     * Format: double
-                     * @description Age in days after which an interaction counts half; null when age does not matter.
-                     */
+                    /** Format: double */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;

@@ -87,6 +87,17 @@ struct DataReport {
     time_max: Option<String>,
     /// The first rejected rows.
     rejected_examples: Vec<RejectedRow>,
+    /// The types of events, those with most rows first; at most 50, none without an event column.
+    #[schema(required = false)]
+    events: Vec<EventCount>,
+}
+
+/// How often one type of event occurs.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct EventCount {
+    name: String,
+    rows: i64,
 }
 
 /// A row that could not be imported.
