@@ -11,8 +11,11 @@ use recotem::ml::artifact::TrainedModel;
 use recotem::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use recotem::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
+/// Reads bytes that somebody else wrote; only a panic is a failure.
+pub type EntryPoint = fn(&[u8]);
+
 /// The name of each kind and what is done with it.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub const ALL: [(&str, EntryPoint); 7] = [
     ("csv", csv),
     ("tsv", tsv),
     ("json", json),

@@ -20,7 +20,7 @@ const REG: f64 = 0.05;
 
 /// Some users have fewer items than there are components, some more.
 fn sample() -> Csr {
-    let has = |u: u32, i: u32| (u * 7 + i * 5 + u * i) % (3 + u % 9) == 0;
+    let has = |u: u32, i: u32| (u * 7 + i * 5 + u * i).is_multiple_of(3 + u % 9);
     let pairs = (0..40u32).flat_map(|u| (0..30u32).filter(move |&i| has(u, i)).map(move |i| (u, i)));
     let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
     Csr::from_pairs(40, 30, &rows, &cols).unwrap()
