@@ -49,12 +49,12 @@ ui: ## The browser UI, into web/dist
 	scripts/build-ui
 
 bench-peers: ## Speed beside irspack, implicit, pandas and Optuna, on folders of train.csv.gz and test.csv.gz below DATA
-	cargo build --release --locked
-	benches/peers/compare $(TARGET)/release/recotem $(DATA)
+	cargo build --profile $(PROFILE) --locked
+	benches/peers/compare $(TARGET)/$(PROFILE)/recotem $(DATA)
 
 bench-scale: ## Seconds and memory from SIZES of made-up interactions
-	cargo build --release --locked
-	benches/scale/measure $(TARGET)/release/recotem $(SIZES)
+	cargo build --profile $(PROFILE) --locked
+	benches/scale/measure $(TARGET)/$(PROFILE)/recotem $(SIZES)
 
 bench-tuning: ## The search beside random draws and Optuna, on the data sets below DATA; about half an hour
 	benches/tuning/compare $(DATA) $(PROFILE)

@@ -834,6 +834,8 @@ export interface components {
              * @description Rows that repeat an earlier pair of user and item.
              */
             duplicates: number;
+            /** @description The types of events, those with most rows first; at most 50, none without an event column. */
+            events?: components["schemas"]["EventCount"][];
             /** Format: int64 */
             items: number;
             /** Format: int64 */
@@ -863,6 +865,12 @@ export interface components {
             target_metric: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description How often one type of event occurs. */
+        EventCount: {
+            name: string;
+            /** Format: int64 */
+            rows: number;
         };
         /** @description A model configuration as clients see it. */
         ModelConfiguration: {
@@ -2483,11 +2491,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Column that holds the type of an interaction. */
                     event_column?: string | null;
+                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /** Format: double */
+                    /**
+                     * Format: double
+                     * @description Days after which an interaction counts half; null when age does not matter.
+                     */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;
@@ -2554,11 +2567,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Column that holds the type of an interaction. */
                     event_column?: string | null;
+                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /** Format: double */
+                    /**
+                     * Format: double
+                     * @description Days after which an interaction counts half; null when age does not matter.
+                     */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;
@@ -2617,11 +2635,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Column that holds the type of an interaction. */
                     event_column?: string | null;
+                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
                     event_weights?: {
                         [key: string]: number;
                     } | null;
-                    /** Format: double */
+                    /**
+                     * Format: double
+                     * @description Days after which an interaction counts half; null when age does not matter.
+                     */
                     half_life_days?: number | null;
                     item_column: string;
                     name: string;
