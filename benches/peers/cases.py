@@ -30,8 +30,8 @@ SMALL = ("ml-100k", "ml-1m")
 CASES = [
     Case("ials", "IALSRecommender", {"n_components": 64, **IALS}, 2.0, implicit_factors=64),
     Case("ials", "IALSRecommender", {"n_components": 256, **IALS}, 2.0, implicit_factors=256),
-    Case("ials-solvers", "IALSRecommender", {"n_components": 64, **IALS, "solver_type": "CHOLESKY"}, 2.0),
-    Case("ials-solvers", "IALSRecommender", {"n_components": 64, **IALS, "solver_type": "IALSPP"}, 2.0),
+    Case("ials-solvers", "IALSRecommender", {"n_components": 64, **IALS, "solver_type": "CHOLESKY"}, 1.0),
+    Case("ials-solvers", "IALSRecommender", {"n_components": 64, **IALS, "solver_type": "IALSPP"}, 1.0),
     Case("knn", "CosineKNNRecommender", {"top_k": 100, "normalize": True}, 2.0),
     Case("knn", "AsymmetricCosineKNNRecommender", {"top_k": 100, "alpha": 0.3}, 2.0),
     Case("knn", "CosineUserKNNRecommender", {"top_k": 100, "normalize": True}, 2.0),
