@@ -9,7 +9,8 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
 use crate::features::api_keys;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::db;
+use crate::platform::http::{ApiError, ApiResult, client_address, request_id};
 use crate::platform::services::Services;
 
 use super::throttling::{self, Throttles};
@@ -27,8 +28,18 @@ pub async fn identify(
     if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
         throttling::admit(throttles, request.request(), &found)?;
     }
+    let session = session_of(request.request(), &found);
     request.extensions_mut().insert(Authentication(found));
-    next.call(request).await
+    db::acting_as(session, next.call(request)).await
+}
+
+/// What the database is told about a request: whose rows it may touch, and who touches them from where.
+fn session_of(request: &HttpRequest, found: &ApiResult<Option<Principal>>) -> db::Session {
+    let caller = found.as_ref().ok().and_then(Option::as_ref);
+    let session =
+        caller.map_or_else(|| db::Session { organisations: Some(Vec::new()), ..db::Session::default() }, Principal::session);
+    let address = client_address(request);
+    db::Session { address, request_id: request_id(request), ..session }
 }
 
 fn is_open(path: &str) -> bool {

@@ -1,11 +1,13 @@
 //! Headers every answer carries, and the id that ties an answer to its lines in the log.
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{DefaultHeaders, Next};
+use actix_web::{Error, HttpMessage};
 use tracing::Instrument;
+
+use crate::platform::http::RequestId;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
@@ -28,6 +30,7 @@ pub async fn trace(request: ServiceRequest, next: Next<impl MessageBody>) -> Res
         |id: &&str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let id = sent.filter(acceptable).map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned);
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.path());
+    request.extensions_mut().insert(RequestId(id.clone()));
     async move {
         let mut response = next.call(request).await?;
         if let Ok(value) = HeaderValue::from_str(&id) {

@@ -60,7 +60,7 @@ impl Listening {
 pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
     let hub = web::Data::new(Hub::start(&services.db, stop.clone()));
     let settings = &services.settings;
-    let throttles = Throttles::new(&settings.throttle, services.clock.clone(), settings.trust_forwarded_for);
+    let throttles = Throttles::new(&settings.throttle, services.clock.clone());
     let throttles = web::Data::new(throttles);
     listen_with(services, move |config| {
         config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);

@@ -7,8 +7,8 @@ use chrono::Utc;
 use crate::features::accounts::Principal;
 use crate::platform::clock::Clock;
 use crate::platform::config::ThrottleRates;
-use crate::platform::http::ApiResult;
 use crate::platform::http::throttle::Throttle;
+use crate::platform::http::{ApiResult, client_address};
 
 /// The limits of this process, one for each scope.
 pub struct Throttles {
@@ -17,19 +17,17 @@ pub struct Throttles {
     login: Throttle,
     recommendation: Throttle,
     clock: Clock,
-    trust_forwarded_for: bool,
 }
 
 impl Throttles {
     /// Limits nobody has used yet.
-    pub fn new(rates: &ThrottleRates, clock: Clock, trust_forwarded_for: bool) -> Self {
+    pub fn new(rates: &ThrottleRates, clock: Clock) -> Self {
         Self {
             anon: Throttle::new(rates.anon),
             user: Throttle::new(rates.user),
             login: Throttle::new(rates.login),
             recommendation: Throttle::new(rates.recommendation),
             clock,
-            trust_forwarded_for,
         }
     }
 }
@@ -39,7 +37,7 @@ pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Op
     let now: chrono::DateTime<Utc> = throttles.clock.now();
     let path = request.path();
     if path.ends_with("/auth/login/") && request.method() == Method::POST {
-        return throttles.login.admit(&address(throttles, request), now);
+        return throttles.login.admit(&client_address(request), now);
     }
     match caller {
         Ok(Some(principal)) if is_recommendation(path) => throttles.recommendation.admit(&principal.user.id.to_string(), now),
@@ -48,7 +46,7 @@ pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Op
         Ok(None) if path.ends_with("/ping/") || path.ends_with("/auth/token/refresh/") || path.ends_with("/auth/logout/") => {
             Ok(())
         }
-        Ok(None) if is_open(path) => throttles.anon.admit(&address(throttles, request), now),
+        Ok(None) if is_open(path) => throttles.anon.admit(&client_address(request), now),
         // What will be answered 401 is not counted.
         Ok(None) | Err(_) => Ok(()),
     }
@@ -68,10 +66,4 @@ fn is_recommendation(path: &str) -> bool {
         ]
         .iter()
         .any(|action| path.contains(action))
-}
-
-fn address(throttles: &Throttles, request: &HttpRequest) -> String {
-    let connection = request.connection_info();
-    let address = if throttles.trust_forwarded_for { connection.realip_remote_addr() } else { connection.peer_addr() };
-    address.unwrap_or("unknown").to_owned()
 }

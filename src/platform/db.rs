@@ -6,6 +6,7 @@
 
 mod listen;
 mod migrate;
+mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 pub use listen::Notification;
+pub use session::{Session, acting_as};
 
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
@@ -53,7 +55,7 @@ impl Database {
     /// A pool of at most `connections`, which are made when first needed.
     pub fn new(url: &str, connections: usize) -> Result<Self, DbError> {
         let mut config = ManagerConfig::default();
-        // a closed connection is noticed without a round trip
+        // a closed connection is noticed without a round trip, or when it is told whom it acts for
         config.recycling_method = RecyclingMethod::Fast;
         let manager = AsyncDieselConnectionManager::new_with_config(url, config);
         let pool = deadpool::Pool::builder(manager)
@@ -88,8 +90,30 @@ impl Database {
         }
     }
 
-    /// Lends a connection.
+    /// Lends a connection that acts for the caller of the present request, or for the program itself outside of one.
     pub async fn conn(&self) -> Result<Connection, DbError> {
+        self.conn_for(session::current().as_deref()).await
+    }
+
+    /// Lends a connection that sees every row even within a request. Only for what no caller has a right to yet,
+    /// such as taking up an invitation; the right has to be checked by hand.
+    pub async fn unrestricted_conn(&self) -> Result<Connection, DbError> {
+        self.conn_for(None).await
+    }
+
+    async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {
+        let mut connection = self.lend().await?;
+        if session::tell(&mut connection, session).await.is_ok() {
+            return Ok(connection);
+        }
+        // It had died in the pool, as all do when the server restarts; a new one shows whether it is back.
+        drop(deadpool::Object::take(connection));
+        let mut connection = self.lend().await?;
+        session::tell(&mut connection, session).await.map_err(|error| DbError::Unavailable(in_words(&error)))?;
+        Ok(connection)
+    }
+
+    async fn lend(&self) -> Result<Connection, DbError> {
         match tokio::time::timeout(PATIENCE, self.pool.get()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(DbError::Unavailable(in_words(&error))),

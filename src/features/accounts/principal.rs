@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::model::{Role, User};
+use crate::platform::db::Session;
 use crate::platform::http::{ApiError, ApiResult};
 
 /// What an API key may be used for.
@@ -69,6 +70,17 @@ impl Principal {
     /// The one project an API key is bound to.
     pub fn key_project(&self) -> Option<i64> {
         self.key.as_ref().map(|key| key.project_id)
+    }
+
+    /// What the database is told about the caller.
+    pub fn session(&self) -> Session {
+        Session {
+            organisations: self.visible_organisations(),
+            project: self.key_project(),
+            user: Some(self.user.id),
+            api_key: self.key.as_ref().map(|key| key.id),
+            ..Session::default()
+        }
     }
 
     /// 403 unless the caller came without a key.

@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod body;
+pub mod caller;
 pub mod error;
 pub mod filters;
 pub mod pages;
@@ -9,6 +10,7 @@ pub mod throttle;
 
 pub use attachment::attachment;
 pub use body::{Body, FieldReader, Missing};
+pub use caller::{RequestId, client_address, request_id};
 pub use error::{ApiError, ApiResult};
 pub use filters::Filters;
 pub use pages::{Page, PageRequest};

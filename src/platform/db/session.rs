@@ -1,0 +1,74 @@
+//! On whose behalf a connection is used. What a request may see is told to PostgreSQL itself, so that row-level security
+//! holds even where a query forgets to ask, and so that the audit triggers know who changed a row.
+//!
+//! The session belongs to the task of the request ([`acting_as`]), and [`super::Database::conn`] tells it to each
+//! connection that it lends: no handler has to think of it. Work outside of a request acts for the program itself.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::QueryError;
+
+/// Whom the statements of a connection are for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The tenants whose rows are there at all; none means every row.
+    pub organisations: Option<Vec<i64>>,
+    /// The one project whose rows are there.
+    pub project: Option<i64>,
+    /// The user who acts.
+    pub user: Option<i64>,
+    /// The API key they act with.
+    pub api_key: Option<i64>,
+    /// The network address of the caller.
+    pub address: String,
+    /// The id of the request, as in its log lines.
+    pub request_id: String,
+}
+
+tokio::task_local! {
+    static CURRENT: Arc<Session>;
+}
+
+/// Runs `work` so that every connection it is lent acts for `session`.
+pub async fn acting_as<T>(session: Session, work: impl Future<Output = T>) -> T {
+    CURRENT.scope(Arc::new(session), work).await
+}
+
+/// The session of the present task, if it is a request's.
+pub(super) fn current() -> Option<Arc<Session>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
+
+/// The role without privileges of its own that requests act in; see the migration of the barriers.
+const RESTRICTED_ROLE: &str = "recotem_tenant";
+
+/// Everything is told in one round trip. A server where the role could not be made has tables that bind their owner too.
+const TELL: &str = "SELECT set_config('role', CASE WHEN $1 <> '' AND EXISTS (SELECT FROM pg_roles WHERE rolname = $1 \
+     AND pg_has_role(session_user, oid, 'MEMBER')) THEN $1 ELSE 'none' END, false), \
+     set_config('recotem.organisations', $2, false), set_config('recotem.project', $3, false), \
+     set_config('recotem.user', $4, false), set_config('recotem.api_key', $5, false), \
+     set_config('recotem.address', $6, false), set_config('recotem.request', $7, false)";
+
+/// Tells a connection whom it acts for; without a session, for the program itself, which sees every row.
+pub(super) async fn tell(connection: &mut AsyncPgConnection, session: Option<&Session>) -> Result<(), QueryError> {
+    let number = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let organisations = match session.and_then(|session| session.organisations.as_ref()) {
+        Some(ids) => format!("{{{}}}", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
+        None => "*".to_owned(),
+    };
+    diesel::sql_query(TELL)
+        .bind::<Text, _>(session.map_or("", |_| RESTRICTED_ROLE))
+        .bind::<Text, _>(organisations)
+        .bind::<Text, _>(number(session.and_then(|session| session.project)))
+        .bind::<Text, _>(number(session.and_then(|session| session.user)))
+        .bind::<Text, _>(number(session.and_then(|session| session.api_key)))
+        .bind::<Text, _>(session.map_or("", |session| &session.address))
+        .bind::<Text, _>(session.map_or("", |session| &session.request_id))
+        .execute(connection)
+        .await
+        .map(drop)
+}
