@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_keys;
+mod barriers;
 mod configs;
 mod datasets;
 mod inference;

@@ -136,6 +136,17 @@ impl TestApp {
         tokio::spawn(roles::work(self.services.clone(), self.stop.clone()));
     }
 
+    /// Waits until no job is waiting or running; fails after a minute.
+    pub async fn idle(&self) {
+        for _ in 0..600 {
+            if self.count("SELECT count(*) AS count FROM jobs WHERE finished_at IS NULL").await == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("there are still jobs after a minute");
+    }
+
     /// Gives one user a role in the personal organisation of another.
     pub async fn join(&self, member: &str, owner: &str, role: &str) {
         let sql = format!(

@@ -1,0 +1,142 @@
+//! Everybody who may ask, and what each should get.
+
+use chrono::TimeDelta;
+use recotem::features::accounts::Role;
+use serde_json::json;
+
+use super::table::{Row, Rule};
+use super::world::Ids;
+use crate::support::{Caller, TestApp};
+
+/// A kind of caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Anonymous,
+    Outsider,
+    Member(Role),
+    Staff,
+    ReadKey,
+    WriteKey,
+    PredictKey,
+    /// With all scopes, of another project of the same owner.
+    ForeignKey,
+    Deactivated,
+    Expired,
+}
+
+pub const KINDS: [Kind; 13] = [
+    Kind::Anonymous,
+    Kind::Outsider,
+    Kind::Member(Role::Viewer),
+    Kind::Member(Role::Editor),
+    Kind::Member(Role::Admin),
+    Kind::Member(Role::Owner),
+    Kind::Staff,
+    Kind::ReadKey,
+    Kind::WriteKey,
+    Kind::PredictKey,
+    Kind::ForeignKey,
+    Kind::Deactivated,
+    Kind::Expired,
+];
+
+/// Somebody of a kind, towards the tenant whose owner is called `owner_name`.
+pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str, ids: &Ids) -> Caller {
+    let name = format!("{owner_name}-caller");
+    match kind {
+        Kind::Anonymous => app.anonymous(),
+        Kind::Outsider => app.user(&name).await,
+        Kind::Member(role) => {
+            let caller = app.user(&name).await;
+            app.join(&name, owner_name, role.wire()).await;
+            caller
+        }
+        Kind::Staff => app.staff(&name).await,
+        Kind::ReadKey => key(owner, ids["project"], &["read"]).await,
+        Kind::WriteKey => key(owner, ids["project"], &["write"]).await,
+        Kind::PredictKey => key(owner, ids["project"], &["predict"]).await,
+        Kind::ForeignKey => {
+            let other = json!({ "name": "other", "user_column": "u", "item_column": "i" });
+            let other = owner.post("project/", other).await.expect(201).id();
+            key(owner, other, &["read", "write", "predict"]).await
+        }
+        Kind::Deactivated => {
+            let caller = app.user(&name).await;
+            app.join(&name, owner_name, "owner").await;
+            app.execute(&format!("UPDATE users SET is_active = FALSE WHERE username = '{name}'")).await;
+            caller
+        }
+        Kind::Expired => {
+            let caller = app.user(&name).await;
+            app.join(&name, owner_name, "owner").await;
+            // Last of all kinds, since time passes for everybody.
+            app.services.clock.advance(TimeDelta::days(400));
+            caller
+        }
+    }
+}
+
+async fn key(owner: &Caller, project: i64, scopes: &[&str]) -> Caller {
+    let made = owner.post("api_keys/", json!({ "project": project, "name": "caller", "scopes": scopes })).await.expect(201);
+    owner.with_key(made.body["key"].as_str().expect("a key"))
+}
+
+/// The one status a kind of caller should get.
+pub fn expected(kind: Kind, row: &Row) -> u16 {
+    if row.rule == Rule::Public {
+        return row.done;
+    }
+    match kind {
+        Kind::Anonymous | Kind::Deactivated | Kind::Expired => 401,
+        Kind::Outsider => to_outsider(row),
+        Kind::Member(role) => to_member(role, row),
+        Kind::Staff => row.done,
+        Kind::ReadKey | Kind::WriteKey | Kind::PredictKey | Kind::ForeignKey => to_key(kind, row),
+    }
+}
+
+fn to_outsider(row: &Row) -> u16 {
+    match row.rule {
+        Rule::Staff => 403,
+        Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Personal(_) => 404,
+        Rule::Below(_) | Rule::BelowForPeople(_) => 400,
+        Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople => row.done,
+    }
+}
+
+fn to_member(role: Role, row: &Row) -> u16 {
+    match row.rule {
+        Rule::Staff => 403,
+        Rule::Object(needed)
+        | Rule::ObjectForPeople(needed)
+        | Rule::Below(needed)
+        | Rule::BelowForPeople(needed)
+        | Rule::Personal(needed)
+            if role < needed =>
+        {
+            403
+        }
+        _ => row.done,
+    }
+}
+
+fn to_key(kind: Kind, row: &Row) -> u16 {
+    let reads = row.method == "GET";
+    let scoped = match kind {
+        Kind::ReadKey => reads,
+        Kind::WriteKey => !reads,
+        Kind::PredictKey => false,
+        _ => true,
+    };
+    match row.rule {
+        // Whom a key stands for is told to any key.
+        Rule::People | Rule::Staff | Rule::ListForPeople => 403,
+        _ if !scoped => 403,
+        // Refused before or after looking: both give nothing away.
+        Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) if kind == Kind::ForeignKey && row.path.contains("{id}") => 404,
+        Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) => 403,
+        Rule::Object(_) if kind == Kind::ForeignKey => 404,
+        Rule::Below(_) if kind == Kind::ForeignKey => 400,
+        _ => row.done,
+    }
+}

@@ -1,0 +1,193 @@
+//! Who gets what of every route. A route of the API document that is not here fails the test, and so does a line without a route.
+
+use recotem::features::accounts::Role;
+use serde_json::{Value, json};
+
+use super::world::Ids;
+
+/// Who a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Everybody alike: credentials are not even looked at.
+    Public,
+    /// Whoever is logged in, by person or key: it is about the caller, or the same for all.
+    Anybody,
+    /// Whoever is logged in, but not with a key.
+    People,
+    /// The staff of the install, as people.
+    Staff,
+    /// Rows of the caller's own; an outsider gets an empty list.
+    List,
+    /// The same, but not with a key.
+    ListForPeople,
+    /// The object of the path, in at least this role.
+    Object(Role),
+    /// The same, but not with a key.
+    ObjectForPeople(Role),
+    /// A new object below one that the body names, in at least this role there.
+    Below(Role),
+    /// The same, but not with a key.
+    BelowForPeople(Role),
+    /// The object of a person, open to keys of any project of theirs.
+    Personal(Role),
+}
+
+/// What a call sends.
+#[derive(Clone, Copy)]
+pub enum Sends {
+    Nothing,
+    Json(fn(&Ids) -> Value),
+    /// A file of interactions for the project.
+    File,
+}
+
+/// One route and what an authorised caller gets.
+pub struct Row {
+    pub method: &'static str,
+    /// As in the API document, below the base.
+    pub path: &'static str,
+    pub rule: Rule,
+    pub sends: Sends,
+    pub query: &'static str,
+    /// The status for those who may.
+    pub done: u16,
+}
+
+fn row(method: &'static str, path: &'static str, rule: Rule, done: u16) -> Row {
+    Row { method, path, rule, sends: Sends::Nothing, query: "", done }
+}
+
+impl Row {
+    fn json(self, body: fn(&Ids) -> Value) -> Self {
+        Self { sends: Sends::Json(body), ..self }
+    }
+
+    fn file(self) -> Self {
+        Self { sends: Sends::File, ..self }
+    }
+
+    fn query(self, query: &'static str) -> Self {
+        Self { query, ..self }
+    }
+}
+
+/// Every route, in an order in which an authorised caller can call them all: what takes something away comes last.
+pub fn table() -> Vec<Row> {
+    [open(), looking(), changing(), making(), removing()].into_iter().flatten().collect()
+}
+
+fn open() -> Vec<Row> {
+    use Rule::{Anybody, People, Public};
+    vec![
+        row("POST", "auth/login/", Public, 400).json(|_| json!({ "username": "nobody", "password": "wrong" })),
+        row("POST", "auth/logout/", Public, 200),
+        row("POST", "auth/token/refresh/", Public, 401),
+        row("POST", "auth/token/verify/", Public, 401).json(|_| json!({ "token": "x" })),
+        row("GET", "auth/user/", Anybody, 200),
+        row("PUT", "auth/user/", People, 400).json(|_| json!({})),
+        row("PATCH", "auth/user/", People, 200).json(|_| json!({ "first_name": "A" })),
+        row("POST", "users/change_password/", People, 400).json(|_| json!({ "old_password": "wrong", "new_password": "w" })),
+        row("GET", "algorithms/", Anybody, 200),
+    ]
+}
+
+fn looking() -> Vec<Row> {
+    use Rule::{List, ListForPeople, Object, ObjectForPeople, Personal};
+    let viewer = Role::Viewer;
+    vec![
+        row("GET", "project/", List, 200),
+        row("GET", "project/{id}/", Object(viewer), 200),
+        row("GET", "project_summary/{id}/", Object(viewer), 200),
+        row("GET", "training_data/", List, 200),
+        row("GET", "training_data/{id}/", Object(viewer), 200),
+        row("GET", "training_data/{id}/preview/", Object(viewer), 200),
+        row("GET", "training_data/{id}/download_file/", Object(viewer), 200),
+        row("GET", "training_data/{id}/rejected_rows/", Object(viewer), 404),
+        row("GET", "split_config/", List, 200),
+        row("GET", "split_config/{id}/", Personal(viewer), 200),
+        row("GET", "evaluation_config/", List, 200),
+        row("GET", "evaluation_config/{id}/", Personal(viewer), 200),
+        row("GET", "model_configuration/", List, 200),
+        row("GET", "model_configuration/{id}/", Object(viewer), 200),
+        row("GET", "trained_model/", List, 200),
+        row("GET", "trained_model/{id}/", Object(viewer), 200),
+        row("GET", "trained_model/{id}/download_file/", Object(viewer), 200),
+        row("GET", "trained_model/{id}/recommendation/", Object(viewer), 200).query("user_id=u1"),
+        row("GET", "trained_model/{id}/sample_recommendation_raw/", Object(viewer), 200),
+        row("GET", "trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", Object(viewer), 404),
+        row("GET", "trained_model/{id}/similar/", Object(viewer), 400),
+        row("GET", "parameter_tuning_job/", List, 200),
+        row("GET", "parameter_tuning_job/{id}/", Object(viewer), 200),
+        row("GET", "parameter_tuning_job/{id}/trials/", Object(viewer), 200),
+        row("GET", "task_log/", List, 200),
+        row("GET", "task_log/{id}/", Object(viewer), 200),
+        row("GET", "api_keys/", ListForPeople, 200),
+        row("GET", "api_keys/{id}/", ObjectForPeople(viewer), 200),
+    ]
+}
+
+fn changing() -> Vec<Row> {
+    use Rule::{Object, ObjectForPeople, Personal};
+    let (editor, admin) = (Role::Editor, Role::Admin);
+    vec![
+        row("PUT", "project/{id}/", Object(editor), 200)
+            .json(|_| json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" })),
+        row("PATCH", "project/{id}/", Object(editor), 200).json(|_| json!({ "name": "Q" })),
+        row("PUT", "training_data/{id}/", Object(editor), 400),
+        row("PATCH", "training_data/{id}/", Object(editor), 400),
+        row("PUT", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
+        row("PATCH", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
+        row("PUT", "evaluation_config/{id}/", Personal(editor), 200).json(|_| json!({})),
+        row("PATCH", "evaluation_config/{id}/", Personal(editor), 200).json(|_| json!({})),
+        row("PUT", "model_configuration/{id}/", Object(editor), 200)
+            .json(|ids| json!({ "project": ids["project"], "recommender_class_name": "TopPopRecommender" })),
+        row("PATCH", "model_configuration/{id}/", Object(editor), 200).json(|_| json!({ "name": "d" })),
+        row("PUT", "trained_model/{id}/", Object(editor), 200)
+            .json(|ids| json!({ "configuration": ids["model_configuration"], "data_loc": ids["training_data"] })),
+        row("PATCH", "trained_model/{id}/", Object(editor), 200).json(|_| json!({})),
+        row("POST", "trained_model/{id}/recommend_using_profile_interaction/", Object(Role::Viewer), 200)
+            .json(|_| json!({ "item_ids": ["a"], "cutoff": 2 })),
+        row("POST", "parameter_tuning_job/{id}/cancel/", Object(editor), 409),
+        row("PUT", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "k", "scopes": ["read"] })),
+        row("PATCH", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "l" })),
+        row("POST", "api_keys/{id}/revoke/", ObjectForPeople(admin), 200),
+    ]
+}
+
+fn making() -> Vec<Row> {
+    use Rule::{Anybody, Below, BelowForPeople, People};
+    let (editor, admin) = (Role::Editor, Role::Admin);
+    vec![
+        row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
+        row("POST", "training_data/", Below(editor), 201).file(),
+        row("POST", "split_config/", Anybody, 201).json(|_| json!({})),
+        row("POST", "evaluation_config/", Anybody, 201).json(|_| json!({})),
+        row("POST", "model_configuration/", Below(editor), 201)
+            .json(|ids| json!({ "project": ids["project"], "recommender_class_name": "TopPopRecommender" })),
+        row("POST", "trained_model/", Below(editor), 201)
+            .json(|ids| json!({ "configuration": ids["model_configuration"], "data_loc": ids["spare_data"] })),
+        row("POST", "parameter_tuning_job/", Below(editor), 201).json(|ids| {
+            json!({ "data": ids["training_data"], "split": ids["split_config"], "evaluation": ids["evaluation_config"],
+                "n_trials": 1, "tried_algorithms_json": ["TopPop"], "train_after_tuning": false })
+        }),
+        row("POST", "api_keys/", BelowForPeople(admin), 201)
+            .json(|ids| json!({ "project": ids["project"], "name": "new", "scopes": ["read"] })),
+    ]
+}
+
+fn removing() -> Vec<Row> {
+    use Rule::{Object, ObjectForPeople, Personal};
+    let (editor, admin) = (Role::Editor, Role::Admin);
+    vec![
+        row("DELETE", "trained_model/{id}/unlink_file/", Object(editor), 200),
+        row("DELETE", "trained_model/{id}/", Object(editor), 204),
+        row("DELETE", "parameter_tuning_job/{id}/", Object(editor), 204),
+        row("DELETE", "split_config/{id}/", Personal(editor), 204),
+        row("DELETE", "evaluation_config/{id}/", Personal(editor), 204),
+        row("DELETE", "training_data/{id}/unlink_file/", Object(editor), 200),
+        row("DELETE", "training_data/{id}/", Object(editor), 204),
+        row("DELETE", "model_configuration/{id}/", Object(editor), 204),
+        row("DELETE", "api_keys/{id}/", ObjectForPeople(admin), 204),
+        row("DELETE", "project/{id}/", Object(admin), 204),
+    ]
+}
