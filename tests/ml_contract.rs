@@ -59,6 +59,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
         model,
         metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
         by_item: OnceLock::new(),
+        popularity: Default::default(),
     }
 }
 

@@ -128,6 +128,7 @@ fn check_lists(set: &DataSet, case: &Value, algorithm: &str, params: &Map<String
         model: fit(algorithm, params, &set.train, &Context::new(1, 2)).unwrap(),
         metadata: Default::default(),
         by_item: Default::default(),
+        popularity: Default::default(),
     };
     let wrong = |(user, wanted): (&String, &Value)| {
         let ours = trained.recommend_user(user, 10, true).unwrap();

@@ -62,32 +62,37 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone());
     let throttles = web::Data::new(throttles);
-    listen_with(services, move |config| {
+    listen_with(services, stop, move |config| {
         config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);
     })
 }
 
 /// Starts listening for predictions only.
-pub fn listen_for_inference(services: &Services) -> Result<Listening, RoleError> {
-    listen_with(services, |config| {
+pub fn listen_for_inference(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
+    listen_with(services, stop, |config| {
         config.configure(routes::inference_only);
     })
 }
 
 fn listen_with(
     services: &Services,
+    stop: &CancellationToken,
     configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> Result<Listening, RoleError> {
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
     let limits = web::Data::new(inference::Limits::new(&settings));
+    let directory = web::Data::new(inference::Directory::start(services, models.clone(), stop.clone()));
+    let assigner = web::Data::new(inference::Assigner::new(&services.secret));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
             .app_data(limits.clone())
+            .app_data(directory.clone())
+            .app_data(assigner.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(headers::defaults())

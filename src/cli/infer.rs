@@ -19,7 +19,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::connect(settings).await?;
-        let listening = roles::listen_for_inference(&boot.services)?;
+        let listening = roles::listen_for_inference(&boot.services, &stop)?;
         println!("Recotem answers predictions on http://{}/inference", listening.address);
         let result = listening.run(stop).await;
         boot.close().await;

@@ -41,6 +41,8 @@ pub struct TrainedModel {
     pub metadata: BTreeMap<String, String>,
     /// `seen` by items, made when a list is first asked to be diverse.
     pub by_item: OnceLock<Csr>,
+    /// How many users have each item, counted when somebody unknown first asks.
+    pub popularity: OnceLock<Vec<f32>>,
 }
 
 impl std::fmt::Debug for TrainedModel {
@@ -87,7 +89,17 @@ impl TrainedModel {
         let (users, items) = (input.ids("users")?, input.ids("items")?);
         let seen = input.csr_shaped("seen", users.len(), items.len())?;
         let model = algorithms::find(&algorithm)?.load(&input, users.len(), items.len())?;
-        Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata, by_item: OnceLock::new() })
+        Ok(TrainedModel {
+            algorithm,
+            parameters,
+            users,
+            items,
+            seen,
+            model,
+            metadata,
+            by_item: OnceLock::new(),
+            popularity: OnceLock::new(),
+        })
     }
 
     /// The best items for a known user; `None` when the user is not known.
@@ -126,6 +138,12 @@ impl TrainedModel {
         let mut scores = vec![0f32; self.items.len()];
         self.model.similar_items(item, &mut scores).ok()?;
         Some(self.rank(&scores, &Wanted::best(cutoff), &[item]))
+    }
+
+    /// What most users have, for somebody nothing is known of; the score is the number of users.
+    pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
+        let count = || self.seen.column_counts().into_iter().map(|count| count as f32).collect();
+        self.rank(self.popularity.get_or_init(count), wanted, &[])
     }
 
     fn rank(&self, scores: &[f32], wanted: &Wanted<'_>, seen: &[u32]) -> Recommendations {

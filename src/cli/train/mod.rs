@@ -80,6 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         model,
         metadata,
         by_item: Default::default(),
+        popularity: Default::default(),
     };
     let bytes = trained.to_bytes();
     write_whole(&args.output, &bytes)?;

@@ -45,21 +45,45 @@ pub async fn create_for(
 
 /// The caller behind a key; none when the text is not one of our keys, 401 when it is one that does not count.
 pub async fn authenticate(services: &Services, key: &str) -> ApiResult<Option<Principal>> {
+    let Some(known) = look_up(services, key).await? else { return Ok(None) };
+    let now = services.clock.now();
+    if !known.counts_at(now) {
+        return Err(ApiError::key_not_valid());
+    }
+    if let Some(grant) = &known.principal.key {
+        store::note_use(&mut *services.db.conn().await?, grant.id, now).await?;
+    }
+    Ok(Some(known.principal))
+}
+
+/// A key that was not revoked, and whom it stands for.
+#[derive(Debug, Clone)]
+pub struct KnownKey {
+    pub principal: Principal,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl KnownKey {
+    /// Whether it has not expired.
+    pub fn counts_at(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+/// A key as it stands in the database, whether or not it has expired; none when the text is not one of our keys, 401
+/// when nobody has it or it was revoked.
+pub async fn look_up(services: &Services, key: &str) -> ApiResult<Option<KnownKey>> {
     if !key.starts_with(PREFIX) {
         return Ok(None);
     }
     let refused = || ApiError::key_not_valid();
     let mut connection = services.db.conn().await?;
-    let row = store::by_hash(&mut connection, &hash_of(key)).await?.ok_or_else(refused)?;
-    let now = services.clock.now();
-    if !row.is_active || row.expires_at.is_some_and(|end| end <= now) {
-        return Err(refused());
-    }
+    let row = store::by_hash(&mut connection, &hash_of(key)).await?.filter(|row| row.is_active).ok_or_else(refused)?;
     let user = active_user(&mut connection, row.user_id).await?.ok_or_else(refused)?;
-    store::note_use(&mut connection, row.id, now).await?;
     let scopes: Vec<Scope> = row.scope_words().iter().filter_map(|word| scope_of(word)).collect();
     let grant = KeyGrant { id: row.id, prefix: row.key_prefix, project_id: row.project_id, scopes };
-    Ok(Some(principal_of(&mut connection, user, Some(grant)).await?))
+    let principal = principal_of(&mut connection, user, Some(grant)).await?;
+    Ok(Some(KnownKey { principal, expires_at: row.expires_at }))
 }
 
 /// A name that the project already has for a key is the caller's mistake.

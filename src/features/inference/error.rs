@@ -27,6 +27,12 @@ pub enum InferenceError {
     /// The model does not know the user.
     #[error("The model does not know the user \"{0}\".")]
     UnknownUser(String),
+    /// Nothing is deployed.
+    #[error("This project has no active deployment slot.")]
+    NoSlot,
+    /// Nothing that is deployed gets any traffic.
+    #[error("All active deployment slots of this project have the weight 0. Give one of them a weight.")]
+    NoWeight,
     /// The key has used up its allowance for this path.
     #[error("Rate limit exceeded: {0}")]
     TooFast(String),
@@ -43,7 +49,10 @@ impl From<InferenceError> for ApiError {
             InferenceError::KeyMissing => Self::detail(StatusCode::UNAUTHORIZED, message),
             InferenceError::OtherProject => Self::forbidden(message),
             InferenceError::BatchTooLarge(_) => Self::bad_request(message),
-            InferenceError::NoModel(_) | InferenceError::UnknownUser(_) => Self::detail(StatusCode::NOT_FOUND, message),
+            InferenceError::NoModel(_) | InferenceError::UnknownUser(_) | InferenceError::NoSlot => {
+                Self::detail(StatusCode::NOT_FOUND, message)
+            }
+            InferenceError::NoWeight => Self::coded(StatusCode::CONFLICT, "no_slot_weight", message),
             InferenceError::TooFast(_) => Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })),
             InferenceError::Model(error) => error.into(),
         }

@@ -3,10 +3,13 @@
 use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
+use super::answer::Options;
 use super::error::InferenceError;
 
 const LARGEST_CUTOFF: i64 = 1_000;
 const DEFAULT_CUTOFF: usize = 10;
+/// Most ids in one list of a request.
+const LONGEST_LIST: usize = 10_000;
 
 /// Faults found so far.
 #[derive(Debug, Default)]
@@ -57,7 +60,7 @@ pub fn path_id(request: &HttpRequest, name: &str, faults: &mut Faults) -> i64 {
 }
 
 /// Whether the body is an object; whatever else it is, is a fault.
-pub fn is_object(body: &Value, faults: &mut Faults) -> bool {
+fn is_object(body: &Value, faults: &mut Faults) -> bool {
     match body {
         Value::Object(_) => return true,
         Value::Null => faults.add("missing", json!(["body"]), "Field required", body),
@@ -69,8 +72,68 @@ pub fn is_object(body: &Value, faults: &mut Faults) -> bool {
     false
 }
 
+/// Whom to recommend for and how. The user may be left out where interactions are sent.
+pub fn whom(body: &Value, faults: &mut Faults) -> (Option<String>, Options) {
+    if !is_object(body, faults) {
+        return (None, Options::default());
+    }
+    let anonymous = body.get("interactions").is_some_and(Value::is_array) && body.get("user_id").is_none_or(Value::is_null);
+    let user = if anonymous { None } else { Some(text(body, "user_id", faults)) };
+    (user, options(body, faults))
+}
+
+/// The users of a batch, and what holds for all of them.
+pub fn many(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
+    if is_object(body, faults) { (texts(body, "user_ids", faults), options(body, faults)) } else { Default::default() }
+}
+
+fn options(body: &Value, faults: &mut Faults) -> Options {
+    Options {
+        cutoff: cutoff(body, faults),
+        interactions: optional_texts(body, "interactions", faults).unwrap_or_default(),
+        allow: optional_texts(body, "allow", faults),
+        deny: optional_texts(body, "deny", faults).unwrap_or_default(),
+        exclude_seen: flag(body, "exclude_seen", true, faults),
+        diversity: share(body, "diversity", faults),
+    }
+}
+
+/// A list of texts that may be left out, of a bounded length.
+fn optional_texts(body: &Value, name: &str, faults: &mut Faults) -> Option<Vec<String>> {
+    let value = body.get(name).filter(|value| !value.is_null())?;
+    if value.as_array().is_some_and(|list| list.len() > LONGEST_LIST) {
+        let message = format!("List should have at most {LONGEST_LIST} items");
+        faults.add_bound("too_long", json!(["body", name]), &message, &Value::Null, ("max_length", LONGEST_LIST as i64));
+        return None;
+    }
+    Some(texts(body, name, faults))
+}
+
+fn flag(body: &Value, name: &str, default: bool, faults: &mut Faults) -> bool {
+    match body.get(name) {
+        None | Some(Value::Null) => default,
+        Some(Value::Bool(flag)) => *flag,
+        Some(other) => {
+            faults.add("bool_type", json!(["body", name]), "Input should be a valid boolean", other);
+            default
+        }
+    }
+}
+
+/// A number from 0 to 1, 0 unless told.
+fn share(body: &Value, name: &str, faults: &mut Faults) -> f32 {
+    let Some(value) = body.get(name).filter(|value| !value.is_null()) else { return 0.0 };
+    match value.as_f64().filter(|share| (0.0..=1.0).contains(share)) {
+        Some(share) => share as f32,
+        None => {
+            faults.add("float_range", json!(["body", name]), "Input should be a number from 0 to 1", value);
+            0.0
+        }
+    }
+}
+
 /// A required text.
-pub fn text(body: &Value, name: &str, faults: &mut Faults) -> String {
+fn text(body: &Value, name: &str, faults: &mut Faults) -> String {
     match body.get(name) {
         Some(Value::String(text)) => return text.clone(),
         None => faults.add("missing", json!(["body", name]), "Field required", body),
@@ -80,7 +143,7 @@ pub fn text(body: &Value, name: &str, faults: &mut Faults) -> String {
 }
 
 /// A required list of texts.
-pub fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
+fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
     let list = match body.get(name) {
         Some(Value::Array(list)) => list,
         None => {
@@ -103,7 +166,7 @@ pub fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
 }
 
 /// How many items to list: 1 to 1000, 10 unless told; a numeric text will do, a fraction will not.
-pub fn cutoff(body: &Value, faults: &mut Faults) -> usize {
+fn cutoff(body: &Value, faults: &mut Faults) -> usize {
     let Some(value) = body.get("cutoff") else { return DEFAULT_CUTOFF };
     let loc = json!(["body", "cutoff"]);
     match whole(value) {

@@ -139,6 +139,7 @@ pub mod tests {
             model,
             metadata: Default::default(),
             by_item: Default::default(),
+            popularity: Default::default(),
         }
     }
 

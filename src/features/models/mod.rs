@@ -16,6 +16,6 @@ pub use cache::ModelCache;
 pub use error::ModelError;
 pub use jobs::TrainModel;
 pub use model::TrainedModel;
-pub use recommend::{Scored, for_user, for_users};
+pub use recommend::Scored;
 pub use routes::{Docs, routes};
 pub use service::create;

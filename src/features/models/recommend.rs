@@ -30,15 +30,6 @@ pub async fn for_user(model: Arc<Artifact>, user_id: String, cutoff: usize) -> R
     blocking(move || model.recommend_user(&user_id, cutoff, true).map(scored)).await
 }
 
-/// The same for many users, in their order.
-pub async fn for_users(
-    model: Arc<Artifact>,
-    user_ids: Vec<String>,
-    cutoff: usize,
-) -> Result<Vec<Option<Vec<Scored>>>, ModelError> {
-    blocking(move || user_ids.iter().map(|user| model.recommend_user(user, cutoff, true).map(scored)).collect()).await
-}
-
 /// The best items for somebody known only by items; when none of these is known, what most users have.
 pub async fn for_items(model: Arc<Artifact>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
     blocking(move || scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| popular(&model, cutoff)))).await

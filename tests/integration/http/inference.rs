@@ -32,7 +32,9 @@ async fn a_program_gets_predictions_with_exact_ids() {
         assert_eq!(items.len(), 2, "{body}");
         assert!(items.iter().all(|item| item["item_id"] != "x" && item["item_id"] != seen && item["score"].is_f64()), "{body}");
     }
-    program.post(&path, json!({ "user_id": "07" })).await.expect(404);
+    app.not_found_for_unknown_users(prepared.project).await;
+    let refused = async || program.post(&path, json!({ "user_id": "07" })).await.status.as_u16() == 404;
+    app.soon("an unknown user is told so", refused).await;
     let batch = json!({ "user_ids": ["007", "nobody", "Sigur Rós"], "cutoff": 1, "more": true });
     let results = program.post(&format!("{path}/batch"), batch).await.expect(200).body["results"].clone();
     assert_eq!(results.as_array().unwrap().len(), 3);

@@ -9,6 +9,7 @@ mod inference;
 mod isolation;
 mod models;
 mod projects;
+mod serving;
 mod trained;
 mod tuning;
 mod weights;

@@ -136,6 +136,23 @@ impl TestApp {
         tokio::spawn(roles::work(self.services.clone(), self.stop.clone()));
     }
 
+    /// Sets a project to answer 404 where its models do not know a user.
+    pub async fn not_found_for_unknown_users(&self, project: i64) {
+        let sql = format!("INSERT INTO serving_settings (project_id, unknown_user) VALUES ({project}, 'not_found')");
+        self.execute(&sql).await;
+    }
+
+    /// Asks again and again until something that follows by itself has happened; fails after ten seconds.
+    pub async fn soon(&self, what: &str, happened: impl AsyncFn() -> bool) {
+        for _ in 0..400 {
+            if happened().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{what}: not within ten seconds");
+    }
+
     /// Waits until no job is waiting or running; fails after a minute.
     pub async fn idle(&self) {
         for _ in 0..600 {

@@ -1,0 +1,1 @@
+DROP FUNCTION announce_access_change CASCADE;

@@ -1,0 +1,78 @@
+//! The steps to a list that is never empty: the model's own for a user it knows, folding in what somebody has just done,
+//! and what most people have for everybody else.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::directory::UnknownUsers;
+use crate::features::models::Scored;
+use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
+
+/// How a list came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The model knows the user.
+    Personal,
+    /// From the interactions sent along, and those the model knows of the user.
+    FoldIn,
+    /// What most users have.
+    Popular,
+}
+
+/// What somebody should get.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub cutoff: usize,
+    /// Items of interactions that the model has not seen.
+    pub interactions: Vec<String>,
+    /// When given, only these items.
+    pub allow: Option<Vec<String>>,
+    /// Not these items.
+    pub deny: Vec<String>,
+    /// Leave out what the user has already interacted with.
+    pub exclude_seen: bool,
+    /// From 0, best first, to 1, as unlike one another as possible.
+    pub diversity: f32,
+}
+
+impl Options {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            cutoff: self.cutoff,
+            exclude_seen: self.exclude_seen,
+            allow: self.allow.as_deref(),
+            deny: &self.deny,
+            diversity: self.diversity,
+        }
+    }
+}
+
+/// The list for a user, or for somebody without a name. None when the model does not know the user and that is to be said.
+pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Option<(Strategy, Vec<Scored>)> {
+    let wanted = options.wanted();
+    let known = user.and_then(|user| model.users.find(user));
+    if !options.interactions.is_empty() {
+        let history = history(model, known, &options.interactions);
+        if let Some(list) = model.recommend_history_as(&history, &wanted) {
+            return Some((Strategy::FoldIn, scored(list)));
+        }
+    }
+    if let Some(list) = user.filter(|_| known.is_some()).and_then(|user| model.recommend_user_as(user, &wanted)) {
+        return Some((Strategy::Personal, scored(list)));
+    }
+    if user.is_some() && unknown == UnknownUsers::NotFound {
+        return None;
+    }
+    Some((Strategy::Popular, scored(model.recommend_popular_as(&wanted))))
+}
+
+/// What the model knows of a user, with what it does not know yet.
+fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String> {
+    let seen = known.map(|user| model.seen.row_indices(user as usize)).unwrap_or_default();
+    seen.iter().map(|item| model.items.get(*item).to_owned()).chain(fresh.iter().cloned()).collect()
+}
+
+fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
+    list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
+}

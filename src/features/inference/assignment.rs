@@ -1,0 +1,91 @@
+//! Which slot answers whom: users stay where they are, by weighted rendezvous hashing, so that a change of weights moves only
+//! as many users as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
+
+use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::directory::Slot;
+
+/// Assigns users to slots, alike in every process of an install and unlike any other install.
+pub struct Assigner {
+    key: hmac::Key,
+}
+
+impl Assigner {
+    /// The assigner of an install.
+    pub fn new(secret: &SecretString) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, format!("slots of {}", secret.expose_secret()).as_bytes()) }
+    }
+
+    /// The slot of a user, or of nobody in particular by chance; none when all weights are zero.
+    pub fn slot<'a>(&self, slots: &'a [Slot], user: Option<&str>) -> Option<&'a Slot> {
+        let nobody = uuid::Uuid::new_v4().to_string();
+        let who = user.unwrap_or(&nobody);
+        let lot = |slot: &&Slot| -self.draw(slot.id, who).ln() / slot.weight;
+        slots.iter().filter(|slot| slot.weight > 0.0).min_by(|a, b| lot(a).total_cmp(&lot(b)))
+    }
+
+    /// A number in (0, 1) that a slot always draws for a user.
+    fn draw(&self, slot: i64, user: &str) -> f64 {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&slot.to_be_bytes());
+        context.update(user.as_bytes());
+        let tag = context.sign();
+        let mut first = [0u8; 8];
+        first.copy_from_slice(&tag.as_ref()[..8]);
+        // 53 bits, and never zero or one.
+        ((u64::from_be_bytes(first) >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn slots(weights: &[f64]) -> Vec<Slot> {
+        let slot =
+            |(id, weight): (usize, &f64)| Slot { id: id as i64, name: id.to_string(), trained_model_id: 1, weight: *weight };
+        weights.iter().enumerate().map(slot).collect()
+    }
+
+    fn assigned(assigner: &Assigner, slots: &[Slot], users: usize) -> Vec<i64> {
+        (0..users).map(|user| assigner.slot(slots, Some(&user.to_string())).unwrap().id).collect()
+    }
+
+    #[test]
+    fn users_stay_and_shares_follow_the_weights() {
+        let assigner = Assigner::new(&"s".repeat(32).into());
+        let slots_ = slots(&[10.0, 30.0, 0.0, 60.0]);
+        let first = assigned(&assigner, &slots_, 20_000);
+        assert_eq!(first, assigned(&Assigner::new(&"s".repeat(32).into()), &slots_, 20_000));
+        let mut counts: HashMap<i64, f64> = HashMap::new();
+        for id in first {
+            *counts.entry(id).or_default() += 1.0 / 20_000.0;
+        }
+        for (id, share) in [(0, 0.1), (1, 0.3), (3, 0.6)] {
+            assert!((counts[&id] - share).abs() < 0.015, "{counts:?}");
+        }
+        assert!(!counts.contains_key(&2));
+    }
+
+    #[test]
+    fn a_change_of_weights_moves_only_whom_it_must() {
+        let assigner = Assigner::new(&"s".repeat(32).into());
+        let before = assigned(&assigner, &slots(&[50.0, 50.0]), 10_000);
+        let after = assigned(&assigner, &slots(&[50.0, 25.0]), 10_000);
+        assert!(before.iter().zip(&after).all(|(before, after)| before == after || (*before, *after) == (1, 0)));
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count() as f64 / 10_000.0;
+        assert!((moved - (2.0 / 3.0 - 0.5)).abs() < 0.02, "{moved}");
+    }
+
+    #[test]
+    fn nobody_in_particular_is_drawn_by_chance_and_no_weight_means_no_slot() {
+        let assigner = Assigner::new(&"s".repeat(32).into());
+        let both = slots(&[1.0, 1.0]);
+        let drawn: std::collections::HashSet<i64> =
+            (0..100).filter_map(|_| assigner.slot(&both, None)).map(|slot| slot.id).collect();
+        assert_eq!(drawn.len(), 2);
+        assert!(assigner.slot(&slots(&[0.0]), Some("u")).is_none());
+    }
+}

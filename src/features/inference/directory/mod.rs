@@ -1,0 +1,160 @@
+//! What every prediction has to know, kept in memory: whose key it is, which model answers, how traffic is shared. The hot
+//! path asks no database; a change of a row behind it is heard of through the database's notifications.
+//!
+//! Keys and models are read again by whoever asks first after a change, so that a revoked key stops at once. Slots are read
+//! again in the background, and the models they now name are loaded before the first request meets them. When the database
+//! is gone there are no changes either: what is known goes on answering.
+
+mod refresher;
+mod store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::web;
+use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+
+use super::error::InferenceError;
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::api_keys::{self, KnownKey};
+use crate::features::models::{ModelCache, TrainedModel};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+pub use self::store::{Slot, UnknownUsers};
+
+/// Entries of each kind that are kept.
+const MOST_ENTRIES: u64 = 10_000;
+
+type Digest = [u8; 32];
+
+/// A value and the generation of changes it was read in.
+#[derive(Debug)]
+struct Read<T> {
+    generation: u64,
+    value: Arc<T>,
+}
+
+impl<T> Clone for Read<T> {
+    fn clone(&self) -> Self {
+        Self { generation: self.generation, value: Arc::clone(&self.value) }
+    }
+}
+
+/// A model and where it belongs.
+#[derive(Debug)]
+pub struct ServedModel {
+    pub row: TrainedModel,
+    pub ownership: Ownership,
+}
+
+/// How a project is served.
+#[derive(Debug, Clone, Default)]
+pub struct Serving {
+    /// The active slots, in the order of their ids.
+    pub slots: Vec<Slot>,
+    pub unknown_users: UnknownUsers,
+}
+
+/// The memory of one process. Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct Directory {
+    services: Services,
+    models: web::Data<ModelCache>,
+    shelves: Arc<Shelves>,
+}
+
+struct Shelves {
+    /// Counts the changes heard of. What was read in an earlier generation has to be read again.
+    generation: AtomicU64,
+    keys: Cache<Digest, Read<KnownKey>>,
+    models: Cache<i64, Read<ServedModel>>,
+    projects: Cache<i64, Arc<Serving>>,
+}
+
+impl Directory {
+    /// An empty directory that hears of changes until `stop` is cancelled.
+    pub fn start(services: &Services, models: web::Data<ModelCache>, stop: CancellationToken) -> Self {
+        let shelves = Shelves {
+            generation: AtomicU64::new(0),
+            keys: Cache::new(MOST_ENTRIES),
+            models: Cache::new(MOST_ENTRIES),
+            projects: Cache::new(MOST_ENTRIES),
+        };
+        let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
+        tokio::spawn(refresher::run(directory.clone(), stop));
+        directory
+    }
+
+    /// Whom a key stands for; 401 when it does not count.
+    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
+        let digest = digest_of(key);
+        let generation = self.generation();
+        let known = match self.shelves.keys.get(&digest).filter(|read| read.generation == generation) {
+            Some(read) => read.value,
+            None => {
+                let known = api_keys::look_up(&self.services, key).await;
+                if known.as_ref().is_ok_and(Option::is_none) || known.is_err() {
+                    self.shelves.keys.invalidate(&digest);
+                }
+                let value = Arc::new(known?.ok_or_else(ApiError::key_not_valid)?);
+                self.shelves.keys.insert(digest, Read { generation, value: Arc::clone(&value) });
+                value
+            }
+        };
+        if known.counts_at(self.services.clock.now()) { Ok(known) } else { Err(ApiError::key_not_valid()) }
+    }
+
+    /// A model that the caller's key may ask: 404 when there is none, 403 when it is of another project.
+    pub async fn model(&self, principal: &Principal, id: i64) -> ApiResult<Arc<ServedModel>> {
+        let generation = self.generation();
+        let known = self.shelves.models.get(&id);
+        let model = match known.as_ref().filter(|read| read.generation == generation) {
+            Some(read) => Arc::clone(&read.value),
+            None => match self.read_model(id).await {
+                Ok(model) => {
+                    let value = Arc::new(model);
+                    self.shelves.models.insert(id, Read { generation, value: Arc::clone(&value) });
+                    value
+                }
+                // Better what it was a moment ago than nothing while the database is away.
+                Err(error) if error.status().is_server_error() => known.map(|read| read.value).ok_or(error)?,
+                Err(error) => return Err(error),
+            },
+        };
+        let of_key = model.ownership.project_id == principal.key_project() && principal.role_on(model.ownership).is_some();
+        if of_key { Ok(model) } else { Err(InferenceError::OtherProject.into()) }
+    }
+
+    async fn read_model(&self, id: i64) -> ApiResult<ServedModel> {
+        let mut connection = self.services.db.conn().await?;
+        let (row, ownership) = TrainedModel::load(&mut connection, id).await?.ok_or(InferenceError::NoModel(id))?;
+        Ok(ServedModel { row, ownership })
+    }
+
+    /// How a project is served.
+    pub async fn serving(&self, project: i64) -> ApiResult<Arc<Serving>> {
+        if let Some(serving) = self.shelves.projects.get(&project) {
+            return Ok(serving);
+        }
+        let serving = Arc::new(self.read_serving(project).await?);
+        self.shelves.projects.insert(project, Arc::clone(&serving));
+        Ok(serving)
+    }
+
+    async fn read_serving(&self, project: i64) -> ApiResult<Serving> {
+        let mut connection = self.services.db.conn().await?;
+        Ok(store::serving(&mut connection, project).await?)
+    }
+
+    fn generation(&self) -> u64 {
+        self.shelves.generation.load(Ordering::Acquire)
+    }
+}
+
+fn digest_of(key: &str) -> Digest {
+    let mut digest = Digest::default();
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref());
+    digest
+}

@@ -1,0 +1,82 @@
+//! `/inference/predict/…`, `/inference/health`, `/inference/models`.
+
+mod health;
+mod predict;
+mod project;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+use utoipa::OpenApi;
+
+use super::directory::Directory;
+use super::error::InferenceError;
+use crate::features::accounts::{KeyGrant, Scope};
+use crate::features::api_keys::KnownKey;
+use crate::platform::config::Settings;
+use crate::platform::http::throttle::{Rate, Throttle};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// Predictions; their paths lie under `/inference`, beside the management API.
+#[derive(OpenApi)]
+#[openapi(paths(predict::one, predict::batch, project::one, health::health, health::loaded))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/predict/project/{project_id}", web::post().to(project::one))
+        .route("/predict/{model_id}", web::post().to(predict::one))
+        .route("/predict/{model_id}/batch", web::post().to(predict::batch))
+        .route("/health", web::get().to(health::health))
+        .route("/models", web::get().to(health::loaded))
+        .route("/{path:.+}/", web::route().to(without_slash));
+}
+
+/// How often each key may call each path. One of these is made at start and handed to every HTTP worker as application data.
+pub struct Limits {
+    rate: Rate,
+    throttle: Throttle,
+}
+
+impl Limits {
+    /// Limits nobody has used yet.
+    pub fn new(settings: &Settings) -> Self {
+        let rate = settings.throttle.inference;
+        Self { rate, throttle: Throttle::new(rate) }
+    }
+
+    fn admit(&self, services: &Services, key: &KeyGrant, path: &str) -> Result<(), InferenceError> {
+        let caller = format!("{} {path}", key.prefix);
+        self.throttle.admit(&caller, services.clock.now()).map_err(|_| {
+            let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
+            InferenceError::TooFast(format!("{requests} per {seconds} seconds"))
+        })
+    }
+}
+
+/// The key that calls, with the scope for it and within its limit.
+async fn admitted(
+    request: &HttpRequest,
+    services: &Services,
+    directory: &Directory,
+    limits: &Limits,
+) -> ApiResult<std::sync::Arc<KnownKey>> {
+    let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
+    let text = sent.to_str().map_err(|_| ApiError::key_not_valid())?;
+    let caller = directory.caller(text).await?;
+    caller.principal.require_scope(Scope::Predict)?;
+    let key = caller.principal.key.as_ref().ok_or_else(ApiError::key_not_valid)?;
+    limits.admit(services, key, request.path())?;
+    Ok(caller)
+}
+
+/// Addresses here end without a slash: the method and body go along to the right one.
+async fn without_slash(request: HttpRequest) -> HttpResponse {
+    let path = request.path().trim_end_matches('/');
+    let query = request.query_string();
+    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    HttpResponse::TemporaryRedirect()
+        .insert_header(("location", target))
+        .json(json!({ "detail": "Leave out the slash at the end." }))
+}

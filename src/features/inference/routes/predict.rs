@@ -1,0 +1,137 @@
+//! Predictions by a model that the caller names.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Limits, admitted};
+use crate::features::inference::answer::{Options, Strategy};
+use crate::features::inference::directory::Directory;
+use crate::features::inference::error::InferenceError;
+use crate::features::inference::input::{self, Faults};
+use crate::features::inference::service;
+use crate::features::models::{ModelCache, Scored};
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
+
+const LARGEST_BATCH: usize = 100;
+
+/// Whom to recommend for. Everything but the user may be left out; a user may be left out where interactions are sent.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct PredictRequest {
+    user_id: Option<String>,
+    /// 1 to 1000, 10 unless told.
+    cutoff: Option<i32>,
+    /// Ids of items the user has just interacted with, which the model has not learnt from. At most 1000.
+    interactions: Option<Vec<String>>,
+    /// Only these items may be listed.
+    allow: Option<Vec<String>>,
+    /// These items must not be listed.
+    deny: Option<Vec<String>>,
+    /// Whether to leave out what the user has already interacted with; true unless told.
+    exclude_seen: Option<bool>,
+    /// From 0, best first, to 1, as unlike one another as possible.
+    diversity: Option<f32>,
+}
+
+/// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct BatchRequest {
+    user_ids: Vec<String>,
+    /// 1 to 1000, 10 unless told.
+    cutoff: Option<i32>,
+    allow: Option<Vec<String>>,
+    deny: Option<Vec<String>>,
+    exclude_seen: Option<bool>,
+    diversity: Option<f32>,
+}
+
+/// The best items for one user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Prediction {
+    items: Vec<Scored>,
+    model_id: i64,
+    request_id: uuid::Uuid,
+    /// How the list came about; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<Strategy>,
+}
+
+impl Prediction {
+    fn new(model_id: i64, answer: Option<(Strategy, Vec<Scored>)>) -> Self {
+        let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
+        Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
+    }
+}
+
+/// The best items for many users, in the order they were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Predictions {
+    results: Vec<Prediction>,
+}
+
+/// The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
+/// what most users have, unless the project is set to answer 404.
+#[utoipa::path(post, path = "/inference/predict/{model_id}", tag = "inference", operation_id = "create_prediction",
+    params(("model_id" = i64, Path)), request_body = inline(PredictRequest),
+    responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
+        (status = 403, description = "The key lacks the scope, or is of another project"),
+        (status = 404, description = "No such model, or it does not know this user and the project is set to say so"),
+        (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
+pub async fn one(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    directory: web::Data<Directory>,
+    limits: web::Data<Limits>,
+    bytes: web::Bytes,
+) -> ApiResult<web::Json<Prediction>> {
+    let body = input::parse(&request, &bytes)?;
+    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let mut faults = Faults::default();
+    let id = input::path_id(&request, "model_id", &mut faults);
+    let (user, options) = input::whom(&body, &mut faults);
+    faults.finish()?;
+    let model = directory.model(&caller.principal, id).await?;
+    let unknown = service::unknown_users(&directory, &model).await?;
+    let artifact = cache.get(&services, &model.row).await?;
+    let answer = service::for_one(artifact, user.clone(), options, unknown).await?;
+    match (answer, user) {
+        (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
+        (answer, _) => Ok(web::Json(Prediction::new(id, answer))),
+    }
+}
+
+/// The same for at most 100 users; where the project is set so, one the model does not know gets no items.
+#[utoipa::path(post, path = "/inference/predict/{model_id}/batch", tag = "inference", operation_id = "create_prediction_batch",
+    params(("model_id" = i64, Path)), request_body = inline(BatchRequest),
+    responses((status = 200, body = inline(Predictions)), (status = 400, description = "Too many users"),
+        (status = 422, description = "The body is wrong")))]
+pub async fn batch(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    directory: web::Data<Directory>,
+    limits: web::Data<Limits>,
+    bytes: web::Bytes,
+) -> ApiResult<web::Json<Predictions>> {
+    let body = input::parse(&request, &bytes)?;
+    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let mut faults = Faults::default();
+    let id = input::path_id(&request, "model_id", &mut faults);
+    let (users, options) = input::many(&body, &mut faults);
+    faults.finish()?;
+    if users.len() > LARGEST_BATCH {
+        return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
+    }
+    let model = directory.model(&caller.principal, id).await?;
+    let unknown = service::unknown_users(&directory, &model).await?;
+    let artifact = cache.get(&services, &model.row).await?;
+    let answers =
+        service::for_many(Arc::clone(&artifact), users, Options { interactions: Vec::new(), ..options }, unknown).await?;
+    Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
+}

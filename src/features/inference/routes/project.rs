@@ -1,0 +1,67 @@
+//! Predictions by whichever model a project has deployed.
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::predict::PredictRequest;
+use super::{Limits, admitted};
+use crate::features::inference::answer::Strategy;
+use crate::features::inference::assignment::Assigner;
+use crate::features::inference::directory::Directory;
+use crate::features::inference::error::InferenceError;
+use crate::features::inference::input::{self, Faults};
+use crate::features::inference::service;
+use crate::features::models::{ModelCache, Scored};
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
+
+/// The best items for one user, and which slot they are from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SlotPrediction {
+    items: Vec<Scored>,
+    model_id: i64,
+    slot_id: i64,
+    slot_name: String,
+    request_id: uuid::Uuid,
+    strategy: Strategy,
+}
+
+/// The best items for a user from one of the project's active slots: by weight, and for the same user always the same one.
+#[utoipa::path(post, path = "/inference/predict/project/{project_id}", tag = "inference", operation_id = "create_project_prediction",
+    params(("project_id" = i64, Path)), request_body = inline(PredictRequest),
+    responses((status = 200, body = inline(SlotPrediction)), (status = 401, description = "No key, or one that does not count"),
+        (status = 403, description = "The key lacks the scope, or is of another project"),
+        (status = 404, description = "No active slot, or an unknown user and the project is set to say so"),
+        (status = 409, description = "All active slots have the weight 0"),
+        (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
+pub async fn one(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    directory: web::Data<Directory>,
+    assigner: web::Data<Assigner>,
+    limits: web::Data<Limits>,
+    bytes: web::Bytes,
+) -> ApiResult<web::Json<SlotPrediction>> {
+    let body = input::parse(&request, &bytes)?;
+    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let mut faults = Faults::default();
+    let project = input::path_id(&request, "project_id", &mut faults);
+    let (user, options) = input::whom(&body, &mut faults);
+    faults.finish()?;
+    if caller.principal.key_project() != Some(project) {
+        return Err(InferenceError::OtherProject.into());
+    }
+    let serving = directory.serving(project).await?;
+    if serving.slots.is_empty() {
+        return Err(InferenceError::NoSlot.into());
+    }
+    let slot = assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
+    let model = directory.model(&caller.principal, slot.trained_model_id).await?;
+    let artifact = cache.get(&services, &model.row).await?;
+    let answer = service::for_one(artifact, user.clone(), options, serving.unknown_users).await?;
+    let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
+    let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
+    Ok(web::Json(SlotPrediction { items, model_id: slot.trained_model_id, slot_id, slot_name, request_id, strategy }))
+}

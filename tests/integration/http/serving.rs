@@ -1,0 +1,138 @@
+//! What a shop relies on: never an empty list, users who stay in their slot, changes that take effect at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::trained::{Prepared, prepare};
+use crate::support::{Caller, TestApp};
+
+struct Shop {
+    prepared: Prepared,
+    program: Caller,
+    path: String,
+}
+
+impl Shop {
+    /// A project with one trained model in one slot, and a key.
+    async fn open(app: &TestApp) -> (Self, i64) {
+        let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
+        let model = prepared.train().await["id"].as_i64().expect("a model");
+        let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
+        let path = format!("/inference/predict/project/{}", prepared.project);
+        (Self { prepared, program, path }, model)
+    }
+
+    async fn slot(&self, app: &TestApp, model: i64, name: &str, weight: f64) -> i64 {
+        let project = self.prepared.project;
+        app.execute(&format!(
+            "INSERT INTO deployment_slots (project_id, name, trained_model_id, weight) VALUES ({project}, '{name}', {model}, {weight})"
+        ))
+        .await;
+        app.count(&format!("SELECT id AS count FROM deployment_slots WHERE name = '{name}'")).await
+    }
+
+    async fn ask(&self, body: Value) -> Value {
+        self.program.post(&self.path, body).await.expect(200).body
+    }
+}
+
+fn ids(body: &Value) -> BTreeSet<&str> {
+    body["items"].as_array().expect("items").iter().filter_map(|item| item["item_id"].as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_gets_a_list_and_hears_how_it_came_about() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    shop.program.post(&shop.path, json!({ "user_id": "007" })).await.expect(404);
+    let slot = shop.slot(&app, model, "main", 100.0).await;
+    let deployed = async || shop.program.post(&shop.path, json!({ "user_id": "007" })).await.status.as_u16() == 200;
+    app.soon("a new slot answers", deployed).await;
+
+    let known = shop.ask(json!({ "user_id": "007", "cutoff": 2 })).await;
+    assert_eq!((&known["strategy"], &known["slot_id"], &known["slot_name"]), (&json!("personal"), &json!(slot), &json!("main")));
+    assert_eq!(known["model_id"], model);
+    let popular = shop.ask(json!({ "user_id": "nobody", "cutoff": 1 })).await;
+    assert_eq!((&popular["strategy"], ids(&popular)), (&json!("popular"), BTreeSet::from(["x"])));
+    let folded = shop.ask(json!({ "interactions": ["Ágætis byrjun"], "cutoff": 1 })).await;
+    assert_eq!((&folded["strategy"], ids(&folded)), (&json!("fold_in"), BTreeSet::from(["x"])));
+    let fresh = shop.ask(json!({ "user_id": "007", "interactions": ["Ágætis byrjun"] })).await;
+    assert_eq!(fresh["strategy"], "fold_in");
+    assert!(ids(&fresh).is_disjoint(&BTreeSet::from(["x", "a/b c", "Ágætis byrjun"])), "{fresh}");
+    let unheard = shop.ask(json!({ "user_id": "nobody", "interactions": ["unheard of"] })).await;
+    assert_eq!(unheard["strategy"], "popular");
+    shop.program.post(&shop.path, json!({})).await.expect(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_come_before_the_cut() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    shop.slot(&app, model, "main", 100.0).await;
+    let all = shop.ask(json!({ "user_id": "nobody" })).await;
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(4), "{all}");
+    let denied = shop.ask(json!({ "user_id": "nobody", "deny": ["x"], "cutoff": 3 })).await;
+    assert_eq!(ids(&denied), BTreeSet::from(["007", "a/b c", "Ágætis byrjun"]));
+    let allowed = shop.ask(json!({ "user_id": "007", "allow": ["x", "Ágætis byrjun", "unheard of"], "cutoff": 5 })).await;
+    assert_eq!(ids(&allowed), BTreeSet::from(["Ágætis byrjun"]));
+    let seen = shop.ask(json!({ "user_id": "007", "allow": ["x"], "exclude_seen": false })).await;
+    assert_eq!(ids(&seen), BTreeSet::from(["x"]));
+    for wrong in [json!({ "deny": "x" }), json!({ "allow": [1] }), json!({ "diversity": 2 }), json!({ "exclude_seen": "no" })] {
+        let mut body = json!({ "user_id": "007" });
+        body.as_object_mut().expect("an object").extend(wrong.as_object().expect("an object").clone());
+        shop.program.post(&shop.path, body).await.expect(422);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_stay_in_their_slot_and_weights_share_them_out() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    let other = shop.prepared.train().await["id"].as_i64().expect("a model");
+    shop.slot(&app, model, "a", 75.0).await;
+    shop.slot(&app, other, "b", 25.0).await;
+    let assign = async || {
+        let mut slots = BTreeMap::new();
+        for user in 0..200 {
+            let body = shop.ask(json!({ "user_id": format!("visitor {user}"), "cutoff": 1 })).await;
+            slots.insert(user, body["slot_name"].as_str().expect("a slot").to_owned());
+        }
+        slots
+    };
+    let first = assign().await;
+    assert_eq!(first, assign().await);
+    let of_b = first.values().filter(|slot| *slot == "b").count();
+    assert!((25..=75).contains(&of_b), "{of_b} of 200");
+
+    app.execute("UPDATE deployment_slots SET weight = 0").await;
+    let refused = async || shop.program.post(&shop.path, json!({ "user_id": "007" })).await.status.as_u16() == 409;
+    app.soon("all weights are zero", refused).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_takes_effect_within_a_moment_and_without_the_database_all_goes_on() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    let successor = shop.prepared.train().await["id"].as_i64().expect("a model");
+    shop.slot(&app, model, "main", 100.0).await;
+    assert_eq!(shop.ask(json!({ "user_id": "007" })).await["model_id"], model);
+    app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {successor}")).await;
+    let swapped = async || shop.ask(json!({ "user_id": "007" })).await["model_id"] == successor;
+    app.soon("the slot's new model answers", swapped).await;
+
+    let revoked = shop.prepared.key("revoked", "predict").await;
+    let program = app.anonymous().with_key(&revoked);
+    program.post(&shop.path, json!({ "user_id": "007" })).await.expect(200);
+    let keys = shop.prepared.user.get("api_keys/").await.expect(200).body["results"].clone();
+    let id = keys.as_array().expect("keys").iter().find(|key| key["name"] == "revoked").expect("it is listed")["id"].clone();
+    shop.prepared.user.post(&format!("api_keys/{id}/revoke/"), json!({})).await.expect(200);
+    let refused = async || program.post(&shop.path, json!({ "user_id": "007" })).await.status.as_u16() == 401;
+    app.soon("a revoked key is refused", refused).await;
+
+    shop.ask(json!({ "user_id": "007" })).await;
+    app.services.db.close();
+    for _ in 0..3 {
+        shop.ask(json!({ "user_id": "007" })).await;
+    }
+}
