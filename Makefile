@@ -10,7 +10,7 @@ DATA ?= ../shared/data
 SIZES ?= 1000000 3000000 10000000 30000000 100000000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning ui openapi clean
+.PHONY: help build demo test test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,10 @@ bench-scale: ## Seconds and memory from SIZES of made-up interactions
 
 bench-tuning: ## The search beside random draws and Optuna, on the data sets below DATA; about half an hour
 	benches/tuning/compare $(DATA) $(PROFILE)
+
+bench-serving: ## Predictions over HTTP beside a bare echo, on DATA/gowalla/train.csv.gz
+	cargo build --profile $(PROFILE) --locked
+	cargo bench --profile $(PROFILE) --locked --bench serving -- $(abspath $(TARGET)/$(PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
 
 openapi: ## web/openapi.json and the UI's types, from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json

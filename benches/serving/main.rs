@@ -1,0 +1,63 @@
+//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`.
+//!
+//! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the file given, and asks
+//! it as a shop would: over HTTP, with a key, for ten items nobody has seen. Prints the table that the README shows.
+
+mod echo;
+mod load;
+mod report;
+mod setup;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use self::load::{Plan, Request};
+use self::report::Report;
+use self::setup::Shop;
+
+/// Connections kept open by the closed loop.
+const CLOSED_CONNECTIONS: usize = 16;
+/// Connections that the open loop may use at once.
+const OPEN_CONNECTIONS: usize = 32;
+const OPEN_RATE: f64 = 1_000.0;
+const BATCH: usize = 100;
+
+fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    match args.as_slice() {
+        [echo] if echo == "--echo" => echo::run(),
+        [binary, interactions, rest @ ..] => {
+            let seconds = rest.first().map_or(Ok(10), |text| text.parse())?;
+            measure(binary.into(), interactions.into(), Duration::from_secs(seconds))
+        }
+        // What `cargo test --benches` runs: nothing is measured without being asked for.
+        _ => {
+            println!("usage: serving BINARY INTERACTIONS.csv.gz [SECONDS]");
+            Ok(())
+        }
+    }
+}
+
+fn measure(binary: PathBuf, interactions: PathBuf, duration: Duration) -> anyhow::Result<()> {
+    let shop = Shop::open(&binary, &interactions).context("the server could not be set up")?;
+    let echo = echo::Echo::start()?;
+    let mut report = Report::new(&shop);
+    let singles = shop.singles();
+    let closed = |address: &str, requests: &[Request]| load::run(address, requests, &Plan::closed(CLOSED_CONNECTIONS, duration));
+    let open =
+        |address: &str, requests: &[Request]| load::run(address, requests, &Plan::open(OPEN_CONNECTIONS, OPEN_RATE, duration));
+
+    // The first seconds are for caches and branch predictors, of both.
+    load::run(&shop.address, &singles, &Plan::closed(CLOSED_CONNECTIONS, Duration::from_secs(2)))?;
+    load::run(&echo.address, &singles, &Plan::closed(CLOSED_CONNECTIONS, Duration::from_secs(1)))?;
+    report.open("1,000 requests/s", &open(&shop.address, &singles)?, &open(&echo.address, &singles)?);
+    report.closed("as many as it takes", &closed(&shop.address, &singles)?, &closed(&echo.address, &singles)?);
+    report.batch(BATCH, &closed(&shop.address, &shop.batches(BATCH))?);
+    let swapping = shop.swap_while(|| open(&shop.address, &singles))?;
+    report.swap(&swapping);
+    report.memory(shop.resident_bytes()?, shop.artifact_bytes);
+    print!("{report}");
+    Ok(())
+}
