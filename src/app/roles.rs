@@ -84,6 +84,7 @@ fn listen_with(
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
     let limits = web::Data::new(inference::Limits::new(&settings));
     let directory = web::Data::new(inference::Directory::start(services, models.clone(), stop.clone()));
+    let recent = web::Data::new(inference::RecentEvents::start(services, stop.clone()));
     let assigner = web::Data::new(inference::Assigner::new(&services.secret));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
@@ -92,6 +93,7 @@ fn listen_with(
             .app_data(models.clone())
             .app_data(limits.clone())
             .app_data(directory.clone())
+            .app_data(recent.clone())
             .app_data(assigner.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))

@@ -6,9 +6,12 @@ mod assignment;
 mod directory;
 mod error;
 mod input;
+mod recent_events;
 mod routes;
 mod service;
+mod store;
 
 pub use assignment::Assigner;
 pub use directory::Directory;
+pub use recent_events::RecentEvents;
 pub use routes::{Docs, Limits, routes};

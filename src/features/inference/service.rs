@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answer::{Options, Strategy, answer};
 use super::directory::{Directory, ServedModel, UnknownUsers};
+use super::recent_events::RecentEvents;
 use crate::features::models::{ModelError, Scored};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::platform::http::ApiResult;
@@ -17,6 +18,14 @@ pub async fn unknown_users(directory: &Directory, model: &ServedModel) -> ApiRes
         Some(project) => Ok(directory.serving(project).await?.unknown_users),
         None => Ok(UnknownUsers::default()),
     }
+}
+
+/// The same wishes with what the user has lately clicked or bought among the interactions.
+pub fn with_recent(recent: &RecentEvents, project: Option<i64>, user: Option<&str>, options: Options) -> Options {
+    let events = project.zip(user).and_then(|(project, user)| recent.of(project, user));
+    let Some(events) = events else { return options };
+    let interactions = events.iter().cloned().chain(options.interactions).collect();
+    Options { interactions, ..options }
 }
 
 /// The list for one user.
@@ -33,11 +42,10 @@ pub async fn for_one(
 /// The lists for many users, in their order.
 pub async fn for_many(
     model: Arc<Artifact>,
-    users: Vec<String>,
-    options: Options,
+    asked: Vec<(String, Options)>,
     unknown: UnknownUsers,
 ) -> Result<Vec<Answer>, ModelError> {
-    let work = move || users.iter().map(|user| answer(&model, Some(user), &options, unknown)).collect();
+    let work = move || asked.iter().map(|(user, options)| answer(&model, Some(user), options, unknown)).collect();
     tokio::task::spawn_blocking(work).await.map_err(crashed)
 }
 

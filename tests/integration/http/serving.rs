@@ -136,3 +136,28 @@ async fn a_change_takes_effect_within_a_moment_and_without_the_database_all_goes
         shop.ask(json!({ "user_id": "007" })).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_has_just_done_changes_their_list() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    let slot = shop.slot(&app, model, "main", 100.0).await;
+    assert_eq!(shop.ask(json!({ "user_id": "a newcomer" })).await["strategy"], "popular");
+    let project = shop.prepared.project;
+    let happens = async |event: &str, item: &str| {
+        app.execute(&format!(
+            "INSERT INTO conversion_events (project_id, deployment_slot_id, user_id, item_id, event_type, timestamp)
+             VALUES ({project}, {slot}, 'a newcomer', '{item}', '{event}', now())"
+        ))
+        .await;
+    };
+    happens("impression", "007").await;
+    happens("click", "Ágætis byrjun").await;
+    let followed = async || shop.ask(json!({ "user_id": "a newcomer" })).await["strategy"] == "fold_in";
+    app.soon("a click is known", followed).await;
+    let list = shop.ask(json!({ "user_id": "a newcomer" })).await;
+    assert!(ids(&list).contains("007") && !ids(&list).contains("Ágætis byrjun"), "{list}");
+    happens("purchase", "x").await;
+    let gone = async || !ids(&shop.ask(json!({ "user_id": "a newcomer" })).await).contains("x");
+    app.soon("what was bought does not come back", gone).await;
+}

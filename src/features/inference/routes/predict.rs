@@ -1,7 +1,5 @@
 //! Predictions by a model that the caller names.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +9,7 @@ use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::directory::Directory;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::recent_events::RecentEvents;
 use crate::features::inference::service;
 use crate::features::models::{ModelCache, Scored};
 use crate::platform::http::ApiResult;
@@ -87,6 +86,7 @@ pub async fn one(
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
     directory: web::Data<Directory>,
+    recent: web::Data<RecentEvents>,
     limits: web::Data<Limits>,
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<Prediction>> {
@@ -99,6 +99,7 @@ pub async fn one(
     let model = directory.model(&caller.principal, id).await?;
     let unknown = service::unknown_users(&directory, &model).await?;
     let artifact = cache.get(&services, &model.row).await?;
+    let options = service::with_recent(&recent, model.ownership.project_id, user.as_deref(), options);
     let answer = service::for_one(artifact, user.clone(), options, unknown).await?;
     match (answer, user) {
         (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
@@ -116,6 +117,7 @@ pub async fn batch(
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
     directory: web::Data<Directory>,
+    recent: web::Data<RecentEvents>,
     limits: web::Data<Limits>,
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<Predictions>> {
@@ -131,7 +133,11 @@ pub async fn batch(
     let model = directory.model(&caller.principal, id).await?;
     let unknown = service::unknown_users(&directory, &model).await?;
     let artifact = cache.get(&services, &model.row).await?;
-    let answers =
-        service::for_many(Arc::clone(&artifact), users, Options { interactions: Vec::new(), ..options }, unknown).await?;
+    let asked = users.into_iter().map(|user| {
+        let options = Options { interactions: Vec::new(), ..options.clone() };
+        let options = service::with_recent(&recent, model.ownership.project_id, Some(&user), options);
+        (user, options)
+    });
+    let answers = service::for_many(artifact, asked.collect(), unknown).await?;
     Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
 }

@@ -11,6 +11,7 @@ use crate::features::inference::assignment::Assigner;
 use crate::features::inference::directory::Directory;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::recent_events::RecentEvents;
 use crate::features::inference::service;
 use crate::features::models::{ModelCache, Scored};
 use crate::platform::http::ApiResult;
@@ -40,6 +41,7 @@ pub async fn one(
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
     directory: web::Data<Directory>,
+    recent: web::Data<RecentEvents>,
     assigner: web::Data<Assigner>,
     limits: web::Data<Limits>,
     bytes: web::Bytes,
@@ -60,6 +62,7 @@ pub async fn one(
     let slot = assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
     let model = directory.model(&caller.principal, slot.trained_model_id).await?;
     let artifact = cache.get(&services, &model.row).await?;
+    let options = service::with_recent(&recent, Some(project), user.as_deref(), options);
     let answer = service::for_one(artifact, user.clone(), options, serving.unknown_users).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
     let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
