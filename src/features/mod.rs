@@ -17,6 +17,10 @@ pub mod models;
 
 pub mod tuning;
 
+pub mod deployments;
+
+pub mod events;
+
 pub mod inference;
 
 pub mod live_updates;
@@ -35,6 +39,8 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         task_logs::Docs::openapi(),
         models::Docs::openapi(),
         tuning::Docs::openapi(),
+        deployments::Docs::openapi(),
+        events::Docs::openapi(),
         inference::Docs::openapi(),
     ]
 }
