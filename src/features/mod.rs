@@ -21,6 +21,8 @@ pub mod deployments;
 
 pub mod events;
 
+pub mod ab_tests;
+
 pub mod inference;
 
 pub mod live_updates;
@@ -41,6 +43,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         tuning::Docs::openapi(),
         deployments::Docs::openapi(),
         events::Docs::openapi(),
+        ab_tests::Docs::openapi(),
         inference::Docs::openapi(),
     ]
 }

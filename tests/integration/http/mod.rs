@@ -1,5 +1,6 @@
 //! The HTTP API, asked as its clients ask it.
 
+mod ab_tests;
 mod accounts;
 mod api_keys;
 mod configs;
