@@ -196,6 +196,175 @@ table! {
 }
 
 table! {
+    deployment_slots (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        name -> Text,
+        trained_model_id -> BigInt,
+        weight -> Double,
+        is_active -> Bool,
+        is_shadow -> Bool,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    ab_tests (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        name -> Text,
+        status -> Text,
+        control_slot_id -> BigInt,
+        variant_slot_id -> BigInt,
+        target_metric_name -> Text,
+        min_sample_size -> Integer,
+        confidence_level -> Double,
+        control_weight -> Nullable<Double>,
+        variant_weight -> Nullable<Double>,
+        started_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        winner_slot_id -> Nullable<BigInt>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    slot_changes (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        action -> Text,
+        before -> Jsonb,
+        after -> Jsonb,
+        ab_test_id -> Nullable<BigInt>,
+        reverts_id -> Nullable<BigInt>,
+        changed_by -> Nullable<BigInt>,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
+    serving_settings (project_id) {
+        project_id -> BigInt,
+        unknown_user -> Text,
+        log_lists -> Bool,
+        keep_events_days -> Nullable<Integer>,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    conversion_events (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        deployment_slot_id -> BigInt,
+        user_id -> Text,
+        item_id -> Text,
+        event_type -> Text,
+        recommendation_request_id -> Nullable<Uuid>,
+        client_event_id -> Nullable<Text>,
+        timestamp -> Timestamptz,
+        metadata_json -> Jsonb,
+    }
+}
+
+table! {
+    conversion_event_keys (project_id, client_event_id) {
+        project_id -> BigInt,
+        client_event_id -> Text,
+        deployment_slot_id -> BigInt,
+        event_id -> BigInt,
+        timestamp -> Timestamptz,
+    }
+}
+
+table! {
+    conversion_event_days (deployment_slot_id, day, event_type) {
+        project_id -> BigInt,
+        deployment_slot_id -> BigInt,
+        day -> Date,
+        event_type -> Text,
+        n_events -> BigInt,
+        n_requests -> BigInt,
+        n_without_request -> BigInt,
+        n_users -> BigInt,
+    }
+}
+
+table! {
+    recommendation_log (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        deployment_slot_id -> Nullable<BigInt>,
+        trained_model_id -> BigInt,
+        request_id -> Uuid,
+        user_id -> Nullable<Text>,
+        strategy -> Text,
+        is_shadow -> Bool,
+        item_ids -> Array<Text>,
+        scores -> Nullable<Array<Double>>,
+        propensities -> Nullable<Array<Double>>,
+        timestamp -> Timestamptz,
+    }
+}
+
+table! {
+    retraining_schedules (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        is_enabled -> Bool,
+        cron_expression -> Text,
+        time_zone -> Text,
+        training_data_id -> Nullable<BigInt>,
+        model_configuration_id -> Nullable<BigInt>,
+        retune -> Bool,
+        split_config_id -> Nullable<BigInt>,
+        evaluation_config_id -> Nullable<BigInt>,
+        max_retries -> Integer,
+        notify_on_failure -> Bool,
+        auto_deploy -> Bool,
+        gate_tolerance -> Nullable<Double>,
+        catch_up -> Text,
+        skip_unchanged -> Bool,
+        last_run_at -> Nullable<Timestamptz>,
+        last_run_status -> Nullable<Text>,
+        next_run_at -> Nullable<Timestamptz>,
+        ins_datetime -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+table! {
+    retraining_runs (id) {
+        id -> BigInt,
+        schedule_id -> BigInt,
+        status -> Text,
+        cause -> Text,
+        triggered_by -> Nullable<BigInt>,
+        scheduled_for -> Nullable<Timestamptz>,
+        attempt -> Integer,
+        training_data_id -> Nullable<BigInt>,
+        data_sha256 -> Nullable<Text>,
+        data_rows_at_trigger -> Nullable<BigInt>,
+        model_configuration_id -> Nullable<BigInt>,
+        trained_model_id -> Nullable<BigInt>,
+        tuning_job_id -> Nullable<BigInt>,
+        deployed_slot_id -> Nullable<BigInt>,
+        gate_metric -> Nullable<Text>,
+        new_score -> Nullable<Double>,
+        deployed_score -> Nullable<Double>,
+        deployed_model_id -> Nullable<BigInt>,
+        was_warm_start -> Bool,
+        error_message -> Text,
+        ins_datetime -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     task_logs (id) {
         id -> BigInt,
         job_id -> Nullable<BigInt>,
@@ -222,6 +391,14 @@ joinable!(tuning_jobs -> evaluation_configs (evaluation_id));
 joinable!(trials -> tuning_jobs (tuning_job_id));
 joinable!(task_logs -> tuning_jobs (tuning_job_id));
 joinable!(task_logs -> trained_models (trained_model_id));
+joinable!(deployment_slots -> projects (project_id));
+joinable!(deployment_slots -> trained_models (trained_model_id));
+joinable!(ab_tests -> projects (project_id));
+joinable!(slot_changes -> projects (project_id));
+joinable!(conversion_events -> projects (project_id));
+joinable!(conversion_events -> deployment_slots (deployment_slot_id));
+joinable!(retraining_schedules -> projects (project_id));
+joinable!(retraining_runs -> retraining_schedules (schedule_id));
 
 allow_tables_to_appear_in_same_query!(
     organisations,
@@ -236,5 +413,15 @@ allow_tables_to_appear_in_same_query!(
     trained_models,
     tuning_jobs,
     trials,
+    deployment_slots,
+    ab_tests,
+    slot_changes,
+    serving_settings,
+    conversion_events,
+    conversion_event_keys,
+    conversion_event_days,
+    recommendation_log,
+    retraining_schedules,
+    retraining_runs,
     task_logs,
 );

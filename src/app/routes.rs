@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{api_docs, authentication, spa};
 use crate::features::{
-    accounts, api_keys, datasets, evaluation, inference, live_updates, model_configs, models, projects, task_logs, tuning,
+    ab_tests, accounts, api_keys, datasets, deployments, evaluation, events, inference, live_updates, model_configs, models,
+    projects, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -52,6 +53,9 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .configure(task_logs::routes)
         .configure(models::routes)
         .configure(tuning::routes)
+        .configure(deployments::routes)
+        .configure(events::routes)
+        .configure(ab_tests::routes)
         .route("/ping/", web::get().to(ping))
         .route("/schema/", web::get().to(api_docs::schema))
         .route("/schema/swagger-ui/", web::get().to(api_docs::swagger_redirect))

@@ -17,6 +17,12 @@ pub mod models;
 
 pub mod tuning;
 
+pub mod deployments;
+
+pub mod events;
+
+pub mod ab_tests;
+
 pub mod inference;
 
 pub mod live_updates;
@@ -35,6 +41,9 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         task_logs::Docs::openapi(),
         models::Docs::openapi(),
         tuning::Docs::openapi(),
+        deployments::Docs::openapi(),
+        events::Docs::openapi(),
+        ab_tests::Docs::openapi(),
         inference::Docs::openapi(),
     ]
 }

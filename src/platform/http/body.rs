@@ -219,6 +219,11 @@ impl FieldReader {
         })
     }
 
+    /// Any JSON but null.
+    pub fn json(&mut self, field: &str, missing: Missing<Value>) -> Value {
+        self.read(field, missing, |value| Ok(value.clone()))
+    }
+
     /// A list of texts.
     pub fn texts(&mut self, field: &str, missing: Missing<Vec<String>>) -> Vec<String> {
         self.read(field, missing, texts)

@@ -1,15 +1,18 @@
 //! The HTTP API, asked as its clients ask it.
 
+mod ab_tests;
 mod accounts;
 mod api_keys;
 mod barriers;
 mod configs;
 mod datasets;
+mod events;
 mod inference;
 mod isolation;
 mod models;
 mod projects;
 mod serving;
+mod slots;
 mod trained;
 mod tuning;
 mod weights;

@@ -1,0 +1,305 @@
+//! `/ab_test/`.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{OpenApi, ToSchema};
+
+use super::error::TestError;
+use super::model::{AbTest, METRICS, STATUSES, TestFields};
+use super::statistics::Results;
+use super::{service, store};
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::deployments::DeploymentSlot;
+use crate::features::projects::Project;
+use crate::platform::db::Connection;
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, start, stop, results, promote_winner))]
+pub struct Docs;
+
+const LONGEST_NAME: usize = 256;
+/// What 1.x's UI says for `ctr`.
+const CTR_ALIAS: &str = "click_through_rate";
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/ab_test/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/ab_test/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/ab_test/{id}/start/", web::post().to(start))
+        .route("/ab_test/{id}/stop/", web::post().to(stop))
+        .route("/ab_test/{id}/results/", web::get().to(results))
+        .route("/ab_test/{id}/promote_winner/", web::post().to(promote_winner));
+}
+
+/// An A/B test as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ABTest)]
+pub struct AbTestBody {
+    id: i64,
+    project: i64,
+    name: String,
+    /// `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`.
+    status: String,
+    control_slot: i64,
+    variant_slot: i64,
+    /// `ctr`, `purchase_rate` or `conversion_rate`.
+    target_metric_name: String,
+    min_sample_size: i32,
+    confidence_level: f64,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    ended_at: Option<DateTime<Utc>>,
+    winner_slot: Option<i64>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+}
+
+impl From<AbTest> for AbTestBody {
+    fn from(test: AbTest) -> Self {
+        Self {
+            id: test.id,
+            project: test.project_id,
+            name: test.name,
+            status: test.status,
+            control_slot: test.control_slot_id,
+            variant_slot: test.variant_slot_id,
+            target_metric_name: test.target_metric_name,
+            min_sample_size: test.min_sample_size,
+            confidence_level: test.confidence_level,
+            started_at: test.started_at,
+            ended_at: test.ended_at,
+            winner_slot: test.winner_slot_id,
+            ins_datetime: test.ins_datetime,
+            updated_at: test.updated_at,
+        }
+    }
+}
+
+/// The fields of a new A/B test.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct AbTestRequest {
+    project: i64,
+    name: String,
+    /// A slot of the same project.
+    control_slot: i64,
+    /// Another slot of the same project.
+    variant_slot: i64,
+    /// `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+    target_metric_name: Option<String>,
+    /// Impressions of both slots together; 1,000 unless told otherwise.
+    min_sample_size: Option<i32>,
+    /// 0.5 to 0.99; 0.95 unless told otherwise.
+    confidence_level: Option<f64>,
+}
+
+/// Who wins.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct PromoteRequest {
+    /// The control or the variant slot of the test.
+    slot_id: i64,
+}
+
+/// What became of the winner.
+#[derive(Debug, Serialize, ToSchema)]
+struct Promoted {
+    status: &'static str,
+    winner_slot_id: i64,
+}
+
+/// The tests of the projects one may see.
+#[utoipa::path(get, path = "/ab_test/", tag = "ab_test", operation_id = "list_ab_test",
+    params(("project" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
+        ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<AbTestBody>), (status = 400, description = "A filter is wrong")))]
+async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<AbTestBody>>> {
+    let (project, status) = (filters.id("project")?, filters.choice("status", &STATUSES)?);
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, project, status, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(AbTestBody::from).collect())?))
+}
+
+/// Plan a test of two slots.
+#[utoipa::path(post, path = "/ab_test/", tag = "ab_test", operation_id = "create_ab_test", request_body = inline(AbTestRequest),
+    responses((status = 201, body = AbTestBody), (status = 400, description = "A field is wrong")))]
+async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::Required);
+    let test = read_fields(&mut fields, None, false);
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
+    check_slots(&principal, &mut connection, project.id, &test).await?;
+    let test = store::insert(&mut connection, project.id, test).await?;
+    Ok(HttpResponse::Created().json(AbTestBody::from(test)))
+}
+
+fn read_fields(fields: &mut FieldReader, current: Option<&AbTest>, partial: bool) -> TestFields {
+    let kept = current.filter(|_| partial);
+    let read = TestFields {
+        name: fields.text("name", LONGEST_NAME, Missing::keep_or_require(kept.map(|test| test.name.clone()))),
+        control_slot_id: fields.id("control_slot", Missing::keep_or_require(kept.map(|test| test.control_slot_id))),
+        variant_slot_id: fields.id("variant_slot", Missing::keep_or_require(kept.map(|test| test.variant_slot_id))),
+        target_metric_name: read_metric(fields, current),
+        min_sample_size: fields.integer(
+            "min_sample_size",
+            1..=i32::MAX,
+            Missing::Use(current.map_or(1_000, |test| test.min_sample_size)),
+        ),
+        confidence_level: fields.number(
+            "confidence_level",
+            0.5..=0.99,
+            Missing::Use(current.map_or(0.95, |test| test.confidence_level)),
+        ),
+    };
+    let both_given = fields.has("control_slot") || fields.has("variant_slot") || !partial;
+    if both_given && read.control_slot_id != 0 && read.control_slot_id == read.variant_slot_id {
+        fields.fault("variant_slot", "Choose another slot than the control slot.");
+    }
+    read
+}
+
+fn read_metric(fields: &mut FieldReader, current: Option<&AbTest>) -> String {
+    let known = [METRICS[0], METRICS[1], METRICS[2], CTR_ALIAS];
+    let current = current.map_or_else(|| METRICS[0].to_owned(), |test| test.target_metric_name.clone());
+    let word = fields.choice("target_metric_name", &known, Missing::Use(current));
+    if word == CTR_ALIAS { METRICS[0].to_owned() } else { word }
+}
+
+async fn check_slots(principal: &Principal, connection: &mut Connection, project_id: i64, test: &TestFields) -> ApiResult<()> {
+    for (field, id) in [("control_slot", test.control_slot_id), ("variant_slot", test.variant_slot_id)] {
+        let slot: DeploymentSlot = principal.load_referred(connection, field, id, Role::Viewer).await?;
+        if slot.project_id != project_id {
+            return Err(ApiError::field(field, "Choose a slot of the same project."));
+        }
+    }
+    Ok(())
+}
+
+/// One test.
+#[utoipa::path(get, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "read_ab_test", params(("id" = i64, Path)),
+    responses((status = 200, body = AbTestBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(access: Access<AbTest, Viewer>) -> web::Json<AbTestBody> {
+    web::Json(access.object.into())
+}
+
+/// Replace the fields of a test. Slots and metric are settled once it has been started.
+#[utoipa::path(put, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "replace_ab_test", params(("id" = i64, Path)),
+    request_body = inline(AbTestRequest),
+    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours"), (status = 409, description = "No longer a draft")))]
+async fn replace(access: Access<AbTest, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<AbTestBody>> {
+    save(access, &services, body, false).await
+}
+
+/// Change some fields of a test. Slots and metric are settled once it has been started.
+#[utoipa::path(patch, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "update_ab_test", params(("id" = i64, Path)),
+    request_body = inline(AbTestRequest),
+    responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours"), (status = 409, description = "No longer a draft")))]
+async fn update(access: Access<AbTest, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<AbTestBody>> {
+    save(access, &services, body, true).await
+}
+
+async fn save(
+    access: Access<AbTest, Editor>,
+    services: &Services,
+    body: Body,
+    partial: bool,
+) -> ApiResult<web::Json<AbTestBody>> {
+    let current = access.object;
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::Use(current.project_id));
+    if fields.has("project") && project != current.project_id {
+        fields.fault("project", "A test cannot move to another project. Make a new one there.");
+    }
+    let wanted = read_fields(&mut fields, Some(&current), partial);
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    check_slots(&access.principal, &mut connection, current.project_id, &wanted).await?;
+    Ok(web::Json(service::update(&mut connection, current.id, wanted, services.clock.now()).await?.into()))
+}
+
+/// Delete a test that is not running.
+#[utoipa::path(delete, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "delete_ab_test", params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "It is running")))]
+async fn delete(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    service::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Start a draft.
+#[utoipa::path(post, path = "/ab_test/{id}/start/", tag = "ab_test", operation_id = "create_ab_test_start",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = AbTestBody), (status = 400, description = "Not a draft, or its slots are being tested"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn start(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<AbTestBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(service::start(&mut connection, &access.object, services.clock.now()).await?.into()))
+}
+
+/// Stop a running test.
+#[utoipa::path(post, path = "/ab_test/{id}/stop/", tag = "ab_test", operation_id = "create_ab_test_stop",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = AbTestBody), (status = 400, description = "Not running"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn stop(access: Access<AbTest, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<AbTestBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(service::stop(&mut connection, &access.object, services.clock.now()).await?.into()))
+}
+
+/// What a test has found so far.
+#[utoipa::path(get, path = "/ab_test/{id}/results/", tag = "ab_test", operation_id = "read_ab_test_results",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = Results), (status = 404, description = "Not there, or not yours")))]
+async fn results(access: Access<AbTest, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Results>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(service::results(&mut connection, &access.object).await?))
+}
+
+/// Give the traffic of a completed test to one of its slots and switch the other off.
+#[utoipa::path(post, path = "/ab_test/{id}/promote_winner/", tag = "ab_test", operation_id = "create_ab_test_promote_winner",
+    params(("id" = i64, Path)), request_body = inline(PromoteRequest),
+    responses((status = 200, body = inline(Promoted)), (status = 400, description = "Not completed, or not a slot of the test"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn promote_winner(
+    access: Access<AbTest, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<Promoted>> {
+    let winner = slot_id(&body).ok_or(TestError::NotASlotOfTheTest)?;
+    let mut connection = services.db.conn().await?;
+    let actor = access.principal.user.id;
+    service::promote(&mut connection, &access.object, winner, actor, services.clock.now()).await?;
+    Ok(web::Json(Promoted { status: "promoted", winner_slot_id: winner }))
+}
+
+/// A number, or a text that holds one.
+fn slot_id(body: &Body) -> Option<i64> {
+    match body.0.get("slot_id")? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}

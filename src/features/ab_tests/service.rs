@@ -1,0 +1,140 @@
+//! Decisions about tests: when they start and stop, what they found, who wins.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::error::TestError;
+use super::model::{AbTest, TestFields};
+use super::statistics::{Arm, Results, compare};
+use super::store;
+use crate::features::deployments::{self, Promotion};
+use crate::features::events::{self, SlotCounts};
+
+/// Changes a test. What it is about is settled once it has been started.
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    fields: TestFields,
+    now: DateTime<Utc>,
+) -> Result<AbTest, TestError> {
+    connection
+        .transaction(async move |connection| {
+            let current = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
+            if current.status != "DRAFT" {
+                check_settled(&current, &fields)?;
+            }
+            Ok(store::update(connection, id, fields, now).await?)
+        })
+        .await
+}
+
+fn check_settled(current: &AbTest, wanted: &TestFields) -> Result<(), TestError> {
+    let slots = (current.control_slot_id, current.variant_slot_id) != (wanted.control_slot_id, wanted.variant_slot_id);
+    let metric = current.target_metric_name != wanted.target_metric_name;
+    match (slots, metric) {
+        (true, _) => Err(TestError::Settled(current.status.clone(), "its slots")),
+        (_, true) => Err(TestError::Settled(current.status.clone(), "its metric")),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a test that is not running.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TestError> {
+    connection
+        .transaction(async move |connection| {
+            let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
+            if test.status == "RUNNING" {
+                return Err(TestError::Running);
+            }
+            Ok(store::delete(connection, id).await?)
+        })
+        .await
+}
+
+/// Starts a draft. With the project locked, of two tests that share a slot only one gets to run.
+pub async fn start(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTime<Utc>) -> Result<AbTest, TestError> {
+    let (id, project_id) = (test.id, test.project_id);
+    connection
+        .transaction(async move |connection| {
+            deployments::lock_project(connection, project_id).await?;
+            let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
+            if test.status != "DRAFT" {
+                return Err(TestError::NotDraft(test.status));
+            }
+            let ids = [test.control_slot_id, test.variant_slot_id];
+            if let Some(name) = store::running_on(connection, ids).await? {
+                return Err(TestError::Overlap(name));
+            }
+            let slots = deployments::slots_by_id(connection, &ids).await?;
+            if slots.iter().any(|slot| slot.is_shadow) {
+                return Err(TestError::Shadow);
+            }
+            let weight = |id: i64| slots.iter().find(|slot| slot.id == id).map_or(0.0, |slot| slot.weight);
+            Ok(store::start(connection, id, (weight(ids[0]), weight(ids[1])), now).await?)
+        })
+        .await
+}
+
+/// Ends a running test.
+pub async fn stop(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTime<Utc>) -> Result<AbTest, TestError> {
+    let id = test.id;
+    connection
+        .transaction(async move |connection| {
+            let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
+            if test.status != "RUNNING" {
+                return Err(TestError::NotRunning(test.status));
+            }
+            Ok(store::stop(connection, id, now).await?)
+        })
+        .await
+}
+
+/// The winner takes the traffic, the loser is switched off, and the test says who won: all of it or nothing.
+pub async fn promote(
+    connection: &mut AsyncPgConnection,
+    test: &AbTest,
+    winner: i64,
+    actor: i64,
+    now: DateTime<Utc>,
+) -> Result<(), TestError> {
+    let id = test.id;
+    connection
+        .transaction(async move |connection| {
+            let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
+            if test.status != "COMPLETED" {
+                return Err(TestError::NotCompleted(test.status));
+            }
+            let (control, variant) = (test.control_slot_id, test.variant_slot_id);
+            let loser = match winner {
+                winner if winner == control => variant,
+                winner if winner == variant => control,
+                _ => return Err(TestError::NotASlotOfTheTest),
+            };
+            let promotion = Promotion { project_id: test.project_id, ab_test_id: id, winner, loser, actor };
+            deployments::promote(connection, promotion, now).await?;
+            Ok(store::set_winner(connection, id, winner, now).await?)
+        })
+        .await
+}
+
+/// What a test has found so far. An event of a type counts once per recommendation request; events without a request count one
+/// by one, as all events did in 1.x, so that reports without repetitions give 1.x's figures.
+pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> QueryResult<Results> {
+    let slots = [test.control_slot_id, test.variant_slot_id];
+    let counts = events::counts(connection, test.project_id, &slots, test.started_at, test.ended_at).await?;
+    let arm = |slot: i64| {
+        let counts = counts.iter().find(|counts| counts.slot == slot).copied().unwrap_or_default();
+        arm_of(counts, &test.target_metric_name)
+    };
+    Ok(compare(arm(slots[0]), arm(slots[1]), test.confidence_level, test.min_sample_size))
+}
+
+fn arm_of(counts: SlotCounts, metric: &str) -> Arm {
+    let conversions = match metric {
+        "ctr" => counts.clicks,
+        "purchase_rate" => counts.purchases,
+        _ => counts.clicks + counts.purchases,
+    };
+    Arm { impressions: counts.impressions, conversions }
+}

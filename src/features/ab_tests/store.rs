@@ -1,0 +1,133 @@
+//! SQL of tests.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{AbTest, TestFields};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{ab_tests, projects};
+
+impl Guarded for AbTest {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = ab_tests::table
+            .inner_join(projects::table)
+            .filter(ab_tests::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(test, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(test.project_id) };
+            (test, ownership)
+        }))
+    }
+}
+
+/// One page of the tests a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    project: Option<i64>,
+    status: Option<String>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<AbTest>)> {
+    let query = || {
+        let mut query = ab_tests::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(status) = status.clone() {
+            query = query.filter(ab_tests::status.eq(status));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((ab_tests::ins_datetime.desc(), ab_tests::id.desc()))
+        .select(AbTest::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, project_id: i64, fields: TestFields) -> QueryResult<AbTest> {
+    diesel::insert_into(ab_tests::table)
+        .values((fields, ab_tests::project_id.eq(project_id)))
+        .returning(AbTest::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: TestFields, at: DateTime<Utc>) -> QueryResult<AbTest> {
+    diesel::update(ab_tests::table.find(id))
+        .set((fields, ab_tests::updated_at.eq(at)))
+        .returning(AbTest::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(ab_tests::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// A test, held until the transaction ends.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<AbTest>> {
+    ab_tests::table.find(id).select(AbTest::as_select()).for_no_key_update().first(connection).await.optional()
+}
+
+/// The name of a running test that has to do with one of these slots.
+pub async fn running_on(connection: &mut AsyncPgConnection, slots: [i64; 2]) -> QueryResult<Option<String>> {
+    let of_slots = ab_tests::control_slot_id.eq_any(slots).or(ab_tests::variant_slot_id.eq_any(slots));
+    ab_tests::table
+        .filter(ab_tests::status.eq("RUNNING").and(of_slots))
+        .order(ab_tests::id)
+        .select(ab_tests::name)
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// DRAFT → RUNNING, with the weights of control and variant at this moment.
+pub async fn start(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    (control_weight, variant_weight): (f64, f64),
+    at: DateTime<Utc>,
+) -> QueryResult<AbTest> {
+    diesel::update(ab_tests::table.find(id))
+        .set((
+            ab_tests::status.eq("RUNNING"),
+            ab_tests::started_at.eq(at),
+            ab_tests::updated_at.eq(at),
+            ab_tests::control_weight.eq(control_weight),
+            ab_tests::variant_weight.eq(variant_weight),
+        ))
+        .returning(AbTest::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// RUNNING → COMPLETED.
+pub async fn stop(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<AbTest> {
+    diesel::update(ab_tests::table.find(id))
+        .set((ab_tests::status.eq("COMPLETED"), ab_tests::ended_at.eq(at), ab_tests::updated_at.eq(at)))
+        .returning(AbTest::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn set_winner(connection: &mut AsyncPgConnection, id: i64, slot: i64, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(ab_tests::table.find(id))
+        .set((ab_tests::winner_slot_id.eq(slot), ab_tests::updated_at.eq(at)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

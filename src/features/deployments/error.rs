@@ -1,0 +1,40 @@
+//! What can go wrong with a slot.
+
+use actix_web::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::platform::http::ApiError;
+
+/// Why a slot was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SlotError {
+    /// The traffic would have nowhere to go.
+    #[error(
+        "The weights of all active slots of this project would be 0, so no request could be answered. \
+         Give at least one of them a weight above 0."
+    )]
+    AllWeightsZero,
+    /// Running tests, as pairs of id and name.
+    #[error("A running A/B test uses this slot. Stop the test first.")]
+    InUse(Vec<(i64, String)>),
+    #[error("This slot is no longer there.")]
+    Gone,
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+}
+
+impl From<SlotError> for ApiError {
+    fn from(error: SlotError) -> Self {
+        let message = error.to_string();
+        match error {
+            SlotError::AllWeightsZero => Self::field("weight", message),
+            SlotError::InUse(tests) => {
+                let tests: Vec<Value> =
+                    tests.into_iter().map(|(id, name)| json!({ "resource": "ab_test", "id": id, "name": name })).collect();
+                Self::with_body(StatusCode::CONFLICT, json!({ "detail": message, "dependents": tests }))
+            }
+            SlotError::Gone => Self::not_found(),
+            SlotError::Database(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Deployment slots: which models answer the traffic of a project, and with which share of it. Every act that changes who
+//! answers leaves a row in the history with the slots before and after.
+
+mod error;
+mod model;
+mod routes;
+mod service;
+mod store;
+
+pub use error::SlotError;
+pub use model::DeploymentSlot;
+pub use routes::{Docs, routes};
+pub use service::{Promotion, deploy, promote};
+pub use store::{lock_project, slots_by_id};

@@ -1,0 +1,170 @@
+//! Decisions about slots. Every change happens with the project locked, so that two at once cannot leave it in a state that
+//! neither of them would have been allowed to make.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::Value;
+
+use super::error::SlotError;
+use super::model::{DeploymentSlot, NewSlotChange, SlotFields};
+use super::store;
+
+const FULL_WEIGHT: f64 = 100.0;
+
+/// Adds a slot to a project.
+pub async fn create(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    fields: SlotFields,
+    actor: i64,
+) -> Result<DeploymentSlot, SlotError> {
+    connection
+        .transaction(async move |connection| {
+            store::lock_project(connection, project_id).await?;
+            let slot = store::insert(connection, project_id, fields).await?;
+            check_weights(connection, project_id).await?;
+            note(connection, project_id, "created", Some(actor), &[], std::slice::from_ref(&slot)).await?;
+            Ok(slot)
+        })
+        .await
+}
+
+/// Changes a slot.
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    slot: &DeploymentSlot,
+    fields: SlotFields,
+    actor: i64,
+    now: DateTime<Utc>,
+) -> Result<DeploymentSlot, SlotError> {
+    let (id, project_id) = (slot.id, slot.project_id);
+    connection
+        .transaction(async move |connection| {
+            store::lock_project(connection, project_id).await?;
+            let before = store::find(connection, id).await?.ok_or(SlotError::Gone)?;
+            let after = store::update(connection, id, fields, now).await?;
+            check_weights(connection, project_id).await?;
+            note(connection, project_id, "updated", Some(actor), &[before], std::slice::from_ref(&after)).await?;
+            Ok(after)
+        })
+        .await
+}
+
+/// Removes a slot that no running test needs.
+pub async fn delete(connection: &mut AsyncPgConnection, slot: DeploymentSlot, actor: i64) -> Result<(), SlotError> {
+    connection
+        .transaction(async move |connection| {
+            store::lock_project(connection, slot.project_id).await?;
+            let tests = store::running_tests(connection, &[slot.id]).await?;
+            if !tests.is_empty() {
+                return Err(SlotError::InUse(tests));
+            }
+            store::delete(connection, slot.id).await?;
+            check_weights(connection, slot.project_id).await?;
+            Ok(note(connection, slot.project_id, "deleted", Some(actor), &[slot], &[]).await?)
+        })
+        .await
+}
+
+/// What the end of a test decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Promotion {
+    pub project_id: i64,
+    pub ab_test_id: i64,
+    pub winner: i64,
+    pub loser: i64,
+    /// Who promotes.
+    pub actor: i64,
+}
+
+/// The winner gets the full weight and is active, the loser is not. Runs in the caller's transaction.
+pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, now: DateTime<Utc>) -> Result<(), SlotError> {
+    store::lock_project(connection, promotion.project_id).await?;
+    let winner = store::find(connection, promotion.winner).await?.ok_or(SlotError::Gone)?;
+    let loser = store::find(connection, promotion.loser).await?.ok_or(SlotError::Gone)?;
+    let raised = SlotFields { weight: FULL_WEIGHT, is_active: true, ..winner.fields() };
+    let put_aside = SlotFields { is_active: false, ..loser.fields() };
+    let after =
+        [store::update(connection, winner.id, raised, now).await?, store::update(connection, loser.id, put_aside, now).await?];
+    let change = NewSlotChange {
+        project_id: promotion.project_id,
+        action: "promoted",
+        before: snapshots(&[winner, loser]),
+        after: snapshots(&after),
+        ab_test_id: Some(promotion.ab_test_id),
+        reverts_id: None,
+        changed_by: Some(promotion.actor),
+    };
+    Ok(store::record(connection, change).await?)
+}
+
+/// Puts a newly trained model into the slot of this name. A slot that is in use only changes its model; one that is new, or
+/// was switched off, takes over: the other slots keep their place with weight 0, except those that a running test compares.
+/// Runs in the caller's transaction.
+pub async fn deploy(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    name: &str,
+    trained_model_id: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<DeploymentSlot> {
+    store::lock_project(connection, project_id).await?;
+    let slots = store::of_project(connection, project_id).await?;
+    // Names may repeat; the newest counts, as in the list.
+    let current = slots.iter().rev().find(|slot| slot.name == name);
+    let in_use = current.is_some_and(|slot| slot.is_active && slot.weight > 0.0);
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    if !in_use {
+        let under_test = store::slots_under_test(connection, project_id).await?;
+        for slot in slots.iter().filter(|slot| slot.name != name && slot.is_active && !slot.is_shadow && slot.weight > 0.0) {
+            if !under_test.contains(&slot.id) {
+                before.push(slot.clone());
+                after.push(store::update(connection, slot.id, SlotFields { weight: 0.0, ..slot.fields() }, now).await?);
+            }
+        }
+    }
+    let deployed = match current {
+        Some(slot) => {
+            let weight = if in_use { slot.weight } else { FULL_WEIGHT };
+            let fields = SlotFields { trained_model_id, weight, is_active: true, is_shadow: false, ..slot.fields() };
+            before.push(slot.clone());
+            store::update(connection, slot.id, fields, now).await?
+        }
+        None => {
+            let name = name.to_owned();
+            let fields = SlotFields { name, trained_model_id, weight: FULL_WEIGHT, is_active: true, is_shadow: false };
+            store::insert(connection, project_id, fields).await?
+        }
+    };
+    after.push(deployed.clone());
+    note(connection, project_id, "deployed", None, &before, &after).await?;
+    Ok(deployed)
+}
+
+/// Refuses to leave traffic without anybody to answer it.
+async fn check_weights(connection: &mut AsyncPgConnection, project_id: i64) -> Result<(), SlotError> {
+    let slots = store::of_project(connection, project_id).await?;
+    let mut answering = slots.iter().filter(|slot| slot.is_active && !slot.is_shadow).peekable();
+    if answering.peek().is_some() && answering.all(|slot| slot.weight == 0.0) {
+        return Err(SlotError::AllWeightsZero);
+    }
+    Ok(())
+}
+
+async fn note(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    action: &'static str,
+    changed_by: Option<i64>,
+    before: &[DeploymentSlot],
+    after: &[DeploymentSlot],
+) -> QueryResult<()> {
+    let (before, after) = (snapshots(before), snapshots(after));
+    let change = NewSlotChange { project_id, action, before, after, ab_test_id: None, reverts_id: None, changed_by };
+    store::record(connection, change).await
+}
+
+fn snapshots(slots: &[DeploymentSlot]) -> Value {
+    slots.iter().map(DeploymentSlot::snapshot).collect()
+}

@@ -1,0 +1,135 @@
+//! SQL of slots and of their history.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{DeploymentSlot, NewSlotChange, SlotFields};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{ab_tests, deployment_slots, projects, slot_changes};
+
+impl Guarded for DeploymentSlot {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = deployment_slots::table
+            .inner_join(projects::table)
+            .filter(deployment_slots::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(slot, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(slot.project_id) };
+            (slot, ownership)
+        }))
+    }
+}
+
+/// One page of the slots a caller may see, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    project: Option<i64>,
+    is_active: Option<bool>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<DeploymentSlot>)> {
+    let query = || {
+        let mut query = deployment_slots::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(is_active) = is_active {
+            query = query.filter(deployment_slots::is_active.eq(is_active));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((deployment_slots::ins_datetime.desc(), deployment_slots::id.desc()))
+        .select(DeploymentSlot::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// Makes changes of who answers in a project happen one after the other, until the transaction ends.
+pub async fn lock_project(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<()> {
+    // Not FOR UPDATE, which would hold up every event that refers to the project.
+    projects::table.find(project_id).select(projects::id).for_no_key_update().first::<i64>(connection).await.map(drop)
+}
+
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<DeploymentSlot>> {
+    deployment_slots::table.find(id).select(DeploymentSlot::as_select()).first(connection).await.optional()
+}
+
+/// The slots of these ids, in no particular order.
+pub async fn slots_by_id(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<DeploymentSlot>> {
+    deployment_slots::table.filter(deployment_slots::id.eq_any(ids)).select(DeploymentSlot::as_select()).load(connection).await
+}
+
+/// All slots of a project, oldest first.
+pub async fn of_project(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<Vec<DeploymentSlot>> {
+    deployment_slots::table
+        .filter(deployment_slots::project_id.eq(project_id))
+        .order(deployment_slots::id)
+        .select(DeploymentSlot::as_select())
+        .load(connection)
+        .await
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, project_id: i64, fields: SlotFields) -> QueryResult<DeploymentSlot> {
+    diesel::insert_into(deployment_slots::table)
+        .values((fields, deployment_slots::project_id.eq(project_id)))
+        .returning(DeploymentSlot::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    fields: SlotFields,
+    at: DateTime<Utc>,
+) -> QueryResult<DeploymentSlot> {
+    diesel::update(deployment_slots::table.find(id))
+        .set((fields, deployment_slots::updated_at.eq(at)))
+        .returning(DeploymentSlot::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(deployment_slots::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn record(connection: &mut AsyncPgConnection, change: NewSlotChange) -> QueryResult<()> {
+    diesel::insert_into(slot_changes::table).values(change).execute(connection).await?;
+    Ok(())
+}
+
+/// The running tests that one of the slots is part of, as pairs of id and name.
+pub async fn running_tests(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<Vec<(i64, String)>> {
+    let of_slots = ab_tests::control_slot_id.eq_any(slots).or(ab_tests::variant_slot_id.eq_any(slots));
+    ab_tests::table
+        .filter(ab_tests::status.eq("RUNNING").and(of_slots))
+        .order(ab_tests::id)
+        .select((ab_tests::id, ab_tests::name))
+        .load(connection)
+        .await
+}
+
+/// The slots of a project that running tests compare.
+pub async fn slots_under_test(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<Vec<i64>> {
+    let pairs: Vec<(i64, i64)> = ab_tests::table
+        .filter(ab_tests::project_id.eq(project_id).and(ab_tests::status.eq("RUNNING")))
+        .select((ab_tests::control_slot_id, ab_tests::variant_slot_id))
+        .load(connection)
+        .await?;
+    Ok(pairs.into_iter().flat_map(|(control, variant)| [control, variant]).collect())
+}

@@ -1,0 +1,42 @@
+//! Partitions of the tables that grow with the traffic, made before they are needed.
+
+use chrono::{Datelike, Months, NaiveDate};
+
+use super::store;
+use crate::platform::services::Services;
+
+/// Tables partitioned by month.
+const PARTITIONED: [&str; 2] = ["conversion_events", "recommendation_log"];
+/// How many months there are partitions for beyond the present one.
+const MONTHS_AHEAD: u32 = 3;
+
+/// Makes the partitions of this month and the next ones where they are missing, and says how many were. Safe to repeat, and in
+/// several processes at once; what nobody made one for is kept in the default partition until then.
+pub async fn make_ahead(services: &Services) -> anyhow::Result<usize> {
+    let today = services.clock.now().date_naive();
+    let mut connection = services.db.unrestricted_conn().await?;
+    let mut made = 0;
+    for month in months_from(today) {
+        for table in PARTITIONED {
+            made += usize::from(store::make_partition(&mut connection, table, month).await?);
+        }
+    }
+    Ok(made)
+}
+
+fn months_from(today: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    let first = today.with_day(1).unwrap_or(today);
+    (0..=MONTHS_AHEAD).filter_map(move |months| first.checked_add_months(Months::new(months)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_go_over_the_end_of_a_year() {
+        let today = NaiveDate::from_ymd_opt(2026, 11, 30).unwrap();
+        let months: Vec<String> = months_from(today).map(|month| month.to_string()).collect();
+        assert_eq!(months, ["2026-11-01", "2026-12-01", "2027-01-01", "2027-02-01"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! `/conversion_event/`.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{OpenApi, ToSchema};
+use uuid::Uuid;
+
+use super::access::{EventAccess, Reporter};
+use super::model::{ConversionEvent, EVENT_TYPES};
+use super::service::{self, Reported};
+use super::{input, store};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(list, create, create_batch, read, replace, update, delete))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/conversion_event/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(web::resource("/conversion_event/batch/").route(web::post().to(create_batch)))
+        .service(
+            web::resource("/conversion_event/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        );
+}
+
+/// An event as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConversionEvent)]
+pub struct EventBody {
+    id: i64,
+    project: i64,
+    deployment_slot: i64,
+    user_id: String,
+    item_id: String,
+    /// `impression`, `click` or `purchase`.
+    event_type: String,
+    /// The list that led to it.
+    recommendation_request_id: Option<Uuid>,
+    /// When the server heard of it.
+    #[serde(serialize_with = "timestamp::serialize")]
+    timestamp: DateTime<Utc>,
+    #[schema(value_type = Object)]
+    metadata_json: Value,
+    /// What the client calls this event.
+    event_id: Option<String>,
+}
+
+impl From<ConversionEvent> for EventBody {
+    fn from(event: ConversionEvent) -> Self {
+        Self {
+            id: event.id,
+            project: event.project_id,
+            deployment_slot: event.deployment_slot_id,
+            user_id: event.user_id,
+            item_id: event.item_id,
+            event_type: event.event_type,
+            recommendation_request_id: event.recommendation_request_id,
+            timestamp: event.timestamp,
+            metadata_json: event.metadata_json,
+            event_id: event.client_event_id,
+        }
+    }
+}
+
+/// The fields of a new event.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ConversionEventRequest {
+    project: i64,
+    /// A slot of the same project.
+    deployment_slot: i64,
+    user_id: String,
+    item_id: Option<String>,
+    /// `impression`, `click` or `purchase`.
+    event_type: String,
+    /// What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+    recommendation_request_id: Option<Uuid>,
+    #[schema(value_type = Option<Object>)]
+    metadata_json: Option<Value>,
+    /// An id of your own, unique in the project: an event that is sent again with it is not stored again.
+    event_id: Option<String>,
+}
+
+/// Many events at once.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ConversionEventBatchRequest {
+    /// At most 10,000.
+    events: Vec<ConversionEventRequest>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct Created {
+    /// How many events were new.
+    created: usize,
+}
+
+/// The events of the projects one may see, newest first.
+#[utoipa::path(get, path = "/conversion_event/", tag = "conversion_event", operation_id = "list_conversion_event",
+    params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
+        ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<EventBody>), (status = 400, description = "A filter is wrong")))]
+async fn list(
+    reporter: Reporter,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<EventBody>>> {
+    let filter = store::EventFilter {
+        project: filters.id("project")?,
+        slot: filters.id("deployment_slot")?,
+        event_type: filters.choice("event_type", &EVENT_TYPES)?,
+    };
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &reporter.0, &filter, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(EventBody::from).collect())?))
+}
+
+/// Report an event. One that was reported before under the same `event_id` is answered as it was stored then, with 200.
+#[utoipa::path(post, path = "/conversion_event/", tag = "conversion_event", operation_id = "create_conversion_event",
+    request_body = inline(ConversionEventRequest),
+    responses((status = 201, body = EventBody), (status = 200, body = EventBody, description = "Reported before"),
+        (status = 400, description = "A field is wrong"), (status = 409, description = "Reported before, and removed since")))]
+async fn create(reporter: Reporter, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let event = input::event(body, None, false)?;
+    let mut connection = services.db.conn().await?;
+    reporter.require(&mut connection, &HashSet::from([(event.project_id, event.deployment_slot_id)])).await?;
+    match service::report(&mut connection, event, services.clock.now()).await? {
+        Reported::New(event) => Ok(HttpResponse::Created().json(EventBody::from(event))),
+        Reported::Repeated(event) => Ok(HttpResponse::Ok().json(EventBody::from(event))),
+        Reported::Removed => Err(ApiError::conflict("An event with this event_id was reported before and has been removed.")),
+    }
+}
+
+/// Report many events, all or none. Those reported before under the same `event_id` are not stored again and not counted.
+#[utoipa::path(post, path = "/conversion_event/batch/", tag = "conversion_event", operation_id = "create_conversion_event_batch",
+    request_body = inline(ConversionEventBatchRequest),
+    responses((status = 201, body = inline(Created)),
+        (status = 400, description = "Some event is wrong: `events` has an entry for each, empty for the good ones")))]
+async fn create_batch(reporter: Reporter, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let events = input::batch(body)?;
+    if events.is_empty() {
+        return Ok(HttpResponse::Created().json(Created { created: 0 }));
+    }
+    let mut connection = services.db.conn().await?;
+    let pairs = events.iter().map(|event| (event.project_id, event.deployment_slot_id)).collect();
+    reporter.require(&mut connection, &pairs).await?;
+    let created = store::insert(&mut connection, events, services.clock.now()).await?.len();
+    Ok(HttpResponse::Created().json(Created { created }))
+}
+
+/// One event.
+#[utoipa::path(get, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "read_conversion_event",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = EventBody), (status = 404, description = "Not there, or not yours")))]
+async fn read(access: EventAccess) -> web::Json<EventBody> {
+    web::Json(access.object.into())
+}
+
+/// Replace the fields of an event; its time and `event_id` stay.
+#[utoipa::path(put, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "replace_conversion_event",
+    params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
+    responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn replace(access: EventAccess, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<EventBody>> {
+    save(access, &services, body, false).await
+}
+
+/// Change some fields of an event; its time and `event_id` stay.
+#[utoipa::path(patch, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "update_conversion_event",
+    params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
+    responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn update(access: EventAccess, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<EventBody>> {
+    save(access, &services, body, true).await
+}
+
+async fn save(access: EventAccess, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<EventBody>> {
+    let current = access.object;
+    let wanted = input::event(body, Some(&current), partial)?;
+    if wanted.project_id != current.project_id {
+        return Err(ApiError::field("project", "An event cannot move to another project."));
+    }
+    let mut connection = services.db.conn().await?;
+    let pair = (wanted.project_id, wanted.deployment_slot_id);
+    access.reporter.require(&mut connection, &HashSet::from([pair])).await?;
+    Ok(web::Json(store::update(&mut connection, current.id, wanted).await?.into()))
+}
+
+/// Delete an event.
+#[utoipa::path(delete, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "delete_conversion_event",
+    params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
+async fn delete(access: EventAccess, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    store::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,253 @@
+//! SQL of events.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::model::{ConversionEvent, EventFields};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
+
+impl Guarded for ConversionEvent {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = conversion_events::table
+            .inner_join(projects::table)
+            .filter(conversion_events::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(event, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(event.project_id) };
+            (event, ownership)
+        }))
+    }
+}
+
+/// Which events a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    pub project: Option<i64>,
+    pub slot: Option<i64>,
+    pub event_type: Option<String>,
+}
+
+/// One page of the events a caller may see, newest first. The projects are named one by one rather than joined, so that each
+/// page is read off an index from its newest end, however many events there are.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: &EventFilter,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<ConversionEvent>)> {
+    let visible = visible_projects(connection, principal, filter.project).await?;
+    let query = || {
+        let mut query = conversion_events::table.into_boxed();
+        match visible.as_slice() {
+            [only] => query = query.filter(conversion_events::project_id.eq(*only)),
+            several => query = query.filter(conversion_events::project_id.eq_any(several.to_vec())),
+        }
+        if let Some(slot) = filter.slot {
+            query = query.filter(conversion_events::deployment_slot_id.eq(slot));
+        }
+        if let Some(event_type) = filter.event_type.clone() {
+            query = query.filter(conversion_events::event_type.eq(event_type));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((conversion_events::timestamp.desc(), conversion_events::id.desc()))
+        .select(ConversionEvent::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+async fn visible_projects(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    wanted: Option<i64>,
+) -> QueryResult<Vec<i64>> {
+    let mut query = projects::table.select(projects::id).into_boxed();
+    if let Some(organisations) = principal.visible_organisations() {
+        query = query.filter(projects::organisation_id.eq_any(organisations));
+    }
+    for project in [principal.key_project(), wanted].into_iter().flatten() {
+        query = query.filter(projects::id.eq(project));
+    }
+    query.load(connection).await
+}
+
+/// The project of each slot that there is.
+pub async fn projects_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<HashMap<i64, i64>> {
+    let pairs: Vec<(i64, i64)> = deployment_slots::table
+        .filter(deployment_slots::id.eq_any(slots))
+        .select((deployment_slots::id, deployment_slots::project_id))
+        .load(connection)
+        .await?;
+    Ok(pairs.into_iter().collect())
+}
+
+/// A statement has at most 65,535 parameters, so the rows come as one array per column. An event whose client gave it an id is
+/// only stored by the first who claims that id; the claim and the event become visible together.
+const INSERT: &str = "
+    WITH sent AS (
+        SELECT nextval(pg_get_serial_sequence('conversion_events', 'id')) AS id, given.*
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
+            WITH ORDINALITY AS given (project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id,
+                metadata, place)
+    ), claimed AS (
+        INSERT INTO conversion_event_keys (project_id, client_event_id, deployment_slot_id, event_id, timestamp)
+        SELECT project_id, client_id, deployment_slot_id, id, $9
+        FROM sent WHERE client_id IS NOT NULL ORDER BY project_id, client_id, place
+        ON CONFLICT DO NOTHING
+        RETURNING event_id
+    )
+    INSERT INTO conversion_events (id, project_id, deployment_slot_id, user_id, item_id, event_type,
+        recommendation_request_id, client_event_id, timestamp, metadata_json)
+    SELECT id, project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id, $9, metadata
+    FROM sent WHERE client_id IS NULL OR id IN (SELECT event_id FROM claimed)
+    ORDER BY place
+    RETURNING id";
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// Stores events with one statement and gives the ids of those that were new.
+pub async fn insert(connection: &mut AsyncPgConnection, events: Vec<EventFields>, at: DateTime<Utc>) -> QueryResult<Vec<i64>> {
+    let projects: Vec<i64> = events.iter().map(|event| event.project_id).collect();
+    let slots: Vec<i64> = events.iter().map(|event| event.deployment_slot_id).collect();
+    let requests: Vec<Option<Uuid>> = events.iter().map(|event| event.recommendation_request_id).collect();
+    let (mut users, mut items, mut types, mut clients, mut metadata) = (vec![], vec![], vec![], vec![], vec![]);
+    for event in events {
+        users.push(event.user_id);
+        items.push(event.item_id);
+        types.push(event.event_type);
+        clients.push(event.client_event_id);
+        metadata.push(event.metadata_json);
+    }
+    let ids: Vec<Id> = diesel::sql_query(INSERT)
+        .bind::<Array<BigInt>, _>(projects)
+        .bind::<Array<BigInt>, _>(slots)
+        .bind::<Array<Text>, _>(users)
+        .bind::<Array<Text>, _>(items)
+        .bind::<Array<Text>, _>(types)
+        .bind::<Array<Nullable<diesel::sql_types::Uuid>>, _>(requests)
+        .bind::<Array<Nullable<Text>>, _>(clients)
+        .bind::<Array<Jsonb>, Vec<Value>>(metadata)
+        .bind::<Timestamptz, _>(at)
+        .load(connection)
+        .await?;
+    Ok(ids.into_iter().map(|row| row.id).collect())
+}
+
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ConversionEvent>> {
+    conversion_events::table
+        .filter(conversion_events::id.eq(id))
+        .select(ConversionEvent::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// The event that a client's id stands for.
+pub async fn find_by_client_id(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    client_id: &str,
+) -> QueryResult<Option<ConversionEvent>> {
+    let key: Option<i64> = conversion_event_keys::table
+        .find((project, client_id))
+        .select(conversion_event_keys::event_id)
+        .first(connection)
+        .await
+        .optional()?;
+    match key {
+        Some(id) => find(connection, id).await,
+        None => Ok(None),
+    }
+}
+
+pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: EventFields) -> QueryResult<ConversionEvent> {
+    diesel::update(conversion_events::table.filter(conversion_events::id.eq(id)))
+        .set(fields)
+        .returning(ConversionEvent::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Removes an event. Its client's id stays taken: a late repeat of what was removed on purpose is not a new event.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(conversion_events::table.filter(conversion_events::id.eq(id))).execute(connection).await?;
+    Ok(())
+}
+
+/// What was counted for one slot: distinct recommendation requests, plus the events that came without one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName)]
+pub struct SlotCounts {
+    #[diesel(sql_type = BigInt)]
+    pub slot: i64,
+    #[diesel(sql_type = BigInt)]
+    pub impressions: i64,
+    #[diesel(sql_type = BigInt)]
+    pub clicks: i64,
+    #[diesel(sql_type = BigInt)]
+    pub purchases: i64,
+}
+
+/// An event of a type counts once per recommendation request, however often a list is shown, clicked or reported again;
+/// events without a request count one by one.
+const COUNT: &str = "
+    SELECT deployment_slot_id AS slot,
+        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'impression')
+            + count(*) FILTER (WHERE event_type = 'impression' AND recommendation_request_id IS NULL) AS impressions,
+        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'click')
+            + count(*) FILTER (WHERE event_type = 'click' AND recommendation_request_id IS NULL) AS clicks,
+        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'purchase')
+            + count(*) FILTER (WHERE event_type = 'purchase' AND recommendation_request_id IS NULL) AS purchases
+    FROM conversion_events
+    WHERE project_id = $1 AND deployment_slot_id = ANY ($2)
+        AND timestamp >= coalesce($3, '-infinity') AND timestamp <= coalesce($4, 'infinity')
+    GROUP BY deployment_slot_id";
+
+/// The events of some slots of a project within a time whose ends may be open. A slot without events has no entry.
+pub async fn counts(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    slots: &[i64],
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+) -> QueryResult<Vec<SlotCounts>> {
+    diesel::sql_query(COUNT)
+        .bind::<BigInt, _>(project)
+        .bind::<Array<BigInt>, _>(slots)
+        .bind::<Nullable<Timestamptz>, _>(from)
+        .bind::<Nullable<Timestamptz>, _>(to)
+        .load(connection)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct Made {
+    #[diesel(sql_type = Bool)]
+    made: bool,
+}
+
+/// Makes the partition of a month; false when it was there.
+pub async fn make_partition(connection: &mut AsyncPgConnection, table: &str, month: NaiveDate) -> QueryResult<bool> {
+    let query = diesel::sql_query("SELECT make_month_partition($1, $2) AS made");
+    let row: Made = query.bind::<Text, _>(table).bind::<Date, _>(month).get_result(connection).await?;
+    Ok(row.made)
+}

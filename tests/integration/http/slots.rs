@@ -1,0 +1,115 @@
+//! Deployment slots.
+
+use serde_json::{Value, json};
+
+use super::trained::{Prepared, prepare};
+use crate::support::{Answer, TestApp};
+
+/// A project with a model that waits for its training: a slot does not mind.
+pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
+    let prepared = prepare(app.user(user).await, "P", "TopPop").await;
+    let model = model_of(&prepared).await;
+    (prepared, model)
+}
+
+async fn model_of(prepared: &Prepared) -> i64 {
+    let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
+    prepared.user.post("trained_model/", body).await.expect(201).id()
+}
+
+/// Makes a slot of a project.
+pub async fn make(prepared: &Prepared, model: i64, more: Value) -> Answer {
+    let mut body = json!({ "project": prepared.project, "name": "A", "trained_model": model });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    prepared.user.post("deployment_slot/", body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_made_listed_changed_and_deleted() {
+    let app = TestApp::start().await;
+    let (prepared, model) = with_model(&app, "margarete").await;
+    let user = &prepared.user;
+    let first = make(&prepared, model, json!({})).await.expect(201);
+    assert_eq!(
+        (&first.body["weight"], &first.body["is_active"], &first.body["is_shadow"]),
+        (&json!(100.0), &json!(true), &json!(false))
+    );
+    assert_eq!((&first.body["project"], &first.body["trained_model"]), (&json!(prepared.project), &json!(model)));
+    let second = make(&prepared, model, json!({ "name": "A", "weight": "12.5", "is_active": false })).await.expect(201);
+    let path = format!("deployment_slot/{}/", second.id());
+    assert_eq!(user.get(&path).await.expect(200).body, second.body);
+
+    let listed = user.get(&format!("deployment_slot/?project={}", prepared.project)).await.expect(200).body;
+    assert_eq!(listed["results"], json!([second.body, first.body]));
+    assert_eq!(user.get("deployment_slot/?is_active=true").await.body["results"], json!([first.body]));
+    assert_eq!(user.get("deployment_slot/?is_active=0").await.body["count"], 1);
+    assert_eq!(user.get("deployment_slot/?project=999").await.expect(200).body["count"], 0);
+    user.get("deployment_slot/?project=x").await.expect(400);
+
+    let changed = user.patch(&path, json!({ "weight": 40 })).await.expect(200).body;
+    assert_eq!((&changed["weight"], &changed["name"], &changed["is_active"]), (&json!(40.0), &json!("A"), &json!(false)));
+    let replaced =
+        user.put(&path, json!({ "project": prepared.project, "name": "B", "trained_model": model, "is_active": true }));
+    assert_eq!(replaced.await.expect(200).body["name"], "B");
+    user.delete(&path).await.expect(204);
+    user.get(&path).await.expect(404);
+    let actions =
+        "SELECT count(*) FROM slot_changes WHERE changed_by IS NOT NULL AND action IN ('created', 'updated', 'deleted')";
+    assert_eq!(app.count(actions).await, 5);
+    let undoable = "SELECT count(*) FROM slot_changes WHERE action = 'updated' AND before->0->>'weight' = '12.5' AND after->0->>'weight' = '40.0'";
+    assert_eq!(app.count(undoable).await, 1);
+    assert_eq!(app.count("SELECT count(*) FROM audit_log WHERE resource = 'deployment_slot'").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_on_its_field() {
+    let app = TestApp::start().await;
+    let (prepared, model) = with_model(&app, "margarete").await;
+    let elsewhere = prepare(prepared.user.clone(), "Q", "TopPop").await;
+    let (foreign, foreign_model) = with_model(&app, "friedrich").await;
+    for (body, field) in [
+        (json!({ "weight": -1 }), "weight"),
+        (json!({ "weight": 100.5 }), "weight"),
+        (json!({ "weight": null }), "weight"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "name": "x".repeat(257) }), "name"),
+        (json!({ "is_active": "perhaps" }), "is_active"),
+        (json!({ "trained_model": 999_999 }), "trained_model"),
+        (json!({ "trained_model": model_of(&elsewhere).await }), "trained_model"),
+        (json!({ "trained_model": foreign_model }), "trained_model"),
+        (json!({ "project": foreign.project }), "project"),
+        (json!({ "project": 999_999 }), "project"),
+    ] {
+        make(&prepared, model, body.clone()).await.fault(field);
+    }
+    let slot = make(&prepared, model, json!({})).await.expect(201).id();
+    let path = format!("deployment_slot/{slot}/");
+    prepared.user.patch(&path, json!({ "project": elsewhere.project })).await.fault("project");
+    prepared.user.patch(&path, json!({ "trained_model": foreign_model })).await.fault("trained_model");
+    foreign.user.patch(&path, json!({ "weight": 1 })).await.expect(404);
+    let viewer = app.user("viewer").await;
+    app.join("viewer", "margarete", "viewer").await;
+    viewer.get(&path).await.expect(200);
+    viewer.patch(&path, json!({ "weight": 1 })).await.expect(403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_that_are_all_zero_are_refused_when_set() {
+    let app = TestApp::start().await;
+    let (prepared, model) = with_model(&app, "margarete").await;
+    let user = &prepared.user;
+    make(&prepared, model, json!({ "weight": 0 })).await.fault("weight");
+    let full = make(&prepared, model, json!({})).await.expect(201).id();
+    let empty = make(&prepared, model, json!({ "weight": 0 })).await.expect(201).id();
+    // A shadow answers nobody, so its weight saves nobody.
+    make(&prepared, model, json!({ "is_shadow": true })).await.expect(201);
+    let (full, empty) = (format!("deployment_slot/{full}/"), format!("deployment_slot/{empty}/"));
+    for refused in [json!({ "weight": 0 }), json!({ "is_active": false }), json!({ "is_shadow": true })] {
+        user.patch(&full, refused).await.fault("weight");
+    }
+    user.delete(&full).await.expect(400);
+    assert_eq!(user.get(&full).await.expect(200).body["weight"], 100.0);
+    user.patch(&empty, json!({ "is_active": false })).await.expect(200);
+    // Nobody active at all is a way to switch a project off.
+    user.patch(&full, json!({ "is_active": false })).await.expect(200);
+}
