@@ -6,7 +6,9 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -17,6 +19,23 @@ pub struct ApiError {
     status: StatusCode,
     body: Value,
     retry_after_seconds: Option<u64>,
+}
+
+/// Something that depends on what was asked to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Dependent {
+    /// What kind of thing, as in the API's paths.
+    pub resource: &'static str,
+    pub id: i64,
+    /// What its people call it; empty when it has no name.
+    pub name: String,
+}
+
+/// The body of such an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConflictBody {
+    detail: String,
+    dependents: Vec<Dependent>,
 }
 
 impl ApiError {
@@ -94,6 +113,11 @@ impl ApiError {
     /// 409: something live depends on it, or it is in the wrong state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::detail(StatusCode::CONFLICT, message)
+    }
+
+    /// 409 with what stands in the way, so that a client can show it or remove it first.
+    pub fn conflict_with(message: impl Into<String>, dependents: &[Dependent]) -> Self {
+        Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
     }
 
     /// 429 with the seconds to wait.
