@@ -196,6 +196,9 @@ impl From<diesel::result::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => Self::unavailable(&error),
+            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+                Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+            }
             // What a restarting PostgreSQL tells its clients arrives without a kind of its own.
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) => Self::unavailable(&error),
             _ => Self::internal(&error),

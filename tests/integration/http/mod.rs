@@ -3,9 +3,12 @@
 mod accounts;
 mod api_keys;
 mod configs;
+mod contract_data;
 mod datasets;
+mod deletions;
 mod inference;
 mod isolation;
+mod item_metadata;
 mod models;
 mod projects;
 mod trained;
