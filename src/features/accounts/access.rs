@@ -91,7 +91,7 @@ impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
             let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
             let (object, ownership): (T, _) = load_for(&mut connection, &principal, id, R::ROLE).await?;
-            if !object.matches(ownership, &filters)? {
+            if !object.matches(ownership, &filters?)? {
                 return Err(ApiError::not_found());
             }
             Ok(Self { object, principal, role: PhantomData })

@@ -62,7 +62,7 @@ impl<T: Personal, R: RoleNeeded> FromRequest for Shared<T, R> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let asked = Asked::read(request, payload);
-        let filter = ConfigFilter::read(&Filters::from_query(request.query_string()));
+        let filter = Filters::from_query(request.query_string()).and_then(|filters| ConfigFilter::read(&filters));
         Box::pin(async move {
             let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;

@@ -120,6 +120,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
     }
 
+    /// 409: it was checked, but by now what it refers to has been deleted by somebody else.
+    fn gone_meanwhile() -> Self {
+        Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+    }
+
     /// 429 with the seconds to wait.
     pub fn throttled(retry_after_seconds: u64) -> Self {
         let seconds = retry_after_seconds.max(1);
@@ -196,8 +201,11 @@ impl From<diesel::result::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => Self::unavailable(&error),
-            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
-                Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
+            // To the second barrier, a parent that has just been deleted is one the caller must not see.
+            Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
+                tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
+                Self::gone_meanwhile()
             }
             // What a restarting PostgreSQL tells its clients arrives without a kind of its own.
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) => Self::unavailable(&error),

@@ -17,15 +17,20 @@ impl FromRequest for Filters {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::from_query(request.query_string())))
+        ready(Self::from_query(request.query_string()))
     }
 }
 
 impl Filters {
     /// Reads a query string.
-    pub fn from_query(query: &str) -> Self {
-        let pairs = Query::<Vec<(String, String)>>::from_query(query);
-        Self(pairs.map(|pairs| pairs.into_inner().into_iter().collect()).unwrap_or_default())
+    pub fn from_query(query: &str) -> ApiResult<Self> {
+        let pairs = Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).unwrap_or_default();
+        // The database has no such text, so nothing could be compared with it.
+        let nul = pairs.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| name.replace('\0', "\u{fffd}"));
+        match nul {
+            Some(name) => Err(ApiError::field(&name, "Null characters are not allowed.")),
+            None => Ok(Self(pairs.into_iter().collect())),
+        }
     }
 
     /// A parameter as text.

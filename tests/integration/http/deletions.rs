@@ -196,3 +196,49 @@ async fn deletions_and_creations_at_once_leave_consistent_rows() {
     let kept = app.count("SELECT count(*) FROM training_data").await;
     assert_eq!(app.files().len() as i64, kept * 2, "{:?}", app.files());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_clients_on_the_same_things_get_no_5xx() {
+    let app = TestApp::start().await;
+    let user = app.user("ada").await;
+    for round in 0..3 {
+        let prepared = prepare(user.clone(), &format!("P{round}"), "TopPop").await;
+        let split = user.post("split_config/", json!({})).await.id();
+        let project = format!("project/{}/", prepared.project);
+        let clients = (0..50).map(|client| {
+            let (user, project, prepared_data) = (user.clone(), project.clone(), prepared.data);
+            let (project_id, configuration) = (prepared.project, prepared.configuration);
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                let new = json!({ "project": project_id, "name": format!("c{client}"), "recommender_class_name": "TopPop" });
+                answers.push(user.post("model_configuration/", new).await);
+                answers.push(user.upload(project_id, "a.csv", "user,item\n1,2\n").await);
+                let part = reqwest::multipart::Part::text("item,t\n1,2\n").file_name("m.csv");
+                let form = reqwest::multipart::Form::new().part("file", part).text("project", project_id.to_string());
+                answers.push(user.send_form(reqwest::Method::POST, "item_meta_data/", form).await);
+                answers.push(user.patch(&project, json!({ "item_column": "item" })).await);
+                let model = json!({ "configuration": configuration, "data_loc": prepared_data });
+                answers.push(user.post("trained_model/", model).await);
+                answers.push(user.patch(&format!("split_config/{split}/"), json!({ "random_seed": client })).await);
+                if client % 7 == 3 {
+                    answers.push(user.delete(&format!("model_configuration/{configuration}/")).await);
+                    answers.push(user.delete(&format!("training_data/{prepared_data}/")).await);
+                    answers.push(user.delete(&format!("split_config/{split}/")).await);
+                }
+                if client % 10 == 9 {
+                    answers.push(user.delete(&project).await);
+                }
+                for answer in answers {
+                    assert!(answer.status.as_u16() < 500, "{} {}", answer.status, answer.body);
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.expect("no answer of 500 or more");
+        }
+        app.execute("UPDATE trained_models SET status = 'FAILED'").await;
+        user.delete(&project).await;
+    }
+    assert_eq!(app.count("SELECT count(*) FROM training_data").await, 0);
+    assert_eq!(app.files(), Vec::<String>::new(), "nothing is left of what came too late");
+}

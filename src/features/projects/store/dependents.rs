@@ -168,6 +168,9 @@ pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Qu
             diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
         }
     }
+    // What begins to depend on a model that goes along has to wait, too.
+    let sql = format!("SELECT m.id FROM trained_models m WHERE {} ORDER BY m.id FOR UPDATE", kind.models());
+    diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
     Ok(found == 1)
 }
 
