@@ -9,7 +9,7 @@ use std::path::Path;
 
 use recotem::ml::artifact::TrainedModel;
 use recotem::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
-use recotem::platform::tabular::{self, ReadOptions, ReadReport, Row};
+use recotem::platform::tabular::{self, ReadOptions, ReadReport, Row, TableCell, TableOptions};
 
 /// Reads bytes that somebody else wrote; only a panic is a failure.
 pub type EntryPoint = fn(&[u8]);
@@ -88,8 +88,31 @@ fn table(bytes: &[u8], name: &str) {
         let in_blocks = in_blocks(file.path(), name, &options);
         assert_eq!(one_by_one, in_blocks, "{name}");
     }
+    whole_rows(file.path(), name);
     // A preview may fail on its own, and that is all.
     drop(tabular::preview(file.path(), name, 3));
+}
+
+/// Reads all columns by the ids of items; what is handed on is what the report says.
+fn whole_rows(path: &Path, name: &str) {
+    let options = TableOptions {
+        key_column: "i".to_owned(),
+        max_expanded_bytes: MAX_EXPANDED,
+        max_cell_bytes: 300,
+        max_columns: 8,
+        max_rows: 1_000_000,
+    };
+    let (mut rows, mut widest) = (0, 0);
+    let mut sink = |key: &str, cells: Vec<TableCell>| {
+        assert!(!key.trim().is_empty() && key.len() <= 300);
+        widest = cells.iter().map(|(column, _)| column + 1).max().unwrap_or(0).max(widest);
+        rows += 1;
+        Ok(())
+    };
+    if let Ok(report) = tabular::read_table(path, name, &options, &mut sink) {
+        assert_eq!(report.rows_total, report.rejected + rows);
+        assert!(report.columns.len() <= 8 && widest <= report.columns.len());
+    }
 }
 
 /// The log and the report, or nothing.

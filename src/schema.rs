@@ -88,6 +88,22 @@ table! {
 }
 
 table! {
+    item_meta_data (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        created_by -> Nullable<BigInt>,
+        storage_key -> Nullable<Text>,
+        basename -> Nullable<Text>,
+        filesize -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        prepared_key -> Nullable<Text>,
+        valid_columns_list_json -> Nullable<Jsonb>,
+        report -> Nullable<Jsonb>,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
     split_configs (id) {
         id -> BigInt,
         created_by -> Nullable<BigInt>,
@@ -382,6 +398,7 @@ joinable!(projects -> organisations (organisation_id));
 joinable!(api_keys -> projects (project_id));
 joinable!(api_keys -> users (user_id));
 joinable!(training_data -> projects (project_id));
+joinable!(item_meta_data -> projects (project_id));
 joinable!(model_configurations -> projects (project_id));
 joinable!(trained_models -> model_configurations (configuration_id));
 joinable!(trained_models -> training_data (data_id));
@@ -407,6 +424,7 @@ allow_tables_to_appear_in_same_query!(
     projects,
     api_keys,
     training_data,
+    item_meta_data,
     split_configs,
     evaluation_configs,
     model_configurations,

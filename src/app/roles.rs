@@ -10,6 +10,7 @@ use super::{headers, jobs, routes};
 use crate::features::inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
+use crate::features::projects;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -152,7 +153,8 @@ pub async fn work(services: Services, stop: CancellationToken) {
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 
-/// Keeps the queue tidy until told to stop. Any number may run; one leads.
+/// Keeps the queue and the file store tidy until told to stop. Any number may run; one leads.
 pub async fn schedule(services: Services, stop: CancellationToken) {
-    queue::maintain(services.db, services.clock, stop).await;
+    let sweeping = projects::sweep_until(services.clone(), stop.clone());
+    tokio::join!(queue::maintain(services.db, services.clock, stop), sweeping);
 }

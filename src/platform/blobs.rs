@@ -5,6 +5,19 @@ use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
+/// The folder of files that are being written.
+pub const INCOMING: &str = "incoming";
+
+/// A file of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    pub key: String,
+    /// When it was last written to.
+    pub written: DateTime<Utc>,
+}
+
 /// A folder of immutable files, written whole or not at all.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -14,7 +27,7 @@ pub struct Blobs {
 impl Blobs {
     /// Opens (and if need be makes) the store below `root`.
     pub fn open(root: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(root.join("incoming"))?;
+        std::fs::create_dir_all(root.join(INCOMING))?;
         Ok(Self { root: Arc::new(root) })
     }
 
@@ -31,7 +44,7 @@ impl Blobs {
 
     /// A file of its own to write to before its key is decided; it vanishes when dropped without [`Blobs::keep`].
     pub fn incoming(&self) -> io::Result<Incoming> {
-        let path = self.root.join("incoming").join(uuid::Uuid::new_v4().to_string());
+        let path = self.root.join(INCOMING).join(uuid::Uuid::new_v4().to_string());
         let file = File::create_new(&path)?;
         Ok(Incoming { file, path })
     }
@@ -56,6 +69,24 @@ impl Blobs {
     /// Reads a whole file.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
         std::fs::read(self.path(key)?)
+    }
+
+    /// The files directly in a folder; none when there is no such folder.
+    pub fn list(&self, folder: &str) -> io::Result<Vec<StoredFile>> {
+        let entries = match std::fs::read_dir(self.path(folder)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // What has gone since the folder was read is not there.
+            let Ok(facts) = entry.metadata() else { continue };
+            if let (true, Ok(name)) = (facts.is_file(), entry.file_name().into_string()) {
+                files.push(StoredFile { key: format!("{folder}/{name}"), written: facts.modified()?.into() });
+            }
+        }
+        Ok(files)
     }
 
     /// Removes a file; one that is gone already is no error.

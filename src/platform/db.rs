@@ -25,6 +25,11 @@ pub fn is_duplicate(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _))
 }
 
+/// Whether a statement was stopped because two transactions waited for each other.
+pub fn is_deadlock(error: &QueryError) -> bool {
+    matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
+}
+
 /// A connection lent by the pool; given back on drop. Dereferences to [`AsyncPgConnection`].
 pub type Connection = deadpool::Object<AsyncPgConnection>;
 

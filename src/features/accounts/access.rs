@@ -12,7 +12,7 @@ use diesel_async::AsyncPgConnection;
 
 use super::model::Role;
 use super::principal::Principal;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
 
 /// Where an object belongs.
@@ -27,6 +27,12 @@ pub struct Ownership {
 pub trait Guarded: Sized + 'static {
     /// The object and where it belongs; none when there is no such row.
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<(Self, Ownership)>>>;
+
+    /// Whether the filters of its list let it through: they count where one object is asked for, too.
+    fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
+        let _ = (ownership, filters);
+        Ok(true)
+    }
 }
 
 /// The role a handler needs, as a type.
@@ -80,10 +86,14 @@ impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let asked = Asked::read(request, payload);
+        let filters = Filters::from_query(request.query_string());
         Box::pin(async move {
             let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
-            let object = load_for(&mut connection, &principal, id, R::ROLE).await?;
+            let (object, ownership): (T, _) = load_for(&mut connection, &principal, id, R::ROLE).await?;
+            if !object.matches(ownership, &filters?)? {
+                return Err(ApiError::not_found());
+            }
             Ok(Self { object, principal, role: PhantomData })
         })
     }
@@ -92,7 +102,7 @@ impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
 impl Principal {
     /// Loads an object by id for an action that needs `role`: 404 when it is not visible, 403 when the role is too low.
     pub async fn load<T: Guarded>(&self, connection: &mut AsyncPgConnection, id: i64, role: Role) -> ApiResult<T> {
-        load_for(connection, self, id, role).await
+        Ok(load_for(connection, self, id, role).await?.0)
     }
 
     /// The same for an id sent in a body: whatever is wrong becomes a 400 on that field.
@@ -103,7 +113,7 @@ impl Principal {
         id: i64,
         role: Role,
     ) -> ApiResult<T> {
-        load_for(connection, self, id, role).await.map_err(|error| match error.status().as_u16() {
+        self.load(connection, id, role).await.map_err(|error| match error.status().as_u16() {
             404 => ApiError::field(field, format!("Invalid pk \"{id}\" - object does not exist.")),
             _ => error,
         })
@@ -119,13 +129,18 @@ impl Principal {
     }
 }
 
-async fn load_for<T: Guarded>(connection: &mut AsyncPgConnection, principal: &Principal, id: i64, needed: Role) -> ApiResult<T> {
+async fn load_for<T: Guarded>(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: i64,
+    needed: Role,
+) -> ApiResult<(T, Ownership)> {
     let (object, ownership) = T::load(connection, id).await?.ok_or_else(ApiError::not_found)?;
     match principal.role_on(ownership) {
         None => Err(ApiError::not_found()),
         Some(role) if role < needed => {
             Err(ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", role.wire(), needed.wire())))
         }
-        Some(_) => Ok(object),
+        Some(_) => Ok((object, ownership)),
     }
 }

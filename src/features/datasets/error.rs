@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use super::model::Users;
 use crate::ml::error::MlError;
 use crate::platform::http::ApiError;
 use crate::platform::tabular::TabularError;
@@ -33,8 +32,8 @@ pub enum DataError {
     #[error("The prepared form of this training data is damaged ({0}). Upload the file again.")]
     Damaged(MlError),
     /// Something live depends on it.
-    #[error("Jobs that are pending or running use this training data. Cancel them or wait for them first.")]
-    InUse(Users),
+    #[error("Something live depends on it: {0}")]
+    InUse(ApiError),
     /// The file store said no.
     #[error("The file store failed: {0}")]
     Storage(#[from] std::io::Error),
@@ -70,10 +69,7 @@ impl From<DataError> for ApiError {
             }
             DataError::UploadTooLarge { .. } => Self::with_body(StatusCode::PAYLOAD_TOO_LARGE, json!({ "file": [message] })),
             DataError::NotUsable(_) | DataError::Damaged(_) => Self::conflict(message),
-            DataError::InUse(users) => {
-                let body = json!({ "detail": message, "tuning_jobs": users.tuning_jobs, "trained_models": users.trained_models });
-                Self::with_body(StatusCode::CONFLICT, body)
-            }
+            DataError::InUse(answer) => answer,
             DataError::Storage(cause) => Self::unavailable(&cause),
             DataError::Stopped(cause) => Self::internal(&cause),
             DataError::Database(error) => error.into(),

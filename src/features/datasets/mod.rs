@@ -1,9 +1,10 @@
-//! Training data: uploaded files of interactions. An upload is kept twice: the original bytes, untouched, and a prepared
+//! Training data and item metadata: uploaded files of interactions and of what is known about items. An upload is kept twice: the original bytes, untouched, and a prepared
 //! form that every later step reads. What could not be imported is reported row by row.
 
 mod error;
 mod intake;
 mod jobs;
+mod metadata;
 mod model;
 mod preparation;
 mod routes;
@@ -12,6 +13,7 @@ mod store;
 
 pub use error::DataError;
 pub use jobs::PrepareData;
+pub use metadata::{Descriptions, ItemMetaData, descriptions};
 pub use model::TrainingData;
 pub use routes::{Docs, routes};
 pub use service::load_log;

@@ -104,13 +104,6 @@ pub struct Stored {
     pub report: Option<Value>,
 }
 
-/// What is still at work on training data.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Users {
-    pub tuning_jobs: Vec<i64>,
-    pub trained_models: Vec<i64>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

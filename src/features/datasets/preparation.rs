@@ -13,7 +13,7 @@ use crate::platform::http::timestamp;
 use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, Row, TabularError};
 
 /// Rejected rows shown in the report; the file of rejected rows holds more.
-const EXAMPLES_IN_REPORT: usize = 20;
+pub const EXAMPLES_IN_REPORT: usize = 20;
 
 /// Types of events counted in the report.
 const EVENTS_IN_REPORT: usize = 50;
@@ -25,7 +25,7 @@ const LARGEST_FIELD: usize = 1 << 20;
 const EXPANDED_WITHOUT_QUESTION: u64 = 64 << 20;
 
 /// No honest table shrinks to less than a hundredth: what does is made to fill memory.
-const LARGEST_RATIO: u64 = 100;
+pub const LARGEST_RATIO: u64 = 100;
 
 /// Memory a row takes in the prepared form.
 const BYTES_PER_ROW: u64 = 16;
@@ -40,12 +40,16 @@ pub struct Prepared {
     pub rejected: Option<Vec<u8>>,
 }
 
+/// How large an honest file of this size can be once it is unpacked.
+pub fn largest_honest(file_size: u64) -> u64 {
+    EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO))
+}
+
 /// The columns to read, and how much of them.
 pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> ReadOptions {
-    let by_ratio = EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO));
     ReadOptions {
         event_column: project.event_column.clone(),
-        max_expanded_bytes: largest_expanded.min(by_ratio),
+        max_expanded_bytes: largest_expanded.min(largest_honest(file_size)),
         max_field_bytes: LARGEST_FIELD,
         ..ReadOptions::new(&project.user_column, &project.item_column, project.time_column.clone())
     }

@@ -12,7 +12,7 @@ use super::jobs::PrepareData;
 use super::model::{FileKeys, Stored, TrainingData};
 use super::preparation::{self, Prepared};
 use super::store;
-use crate::features::projects::Project;
+use crate::features::projects::{self, Kind, Project};
 use crate::ml::interactions::InteractionLog;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -110,8 +110,7 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
     let options = preparation::options_for(project, upload.received.size, services.settings.max_expanded_bytes);
     let largest_expanded = services.settings.max_expanded_bytes;
     let threads = threads(services);
-    let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
-    blocking(move || {
+    in_turn(move || {
         let path = upload.received.file.path();
         let prepared = if upload.received.size <= PREPARED_AT_ONCE {
             Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads)?)
@@ -217,8 +216,8 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), D
 
 async fn lock_unused(connection: &mut diesel_async::AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {
     let data = store::lock(connection, id).await?.ok_or(diesel::result::Error::NotFound)?;
-    let users = store::live_users(connection, id).await?;
-    if users.tuning_jobs.is_empty() && users.trained_models.is_empty() { Ok(data) } else { Err(DataError::InUse(users)) }
+    projects::refuse_while_used(connection, Kind::TrainingData, id).await.map_err(DataError::InUse)?;
+    Ok(data)
 }
 
 /// Removes the file but keeps the row, so that models trained on it stay.
@@ -234,24 +233,8 @@ pub async fn unlink(services: &Services, id: i64) -> Result<TrainingData, DataEr
     Ok(after)
 }
 
-/// Removes data with everything that was made from it.
-pub async fn delete(services: &Services, id: i64) -> Result<(), DataError> {
-    let mut connection = services.db.conn().await?;
-    let files = connection
-        .transaction(async move |connection| -> Result<Vec<String>, DataError> {
-            let data = lock_unused(connection, id).await?;
-            let mut files = store::model_files(connection, id).await?;
-            files.extend(data.keys().into_iter().flat_map(|keys| keys.all()));
-            store::delete(connection, id).await?;
-            Ok(files)
-        })
-        .await?;
-    remove_files(services, files).await;
-    Ok(())
-}
-
 /// Removes files nothing refers to any more. One that cannot be removed costs space and nothing else.
-async fn remove_files(services: &Services, keys: Vec<String>) {
+pub async fn remove_files(services: &Services, keys: Vec<String>) {
     let blobs = services.blobs.clone();
     let removed = blocking(move || keys.iter().try_for_each(|key| blobs.remove(key)).map_err(DataError::from)).await;
     if let Err(error) = removed {
@@ -285,8 +268,14 @@ pub async fn preview(path: PathBuf, name: String, n_rows: usize) -> Result<Previ
     blocking(move || Ok(tabular::preview(&path, &name, n_rows)?)).await
 }
 
+/// As [`blocking`], for work that takes memory or the disk for itself: requests take turns.
+pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
+    let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
+    blocking(work).await
+}
+
 /// Runs work that blocks where it holds up no request.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| DataError::Stopped(error.to_string()))?
 }
 

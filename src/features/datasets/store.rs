@@ -4,10 +4,10 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Stored, TrainingData, Users};
+use super::model::{Stored, TrainingData};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
-use crate::schema::{projects, trained_models, training_data, tuning_jobs};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::schema::{projects, training_data};
 
 impl Guarded for TrainingData {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -22,6 +22,10 @@ impl Guarded for TrainingData {
             let ownership = Ownership { organisation_id, project_id: Some(data.project_id) };
             (data, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
     }
 }
 
@@ -144,38 +148,4 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .returning(TrainingData::as_returning())
         .get_result(connection)
         .await
-}
-
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(training_data::table.find(id)).execute(connection).await?;
-    Ok(())
-}
-
-/// Jobs and models that wait for this data or work on it.
-pub async fn live_users(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Users> {
-    let live = ["PENDING", "RUNNING"];
-    let tuning_jobs = tuning_jobs::table
-        .filter(tuning_jobs::data_id.eq(id).and(tuning_jobs::status.eq_any(live)))
-        .order(tuning_jobs::id)
-        .select(tuning_jobs::id)
-        .load(connection)
-        .await?;
-    let trained_models = trained_models::table
-        .filter(trained_models::data_id.eq(id).and(trained_models::status.eq_any(live)))
-        .order(trained_models::id)
-        .select(trained_models::id)
-        .load(connection)
-        .await?;
-    Ok(Users { tuning_jobs, trained_models })
-}
-
-/// Files of the models trained on this data, which go when it goes.
-pub async fn model_files(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<String>> {
-    let keys: Vec<Option<String>> = trained_models::table
-        .filter(trained_models::data_id.eq(id).and(trained_models::storage_key.is_not_null()))
-        .select(trained_models::storage_key)
-        .load(connection)
-        .await?;
-    // Each has its signature beside it.
-    Ok(keys.into_iter().flatten().flat_map(|key| [format!("{key}.sig"), key]).collect())
 }

@@ -10,14 +10,16 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::{EvaluationConfig, SplitConfig};
-use super::store;
+use super::store::{self, ConfigFilter};
 use crate::features::accounts::{Asked, Principal, Role, RoleNeeded};
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::{ApiError, ApiResult, Filters};
 
 /// A row that belongs to the person who made it.
 pub trait Personal: Sized + 'static {
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<Self>>>;
     fn made_by(&self) -> Option<i64>;
+    /// Whether the filters of its list let it through: they count where one object is asked for, too.
+    fn admitted(&self, filter: &ConfigFilter) -> bool;
 }
 
 impl Personal for SplitConfig {
@@ -28,6 +30,10 @@ impl Personal for SplitConfig {
     fn made_by(&self) -> Option<i64> {
         self.created_by
     }
+
+    fn admitted(&self, filter: &ConfigFilter) -> bool {
+        filter.admits(self.id, self.name.as_deref())
+    }
 }
 
 impl Personal for EvaluationConfig {
@@ -37,6 +43,10 @@ impl Personal for EvaluationConfig {
 
     fn made_by(&self) -> Option<i64> {
         self.created_by
+    }
+
+    fn admitted(&self, filter: &ConfigFilter) -> bool {
+        filter.admits(self.id, self.name.as_deref())
     }
 }
 
@@ -52,10 +62,14 @@ impl<T: Personal, R: RoleNeeded> FromRequest for Shared<T, R> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let asked = Asked::read(request, payload);
+        let filter = Filters::from_query(request.query_string()).and_then(|filters| ConfigFilter::read(&filters));
         Box::pin(async move {
             let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
-            let object = load_for(&mut connection, &principal, id, R::ROLE).await?;
+            let object: T = load_for(&mut connection, &principal, id, R::ROLE).await?;
+            if !object.admitted(&filter?) {
+                return Err(ApiError::not_found());
+            }
             Ok(Self { object, role: PhantomData })
         })
     }

@@ -6,8 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{EvaluationConfig, EvaluationFields, SplitConfig, SplitFields};
 use crate::features::accounts::Principal;
-use crate::platform::http::{ApiResult, PageRequest};
-use crate::schema::{evaluation_configs, memberships, split_configs, tuning_jobs};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::schema::{evaluation_configs, memberships, split_configs};
 
 /// What a list is narrowed to.
 #[derive(Debug, Default)]
@@ -16,6 +16,20 @@ pub struct ConfigFilter {
     pub name: Option<String>,
     /// Whether it must lack a name (or have one).
     pub unnamed: Option<bool>,
+}
+
+impl ConfigFilter {
+    /// What a query string asks for.
+    pub fn read(filters: &Filters) -> ApiResult<Self> {
+        Ok(Self { id: filters.id("id")?, name: filters.text("name"), unnamed: filters.flag("unnamed") })
+    }
+
+    /// Whether a config of this id and name gets through.
+    pub fn admits(&self, id: i64, name: Option<&str>) -> bool {
+        self.id.is_none_or(|wanted| wanted == id)
+            && self.name.as_deref().is_none_or(|wanted| Some(wanted) == name)
+            && self.unnamed.is_none_or(|unnamed| unnamed == name.is_none())
+    }
 }
 
 /// The organisations somebody belongs to.
@@ -178,35 +192,5 @@ pub async fn update_evaluation(
         .set((fields, evaluation_configs::updated_at.eq(at)))
         .returning(EvaluationConfig::as_returning())
         .get_result(connection)
-        .await
-}
-
-pub async fn delete_split(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(split_configs::table.find(id)).execute(connection).await?;
-    Ok(())
-}
-
-pub async fn delete_evaluation(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(evaluation_configs::table.find(id)).execute(connection).await?;
-    Ok(())
-}
-
-/// Tuning jobs that wait or run with a split config.
-pub async fn live_jobs_of_split(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<i64>> {
-    tuning_jobs::table
-        .filter(tuning_jobs::split_id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"])))
-        .order(tuning_jobs::id)
-        .select(tuning_jobs::id)
-        .load(connection)
-        .await
-}
-
-/// Tuning jobs that wait or run with an evaluation config.
-pub async fn live_jobs_of_evaluation(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<i64>> {
-    tuning_jobs::table
-        .filter(tuning_jobs::evaluation_id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"])))
-        .order(tuning_jobs::id)
-        .select(tuning_jobs::id)
-        .load(connection)
         .await
 }

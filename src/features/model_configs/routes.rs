@@ -12,11 +12,11 @@ use super::model::{ConfigurationFields, ModelConfiguration};
 use super::service::{self, DEFAULT_ALGORITHMS};
 use super::store;
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
-use crate::features::projects::Project;
+use crate::features::projects::{self, Kind, Project};
 use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
 use crate::ml::search_space::Domain;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -191,20 +191,13 @@ async fn save(
     Ok(web::Json(to_one(&mut connection, saved).await?))
 }
 
-/// Delete a model configuration with the models trained from it; refused while one is being trained.
+/// Delete a model configuration with the models trained from it; refused while one of them is live.
 #[utoipa::path(delete, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "delete_model_configuration",
     params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 409, description = "A model is being trained from it")))]
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
 async fn delete(access: Access<ModelConfiguration, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let mut connection = services.db.conn().await?;
-    let live = store::live_models(&mut connection, access.object.id).await?;
-    if !live.is_empty() {
-        let live = live.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-        return Err(ApiError::conflict(format!(
-            "Models are being trained from this configuration: {live}. Wait for them first."
-        )));
-    }
-    store::delete(&mut connection, access.object.id).await?;
+    projects::remove(&services, Kind::ModelConfiguration, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -5,8 +5,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{ConfigurationFields, ModelConfiguration};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
-use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::schema::{model_configurations, projects, training_data, tuning_jobs};
 
 impl Guarded for ModelConfiguration {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -21,6 +21,10 @@ impl Guarded for ModelConfiguration {
             let ownership = Ownership { organisation_id, project_id: Some(configuration.project_id) };
             (configuration, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
     }
 }
 
@@ -86,21 +90,6 @@ pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: Configu
         .set(fields)
         .returning(ModelConfiguration::as_returning())
         .get_result(connection)
-        .await
-}
-
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(model_configurations::table.find(id)).execute(connection).await?;
-    Ok(())
-}
-
-/// Models being trained from a configuration.
-pub async fn live_models(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<i64>> {
-    trained_models::table
-        .filter(trained_models::configuration_id.eq(id).and(trained_models::status.eq_any(["PENDING", "RUNNING"])))
-        .order(trained_models::id)
-        .select(trained_models::id)
-        .load(connection)
         .await
 }
 

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod cache;
+mod described;
 mod error;
 mod jobs;
 mod model;

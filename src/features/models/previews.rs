@@ -5,9 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::cache::ModelCache;
+use super::described;
 use super::model::TrainedModel;
 use super::recommend::{self, Scored};
-use crate::features::accounts::{Access, Viewer};
+use crate::features::accounts::{Access, Role, Viewer};
+use crate::features::datasets::{self, ItemMetaData};
+use crate::features::projects::{self, Project};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing};
 use crate::platform::services::Services;
 
@@ -31,6 +34,16 @@ pub struct RawSample {
     /// Items the user has interacted with.
     user_profile: Vec<String>,
     recommendations: Vec<Scored>,
+}
+
+/// A random user with what the model makes of them and what is known about the items.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DescribedSample {
+    user_id: String,
+    /// A JSON text: an array of objects with the item column and the columns of the metadata.
+    user_profile: String,
+    /// The same with `score`, rounded to two digits.
+    recommendations: String,
 }
 
 /// Items somebody likes.
@@ -90,12 +103,51 @@ pub async fn sample_raw(
     Ok(web::Json(RawSample { user_id: sample.user_id, user_profile: sample.profile, recommendations: sample.recommendations }))
 }
 
-/// The same beside what is known about the items. There is no item metadata yet, so no id of any is found.
+/// The same with what is known about the items. Both lists come as JSON texts, as 1.x's clients expect them.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_metadata", params(("id" = i64, Path), ("metadata_id" = i64, Path)),
-    responses((status = 404, description = "No such metadata")))]
-pub async fn sample_metadata(_: Access<TrainedModel, Viewer>) -> ApiResult<web::Json<RawSample>> {
-    Err(ApiError::not_found())
+    responses((status = 200, body = inline(DescribedSample)), (status = 404, description = "No such model or metadata, or not of one project"),
+        (status = 409, description = "Not trained yet, or the file of the metadata was removed"),
+        (status = 503, description = "The file of the model is missing or damaged")))]
+pub async fn sample_metadata(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    path: web::Path<(String, String)>,
+) -> ApiResult<web::Json<DescribedSample>> {
+    let (metadata, project) = metadata_for(&access, &services, &path.1).await?;
+    let model = cache.get(&services, &access.object).await?;
+    let random = uuid::Uuid::new_v4().as_u128();
+    let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
+    let recommended = sample.recommendations.iter().map(|item| item.item_id.clone());
+    let items = sample.profile.iter().cloned().chain(recommended).collect();
+    let known = datasets::descriptions(&services, &metadata, items).await?;
+    let column = project.item_column;
+    Ok(web::Json(DescribedSample {
+        user_profile: described::table(&column, &known, sample.profile.iter().map(|item| (item.as_str(), None))),
+        recommendations: described::table(
+            &column,
+            &known,
+            sample.recommendations.iter().map(|item| (item.item_id.as_str(), Some(item.score))),
+        ),
+        user_id: sample.user_id,
+    }))
+}
+
+/// The metadata a path names, if it is of the model's project.
+async fn metadata_for(
+    access: &Access<TrainedModel, Viewer>,
+    services: &Services,
+    id: &str,
+) -> ApiResult<(ItemMetaData, Project)> {
+    let id = id.parse().map_err(|_| ApiError::not_found())?;
+    let mut connection = services.db.conn().await?;
+    let metadata: ItemMetaData = access.principal.load(&mut connection, id, Role::Viewer).await?;
+    let project = projects::of_data(&mut connection, access.object.data_id).await?;
+    if metadata.project_id != project.id || metadata.storage_key.is_none() {
+        return Err(ApiError::not_found());
+    }
+    Ok((metadata, project))
 }
 
 /// The best items for somebody who likes these; items the model does not know are ignored.

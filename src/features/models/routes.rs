@@ -16,7 +16,9 @@ use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, attachment, timestamp};
+use crate::platform::http::{
+    ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, attachment, timestamp,
+};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -155,12 +157,7 @@ async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<TrainedModelBody>>> {
-    let filter = store::ModelFilter {
-        id: filters.id("id")?,
-        data: filters.id("data_loc")?,
-        project: filters.id("data_loc__project")?,
-        configuration: filters.id("configuration")?,
-    };
+    let filter = store::ModelFilter::read(&filters)?;
     let mut connection = services.db.conn().await?;
     let (count, models) = store::list(&mut connection, &principal, filter, &page).await?;
     Ok(web::Json(page.wrap(count, to_bodies(&mut connection, models).await?)?))
@@ -233,15 +230,16 @@ async fn save(model: TrainedModel, services: &Services, body: Body, partial: boo
     Ok(web::Json(to_one(&mut connection, model).await?))
 }
 
-/// Delete a model with its file; its training is stopped if it still goes on.
+/// Delete a model with its file; its training is stopped if it still goes on. Refused while something live depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "delete_trained_model", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone")))]
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
 async fn delete(
     access: Access<TrainedModel, Editor>,
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
 ) -> ApiResult<HttpResponse> {
-    service::delete(&services, &cache, access.object).await?;
+    service::delete(&services, &cache, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

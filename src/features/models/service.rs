@@ -8,6 +8,7 @@ use super::cache::ModelCache;
 use super::jobs::TrainModel;
 use super::model::{Status, TrainedModel};
 use super::store;
+use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -26,18 +27,12 @@ pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, d
 }
 
 /// Deletes a model with its file; a training that is under way is stopped.
-pub async fn delete(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<()> {
-    let mut connection = services.db.conn().await?;
-    let id = model.id;
-    let file = connection
-        .transaction(async move |connection| -> QueryResult<Option<String>> {
-            queue::cancel_group(connection, &TrainedModel::group(id)).await?;
-            store::delete(connection, id).await
-        })
-        .await?;
-    drop(connection);
+pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResult<()> {
+    projects::remove(services, Kind::TrainedModel, id).await?;
     cache.forget(id);
-    remove_file(services, file).await
+    // A training that has lost its model would come to nothing, only later.
+    queue::cancel_group(&mut *services.db.conn().await?, &TrainedModel::group(id)).await?;
+    Ok(())
 }
 
 /// Removes the file of a model and keeps the row.

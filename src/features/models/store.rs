@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::model::{Outcome, Recipe, Status, TrainedModel};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{model_configurations, projects, trained_models, trials, tuning_jobs};
 
 impl Guarded for TrainedModel {
@@ -21,6 +21,15 @@ impl Guarded for TrainedModel {
             .optional()?;
         Ok(found.map(|(model, organisation_id, project_id)| (model, Ownership { organisation_id, project_id: Some(project_id) })))
     }
+
+    fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
+        let filter = ModelFilter::read(filters)?;
+        let admits = |wanted: Option<i64>, is: i64| wanted.is_none_or(|wanted| wanted == is);
+        Ok(admits(filter.id, self.id)
+            && admits(filter.data, self.data_id)
+            && admits(filter.configuration, self.configuration_id)
+            && filter.project.is_none_or(|wanted| Some(wanted) == ownership.project_id))
+    }
 }
 
 /// Which models a list shows.
@@ -30,6 +39,18 @@ pub struct ModelFilter {
     pub data: Option<i64>,
     pub project: Option<i64>,
     pub configuration: Option<i64>,
+}
+
+impl ModelFilter {
+    /// What a query string asks for.
+    pub fn read(filters: &Filters) -> ApiResult<Self> {
+        Ok(Self {
+            id: filters.id("id")?,
+            data: filters.id("data_loc")?,
+            project: filters.id("data_loc__project")?,
+            configuration: filters.id("configuration")?,
+        })
+    }
 }
 
 /// One page of the models a caller may see, newest first.
@@ -156,12 +177,6 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .returning(TrainedModel::as_returning())
         .get_result(connection)
         .await
-}
-
-/// Removes a model; gives the key of its file, if it has one by now.
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<String>> {
-    let query = diesel::delete(trained_models::table.find(id)).returning(trained_models::storage_key);
-    Ok(query.get_result(connection).await.optional()?.flatten())
 }
 
 /// Tells whoever watches how a model stands; heard once the transaction is committed.

@@ -9,11 +9,15 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::model::{Project, ProjectFields};
+use super::removal::remove;
 use super::store;
+use super::store::dependents::Kind;
 use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
 use crate::ml::weights::Weights;
 use crate::platform::db::{QueryError, is_duplicate};
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -47,6 +51,7 @@ pub struct ProjectBody {
     user_column: String,
     item_column: String,
     time_column: Option<String>,
+    owner: Option<i64>,
     /// Column that holds the type of an interaction.
     event_column: Option<String>,
     /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
@@ -54,7 +59,6 @@ pub struct ProjectBody {
     event_weights: Value,
     /// Days after which an interaction counts half.
     half_life_days: Option<f64>,
-    owner: Option<i64>,
 }
 
 impl From<Project> for ProjectBody {
@@ -196,16 +200,12 @@ async fn save(project: &Project, services: &Services, body: Body, partial: bool)
     Ok(web::Json(saved.into()))
 }
 
-/// Delete a project with everything in it; refused while a tuning job of it runs.
+/// Delete a project with everything in it; refused while something of it is live.
 #[utoipa::path(delete, path = "/project/{id}/", tag = "project", operation_id = "delete_project", params(("id" = i64, Path)),
-    responses((status = 204, description = "Gone"), (status = 409, description = "A job of it is still running")))]
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
 async fn delete(access: Access<Project, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let mut connection = services.db.conn().await?;
-    let live = store::live_jobs(&mut connection, access.object.id).await?;
-    if live > 0 {
-        return Err(ApiError::conflict(format!("{live} tuning jobs of this project are still running. Cancel them first.")));
-    }
-    store::delete(&mut connection, access.object.id).await?;
+    remove(&services, Kind::Project, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

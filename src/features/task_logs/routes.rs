@@ -59,12 +59,7 @@ async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<TaskLogBody>>> {
-    let filter = LogFilter {
-        id: filters.id("id")?,
-        after: filters.id("id_gt")?,
-        tuning_job: filters.id("tuning_job_id")?,
-        model: filters.id("model_id")?,
-    };
+    let filter = read_filter(&filters)?;
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(TaskLogBody::from).collect())?))
@@ -77,11 +72,24 @@ async fn read(
     principal: Principal,
     services: web::Data<Services>,
     path: web::Path<String>,
-    page: PageRequest,
+    filters: Filters,
 ) -> ApiResult<web::Json<TaskLogBody>> {
     let id = path.parse().map_err(|_| ApiError::not_found())?;
+    let filter = read_filter(&filters)?;
+    if filter.id.is_some_and(|wanted| wanted != id) {
+        return Err(ApiError::not_found());
+    }
+    let filter = LogFilter { id: Some(id), ..filter };
     let mut connection = services.db.conn().await?;
-    let filter = LogFilter { id: Some(id), ..LogFilter::default() };
-    let (_, rows) = store::list(&mut connection, &principal, &filter, &page).await?;
-    Ok(web::Json(rows.into_iter().next().ok_or_else(ApiError::not_found)?.into()))
+    let line = store::first(&mut connection, &principal, &filter).await?;
+    Ok(web::Json(line.ok_or_else(ApiError::not_found)?.into()))
+}
+
+fn read_filter(filters: &Filters) -> ApiResult<LogFilter> {
+    Ok(LogFilter {
+        id: filters.id("id")?,
+        after: filters.id("id_gt")?,
+        tuning_job: filters.id("tuning_job_id")?,
+        model: filters.id("model_id")?,
+    })
 }

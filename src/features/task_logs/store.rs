@@ -101,34 +101,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TaskLog>)> {
     let visible = visible_projects(connection, principal).await?;
-    let query = || {
-        let mut query = task_logs::table.into_boxed();
-        if let Some(visible) = visible.clone() {
-            let of_jobs = tuning_jobs::table
-                .inner_join(training_data::table)
-                .filter(training_data::project_id.eq_any(visible.clone()))
-                .select(tuning_jobs::id.nullable());
-            let of_models = trained_models::table
-                .inner_join(model_configurations::table)
-                .filter(model_configurations::project_id.eq_any(visible))
-                .select(trained_models::id.nullable());
-            let theirs = task_logs::tuning_job_id.eq_any(of_jobs).or(task_logs::trained_model_id.eq_any(of_models));
-            query = query.filter(theirs.assume_not_null());
-        }
-        if let Some(id) = filter.id {
-            query = query.filter(task_logs::id.eq(id));
-        }
-        if let Some(after) = filter.after {
-            query = query.filter(task_logs::id.gt(after));
-        }
-        if let Some(job) = filter.tuning_job {
-            query = query.filter(task_logs::tuning_job_id.eq(job));
-        }
-        if let Some(model) = filter.model {
-            query = query.filter(task_logs::trained_model_id.eq(model));
-        }
-        query
-    };
+    let query = || narrowed(visible.clone(), filter);
     let count = query().count().get_result(connection).await?;
     let rows = query()
         .order(task_logs::id.desc())
@@ -138,6 +111,47 @@ pub async fn list(
         .load(connection)
         .await?;
     Ok((count, rows))
+}
+
+/// The first line, newest first.
+pub async fn first(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: &LogFilter,
+) -> QueryResult<Option<TaskLog>> {
+    let visible = visible_projects(connection, principal).await?;
+    let query = narrowed(visible, filter).order(task_logs::id.desc());
+    query.select(TaskLog::as_select()).first(connection).await.optional()
+}
+
+/// The lines of these projects (of all when none) that a filter lets through.
+fn narrowed(visible: Option<Vec<i64>>, filter: &LogFilter) -> task_logs::BoxedQuery<'static, diesel::pg::Pg> {
+    let mut query = task_logs::table.into_boxed();
+    if let Some(visible) = visible {
+        let of_jobs = tuning_jobs::table
+            .inner_join(training_data::table)
+            .filter(training_data::project_id.eq_any(visible.clone()))
+            .select(tuning_jobs::id.nullable());
+        let of_models = trained_models::table
+            .inner_join(model_configurations::table)
+            .filter(model_configurations::project_id.eq_any(visible))
+            .select(trained_models::id.nullable());
+        let theirs = task_logs::tuning_job_id.eq_any(of_jobs).or(task_logs::trained_model_id.eq_any(of_models));
+        query = query.filter(theirs.assume_not_null());
+    }
+    if let Some(id) = filter.id {
+        query = query.filter(task_logs::id.eq(id));
+    }
+    if let Some(after) = filter.after {
+        query = query.filter(task_logs::id.gt(after));
+    }
+    if let Some(job) = filter.tuning_job {
+        query = query.filter(task_logs::tuning_job_id.eq(job));
+    }
+    if let Some(model) = filter.model {
+        query = query.filter(task_logs::trained_model_id.eq(model));
+    }
+    query
 }
 
 /// The projects a caller may see; none means all of them.

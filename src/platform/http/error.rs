@@ -6,7 +6,9 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -17,6 +19,23 @@ pub struct ApiError {
     status: StatusCode,
     body: Value,
     retry_after_seconds: Option<u64>,
+}
+
+/// Something that depends on what was asked to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Dependent {
+    /// What kind of thing, as in the API's paths.
+    pub resource: &'static str,
+    pub id: i64,
+    /// What its people call it; empty when it has no name.
+    pub name: String,
+}
+
+/// The body of such an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConflictBody {
+    detail: String,
+    dependents: Vec<Dependent>,
 }
 
 impl ApiError {
@@ -96,6 +115,16 @@ impl ApiError {
         Self::detail(StatusCode::CONFLICT, message)
     }
 
+    /// 409 with what stands in the way, so that a client can show it or remove it first.
+    pub fn conflict_with(message: impl Into<String>, dependents: &[Dependent]) -> Self {
+        Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
+    }
+
+    /// 409: it was checked, but by now what it refers to has been deleted by somebody else.
+    fn gone_meanwhile() -> Self {
+        Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+    }
+
     /// 429 with the seconds to wait.
     pub fn throttled(retry_after_seconds: u64) -> Self {
         let seconds = retry_after_seconds.max(1);
@@ -172,6 +201,12 @@ impl From<diesel::result::Error> for ApiError {
             Error::NotFound => Self::not_found(),
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => Self::unavailable(&error),
+            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
+            // To the second barrier, a parent that has just been deleted is one the caller must not see.
+            Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
+                tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
+                Self::gone_meanwhile()
+            }
             // What a restarting PostgreSQL tells its clients arrives without a kind of its own.
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) => Self::unavailable(&error),
             _ => Self::internal(&error),

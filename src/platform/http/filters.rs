@@ -17,12 +17,22 @@ impl FromRequest for Filters {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string());
-        ready(Ok(Self(pairs.map(|pairs| pairs.into_inner().into_iter().collect()).unwrap_or_default())))
+        ready(Self::from_query(request.query_string()))
     }
 }
 
 impl Filters {
+    /// Reads a query string.
+    pub fn from_query(query: &str) -> ApiResult<Self> {
+        let pairs = Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).unwrap_or_default();
+        // The database has no such text, so nothing could be compared with it.
+        let nul = pairs.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| name.replace('\0', "\u{fffd}"));
+        match nul {
+            Some(name) => Err(ApiError::field(&name, "Null characters are not allowed.")),
+            None => Ok(Self(pairs.into_iter().collect())),
+        }
+    }
+
     /// A parameter as text.
     pub fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
@@ -31,6 +41,16 @@ impl Filters {
     /// A parameter as an id.
     pub fn id(&self, name: &str) -> ApiResult<Option<i64>> {
         self.text(name).map(|text| text.trim().parse().map_err(|_| ApiError::field(name, "Enter a number."))).transpose()
+    }
+
+    /// Whether a parameter, if there is one, is this id.
+    pub fn id_is(&self, name: &str, id: i64) -> ApiResult<bool> {
+        Ok(self.id(name)?.is_none_or(|wanted| wanted == id))
+    }
+
+    /// Whether a parameter, if there is one, is this text.
+    pub fn text_is(&self, name: &str, text: Option<&str>) -> bool {
+        self.text(name).is_none_or(|wanted| Some(wanted.as_str()) == text)
     }
 
     /// A parameter as a flag; a value that is neither yes nor no is ignored, as clients expect.

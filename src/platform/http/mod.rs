@@ -11,7 +11,7 @@ pub mod throttle;
 pub use attachment::attachment;
 pub use body::{Body, FieldReader, Missing};
 pub use caller::{RequestId, client_address, request_id};
-pub use error::{ApiError, ApiResult};
+pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
 pub use pages::{Page, PageRequest};
 

@@ -331,7 +331,7 @@ impl<'s> Collector<'s> {
     }
 }
 
-fn shorten(mut raw: String) -> String {
+pub(super) fn shorten(mut raw: String) -> String {
     if let Some((at, _)) = raw.char_indices().nth(MAX_RAW) {
         raw.truncate(at);
         raw.push('…');

@@ -47,6 +47,14 @@ pub enum TabularError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// More of something than a table may have.
+    #[error("the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it")]
+    TooMany {
+        /// Rows or columns.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
     /// A header so large that the end of it could not be found.
     #[error("the header at line {line} is larger than {}; is a quotation mark left open there?", size(*limit))]
     FieldTooLarge {

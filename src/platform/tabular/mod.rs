@@ -13,6 +13,7 @@ mod json;
 mod parquet;
 mod preview;
 mod source;
+mod table;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -23,6 +24,7 @@ pub use collector::{MAX_EXAMPLES, ReadOptions, ReadReport, Rejected, Row};
 pub use error::TabularError;
 pub use format::{Compression, Format, Kind, format_of};
 pub use preview::{Preview, preview};
+pub use table::{Cell as TableCell, TableOptions, TableReport, read_table};
 pub use times::parse_time;
 
 use blocks::RowBlocks;

@@ -28,6 +28,7 @@ use super::error::TabularError;
 use super::format::{Compression, Format};
 use super::preview::Preview;
 use super::source::stream_error;
+use super::table::{Draft, TableRows};
 
 const BATCH_ROWS: usize = 8192;
 
@@ -189,6 +190,33 @@ pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError
     Ok(Preview { columns, rows, more: false })
 }
 
+/// Rows decoded at a time where all columns are wanted.
+const TABLE_BATCH_ROWS: usize = 1024;
+
+/// Reads whole rows.
+pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let metadata = open(&file)?;
+    refuse_large(&metadata, &ProjectionMask::all(), rows.options.max_expanded_bytes)?;
+    let places = names(&metadata).iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
+    let key = places.iter().position(Option::is_none);
+    for batch in reader(builder(file, metadata, ProjectionMask::all()), TABLE_BATCH_ROWS)? {
+        let batch = batch.map_err(|e| corrupt(&e))?;
+        let keys = key.map(|key| texts(batch.column(key))).transpose()?;
+        for row in 0..batch.num_rows() {
+            let mut draft = Draft::default();
+            draft.key = keys.as_ref().and_then(|keys| text(keys, row)).map(<[u8]>::to_vec);
+            for (column, place) in batch.columns().iter().zip(&places) {
+                let Some(place) = place else { continue };
+                let value = value(column, row);
+                let bytes = value.as_str().map_or(0, str::len);
+                rows.add(&mut draft, *place, value, bytes);
+            }
+            rows.offer(rows.report.rows_total + 1, draft)?;
+        }
+    }
+    Ok(())
+}
+
 fn open(file: &File) -> Result<ArrowReaderMetadata, TabularError> {
     let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|e| corrupt(&e))?;
     // Text as views into the pages: a page of few long texts that are repeated often then stays as small as it is.
@@ -316,7 +344,10 @@ fn value(column: &ArrayRef, row: usize) -> Value {
     let Ok(shown) = ArrayFormatter::try_new(column, &FormatOptions::default()) else { return Value::Null };
     let shown = shown.value(row).to_string();
     let kind = column.data_type();
-    if kind.is_numeric() || *kind == DataType::Boolean {
+    if kind.is_floating() {
+        // What is no number (NaN, infinity) is no value: JSON has no way to write it.
+        serde_json::from_str(&shown).unwrap_or(Value::Null)
+    } else if kind.is_numeric() || *kind == DataType::Boolean {
         serde_json::from_str(&shown).unwrap_or(Value::String(shown))
     } else {
         Value::String(shown)

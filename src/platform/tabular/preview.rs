@@ -14,7 +14,7 @@ use super::{json, parquet};
 /// Expanded bytes that may be read for a preview of text.
 const MAX_EXPANDED: u64 = 16 << 30;
 
-/// The first rows of a file. Values of delimited text are strings, exactly as written; JSON and Parquet keep their types.
+/// The first rows of a file. Values of delimited text are strings, exactly as written, or null where nothing is; JSON and Parquet keep their types.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preview {
     /// Columns of the file, in its order.
@@ -42,7 +42,11 @@ fn delimited(source: &mut dyn Read, delimiter: u8, n_rows: usize) -> Result<Prev
     let mut records = Records::new(source, delimiter, 4 << 20);
     let columns = header(&mut records)?;
     let mut rows = Vec::new();
-    let text = |bytes: Option<&[u8]>| Value::from(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned());
+    // A field without anything in it is a value that is not there.
+    let text = |bytes: Option<&[u8]>| match bytes {
+        None | Some([]) => Value::Null,
+        Some(bytes) => Value::from(String::from_utf8_lossy(bytes).into_owned()),
+    };
     loop {
         match records.advance()? {
             Found::End => return Ok(Preview { columns, rows, more: false }),

@@ -1,31 +1,49 @@
-//! `/training_data/`.
+//! `/training_data/`, and what it shares with `/item_meta_data/`.
 
-mod upload;
+pub(super) mod files;
+pub(super) mod upload;
 
 use actix_multipart::Multipart;
-use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::error::DataError;
 use super::model::TrainingData;
-use super::{service, store};
-use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
-use crate::features::projects::Project;
+use super::{metadata, service, store};
+use crate::features::accounts::{Access, Editor, Principal, Viewer};
+use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
 
-use upload::UploadForm;
+use files::{DataPreview, file_removed, preview_of};
+use upload::{UploadForm, UploadRequest, project_for_upload};
 
 #[derive(OpenApi)]
-#[openapi(paths(list, create, read, replace, update, delete, preview, download_file, rejected_rows, unlink_file))]
+#[openapi(paths(
+    list,
+    create,
+    read,
+    replace,
+    update,
+    delete,
+    preview,
+    download_file,
+    rejected_rows,
+    unlink_file,
+    metadata::routes::list,
+    metadata::routes::create,
+    metadata::routes::read,
+    metadata::routes::replace,
+    metadata::routes::update,
+    metadata::routes::delete,
+    metadata::routes::preview,
+    metadata::routes::download_file,
+    metadata::routes::unlink_file
+))]
 pub struct Docs;
-
-const PREVIEW_ROWS: i64 = 50;
-const MOST_PREVIEW_ROWS: i64 = 200;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -41,7 +59,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/training_data/{id}/preview/", web::get().to(preview))
         .route("/training_data/{id}/download_file/", web::get().to(download_file))
         .route("/training_data/{id}/rejected_rows/", web::get().to(rejected_rows))
-        .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file));
+        .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file))
+        .configure(metadata::routes::routes);
 }
 
 /// Training data as clients see it.
@@ -129,15 +148,6 @@ impl From<TrainingData> for TrainingDataBody {
     }
 }
 
-/// The parts of an upload.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct UploadRequest {
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
-    project: i64,
-}
-
 /// The training data one may see and that still has its file.
 #[utoipa::path(get, path = "/training_data/", tag = "training_data", operation_id = "list_training_data",
     params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
@@ -166,21 +176,10 @@ async fn create(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<HttpResponse> {
-    upload::refuse_oversized(content_length(&request), &services)?;
-    let (project, upload) = UploadForm::read(body, &services).await?.finish(true)?;
-    let project: Project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
+    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
     let data = service::add(&services, &project, principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(TrainingDataBody::from(data)))
-}
-
-fn content_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Lends no connection longer than this: the upload before it may take an hour.
-async fn project_for_upload(principal: &Principal, services: &Services, id: i64) -> ApiResult<Project> {
-    let mut connection = services.db.conn().await?;
-    principal.load_referred(&mut connection, "project", id, Role::Editor).await
 }
 
 /// One upload with the report on its content.
@@ -229,8 +228,7 @@ async fn save(
     body: Multipart,
     project_required: bool,
 ) -> ApiResult<web::Json<TrainingDataBody>> {
-    upload::refuse_oversized(content_length(request), services)?;
-    let (project, upload) = UploadForm::read(body, services).await?.finish(project_required)?;
+    let (project, upload) = UploadForm::read(request, body, services).await?.finish(project_required)?;
     let data = access.object;
     if project.is_some_and(|project| project != data.project_id) {
         return Err(ApiError::field("project", "Training data cannot move to another project. Upload it there."));
@@ -243,7 +241,7 @@ async fn save(
 #[utoipa::path(delete, path = "/training_data/{id}/", tag = "training_data", operation_id = "delete_training_data",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
 async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    service::delete(&services, access.object.id).await?;
+    projects::remove(&services, Kind::TrainingData, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -259,18 +257,6 @@ async fn unlink_file(
 }
 
 /// The first rows of an upload.
-#[derive(Debug, Serialize, ToSchema)]
-struct DataPreview {
-    columns: Vec<String>,
-    #[schema(value_type = Vec<Vec<Object>>)]
-    rows: Vec<Vec<Value>>,
-    /// Rows of the whole file where they have been counted, otherwise the rows shown.
-    total_rows: u64,
-    /// Whether there are more rows than are shown.
-    more: bool,
-}
-
-/// The first rows of an upload.
 #[utoipa::path(get, path = "/training_data/{id}/preview/", tag = "training_data", operation_id = "read_training_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
     responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read")))]
@@ -279,37 +265,9 @@ async fn preview(
     services: web::Data<Services>,
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
-    let n_rows = filters.id("n_rows")?.unwrap_or(PREVIEW_ROWS);
-    if n_rows < 1 {
-        return Err(ApiError::field("n_rows", "Ensure this value is greater than or equal to 1."));
-    }
     let data = access.object;
-    let (path, name) = stored_file(&services, &data)?;
-    match service::preview(path, name, n_rows.min(MOST_PREVIEW_ROWS) as usize).await {
-        Ok(preview) => {
-            let counted = data.report.as_ref().and_then(|report| report["rows_total"].as_u64());
-            let total_rows = counted.unwrap_or(preview.rows.len() as u64);
-            let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };
-            Ok(HttpResponse::Ok().json(answer))
-        }
-        Err(error @ DataError::Unreadable(_)) if !error.is_passing() => {
-            let body = json!({ "columns": [], "rows": [], "total_rows": 0, "error": error.to_string() });
-            Err(ApiError::with_body(StatusCode::BAD_REQUEST, body))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Where the original bytes are and what they are called.
-fn stored_file(services: &Services, data: &TrainingData) -> ApiResult<(std::path::PathBuf, String)> {
-    let keys = data.keys().ok_or_else(file_removed)?;
-    let path = services.blobs.path(&keys.upload()).map_err(DataError::from)?;
-    Ok((path, data.basename.clone().unwrap_or_default()))
-}
-
-/// 1.x's clients expect a list here.
-fn file_removed() -> ApiError {
-    ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["The file of this training data has been removed."] }))
+    let counted = data.report.as_ref().and_then(|report| report["rows_total"].as_u64());
+    preview_of(&services, data.storage_key.as_deref(), data.basename.unwrap_or_default(), counted, &filters).await
 }
 
 /// Download the original bytes.
@@ -318,8 +276,10 @@ fn file_removed() -> ApiError {
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
         (status = 404, description = "Not there, not yours, or its file was removed")))]
 async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let (path, name) = stored_file(&services, &access.object)?;
-    attachment(&path, &name).await
+    let data = access.object;
+    let key = data.storage_key.as_deref().ok_or_else(file_removed)?;
+    let path = services.blobs.path(key).map_err(DataError::from)?;
+    attachment(&path, data.basename.as_deref().unwrap_or_default()).await
 }
 
 /// Download the rows that could not be imported (the first thousand), with line and reason, as CSV.

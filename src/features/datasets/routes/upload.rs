@@ -3,18 +3,31 @@
 use std::collections::BTreeMap;
 
 use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::DispositionParam;
+use actix_web::http::header::{self, DispositionParam};
 use futures_util::StreamExt;
+use utoipa::ToSchema;
 
+use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::error::DataError;
 use crate::features::datasets::intake::Intake;
 use crate::features::datasets::service::{self, Upload};
+use crate::features::projects::Project;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
 /// Longest value of a part that is not a file.
 const LONGEST_VALUE: usize = 256;
+
+/// The parts of an upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct UploadRequest {
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    project: i64,
+}
 
 /// What was sent.
 #[derive(Debug, Default)]
@@ -26,7 +39,8 @@ pub struct UploadForm {
 
 impl UploadForm {
     /// Reads the whole body. What is wrong with single parts is kept for [`UploadForm::finish`], so that all of it is said at once.
-    pub async fn read(mut body: Multipart, services: &Services) -> ApiResult<Self> {
+    pub async fn read(request: &HttpRequest, mut body: Multipart, services: &Services) -> ApiResult<Self> {
+        refuse_oversized(request, services)?;
         let mut form = Self::default();
         while let Some(part) = body.next().await {
             let part = part.map_err(unreadable)?;
@@ -51,6 +65,11 @@ impl UploadForm {
             Some(upload) if self.faults.is_empty() => Ok((self.project, upload)),
             _ => Err(ApiError::fields(self.faults)),
         }
+    }
+
+    /// The parts there are, once nothing is wrong with them.
+    pub fn finish_partial(self) -> ApiResult<(Option<i64>, Option<Upload>)> {
+        if self.faults.is_empty() { Ok((self.project, self.upload)) } else { Err(ApiError::fields(self.faults)) }
     }
 
     fn fault(&mut self, part: &str, message: impl Into<String>) {
@@ -133,12 +152,20 @@ fn unreadable(error: MultipartError) -> ApiError {
 }
 
 /// Refuses a body that says itself that it is too large, before any of it is read.
-pub fn refuse_oversized(length: Option<u64>, services: &Services) -> ApiResult<()> {
+fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()> {
     /// Boundaries, headers and the other parts.
     const AROUND_THE_FILE: u64 = 64 << 10;
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
     let limit = services.settings.max_upload_bytes;
     match length {
         Some(length) if length > limit.saturating_add(AROUND_THE_FILE) => Err(DataError::UploadTooLarge { limit }.into()),
         _ => Ok(()),
     }
+}
+
+/// The project an upload goes to. Lends no connection longer than this: the upload before it may take an hour.
+pub async fn project_for_upload(principal: &Principal, services: &Services, id: i64) -> ApiResult<Project> {
+    let mut connection = services.db.conn().await?;
+    principal.load_referred(&mut connection, "project", id, Role::Editor).await
 }

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{read_filter, refuse_while_used};
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
 use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields, TARGET_METRICS};
 use crate::features::evaluation::store;
-use crate::platform::http::{ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::features::projects::{self, Kind};
+use crate::platform::http::{ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -86,7 +86,7 @@ pub async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<EvaluationConfigBody>>> {
-    let filter = read_filter(&filters)?;
+    let filter = store::ConfigFilter::read(&filters)?;
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list_evaluations(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EvaluationConfigBody::from).collect())?))
@@ -141,7 +141,8 @@ async fn save(
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
     let mut connection = services.db.conn().await?;
     if !current.fields().measures_like(&fields) {
-        refuse_while_used(&store::live_jobs_of_evaluation(&mut connection, current.id).await?)?;
+        // A live search must end as it began, so what it goes by stays as it is.
+        projects::refuse_while_used(&mut connection, Kind::EvaluationConfig, current.id).await?;
     }
     let saved = store::update_evaluation(&mut connection, current.id, fields, services.clock.now()).await?;
     Ok(web::Json(saved.into()))
@@ -149,10 +150,9 @@ async fn save(
 
 /// Delete an evaluation config with the tuning jobs that were run with it; refused while one of them is live.
 #[utoipa::path(delete, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "delete_evaluation_config",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
+    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "A live job uses it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<EvaluationConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let mut connection = services.db.conn().await?;
-    refuse_while_used(&store::live_jobs_of_evaluation(&mut connection, shared.object.id).await?)?;
-    store::delete_evaluation(&mut connection, shared.object.id).await?;
+    projects::remove(&services, Kind::EvaluationConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

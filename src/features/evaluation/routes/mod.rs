@@ -6,9 +6,6 @@ mod split_config;
 use actix_web::web;
 use utoipa::OpenApi;
 
-use super::store::ConfigFilter;
-use crate::platform::http::{ApiError, ApiResult, Filters};
-
 #[derive(OpenApi)]
 #[openapi(paths(
     split_config::list,
@@ -29,19 +26,4 @@ pub struct Docs;
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.configure(split_config::routes).configure(evaluation_config::routes);
-}
-
-fn read_filter(filters: &Filters) -> ApiResult<ConfigFilter> {
-    Ok(ConfigFilter { id: filters.id("id")?, name: filters.text("name"), unnamed: filters.flag("unnamed") })
-}
-
-/// A live search must end as it began, so what it goes by stays as it is.
-fn refuse_while_used(jobs: &[i64]) -> ApiResult<()> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let jobs = jobs.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-    Err(ApiError::conflict(format!(
-        "Tuning jobs that are pending or running use this: {jobs}. Cancel them or wait for them first."
-    )))
 }

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{read_filter, refuse_while_used};
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
 use crate::features::evaluation::model::{SCHEMES, SplitConfig, SplitFields};
 use crate::features::evaluation::store;
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::features::projects::{self, Kind};
+use crate::platform::http::{ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -125,7 +125,7 @@ pub async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<SplitConfigBody>>> {
-    let filter = read_filter(&filters)?;
+    let filter = store::ConfigFilter::read(&filters)?;
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list_splits(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(SplitConfigBody::from).collect())?))
@@ -176,7 +176,8 @@ pub async fn update(
 async fn save(current: SplitConfig, fields: SplitFields, services: &Services) -> ApiResult<web::Json<SplitConfigBody>> {
     let mut connection = services.db.conn().await?;
     if !current.fields().splits_like(&fields) {
-        refuse_while_used(&store::live_jobs_of_split(&mut connection, current.id).await?)?;
+        // A live search must end as it began, so what it goes by stays as it is.
+        projects::refuse_while_used(&mut connection, Kind::SplitConfig, current.id).await?;
     }
     let saved = store::update_split(&mut connection, current.id, fields, services.clock.now()).await?;
     Ok(web::Json(saved.into()))
@@ -184,10 +185,9 @@ async fn save(current: SplitConfig, fields: SplitFields, services: &Services) ->
 
 /// Delete a split config with the tuning jobs that were run with it; refused while one of them is live.
 #[utoipa::path(delete, path = "/split_config/{id}/", tag = "split_config", operation_id = "delete_split_config",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
+    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "A live job uses it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<SplitConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let mut connection = services.db.conn().await?;
-    refuse_while_used(&store::live_jobs_of_split(&mut connection, shared.object.id).await?)?;
-    store::delete_split(&mut connection, shared.object.id).await?;
+    projects::remove(&services, Kind::SplitConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

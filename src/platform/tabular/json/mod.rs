@@ -2,6 +2,7 @@
 
 mod columns;
 mod lines;
+mod table;
 mod tokens;
 mod values;
 
@@ -10,6 +11,7 @@ use std::io::Read;
 use super::collector::{Cells, Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
 use super::error::TabularError;
 pub(super) use lines::{read as read_lines, read_in_blocks as read_lines_in_blocks};
+pub(super) use table::{read as read_table, read_lines as read_table_lines};
 use tokens::{Token, Tokens};
 pub(super) use values::{preview, preview_lines};
 

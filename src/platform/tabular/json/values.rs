@@ -13,6 +13,12 @@ use super::tokens::{Token, Tokens};
 
 const MAX_TEXT: usize = 1 << 20;
 
+/// Memory that all the rows of a preview may take.
+const MAX_HELD: usize = 64 << 20;
+
+/// Memory a value takes beside its text.
+const VALUE_BYTES: usize = 32;
+
 /// The first records of one JSON text.
 pub(in super::super) fn preview(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
     let mut tokens = Tokens::new(source, BUFFER, MAX_TEXT);
@@ -48,6 +54,7 @@ pub(in super::super) fn preview_lines(source: &mut dyn Read, n_rows: usize) -> R
 
 fn records(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularError> {
     let mut found = Vec::new();
+    let mut room = MAX_HELD;
     loop {
         let token = tokens.required()?;
         if token == Token::ArrayEnd {
@@ -56,7 +63,7 @@ fn records(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularErr
         if found.len() == n_rows {
             return Ok(table(found, true));
         }
-        if let Value::Object(record) = value(token, tokens)? {
+        if let Value::Object(record) = value(token, tokens, &mut room)? {
             found.push(record);
         }
     }
@@ -64,6 +71,7 @@ fn records(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularErr
 
 fn columns(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularError> {
     let mut preview = Preview::default();
+    let mut room = MAX_HELD;
     while tokens.required()? == Token::Key {
         let column = preview.columns.len();
         preview.columns.push(String::from_utf8_lossy(&tokens.text).into_owned());
@@ -89,7 +97,7 @@ fn columns(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularErr
                 preview.rows.push(Vec::new());
             }
             preview.rows[row].resize(column, Value::Null);
-            let value = value(token, tokens)?;
+            let value = value(token, tokens, &mut room)?;
             preview.rows[row].push(value);
         }
     }
@@ -110,7 +118,10 @@ fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
     Preview { columns, rows, more }
 }
 
-fn value(token: Token, tokens: &mut Tokens<'_>) -> Result<Value, TabularError> {
+/// The value that `token` begins. What it holds takes from `room`; a small text can hold very many values.
+pub(super) fn value(token: Token, tokens: &mut Tokens<'_>, room: &mut usize) -> Result<Value, TabularError> {
+    let taken = VALUE_BYTES + if matches!(token, Token::String | Token::Number) { tokens.text.len() } else { 0 };
+    *room = room.checked_sub(taken).ok_or_else(|| tokens.error("a value is too large"))?;
     Ok(match token {
         Token::String => Value::from(String::from_utf8_lossy(&tokens.text).into_owned()),
         Token::Number => serde_json::from_slice(&tokens.text).unwrap_or(Value::Null),
@@ -121,7 +132,7 @@ fn value(token: Token, tokens: &mut Tokens<'_>) -> Result<Value, TabularError> {
             loop {
                 match tokens.required()? {
                     Token::ArrayEnd => return Ok(Value::Array(items)),
-                    item => items.push(value(item, tokens)?),
+                    item => items.push(value(item, tokens, room)?),
                 }
             }
         }
@@ -130,7 +141,8 @@ fn value(token: Token, tokens: &mut Tokens<'_>) -> Result<Value, TabularError> {
             while tokens.required()? == Token::Key {
                 let key = String::from_utf8_lossy(&tokens.text).into_owned();
                 let token = tokens.required()?;
-                pairs.insert(key, value(token, tokens)?);
+                *room = room.saturating_sub(key.len());
+                pairs.insert(key, value(token, tokens, room)?);
             }
             Value::Object(pairs)
         }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod parquet_files;
+mod whole_rows;
 
 use std::io::Write;
 

@@ -1,12 +1,15 @@
-//! SQL of projects.
+//! SQL of projects, and of what hangs below them when they are deleted.
+
+pub mod dependents;
+pub mod files;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Project, ProjectFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::features::projects::model::{Project, ProjectFields};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
 
 impl Guarded for Project {
@@ -16,6 +19,10 @@ impl Guarded for Project {
             let ownership = Ownership { organisation_id: project.organisation_id, project_id: Some(project.id) };
             (project, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("id", self.id)? && filters.text_is("name", Some(&self.name)))
     }
 }
 
@@ -82,21 +89,6 @@ pub async fn update(
     diesel::update(projects::table.find(id))
         .set((fields, projects::updated_at.eq(at)))
         .returning(Project::as_returning())
-        .get_result(connection)
-        .await
-}
-
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(projects::table.find(id)).execute(connection).await?;
-    Ok(())
-}
-
-/// How many tuning jobs of a project are waiting or running.
-pub async fn live_jobs(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
-    tuning_jobs::table
-        .inner_join(training_data::table)
-        .filter(training_data::project_id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"])))
-        .count()
         .get_result(connection)
         .await
 }

@@ -1,0 +1,287 @@
+//! The prepared form of item metadata: the rows one after another, then where each of them is, by a hash of its item id.
+//! The rows of a few items are found with a few short reads, however many there are.
+//!
+//! ```text
+//! row…        length (u32), JSON array: id, then column and value in turn
+//! index…      hash of the id (u64), place of the row (u64); in this order
+//! footer      JSON: columns, which of them are numbers, how many rows, where the index is
+//! end         length of the footer (u32), mark (8 bytes)
+//! ```
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::platform::tabular::TableCell;
+
+const MARK: &[u8; 8] = b"recoITM1";
+const ENTRY_BYTES: u64 = 16;
+
+/// So many ids are looked up in the file; for more, the index is read as a whole.
+const FEW: usize = 256;
+
+/// Longest row and longest footer that are believed.
+const LONGEST_PART: u64 = 256 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Footer {
+    columns: Vec<String>,
+    /// By column: its texts are numbers without exception.
+    numeric: Vec<bool>,
+    rows: u64,
+    index_at: u64,
+}
+
+/// What is known about some items.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Descriptions {
+    /// All columns but that of the item ids.
+    pub columns: Vec<String>,
+    /// By item, a value for each column; items nothing is known of are not in it.
+    pub rows: HashMap<String, Vec<Value>>,
+}
+
+/// The first bytes of a digest: nobody can make ids that share it by the thousand.
+fn hash(id: &str) -> u64 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
+    digest.as_ref().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+/// Writes the rows as they come; only the index is held in memory.
+pub struct Builder<'f> {
+    file: BufWriter<&'f mut File>,
+    at: u64,
+    index: Vec<(u64, u64)>,
+    /// By column: whether all its texts are numbers so far.
+    numeric: Vec<bool>,
+}
+
+impl<'f> Builder<'f> {
+    pub fn new(file: &'f mut File) -> Self {
+        Self { file: BufWriter::with_capacity(1 << 20, file), at: 0, index: Vec::new(), numeric: Vec::new() }
+    }
+
+    /// Adds the row of an item.
+    pub fn push(&mut self, id: &str, cells: Vec<TableCell>) -> io::Result<()> {
+        for (column, value) in &cells {
+            if self.numeric.len() <= *column {
+                self.numeric.resize(column + 1, true);
+            }
+            self.numeric[*column] &= value.as_str().is_some_and(|text| as_number(text).is_some());
+        }
+        let row: Vec<Value> = std::iter::once(Value::from(id))
+            .chain(cells.into_iter().flat_map(|(column, value)| [column.into(), value]))
+            .collect();
+        let text = serde_json::to_vec(&row)?;
+        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+        self.index.push((hash(id), self.at));
+        self.file.write_all(&length.to_le_bytes())?;
+        self.file.write_all(&text)?;
+        self.at += 4 + u64::from(length);
+        Ok(())
+    }
+
+    /// Ends the file; gives how many rows are about an item that has another row. `untyped` says that the file had no
+    /// types, so that columns of numbers came as texts.
+    pub fn finish(mut self, columns: &[String], untyped: bool) -> io::Result<u64> {
+        self.index.sort_unstable();
+        for (hash, at) in &self.index {
+            self.file.write_all(&hash.to_le_bytes())?;
+            self.file.write_all(&at.to_le_bytes())?;
+        }
+        self.numeric.resize(columns.len(), false);
+        self.numeric.iter_mut().for_each(|numeric| *numeric &= untyped);
+        let rows = self.index.len() as u64;
+        let footer = Footer { columns: columns.to_vec(), numeric: self.numeric, rows, index_at: self.at };
+        let footer = serde_json::to_vec(&footer)?;
+        let length = u32::try_from(footer.len()).map_err(io::Error::other)?;
+        self.file.write_all(&footer)?;
+        self.file.write_all(&length.to_le_bytes())?;
+        self.file.write_all(MARK)?;
+        self.file.flush()?;
+        let repeated = self.index.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
+        Ok(repeated as u64)
+    }
+}
+
+/// A number that is written as JSON would write it and comes back as it was: "007" and numbers of many digits are texts.
+fn as_number(text: &str) -> Option<Value> {
+    const MOST_DIGITS: usize = 15;
+    let short = text.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS;
+    serde_json::from_str(text).ok().filter(|value: &Value| short && value.is_number() && text.trim() == text)
+}
+
+/// Reads the rows of some items; of several rows about one item the last counts.
+pub fn find(path: &Path, items: &[String]) -> io::Result<Descriptions> {
+    let file = File::open(path)?;
+    let footer = footer_of(&file)?;
+    let index = if items.len() > FEW { Some(read_part(&file, footer.index_at, footer.rows * ENTRY_BYTES)?) } else { None };
+    let entry = |at: u64| -> io::Result<(u64, u64)> {
+        let mut bytes = [0; 2 * size_of::<u64>()];
+        match &index {
+            Some(index) => {
+                let start = at as usize * ENTRY_BYTES as usize;
+                bytes.copy_from_slice(index.get(start..start + ENTRY_BYTES as usize).ok_or_else(damaged)?);
+            }
+            None => file.read_exact_at(&mut bytes, footer.index_at + at * ENTRY_BYTES)?,
+        }
+        let both = u128::from_le_bytes(bytes);
+        Ok((both as u64, (both >> 64) as u64))
+    };
+    let mut rows = HashMap::new();
+    for item in items {
+        if !rows.contains_key(item)
+            && let Some(row) = find_one(&file, &footer, &entry, item)?
+        {
+            rows.insert(item.clone(), row);
+        }
+    }
+    Ok(Descriptions { columns: footer.columns, rows })
+}
+
+fn find_one(
+    file: &File,
+    footer: &Footer,
+    entry: &impl Fn(u64) -> io::Result<(u64, u64)>,
+    item: &str,
+) -> io::Result<Option<Vec<Value>>> {
+    let wanted = hash(item);
+    // The first entry beyond those of this hash.
+    let (mut low, mut high) = (0, footer.rows);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if entry(middle)?.0 <= wanted { low = middle + 1 } else { high = middle }
+    }
+    while low > 0 {
+        low -= 1;
+        let (hash, place) = entry(low)?;
+        if hash != wanted {
+            break;
+        }
+        let mut length = [0; 4];
+        file.read_exact_at(&mut length, place)?;
+        let row: Vec<Value> = serde_json::from_slice(&read_part(file, place + 4, u32::from_le_bytes(length).into())?)?;
+        if row.first().and_then(Value::as_str) == Some(item) {
+            return Ok(Some(widen(row, footer)));
+        }
+    }
+    Ok(None)
+}
+
+/// A value for each column.
+fn widen(row: Vec<Value>, footer: &Footer) -> Vec<Value> {
+    let mut wide = vec![Value::Null; footer.columns.len()];
+    let mut cells = row.into_iter().skip(1);
+    while let (Some(column), Some(value)) = (cells.next(), cells.next()) {
+        let column = column.as_u64().and_then(|column| usize::try_from(column).ok());
+        let Some(column) = column.filter(|column| *column < wide.len()) else { continue };
+        let number = value.as_str().filter(|_| footer.numeric.get(column) == Some(&true)).and_then(as_number);
+        wide[column] = number.unwrap_or(value);
+    }
+    wide
+}
+
+fn footer_of(file: &File) -> io::Result<Footer> {
+    let size = file.metadata()?.len();
+    let mut end = [0; 12];
+    file.read_exact_at(&mut end, size.checked_sub(12).ok_or_else(damaged)?)?;
+    let (length, mark) = end.split_at(4);
+    if mark != MARK {
+        return Err(damaged());
+    }
+    let length = u64::from(u32::from_le_bytes(length.try_into().map_err(io::Error::other)?));
+    let footer = read_part(file, (size - 12).checked_sub(length).ok_or_else(damaged)?, length)?;
+    let footer: Footer = serde_json::from_slice(&footer)?;
+    // What the footer says must fit into the file.
+    let index_end = footer.rows.checked_mul(ENTRY_BYTES).and_then(|bytes| bytes.checked_add(footer.index_at));
+    if index_end == Some(size - 12 - length) { Ok(footer) } else { Err(damaged()) }
+}
+
+fn read_part(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
+    if length > LONGEST_PART {
+        return Err(damaged());
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(bytes)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the prepared form of this item metadata is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn built(rows: &[(&str, Vec<TableCell>)], columns: &[&str], untyped: bool) -> (tempfile::NamedTempFile, u64) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut builder = Builder::new(file.as_file_mut());
+        rows.iter().for_each(|(id, cells)| builder.push(id, cells.clone()).unwrap());
+        let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+        let repeated = builder.finish(&columns, untyped).unwrap();
+        (file, repeated)
+    }
+
+    #[test]
+    fn ids_are_exact_and_the_last_row_counts() {
+        let rows = [
+            ("007", vec![(0, json!("Bond")), (1, json!("9.90"))]),
+            ("7", vec![(0, json!("seven"))]),
+            ("a/b c", vec![(1, json!("3"))]),
+            ("7", vec![(0, json!("Seven")), (1, json!("-2"))]),
+        ];
+        let (file, repeated) = built(&rows, &["title", "price"], true);
+        assert_eq!(repeated, 1);
+        let wanted = ["7", "007", "a/b c", "7.0", ""].map(str::to_owned);
+        let found = find(file.path(), &wanted).unwrap();
+        assert_eq!(found.columns, ["title", "price"]);
+        assert_eq!(found.rows.len(), 3);
+        assert_eq!(found.rows["007"], [json!("Bond"), json!(9.9)]);
+        assert_eq!(found.rows["7"], [json!("Seven"), json!(-2)]);
+        assert_eq!(found.rows["a/b c"], [Value::Null, json!(3)]);
+    }
+
+    #[test]
+    fn many_are_found_as_few_are() {
+        let ids: Vec<String> = (0..2_000).map(|id| format!("item {id}")).collect();
+        let rows: Vec<(&str, Vec<TableCell>)> =
+            ids.iter().enumerate().map(|(at, id)| (id.as_str(), vec![(0, json!(at))])).collect();
+        let (file, _) = built(&rows, &["n"], false);
+        let all = find(file.path(), &ids).unwrap();
+        assert!(ids.iter().enumerate().all(|(at, id)| all.rows[id] == [json!(at)]));
+        assert_eq!(find(file.path(), &ids[7..8]).unwrap().rows["item 7"], [json!(7)]);
+    }
+
+    #[test]
+    fn codes_stay_texts() {
+        for text in ["007", "1e", "+5", "1234567890123456", " 5", "NaN", "0x10", ""] {
+            assert_eq!(as_number(text), None, "{text}");
+        }
+        assert_eq!(as_number("1.50"), Some(json!(1.5)));
+        let (file, _) = built(&[("a", vec![(0, json!("5"))])], &["n"], false);
+        assert_eq!(find(file.path(), &["a".to_owned()]).unwrap().rows["a"], [json!("5")]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_and_nothing_worse() {
+        let (file, _) = built(&[("a", vec![(0, json!("x"))]), ("b", vec![])], &["n"], true);
+        let bytes = std::fs::read(file.path()).unwrap();
+        let wanted = ["a".to_owned(), "b".to_owned()];
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 0x41;
+            std::fs::write(file.path(), &altered).unwrap();
+            let _ = find(file.path(), &wanted);
+            std::fs::write(file.path(), &bytes[..at]).unwrap();
+            assert!(find(file.path(), &wanted).is_err());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Item metadata: uploaded files with one row for each item. Like training data an upload is kept twice: the original
+//! bytes, and a form in which the rows of some items are found without reading the others.
+
+mod lookup;
+mod model;
+mod preparation;
+pub mod routes;
+mod service;
+mod store;
+
+pub use lookup::Descriptions;
+pub use model::ItemMetaData;
+pub use service::descriptions;

@@ -1,0 +1,229 @@
+//! `/item_meta_data/`.
+
+use actix_multipart::Multipart;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::model::ItemMetaData;
+use super::{service, store};
+use crate::features::accounts::{Access, Editor, Principal, Viewer};
+use crate::features::datasets::error::DataError;
+use crate::features::datasets::routes::files::{DataPreview, file_removed, preview_of};
+use crate::features::datasets::routes::upload::{UploadForm, UploadRequest, project_for_upload};
+use crate::features::datasets::service::Upload;
+use crate::features::projects::{self, Kind};
+use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
+use crate::platform::services::Services;
+
+/// The URLs of item metadata.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/item_meta_data/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(
+            web::resource("/item_meta_data/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .route("/item_meta_data/{id}/preview/", web::get().to(preview))
+        .route("/item_meta_data/{id}/download_file/", web::get().to(download_file))
+        .route("/item_meta_data/{id}/unlink_file/", web::delete().to(unlink_file));
+}
+
+/// Item metadata as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ItemMetaData)]
+pub struct ItemMetaDataBody {
+    id: i64,
+    project: i64,
+    /// Where to download the file; null once it has been removed.
+    file: Option<String>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    /// The name the file came with.
+    basename: Option<String>,
+    filesize: Option<i64>,
+    /// All columns but that of the item ids.
+    #[schema(value_type = Option<Vec<String>>)]
+    valid_columns_list_json: Option<Value>,
+    #[schema(value_type = Option<MetaDataReport>)]
+    report: Option<Value>,
+    download_url: Option<String>,
+}
+
+/// What was found in an upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the report in the API document")]
+pub struct MetaDataReport {
+    rows_total: i64,
+    rows_kept: i64,
+    rejected: i64,
+    /// Items that are described.
+    items: i64,
+    /// Rows about an item that a later row describes again; the later one counts.
+    duplicates: i64,
+    /// The first rejected rows.
+    rejected_examples: Vec<Value>,
+}
+
+impl From<ItemMetaData> for ItemMetaDataBody {
+    fn from(metadata: ItemMetaData) -> Self {
+        let url = metadata.storage_key.is_some().then(|| format!("/api/v1/item_meta_data/{}/download_file/", metadata.id));
+        Self {
+            id: metadata.id,
+            project: metadata.project_id,
+            file: url.clone(),
+            valid_columns_list_json: metadata.valid_columns_list_json,
+            ins_datetime: metadata.ins_datetime,
+            basename: metadata.basename,
+            filesize: metadata.filesize,
+            report: metadata.report,
+            download_url: url,
+        }
+    }
+}
+
+/// The item metadata one may see and that still has its file.
+#[utoipa::path(get, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "list_item_meta_data",
+    params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
+        ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<ItemMetaDataBody>), (status = 400, description = "A filter is no number"),
+        (status = 404, description = "No such page")))]
+pub async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<ItemMetaDataBody>>> {
+    let (id, project) = (filters.id("id")?, filters.id("project")?);
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list(&mut connection, &principal, id, project, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(ItemMetaDataBody::from).collect())?))
+}
+
+/// Upload a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
+#[utoipa::path(post, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "create_item_meta_data",
+    request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 201, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 413, description = "The file is too large"), (status = 415, description = "Not multipart/form-data")))]
+pub async fn create(
+    principal: Principal,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<HttpResponse> {
+    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
+    let metadata = service::add(&services, &project, principal.user.id, upload).await?;
+    Ok(HttpResponse::Created().json(ItemMetaDataBody::from(metadata)))
+}
+
+/// One upload with the report on its content.
+#[utoipa::path(get, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "read_item_meta_data",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
+pub async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    match access.object.storage_key {
+        Some(_) => Ok(web::Json(access.object.into())),
+        None => Err(ApiError::not_found()),
+    }
+}
+
+/// Put another file in the place of the one there is.
+#[utoipa::path(put, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "replace_item_meta_data",
+    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
+        (status = 415, description = "Not multipart/form-data")))]
+pub async fn replace(
+    access: Access<ItemMetaData, Editor>,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    save(access, &services, project, Some(upload)).await
+}
+
+/// The same, where each part may be left out.
+#[utoipa::path(patch, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "update_item_meta_data",
+    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
+        (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
+        (status = 415, description = "Not multipart/form-data")))]
+pub async fn update(
+    access: Access<ItemMetaData, Editor>,
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Multipart,
+) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish_partial()?;
+    save(access, &services, project, upload).await
+}
+
+async fn save(
+    access: Access<ItemMetaData, Editor>,
+    services: &Services,
+    project: Option<i64>,
+    upload: Option<Upload>,
+) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    let metadata = access.object;
+    if project.is_some_and(|project| project != metadata.project_id) {
+        return Err(ApiError::field("project", "Item metadata cannot move to another project. Upload it there."));
+    }
+    let Some(upload) = upload else { return Ok(web::Json(metadata.into())) };
+    let project = project_for_upload(&access.principal, services, metadata.project_id).await?;
+    Ok(web::Json(service::replace(services, &project, metadata.id, upload).await?.into()))
+}
+
+/// Delete item metadata with its file.
+#[utoipa::path(delete, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "delete_item_meta_data",
+    params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Something live depends on it", body = ConflictBody)))]
+pub async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    projects::remove(&services, Kind::ItemMetaData, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The first rows of an upload.
+#[utoipa::path(get, path = "/item_meta_data/{id}/preview/", tag = "item_meta_data", operation_id = "read_item_meta_data_preview",
+    params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read"),
+        (status = 404, description = "Not there, not yours, or its file was removed")))]
+pub async fn preview(
+    access: Access<ItemMetaData, Viewer>,
+    services: web::Data<Services>,
+    filters: Filters,
+) -> ApiResult<HttpResponse> {
+    let metadata = access.object;
+    let counted = metadata.report.as_ref().and_then(|report| report["rows_total"].as_u64());
+    preview_of(&services, metadata.storage_key.as_deref(), metadata.basename.unwrap_or_default(), counted, &filters).await
+}
+
+/// Download the original bytes.
+#[utoipa::path(get, path = "/item_meta_data/{id}/download_file/", tag = "item_meta_data", operation_id = "read_item_meta_data_file",
+    params(("id" = i64, Path)),
+    responses((status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 404, description = "Not there, not yours, or its file was removed")))]
+pub async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let metadata = access.object;
+    let key = metadata.storage_key.as_deref().ok_or_else(file_removed)?;
+    let path = services.blobs.path(key).map_err(DataError::from)?;
+    attachment(&path, metadata.basename.as_deref().unwrap_or_default()).await
+}
+
+/// Remove the file but keep the rest.
+#[utoipa::path(delete, path = "/item_meta_data/{id}/unlink_file/", tag = "item_meta_data", operation_id = "delete_item_meta_data_file",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
+pub async fn unlink_file(
+    access: Access<ItemMetaData, Editor>,
+    services: web::Data<Services>,
+) -> ApiResult<web::Json<ItemMetaDataBody>> {
+    Ok(web::Json(service::unlink(&services, access.object.id).await?.into()))
+}

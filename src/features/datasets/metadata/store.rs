@@ -1,0 +1,103 @@
+//! SQL of item metadata.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{ItemMetaData, Stored};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::schema::{item_meta_data, projects};
+
+impl Guarded for ItemMetaData {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = item_meta_data::table
+            .inner_join(projects::table)
+            .filter(item_meta_data::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(metadata, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(metadata.project_id) };
+            (metadata, ownership)
+        }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
+    }
+}
+
+/// One page of the metadata a caller may see and that still has its file, newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: Option<i64>,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<ItemMetaData>)> {
+    let query = || {
+        let mut query = item_meta_data::table.inner_join(projects::table).into_boxed();
+        query = query.filter(item_meta_data::storage_key.is_not_null());
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(id) = id {
+            query = query.filter(item_meta_data::id.eq(id));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc()))
+        .select(ItemMetaData::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    created_by: i64,
+    stored: Stored,
+) -> QueryResult<ItemMetaData> {
+    diesel::insert_into(item_meta_data::table)
+        .values((stored, item_meta_data::project_id.eq(project_id), item_meta_data::created_by.eq(created_by)))
+        .returning(ItemMetaData::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Locks a row until the transaction ends.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<ItemMetaData> {
+    item_meta_data::table.find(id).for_update().select(ItemMetaData::as_select()).first(connection).await
+}
+
+/// Puts another upload in the place of the one there was.
+pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<ItemMetaData> {
+    diesel::update(item_meta_data::table.find(id))
+        .set(stored)
+        .returning(ItemMetaData::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Forgets the files but not what their columns were.
+pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<ItemMetaData> {
+    diesel::update(item_meta_data::table.find(id))
+        .set((
+            item_meta_data::storage_key.eq(None::<String>),
+            item_meta_data::basename.eq(None::<String>),
+            item_meta_data::filesize.eq(None::<i64>),
+            item_meta_data::prepared_key.eq(None::<String>),
+        ))
+        .returning(ItemMetaData::as_returning())
+        .get_result(connection)
+        .await
+}

@@ -1,0 +1,72 @@
+//! What is shown of an uploaded file.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::features::datasets::error::DataError;
+use crate::features::datasets::service;
+use crate::platform::http::{ApiError, ApiResult, Filters};
+use crate::platform::services::Services;
+use crate::platform::tabular::TabularError;
+
+const PREVIEW_ROWS: i64 = 50;
+const MOST_PREVIEW_ROWS: i64 = 200;
+
+/// The first rows of an upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DataPreview {
+    columns: Vec<String>,
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Value>>,
+    /// Rows of the whole file where they have been counted, otherwise the rows shown.
+    total_rows: u64,
+    /// Whether there are more rows than are shown.
+    more: bool,
+}
+
+/// Answers with the first rows of a stored file; `counted` are the rows of the whole file, where they are known.
+pub async fn preview_of(
+    services: &Services,
+    storage_key: Option<&str>,
+    name: String,
+    counted: Option<u64>,
+    filters: &Filters,
+) -> ApiResult<HttpResponse> {
+    let n_rows = n_rows(filters)?;
+    let path = services.blobs.path(storage_key.ok_or_else(file_removed)?).map_err(DataError::from)?;
+    match service::preview(path, name, n_rows).await {
+        Ok(preview) => {
+            let total_rows = counted.unwrap_or(preview.rows.len() as u64);
+            let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };
+            Ok(HttpResponse::Ok().json(answer))
+        }
+        Err(DataError::Unreadable(TabularError::Io(cause))) if cause.kind() == std::io::ErrorKind::NotFound => {
+            Err(file_removed())
+        }
+        Err(error @ DataError::Unreadable(_)) if !error.is_passing() => {
+            let body = json!({ "columns": [], "rows": [], "total_rows": 0, "error": error.to_string() });
+            Err(ApiError::with_body(StatusCode::BAD_REQUEST, body))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn n_rows(filters: &Filters) -> ApiResult<usize> {
+    match filters.id("n_rows")?.unwrap_or(PREVIEW_ROWS) {
+        // 1.x's clients expect a bare list here.
+        ..0 => {
+            let message = "The number of rows must not be negative.";
+            Err(ApiError::with_body(StatusCode::BAD_REQUEST, json!([message])))
+        }
+        0 => Err(ApiError::field("n_rows", "Ensure this value is greater than or equal to 1.")),
+        n_rows => Ok(n_rows.min(MOST_PREVIEW_ROWS) as usize),
+    }
+}
+
+/// 1.x's clients expect a list here.
+pub fn file_removed() -> ApiError {
+    ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["The file has been removed."] }))
+}

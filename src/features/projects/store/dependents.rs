@@ -1,0 +1,181 @@
+//! What has to stay as long as something live depends on it, and which rows are locked while that is looked up.
+//!
+//! Whatever can be deleted or depended upon is named here, in one place: a new thing that keeps others alive adds one
+//! function that finds it, and a line in [`dependents_of`].
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::platform::http::Dependent;
+
+/// A kind of thing that can be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Project,
+    TrainingData,
+    ItemMetaData,
+    SplitConfig,
+    EvaluationConfig,
+    ModelConfiguration,
+    TrainedModel,
+}
+
+impl Kind {
+    /// For messages.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::TrainingData => "training data",
+            Self::ItemMetaData => "item metadata",
+            Self::SplitConfig => "split config",
+            Self::EvaluationConfig => "evaluation config",
+            Self::ModelConfiguration => "configuration",
+            Self::TrainedModel => "model",
+        }
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Project => "projects",
+            Self::TrainingData => "training_data",
+            Self::ItemMetaData => "item_meta_data",
+            Self::SplitConfig => "split_configs",
+            Self::EvaluationConfig => "evaluation_configs",
+            Self::ModelConfiguration => "model_configurations",
+            Self::TrainedModel => "trained_models",
+        }
+    }
+
+    /// SQL for the project it is in; configs are in none.
+    fn project(self) -> Option<&'static str> {
+        match self {
+            Self::TrainingData => Some("SELECT project_id FROM training_data WHERE id = $1"),
+            Self::ItemMetaData => Some("SELECT project_id FROM item_meta_data WHERE id = $1"),
+            Self::ModelConfiguration => Some("SELECT project_id FROM model_configurations WHERE id = $1"),
+            Self::TrainedModel => {
+                Some("SELECT d.project_id FROM training_data d JOIN trained_models m ON m.data_id = d.id WHERE m.id = $1")
+            }
+            Self::Project | Self::SplitConfig | Self::EvaluationConfig => None,
+        }
+    }
+
+    /// SQL that says of a row `m` of `trained_models` whether it goes when the thing goes.
+    pub(super) fn models(self) -> &'static str {
+        match self {
+            Self::Project => {
+                "(m.data_id IN (SELECT id FROM training_data WHERE project_id = $1) \
+                 OR m.configuration_id IN (SELECT id FROM model_configurations WHERE project_id = $1))"
+            }
+            Self::TrainingData => "m.data_id = $1",
+            Self::ModelConfiguration => "m.configuration_id = $1",
+            Self::TrainedModel => "m.id = $1",
+            Self::ItemMetaData | Self::SplitConfig | Self::EvaluationConfig => "false AND m.id = $1",
+        }
+    }
+
+    /// SQL that says the same of a row `j` of `tuning_jobs`.
+    fn tuning_jobs(self) -> &'static str {
+        match self {
+            Self::Project => "j.data_id IN (SELECT id FROM training_data WHERE project_id = $1)",
+            Self::TrainingData => "j.data_id = $1",
+            Self::SplitConfig => "j.split_id = $1",
+            Self::EvaluationConfig => "j.evaluation_id = $1",
+            Self::ItemMetaData | Self::ModelConfiguration | Self::TrainedModel => "false AND j.id = $1",
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+async fn found(connection: &mut AsyncPgConnection, resource: &'static str, sql: String, id: i64) -> QueryResult<Vec<Dependent>> {
+    let rows: Vec<Found> = diesel::sql_query(sql).bind::<BigInt, _>(id).load(connection).await?;
+    Ok(rows.into_iter().map(|row| Dependent { resource, id: row.id, name: row.name }).collect())
+}
+
+/// Everything live that depends on the thing.
+pub async fn dependents_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    work_on(connection, kind, id).await
+}
+
+/// The background work that reads the thing.
+pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let mut dependents = searches(connection, kind, id).await?;
+    dependents.extend(trainings(connection, kind, id).await?);
+    Ok(dependents)
+}
+
+/// Tuning jobs that wait or run.
+async fn searches(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let sql = format!(
+        "SELECT j.id, '' AS name FROM tuning_jobs j WHERE j.status IN ('PENDING', 'RUNNING') AND {} ORDER BY j.id",
+        kind.tuning_jobs()
+    );
+    found(connection, "parameter_tuning_job", sql, id).await
+}
+
+/// Models that wait for their training or are trained; one's own training ends with the model.
+async fn trainings(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    if kind == Kind::TrainedModel {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT m.id, coalesce(c.name, '') AS name FROM trained_models m JOIN model_configurations c ON c.id = m.configuration_id \
+         WHERE m.status IN ('PENDING', 'RUNNING') AND {} ORDER BY m.id",
+        kind.models()
+    );
+    found(connection, "trained_model", sql, id).await
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many tuning jobs that wait or run use a config, those included that the caller must not see.
+pub async fn searches_of_all(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<i64> {
+    let sql = match kind {
+        Kind::SplitConfig => "SELECT live_searches_with($1, NULL) AS count",
+        Kind::EvaluationConfig => "SELECT live_searches_with(NULL, $1) AS count",
+        _ => return Ok(0),
+    };
+    let row: Count = diesel::sql_query(sql).bind::<BigInt, _>(id).get_result(connection).await?;
+    Ok(row.count)
+}
+
+/// Locks the thing until the transaction ends; false when it has gone. Nothing can begin to depend on it meanwhile: what
+/// refers to a row takes a share of its key first.
+///
+/// Within a project one deletion goes after the other, since what they take along may be the same. A project is locked with
+/// its configurations and then its data, as a new model takes them, so that neither waits for the other in a circle.
+pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<bool> {
+    if let Some(project) = kind.project() {
+        let sql = format!("SELECT id FROM projects WHERE id = ({project}) FOR NO KEY UPDATE");
+        diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
+    }
+    let sql = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", kind.table());
+    let found = diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
+    if kind == Kind::Project {
+        for table in ["model_configurations", "training_data"] {
+            let sql = format!("SELECT id FROM {table} WHERE project_id = $1 ORDER BY id FOR UPDATE");
+            diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
+        }
+    }
+    // What begins to depend on a model that goes along has to wait, too.
+    let sql = format!("SELECT m.id FROM trained_models m WHERE {} ORDER BY m.id FOR UPDATE", kind.models());
+    diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
+    Ok(found == 1)
+}
+
+/// Deletes the row, and with it what belongs to it.
+pub async fn delete(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<()> {
+    let sql = format!("DELETE FROM {} WHERE id = $1", kind.table());
+    diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await.map(drop)
+}

@@ -1,0 +1,54 @@
+//! Which files belong to which rows.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::dependents::Kind;
+
+/// Folders of the file store whose files are named by rows; others are nobody's business here.
+pub const FOLDERS: [&str; 5] = ["uploads", "prepared", "rejected", "metadata", "models"];
+
+/// The files of an upload `d`: the prepared form and the rejected rows lie beside the original under the same name.
+const OF_DATA: &str = "SELECT f.key FROM training_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key),
+    (regexp_replace(d.storage_key, '^uploads/(.*)$', 'prepared/\\1.safetensors')),
+    (regexp_replace(d.storage_key, '^uploads/(.*)$', 'rejected/\\1.csv'))) AS f (key)";
+
+const OF_METADATA: &str = "SELECT f.key FROM item_meta_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key)) AS f (key)";
+
+/// The files of a model `m`: the artifact and its signature.
+const OF_MODELS: &str =
+    "SELECT f.key FROM trained_models m, LATERAL (VALUES (m.storage_key), (m.storage_key || '.sig')) AS f (key)";
+
+#[derive(QueryableByName)]
+struct File {
+    #[diesel(sql_type = Text)]
+    key: String,
+}
+
+/// The files that go when the thing goes, with those of everything it takes along.
+pub async fn files_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<String>> {
+    let (data, metadata) = match kind {
+        Kind::Project => ("d.project_id = $1", "d.project_id = $1"),
+        Kind::TrainingData => ("d.id = $1", "false"),
+        Kind::ItemMetaData => ("false", "d.id = $1"),
+        _ => ("false", "false"),
+    };
+    let sql = format!(
+        "SELECT key FROM ({OF_DATA} WHERE {data} UNION {OF_METADATA} WHERE {metadata} UNION {OF_MODELS} WHERE {}) AS files \
+         WHERE key IS NOT NULL",
+        kind.models()
+    );
+    let files: Vec<File> = diesel::sql_query(sql).bind::<BigInt, _>(id).load(connection).await?;
+    Ok(files.into_iter().map(|file| file.key).collect())
+}
+
+/// Those of the keys that no row names.
+pub async fn unnamed(connection: &mut AsyncPgConnection, keys: Vec<String>) -> QueryResult<Vec<String>> {
+    let sql = format!(
+        "SELECT key FROM unnest($1) AS known (key) \
+         EXCEPT ({OF_DATA} UNION ALL {OF_METADATA} UNION ALL {OF_MODELS})"
+    );
+    let files: Vec<File> = diesel::sql_query(sql).bind::<Array<Text>, _>(keys).load(connection).await?;
+    Ok(files.into_iter().map(|file| file.key).collect())
+}

@@ -1,0 +1,81 @@
+//! Sweeping up files that nobody refers to: left by uploads that broke off and by processes that died between two steps.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::store::files;
+use crate::platform::blobs::{Blobs, INCOMING, StoredFile};
+use crate::platform::services::Services;
+
+/// A file is stored before its row is: what is younger may still get one.
+const YOUNGEST: TimeDelta = TimeDelta::days(1);
+
+/// Keys asked about at once.
+const AT_ONCE: usize = 5_000;
+
+const PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Why a sweep ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The file store said no.
+    #[error("the file store failed: {0}")]
+    Files(#[from] std::io::Error),
+    /// The database said no.
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    /// No connection to the database.
+    #[error(transparent)]
+    Connection(#[from] crate::platform::db::DbError),
+    /// Work on another thread ended without a result.
+    #[error("the sweep stopped unexpectedly: {0}")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+/// Sweeps now and then until told to stop. Several processes may do so at once: a file is removed once.
+pub async fn sweep_until(services: Services, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match sweep(&services).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed files that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "files that nothing refers to could not be removed; trying again later"),
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+/// Removes the files that no row names and that are older than a day; gives how many there were.
+pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
+    let (blobs, before) = (services.blobs.clone(), services.clock.now() - YOUNGEST);
+    // Files first, rows afterwards: a row that comes meanwhile is seen.
+    let (broken_off, old) = tokio::task::spawn_blocking(move || old_files(&blobs, before)).await??;
+    let mut removed = remove(services, broken_off).await?;
+    for keys in old.chunks(AT_ONCE) {
+        let mut connection = services.db.conn().await?;
+        let unnamed = files::unnamed(&mut connection, keys.to_vec()).await?;
+        drop(connection);
+        removed += remove(services, unnamed).await?;
+    }
+    Ok(removed)
+}
+
+/// The keys of old files: of uploads that broke off, and of all others.
+fn old_files(blobs: &Blobs, before: DateTime<Utc>) -> std::io::Result<(Vec<String>, Vec<String>)> {
+    let old = |folder: &str| -> std::io::Result<Vec<String>> {
+        let files = blobs.list(folder)?.into_iter();
+        Ok(files.filter(|file: &StoredFile| file.written < before).map(|file| file.key).collect())
+    };
+    let mut others = Vec::new();
+    for folder in files::FOLDERS {
+        others.extend(old(folder)?);
+    }
+    Ok((old(INCOMING)?, others))
+}
+
+async fn remove(services: &Services, keys: Vec<String>) -> Result<usize, SweepError> {
+    let blobs = services.blobs.clone();
+    let remove = move || keys.iter().try_for_each(|key| blobs.remove(key)).map(|()| keys.len());
+    Ok(tokio::task::spawn_blocking(remove).await??)
+}

@@ -1,0 +1,262 @@
+//! Reading whole rows by the value of one column, whatever the other columns are: descriptions of things.
+//! Bounded memory, however the file is made: how wide, long and large a table may be is said beforehand.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::collector::{MAX_EXAMPLES, Rejected, shorten};
+use super::delimited::{Found, Records, header};
+use super::error::TabularError;
+use super::format::{Kind, format_of};
+use super::source::with_source;
+use super::{json, parquet};
+
+/// What to read, and how much of it at most.
+#[derive(Debug, Clone)]
+pub struct TableOptions {
+    /// The column that says which thing a row is about.
+    pub key_column: String,
+    /// Most bytes of expanded data.
+    pub max_expanded_bytes: u64,
+    /// Most bytes of one value; a row with a larger one is left out.
+    pub max_cell_bytes: usize,
+    /// Most columns beside the key.
+    pub max_columns: usize,
+    /// Most rows.
+    pub max_rows: u64,
+}
+
+/// What was found in a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableReport {
+    /// The columns beside the key, in the order of the file.
+    pub columns: Vec<String>,
+    /// Whether the file knows no types, so that all values came as texts.
+    pub untyped: bool,
+    /// Rows seen.
+    pub rows_total: u64,
+    /// Rows left out.
+    pub rejected: u64,
+    /// The first of them.
+    pub rejected_examples: Vec<Rejected>,
+}
+
+/// A value and the number of its column.
+pub type Cell = (usize, Value);
+
+/// Reads the rows of a file into `sink`: the key exactly as it is written, and the values that are there.
+///
+/// After an error, what `sink` got before is to be thrown away.
+pub fn read_table(
+    path: &Path,
+    file_name: &str,
+    options: &TableOptions,
+    sink: &mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>,
+) -> Result<TableReport, TabularError> {
+    let mut rows = TableRows::new(options, sink);
+    let format = format_of(file_name)?;
+    with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
+        Kind::Csv => delimited(source, b',', &mut rows),
+        Kind::Tsv => delimited(source, b'\t', &mut rows),
+        Kind::Json => json::read_table(source, &mut rows),
+        Kind::JsonLines => json::read_table_lines(source, &mut rows),
+        Kind::Parquet => parquet::read_table(parquet::seekable(path, format, source)?, &mut rows),
+        Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
+    })?;
+    rows.finish()
+}
+
+/// A row that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub key: Option<Vec<u8>>,
+    cells: Vec<Cell>,
+    /// Why it has to be left out.
+    problem: Option<String>,
+}
+
+/// Takes rows, judges and counts them, and hands the good ones on.
+pub(super) struct TableRows<'s> {
+    pub options: &'s TableOptions,
+    pub report: TableReport,
+    places: HashMap<String, usize>,
+    key_seen: bool,
+    handed_on: u64,
+    sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>,
+}
+
+impl<'s> TableRows<'s> {
+    fn new(options: &'s TableOptions, sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>) -> Self {
+        TableRows { options, report: TableReport::default(), places: HashMap::new(), key_seen: false, handed_on: 0, sink }
+    }
+
+    /// The number of a column, or `None` for that of the keys.
+    pub fn place(&mut self, name: &str) -> Result<Option<usize>, TabularError> {
+        if name == self.options.key_column {
+            self.key_seen = true;
+            return Ok(None);
+        }
+        if let Some(place) = self.places.get(name) {
+            return Ok(Some(*place));
+        }
+        let place = self.report.columns.len();
+        if place == self.options.max_columns {
+            return Err(TabularError::TooMany { what: "columns", limit: self.options.max_columns as u64 });
+        }
+        self.places.insert(name.to_owned(), place);
+        self.report.columns.push(name.to_owned());
+        Ok(Some(place))
+    }
+
+    /// Adds a value to a row; null is as good as nothing. `bytes` says how large it is.
+    pub fn add(&self, draft: &mut Draft, place: usize, value: Value, bytes: usize) {
+        if bytes > self.options.max_cell_bytes || draft.cells.len() > self.options.max_columns {
+            let column = &self.report.columns[place];
+            draft.problem.get_or_insert_with(|| format!("{column:?} is larger than {} bytes", self.options.max_cell_bytes));
+            draft.cells.clear();
+        } else if draft.problem.is_none() && value != Value::Null {
+            draft.cells.push((place, value));
+        }
+    }
+
+    /// Ends a row.
+    pub fn offer(&mut self, line: u64, draft: Draft) -> Result<(), TabularError> {
+        let Draft { key, cells, problem } = draft;
+        match judge(key.as_deref(), problem, self.options) {
+            Err(reason) => {
+                self.reject(line, reason, String::new);
+                Ok(())
+            }
+            Ok(key) => {
+                self.count()?;
+                // Some formats hold a million equal values in a few bytes.
+                self.handed_on += key.len() as u64 + cells.iter().map(|(_, value)| size_of_value(value)).sum::<u64>();
+                if self.handed_on > self.options.max_expanded_bytes {
+                    return Err(TabularError::TooLarge { limit: self.options.max_expanded_bytes });
+                }
+                (self.sink)(key, cells).map_err(TabularError::Io)
+            }
+        }
+    }
+
+    /// Counts a row that cannot be used.
+    pub fn reject(&mut self, line: u64, reason: String, raw: impl FnOnce() -> String) {
+        let report = &mut self.report;
+        report.rows_total += 1;
+        report.rejected += 1;
+        if report.rejected_examples.len() < MAX_EXAMPLES {
+            report.rejected_examples.push(Rejected { line, reason, raw: shorten(raw()) });
+        }
+    }
+
+    fn count(&mut self) -> Result<(), TabularError> {
+        self.report.rows_total += 1;
+        if self.report.rows_total - self.report.rejected > self.options.max_rows {
+            return Err(TabularError::TooMany { what: "rows", limit: self.options.max_rows });
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<TableReport, TabularError> {
+        if !self.key_seen {
+            let column = self.options.key_column.clone();
+            return Err(TabularError::MissingColumn { column, available: self.report.columns });
+        }
+        Ok(self.report)
+    }
+}
+
+/// The key, or why the row has to be left out.
+fn judge<'a>(key: Option<&'a [u8]>, problem: Option<String>, options: &TableOptions) -> Result<&'a str, String> {
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let column = &options.key_column;
+    let key = key.ok_or_else(|| format!("no value for {column:?}"))?;
+    if key.len() > options.max_cell_bytes {
+        return Err(format!("{column:?} is larger than {} bytes", options.max_cell_bytes));
+    }
+    let key = std::str::from_utf8(key).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
+    if key.trim().is_empty() {
+        return Err(format!("{column:?} is blank"));
+    }
+    if key.contains('\0') {
+        return Err(format!("{column:?} contains a NUL character"));
+    }
+    Ok(key)
+}
+
+fn size_of_value(value: &Value) -> u64 {
+    const OVERHEAD: u64 = 8;
+    match value {
+        Value::String(text) => OVERHEAD + text.len() as u64,
+        Value::Array(items) => OVERHEAD + items.iter().map(size_of_value).sum::<u64>(),
+        Value::Object(pairs) => OVERHEAD + pairs.iter().map(|(key, item)| key.len() as u64 + size_of_value(item)).sum::<u64>(),
+        _ => OVERHEAD,
+    }
+}
+
+/// A record holds several fields; beyond this many times the limit of one, it is passed over unread.
+const CELLS_PER_RECORD: usize = 8;
+
+fn delimited(source: &mut dyn Read, delimiter: u8, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let mut records = Records::new(source, delimiter, rows.options.max_cell_bytes.saturating_mul(CELLS_PER_RECORD));
+    let names = header(&mut records)?;
+    rows.report.untyped = true;
+    let places = places_of(&names, rows)?;
+    loop {
+        match records.advance()? {
+            Found::End => return Ok(()),
+            Found::TooLarge => {
+                let limit = rows.options.max_cell_bytes;
+                rows.reject(records.line, format!("larger than {limit} bytes"), String::new);
+            }
+            Found::Record => {
+                if let Some(reason) = records.scanner().shape_problem(names.len()) {
+                    rows.reject(records.line, reason, || String::from_utf8_lossy(records.text()).into_owned());
+                    records.keep_first_line();
+                    continue;
+                }
+                let draft = draft_of(&records, &places, rows);
+                rows.offer(records.line, draft)?;
+            }
+        }
+    }
+}
+
+/// Where the fields belong: the first of the key's name is the key; of other columns with one name each counts.
+fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<usize>>, TabularError> {
+    let mut places: Vec<Option<usize>> = Vec::with_capacity(names.len());
+    for name in names {
+        let mut place = rows.place(name)?;
+        for number in 1.. {
+            let taken = if place.is_none() { places.contains(&None) } else { places.contains(&place) };
+            if !taken {
+                break;
+            }
+            place = rows.place(&format!("{name}.{number}"))?;
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+fn draft_of(records: &Records<'_>, places: &[Option<usize>], rows: &TableRows<'_>) -> Draft {
+    let mut draft = Draft::default();
+    for (at, place) in places.iter().enumerate() {
+        let field = records.field(at).unwrap_or_default();
+        match place {
+            None => draft.key = Some(field.to_vec()),
+            // A field without anything in it is a value that is not there.
+            Some(_) if field.is_empty() => {}
+            Some(place) => match std::str::from_utf8(field) {
+                Ok(text) => rows.add(&mut draft, *place, Value::from(text), text.len()),
+                Err(_) => draft.problem = Some(format!("{:?} is not valid UTF-8", rows.report.columns[*place])),
+            },
+        }
+    }
+    draft
+}
