@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{headers, jobs, routes};
-use crate::features::inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
+use crate::features::{events, inference, retraining};
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -145,7 +145,10 @@ pub async fn work(services: Services, stop: CancellationToken) {
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 
-/// Keeps the queue tidy until told to stop. Any number may run; one leads.
+/// Does what falls due by itself until told to stop: tidies the queue, makes partitions ahead, fires schedules. Any number of
+/// processes may; one leads.
 pub async fn schedule(services: Services, stop: CancellationToken) {
-    queue::maintain(services.db, services.clock, stop).await;
+    let tidying = queue::maintain(services.db.clone(), services.clock.clone(), stop.clone());
+    let partitioning = events::keep_ahead(services.clone(), stop.clone());
+    tokio::join!(tidying, partitioning, retraining::keep_firing(services, stop));
 }

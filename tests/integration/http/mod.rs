@@ -10,6 +10,7 @@ mod inference;
 mod isolation;
 mod models;
 mod projects;
+mod retraining;
 mod slots;
 mod trained;
 mod tuning;
