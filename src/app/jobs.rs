@@ -1,10 +1,14 @@
 //! Every kind of background job there is.
 
-use crate::features::{datasets, models, tuning};
+use crate::features::{datasets, models, retraining, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
 /// All jobs a worker can run.
 pub fn registry() -> Registry<Services> {
-    Registry::new().register::<datasets::PrepareData>().register::<models::TrainModel>().register::<tuning::RunSearch>()
+    Registry::new()
+        .register::<datasets::PrepareData>()
+        .register::<models::TrainModel>()
+        .register::<tuning::RunSearch>()
+        .register::<retraining::Retrain>()
 }

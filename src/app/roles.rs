@@ -7,10 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{headers, jobs, routes};
-use crate::features::inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::projects;
+use crate::features::{events, inference, projects, retraining};
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -153,8 +152,11 @@ pub async fn work(services: Services, stop: CancellationToken) {
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 
-/// Keeps the queue and the file store tidy until told to stop. Any number may run; one leads.
+/// Does what falls due by itself until told to stop: tidies the queue and the file store, makes partitions ahead, fires
+/// schedules. Any number of processes may; one leads.
 pub async fn schedule(services: Services, stop: CancellationToken) {
+    let tidying = queue::maintain(services.db.clone(), services.clock.clone(), stop.clone());
     let sweeping = projects::sweep_until(services.clone(), stop.clone());
-    tokio::join!(queue::maintain(services.db, services.clock, stop), sweeping);
+    let partitioning = events::keep_ahead(services.clone(), stop.clone());
+    tokio::join!(tidying, sweeping, partitioning, retraining::keep_firing(services, stop));
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{api_docs, authentication, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, datasets, deployments, evaluation, events, inference, live_updates, model_configs, models,
-    projects, task_logs, tuning,
+    projects, retraining, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -56,6 +56,7 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .configure(deployments::routes)
         .configure(events::routes)
         .configure(ab_tests::routes)
+        .configure(retraining::routes)
         .route("/ping/", web::get().to(ping))
         .route("/schema/", web::get().to(api_docs::schema))
         .route("/schema/swagger-ui/", web::get().to(api_docs::swagger_redirect))

@@ -23,6 +23,8 @@ pub mod events;
 
 pub mod ab_tests;
 
+pub mod retraining;
+
 pub mod inference;
 
 pub mod live_updates;
@@ -44,6 +46,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         deployments::Docs::openapi(),
         events::Docs::openapi(),
         ab_tests::Docs::openapi(),
+        retraining::Docs::openapi(),
         inference::Docs::openapi(),
     ]
 }

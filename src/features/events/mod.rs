@@ -10,6 +10,6 @@ mod service;
 mod store;
 
 pub use model::EVENT_TYPES;
-pub use partitions::make_ahead;
+pub use partitions::{keep_ahead, make_ahead};
 pub use routes::{Docs, routes};
 pub use store::{SlotCounts, counts};

@@ -11,6 +11,6 @@ mod split_cache;
 mod store;
 
 pub use jobs::RunSearch;
-pub use model::{Trial, TrialCounts, TuningJob};
+pub use model::{NewTuningJob, Trial, TrialCounts, TuningJob};
 pub use routes::{Docs, routes};
-pub use service::snapshot;
+pub use service::{create, snapshot};

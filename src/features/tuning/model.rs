@@ -64,7 +64,8 @@ pub struct NewTuningJob {
     pub data_id: i64,
     pub split_id: i64,
     pub evaluation_id: i64,
-    pub created_by: i64,
+    /// None when the program asks for it.
+    pub created_by: Option<i64>,
     pub n_tasks_parallel: i32,
     pub n_trials: i32,
     pub memory_budget: i32,
@@ -74,6 +75,27 @@ pub struct NewTuningJob {
     pub tried_algorithms_json: Option<Value>,
     pub train_after_tuning: bool,
     pub search_weights: bool,
+}
+
+impl NewTuningJob {
+    /// A job as it is when nothing but its parts is given.
+    pub fn with_defaults(data_id: i64, split_id: i64, evaluation_id: i64, created_by: Option<i64>) -> Self {
+        Self {
+            data_id,
+            split_id,
+            evaluation_id,
+            created_by,
+            n_tasks_parallel: 1,
+            n_trials: 40,
+            memory_budget: 8_000,
+            timeout_overall: None,
+            timeout_singlestep: None,
+            random_seed: None,
+            tried_algorithms_json: None,
+            train_after_tuning: true,
+            search_weights: false,
+        }
+    }
 }
 
 /// One algorithm with one set of parameters, tried.

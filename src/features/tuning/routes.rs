@@ -243,7 +243,7 @@ async fn read_fields(principal: &Principal, connection: &mut Connection, body: B
         data_id: data,
         split_id: split,
         evaluation_id: evaluation,
-        created_by: principal.user.id,
+        created_by: Some(principal.user.id),
         n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, Missing::Use(1)),
         n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, Missing::Use(40)),
         memory_budget: fields.integer("memory_budget", 1..=i32::MAX, Missing::Use(8_000)),

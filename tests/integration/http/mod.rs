@@ -14,6 +14,7 @@ mod isolation;
 mod item_metadata;
 mod models;
 mod projects;
+mod retraining;
 mod serving;
 mod slots;
 mod trained;

@@ -1,0 +1,30 @@
+//! What can go wrong with retraining.
+
+use crate::platform::http::ApiError;
+
+/// Why there is no run.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrainingError {
+    #[error("This schedule is disabled. Enable it first, then trigger it.")]
+    Disabled,
+    #[error("This schedule is no longer there.")]
+    Gone,
+    /// The search could not be made.
+    #[error("{0}")]
+    Tuning(String),
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    #[error(transparent)]
+    Connection(#[from] crate::platform::db::DbError),
+}
+
+impl From<RetrainingError> for ApiError {
+    fn from(error: RetrainingError) -> Self {
+        match error {
+            RetrainingError::Disabled | RetrainingError::Tuning(_) => Self::conflict(error.to_string()),
+            RetrainingError::Gone => Self::not_found(),
+            RetrainingError::Database(error) => error.into(),
+            RetrainingError::Connection(error) => error.into(),
+        }
+    }
+}

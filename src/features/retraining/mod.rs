@@ -1,0 +1,16 @@
+//! Retraining: a project's schedule says when to train again, on what, and whether the result is deployed; each time is a run.
+//! The scheduler makes runs when schedules fall due, people make them by hand, and a job carries each of them out.
+
+mod cadence;
+mod error;
+mod jobs;
+mod model;
+mod routes;
+mod runner;
+mod scheduler;
+mod service;
+mod store;
+
+pub use jobs::Retrain;
+pub use routes::{Docs, routes};
+pub use scheduler::{fire_due, keep_firing};

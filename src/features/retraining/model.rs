@@ -1,0 +1,131 @@
+//! Rows of schedules and runs.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use crate::schema::{retraining_runs, retraining_schedules};
+
+/// The states of a run.
+pub const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED"];
+
+/// What happens to firings that were missed: one run for all of them, or none.
+pub const CATCH_UPS: [&str; 2] = ["once", "skip"];
+
+/// When a project trains again, and on what.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = retraining_schedules)]
+pub struct Schedule {
+    pub id: i64,
+    pub project_id: i64,
+    pub created_by: Option<i64>,
+    pub is_enabled: bool,
+    pub cron_expression: String,
+    pub time_zone: String,
+    /// None stands for the newest upload.
+    pub training_data_id: Option<i64>,
+    pub model_configuration_id: Option<i64>,
+    /// Whether to search anew rather than to train the configuration.
+    pub retune: bool,
+    pub split_config_id: Option<i64>,
+    pub evaluation_config_id: Option<i64>,
+    pub max_retries: i32,
+    pub notify_on_failure: bool,
+    pub auto_deploy: bool,
+    /// How much worse than the deployed model a new one may be and still be deployed.
+    pub gate_tolerance: Option<f64>,
+    /// One of [`CATCH_UPS`].
+    pub catch_up: String,
+    pub skip_unchanged: bool,
+    pub last_run_at: Option<DateTime<Utc>>,
+    pub last_run_status: Option<String>,
+    pub next_run_at: Option<DateTime<Utc>>,
+    pub ins_datetime: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a caller decides about a schedule, and when it falls due because of it.
+#[derive(Debug, Clone, AsChangeset, Insertable)]
+#[diesel(table_name = retraining_schedules, treat_none_as_null = true)]
+pub struct ScheduleFields {
+    pub is_enabled: bool,
+    pub cron_expression: String,
+    pub time_zone: String,
+    pub training_data_id: Option<i64>,
+    pub model_configuration_id: Option<i64>,
+    pub retune: bool,
+    pub split_config_id: Option<i64>,
+    pub evaluation_config_id: Option<i64>,
+    pub max_retries: i32,
+    pub notify_on_failure: bool,
+    pub auto_deploy: bool,
+    pub gate_tolerance: Option<f64>,
+    pub catch_up: String,
+    pub skip_unchanged: bool,
+    pub next_run_at: Option<DateTime<Utc>>,
+}
+
+/// One time a schedule was carried out.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = retraining_runs)]
+pub struct Run {
+    pub id: i64,
+    pub schedule_id: i64,
+    /// One of [`STATUSES`].
+    pub status: String,
+    /// `manual` or `schedule`.
+    pub cause: String,
+    pub triggered_by: Option<i64>,
+    pub scheduled_for: Option<DateTime<Utc>>,
+    pub training_data_id: Option<i64>,
+    pub data_rows_at_trigger: Option<i64>,
+    pub trained_model_id: Option<i64>,
+    pub tuning_job_id: Option<i64>,
+    pub deployed_slot_id: Option<i64>,
+    pub error_message: String,
+    pub ins_datetime: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    /// Whether it still waits or runs.
+    pub fn is_live(&self) -> bool {
+        matches!(self.status.as_str(), "PENDING" | "RUNNING")
+    }
+}
+
+/// Who or what asks for a run.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = retraining_runs)]
+pub struct NewRun {
+    pub schedule_id: i64,
+    pub cause: &'static str,
+    pub triggered_by: Option<i64>,
+    pub scheduled_for: Option<DateTime<Utc>>,
+}
+
+/// What a run has begun.
+#[derive(Debug, Clone, AsChangeset)]
+#[diesel(table_name = retraining_runs)]
+pub struct Begun {
+    pub status: &'static str,
+    pub started_at: DateTime<Utc>,
+    pub training_data_id: i64,
+    pub data_sha256: Option<String>,
+    pub data_rows_at_trigger: Option<i64>,
+    pub model_configuration_id: Option<i64>,
+    pub trained_model_id: Option<i64>,
+    pub tuning_job_id: Option<i64>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, AsChangeset)]
+#[diesel(table_name = retraining_runs)]
+pub struct Ended {
+    pub status: &'static str,
+    pub error_message: String,
+    pub completed_at: DateTime<Utc>,
+    /// None leaves what is known.
+    pub trained_model_id: Option<i64>,
+    pub deployed_slot_id: Option<i64>,
+}

@@ -1,0 +1,88 @@
+//! `/retraining_run/`.
+
+use actix_web::web;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::model::{Run, STATUSES};
+use super::super::store;
+use crate::features::accounts::{Access, Principal, Viewer};
+use crate::platform::http::{ApiResult, Filters, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+/// A run as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RetrainingRun)]
+pub struct RunBody {
+    id: i64,
+    schedule: i64,
+    /// `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`.
+    status: String,
+    trained_model: Option<i64>,
+    tuning_job: Option<i64>,
+    /// Why it failed or was skipped.
+    error_message: String,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    completed_at: Option<DateTime<Utc>>,
+    /// Rows of the training data.
+    data_rows_at_trigger: Option<i64>,
+    /// `manual` or `schedule`.
+    cause: String,
+    training_data: Option<i64>,
+    /// Where the model was deployed.
+    deployed_slot: Option<i64>,
+    /// The moment it stands for.
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    scheduled_for: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    started_at: Option<DateTime<Utc>>,
+}
+
+impl From<Run> for RunBody {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id,
+            schedule: run.schedule_id,
+            status: run.status,
+            trained_model: run.trained_model_id,
+            tuning_job: run.tuning_job_id,
+            error_message: run.error_message,
+            ins_datetime: run.ins_datetime,
+            completed_at: run.completed_at,
+            data_rows_at_trigger: run.data_rows_at_trigger,
+            cause: run.cause,
+            training_data: run.training_data_id,
+            deployed_slot: run.deployed_slot_id,
+            scheduled_for: run.scheduled_for,
+            started_at: run.started_at,
+        }
+    }
+}
+
+/// The runs of the schedules one may see, newest first.
+#[utoipa::path(get, path = "/retraining_run/", tag = "retraining_run", operation_id = "list_retraining_run",
+    params(("schedule" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
+        ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<RunBody>), (status = 400, description = "A filter is wrong")))]
+pub async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<RunBody>>> {
+    let (schedule, status) = (filters.id("schedule")?, filters.choice("status", &STATUSES)?);
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list_runs(&mut connection, &principal, schedule, status, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(RunBody::from).collect())?))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/retraining_run/{id}/", tag = "retraining_run", operation_id = "read_retraining_run",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = RunBody), (status = 404, description = "Not there, or not yours")))]
+pub async fn read(access: Access<Run, Viewer>) -> web::Json<RunBody> {
+    web::Json(access.object.into())
+}

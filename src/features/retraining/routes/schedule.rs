@@ -1,0 +1,312 @@
+//! `/retraining_schedule/`.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::cadence::Cadence;
+use super::super::model::{CATCH_UPS, Schedule, ScheduleFields};
+use super::super::{service, store};
+use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use crate::features::datasets::TrainingData;
+use crate::features::evaluation;
+use crate::features::model_configs::ModelConfiguration;
+use crate::features::projects::Project;
+use crate::platform::db::{Connection, QueryError, is_duplicate};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+const LONGEST_CRON: usize = 100;
+const LONGEST_ZONE: usize = 64;
+
+/// A retraining schedule as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RetrainingSchedule)]
+pub struct ScheduleBody {
+    id: i64,
+    project: i64,
+    is_enabled: bool,
+    /// Minute, hour, day of month, month, day of week (0 is Sunday).
+    cron_expression: String,
+    /// What to learn from; null stands for the newest upload.
+    training_data: Option<i64>,
+    model_configuration: Option<i64>,
+    /// Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration.
+    retune: bool,
+    split_config: Option<i64>,
+    evaluation_config: Option<i64>,
+    max_retries: i32,
+    notify_on_failure: bool,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    last_run_at: Option<DateTime<Utc>>,
+    /// `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`.
+    last_run_status: Option<String>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    next_run_at: Option<DateTime<Utc>>,
+    auto_deploy: bool,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+    /// Where the hours of the cron expression are read, such as `Europe/Berlin`.
+    time_zone: String,
+    /// How much worse than the deployed model a new one may be and still be deployed.
+    gate_tolerance: Option<f64>,
+    /// What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not.
+    catch_up: String,
+    /// Whether a run over unchanged data is skipped.
+    skip_unchanged: bool,
+}
+
+impl From<Schedule> for ScheduleBody {
+    fn from(schedule: Schedule) -> Self {
+        Self {
+            id: schedule.id,
+            project: schedule.project_id,
+            is_enabled: schedule.is_enabled,
+            cron_expression: schedule.cron_expression,
+            training_data: schedule.training_data_id,
+            model_configuration: schedule.model_configuration_id,
+            retune: schedule.retune,
+            split_config: schedule.split_config_id,
+            evaluation_config: schedule.evaluation_config_id,
+            max_retries: schedule.max_retries,
+            notify_on_failure: schedule.notify_on_failure,
+            last_run_at: schedule.last_run_at,
+            last_run_status: schedule.last_run_status,
+            next_run_at: schedule.next_run_at,
+            auto_deploy: schedule.auto_deploy,
+            ins_datetime: schedule.ins_datetime,
+            updated_at: schedule.updated_at,
+            time_zone: schedule.time_zone,
+            gate_tolerance: schedule.gate_tolerance,
+            catch_up: schedule.catch_up,
+            skip_unchanged: schedule.skip_unchanged,
+        }
+    }
+}
+
+/// The fields of a new schedule.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ScheduleRequest {
+    project: i64,
+    is_enabled: Option<bool>,
+    /// Sundays at two unless told otherwise.
+    cron_expression: Option<String>,
+    time_zone: Option<String>,
+    training_data: Option<i64>,
+    model_configuration: Option<i64>,
+    retune: Option<bool>,
+    split_config: Option<i64>,
+    evaluation_config: Option<i64>,
+    max_retries: Option<i32>,
+    notify_on_failure: Option<bool>,
+    auto_deploy: Option<bool>,
+    gate_tolerance: Option<f64>,
+    catch_up: Option<String>,
+    skip_unchanged: Option<bool>,
+}
+
+/// That a run is on its way.
+#[derive(Debug, Serialize, ToSchema)]
+struct Triggered {
+    status: &'static str,
+}
+
+/// The schedules of the projects one may see.
+#[utoipa::path(get, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "list_retraining_schedule",
+    params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<ScheduleBody>), (status = 400, description = "A filter is wrong")))]
+pub async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<ScheduleBody>>> {
+    let project = filters.id("project")?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::list_schedules(&mut connection, &principal, project, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(ScheduleBody::from).collect())?))
+}
+
+/// Give a project its schedule; it can have one.
+#[utoipa::path(post, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "create_retraining_schedule",
+    request_body = inline(ScheduleRequest),
+    responses((status = 201, body = ScheduleBody), (status = 400, description = "A field is wrong")))]
+pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::Required);
+    let schedule = read_fields(&mut fields, None, services.clock.now());
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
+    check_references(&principal, &mut connection, project.id, &schedule, None).await?;
+    let maker = principal.user.id;
+    let schedule = store::insert_schedule(&mut connection, project.id, maker, schedule).await.map_err(there_already)?;
+    Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
+}
+
+fn there_already(error: QueryError) -> ApiError {
+    if is_duplicate(&error) {
+        return ApiError::field("project", "This project already has a retraining schedule. Change that one.");
+    }
+    error.into()
+}
+
+/// What is left out keeps its value, or has its default in a new schedule.
+fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTime<Utc>) -> ScheduleFields {
+    let is_enabled = fields.flag("is_enabled", Missing::Use(current.is_some_and(|schedule| schedule.is_enabled)));
+    let cron = current.map_or_else(|| "0 2 * * 0".to_owned(), |schedule| schedule.cron_expression.clone());
+    let cron_expression = fields.text("cron_expression", LONGEST_CRON, Missing::Use(cron));
+    let zone = current.map_or_else(|| "UTC".to_owned(), |schedule| schedule.time_zone.clone());
+    let time_zone = fields.text("time_zone", LONGEST_ZONE, Missing::Use(zone));
+    let next_run_at =
+        read_cadence(fields, &cron_expression, &time_zone, now).and_then(|cadence| service::next_run(&cadence, is_enabled, now));
+    let catch_up = current.map_or_else(|| CATCH_UPS[0].to_owned(), |schedule| schedule.catch_up.clone());
+    let max_retries = current.map_or(3, |schedule| schedule.max_retries);
+    let notify = current.is_none_or(|schedule| schedule.notify_on_failure);
+    let auto_deploy = current.is_some_and(|schedule| schedule.auto_deploy);
+    ScheduleFields {
+        is_enabled,
+        cron_expression,
+        time_zone,
+        training_data_id: fields.nullable_id("training_data", current.and_then(|schedule| schedule.training_data_id)),
+        model_configuration_id: fields
+            .nullable_id("model_configuration", current.and_then(|schedule| schedule.model_configuration_id)),
+        retune: fields.flag("retune", Missing::Use(current.is_some_and(|schedule| schedule.retune))),
+        split_config_id: fields.nullable_id("split_config", current.and_then(|schedule| schedule.split_config_id)),
+        evaluation_config_id: fields.nullable_id("evaluation_config", current.and_then(|schedule| schedule.evaluation_config_id)),
+        max_retries: fields.integer("max_retries", 0..=100, Missing::Use(max_retries)),
+        notify_on_failure: fields.flag("notify_on_failure", Missing::Use(notify)),
+        auto_deploy: fields.flag("auto_deploy", Missing::Use(auto_deploy)),
+        gate_tolerance: fields.nullable_number("gate_tolerance", 0.0..=1.0, current.and_then(|schedule| schedule.gate_tolerance)),
+        catch_up: fields.choice("catch_up", &CATCH_UPS, Missing::Use(catch_up)),
+        skip_unchanged: fields.flag("skip_unchanged", Missing::Use(current.is_some_and(|schedule| schedule.skip_unchanged))),
+        next_run_at,
+    }
+}
+
+/// The cadence, once zone and expression have been found in order.
+fn read_cadence(fields: &mut FieldReader, expression: &str, zone: &str, now: DateTime<Utc>) -> Option<Cadence> {
+    let parsed: Option<Tz> = zone.parse().ok();
+    if parsed.is_none() && !zone.is_empty() {
+        fields.fault("time_zone", format!("\"{zone}\" is not a time zone. Use a name such as Europe/Berlin or UTC."));
+    }
+    if expression.is_empty() {
+        return None;
+    }
+    match Cadence::parse(expression, parsed.unwrap_or(Tz::UTC)) {
+        Ok(cadence) if cadence.next_after(now).is_some() => return Some(cadence),
+        Ok(_) => fields.fault("cron_expression", "There is no such day: this expression would never fall due."),
+        Err(message) => fields.fault("cron_expression", message),
+    }
+    None
+}
+
+/// What a schedule newly refers to must be in its project, or a config the caller may use.
+async fn check_references(
+    principal: &Principal,
+    connection: &mut Connection,
+    project_id: i64,
+    wanted: &ScheduleFields,
+    current: Option<&Schedule>,
+) -> ApiResult<()> {
+    let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
+    if let Some(id) = new(wanted.training_data_id, current.and_then(|schedule| schedule.training_data_id)) {
+        let data: TrainingData = principal.load_referred(connection, "training_data", id, Role::Viewer).await?;
+        same_project("training_data", data.project_id, project_id)?;
+    }
+    if let Some(id) = new(wanted.model_configuration_id, current.and_then(|schedule| schedule.model_configuration_id)) {
+        let configuration: ModelConfiguration =
+            principal.load_referred(connection, "model_configuration", id, Role::Viewer).await?;
+        same_project("model_configuration", configuration.project_id, project_id)?;
+    }
+    if let Some(id) = new(wanted.split_config_id, current.and_then(|schedule| schedule.split_config_id)) {
+        evaluation::split_for(connection, principal, "split_config", id).await?;
+    }
+    if let Some(id) = new(wanted.evaluation_config_id, current.and_then(|schedule| schedule.evaluation_config_id)) {
+        evaluation::evaluation_for(connection, principal, "evaluation_config", id).await?;
+    }
+    Ok(())
+}
+
+fn same_project(field: &str, theirs: i64, ours: i64) -> ApiResult<()> {
+    if theirs == ours { Ok(()) } else { Err(ApiError::field(field, "Choose one of the same project.")) }
+}
+
+/// One schedule.
+#[utoipa::path(get, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "read_retraining_schedule",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = ScheduleBody), (status = 404, description = "Not there, or not yours")))]
+pub async fn read(access: Access<Schedule, Viewer>) -> web::Json<ScheduleBody> {
+    web::Json(access.object.into())
+}
+
+/// Replace the fields of a schedule; its project cannot change.
+#[utoipa::path(put, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "replace_retraining_schedule",
+    params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
+    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+pub async fn replace(
+    access: Access<Schedule, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<ScheduleBody>> {
+    save(access, &services, body, false).await
+}
+
+/// Change some fields of a schedule; its project cannot change.
+#[utoipa::path(patch, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "update_retraining_schedule",
+    params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
+    responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+pub async fn update(
+    access: Access<Schedule, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<ScheduleBody>> {
+    save(access, &services, body, true).await
+}
+
+async fn save(
+    access: Access<Schedule, Editor>,
+    services: &Services,
+    body: Body,
+    partial: bool,
+) -> ApiResult<web::Json<ScheduleBody>> {
+    let current = access.object;
+    let mut fields = body.reader();
+    let project = fields.id("project", Missing::keep_or_require(partial.then_some(current.project_id)));
+    if fields.has("project") && project != current.project_id {
+        fields.fault("project", "A schedule cannot move to another project.");
+    }
+    let now = services.clock.now();
+    let wanted = read_fields(&mut fields, Some(&current), now);
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    check_references(&access.principal, &mut connection, current.project_id, &wanted, Some(&current)).await?;
+    Ok(web::Json(store::update_schedule(&mut connection, current.id, wanted, now).await?.into()))
+}
+
+/// Delete a schedule with the history of its runs; the models stay.
+#[utoipa::path(delete, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "delete_retraining_schedule",
+    params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
+pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    store::delete_schedule(&mut *services.db.conn().await?, access.object.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Run an enabled schedule now.
+#[utoipa::path(post, path = "/retraining_schedule/{id}/trigger/", tag = "retraining_schedule",
+    operation_id = "create_retraining_schedule_trigger", params(("id" = i64, Path)),
+    responses((status = 202, body = inline(Triggered)), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "The schedule is disabled")))]
+pub async fn trigger(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    let mut connection = services.db.conn().await?;
+    service::trigger(&mut connection, access.object.id, access.principal.user.id).await?;
+    Ok(HttpResponse::Accepted().json(Triggered { status: "triggered" }))
+}

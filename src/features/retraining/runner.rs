@@ -1,0 +1,218 @@
+//! How a run gets on: PENDING until its data is there, RUNNING while a search or a training works for it, then over. Each step
+//! is one transaction that holds the run, so that a step done twice has no effect the second time.
+
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::error::RetrainingError;
+use super::model::{Begun, Ended, Run, Schedule};
+use super::store;
+use crate::features::accounts::Guarded;
+use crate::features::datasets::{self, TrainingData};
+use crate::features::deployments;
+use crate::features::models::{self, TrainedModel};
+use crate::features::projects::Project;
+use crate::features::tuning::{self, NewTuningJob};
+use crate::platform::services::Services;
+
+/// Whether there is more to do for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Waiting,
+    Over,
+}
+
+/// What can be learnt from, or why nothing can.
+enum Data {
+    Ready(Box<TrainingData>),
+    Preparing,
+    None(String),
+}
+
+/// Takes a run as far as it goes at present.
+pub async fn advance(services: &Services, id: i64) -> Result<Progress, RetrainingError> {
+    let mut connection = services.db.conn().await?;
+    let now = services.clock.now();
+    connection
+        .transaction(async move |connection| {
+            let Some(run) = store::lock_run(connection, id).await?.filter(Run::is_live) else { return Ok(Progress::Over) };
+            let Some((schedule, _)) = Schedule::load(connection, run.schedule_id).await? else { return Ok(Progress::Over) };
+            match (run.status.as_str(), run.trained_model_id, run.tuning_job_id) {
+                ("PENDING", _, _) => begin(connection, &schedule, &run, now).await,
+                (_, Some(model), _) => follow_model(connection, &schedule, &run, model, now).await,
+                (_, _, Some(job)) => follow_search(connection, &schedule, &run, job, now).await,
+                _ => end(connection, &run, "FAILED", "What this run was training has been deleted.", now).await,
+            }
+        })
+        .await
+}
+
+/// Records that a run cannot be carried out.
+pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), RetrainingError> {
+    let mut connection = services.db.conn().await?;
+    let (now, reason) = (services.clock.now(), reason.to_owned());
+    connection
+        .transaction(async move |connection| {
+            if let Some(run) = store::lock_run(connection, id).await?.filter(Run::is_live) {
+                end(connection, &run, "FAILED", &reason, now).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn begin(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    if !schedule.is_enabled {
+        return end(connection, run, "SKIPPED", "The schedule is disabled.", now).await;
+    }
+    let data = match choose_data(connection, schedule).await? {
+        Data::Ready(data) => data,
+        Data::Preparing => return Ok(Progress::Waiting),
+        Data::None(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
+    };
+    if let Some(sha256) = data.sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == "schedule")
+        && store::last_success_was_of(connection, schedule.id, sha256).await?
+    {
+        let reason = "The data has not changed since the last successful run.";
+        return end(connection, run, "SKIPPED", reason, now).await;
+    }
+    let Some((job, model)) = start_work(connection, schedule, run, data.id).await? else {
+        let reason =
+            "There is nothing to train: choose a model configuration, or retuning with a split and an evaluation config.";
+        return end(connection, run, "SKIPPED", reason, now).await;
+    };
+    let begun = Begun {
+        status: "RUNNING",
+        started_at: now,
+        training_data_id: data.id,
+        data_rows_at_trigger: data.report.as_ref().and_then(|report| report["rows_kept"].as_i64()),
+        data_sha256: data.sha256,
+        model_configuration_id: schedule.model_configuration_id,
+        trained_model_id: model,
+        tuning_job_id: job,
+    };
+    store::begin_run(connection, run.id, begun).await?;
+    store::set_last_run(connection, schedule.id, "RUNNING", now).await?;
+    Ok(Progress::Waiting)
+}
+
+async fn choose_data(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Data, RetrainingError> {
+    let chosen = match schedule.training_data_id {
+        Some(id) => datasets::find(connection, id).await?,
+        None => store::newest_data(connection, schedule.project_id).await?,
+    };
+    Ok(match chosen {
+        None => Data::None("This project has no training data to learn from. Upload some first.".to_owned()),
+        Some(data) if data.status == "preparing" && data.storage_key.is_some() => Data::Preparing,
+        Some(data) => match data.problem() {
+            Some(problem) => Data::None(problem),
+            None => Data::Ready(Box::new(data)),
+        },
+    })
+}
+
+/// The search or the model that works for a run from now on; none when the schedule does not say what to train.
+async fn start_work(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    data_id: i64,
+) -> Result<Option<(Option<i64>, Option<i64>)>, RetrainingError> {
+    if let (true, Some(split_id), Some(evaluation_id)) =
+        (schedule.retune, schedule.split_config_id, schedule.evaluation_config_id)
+    {
+        let maker = run.triggered_by.or(schedule.created_by);
+        let job = NewTuningJob::with_defaults(data_id, split_id, evaluation_id, maker);
+        let job = tuning::create(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
+        return Ok(Some((Some(job.id), None)));
+    }
+    let Some(configuration) = schedule.model_configuration_id else { return Ok(None) };
+    let model = models::create(connection, configuration, data_id).await?;
+    Ok(Some((None, Some(model.id))))
+}
+
+async fn follow_search(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    job: i64,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let found = tuning::snapshot(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
+    let Some((job, _)) = found else {
+        return end(connection, run, "FAILED", "The tuning job of this run has been deleted.", now).await;
+    };
+    match (job.is_live(), job.tuned_model_id) {
+        (true, _) => Ok(Progress::Waiting),
+        (false, Some(model)) => follow_model(connection, schedule, run, model, now).await,
+        (false, None) => {
+            let reason = job.error.unwrap_or_else(|| "The tuning job ended without a model.".to_owned());
+            end(connection, run, "FAILED", &reason, now).await
+        }
+    }
+}
+
+async fn follow_model(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    model: i64,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let Some((model, _)) = TrainedModel::load(connection, model).await? else {
+        return end(connection, run, "FAILED", "The model of this run has been deleted.", now).await;
+    };
+    match model.status.as_str() {
+        "COMPLETED" => complete(connection, schedule, run, model.id, now).await,
+        "FAILED" => {
+            let reason = model.error.unwrap_or_else(|| "The model could not be trained.".to_owned());
+            end(connection, run, "FAILED", &reason, now).await
+        }
+        _ => Ok(Progress::Waiting),
+    }
+}
+
+async fn complete(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    model: i64,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let mut slot = None;
+    if schedule.auto_deploy
+        && let Some((project, _)) = Project::load(connection, schedule.project_id).await?
+    {
+        let name = format!("auto-deploy-{}", project.name);
+        slot = Some(deployments::deploy(connection, project.id, &name, model, now).await?.id);
+    }
+    let ended = Ended {
+        status: "COMPLETED",
+        error_message: String::new(),
+        completed_at: now,
+        trained_model_id: Some(model),
+        deployed_slot_id: slot,
+    };
+    store::end_run(connection, run.id, ended).await?;
+    store::set_last_run(connection, schedule.id, "COMPLETED", now).await?;
+    Ok(Progress::Over)
+}
+
+async fn end(
+    connection: &mut AsyncPgConnection,
+    run: &Run,
+    status: &'static str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let error_message = reason.to_owned();
+    let ended = Ended { status, error_message, completed_at: now, trained_model_id: None, deployed_slot_id: None };
+    store::end_run(connection, run.id, ended).await?;
+    store::set_last_run(connection, run.schedule_id, status, now).await?;
+    Ok(Progress::Over)
+}

@@ -1,0 +1,60 @@
+//! The scheduler's duty: schedules that have fallen due get a run. Any number of processes do this; each round has one leader,
+//! and when it dies another leads the next round.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::QueryResult;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use tokio_util::sync::CancellationToken;
+
+use super::cadence::Cadence;
+use super::model::{NewRun, Schedule};
+use super::{service, store};
+use crate::platform::services::Services;
+
+const PAUSE: Duration = Duration::from_secs(5);
+/// A firing that is this late was missed, because nobody ran; what happens then is for the schedule to say.
+const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
+/// Any number will do, as long as nothing else in the database locks it: "retrain" on a telephone's keypad.
+const LEADER_LOCK: i64 = 7_387_246;
+
+/// Looks for due schedules until told to stop.
+pub async fn keep_firing(services: Services, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = fire_due(&services).await {
+            tracing::warn!(%error, "the schedules could not be looked through; trying again soon");
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+/// Makes a run for each schedule that is due now, and says when each is due next. Gives the number of runs made.
+pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
+    let now = services.clock.now();
+    let mut connection = services.db.conn().await?;
+    let fired = connection
+        .transaction(async move |connection| -> QueryResult<usize> {
+            if !store::try_to_lead(connection, LEADER_LOCK).await? {
+                return Ok(0);
+            }
+            let mut fired = 0;
+            for schedule in store::lock_due(connection, now).await? {
+                fired += usize::from(fire(connection, &schedule, now).await?);
+            }
+            Ok(fired)
+        })
+        .await?;
+    Ok(fired)
+}
+
+async fn fire(connection: &mut AsyncPgConnection, schedule: &Schedule, now: DateTime<Utc>) -> QueryResult<bool> {
+    let cadence = schedule.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.cron_expression, zone).ok());
+    store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(now))).await?;
+    if schedule.catch_up == "skip" && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
+        return Ok(false);
+    }
+    let run = NewRun { schedule_id: schedule.id, cause: "schedule", triggered_by: None, scheduled_for: schedule.next_run_at };
+    service::start(connection, schedule, run).await?;
+    Ok(true)
+}

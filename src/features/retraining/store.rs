@@ -1,0 +1,237 @@
+//! SQL of schedules and runs.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::model::{Begun, Ended, NewRun, Run, Schedule, ScheduleFields};
+use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::datasets::TrainingData;
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{projects, retraining_runs, retraining_schedules, training_data};
+
+const LIVE: [&str; 2] = ["PENDING", "RUNNING"];
+
+impl Guarded for Schedule {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = retraining_schedules::table
+            .inner_join(projects::table)
+            .filter(retraining_schedules::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(schedule, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(schedule.project_id) };
+            (schedule, ownership)
+        }))
+    }
+}
+
+impl Guarded for Run {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64, i64)> = retraining_runs::table
+            .inner_join(retraining_schedules::table.inner_join(projects::table))
+            .filter(retraining_runs::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id, projects::id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(run, organisation_id, project_id)| (run, Ownership { organisation_id, project_id: Some(project_id) })))
+    }
+}
+
+/// One page of the schedules a caller may see, newest first.
+pub async fn list_schedules(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<Schedule>)> {
+    let query = || {
+        let mut query = retraining_schedules::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((retraining_schedules::ins_datetime.desc(), retraining_schedules::id.desc()))
+        .select(Schedule::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// One page of the runs a caller may see, newest first.
+pub async fn list_runs(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    schedule: Option<i64>,
+    status: Option<String>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<Run>)> {
+    let query = || {
+        let mut query = retraining_runs::table.inner_join(retraining_schedules::table.inner_join(projects::table)).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        if let Some(project) = principal.key_project() {
+            query = query.filter(projects::id.eq(project));
+        }
+        if let Some(schedule) = schedule {
+            query = query.filter(retraining_runs::schedule_id.eq(schedule));
+        }
+        if let Some(status) = status.clone() {
+            query = query.filter(retraining_runs::status.eq(status));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((retraining_runs::ins_datetime.desc(), retraining_runs::id.desc()))
+        .select(Run::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn insert_schedule(
+    connection: &mut AsyncPgConnection,
+    project_id: i64,
+    maker: i64,
+    fields: ScheduleFields,
+) -> QueryResult<Schedule> {
+    diesel::insert_into(retraining_schedules::table)
+        .values((fields, retraining_schedules::project_id.eq(project_id), retraining_schedules::created_by.eq(maker)))
+        .returning(Schedule::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn update_schedule(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    fields: ScheduleFields,
+    at: DateTime<Utc>,
+) -> QueryResult<Schedule> {
+    diesel::update(retraining_schedules::table.find(id))
+        .set((fields, retraining_schedules::updated_at.eq(at)))
+        .returning(Schedule::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn delete_schedule(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(retraining_schedules::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// A schedule, held until the transaction ends.
+pub async fn lock_schedule(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Schedule>> {
+    let query = retraining_schedules::table.find(id).select(Schedule::as_select()).for_no_key_update();
+    query.first(connection).await.optional()
+}
+
+#[derive(QueryableByName)]
+struct Lead {
+    #[diesel(sql_type = Bool)]
+    lead: bool,
+}
+
+/// Whether this transaction leads all schedulers, until it ends.
+pub async fn try_to_lead(connection: &mut AsyncPgConnection, lock: i64) -> QueryResult<bool> {
+    let sql = format!("SELECT pg_try_advisory_xact_lock({lock}) AS lead");
+    Ok(diesel::sql_query(sql).get_result::<Lead>(connection).await?.lead)
+}
+
+/// The schedules that have fallen due, held until the transaction ends.
+pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Vec<Schedule>> {
+    retraining_schedules::table
+        .filter(retraining_schedules::is_enabled.and(retraining_schedules::next_run_at.le(now)))
+        .order(retraining_schedules::next_run_at)
+        .select(Schedule::as_select())
+        .for_no_key_update()
+        .skip_locked()
+        .load(connection)
+        .await
+}
+
+pub async fn set_next_run(connection: &mut AsyncPgConnection, id: i64, at: Option<DateTime<Utc>>) -> QueryResult<()> {
+    diesel::update(retraining_schedules::table.find(id))
+        .set(retraining_schedules::next_run_at.eq(at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Shows on the schedule how its run stands.
+pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: &str, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(retraining_schedules::table.find(id))
+        .set((retraining_schedules::last_run_at.eq(at), retraining_schedules::last_run_status.eq(status)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The run of a schedule that waits or runs.
+pub async fn live_run(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<Run>> {
+    retraining_runs::table
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(LIVE)))
+        .select(Run::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+pub async fn insert_run(connection: &mut AsyncPgConnection, run: NewRun) -> QueryResult<Run> {
+    diesel::insert_into(retraining_runs::table).values(run).returning(Run::as_returning()).get_result(connection).await
+}
+
+/// A run, held until the transaction ends.
+pub async fn lock_run(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Run>> {
+    retraining_runs::table.find(id).select(Run::as_select()).for_no_key_update().first(connection).await.optional()
+}
+
+pub async fn begin_run(connection: &mut AsyncPgConnection, id: i64, begun: Begun) -> QueryResult<()> {
+    diesel::update(retraining_runs::table.find(id)).set(begun).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn end_run(connection: &mut AsyncPgConnection, id: i64, ended: Ended) -> QueryResult<()> {
+    diesel::update(retraining_runs::table.find(id)).set(ended).execute(connection).await?;
+    Ok(())
+}
+
+/// The newest upload of a project that can be learnt from, or else the newest that is still being prepared.
+pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
+    training_data::table
+        .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
+        .filter(training_data::status.eq_any(["ready", "preparing"]))
+        .order((training_data::status.desc(), training_data::ins_datetime.desc(), training_data::id.desc()))
+        .select(TrainingData::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Whether the last successful run of a schedule was made of data with this checksum.
+pub async fn last_success_was_of(connection: &mut AsyncPgConnection, schedule: i64, sha256: &str) -> QueryResult<bool> {
+    let last: Option<Option<String>> = retraining_runs::table
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq("COMPLETED")))
+        .order(retraining_runs::id.desc())
+        .select(retraining_runs::data_sha256)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(last.flatten().as_deref() == Some(sha256))
+}
