@@ -20,6 +20,9 @@ pub enum TuningError {
     /// It is over already.
     #[error("This job is {0} already; only a pending or running job can be cancelled.")]
     Over(String),
+    /// It may not be deleted yet.
+    #[error("This job is still pending or running. Cancel it before you delete it.")]
+    Live,
     /// No trial gave a usable score.
     #[error("None of the {trials} trials gave a score above zero. {hint}")]
     NothingFound { trials: i64, hint: String },
@@ -38,7 +41,9 @@ impl From<TuningError> for ApiError {
             TuningError::Data(_) => Self::field("data", message),
             TuningError::Engine(_) => Self::field("split", message),
             TuningError::UnknownAlgorithm(_) => Self::field("tried_algorithms_json", message),
-            TuningError::Over(_) | TuningError::NothingFound { .. } => Self::detail(StatusCode::CONFLICT, message),
+            TuningError::Over(_) | TuningError::Live | TuningError::NothingFound { .. } => {
+                Self::detail(StatusCode::CONFLICT, message)
+            }
             TuningError::Database(error) => error.into(),
             TuningError::Connection(error) => error.into(),
         }

@@ -287,10 +287,7 @@ async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) 
 #[utoipa::path(delete, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "delete_parameter_tuning_job",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "Still running")))]
 async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    if access.object.is_live() {
-        return Err(ApiError::conflict("This job is still pending or running. Cancel it before you delete it."));
-    }
-    store::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    service::delete(&mut *services.db.conn().await?, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

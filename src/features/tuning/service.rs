@@ -64,6 +64,19 @@ pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, T
     store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
 }
 
+/// Deletes a job that is over, with its trials and its log.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TuningError> {
+    connection
+        .transaction(async move |connection| {
+            // Looked at by the deletion itself: somebody may have started it a moment ago.
+            if !store::delete(connection, id).await? {
+                return Err(TuningError::Live);
+            }
+            Ok(store::announce(connection, id).await?)
+        })
+        .await
+}
+
 /// Where a line of the log belongs.
 pub fn line(tuning_job_id: i64, job_id: Option<i64>) -> Line {
     Line { job_id, tuning_job_id: Some(tuning_job_id), trained_model_id: None }

@@ -74,9 +74,10 @@ pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Qu
     diesel::insert_into(tuning_jobs::table).values(job).returning(TuningJob::as_returning()).get_result(connection).await
 }
 
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(tuning_jobs::table.find(id)).execute(connection).await?;
-    Ok(())
+/// Removes a job that is over; false when it is live or gone.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+    let over = tuning_jobs::status.ne_all(["PENDING", "RUNNING"]);
+    Ok(diesel::delete(tuning_jobs::table.find(id).filter(over)).execute(connection).await? == 1)
 }
 
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TuningJob>> {

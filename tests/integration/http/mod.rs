@@ -6,6 +6,7 @@ mod configs;
 mod datasets;
 mod inference;
 mod isolation;
+mod live;
 mod models;
 mod projects;
 mod trained;
