@@ -241,6 +241,30 @@ pub async fn abandon_trials(
     Ok(())
 }
 
+/// Whether another task of a job still runs or waits. One whose failure is in the log counts no more, even where the queue
+/// has not heard of it yet.
+pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64, queue_job: i64, failure: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        found: bool,
+    }
+    let found: Found = diesel::sql_query(
+        "SELECT EXISTS (
+             SELECT FROM jobs WHERE group_key = $1 AND id <> $2 AND state IN ('available', 'running', 'retryable')
+             AND NOT EXISTS (SELECT FROM task_logs l WHERE l.tuning_job_id = $3 AND l.job_id = jobs.id
+                             AND starts_with(l.contents, $4))
+         ) AS found",
+    )
+    .bind::<diesel::sql_types::Text, _>(TuningJob::group(job))
+    .bind::<diesel::sql_types::BigInt, _>(queue_job)
+    .bind::<diesel::sql_types::BigInt, _>(job)
+    .bind::<diesel::sql_types::Text, _>(failure)
+    .get_result(connection)
+    .await?;
+    Ok(found.found)
+}
+
 /// Tells everybody who watches that something about this job changed. Sent when the transaction commits.
 pub async fn announce(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<()> {
     let payload = serde_json::json!({ "kind": "tuning", "tuning_job_id": job }).to_string();

@@ -62,7 +62,6 @@ impl Socket {
     }
 
     /// The next message that is no keep-alive.
-    #[track_caller]
     async fn says(&mut self) -> Value {
         loop {
             match self.hear().await {
