@@ -58,7 +58,7 @@ impl Listening {
 
 /// Starts listening with everything a browser or a program can ask for.
 pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
-    let hub = web::Data::new(Hub::start(&services.db, stop.clone()));
+    let hub = web::Data::new(Hub::start(services, stop.clone()));
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone());
     let throttles = web::Data::new(throttles);

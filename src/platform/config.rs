@@ -69,6 +69,8 @@ pub struct Settings {
     pub cors_allowed_origins: Vec<String>,
     /// Believe X-Forwarded-For when telling clients apart: only behind a proxy that sets it.
     pub trust_forwarded_for: bool,
+    /// Seconds between two heartbeats of a live socket; a right that has gone ends the socket at the next one.
+    pub live_heartbeat_seconds: u64,
     /// Request limits.
     pub throttle: ThrottleRates,
 }
@@ -125,6 +127,7 @@ impl Default for Settings {
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),
             trust_forwarded_for: false,
+            live_heartbeat_seconds: 60,
             throttle: ThrottleRates::default(),
         }
     }

@@ -268,16 +268,16 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   const server = createServer((request, response) => void handle(request, response))
   const upgrades = new WebSocketServer({ noServer: true })
   server.on('upgrade', (request, socket, head) => {
-    const [, job, kind] = /^\/ws\/job\/(\d+)\/(status|logs)\/$/.exec(request.url) ?? []
+    const [, of, job, kind] = /^\/ws\/(job|model)\/(\d+)\/(status|logs)\/$/.exec(request.url) ?? []
     if (!job) return socket.destroy()
     upgrades.handleUpgrade(request, socket, head, (ws) => {
       ws.seq = 0
-      const key = `${job}/${kind}`
+      const key = of === 'job' ? `${job}/${kind}` : `model/${job}/${kind}`
       if (!sockets.has(key)) sockets.set(key, new Set())
       sockets.get(key).add(ws)
       ws.on('close', () => sockets.get(key).delete(ws))
-      const row = db.jobs.find((j) => j.id === Number(job))
-      const first = kind === 'logs' ? (db.logs[job] ?? []) : [status(row)]
+      const row = (of === 'job' ? db.jobs : db.models).find((j) => j.id === Number(job))
+      const first = kind === 'logs' ? (db.logs[key.replace('/logs', '')] ?? []) : row ? [status(row)] : []
       for (const message of first) ws.send(JSON.stringify({ ...message, seq: ws.seq++ }))
     })
   })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope, nextTick, ref, type EffectScope } from 'vue'
-import { throttled, useJobLog, useJobStatus } from '@/lib/job-socket'
+import { throttled, useLiveLog, useLiveStatus } from '@/lib/job-socket'
 
 class FakeSocket {
   static all: FakeSocket[] = []
@@ -44,7 +44,7 @@ describe('the status socket', () => {
   it('reports messages, answers pings and closes when the job is over', async () => {
     const heard: string[] = []
     const wanted = ref(true)
-    scope.run(() => useJobStatus(7, wanted, (message) => heard.push(message.status)))
+    scope.run(() => useLiveStatus('job', 7, wanted, (message) => heard.push(message.status)))
     const socket = FakeSocket.last
     expect(socket.url).toMatch(/\/ws\/job\/7\/status\/$/)
     socket.onopen?.()
@@ -58,7 +58,7 @@ describe('the status socket', () => {
   })
 
   it('comes back after a loss, renewing the session when it was refused', async () => {
-    scope.run(() => useJobStatus(7, ref(true), () => {}))
+    scope.run(() => useLiveStatus('job', 7, ref(true), () => {}))
     FakeSocket.last.onclose?.({ code: 4401 })
     await vi.advanceTimersByTimeAsync(1_100)
     expect(fetch).toHaveBeenCalledOnce()
@@ -66,7 +66,7 @@ describe('the status socket', () => {
   })
 
   it('gives up when the job is not the caller’s', async () => {
-    scope.run(() => useJobStatus(7, ref(true), () => {}))
+    scope.run(() => useLiveStatus('job', 7, ref(true), () => {}))
     FakeSocket.last.onclose?.({ code: 4403 })
     await vi.advanceTimersByTimeAsync(60_000)
     expect(FakeSocket.all).toHaveLength(1)
@@ -74,8 +74,21 @@ describe('the status socket', () => {
 })
 
 describe('the log socket', () => {
+  it('asks a new connection only for what came since, and shows nothing twice', async () => {
+    const log = scope.run(() => useLiveLog('model', 7, ref(true)))
+    const line = (id: number) => ({ type: 'log', message: `line ${id}`, timestamp: '', id })
+    expect(FakeSocket.last.url).toMatch(/\/ws\/model\/7\/logs\/$/)
+    FakeSocket.last.hear(line(41))
+    FakeSocket.last.hear(line(42))
+    FakeSocket.last.onclose?.({ code: 1013 })
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(FakeSocket.last.url).toMatch(/\/logs\/\?after=42$/)
+    for (const id of [42, 43]) FakeSocket.last.hear(line(id))
+    expect(log?.lines.value.map((entry) => entry.message)).toEqual(['line 41', 'line 42', 'line 43'])
+  })
+
   it('shows the replay of a new connection instead of adding to the old one', async () => {
-    const log = scope.run(() => useJobLog(7, ref(true)))
+    const log = scope.run(() => useLiveLog('job', 7, ref(true)))
     const line = (message: string) => ({ type: 'log', message, timestamp: '' })
     FakeSocket.last.hear(line('one'))
     FakeSocket.last.hear(line('two'))

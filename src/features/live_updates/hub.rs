@@ -1,82 +1,165 @@
-//! One listening connection per process, whatever the number of sockets.
+//! One listening connection per process and one reading per change, whatever the number of sockets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::feed::{Feed, Kind, Topic};
+use super::warden::Warden;
+use crate::features::task_logs::Subject;
 use crate::platform::db::{Database, Notification};
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
 
 /// The channel slices notify on.
 const CHANNEL: &str = "recotem_live";
-/// Messages a slow socket may fall behind before it is told to look at the tables instead.
-const BACKLOG: usize = 1_024;
-
-/// Something changed; the tables say what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// A tuning job or one of its trials.
-    Tuning(i64),
-    /// A line was added to the log of a tuning job.
-    Log(i64),
-    /// Anything may have changed: the listener was away.
-    Anything,
-}
+/// How long to wait when the tables cannot be read.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Payload {
     kind: String,
     tuning_job_id: Option<i64>,
+    trained_model_id: Option<i64>,
 }
 
-impl Change {
-    fn read(payload: &str) -> Option<Self> {
-        let payload: Payload = serde_json::from_str(payload).ok()?;
-        match (payload.kind.as_str(), payload.tuning_job_id) {
-            ("tuning", Some(id)) => Some(Self::Tuning(id)),
-            ("log", Some(id)) => Some(Self::Log(id)),
-            _ => None,
-        }
-    }
+/// What a notification says has changed.
+fn topic_of(payload: &str) -> Option<Topic> {
+    let payload: Payload = serde_json::from_str(payload).ok()?;
+    let kind = match payload.kind.as_str() {
+        "tuning" | "model" => Kind::Status,
+        "log" => Kind::Logs,
+        _ => return None,
+    };
+    let subject = payload.tuning_job_id.map(Subject::Tuning).or_else(|| payload.trained_model_id.map(Subject::Model))?;
+    Some(Topic { subject, kind })
 }
 
-/// Hands each change to every socket that is open.
+/// Knows what is watched and keeps it up to date.
 #[derive(Clone)]
 pub struct Hub {
-    sender: broadcast::Sender<Change>,
+    watched: Arc<Watched>,
+    pub(super) warden: Arc<Warden>,
     stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Watched {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    feeds: HashMap<Topic, Weak<Feed>>,
+    /// Watched things that changed since they were read.
+    stale: BTreeSet<Topic>,
 }
 
 impl Hub {
     /// Starts listening; ends when `stop` is cancelled.
-    pub fn start(db: &Database, stop: CancellationToken) -> Self {
-        let (sender, _) = broadcast::channel(BACKLOG);
-        let mut notifications = db.listen(&[CHANNEL]);
-        let (publish, token) = (sender.clone(), stop.clone());
-        tokio::spawn(async move {
-            while let Some(notification) = tokio::select! {
-                () = token.cancelled() => None,
-                next = notifications.next() => next,
-            } {
-                let change = match &notification {
-                    Notification::Connected => Some(Change::Anything),
-                    Notification::Message { payload, .. } => Change::read(payload),
-                };
-                // Without an open socket there is nobody to tell, which is no error.
-                let _ = change.map(|change| publish.send(change));
-            }
-        });
-        Self { sender, stop }
+    pub fn start(services: &Services, stop: CancellationToken) -> Self {
+        let watched = Arc::new(Watched::default());
+        let warden = Arc::new(Warden::default());
+        spawn_until(&stop, listen(services.db.clone(), watched.clone()));
+        spawn_until(&stop, refresh(services.db.clone(), watched.clone()));
+        spawn_until(&stop, warden.clone().run(services.clone()));
+        Self { watched, warden, stop }
     }
 
-    /// What changes from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
-        self.sender.subscribe()
+    /// What is known of something, kept up to date for as long as it is held.
+    pub async fn watch(&self, db: &Database, topic: Topic) -> ApiResult<Arc<Feed>> {
+        let feed = self.watched.feed(topic);
+        feed.begin(db).await?;
+        Ok(feed)
     }
 
     /// Cancelled when the server goes down.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
+    }
+}
+
+fn spawn_until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.clone();
+    tokio::spawn(async move { stop.run_until_cancelled(work).await });
+}
+
+impl Watched {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn feed(&self, topic: Topic) -> Arc<Feed> {
+        let mut state = self.state();
+        if let Some(feed) = state.feeds.get(&topic).and_then(Weak::upgrade) {
+            return feed;
+        }
+        // Now and then those that nobody watches any more are cleared away.
+        if state.feeds.len().is_power_of_two() {
+            state.feeds.retain(|_, feed| feed.strong_count() > 0);
+        }
+        let feed = Arc::new(Feed::new(topic));
+        state.feeds.insert(topic, Arc::downgrade(&feed));
+        feed
+    }
+
+    /// Notes that something changed, if anybody watches it.
+    fn mark(&self, topic: Topic) {
+        let mut state = self.state();
+        if state.feeds.contains_key(&topic) && state.stale.insert(topic) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Notes that anything may have changed.
+    fn mark_all(&self) {
+        let mut state = self.state();
+        let all: Vec<Topic> = state.feeds.keys().copied().collect();
+        state.stale.extend(all);
+        self.changed.notify_one();
+    }
+
+    /// The next thing to read; forgets those that nobody watches any more.
+    fn next_stale(&self) -> Option<Arc<Feed>> {
+        let mut state = self.state();
+        while let Some(topic) = state.stale.pop_first() {
+            match state.feeds.get(&topic).and_then(Weak::upgrade) {
+                Some(feed) => return Some(feed),
+                None => drop(state.feeds.remove(&topic)),
+            }
+        }
+        None
+    }
+}
+
+async fn listen(db: Database, watched: Arc<Watched>) {
+    let mut notifications = db.listen(&[CHANNEL]);
+    while let Some(notification) = notifications.next().await {
+        match notification {
+            Notification::Connected => watched.mark_all(),
+            Notification::Message { payload, .. } => topic_of(&payload).into_iter().for_each(|topic| watched.mark(topic)),
+        }
+    }
+}
+
+/// Reads what changed, one thing after the other: changes that come faster than they can be read are read together.
+async fn refresh(db: Database, watched: Arc<Watched>) {
+    loop {
+        let Some(feed) = watched.next_stale() else {
+            watched.changed.notified().await;
+            continue;
+        };
+        if let Err(error) = feed.refresh(&db).await {
+            tracing::warn!(%error, "what sockets watch could not be read; it will be tried again");
+            watched.mark(feed.topic);
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
@@ -86,10 +169,30 @@ mod tests {
 
     #[test]
     fn only_well_formed_payloads_are_changes() {
-        assert_eq!(Change::read(r#"{"kind":"tuning","tuning_job_id":3}"#), Some(Change::Tuning(3)));
-        assert_eq!(Change::read(r#"{"kind":"log","tuning_job_id":3,"log_id":9}"#), Some(Change::Log(3)));
-        for other in ["", "x", r#"{"kind":"model","trained_model_id":3}"#, r#"{"kind":"log","tuning_job_id":null}"#] {
-            assert_eq!(Change::read(other), None, "{other}");
+        let about = |subject, kind| Some(Topic { subject, kind });
+        assert_eq!(topic_of(r#"{"kind":"tuning","tuning_job_id":3}"#), about(Subject::Tuning(3), Kind::Status));
+        assert_eq!(topic_of(r#"{"kind":"model","trained_model_id":3}"#), about(Subject::Model(3), Kind::Status));
+        let log = r#"{"kind":"log","tuning_job_id":null,"trained_model_id":4,"log_id":9}"#;
+        assert_eq!(topic_of(log), about(Subject::Model(4), Kind::Logs));
+        for other in ["", "x", r#"{"kind":"data","trained_model_id":3}"#, r#"{"kind":"log","tuning_job_id":null}"#] {
+            assert_eq!(topic_of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn only_what_is_watched_is_read_and_once_for_many_changes() {
+        let watched = Watched::default();
+        let topic = |id| Topic { subject: Subject::Tuning(id), kind: Kind::Status };
+        let (one, two) = (watched.feed(topic(1)), watched.feed(topic(2)));
+        assert!(Arc::ptr_eq(&one, &watched.feed(topic(1))), "the sockets of one job share");
+        for _ in 0..1_000 {
+            watched.mark(topic(1));
+            watched.mark(topic(3));
+        }
+        watched.mark(topic(2));
+        drop(two);
+        assert!(Arc::ptr_eq(&one, &watched.next_stale().unwrap()));
+        assert!(watched.next_stale().is_none());
+        assert!(!watched.state().feeds.contains_key(&topic(2)), "nobody watches it any more");
     }
 }

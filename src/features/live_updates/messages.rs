@@ -1,23 +1,26 @@
 //! What a socket sends, as Recotem clients expect it.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::features::tuning::{TrialCounts, TuningJob};
+use super::feed::Standing;
+use crate::features::task_logs::TaskLog;
 
 /// One message. `seq` counts from 0 on each connection; keep-alives have none.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Message {
+pub enum Message<'a> {
     StatusUpdate {
         status: String,
         data: Value,
         seq: u64,
     },
     Log {
-        message: String,
+        message: &'a str,
         timestamp: String,
+        /// What a client that comes back sends as `?after=`.
+        id: i64,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         buffered: bool,
         seq: u64,
@@ -25,29 +28,61 @@ pub enum Message {
     Ping,
 }
 
-impl Message {
-    /// How a job stands. The first message of a connection is marked as buffered.
-    pub fn status(job: &TuningJob, counts: TrialCounts, buffered: bool, seq: u64) -> Self {
-        let mut data = json!({
-            "best_score": job.best_score,
-            "n_trials": job.n_trials,
-            "n_running": counts.running,
-            "n_completed": counts.completed,
-            "n_pruned": counts.pruned,
-            "n_failed": counts.failed,
-        });
+impl<'a> Message<'a> {
+    /// How a job stands. The first message of a connection is marked as buffered and says the status in small letters.
+    /// Later ones say `error` when the job has come to a bad end, which is the word clients wait for; `job_status` is the
+    /// same everywhere.
+    pub fn status(standing: &Standing, buffered: bool, seq: u64) -> Self {
+        let mut data = standing.figures.clone();
+        data["job_status"] = standing.status.clone().into();
         if buffered {
             data["buffered"] = true.into();
         }
-        if let Some(error) = &job.error {
+        if let Some(error) = &standing.error {
             data["error"] = error.clone().into();
         }
-        Self::StatusUpdate { status: job.status.to_lowercase(), data, seq }
+        let bad_end = matches!(standing.status.as_str(), "FAILED" | "CANCELLED");
+        let status = if bad_end && !buffered { "error".to_owned() } else { standing.status.to_lowercase() };
+        Self::StatusUpdate { status, data, seq }
     }
 
     /// A line of the log.
-    pub fn log(contents: String, at: DateTime<Utc>, buffered: bool, seq: u64) -> Self {
-        let timestamp = at.to_rfc3339_opts(SecondsFormat::Micros, false);
-        Self::Log { message: contents, timestamp, buffered, seq }
+    pub fn log(line: &'a TaskLog, buffered: bool, seq: u64) -> Self {
+        let timestamp = line.ins_datetime.to_rfc3339_opts(SecondsFormat::Micros, false);
+        Self::Log { message: &line.contents, timestamp, id: line.id, buffered, seq }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(status: &str, error: Option<&str>, buffered: bool) -> Value {
+        let figures = json!({ "best_score": null });
+        let standing = Standing { status: status.to_owned(), error: error.map(str::to_owned), figures };
+        serde_json::to_value(Message::status(&standing, buffered, 4)).unwrap()
+    }
+
+    #[test]
+    fn a_bad_end_is_called_as_clients_expect_it_and_always_says_why() {
+        let first = json!({ "best_score": null, "job_status": "FAILED", "buffered": true, "error": "No data." });
+        let first = json!({ "type": "status_update", "status": "failed", "data": first, "seq": 4 });
+        assert_eq!(told("FAILED", Some("No data."), true), first);
+        let live = told("FAILED", Some("No data."), false);
+        assert_eq!((&live["status"], &live["data"]["error"]), (&json!("error"), &json!("No data.")));
+        assert_eq!(told("CANCELLED", Some("Cancelled."), false)["status"], "error");
+        assert_eq!(told("CANCELLED", Some("Cancelled."), true)["status"], "cancelled");
+        assert_eq!(told("RUNNING", None, false)["status"], "running");
+    }
+
+    #[test]
+    fn a_line_has_the_time_it_was_said_and_its_id() {
+        let at = chrono::DateTime::from_timestamp(1_700_000_000, 5_000).unwrap();
+        let line = TaskLog { id: 9, job_id: None, contents: "Start".to_owned(), ins_datetime: at, updated_at: at };
+        let live =
+            json!({ "type": "log", "message": "Start", "timestamp": "2023-11-14T22:13:20.000005+00:00", "id": 9, "seq": 0 });
+        assert_eq!(serde_json::to_value(Message::log(&line, false, 0)).unwrap(), live);
+        assert_eq!(serde_json::to_value(Message::log(&line, true, 0)).unwrap()["buffered"], true);
     }
 }

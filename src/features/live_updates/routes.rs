@@ -1,86 +1,86 @@
-//! `/ws/job/{id}/status/` and `/ws/job/{id}/logs/`.
+//! `/ws/job/{id}/…/` and `/ws/model/{id}/…/`: `status` and `logs` of a search and of a training.
+
+use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::{CloseCode, CloseReason};
+use actix_ws::CloseReason;
 
+use super::access::{self, Refusal};
+use super::feed::{Feed, Kind, Topic};
 use super::hub::Hub;
-use super::sockets::{self, Topic};
-use crate::features::accounts::{ACCESS_COOKIE, Role, authenticate_token};
-use crate::features::tuning::TuningJob;
-use crate::platform::http::{ApiError, ApiResult};
+use super::sockets::{self, Watcher};
+use super::warden::Place;
+use crate::features::accounts::ACCESS_COOKIE;
+use crate::features::task_logs::Subject;
+use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
-
-/// Nobody is logged in.
-const NOT_AUTHENTICATED: u16 = 4401;
-/// No such job, or not the caller's.
-const NO_ACCESS: u16 = 4403;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.route("/ws/job/{id}/status/", web::get().to(status)).route("/ws/job/{id}/logs/", web::get().to(logs));
-}
-
-async fn status(
-    request: HttpRequest,
-    body: web::Payload,
-    services: web::Data<Services>,
-    hub: web::Data<Hub>,
-) -> ApiResult<HttpResponse> {
-    open(&request, body, &services, &hub, Topic::Status).await
-}
-
-async fn logs(
-    request: HttpRequest,
-    body: web::Payload,
-    services: web::Data<Services>,
-    hub: web::Data<Hub>,
-) -> ApiResult<HttpResponse> {
-    open(&request, body, &services, &hub, Topic::Logs).await
+    config.route(r"/ws/{of:job|model}/{id:\d+}/{kind:status|logs}/", web::get().to(open));
 }
 
 async fn open(
-    request: &HttpRequest,
+    request: HttpRequest,
     body: web::Payload,
-    services: &Services,
-    hub: &Hub,
-    topic: Topic,
+    services: web::Data<Services>,
+    hub: web::Data<Hub>,
+    filters: Filters,
 ) -> ApiResult<HttpResponse> {
-    refuse_foreign_origin(request)?;
-    let job = request.match_info().get("id").and_then(|id| id.parse().ok()).unwrap_or(-1);
-    let refused = access(request, services, job).await.err();
-    let (response, session, frames) = actix_ws::handle(request, body)
+    refuse_foreign_origin(&request, &services.settings.cors_allowed_origins)?;
+    let after = filters.id("after")?;
+    let (response, session, frames) = actix_ws::handle(&request, body)
         .map_err(|error| ApiError::bad_request(format!("This is a WebSocket address: {error}")))?;
-    match refused {
-        // Accepted first, so that browsers get to see the code.
-        Some(code) => {
-            let reason = CloseReason { code: CloseCode::Other(code), description: None };
-            actix_web::rt::spawn(async move { session.close(Some(reason)).await });
+    match enter(&request, &filters, &services, &hub).await {
+        Ok((feed, place)) => {
+            let watcher = Watcher::new(services.get_ref().clone(), session, feed, after);
+            actix_web::rt::spawn(watcher.serve(frames.max_frame_size(sockets::LARGEST_FRAME), place, hub.stop().clone()));
         }
-        None => {
-            let (services, hub) = (services.clone(), hub.clone());
-            actix_web::rt::spawn(sockets::serve(services, hub, session, frames, topic, job));
+        // Accepted first, so that browsers get to see the code.
+        Err(refusal) => {
+            let reason = CloseReason::from(refusal.code());
+            actix_web::rt::spawn(async move { session.close(Some(reason)).await });
         }
     }
     Ok(response)
 }
 
 /// A page of another site must not open a socket with the cookies of ours.
-fn refuse_foreign_origin(request: &HttpRequest) -> ApiResult<()> {
-    let Some(origin) = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()) else { return Ok(()) };
+fn refuse_foreign_origin(request: &HttpRequest, allowed: &[String]) -> ApiResult<()> {
+    let Some(origin) = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default()) else {
+        return Ok(());
+    };
     let connection = request.connection_info();
-    let same = origin.split_once("://").is_some_and(|(_, host)| host == connection.host());
-    if same { Ok(()) } else { Err(ApiError::forbidden("This origin may not open live updates.")) }
+    let same = origin.split_once("://").is_some_and(|(_, host)| host.eq_ignore_ascii_case(connection.host()));
+    if same || allowed.iter().any(|allowed| allowed == origin) {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("This origin may not open live updates."))
+    }
 }
 
-async fn access(request: &HttpRequest, services: &Services, job: i64) -> Result<(), u16> {
-    let cookie = request.cookie(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
-    let sent = || {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
-        pairs.into_inner().into_iter().find(|(name, _)| name == "token").map(|(_, token)| token)
-    };
-    let token = cookie.or_else(sent).ok_or(NOT_AUTHENTICATED)?;
-    let principal = authenticate_token(services, &token).await.map_err(|_| NOT_AUTHENTICATED)?;
-    let mut connection = services.db.conn().await.map_err(|_| NO_ACCESS)?;
-    principal.load::<TuningJob>(&mut connection, job, Role::Viewer).await.map(|_| ()).map_err(|_| NO_ACCESS)
+async fn enter(request: &HttpRequest, filters: &Filters, services: &Services, hub: &Hub) -> Result<(Arc<Feed>, Place), Refusal> {
+    let token = token_of(request, filters).ok_or(Refusal::NotAuthenticated)?;
+    let caller = access::caller(services, &token).await?;
+    let topic = topic_of(request).ok_or(Refusal::NoAccess)?;
+    // Entered before its right is looked at: a heartbeat in between looks again.
+    let place = hub.warden.enter(&token, topic.subject);
+    access::allow(services, &caller, topic.subject).await?;
+    let feed = hub.watch(&services.db, topic).await.map_err(|_| Refusal::Unknown)?;
+    Ok((feed, place))
+}
+
+/// The cookie; the query parameter only where there is no cookie.
+fn token_of(request: &HttpRequest, filters: &Filters) -> Option<String> {
+    let cookie = request.cookie(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned());
+    cookie.filter(|token| !token.is_empty()).or_else(|| filters.text("token"))
+}
+
+fn topic_of(request: &HttpRequest) -> Option<Topic> {
+    let path = request.match_info();
+    let id = path.get("id")?.parse().ok()?;
+    let subject = if path.get("of")? == "job" { Subject::Tuning(id) } else { Subject::Model(id) };
+    let kind = if path.get("kind")? == "status" { Kind::Status } else { Kind::Logs };
+    Some(Topic { subject, kind })
 }

@@ -1,141 +1,173 @@
 //! The life of one socket: what stands now, then every change, until either side leaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_ws::{CloseCode, CloseReason, Message as Frame, MessageStream, Session};
 use futures_util::StreamExt;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::hub::{Change, Hub};
+use super::feed::{Feed, News, Standing, Tail};
 use super::messages::Message;
-use crate::features::task_logs;
-use crate::features::tuning;
+use super::warden::{Beat, Place};
+use crate::features::task_logs::{self, TaskLog};
+use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Clients have nothing to say that is longer.
+pub const LARGEST_FRAME: usize = 4 << 10;
 /// Lines sent at the start: the newest, since these are what somebody who joins late looks for.
 const FIRST_LINES: i64 = 500;
+/// Lines read at once for a socket that is behind.
+const PAGE: i64 = 100;
+/// How long a client may take to accept a message before it is sent away.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which of the two sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topic {
-    Status,
-    Logs,
-}
-
-struct Socket {
-    services: Services,
-    session: Session,
-    topic: Topic,
-    job: i64,
-    seq: u64,
-    last_line: Option<i64>,
-    last_status: Option<String>,
-}
-
-/// Serves one socket to its end.
-pub async fn serve(services: Services, hub: Hub, session: Session, frames: MessageStream, topic: Topic, job: i64) {
-    // Subscribed before the first look at the tables, so that nothing falls between the two.
-    let changes = hub.subscribe();
-    let closing = session.clone();
-    let mut socket = Socket { services, session, topic, job, seq: 0, last_line: None, last_status: None };
-    let code = match socket.run(changes, frames, &hub).await {
-        Ok(code) | Err(code) => code,
-    };
-    // The other side may be gone already.
-    let _ = closing.close(code.map(CloseReason::from)).await;
-}
-
+/// Why a socket ends, and with which code; none when there is nobody left to tell.
 type End = Option<CloseCode>;
 
-impl Socket {
-    async fn run(&mut self, mut changes: Receiver<Change>, mut frames: MessageStream, hub: &Hub) -> Result<End, End> {
-        self.update(true).await?;
-        let mut keep_alive = tokio::time::interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+/// One client that watches one thing.
+pub struct Watcher {
+    services: Services,
+    session: Session,
+    feed: Arc<Feed>,
+    patience: Duration,
+    seq: u64,
+    /// The last line sent; none before the first, and unless the client said what it has.
+    last_line: Option<i64>,
+    shown: Option<Arc<Standing>>,
+    /// A heartbeat that no frame of the client has answered yet.
+    unanswered: bool,
+}
+
+impl Watcher {
+    /// A client that has been let in and has the lines up to `after` already.
+    pub fn new(services: Services, session: Session, feed: Arc<Feed>, after: Option<i64>) -> Self {
+        let patience = Duration::from_secs(services.settings.live_heartbeat_seconds.max(1)).min(LONGEST_PATIENCE);
+        Self { services, session, feed, patience, seq: 0, last_line: after, shown: None, unanswered: false }
+    }
+
+    /// Serves the client to its end.
+    pub async fn serve(mut self, frames: MessageStream, place: Place, stop: CancellationToken) {
+        let ended = tokio::select! {
+            () = stop.cancelled() => Some(CloseCode::Away),
+            Err(end) = self.run(frames, place) => end,
+        };
+        let session = self.session;
+        drop(self.feed);
+        // A client that is too slow hears of its end when it has taken what is under way.
+        let _ = session.close(ended.map(CloseReason::from)).await;
+    }
+
+    async fn run(&mut self, mut frames: MessageStream, mut place: Place) -> Result<(), End> {
+        let mut news = self.feed.subscribe();
+        self.show(&mut news, true).await?;
         loop {
             tokio::select! {
-                () = hub.stop().cancelled() => return Ok(Some(CloseCode::Away)),
-                _ = keep_alive.tick() => self.send(&Message::Ping).await?,
-                change = changes.recv() => match change {
-                    Ok(change) if self.concerns(change) => self.update(false).await?,
-                    Ok(_) => {}
-                    // Too slow to hear each change: the tables still know everything.
-                    Err(RecvError::Lagged(_)) => self.update(false).await?,
-                    Err(RecvError::Closed) => return Ok(Some(CloseCode::Away)),
-                },
-                frame = frames.next() => match frame {
-                    Some(Ok(Frame::Ping(bytes))) => self.session.pong(&bytes).await.map_err(|_| None)?,
-                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return Ok(None),
-                    Some(Ok(_)) => {}
-                },
+                changed = news.changed() => {
+                    changed.map_err(|_| Some(CloseCode::Away))?;
+                    self.show(&mut news, false).await?;
+                }
+                beaten = place.beats.changed() => {
+                    beaten.map_err(|_| Some(CloseCode::Away))?;
+                    let beat = *place.beats.borrow_and_update();
+                    self.answer_beat(beat).await?;
+                }
+                frame = frames.next() => {
+                    self.unanswered = false;
+                    match frame {
+                        Some(Ok(Frame::Ping(bytes))) => self.session.pong(&bytes).await.map_err(|_| None)?,
+                        Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(None),
+                        Some(Ok(_)) => {}
+                    }
+                }
             }
         }
     }
 
-    fn concerns(&self, change: Change) -> bool {
-        match (change, self.topic) {
-            (Change::Anything, _) => true,
-            (Change::Tuning(id), Topic::Status) | (Change::Log(id), Topic::Logs) => id == self.job,
-            _ => false,
+    async fn answer_beat(&mut self, beat: Beat) -> Result<(), End> {
+        if let Beat(_, Some(refusal)) = beat {
+            return Err(Some(refusal.code()));
+        }
+        // A whole heartbeat without a sign of life: browsers and libraries answer a ping by themselves.
+        if std::mem::replace(&mut self.unanswered, true) {
+            return Err(None);
+        }
+        self.send(&Message::Ping).await?;
+        self.session.ping(b"").await.map_err(|_| None)
+    }
+
+    async fn show(&mut self, news: &mut watch::Receiver<News>, first: bool) -> Result<(), End> {
+        // Copied, so that nobody who publishes has to wait for us.
+        let news = news.borrow_and_update().clone();
+        match news {
+            News::Unknown => Ok(()),
+            News::Gone => Err(Some(super::access::Refusal::NoAccess.code())),
+            News::Status(standing) => self.show_standing(standing).await,
+            News::Log(tail) => self.show_log(&tail, first).await,
         }
     }
 
-    async fn update(&mut self, first: bool) -> Result<(), End> {
-        let result = match self.topic {
-            Topic::Status => self.send_status(first).await,
-            Topic::Logs => self.send_lines(first).await,
+    async fn show_standing(&mut self, standing: Arc<Standing>) -> Result<(), End> {
+        let message = Message::status(&standing, self.shown.is_none(), self.seq);
+        self.seq += 1;
+        self.send(&message).await?;
+        self.shown = Some(standing);
+        Ok(())
+    }
+
+    async fn show_log(&mut self, tail: &Tail, first: bool) -> Result<(), End> {
+        if self.last_line.is_none() {
+            let lines = self.read(None).await?;
+            self.last_line = Some(0);
+            self.show_lines(lines.iter(), first).await?;
+        }
+        // What the tail does not reach back to is read from the table, a little at a time.
+        while let Some(last) = self.last_line.filter(|last| *last < tail.after) {
+            let lines = self.read(Some(last)).await?;
+            if lines.is_empty() {
+                break;
+            }
+            self.show_lines(lines.iter(), first).await?;
+        }
+        self.show_lines(tail.lines.iter().map(Arc::as_ref), first).await
+    }
+
+    /// The newest lines, or those that come next after one.
+    async fn read(&self, after: Option<i64>) -> Result<Vec<TaskLog>, End> {
+        let read = async {
+            let mut connection = self.services.db.conn().await.map_err(ApiError::from)?;
+            let (connection, subject) = (&mut connection, self.feed.topic.subject);
+            let lines = match after {
+                None => task_logs::newest(connection, subject, FIRST_LINES).await?,
+                Some(after) => task_logs::following(connection, subject, after, PAGE).await?,
+            };
+            ApiResult::Ok(lines)
         };
-        match result {
-            Err(Trouble::Database) if !first => Ok(()),
-            Err(Trouble::Database) => Err(Some(CloseCode::Again)),
-            Err(Trouble::Gone) => Err(None),
-            Ok(()) => Ok(()),
-        }
+        // The cause has been logged; the client comes back for the rest.
+        read.await.map_err(|_| Some(CloseCode::Again))
     }
 
-    async fn send_status(&mut self, first: bool) -> Result<(), Trouble> {
-        let mut connection = self.services.db.conn().await.map_err(|_| Trouble::Database)?;
-        let snapshot = tuning::snapshot(&mut connection, self.job).await.map_err(|_| Trouble::Database)?;
-        drop(connection);
-        let Some((job, counts)) = snapshot else { return Err(Trouble::Gone) };
-        let state = format!("{} {counts:?} {:?}", job.status, job.best_score);
-        if self.last_status.as_ref() == Some(&state) {
-            return Ok(());
-        }
-        self.last_status = Some(state);
-        let message = Message::status(&job, counts, first, self.next_seq());
-        self.send(&message).await.map_err(|_| Trouble::Gone)
-    }
-
-    async fn send_lines(&mut self, first: bool) -> Result<(), Trouble> {
-        let mut connection = self.services.db.conn().await.map_err(|_| Trouble::Database)?;
-        let lines = task_logs::newest_of_tuning(&mut connection, self.job, self.last_line, FIRST_LINES)
-            .await
-            .map_err(|_| Trouble::Database)?;
-        drop(connection);
+    async fn show_lines(&mut self, lines: impl Iterator<Item = &TaskLog>, first: bool) -> Result<(), End> {
         for line in lines {
+            if self.last_line.is_some_and(|last| line.id <= last) {
+                continue;
+            }
+            let message = Message::log(line, first, self.seq);
+            self.seq += 1;
+            self.send(&message).await?;
             self.last_line = Some(line.id);
-            let message = Message::log(line.contents, line.ins_datetime, first, self.next_seq());
-            self.send(&message).await.map_err(|_| Trouble::Gone)?;
         }
         Ok(())
     }
 
-    fn next_seq(&mut self) -> u64 {
-        let seq = self.seq;
-        self.seq += 1;
-        seq
-    }
-
-    async fn send(&mut self, message: &Message) -> Result<(), End> {
+    async fn send(&mut self, message: &Message<'_>) -> Result<(), End> {
         let text = serde_json::to_string(message).map_err(|_| Some(CloseCode::Error))?;
-        self.session.text(text).await.map_err(|_| None)
+        match tokio::time::timeout(self.patience, self.session.text(text)).await {
+            Ok(sent) => sent.map_err(|_| None),
+            // It may come back for the rest when it is faster.
+            Err(_) => Err(Some(CloseCode::Again)),
+        }
     }
-}
-
-enum Trouble {
-    /// Asking again later may help.
-    Database,
-    /// The job or the other side.
-    Gone,
 }

@@ -193,6 +193,11 @@ async fn record_failure(
         .transaction(async move |connection| -> diesel::QueryResult<()> {
             if store::fail(connection, id, &reason, now).await? {
                 task_logs::write(connection, line, &reason).await?;
+                if let Some(search) = store::search_of(connection, id).await? {
+                    let line = Line { tuning_job_id: Some(search), trained_model_id: None, ..line };
+                    let text = format!("The search is complete, but its model {id} could not be trained. {reason}");
+                    task_logs::write(connection, line, &text).await?;
+                }
                 store::announce(connection, id, Status::Failed).await?;
             }
             Ok(())

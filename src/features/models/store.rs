@@ -166,6 +166,11 @@ pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at:
     Ok(rows == 1)
 }
 
+/// The search that asked for a model.
+pub async fn search_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
+    tuning_jobs::table.filter(tuning_jobs::tuned_model_id.eq(id)).select(tuning_jobs::id).first(connection).await.optional()
+}
+
 /// Forgets the file of a model.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainedModel> {
     diesel::update(trained_models::table.find(id))

@@ -4,6 +4,6 @@ mod model;
 mod routes;
 mod store;
 
-pub use model::{Line, TaskLink, TaskLog};
+pub use model::{Line, Subject, TaskLink, TaskLog};
 pub use routes::{Docs, routes};
-pub use store::{newest_of_tuning, task_links, write};
+pub use store::{following, last_id, newest, task_links, write};

@@ -18,6 +18,15 @@ pub struct Line {
     pub trained_model_id: Option<i64>,
 }
 
+/// What a log is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// A tuning job.
+    Tuning(i64),
+    /// A trained model.
+    Model(i64),
+}
+
 /// A line that was said.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = task_logs)]

@@ -52,7 +52,8 @@ impl From<TaskLog> for TaskLogBody {
 #[utoipa::path(get, path = "/task_log/", tag = "task_log", operation_id = "list_task_log",
     params(("id" = Option<i64>, Query), ("id_gt" = Option<i64>, Query), ("tuning_job_id" = Option<i64>, Query),
         ("model_id" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<TaskLogBody>)))]
+    responses((status = 200, body = Page<TaskLogBody>), (status = 400, description = "A filter is wrong"),
+        (status = 404, description = "No such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,

@@ -3,27 +3,28 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::model::{Line, Task, TaskLink, TaskLog, status_word};
+use super::model::{Line, Subject, Task, TaskLink, TaskLog, status_word};
 use crate::features::accounts::Principal;
 use crate::platform::http::{ApiResult, PageRequest};
 use crate::schema::{model_configurations, projects, task_logs, trained_models, training_data, tuning_jobs};
 
 /// Adds a line and tells everybody who watches, both when the transaction commits.
 ///
-/// Lines of one tuning job are written one transaction after the other, so that they become visible in the order of their ids:
+/// Lines of one log are written one transaction after the other, so that they become visible in the order of their ids:
 /// a watcher asks for what came after the last id it saw.
 pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<()> {
     // The one character that PostgreSQL's text cannot hold.
     let contents = contents.replace('\0', "\u{fffd}");
     connection
         .transaction(async move |connection| {
-            if let Some(job) = line.tuning_job_id {
-                take_turn(connection, job).await?;
+            if let Some(id) = line.tuning_job_id.or(line.trained_model_id) {
+                take_turn(connection, id).await?;
             }
             let id = insert(connection, line, &contents).await?;
             notify(connection, line, id).await
@@ -34,11 +35,11 @@ pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &st
 /// Tells the lock of task logs from other advisory locks.
 const LOCK_CLASS: i32 = 0x7461_736b;
 
-async fn take_turn(connection: &mut AsyncPgConnection, tuning_job: i64) -> QueryResult<()> {
-    // The lock takes 32 bits; jobs that share them only wait for each other now and then.
+async fn take_turn(connection: &mut AsyncPgConnection, subject: i64) -> QueryResult<()> {
+    // The lock takes 32 bits; logs that share them only wait for each other now and then.
     diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
         .bind::<diesel::sql_types::Integer, _>(LOCK_CLASS)
-        .bind::<diesel::sql_types::Integer, _>(tuning_job as i32)
+        .bind::<diesel::sql_types::Integer, _>(subject as i32)
         .execute(connection)
         .await?;
     Ok(())
@@ -68,20 +69,37 @@ async fn notify(connection: &mut AsyncPgConnection, line: Line, id: i64) -> Quer
     Ok(())
 }
 
-/// The newest lines of a tuning job, at most `limit` and only those after the line `after`; oldest first.
-pub async fn newest_of_tuning(
-    connection: &mut AsyncPgConnection,
-    tuning_job: i64,
-    after: Option<i64>,
-    limit: i64,
-) -> QueryResult<Vec<TaskLog>> {
-    let mut query = task_logs::table.filter(task_logs::tuning_job_id.eq(tuning_job)).into_boxed();
-    if let Some(after) = after {
-        query = query.filter(task_logs::id.gt(after));
+/// The lines of one log.
+fn of(subject: Subject) -> task_logs::BoxedQuery<'static, Pg> {
+    match subject {
+        Subject::Tuning(id) => task_logs::table.filter(task_logs::tuning_job_id.eq(id)).into_boxed(),
+        Subject::Model(id) => task_logs::table.filter(task_logs::trained_model_id.eq(id)).into_boxed(),
     }
-    let mut lines = query.order(task_logs::id.desc()).select(TaskLog::as_select()).limit(limit).load(connection).await?;
+}
+
+/// The newest lines of a log, oldest of them first.
+pub async fn newest(connection: &mut AsyncPgConnection, subject: Subject, limit: i64) -> QueryResult<Vec<TaskLog>> {
+    let query = of(subject).order(task_logs::id.desc()).select(TaskLog::as_select());
+    let mut lines = query.limit(limit).load(connection).await?;
     lines.reverse();
     Ok(lines)
+}
+
+/// The lines of a log that come next after the line `after`, oldest first.
+pub async fn following(
+    connection: &mut AsyncPgConnection,
+    subject: Subject,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<TaskLog>> {
+    let query = of(subject).filter(task_logs::id.gt(after)).order(task_logs::id).select(TaskLog::as_select());
+    query.limit(limit).load(connection).await
+}
+
+/// The id of the newest line of a log; 0 when there is none.
+pub async fn last_id(connection: &mut AsyncPgConnection, subject: Subject) -> QueryResult<i64> {
+    let query = of(subject).order(task_logs::id.desc()).select(task_logs::id);
+    Ok(query.first(connection).await.optional()?.unwrap_or(0))
 }
 
 /// What a list is narrowed to.

@@ -14,15 +14,21 @@ pub enum TuningError {
     /// The engine refused.
     #[error(transparent)]
     Engine(#[from] MlError),
-    /// An algorithm nobody knows.
+    /// Files could not be read at present.
     #[error("{0}")]
-    UnknownAlgorithm(String),
+    Passing(String),
     /// It is over already.
     #[error("This job is {0} already; only a pending or running job can be cancelled.")]
     Over(String),
+    /// It may not be deleted yet.
+    #[error("This job is still pending or running. Cancel it before you delete it.")]
+    Live,
     /// No trial gave a usable score.
     #[error("None of the {trials} trials gave a score above zero. {hint}")]
     NothingFound { trials: i64, hint: String },
+    /// There was not time for one trial.
+    #[error("The time was over before a trial had ended. Allow more with timeout_overall.")]
+    NoTrial,
     /// The database said no.
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
@@ -37,8 +43,10 @@ impl From<TuningError> for ApiError {
         match error {
             TuningError::Data(_) => Self::field("data", message),
             TuningError::Engine(_) => Self::field("split", message),
-            TuningError::UnknownAlgorithm(_) => Self::field("tried_algorithms_json", message),
-            TuningError::Over(_) | TuningError::NothingFound { .. } => Self::detail(StatusCode::CONFLICT, message),
+            TuningError::Passing(cause) => Self::unavailable(&cause),
+            TuningError::Over(_) | TuningError::Live | TuningError::NothingFound { .. } | TuningError::NoTrial => {
+                Self::detail(StatusCode::CONFLICT, message)
+            }
             TuningError::Database(error) => error.into(),
             TuningError::Connection(error) => error.into(),
         }

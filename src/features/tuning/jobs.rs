@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
 use super::error::TuningError;
+use super::model::TuningJob;
 use super::{search, service, store};
 use crate::features::task_logs;
 use crate::platform::queue::{Job, JobContext, JobError};
@@ -29,7 +31,7 @@ impl Job for RunSearch {
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
         search::run(&self, &context).await.map_err(|stop| match stop {
             search::Stop::HandedBack => JobError::Cancelled,
-            search::Stop::Failed(error @ (TuningError::Database(_) | TuningError::Connection(_))) => {
+            search::Stop::Failed(error @ (TuningError::Database(_) | TuningError::Connection(_) | TuningError::Passing(_))) => {
                 JobError::Retry { reason: error.to_string() }
             }
             search::Stop::Failed(error) => JobError::Fail { reason: error.to_string() },
@@ -43,18 +45,26 @@ impl Job for RunSearch {
     }
 }
 
-/// What other tasks have found still counts; only when nothing is running any more does the whole job fail.
+/// What a task says when it ends badly, for people and for the other tasks of its job.
+const FAILED: &str = "A task of this job failed: ";
+
+/// Other tasks go on; when there is none any more, and trials are left, the whole job has failed.
 async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> Result<(), TuningError> {
     let mut connection = services.db.conn().await?;
-    let now = services.clock.now();
-    store::abandon_trials(&mut connection, id, Some(queue_job), reason, now).await?;
-    task_logs::write(&mut connection, service::line(id, Some(queue_job)), &format!("A task of this job failed: {reason}"))
+    let (now, reason) = (services.clock.now(), reason.to_owned());
+    connection
+        .transaction(async move |connection| -> Result<(), TuningError> {
+            // One task after the other: of several that fail at once, the last one sees that it is.
+            let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
+            store::abandon_trials(connection, id, Some(queue_job), &reason, now).await?;
+            task_logs::write(connection, service::line(id, Some(queue_job)), &format!("{FAILED}{reason}")).await?;
+            let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.n_trials);
+            if left && !store::has_other_tasks(connection, id, queue_job, FAILED).await? {
+                store::end(connection, id, "FAILED", Some(&reason), now).await?;
+            }
+            Ok(store::announce(connection, id).await?)
+        })
         .await?;
-    let alone = store::trials_of(&mut connection, id).await?.iter().all(|trial| trial.run_by == queue_job);
-    if alone {
-        store::end(&mut connection, id, "FAILED", Some(reason), now).await?;
-        store::announce(&mut connection, id).await?;
-    }
     drop(connection);
     service::finish_if_done(services, id, Some(queue_job), false).await
 }

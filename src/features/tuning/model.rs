@@ -96,6 +96,25 @@ impl NewTuningJob {
             search_weights: false,
         }
     }
+
+    /// The fields in which a job is not as it is asked to be.
+    pub fn differences(&self, job: &TuningJob) -> Vec<&'static str> {
+        let differs = [
+            ("data", self.data_id != job.data_id),
+            ("split", self.split_id != job.split_id),
+            ("evaluation", self.evaluation_id != job.evaluation_id),
+            ("n_tasks_parallel", self.n_tasks_parallel != job.n_tasks_parallel),
+            ("n_trials", self.n_trials != job.n_trials),
+            ("memory_budget", self.memory_budget != job.memory_budget),
+            ("timeout_overall", self.timeout_overall != job.timeout_overall),
+            ("timeout_singlestep", self.timeout_singlestep != job.timeout_singlestep),
+            ("random_seed", self.random_seed != job.random_seed),
+            ("tried_algorithms_json", self.tried_algorithms_json != job.tried_algorithms_json),
+            ("train_after_tuning", self.train_after_tuning != job.train_after_tuning),
+            ("search_weights", self.search_weights != job.search_weights),
+        ];
+        differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+    }
 }
 
 /// One algorithm with one set of parameters, tried.

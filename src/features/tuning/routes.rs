@@ -16,11 +16,11 @@ use crate::features::evaluation::{self, EvaluationConfig};
 use crate::features::projects::Project;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
-#[openapi(paths(list, create, read, delete, cancel, trials))]
+#[openapi(paths(list, create, read, replace, update, delete, cancel, trials))]
 pub struct Docs;
 
 const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"];
@@ -31,7 +31,13 @@ const MOST_TASKS: i32 = 256;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/parameter_tuning_job/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(web::resource("/parameter_tuning_job/{id}/").route(web::get().to(read)).route(web::delete().to(delete)))
+        .service(
+            web::resource("/parameter_tuning_job/{id}/")
+                .route(web::get().to(read))
+                .route(web::put().to(replace))
+                .route(web::patch().to(update))
+                .route(web::delete().to(delete)),
+        )
         .route("/parameter_tuning_job/{id}/cancel/", web::post().to(cancel))
         .route("/parameter_tuning_job/{id}/trials/", web::get().to(trials));
 }
@@ -94,6 +100,7 @@ struct TuningJobRequest {
     /// Seconds for each trial.
     timeout_singlestep: Option<i32>,
     random_seed: Option<i32>,
+    /// Names nobody knows are left out; without a known one the default set is tried.
     tried_algorithms_json: Option<Vec<String>>,
     train_after_tuning: Option<bool>,
     /// Search the weights of event types around those of the project, and the half-life, too.
@@ -147,7 +154,7 @@ impl From<Trial> for TrialBody {
 }
 
 fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, task_links: Vec<TaskLink>) -> TuningJobBody {
-    let names = job.tried_algorithms_json.and_then(|names| serde_json::from_value(names).ok());
+    let names = texts(job.tried_algorithms_json.as_ref());
     TuningJobBody {
         id: job.id,
         data: job.data_id,
@@ -204,7 +211,8 @@ async fn to_one(connection: &mut Connection, job: TuningJob) -> ApiResult<Tuning
 #[utoipa::path(get, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job",
     params(("id" = Option<i64>, Query), ("data" = Option<i64>, Query), ("data__project" = Option<i64>, Query),
         ("status" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
-    responses((status = 200, body = Page<TuningJobBody>)))]
+    responses((status = 200, body = Page<TuningJobBody>), (status = 400, description = "A filter is wrong"),
+        (status = 404, description = "No such page")))]
 async fn list(
     principal: Principal,
     services: web::Data<Services>,
@@ -234,32 +242,50 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
 }
 
 async fn read_fields(principal: &Principal, connection: &mut Connection, body: Body) -> ApiResult<NewTuningJob> {
-    let mut fields = body.reader();
-    let data = fields.id("data", Missing::Required);
-    let split = fields.id("split", Missing::Required);
-    let evaluation = fields.id("evaluation", Missing::Required);
-    let algorithms = fields.nullable_texts("tried_algorithms_json", None);
-    let job = NewTuningJob {
-        data_id: data,
-        split_id: split,
-        evaluation_id: evaluation,
-        created_by: Some(principal.user.id),
-        n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, Missing::Use(1)),
-        n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, Missing::Use(40)),
-        memory_budget: fields.integer("memory_budget", 1..=i32::MAX, Missing::Use(8_000)),
-        timeout_overall: fields.nullable_integer("timeout_overall", 1..=i32::MAX, None),
-        timeout_singlestep: fields.nullable_integer("timeout_singlestep", 1..=i32::MAX, None),
-        random_seed: fields.nullable_integer("random_seed", 0..=i32::MAX, None),
-        tried_algorithms_json: algorithms.map(Value::from),
-        train_after_tuning: fields.flag("train_after_tuning", Missing::Use(true)),
-        search_weights: fields.flag("search_weights", Missing::Use(false)),
-    };
-    if let Err(error) = service::algorithm_names(job.tried_algorithms_json.as_ref()) {
-        fields.fault("tried_algorithms_json", error.to_string());
-    }
+    let mut fields = with_list(body).reader();
+    let job = fields_of(&mut fields, principal.user.id, None, false);
     fields.finish()?;
     check_references(principal, connection, &job).await?;
     Ok(job)
+}
+
+/// What a body asks for; what it leaves out is as it stands (the references only where it is `partial`), or the default.
+fn fields_of(fields: &mut FieldReader, user: i64, current: Option<&TuningJob>, partial: bool) -> NewTuningJob {
+    let reference = |id: fn(&TuningJob) -> i64| Missing::keep_or_require(current.filter(|_| partial).map(id));
+    let or = |value: fn(&TuningJob) -> i32, default| Missing::Use(current.map_or(default, value));
+    let algorithms = current.and_then(|job| texts(job.tried_algorithms_json.as_ref()));
+    NewTuningJob {
+        data_id: fields.id("data", reference(|job| job.data_id)),
+        split_id: fields.id("split", reference(|job| job.split_id)),
+        evaluation_id: fields.id("evaluation", reference(|job| job.evaluation_id)),
+        created_by: user,
+        n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, or(|job| job.n_tasks_parallel, 1)),
+        n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, or(|job| job.n_trials, 40)),
+        memory_budget: fields.integer("memory_budget", 1..=i32::MAX, or(|job| job.memory_budget, 8_000)),
+        timeout_overall: seconds(fields, "timeout_overall", current.and_then(|job| job.timeout_overall)),
+        timeout_singlestep: seconds(fields, "timeout_singlestep", current.and_then(|job| job.timeout_singlestep)),
+        random_seed: fields.nullable_integer("random_seed", 0..=i32::MAX, current.and_then(|job| job.random_seed)),
+        tried_algorithms_json: fields.nullable_texts("tried_algorithms_json", algorithms).map(Value::from),
+        train_after_tuning: fields.flag("train_after_tuning", Missing::Use(current.is_none_or(|job| job.train_after_tuning))),
+        search_weights: fields.flag("search_weights", Missing::Use(current.is_some_and(|job| job.search_weights))),
+    }
+}
+
+fn seconds(fields: &mut FieldReader, field: &str, current: Option<i32>) -> Option<i32> {
+    fields.nullable_integer(field, 1..=i32::MAX, current)
+}
+
+fn texts(list: Option<&Value>) -> Option<Vec<String>> {
+    list.and_then(|list| serde_json::from_value(list.clone()).ok())
+}
+
+/// Some clients send the list of algorithms as the text of a JSON list.
+fn with_list(mut body: Body) -> Body {
+    let sent = body.0.get_mut("tried_algorithms_json");
+    if let Some((sent, list)) = sent.and_then(|sent| Some((serde_json::from_str(sent.as_str()?).ok()?, sent))) {
+        *list = sent;
+    }
+    body
 }
 
 async fn check_references(principal: &Principal, connection: &mut Connection, job: &NewTuningJob) -> ApiResult<()> {
@@ -277,26 +303,72 @@ async fn check_references(principal: &Principal, connection: &mut Connection, jo
 
 /// One tuning job.
 #[utoipa::path(get, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "read_parameter_tuning_job",
-    params(("id" = i64, Path)), responses((status = 200, body = TuningJobBody)))]
+    params(("id" = i64, Path)),
+    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours")))]
 async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
     let mut connection = services.db.conn().await?;
     Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
+/// Nothing of a tuning job can change; fields sent as they are, are accepted.
+#[utoipa::path(put, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "replace_parameter_tuning_job",
+    params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
+    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn replace(
+    access: Access<TuningJob, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<TuningJobBody>> {
+    save(access, &services, body, false).await
+}
+
+/// Nothing of a tuning job can change; fields sent as they are, are accepted.
+#[utoipa::path(patch, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "update_parameter_tuning_job",
+    params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
+    responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn update(
+    access: Access<TuningJob, Editor>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<TuningJobBody>> {
+    save(access, &services, body, true).await
+}
+
+/// With other settings it would be another search.
+async fn save(
+    access: Access<TuningJob, Editor>,
+    services: &Services,
+    body: Body,
+    partial: bool,
+) -> ApiResult<web::Json<TuningJobBody>> {
+    let job = access.object;
+    let mut fields = with_list(body).reader();
+    let asked = fields_of(&mut fields, access.principal.user.id, Some(&job), partial);
+    for field in asked.differences(&job).into_iter().filter(|field| fields.has(field)).collect::<Vec<_>>() {
+        fields.fault(field, "A tuning job keeps what it was started with. Start another one instead.");
+    }
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, job).await?))
+}
+
 /// Delete a tuning job that is over; a live one has to be cancelled first.
 #[utoipa::path(delete, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "delete_parameter_tuning_job",
-    params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "Still running")))]
+    params(("id" = i64, Path)), 
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Still running")))]
 async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    if access.object.is_live() {
-        return Err(ApiError::conflict("This job is still pending or running. Cancel it before you delete it."));
-    }
-    store::delete(&mut *services.db.conn().await?, access.object.id).await?;
+    service::delete(&mut *services.db.conn().await?, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Cancel a pending or running tuning job; its finished trials stay.
 #[utoipa::path(post, path = "/parameter_tuning_job/{id}/cancel/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job_cancel",
-    params(("id" = i64, Path)), responses((status = 200, body = TuningJobBody), (status = 409, description = "Over already")))]
+    params(("id" = i64, Path)),
+    responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Over already")))]
 async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<TuningJobBody>> {
     let job = service::cancel(&services, &access.object).await?;
     let mut connection = services.db.conn().await?;
@@ -305,7 +377,8 @@ async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>
 
 /// The trials of a tuning job in the order of their numbers.
 #[utoipa::path(get, path = "/parameter_tuning_job/{id}/trials/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job_trials",
-    params(("id" = i64, Path)), responses((status = 200, body = Vec<TrialBody>)))]
+    params(("id" = i64, Path)),
+    responses((status = 200, body = Vec<TrialBody>), (status = 404, description = "Not there, or not yours")))]
 async fn trials(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Vec<TrialBody>>> {
     let mut connection = services.db.conn().await?;
     let trials = store::trials_of(&mut connection, access.object.id).await?;

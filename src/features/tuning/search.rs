@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::error::TuningError;
 use super::jobs::RunSearch;
 use super::model::{Trial, TrialResult, TuningJob};
-use super::{service, split_cache, store};
+use super::service::{self, Algorithms};
+use super::{split_cache, store};
 use crate::features::datasets;
 use crate::features::evaluation::{self, EvaluationConfig};
 use crate::features::projects;
@@ -34,7 +35,10 @@ pub enum Stop {
 
 impl<E: Into<TuningError>> From<E> for Stop {
     fn from(error: E) -> Self {
-        Self::Failed(error.into())
+        match error.into() {
+            TuningError::Engine(MlError::Cancelled) => Self::HandedBack,
+            error => Self::Failed(error),
+        }
     }
 }
 
@@ -79,10 +83,10 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     drop(connection);
     let weighed = job.search_weights || !weights.is_neutral();
     let split = split_cache::split_of(services, &data, &split, weighed.then_some(&weights)).await?;
-    let algorithms = service::algorithm_names(job.tried_algorithms_json.as_ref())?;
+    let algorithms = Algorithms::of(job.tried_algorithms_json.as_ref());
     let study = match job.search_weights {
-        true => trials::study_with_weights(&algorithms, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
-        false => trials::study(&algorithms, Sampler::Tpe, job.seed())?,
+        true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
+        false => trials::study(&algorithms.names, Sampler::Tpe, job.seed())?,
     };
     let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
     let mut search = Search {
@@ -96,7 +100,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
         threads: threads(services, &job),
         job,
     };
-    search.start().await?;
+    search.start(&algorithms).await?;
     Ok(Some(search))
 }
 
@@ -116,14 +120,26 @@ impl Search<'_> {
     }
 
     /// The first task of a job starts its time.
-    async fn start(&mut self) -> Result<(), Stop> {
-        let mut connection = self.services.db.conn().await?;
-        if store::start(&mut connection, self.job.id, env!("CARGO_PKG_VERSION"), self.now()).await? {
-            let text =
-                format!("Start job {} / {} trials on {} interactions.", self.job.id, self.job.n_trials, self.split.train.nnz());
-            task_logs::write(&mut connection, service::line(self.job.id, Some(self.context.job_id)), &text).await?;
-            store::announce(&mut connection, self.job.id).await?;
+    async fn start(&mut self, algorithms: &Algorithms) -> Result<(), Stop> {
+        let (id, now, line) = (self.job.id, self.now(), service::line(self.job.id, Some(self.context.job_id)));
+        let mut texts =
+            vec![format!("Start job {id} / {} trials on {} interactions.", self.job.n_trials, self.split.train.nnz())];
+        if !algorithms.unknown.is_empty() {
+            let (unknown, names) = (algorithms.unknown.join(", "), algorithms.names.join(", "));
+            texts.push(format!("Left out, since there are no such algorithms: {unknown}. Tried are {names}."));
         }
+        let mut connection = self.services.db.conn().await?;
+        connection
+            .transaction(async move |connection| -> Result<(), TuningError> {
+                if store::start(connection, id, env!("CARGO_PKG_VERSION"), now).await? {
+                    for text in &texts {
+                        task_logs::write(connection, line, text).await?;
+                    }
+                    store::announce(connection, id).await?;
+                }
+                Ok(())
+            })
+            .await?;
         if let Some(started) = store::find(&mut connection, self.job.id).await? {
             self.job = started;
         }

@@ -14,18 +14,31 @@ use crate::ml::algorithms;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// The class names a list of algorithm names stands for.
-pub fn algorithm_names(asked: Option<&Value>) -> Result<Vec<&'static str>, TuningError> {
-    let asked: Vec<&str> = asked.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let asked = if asked.is_empty() { model_configs::DEFAULT_ALGORITHMS.to_vec() } else { asked };
-    let mut names = Vec::new();
-    for name in asked {
-        let info = algorithms::find(name).map_err(|error| TuningError::UnknownAlgorithm(error.to_string()))?;
-        if !names.contains(&info.name) {
-            names.push(info.name);
+/// What a list of algorithm names stands for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Algorithms {
+    /// Class names, each once; the default set where nothing known was asked for.
+    pub names: Vec<&'static str>,
+    /// What was asked for and is left out.
+    pub unknown: Vec<String>,
+}
+
+impl Algorithms {
+    /// Reads a list as a client sent it.
+    pub fn of(asked: Option<&Value>) -> Self {
+        let mut found = Self::default();
+        for name in asked.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            match algorithms::find(name) {
+                Ok(info) if found.names.contains(&info.name) => {}
+                Ok(info) => found.names.push(info.name),
+                Err(_) => found.unknown.push(name.to_owned()),
+            }
         }
+        if found.names.is_empty() {
+            found.names = model_configs::DEFAULT_ALGORITHMS.to_vec();
+        }
+        found
     }
-    Ok(names)
 }
 
 /// Stores a job and hands its tasks to the queue, both or neither.
@@ -62,6 +75,19 @@ pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, T
         return Err(TuningError::Over(job.status.to_lowercase()));
     }
     store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
+}
+
+/// Deletes a job that is over, with its trials and its log.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TuningError> {
+    connection
+        .transaction(async move |connection| {
+            // Looked at by the deletion itself: somebody may have started it a moment ago.
+            if !store::delete(connection, id).await? {
+                return Err(TuningError::Live);
+            }
+            Ok(store::announce(connection, id).await?)
+        })
+        .await
 }
 
 /// Where a line of the log belongs.
@@ -126,6 +152,9 @@ async fn succeed(
 }
 
 fn nothing_found(trials: &[Trial]) -> TuningError {
+    if trials.is_empty() {
+        return TuningError::NoTrial;
+    }
     let last = trials.iter().rev().find_map(|trial| trial.note.clone());
     let hint = last.map_or_else(
         || "Check that the held-out part of the data is not empty.".to_owned(),
@@ -157,4 +186,23 @@ pub fn trial_line(trial: &Trial, result: &TrialResult, metric: &str, cutoff: i32
 /// Stored intermediate scores.
 pub fn intermediate_json(scores: &[(u32, f64)]) -> Value {
     scores.iter().map(|(step, score)| json!([step, score])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithms_have_three_names_and_unknown_ones_are_left_out() {
+        let asked = json!(["IALS", "IALSOptimizer", "Nonsense", "TopPopRecommender", "IALSRecommender"]);
+        let found = Algorithms::of(Some(&asked));
+        assert_eq!(found, Algorithms { names: vec!["IALSRecommender", "TopPopRecommender"], unknown: vec!["Nonsense".into()] });
+    }
+
+    #[test]
+    fn without_a_known_algorithm_the_default_ones_are_tried() {
+        for asked in [None, Some(json!(null)), Some(json!([])), Some(json!(["Nonsense"]))] {
+            assert_eq!(Algorithms::of(asked.as_ref()).names, model_configs::DEFAULT_ALGORITHMS, "{asked:?}");
+        }
+    }
 }

@@ -34,7 +34,10 @@ pub async fn split_of(
     if let Some(split) = known.iter().find(|(other, _)| *other == key).and_then(|(_, split)| split.upgrade()) {
         return Ok(split);
     }
-    let log = datasets::load_log(services, data).await.map_err(|error| TuningError::Data(error.to_string()))?;
+    let log = datasets::load_log(services, data).await.map_err(|error| match error.is_passing() {
+        true => TuningError::Passing(error.to_string()),
+        false => TuningError::Data(error.to_string()),
+    })?;
     let weights = weights.cloned();
     let split = tokio::task::spawn_blocking(move || match weights {
         None => splits::split(&log, &config),

@@ -74,9 +74,10 @@ pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Qu
     diesel::insert_into(tuning_jobs::table).values(job).returning(TuningJob::as_returning()).get_result(connection).await
 }
 
-pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(tuning_jobs::table.find(id)).execute(connection).await?;
-    Ok(())
+/// Removes a job that is over; false when it is live or gone.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+    let over = tuning_jobs::status.ne_all(["PENDING", "RUNNING"]);
+    Ok(diesel::delete(tuning_jobs::table.find(id).filter(over)).execute(connection).await? == 1)
 }
 
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TuningJob>> {
@@ -238,6 +239,30 @@ pub async fn abandon_trials(
     }
     running.execute(connection).await?;
     Ok(())
+}
+
+/// Whether another task of a job still runs or waits. One whose failure is in the log counts no more, even where the queue
+/// has not heard of it yet.
+pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64, queue_job: i64, failure: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        found: bool,
+    }
+    let found: Found = diesel::sql_query(
+        "SELECT EXISTS (
+             SELECT FROM jobs WHERE group_key = $1 AND id <> $2 AND state IN ('available', 'running', 'retryable')
+             AND NOT EXISTS (SELECT FROM task_logs l WHERE l.tuning_job_id = $3 AND l.job_id = jobs.id
+                             AND starts_with(l.contents, $4))
+         ) AS found",
+    )
+    .bind::<diesel::sql_types::Text, _>(TuningJob::group(job))
+    .bind::<diesel::sql_types::BigInt, _>(queue_job)
+    .bind::<diesel::sql_types::BigInt, _>(job)
+    .bind::<diesel::sql_types::Text, _>(failure)
+    .get_result(connection)
+    .await?;
+    Ok(found.found)
 }
 
 /// Tells everybody who watches that something about this job changed. Sent when the transaction commits.

@@ -1,6 +1,6 @@
 //! Split, evaluation and model configurations over HTTP, and the log of tasks.
 
-use recotem::features::task_logs::{self, Line};
+use recotem::features::task_logs::{self, Line, Subject};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, TestApp};
@@ -137,6 +137,6 @@ async fn lines_of_the_log_are_seen_by_those_who_see_the_job() {
         (Some(0), 404)
     );
     assert_eq!(server.staff("root").await.get("task_log/?model_id=1").await.body["count"], 0);
-    let newest = task_logs::newest_of_tuning(&mut connection, 5, Some(first), 1).await.unwrap();
+    let newest = task_logs::newest(&mut connection, Subject::Tuning(5), 1).await.unwrap();
     assert_eq!(newest.iter().map(|line| line.contents.as_str()).collect::<Vec<_>>(), ["third"]);
 }

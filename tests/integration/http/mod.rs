@@ -12,6 +12,7 @@ mod events;
 mod inference;
 mod isolation;
 mod item_metadata;
+mod live;
 mod models;
 mod projects;
 mod retraining;

@@ -164,6 +164,11 @@ impl TestApp {
         panic!("there are still jobs after a minute");
     }
 
+    /// Tells the server to end, as a signal does.
+    pub fn shut_down(&self) {
+        self.stop.cancel();
+    }
+
     /// Gives one user a role in the personal organisation of another.
     pub async fn join(&self, member: &str, owner: &str, role: &str) {
         let sql = format!(
@@ -238,6 +243,14 @@ impl Caller {
     /// The same address, with an API key instead.
     pub fn with_key(&self, key: &str) -> Self {
         Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
+    }
+
+    /// The token this one is logged in with.
+    pub fn token(&self) -> &str {
+        match &self.credential {
+            Credential::Token(token) => token,
+            _ => panic!("not logged in with a token"),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

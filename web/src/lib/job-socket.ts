@@ -7,7 +7,12 @@ export interface LogLine {
   timestamp: string
 }
 
+/** What can be watched: a search or a training. */
+export type Watched = 'job' | 'model'
+
 export interface StatusData {
+  /** As the API says it: `COMPLETED`, `FAILED`, … */
+  job_status?: string
   best_score?: number | null
   n_completed?: number
   n_pruned?: number
@@ -23,7 +28,7 @@ export interface StatusMessage {
   data: StatusData
 }
 
-type Message = StatusMessage | { type: 'log'; message: string; timestamp: string } | { type: 'ping' }
+type Message = StatusMessage | { type: 'log'; message: string; timestamp: string; id?: number } | { type: 'ping' }
 
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 15_000
@@ -95,29 +100,44 @@ function parse(text: string): Message | null {
   }
 }
 
-const address = (job: number, kind: string) =>
-  `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/job/${job}/${kind}/`
+const address = (of: Watched, id: number, kind: string) =>
+  `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/${of}/${id}/${kind}/`
 
-/** Status messages of a tuning job while it runs; returns whether the socket is up. */
-export function useJobStatus(job: number, wanted: Ref<boolean>, onStatus: (message: StatusMessage) => void): Ref<boolean> {
+/** Status messages of a search or a training while it runs; returns whether the socket is up. */
+export function useLiveStatus(
+  of: Watched,
+  id: number,
+  wanted: Ref<boolean>,
+  onStatus: (message: StatusMessage) => void,
+): Ref<boolean> {
   return useSocket(
-    () => address(job, 'status'),
+    () => address(of, id, 'status'),
     wanted,
     (message) => message.type === 'status_update' && onStatus(message),
   )
 }
 
-/** The log of a tuning job: everything so far on connection, then line by line. */
-export function useJobLog(job: number, wanted: Ref<boolean>): { lines: Ref<LogLine[]>; connected: Ref<boolean> } {
+/** The log of a search or a training: its newest lines on connection, then line by line; after a loss, what came since. */
+export function useLiveLog(
+  of: Watched,
+  id: number,
+  wanted: Ref<boolean>,
+): { lines: Ref<LogLine[]>; connected: Ref<boolean> } {
   const lines = ref<LogLine[]>([])
   let next = 0
+  let last: number | undefined
   const connected = useSocket(
-    () => address(job, 'logs'),
+    () => address(of, id, 'logs') + (last === undefined ? '' : `?after=${last}`),
     wanted,
     (message, first) => {
       if (message.type !== 'log') return
-      // A new connection replays the log from its beginning.
-      if (first) lines.value = []
+      if (message.id === undefined) {
+        // A server that gives no ids replays the log on each connection.
+        if (first) lines.value = []
+      } else {
+        if (last !== undefined && message.id <= last) return
+        last = message.id
+      }
       lines.value.push({ key: next++, message: message.message, timestamp: message.timestamp })
       if (lines.value.length > MAX_LOG_LINES) lines.value.splice(0, lines.value.length - MAX_LOG_LINES)
     },

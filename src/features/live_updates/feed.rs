@@ -1,0 +1,204 @@
+//! What is known of one watched thing: read once for each change, shown to every socket that watches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use diesel_async::AsyncPgConnection;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, watch};
+
+use crate::features::accounts::Guarded;
+use crate::features::models::TrainedModel;
+use crate::features::task_logs::{self, Subject, TaskLog};
+use crate::features::tuning;
+use crate::platform::db::Database;
+use crate::platform::http::{ApiError, ApiResult};
+
+/// Lines kept for sockets that are up to date; one that has fallen further behind reads the table.
+const TAIL: usize = 64;
+/// Lines read at once.
+const PAGE: i64 = 500;
+
+/// What a socket can be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Status,
+    Logs,
+}
+
+/// Something that can be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic {
+    pub subject: Subject,
+    pub kind: Kind,
+}
+
+/// How a job or a training stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// As in the tables: `PENDING`, `RUNNING`, …
+    pub status: String,
+    pub error: Option<String>,
+    /// What else is told.
+    pub figures: Value,
+}
+
+/// The newest lines of a log.
+#[derive(Debug, Default)]
+pub struct Tail {
+    /// No line between this one and the first of `lines` is missing.
+    pub after: i64,
+    pub lines: VecDeque<Arc<TaskLog>>,
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, Default)]
+pub enum News {
+    /// Not looked yet.
+    #[default]
+    Unknown,
+    Status(Arc<Standing>),
+    Log(Arc<Tail>),
+    /// It has been deleted.
+    Gone,
+}
+
+/// One watched thing.
+#[derive(Debug)]
+pub struct Feed {
+    pub topic: Topic,
+    news: watch::Sender<News>,
+    /// One reader at a time, so that what is shown never goes back.
+    turn: Mutex<()>,
+}
+
+impl Feed {
+    pub fn new(topic: Topic) -> Self {
+        Self { topic, news: watch::Sender::new(News::Unknown), turn: Mutex::new(()) }
+    }
+
+    /// What there is to show, now and from now on. The caller makes sure that it has been looked at.
+    pub fn subscribe(&self) -> watch::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Looks unless somebody has.
+    pub async fn begin(&self, db: &Database) -> ApiResult<()> {
+        let turn = self.turn.lock().await;
+        if !matches!(*self.news.borrow(), News::Unknown) {
+            return Ok(());
+        }
+        let looked = self.look(db).await;
+        drop(turn);
+        looked
+    }
+
+    /// Looks again, since something changed.
+    pub async fn refresh(&self, db: &Database) -> ApiResult<()> {
+        let _turn = self.turn.lock().await;
+        self.look(db).await
+    }
+
+    async fn look(&self, db: &Database) -> ApiResult<()> {
+        let mut connection = db.conn().await?;
+        match self.topic.kind {
+            Kind::Status => self.look_at_status(&mut connection).await,
+            Kind::Logs => self.look_at_log(&mut connection).await,
+        }
+    }
+
+    async fn look_at_status(&self, connection: &mut AsyncPgConnection) -> ApiResult<()> {
+        let standing = standing(connection, self.topic.subject).await?;
+        self.news.send_if_modified(|news| {
+            let same = match (&*news, &standing) {
+                (News::Status(shown), Some(standing)) => **shown == *standing,
+                (News::Gone, None) => true,
+                _ => false,
+            };
+            if !same {
+                *news = standing.map_or(News::Gone, |standing| News::Status(Arc::new(standing)));
+            }
+            !same
+        });
+        Ok(())
+    }
+
+    async fn look_at_log(&self, connection: &mut AsyncPgConnection) -> ApiResult<()> {
+        let shown = match &*self.news.borrow() {
+            News::Log(tail) => Some(tail.clone()),
+            _ => None,
+        };
+        let Some(mut shown) = shown else {
+            let after = task_logs::last_id(connection, self.topic.subject).await?;
+            self.news.send_replace(News::Log(Arc::new(Tail { after, lines: VecDeque::new() })));
+            return Ok(());
+        };
+        loop {
+            let lines = task_logs::following(connection, self.topic.subject, shown.last(), PAGE).await?;
+            let whole = (lines.len() as i64) < PAGE;
+            if !lines.is_empty() {
+                shown = Arc::new(shown.with(lines));
+                self.news.send_replace(News::Log(shown.clone()));
+            }
+            if whole {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Tail {
+    /// The id of the newest line.
+    pub fn last(&self) -> i64 {
+        self.lines.back().map_or(self.after, |line| line.id)
+    }
+
+    fn with(&self, more: Vec<TaskLog>) -> Self {
+        let mut tail = Self { after: self.after, lines: self.lines.clone() };
+        tail.lines.extend(more.into_iter().map(Arc::new));
+        while tail.lines.len() > TAIL {
+            tail.after = tail.lines.pop_front().map_or(tail.after, |line| line.id);
+        }
+        tail
+    }
+}
+
+async fn standing(connection: &mut AsyncPgConnection, subject: Subject) -> ApiResult<Option<Standing>> {
+    Ok(match subject {
+        Subject::Tuning(id) => tuning::snapshot(connection, id).await.map_err(ApiError::from)?.map(|(job, counts)| Standing {
+            figures: json!({
+                "best_score": job.best_score,
+                "n_trials": job.n_trials,
+                "n_running": counts.running,
+                "n_completed": counts.completed,
+                "n_pruned": counts.pruned,
+                "n_failed": counts.failed,
+            }),
+            status: job.status,
+            error: job.error,
+        }),
+        Subject::Model(id) => {
+            let found = TrainedModel::load(connection, id).await?;
+            found.map(|(model, _)| Standing { figures: json!({}), status: model.status, error: model.error })
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: i64) -> TaskLog {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        TaskLog { id, job_id: None, contents: String::new(), ins_datetime: at, updated_at: at }
+    }
+
+    #[test]
+    fn a_tail_stays_short_and_knows_where_it_begins() {
+        let tail = Tail { after: 7, lines: VecDeque::new() };
+        assert_eq!(tail.last(), 7);
+        let tail = tail.with((8..=200).map(line).collect());
+        assert_eq!((tail.lines.len(), tail.last()), (TAIL, 200));
+        assert_eq!(tail.after + 1, tail.lines[0].id);
+    }
+}

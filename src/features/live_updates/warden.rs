@@ -1,0 +1,98 @@
+//! Heartbeats: at each, every socket is pinged, and its right to be there is looked at again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::access::{self, Refusal};
+use crate::features::task_logs::Subject;
+use crate::platform::services::Services;
+
+/// What a heartbeat tells a socket: the number of the beat, and why it has to end if it has to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beat(pub u64, pub Option<Refusal>);
+
+/// Knows every open socket of the process.
+#[derive(Debug, Default)]
+pub struct Warden {
+    sockets: Mutex<HashMap<u64, Entry>>,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    token: Arc<str>,
+    subject: Subject,
+    beat: watch::Sender<Beat>,
+}
+
+/// A socket's place in the list; given up on drop.
+pub struct Place {
+    warden: Arc<Warden>,
+    id: u64,
+    pub beats: watch::Receiver<Beat>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.warden.sockets().remove(&self.id);
+    }
+}
+
+impl Warden {
+    /// Enters a socket whose right has been looked at.
+    pub fn enter(self: &Arc<Self>, token: &str, subject: Subject) -> Place {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (beat, beats) = watch::channel(Beat::default());
+        self.sockets().insert(id, Entry { token: token.into(), subject, beat });
+        Place { warden: self.clone(), id, beats }
+    }
+
+    fn sockets(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Beats until it is dropped.
+    pub async fn run(self: Arc<Self>, services: Services) {
+        let mut interval = tokio::time::interval(Duration::from_secs(services.settings.live_heartbeat_seconds.max(1)));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            self.beat(&services).await;
+        }
+    }
+
+    /// One look for each token and each thing watched with it, one after the other on one connection: many sockets make the
+    /// round longer, not the database busier.
+    async fn beat(&self, services: &Services) {
+        for (token, subjects) in self.by_token() {
+            let caller = access::caller(services, &token).await;
+            for (subject, sockets) in subjects {
+                let verdict = match &caller {
+                    Ok(caller) => access::allow(services, caller, subject).await,
+                    Err(refusal) => Err(*refusal),
+                };
+                // While it cannot be told, nobody is sent away.
+                self.tell(&sockets, verdict.err().filter(|refusal| *refusal != Refusal::Unknown));
+            }
+        }
+    }
+
+    fn by_token(&self) -> HashMap<Arc<str>, BTreeMap<Subject, Vec<u64>>> {
+        let mut tokens: HashMap<Arc<str>, BTreeMap<Subject, Vec<u64>>> = HashMap::new();
+        for (id, entry) in self.sockets().iter() {
+            tokens.entry(entry.token.clone()).or_default().entry(entry.subject).or_default().push(*id);
+        }
+        tokens
+    }
+
+    fn tell(&self, sockets: &[u64], refusal: Option<Refusal>) {
+        let open = self.sockets();
+        for entry in sockets.iter().filter_map(|id| open.get(id)) {
+            entry.beat.send_modify(|beat| *beat = Beat(beat.0 + 1, refusal));
+        }
+    }
+}

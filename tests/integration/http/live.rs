@@ -1,0 +1,349 @@
+//! Live updates, heard by a real WebSocket client.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::StreamExt;
+use recotem::features::task_logs::{self, Line};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::trained;
+use crate::support::{Caller, TestApp};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// What a server has to say.
+#[derive(Debug)]
+enum Heard {
+    Said(Value),
+    Closed(Option<u16>),
+}
+
+impl Socket {
+    async fn try_open(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, StatusCode> {
+        let mut request = format!("{}{path}", app.base.replace("http:", "ws:")).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Self(stream)),
+            Err(Error::Http(response)) => Err(StatusCode::from_u16(response.status().as_u16()).unwrap()),
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+
+    async fn open(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        Self::try_open(app, path, headers).await.unwrap_or_else(|status| panic!("{path}: {status}"))
+    }
+
+    async fn of(app: &TestApp, caller: &Caller, path: &str) -> Self {
+        Self::open(app, path, &[("cookie", &format!("jwt-access={}", caller.token()))]).await
+    }
+
+    async fn hear(&mut self) -> Heard {
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("something in time");
+            match frame {
+                Some(Ok(Message::Text(text))) => return Heard::Said(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Heard::Closed(frame.map(|frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Heard::Closed(None),
+            }
+        }
+    }
+
+    /// The next message that is no keep-alive.
+    async fn says(&mut self) -> Value {
+        loop {
+            match self.hear().await {
+                Heard::Said(message) if message["type"] == "ping" => {}
+                Heard::Said(message) => return message,
+                Heard::Closed(code) => panic!("closed with {code:?}"),
+            }
+        }
+    }
+
+    /// The code it is closed with, whatever is said before.
+    async fn end(&mut self) -> Option<u16> {
+        loop {
+            if let Heard::Closed(code) = self.hear().await {
+                return code;
+            }
+        }
+    }
+
+    async fn lines(&mut self, count: usize) -> Vec<Value> {
+        let mut lines = Vec::new();
+        for _ in 0..count {
+            lines.push(self.says().await);
+        }
+        lines
+    }
+}
+
+/// A search that waits; there is no worker to begin it.
+async fn waiting_job(app: &TestApp, user: &Caller) -> i64 {
+    let project = json!({ "name": "P", "user_column": "user", "item_column": "item" });
+    let project = user.post("project/", project).await.expect(201).id();
+    let split = user.post("split_config/", json!({})).await.expect(201).id();
+    let evaluation = user.post("evaluation_config/", json!({})).await.expect(201).id();
+    app.execute(&format!(
+        "WITH data AS (INSERT INTO training_data (project_id, status, storage_key) VALUES ({project}, 'ready', 'k') RETURNING id)
+         INSERT INTO tuning_jobs (data_id, split_id, evaluation_id) SELECT id, {split}, {evaluation} FROM data"
+    ))
+    .await;
+    app.count("SELECT max(id) AS count FROM tuning_jobs").await
+}
+
+async fn log(app: &TestApp, job: i64, contents: &str) {
+    let line = Line { tuning_job_id: Some(job), ..Line::default() };
+    task_logs::write(&mut *app.services.db.conn().await.unwrap(), line, contents).await.unwrap();
+}
+
+async fn log_many(app: &TestApp, job: i64, count: usize, length: usize) {
+    app.execute(&format!(
+        "INSERT INTO task_logs (tuning_job_id, contents)
+         SELECT {job}, rpad('line ' || n, {length}, '.') FROM generate_series(1, {count}) AS n ORDER BY n;
+         SELECT pg_notify('recotem_live', '{{\"kind\":\"log\",\"tuning_job_id\":{job}}}')"
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_watch_is_let_in_and_told_why_not() {
+    let app = TestApp::start().await;
+    let (owner, stranger) = (app.user("olga").await, app.user("stefan").await);
+    let (viewer, staff) = (app.user("vera").await, app.staff("admin").await);
+    app.join("vera", "olga", "viewer").await;
+    let job = waiting_job(&app, &owner).await;
+    let key = json!({ "project": app.count("SELECT max(id) AS count FROM projects").await, "name": "k", "scopes": ["read"] });
+    let key = owner.post("api_keys/", key).await.expect(201).body["key"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {}", owner.token());
+    for kind in ["status", "logs"] {
+        let path = format!("/ws/job/{job}/{kind}/");
+        for headers in
+            [vec![], vec![("x-api-key", key.as_str())], vec![("authorization", &bearer)], vec![("cookie", "jwt-access=x")]]
+        {
+            assert_eq!(Socket::open(&app, &path, &headers).await.end().await, Some(4401), "{headers:?}");
+        }
+        assert_eq!(Socket::of(&app, &stranger, &path).await.end().await, Some(4403));
+        assert_eq!(Socket::of(&app, &owner, &format!("/ws/job/{}/{kind}/", job + 1)).await.end().await, Some(4403));
+        assert_eq!(Socket::of(&app, &owner, &format!("/ws/job/9{}/{kind}/", u64::MAX)).await.end().await, Some(4403));
+        assert_eq!(Socket::of(&app, &owner, &format!("/ws/model/{job}/{kind}/")).await.end().await, Some(4403));
+        let with_token = format!("{path}?token={}", owner.token());
+        let stale = [("cookie", "jwt-access=stale")];
+        assert_eq!(Socket::open(&app, &with_token, &stale).await.end().await, Some(4401), "the cookie goes first");
+    }
+    log(&app, job, "a line").await;
+    for caller in [&owner, &viewer, &staff] {
+        assert_eq!(Socket::of(&app, caller, &format!("/ws/job/{job}/status/")).await.says().await["status"], "pending");
+        let with_token = format!("/ws/job/{job}/logs/?token={}", caller.token());
+        assert_eq!(Socket::open(&app, &with_token, &[]).await.says().await["message"], "a line");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_socket_is_answered_in_json() {
+    let app = TestApp::start_with(false, |settings| settings.cors_allowed_origins = vec!["https://shop.example".into()]).await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    for path in ["/ws/job/1/status", "/ws/job/x/logs/", "/ws/job/1/other/", "/ws/", "/ws/nothing/1/status/", "/ws/job/-1/status/"]
+    {
+        assert_eq!(Socket::try_open(&app, path, &[]).await.err(), Some(StatusCode::NOT_FOUND), "{path}");
+        assert_eq!(user.get(path).await.expect(404).body, json!({ "detail": "Not found." }));
+    }
+    let path = format!("/ws/job/{job}/logs/");
+    assert!(user.get(&path).await.expect(400).body["detail"].is_string());
+    let wrong = user.get(&format!("{path}?after=soon")).await;
+    assert!(!wrong.fault("after").is_empty());
+    let cookie = format!("jwt-access={}", user.token());
+    for (origin, answer) in [
+        (app.base.as_str(), None),
+        ("https://shop.example", None),
+        ("https://evil.example", Some(StatusCode::FORBIDDEN)),
+        ("null", Some(StatusCode::FORBIDDEN)),
+    ] {
+        let socket = Socket::try_open(&app, &path, &[("origin", origin), ("cookie", &cookie)]).await;
+        assert_eq!(socket.err(), answer, "{origin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_lines_come_first_in_order_then_each_new_one_and_none_twice() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    log_many(&app, job, 700, 10).await;
+    let path = format!("/ws/job/{job}/logs/");
+    let mut socket = Socket::of(&app, &user, &path).await;
+    let buffered = socket.lines(500).await;
+    for (position, line) in buffered.iter().enumerate() {
+        assert_eq!((line["type"].as_str(), line["buffered"].as_bool()), (Some("log"), Some(true)));
+        assert_eq!(line["seq"].as_u64(), Some(position as u64));
+        assert_eq!(line["message"].as_str().unwrap().trim_end_matches('.'), format!("line {}", position + 201));
+        assert!(line["timestamp"].as_str().unwrap().ends_with("+00:00"), "{line}");
+    }
+    for number in 0..3 {
+        log(&app, job, &format!("live {number}")).await;
+    }
+    for (number, line) in socket.lines(3).await.iter().enumerate() {
+        assert_eq!(line["message"], format!("live {number}"));
+        assert_eq!(line["seq"].as_u64(), Some(500 + number as u64));
+        assert!(line["buffered"].is_null() && line["timestamp"].as_str().unwrap().ends_with("+00:00"), "{line}");
+    }
+    // Somebody who was away asks for what came since; however much that is, nothing is left out and nothing comes twice.
+    for missed in [20, 650] {
+        let has = app.count("SELECT max(id) AS count FROM task_logs").await;
+        log_many(&app, job, missed, 10).await;
+        let mut back = Socket::of(&app, &user, &format!("{path}?after={has}")).await;
+        let lines = back.lines(missed).await;
+        let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
+        assert!(ids[0] > has && ids.is_sorted_by(|a, b| a < b));
+        assert_eq!(lines[0]["seq"], 0);
+        log(&app, job, "after that").await;
+        assert_eq!(back.says().await["message"], "after that");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_a_job_is_told_as_it_stands_and_as_it_changes() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    let path = format!("/ws/job/{job}/status/");
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::of(&app, &user, &path).await;
+        let first = socket.says().await;
+        assert_eq!((&first["type"], &first["status"], &first["seq"]), (&json!("status_update"), &json!("pending"), &json!(0)));
+        assert_eq!((&first["data"]["best_score"], &first["data"]["buffered"]), (&Value::Null, &json!(true)));
+        sockets.push(socket);
+    }
+    user.post(&format!("parameter_tuning_job/{job}/cancel/"), json!({})).await.expect(200);
+    for socket in &mut sockets {
+        let live = socket.says().await;
+        assert_eq!((&live["status"], &live["seq"]), (&json!("error"), &json!(1)));
+        assert!(live["data"]["error"].is_string() && live["data"]["buffered"].is_null(), "{live}");
+        assert_eq!(live["data"]["job_status"], "CANCELLED");
+    }
+    let late = Socket::of(&app, &user, &path).await.says().await;
+    assert_eq!((&late["status"], &late["seq"]), (&json!("cancelled"), &json!(0)));
+    user.delete(&format!("parameter_tuning_job/{job}/")).await.expect(204);
+    assert_eq!(sockets[0].end().await, Some(4403), "what is deleted cannot be watched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_can_be_watched_too() {
+    let app = TestApp::start().await;
+    let prepared = trained::prepare(app.user("olga").await, "P", "TopPopRecommender").await;
+    let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
+    let model = prepared.user.post("trained_model/", body).await.expect(201).id();
+    let mut status = Socket::of(&app, &prepared.user, &format!("/ws/model/{model}/status/")).await;
+    let mut logs = Socket::of(&app, &prepared.user, &format!("/ws/model/{model}/logs/")).await;
+    assert_eq!(status.says().await["status"], "pending");
+    app.work();
+    loop {
+        let told = status.says().await;
+        if told["status"] != "running" {
+            assert_eq!((&told["status"], &told["data"]["job_status"]), (&json!("completed"), &json!("COMPLETED")));
+            break;
+        }
+    }
+    let lines = logs.lines(2).await;
+    assert!(lines[0]["message"].as_str().unwrap().starts_with("Start training model"), "{lines:?}");
+    assert!(lines[1]["message"].as_str().unwrap().contains("complete"), "{lines:?}");
+    let stranger = app.user("stefan").await;
+    assert_eq!(Socket::of(&app, &stranger, &format!("/ws/model/{model}/logs/")).await.end().await, Some(4403));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_has_gone_ends_the_socket_at_the_next_heartbeat() {
+    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let owner = app.user("olga").await;
+    let job = waiting_job(&app, &owner).await;
+    let path = format!("/ws/job/{job}/status/");
+    for (name, loss, code) in [
+        ("anna", "UPDATE users SET is_active = false WHERE username = 'anna'", 4401),
+        ("berta", "UPDATE users SET token_generation = token_generation + 1 WHERE username = 'berta'", 4401),
+        ("clara", "DELETE FROM memberships WHERE role = 'viewer'", 4403),
+    ] {
+        let viewer = app.user(name).await;
+        app.join(name, "olga", "viewer").await;
+        let mut socket = Socket::of(&app, &viewer, &path).await;
+        assert_eq!(socket.says().await["status"], "pending");
+        app.execute(loss).await;
+        assert_eq!(socket.end().await, Some(code), "{name}");
+    }
+    let mut staying = Socket::of(&app, &owner, &path).await;
+    assert_eq!(staying.says().await["seq"], 0);
+    for _ in 0..3 {
+        assert!(matches!(staying.hear().await, Heard::Said(ping) if ping == json!({ "type": "ping" })));
+    }
+    app.services.clock.advance(TimeDelta::seconds(app.services.settings.access_token_lifetime + 1));
+    assert_eq!(staying.end().await, Some(4401), "the token has expired");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gives_no_sign_of_life_is_dropped() {
+    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    let mut raw = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
+    let request = format!(
+        "GET /ws/job/{job}/status/?token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        user.token()
+    );
+    raw.write_all(request.as_bytes()).await.unwrap();
+    // It reads, and never answers.
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, raw.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok(), "still connected");
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.contains("status_update") && heard.contains(r#"{"type":"ping"}"#), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_keep_up_is_sent_away_and_can_come_back_for_the_rest() {
+    const LINES: usize = 20_000;
+    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    log_many(&app, job, LINES, 2_000).await;
+    let mut slow = Socket::of(&app, &user, &format!("/ws/job/{job}/logs/?after=0")).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut ids: Vec<i64> = Vec::new();
+    let code = loop {
+        match slow.hear().await {
+            Heard::Said(line) => ids.extend(line["id"].as_i64()),
+            Heard::Closed(code) => break code,
+        }
+    };
+    assert_eq!(code, Some(1013));
+    assert!(!ids.is_empty() && ids.len() < LINES, "{} lines", ids.len());
+    let mut back = Socket::of(&app, &user, &format!("/ws/job/{job}/logs/?after={}", ids.last().unwrap())).await;
+    while ids.len() < LINES {
+        ids.push(back.says().await["id"].as_i64().unwrap());
+    }
+    assert!(ids.is_sorted_by(|a, b| a < b), "each line once and in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_down_says_so() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    let mut socket = Socket::of(&app, &user, &format!("/ws/job/{job}/status/")).await;
+    assert_eq!(socket.says().await["status"], "pending");
+    app.shut_down();
+    assert_eq!(socket.end().await, Some(1001));
+}
