@@ -28,8 +28,8 @@ pub enum InferenceError {
     #[error("The model does not know the user \"{0}\".")]
     UnknownUser(String),
     /// The key has used up its allowance for this path.
-    #[error("Rate limit exceeded: {0}")]
-    TooFast(String),
+    #[error("Rate limit exceeded: {limit}")]
+    TooFast { limit: String, wait: u64 },
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -44,7 +44,9 @@ impl From<InferenceError> for ApiError {
             InferenceError::OtherProject => Self::forbidden(message),
             InferenceError::BatchTooLarge(_) => Self::bad_request(message),
             InferenceError::NoModel(_) | InferenceError::UnknownUser(_) => Self::detail(StatusCode::NOT_FOUND, message),
-            InferenceError::TooFast(_) => Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })),
+            InferenceError::TooFast { wait, .. } => {
+                Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })).retry_after(wait)
+            }
             InferenceError::Model(error) => error.into(),
         }
     }

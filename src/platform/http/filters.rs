@@ -18,7 +18,13 @@ impl FromRequest for Filters {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string());
-        ready(Ok(Self(pairs.map(|pairs| pairs.into_inner().into_iter().collect()).unwrap_or_default())))
+        let pairs = pairs.map(Query::into_inner).unwrap_or_default();
+        // The database has no such text, so nothing could be compared with it.
+        let nul = pairs.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| name.replace('\0', "\u{fffd}"));
+        ready(match nul {
+            Some(name) => Err(ApiError::field(&name, "Null characters are not allowed.")),
+            None => Ok(Self(pairs.into_iter().collect())),
+        })
     }
 }
 
