@@ -1,7 +1,7 @@
 //! Finds out who is calling, once per request, before any handler. Handlers that need nobody never look, so a stale
 //! cookie cannot keep anybody from logging in or out.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
@@ -16,21 +16,27 @@ use crate::platform::services::Services;
 use super::throttling::{self, Throttles};
 
 /// Paths that answer alike whoever calls; credentials sent along, good or bad, are not even looked at.
-const OPEN_TO_ALL: [&str; 6] =
+pub const OPEN_TO_ALL: [&str; 6] =
     ["/auth/login/", "/auth/logout/", "/auth/token/refresh/", "/auth/token/verify/", "/ping/", "/schema/"];
 
 /// Puts the caller into the request and counts it against their limit.
 pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let found = if is_open(request.path()) { Ok(None) } else { caller(request.request()).await };
-    if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
-        throttling::admit(throttles, request.request(), &found)?;
-    }
+    let throttles = request.app_data::<web::Data<Throttles>>();
+    let standing = match throttles.map(|throttles| throttling::admit(throttles, request.request(), &found)).transpose() {
+        Ok(standing) => standing.flatten(),
+        Err(refused) => return Ok(request.into_response(refused.into_answer())),
+    };
     let session = session_of(request.request(), &found);
     request.extensions_mut().insert(Authentication(found));
-    db::acting_as(session, next.call(request)).await
+    let mut response = db::acting_as(session, next.call(request)).await?.map_into_boxed_body();
+    if let Some(standing) = standing {
+        throttling::tell(response.headers_mut(), standing);
+    }
+    Ok(response)
 }
 
 /// What the database is told about a request: whose rows it may touch, and who touches them from where.

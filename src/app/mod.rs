@@ -1,5 +1,7 @@
 //! Composition: which URLs, which jobs, which roles. Everything here is wiring.
 
+mod addresses;
+mod answers;
 pub mod api_docs;
 mod authentication;
 mod boot;

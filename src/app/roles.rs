@@ -6,7 +6,7 @@ use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
-use super::{headers, jobs, routes};
+use super::{answers, headers, jobs, routes};
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
 use crate::features::{events, inference, projects, retraining};
@@ -97,6 +97,8 @@ fn listen_with(
             .app_data(assigner.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .wrap(from_fn(answers::for_our_hosts))
+            .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults())
             .wrap(from_fn(headers::trace))
             .configure(configure.clone())
@@ -121,6 +123,7 @@ fn cors(origins: &[String]) -> actix_cors::Cors {
             "x-csrftoken",
             "x-requested-with",
         ])
+        .expose_headers(["allow", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after", "x-request-id"])
         .supports_credentials()
         .max_age(86_400);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

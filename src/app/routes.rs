@@ -4,9 +4,11 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
-use super::{api_docs, authentication, spa};
+use super::{addresses, api_docs, authentication, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, datasets, deployments, evaluation, events, inference, live_updates, model_configs, models,
     projects, retraining, task_logs, tuning,
@@ -20,11 +22,13 @@ const LARGEST_BODY: usize = 10 << 20;
 pub fn all(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PayloadConfig::new(LARGEST_BODY))
+        .service(api_docs::swagger_ui("/api/v1"))
+        .service(api_docs::swagger_ui("/api"))
         .service(management("/api/v1"))
         .service(management("/api"))
         .configure(live_updates::routes)
         .service(inference_scope())
-        .service(api_docs::swagger_ui())
+        .service(web::redirect("/docs/", "/api/v1/schema/swagger-ui/"))
         .default_service(web::route().to(fallback));
 }
 
@@ -43,7 +47,10 @@ fn inference_scope() -> impl HttpServiceFactory {
 
 fn management(base: &'static str) -> impl HttpServiceFactory {
     web::scope(base)
+        // From the outside in: the last one sees a request first.
+        .wrap(from_fn(addresses::describe))
         .wrap(from_fn(authentication::identify))
+        .wrap(from_fn(addresses::tidy))
         .configure(accounts::routes)
         .configure(projects::routes)
         .configure(api_keys::routes)
@@ -57,26 +64,25 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .configure(events::routes)
         .configure(ab_tests::routes)
         .configure(retraining::routes)
+        .route("/", web::get().to(addresses::root))
         .route("/ping/", web::get().to(ping))
         .route("/schema/", web::get().to(api_docs::schema))
-        .route("/schema/swagger-ui/", web::get().to(api_docs::swagger_redirect))
-        .route("/schema/redoc/", web::get().to(api_docs::swagger_redirect))
-        .default_service(web::route().to(slash_or_not_found))
+        .route("/schema/redoc/", web::get().to(api_docs::redoc))
+        .route("/schema/redoc/redoc.standalone.js", web::get().to(api_docs::redoc_script))
+        .default_service(web::route().to(not_found))
 }
 
-async fn ping() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "success": true }))
+/// That the server is up.
+#[derive(Serialize, ToSchema)]
+pub struct Pong {
+    success: bool,
 }
 
-/// Addresses end in a slash: reading without it is sent to where it is, anything else is told so.
-async fn slash_or_not_found(request: HttpRequest) -> HttpResponse {
-    let path = request.path();
-    if path.ends_with('/') || !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return ApiError::not_found().into_answer();
-    }
-    let query = request.query_string();
-    let target = if query.is_empty() { format!("{path}/") } else { format!("{path}/?{query}") };
-    HttpResponse::MovedPermanently().insert_header(("location", target)).finish()
+/// Whether the server is up. Needs no credentials and is not limited.
+#[utoipa::path(get, path = "/ping/", tag = "meta", operation_id = "read_ping", security(()),
+    responses((status = 200, body = inline(Pong))))]
+pub async fn ping() -> web::Json<Pong> {
+    web::Json(Pong { success: true })
 }
 
 async fn not_found() -> HttpResponse {

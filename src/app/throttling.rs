@@ -1,13 +1,15 @@
 //! Which limit a request counts against.
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::{HttpMessage, HttpRequest};
 use chrono::Utc;
 
+use super::addresses::Asked;
 use crate::features::accounts::Principal;
 use crate::platform::clock::Clock;
 use crate::platform::config::ThrottleRates;
-use crate::platform::http::throttle::Throttle;
+use crate::platform::http::throttle::{Standing, Throttle};
 use crate::platform::http::{ApiResult, client_address};
 
 /// The limits of this process, one for each scope.
@@ -32,28 +34,42 @@ impl Throttles {
     }
 }
 
-/// Counts a request of the management API, or refuses it.
-pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Option<Principal>>) -> ApiResult<()> {
+/// Health checks, renewals and log-outs of many people behind one address must not use up their shared allowance.
+pub const UNLIMITED: [&str; 3] = ["/ping/", "/auth/token/refresh/", "/auth/logout/"];
+
+/// Counts a request of the management API, or refuses it. None where nothing is counted.
+pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Option<Principal>>) -> ApiResult<Option<Standing>> {
     let now: chrono::DateTime<Utc> = throttles.clock.now();
     let path = request.path();
     if path.ends_with("/auth/login/") && request.method() == Method::POST {
-        return throttles.login.admit(&client_address(request), now);
+        return throttles.login.admit(&client_address(request), now).map(Some);
     }
     match caller {
-        Ok(Some(principal)) if is_recommendation(path) => throttles.recommendation.admit(&principal.user.id.to_string(), now),
-        Ok(Some(principal)) => throttles.user.admit(&principal.user.id.to_string(), now),
-        // Health checks and token renewals of many people behind one address must not use up their shared allowance.
-        Ok(None) if path.ends_with("/ping/") || path.ends_with("/auth/token/refresh/") || path.ends_with("/auth/logout/") => {
-            Ok(())
+        Ok(Some(principal)) => {
+            let throttle = if is_recommendation(path) { &throttles.recommendation } else { &throttles.user };
+            throttle.admit(&principal.user.id.to_string(), now).map(Some)
         }
-        Ok(None) if is_open(path) => throttles.anon.admit(&client_address(request), now),
+        Ok(None) if UNLIMITED.iter().any(|unlimited| path.ends_with(unlimited)) => Ok(None),
+        Ok(None) if is_public(request) => throttles.anon.admit(&client_address(request), now).map(Some),
         // What will be answered 401 is not counted.
-        Ok(None) | Err(_) => Ok(()),
+        Ok(None) | Err(_) => Ok(None),
     }
 }
 
-fn is_open(path: &str) -> bool {
-    path.contains("/schema/") || path.contains("/auth/")
+/// Tells a caller how much is left.
+pub fn tell(headers: &mut HeaderMap, standing: Standing) {
+    let values = [
+        ("ratelimit-limit", standing.limit as u64),
+        ("ratelimit-remaining", standing.remaining as u64),
+        ("ratelimit-reset", standing.reset_seconds),
+    ];
+    for (name, value) in values {
+        headers.insert(HeaderName::from_static(name), value.into());
+    }
+}
+
+fn is_public(request: &HttpRequest) -> bool {
+    request.extensions().get::<Asked>().is_some_and(|Asked(endpoint)| endpoint.public)
 }
 
 fn is_recommendation(path: &str) -> bool {

@@ -7,6 +7,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::http::caller::Network;
 use super::http::throttle::Rate;
 
 /// A setting that does not make sense.
@@ -67,10 +68,12 @@ pub struct Settings {
     pub log_format: String,
     /// Origins that browsers may call from.
     pub cors_allowed_origins: Vec<String>,
-    /// Believe X-Forwarded-For when telling clients apart: only behind a proxy that sets it.
-    pub trust_forwarded_for: bool,
     /// Seconds between two heartbeats of a live socket; a right that has gone ends the socket at the next one.
     pub live_heartbeat_seconds: u64,
+    /// Host names this server answers to, `.example.com` with all below it; empty means any.
+    pub allowed_hosts: Vec<String>,
+    /// Addresses and networks of proxies whose X-Forwarded-For, Forwarded, X-Forwarded-Proto and X-Forwarded-Host count.
+    pub trusted_proxies: Vec<Network>,
     /// Request limits.
     pub throttle: ThrottleRates,
 }
@@ -126,15 +129,16 @@ impl Default for Settings {
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),
-            trust_forwarded_for: false,
             live_heartbeat_seconds: 60,
+            allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             throttle: ThrottleRates::default(),
         }
     }
 }
 
 /// What Recotem 1.x called a setting, and what it is called here.
-const LEGACY_VARIABLES: [(&str, &str); 12] = [
+const LEGACY_VARIABLES: [(&str, &str); 13] = [
     ("DATABASE_URL", "database_url"),
     ("SECRET_KEY", "secret_key"),
     ("DEFAULT_ADMIN_PASSWORD", "default_admin_password"),
@@ -147,6 +151,7 @@ const LEGACY_VARIABLES: [(&str, &str); 12] = [
     ("THROTTLE_RECOMMENDATION_RATE", "throttle.recommendation"),
     ("INFERENCE_RATE_LIMIT", "throttle.inference"),
     ("CORS_ALLOWED_ORIGINS", "cors_allowed_origins"),
+    ("ALLOWED_HOSTS", "allowed_hosts"),
 ];
 
 /// Variables with our prefix that are options of single commands or of the tests.
@@ -205,9 +210,9 @@ impl Settings {
 /// 1.x wrote lists with commas and numbers as text; everything else is taken as it stands.
 fn legacy_value(setting: &str, value: &str) -> figment::value::Value {
     match setting {
-        "cors_allowed_origins" => {
-            let origins: Vec<&str> = value.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
-            figment::value::Value::from(origins)
+        "cors_allowed_origins" | "allowed_hosts" => {
+            let entries: Vec<&str> = value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+            figment::value::Value::from(entries)
         }
         "log_level" => value.to_lowercase().into(),
         "jwt_auth_secure" => value.eq_ignore_ascii_case("true").into(),

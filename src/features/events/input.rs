@@ -102,7 +102,7 @@ pub fn batch(mut body: Body) -> ApiResult<Vec<EventFields>> {
 
 fn one_of_batch(value: Value) -> ApiResult<EventFields> {
     match value {
-        Value::Object(map) => event(Body(map), None, false),
+        Value::Object(map) => event(Body::of(map), None, false),
         _ => Err(ApiError::non_field("Invalid data. Expected a JSON object.")),
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         bad["recommendation_request_id"] = json!("not a uuid");
         bad["metadata_json"] = json!({ "a": ["b\0"] });
         let body = json!({ "events": [good(), bad, 5] });
-        let error = batch(Body(body.as_object().cloned().unwrap())).unwrap_err();
+        let error = batch(Body::of(body.as_object().cloned().unwrap())).unwrap_err();
         let faults = &error.body()["events"];
         assert_eq!(faults[0], json!({}));
         assert!(faults[1]["recommendation_request_id"].is_array() && faults[1]["metadata_json"].is_array());

@@ -34,8 +34,8 @@ pub enum InferenceError {
     #[error("All active deployment slots of this project have the weight 0. Give one of them a weight.")]
     NoWeight,
     /// The key has used up its allowance for this path.
-    #[error("Rate limit exceeded: {0}")]
-    TooFast(String),
+    #[error("Rate limit exceeded: {limit}")]
+    TooFast { limit: String, wait: u64 },
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -53,7 +53,9 @@ impl From<InferenceError> for ApiError {
                 Self::detail(StatusCode::NOT_FOUND, message)
             }
             InferenceError::NoWeight => Self::coded(StatusCode::CONFLICT, "no_slot_weight", message),
-            InferenceError::TooFast(_) => Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })),
+            InferenceError::TooFast { wait, .. } => {
+                Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })).retry_after(wait)
+            }
             InferenceError::Model(error) => error.into(),
         }
     }

@@ -258,7 +258,7 @@ fn fields_of(fields: &mut FieldReader, user: i64, current: Option<&TuningJob>, p
         data_id: fields.id("data", reference(|job| job.data_id)),
         split_id: fields.id("split", reference(|job| job.split_id)),
         evaluation_id: fields.id("evaluation", reference(|job| job.evaluation_id)),
-        created_by: user,
+        created_by: Some(user),
         n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, or(|job| job.n_tasks_parallel, 1)),
         n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, or(|job| job.n_trials, 40)),
         memory_budget: fields.integer("memory_budget", 1..=i32::MAX, or(|job| job.memory_budget, 8_000)),

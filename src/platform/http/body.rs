@@ -1,70 +1,45 @@
-//! Request bodies: JSON, form or multipart text fields, read with the tolerance existing clients rely on
+//! The fields of request bodies, read with the tolerance existing clients rely on
 //! (numeric strings for numbers, numbers for strings, trimmed text) and with every fault of a body reported at once.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::pin::Pin;
 
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ApiResult};
 
 const REQUIRED: &str = "This field is required.";
+const NO_NULL_CHARACTERS: &str = "Null characters are not allowed.";
 const NOT_NULL: &str = "This field may not be null.";
 
 /// A request body as an object of named values. An empty body is an empty object.
 #[derive(Debug, Clone, Default)]
-pub struct Body(pub Map<String, Value>);
+pub struct Body(pub Map<String, Value>, pub(super) Encoding);
 
-impl FromRequest for Body {
-    type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = ApiResult<Self>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let form = is_form(request);
-        let known = form || request.mime_type().ok().flatten().is_none_or(|mime| mime.subtype() == "json");
-        let bytes = web::Bytes::from_request(request, payload);
-        Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| {
-                ApiError::detail(error.as_response_error().status_code(), format!("The body could not be read: {error}."))
-            })?;
-            if bytes.is_empty() {
-                return Ok(Self::default());
-            }
-            if !known {
-                return Err(ApiError::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."));
-            }
-            if form { Self::from_form(&bytes) } else { Self::from_json(&bytes) }
-        })
-    }
+/// How the values were written. A form knows nothing but text, so more has to be made out of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Encoding {
+    #[default]
+    Json,
+    Form,
 }
 
-fn is_form(request: &HttpRequest) -> bool {
-    request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+impl From<Map<String, Value>> for Body {
+    fn from(values: Map<String, Value>) -> Self {
+        Self(values, Encoding::Json)
+    }
 }
 
 impl Body {
-    fn from_json(bytes: &[u8]) -> ApiResult<Self> {
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Ok(Self(map)),
-            Ok(_) => Err(ApiError::non_field("Invalid data. Expected a JSON object.")),
-            Err(error) => Err(ApiError::bad_request(format!("JSON parse error - {error}"))),
-        }
-    }
-
-    fn from_form(bytes: &[u8]) -> ApiResult<Self> {
-        Ok(Self(
-            url::form_urlencoded::parse(bytes).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned()))).collect(),
-        ))
+    /// A body that came as JSON.
+    pub fn of(values: Map<String, Value>) -> Self {
+        Self(values, Encoding::Json)
     }
 
     /// Starts reading the fields.
     pub fn reader(self) -> FieldReader {
-        FieldReader { values: self.0, errors: BTreeMap::new() }
+        FieldReader { values: self.0, encoding: self.1, errors: BTreeMap::new() }
     }
 }
 
@@ -88,6 +63,7 @@ impl<T> Missing<T> {
 #[derive(Debug)]
 pub struct FieldReader {
     values: Map<String, Value>,
+    encoding: Encoding,
     errors: BTreeMap<String, Vec<String>>,
 }
 
@@ -107,8 +83,25 @@ impl FieldReader {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::fields(self.errors)) }
     }
 
+    /// One value of a field; of several in a form, the last.
+    fn sent(&self, field: &str) -> Option<&Value> {
+        match self.values.get(field) {
+            Some(Value::Array(values)) if self.encoding == Encoding::Form => values.last(),
+            value => value,
+        }
+    }
+
+    /// In a form a value with a structure of its own comes as text: a list as repeated fields, an object as JSON.
+    fn unpack(&mut self, field: &str, unpacked: impl FnOnce(&Value) -> Option<Value>) {
+        if self.encoding == Encoding::Form
+            && let Some(value) = self.values.get(field).and_then(unpacked)
+        {
+            self.values.insert(field.to_owned(), value);
+        }
+    }
+
     fn read<T: Default>(&mut self, field: &str, missing: Missing<T>, convert: impl FnOnce(&Value) -> Result<T, String>) -> T {
-        let result = match (self.values.get(field), missing) {
+        let result = match (self.sent(field), missing) {
             (None, Missing::Use(value)) => Ok(value),
             (None, Missing::Required) => Err(REQUIRED.to_owned()),
             (Some(Value::Null), _) => Err(NOT_NULL.to_owned()),
@@ -126,9 +119,11 @@ impl FieldReader {
         missing: Option<T>,
         convert: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        match self.values.get(field) {
+        match self.sent(field) {
             None => missing,
             Some(Value::Null) => None,
+            // A form has no other way to write null.
+            Some(Value::String(text)) if self.encoding == Encoding::Form && text.is_empty() => None,
             Some(value) => match convert(value) {
                 Ok(value) => Some(value),
                 Err(message) => {
@@ -213,7 +208,9 @@ impl FieldReader {
 
     /// A JSON object.
     pub fn object(&mut self, field: &str, missing: Missing<Map<String, Value>>) -> Map<String, Value> {
+        self.unpack(field, |value| serde_json::from_str(value.as_str()?).ok());
         self.read(field, missing, |value| match value {
+            Value::Object(_) if has_null_character(value) => Err(NO_NULL_CHARACTERS.to_owned()),
             Value::Object(map) => Ok(map.clone()),
             _ => Err("This must be a JSON object.".to_owned()),
         })
@@ -226,17 +223,37 @@ impl FieldReader {
 
     /// A list of texts.
     pub fn texts(&mut self, field: &str, missing: Missing<Vec<String>>) -> Vec<String> {
+        self.unpack(field, as_list);
         self.read(field, missing, texts)
     }
 
     /// A list of texts, or null.
     pub fn nullable_texts(&mut self, field: &str, missing: Option<Vec<String>>) -> Option<Vec<String>> {
+        self.unpack(field, as_list);
         self.read_nullable(field, missing, texts)
     }
 
     /// A moment, or null. A date alone means its first moment in UTC.
     pub fn nullable_moment(&mut self, field: &str, missing: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         self.read_nullable(field, missing, moment)
+    }
+}
+
+/// Wrapped once more, because of several values in a form only the last counts.
+fn as_list(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Array(_) => Value::from(vec![value.clone()]),
+        one => Value::from(vec![Value::from(vec![one.clone()])]),
+    })
+}
+
+/// Whether there is a text in it, at any depth, that the database cannot keep.
+fn has_null_character(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_null_character),
+        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || has_null_character(value)),
+        _ => false,
     }
 }
 
@@ -247,7 +264,7 @@ fn text(value: &Value, longest: usize, blank_allowed: bool) -> Result<String, St
         _ => return Err("Not a valid string.".to_owned()),
     };
     if text.contains('\0') {
-        return Err("Null characters are not allowed.".to_owned());
+        return Err(NO_NULL_CHARACTERS.to_owned());
     }
     if text.is_empty() && !blank_allowed {
         return Err("This field may not be blank.".to_owned());
@@ -272,7 +289,11 @@ fn whole_number(value: &Value) -> Option<i64> {
         Value::Number(number) => number
             .as_i64()
             .or_else(|| number.as_f64().filter(|real| real.fract() == 0.0 && real.abs() < 9e15).map(|real| real as i64)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => {
+            let text = text.trim();
+            let whole = text.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|digit| digit == b'0'));
+            whole.map_or(text, |(whole, _)| whole).parse().ok()
+        }
         _ => None,
     }
 }
@@ -310,21 +331,29 @@ fn id(value: &Value) -> Result<i64, String> {
 }
 
 fn texts(value: &Value) -> Result<Vec<String>, String> {
-    let list = value.as_array().ok_or("Expected a list of strings.")?;
-    list.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(|| "Expected a list of strings.".to_owned())).collect()
+    let wrong = "Expected a list of strings.";
+    if has_null_character(value) {
+        return Err(NO_NULL_CHARACTERS.to_owned());
+    }
+    let list = value.as_array().ok_or(wrong)?;
+    list.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(|| wrong.to_owned())).collect()
 }
+
+/// Ways to write a moment without a zone, which is then UTC.
+const LOCAL_FORMATS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+/// And with a zone, beyond RFC 3339.
+const ZONED_FORMATS: [&str; 2] = ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"];
 
 fn moment(value: &Value) -> Result<DateTime<Utc>, String> {
     let wrong = "Datetime has wrong format. Use ISO 8601, such as 2030-01-31T12:00:00Z.";
     let text = value.as_str().ok_or(wrong)?.trim();
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.with_timezone(&Utc));
-    }
-    if let Ok(moment) = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f") {
-        return Ok(moment.and_utc());
-    }
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| wrong)?;
-    Ok(date.and_time(chrono::NaiveTime::MIN).and_utc())
+    let zoned = DateTime::parse_from_rfc3339(text).ok();
+    let zoned = zoned.or_else(|| ZONED_FORMATS.iter().find_map(|format| DateTime::parse_from_str(text, format).ok()));
+    let local = || LOCAL_FORMATS.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(NaiveDateTime::from);
+    let moment = zoned.map(|moment| moment.to_utc()).or_else(|| local().or_else(date).map(|moment| moment.and_utc()));
+    // What the database and the clients can both write.
+    moment.filter(|moment| (1..=9_999).contains(&moment.year())).ok_or_else(|| wrong.to_owned())
 }
 
 #[cfg(test)]
@@ -333,7 +362,7 @@ mod tests {
     use serde_json::json;
 
     fn reader(value: Value) -> FieldReader {
-        Body(value.as_object().cloned().unwrap_or_default()).reader()
+        Body::from(value.as_object().cloned().unwrap_or_default()).reader()
     }
 
     #[test]
@@ -360,5 +389,62 @@ mod tests {
         for field in ["n", "s", "z", "gone", "big", "nul"] {
             assert!(error.body()[field].is_array(), "{field} is missing in {error}");
         }
+    }
+
+    #[test]
+    fn coercions_are_those_of_the_contract() {
+        let whole = |value: Value| integer(&value, i32::MIN..=i32::MAX).ok();
+        assert_eq!([json!("7"), json!(" 7 "), json!("7.0"), json!(7.0), json!("-7")].map(whole), [7, 7, 7, 7, -7].map(Some));
+        for wrong in [json!(true), json!("x"), json!(7.5), json!("7.5"), json!(2_147_483_648_i64), json!([7]), json!("")] {
+            assert_eq!(whole(wrong.clone()), None, "{wrong}");
+        }
+        let real = |value: Value| number(&value, -1e9..=1e9).ok();
+        assert_eq!([json!("0.5"), json!(1), json!("1e3")].map(real), [Some(0.5), Some(1.0), Some(1000.0)]);
+        assert_eq!([json!("nan"), json!("inf"), json!(false), json!("")].map(real), [None; 4]);
+        assert_eq!([json!("true"), json!("YES"), json!("on"), json!(1)].map(|value| flag(&value).ok()), [Some(true); 4]);
+        assert_eq!([json!("false"), json!("n"), json!(0)].map(|value| flag(&value).ok()), [Some(false); 3]);
+        assert!(flag(&json!("maybe")).is_err() && flag(&json!([])).is_err());
+        assert_eq!(text(&json!(1.5), 9, false), Ok("1.5".to_owned()));
+        assert!(text(&json!(true), 9, false).is_err() && text(&json!("  "), 9, false).is_err());
+    }
+
+    #[test]
+    fn moments_are_read_in_every_form_clients_write() {
+        let noon = "2030-01-31T12:00:00+00:00".parse::<DateTime<Utc>>().unwrap();
+        for text in [
+            "2030-01-31T12:00:00Z",
+            "2030-01-31T13:00:00+01:00",
+            "2030-01-31T12:00",
+            "2030-01-31 12:00:00.000",
+            "2030-01-31T12:00Z",
+            "2030-01-31T14:00+0200",
+        ] {
+            assert_eq!(moment(&json!(text)), Ok(noon), "{text}");
+        }
+        assert_eq!(moment(&json!("2030-01-31")).unwrap(), noon - chrono::Duration::hours(12));
+        for wrong in [json!("yesterday"), json!(5), json!("+99999-01-01"), json!("2030-02-30"), json!("")] {
+            assert!(moment(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_form_writes_null_lists_and_objects_as_text() {
+        let values = json!({ "n": "", "one": "read", "two": ["read", "write"], "o": "{\"a\": 1}", "last": ["1", "2"] });
+        let mut fields = Body(values.as_object().cloned().unwrap(), Encoding::Form).reader();
+        assert_eq!(fields.nullable_integer("n", 0..=9, Some(5)), None);
+        assert_eq!(fields.texts("one", Missing::Required), ["read"]);
+        assert_eq!(fields.texts("two", Missing::Required), ["read", "write"]);
+        assert_eq!(fields.object("o", Missing::Required)["a"], 1);
+        assert_eq!(fields.integer("last", 0..=9, Missing::Required), 2);
+        assert!(fields.finish().is_ok());
+    }
+
+    #[test]
+    fn a_null_character_is_refused_however_deep_it_lies() {
+        let mut fields = reader(json!({ "o": { "a": [{ "b\0": 1 }] }, "l": ["x\0"] }));
+        fields.object("o", Missing::Required);
+        fields.texts("l", Missing::Required);
+        let error = fields.finish().unwrap_err();
+        assert!(error.body()["o"].is_array() && error.body()["l"].is_array(), "{error}");
     }
 }

@@ -158,6 +158,17 @@ impl ApiError {
         self.error_response()
     }
 
+    /// The same with the header that says when to come back.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// When to come back, if that is known.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds
+    }
+
     /// The status this answers with.
     pub fn status(&self) -> StatusCode {
         self.status

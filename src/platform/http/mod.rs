@@ -6,11 +6,12 @@ pub mod caller;
 pub mod error;
 pub mod filters;
 pub mod pages;
+mod parsers;
 pub mod throttle;
 
 pub use attachment::attachment;
 pub use body::{Body, FieldReader, Missing};
-pub use caller::{RequestId, client_address, request_id};
+pub use caller::{RequestId, client_address, origin, request_id};
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
 pub use pages::{Page, PageRequest};

@@ -6,6 +6,7 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::Serialize;
 use std::future::{Ready, ready};
 
+use super::caller::origin;
 use super::error::{ApiError, ApiResult};
 
 const DEFAULT_SIZE: i64 = 20;
@@ -61,8 +62,7 @@ impl PageRequest {
             Some(text) => text.parse().ok().filter(|page| *page >= 1).map_or(Number::Invalid, Number::At),
         };
         let size = value("page_size").and_then(|text| text.parse::<i64>().ok()).filter(|size| *size >= 1);
-        let connection = request.connection_info();
-        let base = format!("{}://{}{}", connection.scheme(), connection.host(), request.path());
+        let base = format!("{}{}", origin(request), request.path());
         Self { number, size: size.map_or(DEFAULT_SIZE, |size| size.min(LARGEST_SIZE)), base, query }
     }
 

@@ -55,27 +55,43 @@ impl serde::Serialize for Rate {
     }
 }
 
+/// Where a caller stands after a request that was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests allowed in a window.
+    pub limit: usize,
+    /// How many of them are left.
+    pub remaining: usize,
+    /// Seconds until all are free again if no more come.
+    pub reset_seconds: u64,
+}
+
+#[derive(Debug)]
+struct Callers {
+    recent: HashMap<String, VecDeque<DateTime<Utc>>>,
+    /// Size at which idle callers are looked for; grows with those that are not idle, so that the search stays cheap.
+    sweep_above: usize,
+}
+
 /// One scope's limit and the recent requests of each caller, in memory of this process.
 #[derive(Debug)]
 pub struct Throttle {
     rate: Rate,
-    recent: Mutex<HashMap<String, VecDeque<DateTime<Utc>>>>,
+    callers: Mutex<Callers>,
 }
 
 impl Throttle {
     /// A limit nobody has used yet.
     pub fn new(rate: Rate) -> Self {
-        Self { rate, recent: Mutex::default() }
+        Self { rate, callers: Mutex::new(Callers { recent: HashMap::new(), sweep_above: SWEEP_ABOVE }) }
     }
 
     /// Counts one request of `caller` at `now`, or answers 429 with the seconds until the next is allowed.
-    pub fn admit(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<()> {
+    pub fn admit(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<Standing> {
         let start = now - self.rate.window;
-        let mut recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if recent.len() > SWEEP_ABOVE {
-            recent.retain(|_, moments| moments.back().is_some_and(|last| *last > start));
-        }
-        let moments = recent.entry(caller.to_owned()).or_default();
+        let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        callers.sweep(start);
+        let moments = callers.recent.entry(caller.to_owned()).or_default();
         while moments.front().is_some_and(|first| *first <= start) {
             moments.pop_front();
         }
@@ -84,7 +100,17 @@ impl Throttle {
             return Err(ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000)));
         }
         moments.push_back(now);
-        Ok(())
+        let remaining = self.rate.requests - moments.len();
+        Ok(Standing { limit: self.rate.requests, remaining, reset_seconds: self.rate.window.as_secs() })
+    }
+}
+
+impl Callers {
+    fn sweep(&mut self, start: DateTime<Utc>) {
+        if self.recent.len() > self.sweep_above {
+            self.recent.retain(|_, moments| moments.back().is_some_and(|last| *last > start));
+            self.sweep_above = SWEEP_ABOVE.max(2 * self.recent.len());
+        }
     }
 }
 
@@ -96,12 +122,23 @@ mod tests {
     fn the_window_slides_and_callers_do_not_share_it() {
         let throttle = Throttle::new("2/min".parse().unwrap());
         let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
-        assert!(throttle.admit("a", at(0)).is_ok());
+        assert_eq!(throttle.admit("a", at(0)).unwrap(), Standing { limit: 2, remaining: 1, reset_seconds: 60 });
         assert!(throttle.admit("a", at(30)).is_ok());
         assert_eq!(throttle.admit("a", at(40)).unwrap_err().status().as_u16(), 429);
         assert!(throttle.admit("b", at(40)).is_ok());
         assert!(throttle.admit("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(62)).is_err());
+    }
+
+    #[test]
+    fn callers_who_are_gone_are_forgotten() {
+        let throttle = Throttle::new("2/min".parse().unwrap());
+        let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
+        for caller in 0..=SWEEP_ABOVE {
+            throttle.admit(&caller.to_string(), at(0)).unwrap();
+        }
+        throttle.admit("late", at(61)).unwrap();
+        assert_eq!(throttle.callers.lock().unwrap().recent.len(), 1);
     }
 
     #[test]

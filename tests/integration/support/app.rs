@@ -217,6 +217,12 @@ impl Answer {
         self.body["id"].as_i64().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.body))
     }
 
+    /// A header as text; empty when it is not there.
+    pub fn header(&self, name: &str) -> String {
+        let lines: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        lines.join(", ")
+    }
+
     /// The first message about a field of a refused body.
     #[track_caller]
     pub fn fault(&self, field: &str) -> &str {
@@ -281,6 +287,12 @@ impl Caller {
             None => request,
         };
         self.answer(request).await
+    }
+
+    /// Sends a body and headers as they are.
+    pub async fn raw(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        let request = headers.iter().fold(self.request(method, path), |request, (name, value)| request.header(*name, *value));
+        self.answer(request.body(body.into())).await
     }
 
     /// Uploads a file of training data.

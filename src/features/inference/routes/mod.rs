@@ -48,9 +48,10 @@ impl Limits {
 
     fn admit(&self, services: &Services, key: &KeyGrant, path: &str) -> Result<(), InferenceError> {
         let caller = format!("{} {path}", key.prefix);
-        self.throttle.admit(&caller, services.clock.now()).map_err(|_| {
+        self.throttle.admit(&caller, services.clock.now()).map(drop).map_err(|refused| {
             let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
-            InferenceError::TooFast(format!("{requests} per {seconds} seconds"))
+            let wait = refused.retry_after_seconds().unwrap_or(seconds);
+            InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
         })
     }
 }

@@ -1,0 +1,263 @@
+//! What holds for all routes and so is written once: who may ask, the errors each kind of route can answer with, ranges of
+//! the common parameters, an example for every body.
+//!
+//! 405 is left out on purpose: an operation that is in the document never answers it, any other verb does.
+
+use serde_json::{Map, Value, json};
+
+use super::examples;
+use super::schemas::{of_errors, reference, resolved};
+use crate::app::authentication::OPEN_TO_ALL;
+use crate::app::throttling::UNLIMITED;
+
+/// What each tag is about, in the order in which a newcomer meets them.
+const TAGS: [(&str, &str); 23] = [
+    ("auth", "Logging in and out, tokens, one's own account."),
+    ("users", "People who can log in."),
+    ("organisations", "Organisations, their members and invitations."),
+    ("project", "A project names the columns of its data and holds everything below it."),
+    ("api_keys", "Keys for programs; each belongs to one project."),
+    ("training_data", "Files of interactions."),
+    ("item_meta_data", "Files that describe items."),
+    ("split_config", "How data is split for an evaluation."),
+    ("evaluation_config", "What an evaluation measures."),
+    ("model_configuration", "An algorithm with its parameters."),
+    ("parameter_tuning_job", "Searches for the best algorithm and parameters."),
+    ("task_log", "What background jobs have to say."),
+    ("trained_model", "Trained models, and previews of what they recommend."),
+    ("deployment_slot", "Which model answers which share of the predictions."),
+    ("ab_test", "Comparing two slots on real visitors."),
+    ("conversion_event", "What visitors did with recommendations."),
+    ("retraining_schedule", "Training again by the clock."),
+    ("retraining_run", "What the schedules did."),
+    ("webhooks", "Telling other programs what happened."),
+    ("data_source", "Where data is fetched from."),
+    ("audit", "Who changed what."),
+    ("inference", "Predictions for programs, with the error shapes of 1.x's inference service."),
+    ("meta", "About the API itself."),
+];
+
+const DATABASE_AWAY: &str = "The database or file store cannot be reached";
+
+/// Completes the document as the slices describe it.
+pub fn complete(mut document: Value) -> Value {
+    document["servers"] = json!([{ "url": "/", "description": "This server" }]);
+    let schemas = document["components"]["schemas"].take();
+    let mut schemas = schemas.as_object().cloned().unwrap_or_default();
+    schemas.extend(of_errors());
+    let mut paths = document["paths"].take();
+    for (path, item) in paths.as_object_mut().into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            Operation { path, method, value: operation, schemas: &mut schemas }.complete();
+        }
+    }
+    document["tags"] = tags_in(&paths);
+    document["components"]["schemas"] = Value::Object(schemas);
+    add_examples(&mut paths, &document);
+    document["paths"] = paths;
+    document
+}
+
+fn operations(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
+    paths.as_object_mut().into_iter().flatten().flat_map(|(_, item)| item.as_object_mut().into_iter().flatten()).map(|one| one.1)
+}
+
+fn tags_in(paths: &Value) -> Value {
+    let items = paths.as_object().into_iter().flatten().flat_map(|(_, item)| item.as_object().into_iter().flatten());
+    let used: Vec<&str> =
+        items.flat_map(|(_, operation)| operation["tags"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect();
+    let described = TAGS.iter().filter(|(tag, _)| used.contains(tag));
+    described.map(|(name, description)| json!({ "name": name, "description": description })).collect()
+}
+
+struct Operation<'a> {
+    path: &'a str,
+    method: &'a str,
+    value: &'a mut Value,
+    schemas: &'a mut Map<String, Value>,
+}
+
+impl Operation<'_> {
+    fn complete(&mut self) {
+        let public = self.is_public();
+        let inference = self.path.starts_with("/inference/");
+        self.value["security"] = match (public, inference) {
+            (true, _) => json!([]),
+            (false, true) => json!([{ "api_key": [] }]),
+            (false, false) => json!([{ "bearer": [] }, { "cookie": [] }, { "api_key": [] }]),
+        };
+        self.refine_parameters();
+        if inference {
+            self.add_inference_errors(public);
+        } else {
+            self.share_body();
+            self.add_errors(public);
+        }
+        self.describe_bodies(inference);
+    }
+
+    /// Below the base, whatever that is.
+    fn below(&self) -> &str {
+        self.path.strip_prefix("/api/v1").unwrap_or(self.path)
+    }
+
+    fn is_public(&self) -> bool {
+        // A slice marks its own with `security(())`, which is one empty requirement.
+        let marked = self.value["security"].as_array().is_some_and(|all| all.iter().all(|one| one == &json!({})));
+        let reads_inference = self.path.starts_with("/inference/") && self.method == "get";
+        marked || reads_inference || OPEN_TO_ALL.iter().any(|open| self.below().starts_with(open))
+    }
+
+    fn has_parameter(&self, place: &str) -> bool {
+        self.value["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == place))
+    }
+
+    fn has_query(&self, name: &str) -> bool {
+        self.value["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query" && one["name"] == name))
+    }
+
+    fn refine_parameters(&mut self) {
+        for parameter in self.value["parameters"].as_array_mut().into_iter().flatten() {
+            let (name, place) = (parameter["name"].as_str().unwrap_or_default(), parameter["in"].as_str().unwrap_or_default());
+            match (place, name) {
+                ("query", "page") => {
+                    parameter["schema"] =
+                        json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "enum": ["last"] }] });
+                    parameter["description"] = json!("Page number, from 1, or `last`. A page that is not there is a 404.");
+                }
+                ("query", "page_size") => {
+                    parameter["schema"] = json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 });
+                    parameter["description"] = json!("Rows on a page. More than 100 count as 100.");
+                }
+                ("path", _) if parameter["schema"]["type"] == "integer" => parameter["schema"]["minimum"] = json!(1),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives the schema of the body a name of its own, and offers it to every parser there is. A partial change requires nothing.
+    fn share_body(&mut self) {
+        let Some(content) = self.value["requestBody"]["content"].as_object_mut() else { return };
+        let Some(json_body) = content.get_mut("application/json") else { return };
+        let mut schema = json_body["schema"].take();
+        if self.method == "patch" || schema.get("$ref").is_none() {
+            let document = json!({ "components": { "schemas": self.schemas } });
+            let mut own = resolved(&schema, &document).clone();
+            if self.method == "patch"
+                && let Some(fields) = own.as_object_mut()
+            {
+                fields.remove("required");
+            }
+            let name = format!("{}Request", pascal(self.value["operationId"].as_str().unwrap_or_default()));
+            schema = reference(&name);
+            self.schemas.insert(name, own);
+        }
+        let body = json!({ "schema": schema });
+        let parsers = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+        let all: Map<String, Value> = parsers.iter().map(|parser| ((*parser).to_owned(), body.clone())).collect();
+        self.value["requestBody"]["content"] = Value::Object(all);
+    }
+
+    fn add_errors(&mut self, public: bool) {
+        let has_body = !self.value["requestBody"].is_null();
+        if has_body || self.has_parameter("query") {
+            self.add("400", "A field or parameter is wrong, or the body cannot be read");
+        }
+        if !public {
+            self.add("401", "No credentials, or such as do not count");
+            self.add("403", "The role or the scope of the key is too low");
+        }
+        if self.has_parameter("path") {
+            self.add("404", "Not there, or not yours");
+        } else if self.has_query("page") {
+            self.add("404", "There is no such page");
+        }
+        if has_body {
+            self.add("413", "The body is too large");
+            self.add("415", "The media type of the body is not understood");
+        }
+        if !UNLIMITED.contains(&self.below()) {
+            self.add("429", "Too many requests; wait for the seconds in Retry-After");
+        }
+        if self.below() != "/ping/" {
+            self.add("503", DATABASE_AWAY);
+        }
+    }
+
+    fn add_inference_errors(&mut self, public: bool) {
+        if public {
+            return;
+        }
+        self.add("400", "The batch is too large");
+        self.add("401", "No key, or one that does not count");
+        self.add("403", "The key lacks the scope, or is of another project");
+        self.add("404", "No such model, or it does not know this user");
+        self.add("413", "The body is too large");
+        self.add("422", "The path or the body is wrong");
+        self.add("429", "Too many requests of this key for this path");
+        self.add("503", DATABASE_AWAY);
+    }
+
+    fn add(&mut self, status: &str, description: &str) {
+        let responses = &mut self.value["responses"];
+        if responses.get(status).is_none() {
+            responses[status] = json!({ "description": description });
+        }
+    }
+
+    /// Every answer has a body that is described, the empty ones apart.
+    fn describe_bodies(&mut self, inference: bool) {
+        for (status, response) in self.value["responses"].as_object_mut().into_iter().flatten() {
+            if status == "429" || status == "503" {
+                response["headers"]["Retry-After"] =
+                    json!({ "description": "Seconds to wait", "schema": { "type": "integer", "minimum": 1 } });
+            }
+            let described = response["content"].as_object().is_some_and(|content| !content.is_empty());
+            if described || status == "204" {
+                continue;
+            }
+            let schema = match (status.as_str(), inference) {
+                ("200" | "201" | "202", _) => json!({ "type": "object" }),
+                ("422", _) => reference("ValidationErrors"),
+                ("429", true) => reference("RateLimited"),
+                ("400", false) => reference("BadRequest"),
+                ("401", _) => reference("Unauthorized"),
+                ("404", _) => reference("NotFound"),
+                ("409", _) => reference("Conflict"),
+                _ => reference("Detail"),
+            };
+            response["content"] = json!({ "application/json": { "schema": schema } });
+        }
+    }
+}
+
+fn pascal(name: &str) -> String {
+    let capital = |word: &str| word.get(..1).unwrap_or_default().to_uppercase() + word.get(1..).unwrap_or_default();
+    name.split('_').map(capital).collect()
+}
+
+/// Every request body, and every answer that is a success, gets an example unless it has one.
+fn add_examples(paths: &mut Value, document: &Value) {
+    for operation in operations(paths) {
+        let Value::Object(parts) = operation else { continue };
+        for part in ["requestBody", "responses"] {
+            let bodies: Vec<&mut Value> = match parts.get_mut(part) {
+                Some(Value::Object(responses)) if part == "responses" => {
+                    responses.iter_mut().filter(|(status, _)| status.starts_with('2')).map(|(_, response)| response).collect()
+                }
+                Some(body) if part == "requestBody" => vec![body],
+                _ => continue,
+            };
+            for media in bodies.into_iter().flat_map(|body| body["content"].as_object_mut().into_iter().flatten()) {
+                add_example(media.1, document);
+            }
+        }
+    }
+}
+
+fn add_example(media: &mut Value, document: &Value) {
+    if media.get("example").is_none() && media.get("examples").is_none() && media.get("schema").is_some_and(|one| !one.is_null())
+    {
+        media["example"] = examples::of(&media["schema"], document);
+    }
+}

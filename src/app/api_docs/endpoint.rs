@@ -1,0 +1,157 @@
+//! What the server itself reads from the document: which addresses there are, with which verbs, and who may ask.
+
+use actix_web::http::Method;
+use serde_json::{Map, Value, json};
+
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// One address of the management API, below its base.
+pub struct Endpoint {
+    segments: Vec<Segment>,
+    methods: Vec<Method>,
+    /// Whether it answers without credentials.
+    pub public: bool,
+    name: String,
+    description: String,
+    /// The fields that a write takes, by method.
+    actions: Map<String, Value>,
+}
+
+enum Segment {
+    Literal(String),
+    Parameter(String),
+}
+
+/// All of them, those without parameters first, so that a literal wins over a parameter.
+pub fn endpoints() -> Vec<Endpoint> {
+    let document = serde_json::to_value(super::document("")).unwrap_or_default();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let ours = paths.filter(|(path, _)| !path.starts_with("/inference/"));
+    let mut endpoints: Vec<Endpoint> = ours.map(|(path, item)| Endpoint::read(path, item, &document)).collect();
+    endpoints.sort_by_key(|endpoint| endpoint.segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).count());
+    endpoints
+}
+
+impl Endpoint {
+    fn read(path: &str, item: &Value, document: &Value) -> Self {
+        let operation = |method: &Method| item.get(method.as_str().to_lowercase());
+        let methods: Vec<Method> = METHODS.into_iter().filter(|method| operation(method).is_some()).collect();
+        let first = methods.first().and_then(operation).unwrap_or(&Value::Null);
+        let writes = methods.iter().filter(|method| matches!(**method, Method::POST | Method::PUT));
+        let actions = writes.filter_map(|method| Some((method.to_string(), fields(operation(method)?, document)?)));
+        let text = |name: &str| first[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            segments: path.split('/').filter(|segment| !segment.is_empty()).map(Segment::read).collect(),
+            public: first["security"].as_array().is_some_and(Vec::is_empty),
+            name: text("operationId").replace('_', " "),
+            description: text("summary"),
+            actions: actions.collect(),
+            methods,
+        }
+    }
+
+    /// Whether a path below the base, with its slash at the end, is this address.
+    pub fn matches(&self, below: &str) -> bool {
+        let Some(inner) = below.strip_prefix('/') else { return false };
+        let sent = inner.strip_suffix('/').map_or_else(Vec::new, |inner| inner.split('/').collect());
+        let fits = |(segment, sent): (&Segment, &&str)| match segment {
+            Segment::Literal(literal) => literal == sent,
+            Segment::Parameter(_) => !sent.is_empty(),
+        };
+        inner.is_empty() == self.segments.is_empty()
+            && sent.len() == self.segments.len()
+            && self.segments.iter().zip(&sent).all(fits)
+    }
+
+    /// Whether `.json` at its end names a format; at the end of a text it belongs to the text.
+    pub fn takes_suffix(&self) -> bool {
+        match self.segments.last() {
+            Some(Segment::Parameter(name)) => name == "id" || name.ends_with("_id"),
+            Some(Segment::Literal(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Whether answers come in this format.
+    pub fn knows_format(&self, format: &str) -> bool {
+        let is_schema = matches!(self.segments.as_slice(), [Segment::Literal(name)] if name == "schema");
+        format == "json" || (is_schema && matches!(format, "yaml" | "openapi" | "openapi-json"))
+    }
+
+    /// Whether the address answers to a verb; HEAD goes with GET, and OPTIONS always.
+    pub fn allows(&self, method: &Method) -> bool {
+        match *method {
+            Method::OPTIONS => true,
+            Method::HEAD => self.methods.contains(&Method::GET),
+            _ => self.methods.contains(method),
+        }
+    }
+
+    /// The value of the header `Allow`.
+    pub fn allow(&self) -> String {
+        let head = self.allows(&Method::HEAD).then_some(Method::HEAD);
+        let all = self.methods.iter().cloned().chain(head).chain([Method::OPTIONS]);
+        all.map(|method| method.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The name of a collection: one word that can be listed.
+    pub fn collection(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [Segment::Literal(name)] if self.methods.contains(&Method::GET) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether its path is this, below the base.
+    pub fn is(&self, path: &[&str]) -> bool {
+        let same = |(segment, word): (&Segment, &&str)| matches!(segment, Segment::Literal(literal) if literal == word);
+        self.segments.len() == path.len() && self.segments.iter().zip(path).all(same)
+    }
+
+    /// What OPTIONS answers.
+    pub fn metadata(&self) -> Value {
+        let mut metadata = json!({
+            "name": self.name,
+            "description": self.description,
+            "renders": ["application/json"],
+            "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        });
+        if !self.actions.is_empty() {
+            metadata["actions"] = Value::Object(self.actions.clone());
+        }
+        metadata
+    }
+}
+
+impl Segment {
+    fn read(text: &str) -> Self {
+        let parameter = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        parameter.map_or_else(|| Self::Literal(text.to_owned()), |name| Self::Parameter(name.to_owned()))
+    }
+}
+
+/// The fields of a request body in the shape of 1.x's metadata.
+fn fields(operation: &Value, document: &Value) -> Option<Value> {
+    let content = operation["requestBody"]["content"].as_object()?;
+    let schema = super::schemas::resolved(&content.values().next()?["schema"], document);
+    let required = schema["required"].as_array();
+    let describe = |(name, field): (&String, &Value)| {
+        let is_required = required.is_some_and(|names| names.iter().any(|one| one.as_str() == Some(name)));
+        let label = name.replace('_', " ");
+        (name.clone(), json!({ "type": kind(field), "required": is_required, "read_only": false, "label": label }))
+    };
+    Some(Value::Object(schema["properties"].as_object()?.iter().map(describe).collect()))
+}
+
+fn kind(field: &Value) -> &str {
+    let named = match &field["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).find(|name| *name != "null"),
+        one => one.as_str(),
+    };
+    match named {
+        Some("number") => "float",
+        Some("array") => "list",
+        Some("object") | None => "field",
+        Some(name) => name,
+    }
+}

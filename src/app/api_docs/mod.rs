@@ -1,0 +1,87 @@
+//! The OpenAPI document, put together from the annotations of every slice and completed with what holds for all routes.
+//! The UI's client types are made from it, and the server's own knowledge of addresses and verbs.
+
+mod completion;
+mod endpoint;
+mod examples;
+mod pages;
+mod schemas;
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpRequest, HttpResponse};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::{addresses, routes};
+use crate::features;
+use crate::platform::http::ApiError;
+
+pub use endpoint::{Endpoint, endpoints};
+pub use pages::{redoc, redoc_script, swagger_ui};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Recotem",
+        description = "From a file of user-item interactions to tuned, compared and deployed recommendations.\n\n\
+            Log in with `POST auth/login/` and send the token as `Authorization: Bearer …`, or let the browser send the cookie; \
+            programs send an API key as `X-API-Key`. Everything below `/api/v1/` is served below `/api/`, too.\n\n\
+            Errors are JSON. What is wrong with single fields is a list of messages by field, everything else has a `detail`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(addresses::root, routes::ping, schema)
+)]
+struct Root;
+
+/// The whole document, with paths below `base`.
+pub fn document(base: &str) -> utoipa::openapi::OpenApi {
+    let document = merged(base);
+    let completed = serde_json::to_value(&document).map(completion::complete).and_then(serde_json::from_value);
+    // What comes back is of the shape that went in, so this cannot fail; a document without the additions is still one.
+    completed.unwrap_or(document)
+}
+
+fn merged(base: &str) -> utoipa::openapi::OpenApi {
+    let mut slices = Root::openapi();
+    for slice in features::docs() {
+        slices.merge(slice);
+    }
+    let mut document = Root::openapi();
+    document.paths.paths.clear();
+    document.components = slices.components.take();
+    for (path, item) in slices.paths.paths {
+        // Predictions lie beside the management API, not below it.
+        let base = if path.starts_with("/inference/") { "" } else { base };
+        document.paths.paths.insert(format!("{base}{path}"), item);
+    }
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("jwt-access"))));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    document
+}
+
+/// Both forms of the document, written once.
+static WRITTEN: LazyLock<Result<(String, String), String>> = LazyLock::new(|| {
+    let document = document("/api/v1");
+    let json = document.to_json().map_err(|error| error.to_string())?;
+    Ok((json, document.to_yaml().map_err(|error| error.to_string())?))
+});
+
+/// This document: YAML unless JSON is asked for.
+#[utoipa::path(get, path = "/schema/", tag = "meta", operation_id = "read_schema", security(()),
+    params(("format" = Option<String>, Query, description = "`json` or `yaml`; without it the header Accept decides")),
+    responses((status = 200, description = "The OpenAPI document", content(
+        (Value = "application/vnd.oai.openapi"), (Value = "application/vnd.oai.openapi+json")))))]
+pub async fn schema(request: HttpRequest) -> HttpResponse {
+    let format = request.query_string().split('&').rev().find_map(|pair| pair.strip_prefix("format="));
+    let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let json = format.filter(|format| !format.is_empty()).map_or(accept.contains("json"), |format| format.contains("json"));
+    match WRITTEN.as_ref() {
+        Ok((text, _)) if json => HttpResponse::Ok().content_type("application/vnd.oai.openapi+json").body(text.as_str()),
+        Ok((_, text)) => HttpResponse::Ok().content_type("application/vnd.oai.openapi").body(text.as_str()),
+        Err(error) => ApiError::internal(error).into_answer(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The schemas of the error envelope, and finding one's way through schemas.
+
+use serde_json::{Map, Value, json};
+
+/// A schema with its reference followed.
+pub fn resolved<'a>(schema: &'a Value, document: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => document.pointer(pointer).unwrap_or(schema),
+        None => schema,
+    }
+}
+
+/// `{"$ref": …}` to a schema of the document.
+pub fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The bodies of answers that are no success.
+pub fn of_errors() -> Map<String, Value> {
+    let detail = |text: &str| json!({ "type": "string", "description": text });
+    let schemas = json!({
+        "Detail": {
+            "type": "object",
+            "description": "What went wrong, for people; `code` is there for programs where there is something to tell apart.",
+            "required": ["detail"],
+            "properties": { "detail": detail("A sentence"), "code": detail("A stable word") },
+            "example": { "detail": "Not found." },
+        },
+        "NotFound": {
+            "type": "object",
+            "description": "There is no such thing, or it is not the caller's to see. About a file that was removed, a list.",
+            "required": ["detail"],
+            "properties": { "detail": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] } },
+            "example": { "detail": "Not found." },
+        },
+        "Unauthorized": {
+            "type": "object",
+            "description": "Who is calling is not known. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.",
+            "required": ["detail"],
+            "properties": {
+                "detail": detail("A sentence"),
+                "code": detail("A stable word"),
+                "messages": { "type": "array", "items": { "type": "object" } },
+            },
+            "example": { "detail": "Authentication credentials were not provided." },
+        },
+        "FieldErrors": {
+            "type": "object",
+            "description": "What is wrong, by field. In a list of objects the faults stand where the objects stood.",
+            "additionalProperties": {
+                "type": "array",
+                "items": { "anyOf": [{ "type": "string" }, { "type": "object" }] },
+            },
+            "example": { "name": ["This field is required."] },
+        },
+        "NonFieldErrors": {
+            "type": "object",
+            "description": "What is wrong with the whole rather than one field.",
+            "required": ["non_field_errors"],
+            "properties": { "non_field_errors": { "type": "array", "items": { "type": "string" } } },
+            "example": { "non_field_errors": ["Invalid data. Expected a JSON object."] },
+        },
+        "BadRequest": {
+            "anyOf": [reference("FieldErrors"), reference("NonFieldErrors"), reference("Detail")],
+            "example": { "name": ["This field is required."] },
+        },
+        "Conflict": {
+            "type": "object",
+            "description": "It is in the wrong state for this, or something live depends on it.",
+            "required": ["detail"],
+            "properties": {
+                "detail": detail("A sentence"),
+                "code": detail("A stable word"),
+                "dependents": {
+                    "type": "array",
+                    "description": "What depends on it",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "resource": { "type": "string" },
+                            "id": { "type": "integer", "format": "int64" },
+                            "name": { "type": ["string", "null"] },
+                        },
+                    },
+                },
+            },
+            "example": { "detail": "A tuning job uses this.", "dependents": [{ "resource": "parameter_tuning_job", "id": 1, "name": null }] },
+        },
+        "RateLimited": {
+            "type": "object",
+            "description": "The shape of predictions alone.",
+            "required": ["error"],
+            "properties": { "error": { "type": "string" } },
+            "example": { "error": "Rate limit exceeded: 100 per 60 seconds" },
+        },
+        "ValidationErrors": {
+            "type": "object",
+            "description": "The shape of predictions alone: every fault with where it is.",
+            "required": ["detail"],
+            "properties": { "detail": { "type": "array", "items": {
+                "type": "object",
+                "required": ["type", "loc", "msg"],
+                "properties": {
+                    "type": { "type": "string" },
+                    "loc": { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] } },
+                    "msg": { "type": "string" },
+                },
+            } } },
+            "example": { "detail": [{ "type": "missing", "loc": ["body", "user_id"], "msg": "Field required" }] },
+        },
+    });
+    schemas.as_object().cloned().unwrap_or_default()
+}

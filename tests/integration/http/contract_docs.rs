@@ -1,0 +1,53 @@
+//! Section 3.17 of the contract over HTTP: ping, the API document and its pages.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_may_ping() {
+    let app = TestApp::start().await;
+    for path in ["/api/v1/ping/", "/api/ping/"] {
+        assert_eq!(app.anonymous().get(path).await.expect(200).body, json!({ "success": true }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_comes_as_yaml_unless_json_is_asked_for() {
+    let app = TestApp::start().await;
+    let anyone = app.anonymous();
+    let yaml = anyone.get("schema/").await.expect(200);
+    assert_eq!(yaml.header("content-type"), "application/vnd.oai.openapi");
+    assert!(yaml.bytes.starts_with(b"openapi:"));
+    for json in [
+        anyone.get("schema/?format=json").await,
+        anyone.raw(reqwest::Method::GET, "schema/", &[("accept", "application/json")], "").await,
+    ] {
+        let json = json.expect(200);
+        assert_eq!(json.header("content-type"), "application/vnd.oai.openapi+json");
+        assert_eq!(json.body["paths"]["/api/v1/project/"]["get"]["operationId"], "list_project");
+    }
+    anyone.get("schema/?format=xml").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_load_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    let anyone = app.anonymous();
+    for base in ["/api/v1", "/api"] {
+        for (page, script) in [("swagger-ui", "swagger-ui-bundle.js"), ("redoc", "redoc.standalone.js")] {
+            let address = format!("{base}/schema/{page}/");
+            let answer = anyone.get(&address).await.expect(200);
+            let html = String::from_utf8(answer.bytes.clone()).unwrap();
+            assert!(answer.header("content-type").starts_with("text/html"), "{address}");
+            assert!(answer.header("content-security-policy").contains("default-src 'self'"));
+            assert!(!html.contains("src=\"http") && !html.contains("href=\"http"), "{html}");
+            assert!(html.contains(script), "{html}");
+            assert!(!anyone.get(&format!("{address}{script}")).await.expect(200).bytes.is_empty());
+            let moved = anyone.get(address.trim_end_matches('/')).await.expect(301);
+            assert_eq!(moved.header("location"), address);
+        }
+    }
+    let initializer = anyone.get("schema/swagger-ui/swagger-initializer.js").await.expect(200);
+    assert!(String::from_utf8(initializer.bytes).unwrap().contains("/api/v1/schema/?format=json"));
+}
