@@ -106,7 +106,7 @@ async fn waiting_job(app: &TestApp, user: &Caller) -> i64 {
 
 async fn log(app: &TestApp, job: i64, contents: &str) {
     let line = Line { tuning_job_id: Some(job), ..Line::default() };
-    task_logs::write(&mut *app.services.db.conn().await.unwrap(), line, contents).await.unwrap();
+    task_logs::write(&mut app.services.db.conn().await.unwrap(), line, contents).await.unwrap();
 }
 
 async fn log_many(app: &TestApp, job: i64, count: usize, length: usize) {
