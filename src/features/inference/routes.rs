@@ -1,5 +1,7 @@
 //! `/inference/predict/…`, `/inference/health`, `/inference/models`.
 
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,11 +27,22 @@ pub struct Docs;
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/predict/{model_id}", web::post().to(predict))
-        .route("/predict/{model_id}/batch", web::post().to(predict_batch))
-        .route("/health", web::get().to(health))
-        .route("/models", web::get().to(loaded))
+        .service(only("/predict/{model_id}", web::post().to(predict), "POST"))
+        .service(only("/predict/{model_id}/batch", web::post().to(predict_batch), "POST"))
+        .service(only("/health", web::get().to(health), "GET"))
+        .service(only("/models", web::get().to(loaded), "GET"))
         .route("/{path:.+}/", web::route().to(without_slash));
+}
+
+/// An address with one verb; any other is answered with which that is.
+fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::Resource {
+    let wrong_verb = move |request: HttpRequest| async move {
+        let message = format!("Method \"{}\" not allowed.", request.method());
+        let mut answer = ApiError::detail(StatusCode::METHOD_NOT_ALLOWED, message).into_answer();
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verb));
+        answer
+    };
+    web::resource(path).route(route).default_service(web::route().to(wrong_verb))
 }
 
 /// How often each key may call each path. One of these is made at start and handed to every HTTP worker as application data.
