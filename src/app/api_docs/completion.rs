@@ -212,6 +212,11 @@ impl Operation<'_> {
                 response["headers"]["Retry-After"] =
                     json!({ "description": "Seconds to wait", "schema": { "type": "integer", "minimum": 1 } });
             }
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                // The standard requires one.
+                let done = if status == "201" { "Made" } else { "Done" };
+                response["description"] = json!(done);
+            }
             let described = response["content"].as_object().is_some_and(|content| !content.is_empty());
             if described || status == "204" {
                 continue;

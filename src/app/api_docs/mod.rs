@@ -10,6 +10,8 @@ mod schemas;
 use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
@@ -34,12 +36,22 @@ pub use pages::{redoc, redoc_script, swagger_ui};
 )]
 struct Root;
 
+/// The finished document. Not the builder's own type: that one cannot take back everything it writes.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Document(Value);
+
+impl Document {
+    /// As JSON for people.
+    pub fn to_pretty_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&self.0)
+    }
+}
+
 /// The whole document, with paths below `base`.
-pub fn document(base: &str) -> utoipa::openapi::OpenApi {
-    let document = merged(base);
-    let completed = serde_json::to_value(&document).map(completion::complete).and_then(serde_json::from_value);
-    // What comes back is of the shape that went in, so this cannot fail; a document without the additions is still one.
-    completed.unwrap_or(document)
+pub fn document(base: &str) -> Document {
+    // A document of texts and numbers can always be written.
+    Document(serde_json::to_value(merged(base)).map(completion::complete).unwrap_or_default())
 }
 
 fn merged(base: &str) -> utoipa::openapi::OpenApi {
@@ -66,8 +78,8 @@ fn merged(base: &str) -> utoipa::openapi::OpenApi {
 /// Both forms of the document, written once.
 static WRITTEN: LazyLock<Result<(String, String), String>> = LazyLock::new(|| {
     let document = document("/api/v1");
-    let json = document.to_json().map_err(|error| error.to_string())?;
-    Ok((json, document.to_yaml().map_err(|error| error.to_string())?))
+    let json = serde_json::to_string(&document).map_err(|error| error.to_string())?;
+    Ok((json, yaml_serde::to_string(&document).map_err(|error| error.to_string())?))
 });
 
 /// This document: YAML unless JSON is asked for.

@@ -109,7 +109,9 @@ async fn a_wrong_verb_is_405_with_those_that_are_right() {
         assert_eq!(answer.header("allow"), allow, "{path}");
     }
     assert_eq!(user.get("project/").await.expect(200).header("allow"), "GET, POST, HEAD, OPTIONS");
-    assert!(user.get("/inference/predict/1").await.expect(405).body["detail"].is_string());
+    let prediction = user.get("/inference/predict/1").await.expect(405);
+    assert!(prediction.body["detail"].is_string());
+    assert_eq!(prediction.header("allow"), "POST");
 }
 
 #[tokio::test(flavor = "multi_thread")]
