@@ -32,11 +32,22 @@ impl Throttles {
     }
 }
 
+/// Where a secret can be guessed or an account made.
+const LOGIN: [&str; 6] = [
+    "/auth/login/",
+    "/auth/sign_up/",
+    "/auth/password/reset/",
+    "/auth/password/reset/confirm/",
+    "/invitation/look_up/",
+    "/invitation/accept/",
+];
+
 /// Counts a request of the management API, or refuses it.
 pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Option<Principal>>) -> ApiResult<()> {
     let now: chrono::DateTime<Utc> = throttles.clock.now();
     let path = request.path();
-    if path.ends_with("/auth/login/") && request.method() == Method::POST {
+    let logged_in = matches!(caller, Ok(Some(_)));
+    if !logged_in && request.method() == Method::POST && LOGIN.iter().any(|login| path.ends_with(login)) {
         return throttles.login.admit(&client_address(request), now);
     }
     match caller {

@@ -3,5 +3,5 @@
 mod app;
 mod database;
 
-pub use app::{Caller, TestApp};
+pub use app::{Answer, Caller, TestApp};
 pub use database::{TestDatabase, new_cluster};
