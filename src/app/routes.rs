@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{api_docs, authentication, spa};
 use crate::features::{
-    accounts, api_keys, datasets, evaluation, inference, live_updates, model_configs, models, projects, task_logs, tuning,
+    accounts, api_keys, audit, datasets, evaluation, inference, live_updates, model_configs, models, projects, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -44,6 +44,7 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
     web::scope(base)
         .wrap(from_fn(authentication::identify))
         .configure(accounts::routes)
+        .configure(audit::routes)
         .configure(projects::routes)
         .configure(api_keys::routes)
         .configure(datasets::routes)
