@@ -6,4 +6,4 @@ mod store;
 
 pub use model::Project;
 pub use routes::{Docs, routes};
-pub use store::of_data;
+pub use store::{assign_orphans, of_data};
