@@ -38,6 +38,82 @@ table! {
 }
 
 table! {
+    sessions (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        generation -> Integer,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        address -> Text,
+        user_agent -> Text,
+    }
+}
+
+table! {
+    refresh_tokens (token_hash) {
+        token_hash -> Binary,
+        session_id -> BigInt,
+        expires_at -> Timestamptz,
+        replaced_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    login_attempts (name_hash, address) {
+        name_hash -> Binary,
+        address -> Text,
+        failures -> Integer,
+        last_at -> Timestamptz,
+    }
+}
+
+table! {
+    password_resets (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        token_hash -> Binary,
+        expires_at -> Timestamptz,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
+    invitations (id) {
+        id -> BigInt,
+        organisation_id -> BigInt,
+        role -> Text,
+        email -> Text,
+        token_hash -> Binary,
+        invited_by -> BigInt,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        accepted_by -> Nullable<BigInt>,
+        ins_datetime -> Timestamptz,
+    }
+}
+
+table! {
+    audit_log (id) {
+        id -> BigInt,
+        at -> Timestamptz,
+        organisation_id -> Nullable<BigInt>,
+        project_id -> Nullable<BigInt>,
+        user_id -> Nullable<BigInt>,
+        username -> Nullable<Text>,
+        api_key_id -> Nullable<BigInt>,
+        address -> Text,
+        request_id -> Text,
+        action -> Text,
+        resource -> Text,
+        resource_id -> Text,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+    }
+}
+
+table! {
     projects (id) {
         id -> BigInt,
         organisation_id -> BigInt,
@@ -394,6 +470,10 @@ table! {
 
 joinable!(memberships -> organisations (organisation_id));
 joinable!(memberships -> users (user_id));
+joinable!(sessions -> users (user_id));
+joinable!(refresh_tokens -> sessions (session_id));
+joinable!(password_resets -> users (user_id));
+joinable!(invitations -> organisations (organisation_id));
 joinable!(projects -> organisations (organisation_id));
 joinable!(api_keys -> projects (project_id));
 joinable!(api_keys -> users (user_id));
@@ -421,6 +501,12 @@ allow_tables_to_appear_in_same_query!(
     organisations,
     users,
     memberships,
+    sessions,
+    refresh_tokens,
+    login_attempts,
+    password_resets,
+    invitations,
+    audit_log,
     projects,
     api_keys,
     training_data,

@@ -16,8 +16,18 @@ use crate::platform::services::Services;
 use super::throttling::{self, Throttles};
 
 /// Paths that answer alike whoever calls; credentials sent along, good or bad, are not even looked at.
-pub const OPEN_TO_ALL: [&str; 6] =
-    ["/auth/login/", "/auth/logout/", "/auth/token/refresh/", "/auth/token/verify/", "/ping/", "/schema/"];
+pub const OPEN_TO_ALL: [&str; 10] = [
+    "/auth/login/",
+    "/auth/logout/",
+    "/auth/token/refresh/",
+    "/auth/token/verify/",
+    "/auth/sign_up/",
+    "/auth/options/",
+    "/auth/password/reset/",
+    "/invitation/look_up/",
+    "/ping/",
+    "/schema/",
+];
 
 /// Puts the caller into the request and counts it against their limit.
 pub async fn identify(

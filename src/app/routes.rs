@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::{addresses, api_docs, authentication, spa};
 use crate::features::{
-    ab_tests, accounts, api_keys, datasets, deployments, evaluation, events, inference, live_updates, model_configs, models,
-    projects, retraining, task_logs, tuning,
+    ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, inference, live_updates, model_configs,
+    models, projects, retraining, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -52,6 +52,7 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .wrap(from_fn(authentication::identify))
         .wrap(from_fn(addresses::tidy))
         .configure(accounts::routes)
+        .configure(audit::routes)
         .configure(projects::routes)
         .configure(api_keys::routes)
         .configure(datasets::routes)

@@ -37,11 +37,22 @@ impl Throttles {
 /// Health checks, renewals and log-outs of many people behind one address must not use up their shared allowance.
 pub const UNLIMITED: [&str; 3] = ["/ping/", "/auth/token/refresh/", "/auth/logout/"];
 
+/// Where a secret can be guessed or an account made.
+const LOGIN: [&str; 6] = [
+    "/auth/login/",
+    "/auth/sign_up/",
+    "/auth/password/reset/",
+    "/auth/password/reset/confirm/",
+    "/invitation/look_up/",
+    "/invitation/accept/",
+];
+
 /// Counts a request of the management API, or refuses it. None where nothing is counted.
 pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Option<Principal>>) -> ApiResult<Option<Standing>> {
     let now: chrono::DateTime<Utc> = throttles.clock.now();
     let path = request.path();
-    if path.ends_with("/auth/login/") && request.method() == Method::POST {
+    let logged_in = matches!(caller, Ok(Some(_)));
+    if !logged_in && request.method() == Method::POST && LOGIN.iter().any(|login| path.ends_with(login)) {
         return throttles.login.admit(&client_address(request), now).map(Some);
     }
     match caller {

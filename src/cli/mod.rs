@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand.
 
+mod assign_owners;
 mod create_api_key;
 mod create_superuser;
+mod create_test_users;
 mod demo;
 mod evaluate;
 mod infer;
@@ -55,6 +57,10 @@ enum Command {
     CreateSuperuser(create_superuser::Args),
     /// Make an API key for a project
     CreateApiKey(create_api_key::Args),
+    /// Give the projects that nobody owns to somebody
+    AssignOwners(assign_owners::Args),
+    /// Make users for trying things out, or set their passwords again; not in production mode
+    CreateTestUsers(create_test_users::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
     /// Fit on one file and judge on another; no server needed
@@ -83,6 +89,8 @@ pub fn run() -> ExitCode {
         Command::WaitDb(args) => wait_db::run(args),
         Command::CreateSuperuser(args) => create_superuser::run(args),
         Command::CreateApiKey(args) => create_api_key::run(args),
+        Command::AssignOwners(args) => assign_owners::run(args),
+        Command::CreateTestUsers(args) => create_test_users::run(args),
         Command::Openapi(args) => openapi::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Tune(args) => tune::run(args),

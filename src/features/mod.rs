@@ -1,6 +1,9 @@
 //! One vertical slice per concept. A slice imports the ones above it in this list, by their face only.
 
 pub mod accounts;
+
+pub mod audit;
+
 pub mod projects;
 
 pub mod api_keys;
@@ -35,6 +38,7 @@ use utoipa::OpenApi;
 pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         accounts::Docs::openapi(),
+        audit::Docs::openapi(),
         projects::Docs::openapi(),
         api_keys::Docs::openapi(),
         datasets::Docs::openapi(),

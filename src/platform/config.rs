@@ -52,6 +52,14 @@ pub struct Settings {
     pub refresh_token_lifetime: i64,
     /// Cookies are sent over HTTPS only.
     pub jwt_auth_secure: bool,
+    /// Anybody may make an account.
+    pub self_sign_up: bool,
+    /// Where people reach this server, such as `https://recotem.example.com`. Mail holds links only to here.
+    pub public_url: Option<String>,
+    /// A mail server: `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`.
+    pub smtp_url: Option<String>,
+    /// Who mail comes from.
+    pub mail_from: String,
     /// Jobs this process runs at once.
     pub worker_concurrency: usize,
     /// Threads one job may use; 0 means all cores.
@@ -121,6 +129,10 @@ impl Default for Settings {
             access_token_lifetime: 300,
             refresh_token_lifetime: 86_400,
             jwt_auth_secure: false,
+            self_sign_up: false,
+            public_url: None,
+            smtp_url: None,
+            mail_from: "Recotem <recotem@localhost>".to_owned(),
             worker_concurrency: 2,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,
@@ -180,6 +192,12 @@ impl Settings {
             )
             .extract()
             .map_err(|error| Box::new(error).into())
+    }
+
+    /// Whether mail can be sent. A link in a mail must lead here and not to wherever the request that caused it claims
+    /// to have been sent to, so this takes a public URL too.
+    pub fn sends_mail(&self) -> bool {
+        self.smtp_url.is_some() && self.public_url.is_some()
     }
 
     /// The key that signs: the configured one, or the one generated into the data directory (readable by its owner only).

@@ -30,6 +30,11 @@ pub fn is_deadlock(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
 }
 
+/// Whether a statement was refused because another row refers to the one it would remove.
+pub fn is_still_needed(error: &QueryError) -> bool {
+    matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::ForeignKeyViolation, _))
+}
+
 /// A connection lent by the pool; given back on drop. Dereferences to [`AsyncPgConnection`].
 pub type Connection = deadpool::Object<AsyncPgConnection>;
 
@@ -104,6 +109,12 @@ impl Database {
     /// such as taking up an invitation; the right has to be checked by hand.
     pub async fn unrestricted_conn(&self) -> Result<Connection, DbError> {
         self.conn_for(None).await
+    }
+
+    /// The same for an act that belongs to `user`: the audit log names them as who did it, wherever the request comes from.
+    pub async fn unrestricted_conn_for(&self, user: i64) -> Result<Connection, DbError> {
+        let request = session::current().map(|session| Session::clone(&session)).unwrap_or_default();
+        self.conn_for(Some(&Session { organisations: None, project: None, user: Some(user), api_key: None, ..request })).await
     }
 
     async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {

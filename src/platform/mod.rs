@@ -6,6 +6,7 @@ pub mod config;
 pub mod db;
 pub mod embedded_postgres;
 pub mod http;
+pub mod mail;
 pub mod queue;
 pub mod services;
 pub mod tabular;

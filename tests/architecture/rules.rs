@@ -3,8 +3,9 @@
 use crate::paths::{Source, crate_paths};
 
 /// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 19] = [
+pub const SLICES: [&str; 20] = [
     "accounts",
+    "audit",
     "projects",
     "api_keys",
     "task_logs",

@@ -25,6 +25,12 @@ pub enum AccountError {
     /// The name is taken.
     #[error("A user with that username already exists.")]
     NameTaken,
+    /// Too many failed attempts for this name from this address; seconds to wait.
+    #[error("Too many failed attempts. Try again in {0} seconds.")]
+    TooManyAttempts(u64),
+    /// An invitation that is unknown, used, expired or withdrawn: which of them is not told.
+    #[error("This invitation is not valid. It may have expired, been used already or been withdrawn.")]
+    NoSuchInvitation,
     /// Hashing failed for want of memory or random bytes.
     #[error("The password could not be hashed: {0}")]
     Hashing(String),
@@ -46,6 +52,8 @@ impl From<AccountError> for ApiError {
             AccountError::BadRefreshToken => Self::coded(StatusCode::UNAUTHORIZED, "token_not_valid", message),
             AccountError::WeakPassword(reasons) => Self::fields([("new_password".to_owned(), reasons)].into_iter().collect()),
             AccountError::NameTaken => Self::field("username", message),
+            AccountError::TooManyAttempts(seconds) => Self::throttled(seconds),
+            AccountError::NoSuchInvitation => Self::detail(StatusCode::NOT_FOUND, message),
             AccountError::Hashing(cause) => Self::internal(&cause),
             AccountError::Database(error) => error.into(),
             AccountError::Connection(error) => error.into(),

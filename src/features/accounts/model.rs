@@ -1,10 +1,10 @@
-//! Rows of users and memberships.
+//! Rows of users, their sessions, organisations, members and invitations.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
 
-use crate::schema::users;
+use crate::schema::{invitations, memberships, organisations, sessions, users};
 
 /// Somebody who can log in.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -25,8 +25,64 @@ pub struct User {
     pub last_login: Option<DateTime<Utc>>,
 }
 
+/// One log-in of somebody; every token handed out for it names it.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = sessions)]
+pub struct LoginSession {
+    pub id: i64,
+    pub user_id: i64,
+    pub generation: i32,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub address: String,
+    pub user_agent: String,
+}
+
+impl LoginSession {
+    /// Whether the session of `user` goes on at `now`.
+    pub fn goes_on(&self, user: &User, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at > now && self.generation == user.token_generation
+    }
+}
+
+/// People who share projects.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = organisations)]
+pub struct Organisation {
+    pub id: i64,
+    pub name: String,
+    /// Made with an account, for that person alone until they invite others.
+    pub is_personal: bool,
+    pub ins_datetime: DateTime<Utc>,
+}
+
+/// Somebody's part in an organisation.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = memberships)]
+pub struct Membership {
+    pub role: String,
+    pub ins_datetime: DateTime<Utc>,
+}
+
+/// An offer to join an organisation, good for whoever holds the token.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = invitations)]
+pub struct Invitation {
+    pub id: i64,
+    pub organisation_id: i64,
+    pub role: String,
+    /// Where it was sent; may be empty.
+    pub email: String,
+    pub invited_by: i64,
+    pub expires_at: DateTime<Utc>,
+    pub accepted_at: Option<DateTime<Utc>>,
+    pub ins_datetime: DateTime<Utc>,
+}
+
 /// What somebody may do in an organisation; each role may do all that the one before may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look at everything.
@@ -40,6 +96,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// The words for roles.
+    pub const WORDS: [&'static str; 4] = ["owner", "admin", "editor", "viewer"];
+
     /// The role a stored word stands for. An unknown word grants the least.
     pub fn from_wire(word: &str) -> Self {
         match word {

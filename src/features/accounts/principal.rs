@@ -35,6 +35,8 @@ pub struct Principal {
     pub memberships: HashMap<i64, Role>,
     /// Set when the caller came with an API key.
     pub key: Option<KeyGrant>,
+    /// Set when the caller logged in.
+    pub session_id: Option<i64>,
 }
 
 /// What the authentication step found; a handler that needs no caller never looks.
@@ -89,6 +91,12 @@ impl Principal {
             Some(_) => Err(ApiError::forbidden("API keys cannot do this. Log in instead.")),
             None => Ok(()),
         }
+    }
+
+    /// 403 unless the caller is a person of the staff.
+    pub fn require_staff(&self) -> ApiResult<()> {
+        self.refuse_keys()?;
+        if self.user.is_staff { Ok(()) } else { Err(ApiError::forbidden("Only staff may do this.")) }
     }
 
     /// 403 when the caller came with a key that lacks a scope.

@@ -10,5 +10,5 @@ pub use model::Project;
 pub use removal::{refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
-pub use store::of_data;
+pub use store::{assign_orphans, of_data};
 pub use sweeping::{sweep, sweep_until};

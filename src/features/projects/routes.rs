@@ -12,7 +12,7 @@ use super::model::{Project, ProjectFields};
 use super::removal::remove;
 use super::store;
 use super::store::dependents::Kind;
-use crate::features::accounts::{Access, Admin, Editor, Principal, Viewer, personal_organisation};
+use crate::features::accounts::{Access, Admin, Editor, Organisation, Principal, Role, Viewer, personal_organisation};
 use crate::ml::weights::Weights;
 use crate::platform::db::{QueryError, is_duplicate};
 use crate::platform::http::{
@@ -59,6 +59,8 @@ pub struct ProjectBody {
     event_weights: Value,
     /// Days after which an interaction counts half.
     half_life_days: Option<f64>,
+    /// The organisation whose members see it.
+    organisation: i64,
 }
 
 impl From<Project> for ProjectBody {
@@ -75,6 +77,7 @@ impl From<Project> for ProjectBody {
             event_weights: project.event_weights,
             half_life_days: project.half_life_days,
             owner: project.owner_id,
+            organisation: project.organisation_id,
         }
     }
 }
@@ -93,11 +96,12 @@ struct ProjectRequest {
     event_weights: Option<std::collections::HashMap<String, f64>>,
     /// Days after which an interaction counts half; null when age does not matter.
     half_life_days: Option<f64>,
+    /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+    organisation: Option<i64>,
 }
 
-fn read_fields(body: Body, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
+fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
     let kept = current.filter(|_| partial);
-    let mut fields = body.reader();
     let result = ProjectFields {
         name: fields.text("name", 256, Missing::keep_or_require(kept.map(|project| project.name.clone()))),
         user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
@@ -161,9 +165,14 @@ async fn list(
     responses((status = 201, body = ProjectBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
-    let fields = read_fields(body, None, false)?;
+    let mut fields = body.reader();
+    let organisation = fields.nullable_id("organisation", None);
+    let fields = read_fields(fields, None, false)?;
     let mut connection = services.db.conn().await?;
-    let organisation = personal_organisation(&mut connection, principal.user.id).await?;
+    let organisation = match organisation {
+        Some(id) => principal.load_referred::<Organisation>(&mut connection, "organisation", id, Role::Editor).await?.id,
+        None => personal_organisation(&mut connection, principal.user.id).await?,
+    };
     let project = store::insert(&mut connection, organisation, principal.user.id, fields).await.map_err(named_twice)?;
     Ok(HttpResponse::Created().json(ProjectBody::from(project)))
 }
@@ -194,7 +203,7 @@ async fn update(access: Access<Project, Editor>, services: web::Data<Services>, 
 }
 
 async fn save(project: &Project, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ProjectBody>> {
-    let fields = read_fields(body, Some(project), partial)?;
+    let fields = read_fields(body.reader(), Some(project), partial)?;
     let mut connection = services.db.conn().await?;
     let saved = store::update(&mut connection, project.id, fields, services.clock.now()).await.map_err(named_twice)?;
     Ok(web::Json(saved.into()))

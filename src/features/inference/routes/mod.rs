@@ -4,6 +4,8 @@ mod health;
 mod predict;
 mod project;
 
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use utoipa::OpenApi;
@@ -25,12 +27,23 @@ pub struct Docs;
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/predict/project/{project_id}", web::post().to(project::one))
-        .route("/predict/{model_id}", web::post().to(predict::one))
-        .route("/predict/{model_id}/batch", web::post().to(predict::batch))
-        .route("/health", web::get().to(health::health))
-        .route("/models", web::get().to(health::loaded))
+        .service(only("/predict/project/{project_id}", web::post().to(project::one), "POST"))
+        .service(only("/predict/{model_id}", web::post().to(predict::one), "POST"))
+        .service(only("/predict/{model_id}/batch", web::post().to(predict::batch), "POST"))
+        .service(only("/health", web::get().to(health::health), "GET"))
+        .service(only("/models", web::get().to(health::loaded), "GET"))
         .route("/{path:.+}/", web::route().to(without_slash));
+}
+
+/// An address with one verb; any other is answered with which that is.
+fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::Resource {
+    let wrong_verb = move |request: HttpRequest| async move {
+        let message = format!("Method \"{}\" not allowed.", request.method());
+        let mut answer = ApiError::detail(StatusCode::METHOD_NOT_ALLOWED, message).into_answer();
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verb));
+        answer
+    };
+    web::resource(path).route(route).default_service(web::route().to(wrong_verb))
 }
 
 /// How often each key may call each path. One of these is made at start and handed to every HTTP worker as application data.

@@ -9,6 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::projects::model::{Project, ProjectFields};
+use crate::platform::db::is_duplicate;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
 
@@ -30,6 +31,31 @@ impl Guarded for Project {
 pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<Project> {
     let query = projects::table.inner_join(training_data::table).filter(training_data::id.eq(data_id));
     query.select(Project::as_select()).first(connection).await
+}
+
+/// Gives every project without an owner to somebody. Returns how many, and the names of those that stay as they are because
+/// the owner has another project of that name.
+pub async fn assign_orphans(
+    connection: &mut AsyncPgConnection,
+    owner: i64,
+    organisation: i64,
+) -> QueryResult<(usize, Vec<String>)> {
+    let orphans: Vec<(i64, String)> = projects::table
+        .filter(projects::owner_id.is_null())
+        .order(projects::id)
+        .select((projects::id, projects::name))
+        .load(connection)
+        .await?;
+    let (mut assigned, mut kept) = (0, Vec::new());
+    for (id, name) in orphans {
+        let set = (projects::owner_id.eq(owner), projects::organisation_id.eq(organisation));
+        match diesel::update(projects::table.find(id)).set(set).execute(connection).await {
+            Ok(count) => assigned += count,
+            Err(error) if is_duplicate(&error) => kept.push(name),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((assigned, kept))
 }
 
 /// One page of the projects a caller may see, newest first.

@@ -1,4 +1,10 @@
-//! SQL of users, organisations and memberships.
+//! SQL of accounts; users and their memberships here, the rest in files of its own.
+
+pub mod attempts;
+pub mod invitations;
+pub mod organisations;
+pub mod resets;
+pub mod sessions;
 
 use std::collections::HashMap;
 
@@ -7,12 +13,14 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Role, User};
-use crate::schema::{memberships, organisations, users};
+use crate::schema::{api_keys, memberships, organisations as organisations_table, users};
 
 /// What a new user starts with.
-#[derive(Debug, Insertable)]
+#[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUser<'a> {
+    /// Of [`next_user_id`], where it has to be known beforehand.
+    pub id: Option<i64>,
     pub username: &'a str,
     pub email: &'a str,
     pub password_hash: &'a str,
@@ -37,15 +45,38 @@ pub async fn any_user(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection).await
 }
 
+/// Every user, those who joined last first.
+pub async fn all_users(connection: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
+    users::table.order((users::date_joined.desc(), users::id.desc())).select(User::as_select()).load(connection).await
+}
+
+/// The active users with an e-mail address, however it is capitalised.
+pub async fn users_by_email(connection: &mut AsyncPgConnection, email: &str) -> QueryResult<Vec<User>> {
+    let lower = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(email) = lower(").bind::<diesel::sql_types::Text, _>(email);
+    users::table
+        .filter(lower.sql(")").and(users::email.ne("")).and(users::is_active))
+        .order(users::id)
+        .select(User::as_select())
+        .load(connection)
+        .await
+}
+
+/// An id that no user has or will be given: somebody who makes their own account acts under it already.
+pub async fn next_user_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("nextval(pg_get_serial_sequence('users', 'id'))"))
+        .get_result(connection)
+        .await
+}
+
 /// Adds a user together with the organisation that is theirs alone.
 pub async fn create_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) -> QueryResult<User> {
     connection
         .transaction(async move |connection| {
             let user: User =
                 diesel::insert_into(users::table).values(&user).returning(User::as_returning()).get_result(connection).await?;
-            let organisation_id: i64 = diesel::insert_into(organisations::table)
-                .values((organisations::name.eq(&user.username), organisations::is_personal.eq(true)))
-                .returning(organisations::id)
+            let organisation_id: i64 = diesel::insert_into(organisations_table::table)
+                .values((organisations_table::name.eq(&user.username), organisations_table::is_personal.eq(true)))
+                .returning(organisations_table::id)
                 .get_result(connection)
                 .await?;
             add_member(connection, organisation_id, user.id, Role::Owner).await?;
@@ -73,10 +104,10 @@ pub async fn add_member(connection: &mut AsyncPgConnection, organisation_id: i64
 /// The organisation that is a user's alone.
 pub async fn personal_organisation(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<i64> {
     memberships::table
-        .inner_join(organisations::table)
-        .filter(memberships::user_id.eq(user_id).and(memberships::role.eq("owner")).and(organisations::is_personal))
-        .order(organisations::id)
-        .select(organisations::id)
+        .inner_join(organisations_table::table)
+        .filter(memberships::user_id.eq(user_id).and(memberships::role.eq("owner")).and(organisations_table::is_personal))
+        .order(organisations_table::id)
+        .select(organisations_table::id)
         .first(connection)
         .await
 }
@@ -109,10 +140,40 @@ pub async fn rename(
         .await
 }
 
+/// Changes what staff may change of a user. Deactivation ends everything that was opened before.
+pub async fn change_user(
+    connection: &mut AsyncPgConnection,
+    user: &User,
+    email: &str,
+    is_staff: bool,
+    is_active: bool,
+) -> QueryResult<User> {
+    let later = i32::from(user.is_active && !is_active);
+    diesel::update(users::table.find(user.id))
+        .set((
+            users::email.eq(email),
+            users::is_staff.eq(is_staff),
+            users::is_active.eq(is_active),
+            users::token_generation.eq(users::token_generation + later),
+        ))
+        .returning(User::as_returning())
+        .get_result(connection)
+        .await
+}
+
 /// Sets a password; every token handed out before stops working.
 pub async fn set_password(connection: &mut AsyncPgConnection, user_id: i64, hash: &str) -> QueryResult<()> {
     diesel::update(users::table.find(user_id))
         .set((users::password_hash.eq(hash), users::token_generation.eq(users::token_generation + 1)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends every API key that acts as a user.
+pub async fn revoke_keys(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<()> {
+    diesel::update(api_keys::table.filter(api_keys::user_id.eq(user_id).and(api_keys::is_active)))
+        .set(api_keys::is_active.eq(false))
         .execute(connection)
         .await?;
     Ok(())

@@ -1,0 +1,3 @@
+DROP INDEX audit_log_user;
+DROP INDEX users_email;
+DROP TABLE invitations, password_resets, login_attempts, refresh_tokens, sessions;

@@ -1,0 +1,240 @@
+//! Invitations: made and withdrawn by admins below `/organisation/{id}/invitations/`, taken up at `/invitation/`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::login::{LoggedIn, with_cookies};
+use super::organisations::OrganisationBody;
+use super::{base_url, origin_of, path_id, read_email, read_new_password, read_username};
+use crate::features::accounts::access::{Access, Admin};
+use crate::features::accounts::model::{Invitation, Organisation, Role};
+use crate::features::accounts::service::{self, invitations as service_invitations, invitations::Offer};
+use crate::features::accounts::{passwords, principal, store::invitations};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+const DAYS: std::ops::RangeInclusive<i32> = 1..=90;
+const USUAL_DAYS: i32 = 7;
+const LONGEST_TOKEN: usize = 256;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/organisation/{id}/invitations/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(web::resource("/organisation/{id}/invitations/{invitation_id}/").route(web::delete().to(delete)))
+        .service(web::resource("/invitation/look_up/").route(web::post().to(look_up)))
+        .service(web::resource("/invitation/accept/").route(web::post().to(accept)));
+}
+
+/// An invitation as those see it who may invite.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(super) struct InvitationBody {
+    id: i64,
+    role: Role,
+    /// Where it was sent; empty when the link is passed on by hand.
+    email: String,
+    #[serde(serialize_with = "timestamp::serialize")]
+    expires_at: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+    /// Name of who invited.
+    invited_by: String,
+}
+
+impl InvitationBody {
+    fn new(invitation: Invitation, invited_by: String) -> Self {
+        Self {
+            id: invitation.id,
+            role: Role::from_wire(&invitation.role),
+            email: invitation.email,
+            expires_at: invitation.expires_at,
+            ins_datetime: invitation.ins_datetime,
+            invited_by,
+        }
+    }
+}
+
+/// An invitation that has just been made.
+#[derive(Debug, Serialize, ToSchema)]
+struct NewInvitation {
+    #[serde(flatten)]
+    invitation: InvitationBody,
+    /// The link to pass on. Shown now and never again.
+    url: String,
+    /// The secret in the link.
+    token: String,
+}
+
+/// The fields of an invitation.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct InvitationRequest {
+    /// `owner`, `admin`, `editor` or `viewer`.
+    role: String,
+    /// Where to send the link; without it, or without a mail server, pass it on by hand.
+    email: Option<String>,
+    /// 7 unless said otherwise.
+    expires_in_days: Option<i32>,
+}
+
+/// The invitations that can still be taken up.
+#[utoipa::path(get, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "list_organisation_invitations",
+    params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<InvitationBody>), (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn list(
+    access: Access<Organisation, Admin>,
+    services: web::Data<Services>,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<InvitationBody>>> {
+    access.principal.refuse_keys()?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = invitations::open_ones(&mut connection, access.object.id, services.clock.now(), &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(|(row, by)| InvitationBody::new(row, by)).collect())?))
+}
+
+/// Invite somebody. Whether there is an account with the address is not told.
+#[utoipa::path(post, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "create_organisation_invitations",
+    params(("id" = i64, Path)), request_body = inline(InvitationRequest),
+    responses((status = 201, body = inline(NewInvitation)), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn create(
+    access: Access<Organisation, Admin>,
+    request: HttpRequest,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
+    let by = access.principal;
+    by.refuse_keys()?;
+    let mut fields = body.reader();
+    let role = fields.choice("role", &Role::WORDS, Missing::Required);
+    let email = read_email(&mut fields, Missing::Use(String::new()));
+    let days = fields.integer("expires_in_days", DAYS, Missing::Use(USUAL_DAYS));
+    fields.finish()?;
+    let expires_at = services.clock.now() + TimeDelta::days(days.into());
+    let offer = Offer { role: Role::from_wire(&role), email: &email, expires_at };
+    let (made, token) = service_invitations::invite(&services, &by, &access.object, offer).await?;
+    let url = service_invitations::link(&base_url(&request, &services), &token);
+    let invitation = InvitationBody::new(made, by.user.username);
+    Ok(HttpResponse::Created().json(NewInvitation { invitation, url, token }))
+}
+
+/// Withdraw an invitation.
+#[utoipa::path(delete, path = "/organisation/{id}/invitations/{invitation_id}/", tag = "organisation",
+    operation_id = "delete_organisation_invitations", params(("id" = i64, Path), ("invitation_id" = i64, Path)),
+    responses((status = 204, description = "Withdrawn"), (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn delete(
+    access: Access<Organisation, Admin>,
+    request: HttpRequest,
+    services: web::Data<Services>,
+) -> ApiResult<HttpResponse> {
+    access.principal.refuse_keys()?;
+    let id = path_id(&request, "invitation_id")?;
+    if !invitations::withdraw(&mut *services.db.conn().await?, access.object.id, id).await? {
+        return Err(ApiError::not_found());
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What an invitation offers, for whoever holds the link.
+#[derive(Debug, Serialize, ToSchema)]
+struct InvitationOffer {
+    organisation_name: String,
+    role: Role,
+    /// Name of who invited.
+    invited_by: String,
+    #[serde(serialize_with = "timestamp::serialize")]
+    expires_at: DateTime<Utc>,
+    email: String,
+}
+
+/// The secret of a link.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct LookUpRequest {
+    token: String,
+}
+
+fn read_token(fields: &mut FieldReader) -> String {
+    fields.text("token", LONGEST_TOKEN, Missing::Required)
+}
+
+/// What an invitation offers, for whoever holds the link.
+#[utoipa::path(post, path = "/invitation/look_up/", tag = "invitation", operation_id = "create_invitation_look_up",
+    request_body = inline(LookUpRequest),
+    responses((status = 200, body = inline(InvitationOffer)), (status = 400, description = "No token"),
+        (status = 404, description = "Unknown, used, expired or withdrawn")))]
+pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let token = read_token(&mut fields);
+    fields.finish()?;
+    let mut connection = services.db.unrestricted_conn().await?;
+    let (invitation, organisation, inviter) = service_invitations::look_up(&mut connection, &token, services.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(InvitationOffer {
+        organisation_name: organisation.name,
+        role: Role::from_wire(&invitation.role),
+        invited_by: inviter.username,
+        expires_at: invitation.expires_at,
+        email: invitation.email,
+    }))
+}
+
+/// The secret of a link; who has no account yet chooses a name and a password.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct AcceptRequest {
+    token: String,
+    username: Option<String>,
+    password: Option<String>,
+    /// The invited address unless said otherwise.
+    email: Option<String>,
+}
+
+/// What has been joined; with an account made for it, also what a log-in answers.
+#[derive(Debug, Serialize, ToSchema)]
+struct Joined {
+    organisation: OrganisationBody,
+    #[serde(flatten)]
+    login: Option<LoggedIn>,
+}
+
+/// Take up an invitation: with a name and a password as a new user, who is logged in by it; otherwise as the caller.
+#[utoipa::path(post, path = "/invitation/accept/", tag = "invitation", operation_id = "create_invitation_accept",
+    request_body = inline(AcceptRequest),
+    responses((status = 200, body = inline(Joined)), (status = 400, description = "A field is wrong"),
+        (status = 404, description = "Unknown, used, expired or withdrawn")))]
+pub(super) async fn accept(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let token = read_token(&mut fields);
+    if fields.has("username") || fields.has("password") {
+        return accept_as_new(&request, &services, fields, &token).await;
+    }
+    let caller = principal::of_request(&request)?;
+    caller.refuse_keys()?;
+    fields.finish()?;
+    let (organisation, role) = service_invitations::join(&services, &caller.user, &token).await?;
+    let mut connection = services.db.unrestricted_conn().await?;
+    let organisation = OrganisationBody::of(&mut connection, organisation, role).await?;
+    Ok(HttpResponse::Ok().json(Joined { organisation, login: None }))
+}
+
+async fn accept_as_new(
+    request: &HttpRequest,
+    services: &Services,
+    mut fields: FieldReader,
+    token: &str,
+) -> ApiResult<HttpResponse> {
+    let username = read_username(&mut fields, Missing::Required);
+    let sent = fields.has("email");
+    let email = read_email(&mut fields, Missing::Use(String::new()));
+    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    fields.finish()?;
+    let email = sent.then_some(email.as_str());
+    let (user, organisation, role) = service_invitations::join_as_new(services, token, &username, email, password).await?;
+    let session = service::sessions::open(services, user, &origin_of(request)).await?;
+    let mut connection = services.db.unrestricted_conn().await?;
+    let organisation = OrganisationBody::of(&mut connection, organisation, role).await?;
+    let mut answer = with_cookies(services, &session);
+    Ok(answer.json(Joined { organisation, login: Some(session.into()) }))
+}

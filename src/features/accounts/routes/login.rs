@@ -1,0 +1,203 @@
+//! `/auth/`: logging in and out, tokens, making one's own account.
+
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{UserDetails, origin_of, read_email, read_new_password, read_username};
+use crate::features::accounts::error::AccountError;
+use crate::features::accounts::passwords;
+use crate::features::accounts::service::{self, Session};
+use crate::platform::http::{ApiError, ApiResult, Body, Missing, timestamp};
+use crate::platform::services::Services;
+
+/// Cookie of the access token.
+pub const ACCESS_COOKIE: &str = "jwt-access";
+/// Cookie of the refresh token.
+const REFRESH_COOKIE: &str = "jwt-refresh";
+const LONGEST_TOKEN: usize = 4096;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/auth/login/").route(web::post().to(log_in)))
+        .service(web::resource("/auth/logout/").route(web::post().to(log_out)))
+        .service(web::resource("/auth/token/refresh/").route(web::post().to(refresh)))
+        .service(web::resource("/auth/token/verify/").route(web::post().to(verify)))
+        .service(web::resource("/auth/sign_up/").route(web::post().to(sign_up)))
+        .service(web::resource("/auth/options/").route(web::get().to(options)));
+}
+
+/// Name and password.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub(super) struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// What a log-in answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LoggedIn {
+    access: String,
+    /// Always empty: the refresh token travels in a cookie only.
+    refresh: String,
+    user: UserDetails,
+}
+
+/// Log in with name and password; the tokens come as HttpOnly cookies.
+#[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(Credentials),
+    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "Wrong credentials")))]
+pub(super) async fn log_in(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    if !fields.has("username") && fields.has("password") {
+        return Err(ApiError::non_field("Must include \"username\" and \"password\"."));
+    }
+    let username = fields.text("username", super::LONGEST_NAME, Missing::Required);
+    let password = fields.secret("password");
+    fields.finish()?;
+    let session = service::log_in(&services, &username, password, &origin_of(&request)).await?;
+    let mut answer = with_cookies(&services, &session);
+    Ok(answer.json(LoggedIn::from(session)))
+}
+
+impl From<Session> for LoggedIn {
+    fn from(session: Session) -> Self {
+        Self { access: session.access, refresh: String::new(), user: session.user.into() }
+    }
+}
+
+/// An answer that hands out both tokens.
+pub(super) fn with_cookies(services: &Services, session: &Session) -> HttpResponseBuilder {
+    let settings = &services.settings;
+    let mut answer = HttpResponse::Ok();
+    answer.cookie(cookie(services, ACCESS_COOKIE, session.access.clone(), settings.access_token_lifetime)).cookie(cookie(
+        services,
+        REFRESH_COOKIE,
+        session.refresh.clone(),
+        settings.refresh_token_lifetime,
+    ));
+    answer
+}
+
+fn cookie(services: &Services, name: &'static str, value: String, seconds: i64) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(services.settings.jwt_auth_secure)
+        .path("/")
+        .max_age(Duration::seconds(seconds))
+        .finish()
+}
+
+/// End this session, and forget the tokens of this browser. Works whatever state they are in.
+#[utoipa::path(post, path = "/auth/logout/", tag = "auth", operation_id = "create_logout",
+    responses((status = 200, description = "Session ended, cookies cleared")))]
+pub(super) async fn log_out(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    let cookies = [ACCESS_COOKIE, REFRESH_COOKIE].into_iter().filter_map(|name| request.cookie(name));
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|text| text.strip_prefix("Bearer ")).map(|token| token.trim().to_owned());
+    service::sessions::close(&services, cookies.map(|cookie| cookie.value().to_owned()).chain(bearer)).await;
+    HttpResponse::Ok()
+        .cookie(cookie(&services, ACCESS_COOKIE, String::new(), 0))
+        .cookie(cookie(&services, REFRESH_COOKIE, String::new(), 0))
+        .json(json!({ "detail": "Successfully logged out." }))
+}
+
+/// A new access token.
+#[derive(Debug, Serialize, ToSchema)]
+struct Refreshed {
+    access: String,
+    access_expiration: String,
+}
+
+/// The refresh token, when it is not in the cookie.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct RefreshRequest {
+    refresh: Option<String>,
+}
+
+/// New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie.
+#[utoipa::path(post, path = "/auth/token/refresh/", tag = "auth", operation_id = "create_token_refresh",
+    request_body = inline(RefreshRequest), responses((status = 200, body = inline(Refreshed))))]
+pub(super) async fn refresh(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let sent = body.0.get("refresh").and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned);
+    let token = sent.or_else(|| request.cookie(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned()));
+    let token = token.filter(|text| !text.is_empty()).ok_or(AccountError::BadRefreshToken)?;
+    let session = service::sessions::renew(&services, &token, &origin_of(&request)).await.map_err(of_any_kind)?;
+    let answer = Refreshed { access: session.access.clone(), access_expiration: timestamp::text(&session.access_until) };
+    Ok(with_cookies(&services, &session).json(answer))
+}
+
+/// A token to look at.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct TokenRequest {
+    token: String,
+}
+
+/// Whether a token is still good.
+#[utoipa::path(post, path = "/auth/token/verify/", tag = "auth", operation_id = "create_token_verify",
+    request_body = inline(TokenRequest),
+    responses((status = 200, description = "It is"), (status = 400, description = "No token")))]
+pub(super) async fn verify(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let token = fields.text("token", LONGEST_TOKEN, Missing::Required);
+    fields.finish()?;
+    service::sessions::verify(&services, &token).await.map_err(of_any_kind)?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
+/// A token that was sent in the body is refused in fewer words than one that should have let the caller in.
+fn of_any_kind(error: AccountError) -> AccountError {
+    match error {
+        AccountError::BadToken => AccountError::BadRefreshToken,
+        other => other,
+    }
+}
+
+/// Somebody new.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct SignUpRequest {
+    username: String,
+    email: Option<String>,
+    password: String,
+}
+
+/// Make an account of one's own, where the install allows it, and log in.
+#[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
+    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is wrong")))]
+pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    if !services.settings.self_sign_up {
+        return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));
+    }
+    let mut fields = body.reader();
+    let username = read_username(&mut fields, Missing::Required);
+    let email = read_email(&mut fields, Missing::Use(String::new()));
+    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    fields.finish()?;
+    let user = service::invitations::sign_up(&services, &username, &email, password).await?;
+    let session = service::sessions::open(&services, user, &origin_of(&request)).await?;
+    let mut answer = with_cookies(&services, &session);
+    Ok(answer.json(LoggedIn::from(session)))
+}
+
+/// What somebody without an account can do here.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuthOptions {
+    /// Make an account of their own.
+    sign_up: bool,
+    /// Have a link for a new password mailed.
+    mail: bool,
+}
+
+/// What somebody without an account can do here.
+#[utoipa::path(get, path = "/auth/options/", tag = "auth", operation_id = "read_auth_options",
+    responses((status = 200, body = inline(AuthOptions))))]
+pub(super) async fn options(services: web::Data<Services>) -> HttpResponse {
+    let settings = &services.settings;
+    HttpResponse::Ok().json(AuthOptions { sign_up: settings.self_sign_up, mail: settings.sends_mail() })
+}

@@ -1,0 +1,110 @@
+//! `/organisation/{id}/members/`: who belongs to an organisation, and in which role.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::path_id;
+use crate::features::accounts::access::{Access, Admin, Viewer};
+use crate::features::accounts::model::{Membership, Organisation, Role, User};
+use crate::features::accounts::service::members;
+use crate::features::accounts::store::organisations;
+use crate::platform::http::{ApiResult, Body, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/organisation/{id}/members/").route(web::get().to(list))).service(
+        web::resource("/organisation/{id}/members/{user_id}/").route(web::patch().to(update)).route(web::delete().to(delete)),
+    );
+}
+
+/// Somebody's part in an organisation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
+pub(super) struct MemberBody {
+    user: i64,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role: Role,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+}
+
+impl From<(Membership, User)> for MemberBody {
+    fn from((membership, user): (Membership, User)) -> Self {
+        Self {
+            user: user.id,
+            username: user.username,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            role: Role::from_wire(&membership.role),
+            ins_datetime: membership.ins_datetime,
+        }
+    }
+}
+
+/// The one thing to change.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct MemberRequest {
+    /// `owner`, `admin`, `editor` or `viewer`.
+    role: String,
+}
+
+/// The members of an organisation, those who joined first first.
+#[utoipa::path(get, path = "/organisation/{id}/members/", tag = "organisation", operation_id = "list_organisation_members",
+    params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<MemberBody>), (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn list(
+    access: Access<Organisation, Viewer>,
+    services: web::Data<Services>,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<MemberBody>>> {
+    access.principal.refuse_keys()?;
+    let (count, rows) = organisations::members(&mut *services.db.conn().await?, access.object.id, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(MemberBody::from).collect())?))
+}
+
+/// Give a member another role. Admins manage everybody up to admins; only owners make and unmake owners; the last one stays.
+#[utoipa::path(patch, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "update_organisation_members",
+    params(("id" = i64, Path), ("user_id" = i64, Path)), request_body = inline(MemberRequest),
+    responses((status = 200, body = MemberBody), (status = 400, description = "No such role"),
+        (status = 404, description = "Not there, or not yours"), (status = 409, description = "It is the last owner")))]
+pub(super) async fn update(
+    access: Access<Organisation, Admin>,
+    request: HttpRequest,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<MemberBody>> {
+    access.principal.refuse_keys()?;
+    let user_id = path_id(&request, "user_id")?;
+    let mut fields = body.reader();
+    let role = fields.choice("role", &Role::WORDS, Missing::Required);
+    fields.finish()?;
+    let mine = access.principal.role_in(access.object.id).unwrap_or(Role::Viewer);
+    let mut connection = services.db.conn().await?;
+    let member = members::change(&mut connection, &access.object, mine, user_id, Role::from_wire(&role)).await?;
+    Ok(web::Json(member.into()))
+}
+
+/// Remove a member; anybody may leave, but for the last owner.
+#[utoipa::path(delete, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "delete_organisation_members",
+    params(("id" = i64, Path), ("user_id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "It is the last owner")))]
+pub(super) async fn delete(
+    access: Access<Organisation, Viewer>,
+    request: HttpRequest,
+    services: web::Data<Services>,
+) -> ApiResult<HttpResponse> {
+    access.principal.refuse_keys()?;
+    let user_id = path_id(&request, "user_id")?;
+    let mine = access.principal.role_in(access.object.id).unwrap_or(Role::Viewer);
+    let leaves = user_id == access.principal.user.id;
+    members::remove(&mut *services.db.conn().await?, access.object.id, mine, user_id, leaves).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

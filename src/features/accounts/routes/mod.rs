@@ -1,0 +1,152 @@
+//! The URLs of accounts: one file for each group of them.
+
+mod invitations;
+mod login;
+mod members;
+mod organisations;
+mod passwords;
+mod profile;
+mod sessions;
+mod users;
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+pub use login::ACCESS_COOKIE;
+
+use super::model::User;
+use super::service::Origin;
+use crate::platform::http::{ApiError, ApiResult, FieldReader, Missing, client_address};
+use crate::platform::mail;
+use crate::platform::services::Services;
+
+const LONGEST_NAME: usize = 150;
+const LONGEST_EMAIL: usize = 254;
+/// Browsers describe themselves in about half of this.
+const LONGEST_USER_AGENT: usize = 256;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    login::log_in,
+    login::log_out,
+    login::refresh,
+    login::verify,
+    login::sign_up,
+    login::options,
+    profile::read,
+    profile::replace,
+    profile::update,
+    sessions::list,
+    sessions::delete,
+    passwords::change,
+    passwords::change_with_old,
+    passwords::ask_for_reset,
+    passwords::confirm_reset,
+    users::list,
+    users::create,
+    users::read,
+    users::update,
+    users::deactivate,
+    users::activate,
+    users::reset_password,
+    users::password_reset_link,
+    organisations::list,
+    organisations::create,
+    organisations::read,
+    organisations::update,
+    organisations::delete,
+    members::list,
+    members::update,
+    members::delete,
+    invitations::list,
+    invitations::create,
+    invitations::delete,
+    invitations::look_up,
+    invitations::accept
+))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(login::routes)
+        .configure(profile::routes)
+        .configure(sessions::routes)
+        .configure(passwords::routes)
+        .configure(users::routes)
+        .configure(organisations::routes)
+        .configure(members::routes)
+        .configure(invitations::routes);
+}
+
+/// The logged-in user as clients see them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserDetails {
+    pk: i64,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    is_superuser: bool,
+    is_staff: bool,
+}
+
+impl From<User> for UserDetails {
+    fn from(user: User) -> Self {
+        Self {
+            pk: user.id,
+            username: user.username,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            is_superuser: user.is_superuser,
+            is_staff: user.is_staff,
+        }
+    }
+}
+
+/// Where a request comes from.
+fn origin_of(request: &HttpRequest) -> Origin {
+    let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Origin { address: client_address(request), user_agent: agent.chars().take(LONGEST_USER_AGENT).collect() }
+}
+
+/// Where people reach this server: as configured, or else as the caller did. What is mailed needs the former.
+fn base_url(request: &HttpRequest, services: &Services) -> String {
+    let connection = request.connection_info();
+    let asked = || format!("{}://{}", connection.scheme(), connection.host());
+    services.settings.public_url.as_ref().map_or_else(asked, |url| url.trim_end_matches('/').to_owned())
+}
+
+/// An id in the path under another name than `id`; 404 when it is no number.
+fn path_id(request: &HttpRequest, name: &str) -> ApiResult<i64> {
+    request.match_info().get(name).and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)
+}
+
+/// A name to log in with: letters, digits and a few signs.
+fn read_username(fields: &mut FieldReader, missing: Missing<String>) -> String {
+    let name = fields.text("username", LONGEST_NAME, missing);
+    if !name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character)) {
+        fields.fault("username", "Use only letters, digits and @ . + - _");
+    }
+    name
+}
+
+/// An e-mail address, or blank.
+fn read_email(fields: &mut FieldReader, missing: Missing<String>) -> String {
+    let email = fields.text_or_blank("email", LONGEST_EMAIL, missing);
+    if !email.is_empty() && !mail::is_address(&email) {
+        fields.fault("email", "Enter a valid email address.");
+    }
+    email
+}
+
+/// A new password, faults included.
+fn read_new_password(fields: &mut FieldReader, field: &str, faults: impl FnOnce(&str) -> Vec<String>) -> String {
+    let password = fields.secret(field);
+    if !password.is_empty() {
+        faults(&password).into_iter().for_each(|fault| fields.fault(field, fault));
+    }
+    password
+}

@@ -1,0 +1,160 @@
+//! `/organisation/`: people who share projects.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::features::accounts::access::{Access, Admin, Owner, Viewer};
+use crate::features::accounts::model::{Organisation, Role};
+use crate::features::accounts::principal::Principal;
+use crate::features::accounts::store::organisations;
+use crate::platform::db::{Connection, is_still_needed};
+use crate::platform::http::{ApiError, ApiResult, Body, Missing, Page, PageRequest, timestamp};
+use crate::platform::services::Services;
+
+const LONGEST_NAME: usize = 256;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/organisation/").route(web::get().to(list)).route(web::post().to(create))).service(
+        web::resource("/organisation/{id}/")
+            .route(web::get().to(read))
+            .route(web::patch().to(update))
+            .route(web::delete().to(delete)),
+    );
+}
+
+/// An organisation as clients see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Organisation)]
+pub(super) struct OrganisationBody {
+    id: i64,
+    name: String,
+    /// Made with an account; it cannot be deleted and has one owner.
+    is_personal: bool,
+    /// The caller's role; staff act as owners everywhere.
+    role: Role,
+    n_members: i64,
+    n_projects: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    ins_datetime: DateTime<Utc>,
+}
+
+impl OrganisationBody {
+    fn new(row: Organisation, role: Role, (n_members, n_projects): (i64, i64)) -> Self {
+        let Organisation { id, name, is_personal, ins_datetime } = row;
+        Self { id, name, is_personal, role, n_members, n_projects, ins_datetime }
+    }
+
+    /// With the numbers looked up.
+    pub(super) async fn of(connection: &mut Connection, row: Organisation, role: Role) -> ApiResult<Self> {
+        let counts = organisations::counts(connection, &[row.id]).await?;
+        let counts = counts.get(&row.id).copied().unwrap_or_default();
+        Ok(Self::new(row, role, counts))
+    }
+}
+
+/// The one thing to choose.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct OrganisationRequest {
+    name: String,
+}
+
+fn role_of(principal: &Principal, organisation: &Organisation) -> Role {
+    principal.role_in(organisation.id).unwrap_or(Role::Viewer)
+}
+
+/// The organisations one belongs to; all of them for staff.
+#[utoipa::path(get, path = "/organisation/", tag = "organisation", operation_id = "list_organisation",
+    params(("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<OrganisationBody>), (status = 404, description = "No such page")))]
+pub(super) async fn list(
+    principal: Principal,
+    services: web::Data<Services>,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<OrganisationBody>>> {
+    principal.refuse_keys()?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = organisations::list(&mut connection, &principal, &page).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let counts = organisations::counts(&mut connection, &ids).await?;
+    let body = |row: Organisation| {
+        let (role, counts) = (role_of(&principal, &row), counts.get(&row.id).copied().unwrap_or_default());
+        OrganisationBody::new(row, role, counts)
+    };
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(body).collect())?))
+}
+
+/// Start an organisation, with oneself as its owner.
+#[utoipa::path(post, path = "/organisation/", tag = "organisation", operation_id = "create_organisation",
+    request_body = inline(OrganisationRequest),
+    responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is wrong")))]
+pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    principal.refuse_keys()?;
+    let mut fields = body.reader();
+    let name = fields.text("name", LONGEST_NAME, Missing::Required);
+    fields.finish()?;
+    // The request may touch the organisations the caller belongs to, and this is not yet one of them.
+    let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
+    let row = organisations::create_with_owner(&mut connection, &name, principal.user.id, services.clock.now()).await?;
+    Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, (1, 0))))
+}
+
+/// One organisation.
+#[utoipa::path(get, path = "/organisation/{id}/", tag = "organisation", operation_id = "read_organisation", params(("id" = i64, Path)),
+    responses((status = 200, body = OrganisationBody), (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn read(
+    access: Access<Organisation, Viewer>,
+    services: web::Data<Services>,
+) -> ApiResult<web::Json<OrganisationBody>> {
+    access.principal.refuse_keys()?;
+    let role = role_of(&access.principal, &access.object);
+    Ok(web::Json(OrganisationBody::of(&mut services.db.conn().await?, access.object, role).await?))
+}
+
+/// Rename an organisation.
+#[utoipa::path(patch, path = "/organisation/{id}/", tag = "organisation", operation_id = "update_organisation", params(("id" = i64, Path)),
+    request_body = inline(OrganisationRequest),
+    responses((status = 200, body = OrganisationBody), (status = 400, description = "A field is wrong"), (status = 404, description = "Not there, or not yours")))]
+pub(super) async fn update(
+    access: Access<Organisation, Admin>,
+    services: web::Data<Services>,
+    body: Body,
+) -> ApiResult<web::Json<OrganisationBody>> {
+    access.principal.refuse_keys()?;
+    let role = role_of(&access.principal, &access.object);
+    let mut fields = body.reader();
+    let name = fields.text("name", LONGEST_NAME, Missing::Use(access.object.name));
+    fields.finish()?;
+    let mut connection = services.db.conn().await?;
+    let row = organisations::rename(&mut connection, access.object.id, &name).await?;
+    Ok(web::Json(OrganisationBody::of(&mut connection, row, role).await?))
+}
+
+/// Delete an organisation. Refused while it has projects, and for a personal one.
+#[utoipa::path(delete, path = "/organisation/{id}/", tag = "organisation", operation_id = "delete_organisation", params(("id" = i64, Path)),
+    responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "It has projects, or is somebody's personal one")))]
+pub(super) async fn delete(access: Access<Organisation, Owner>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    access.principal.refuse_keys()?;
+    if access.object.is_personal {
+        return Err(ApiError::conflict("A personal organisation belongs to its account and cannot be deleted."));
+    }
+    let mut connection = services.db.conn().await?;
+    match organisations::delete(&mut connection, access.object.id).await {
+        Err(error) if is_still_needed(&error) => {
+            Err(has_projects(organisations::projects_of(&mut connection, access.object.id).await?))
+        }
+        other => Ok(other.map(|()| HttpResponse::NoContent().finish())?),
+    }
+}
+
+fn has_projects(projects: Vec<(i64, String)>) -> ApiError {
+    let dependent = |(id, name)| json!({ "resource": "project", "id": id, "name": name });
+    let dependents: Vec<Value> = projects.into_iter().map(dependent).collect();
+    let detail = "This organisation still has projects. Delete them first.";
+    ApiError::with_body(StatusCode::CONFLICT, json!({ "detail": detail, "dependents": dependents }))
+}

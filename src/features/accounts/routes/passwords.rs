@@ -1,0 +1,157 @@
+//! New passwords: chosen by their owner, or after a link.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{LONGEST_EMAIL, origin_of, read_new_password};
+use crate::features::accounts::model::User;
+use crate::features::accounts::principal::{self, Principal};
+use crate::features::accounts::service;
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing};
+use crate::platform::services::Services;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/auth/password/change/").route(web::post().to(change)))
+        .service(web::resource("/auth/password/reset/").route(web::post().to(ask_for_reset)))
+        .service(web::resource("/auth/password/reset/confirm/").route(web::post().to(confirm_reset)))
+        .service(web::resource("/users/change_password/").route(web::post().to(change_with_old)));
+}
+
+/// The old password, and the new one twice.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ChangeRequest {
+    old_password: String,
+    new_password1: String,
+    new_password2: String,
+    /// Leave one's API keys as they are; otherwise they are revoked with everything else.
+    keep_api_keys: Option<bool>,
+}
+
+/// The old password and the new one.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ChangeWithOldRequest {
+    old_password: String,
+    new_password: String,
+    /// Leave one's API keys as they are; otherwise they are revoked with everything else.
+    keep_api_keys: Option<bool>,
+}
+
+/// A new password, sent twice so that a slip of the finger shows.
+fn read_twice(fields: &mut FieldReader, user: Option<&User>) -> String {
+    let first = fields.secret("new_password1");
+    let faults = |text: &str| user.map(|user| service::password_faults(user, text)).unwrap_or_default();
+    let second = read_new_password(fields, "new_password2", faults);
+    if !first.is_empty() && !second.is_empty() && first != second {
+        fields.fault("new_password2", "The two password fields didn't match.");
+    }
+    second
+}
+
+fn person(request: &HttpRequest) -> ApiResult<Principal> {
+    let principal = principal::of_request(request)?;
+    principal.refuse_keys()?;
+    Ok(principal)
+}
+
+/// Change one's own password; every session, and every API key of one's own, ends.
+#[utoipa::path(post, path = "/auth/password/change/", tag = "auth", operation_id = "create_password_change",
+    request_body = inline(ChangeRequest),
+    responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
+pub(super) async fn change(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let user = person(&request)?.user;
+    let mut fields = body.reader();
+    let old = fields.secret("old_password");
+    let new = read_twice(&mut fields, Some(&user));
+    save(&request, &services, user, fields, old, new).await
+}
+
+/// Change one's own password; every session, and every API key of one's own, ends.
+#[utoipa::path(post, path = "/users/change_password/", tag = "users", operation_id = "create_change_password",
+    request_body = inline(ChangeWithOldRequest),
+    responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
+pub(super) async fn change_with_old(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let user = person(&request)?.user;
+    let mut fields = body.reader();
+    let old = fields.secret("old_password");
+    let new = read_new_password(&mut fields, "new_password", |text| service::password_faults(&user, text));
+    save(&request, &services, user, fields, old, new).await
+}
+
+async fn save(
+    request: &HttpRequest,
+    services: &Services,
+    user: User,
+    mut fields: FieldReader,
+    old: String,
+    new: String,
+) -> ApiResult<HttpResponse> {
+    let keep_keys = fields.flag("keep_api_keys", Missing::Use(false));
+    if !old.is_empty() && !service::is_password_of(services, &user, old, &origin_of(request)).await? {
+        fields.fault("old_password", "That is not your current password.");
+    }
+    fields.finish()?;
+    service::set_password(services, user.id, &user, new, keep_keys).await?;
+    Ok(HttpResponse::Ok().json(json!({ "detail": "Password changed. Log in again." })))
+}
+
+/// Whose password was forgotten.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ResetRequest {
+    email: String,
+}
+
+/// Have a link for a new password mailed. The answer is the same whether or not there is such an account.
+#[utoipa::path(post, path = "/auth/password/reset/", tag = "auth", operation_id = "create_password_reset",
+    request_body = inline(ResetRequest),
+    responses((status = 200, description = "If there is such an account, a link is on its way"), (status = 400, description = "No address")))]
+pub(super) async fn ask_for_reset(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let email = fields.text("email", LONGEST_EMAIL, Missing::Required);
+    fields.finish()?;
+    service::resets::mail_links(&services, email);
+    let detail = if services.settings.sends_mail() {
+        "If there is an account with this address, a link has been sent to it."
+    } else {
+        "This server sends no mail. Ask an administrator for a link."
+    };
+    Ok(HttpResponse::Ok().json(json!({ "detail": detail })))
+}
+
+/// What the link holds, and the new password twice.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct ConfirmRequest {
+    uid: String,
+    token: String,
+    new_password1: String,
+    new_password2: String,
+}
+
+/// Choose a new password with a link. It works once; every session, and every API key of the user, ends.
+#[utoipa::path(post, path = "/auth/password/reset/confirm/", tag = "auth", operation_id = "create_password_reset_confirm",
+    request_body = inline(ConfirmRequest),
+    responses((status = 200, description = "Changed"), (status = 400, description = "The link is used up or expired, or the password weak")))]
+pub(super) async fn confirm_reset(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    let mut fields = body.reader();
+    let uid = fields.text("uid", 64, Missing::Required);
+    let token = fields.text("token", 256, Missing::Required);
+    let user = service::resets::user_of(&services, &uid, &token).await?;
+    let new = read_twice(&mut fields, user.as_ref());
+    if user.is_none() && !uid.is_empty() && !token.is_empty() {
+        fields.fault("token", BAD_LINK);
+    }
+    fields.finish()?;
+    let bad_link = || ApiError::field("token", BAD_LINK);
+    let user = user.ok_or_else(bad_link)?;
+    if !service::resets::set_password(&services, &user, &token, new).await? {
+        return Err(bad_link());
+    }
+    Ok(HttpResponse::Ok().json(json!({ "detail": "Password has been reset with the new password." })))
+}
+
+const BAD_LINK: &str = "This link is not valid. It may have expired or been used already.";

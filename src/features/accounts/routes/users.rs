@@ -1,0 +1,249 @@
+//! `/users/`: the people of the install, for its staff.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{base_url, read_email, read_new_password, read_username};
+use crate::features::accounts::model::User;
+use crate::features::accounts::principal::Principal;
+use crate::features::accounts::store::NewUser;
+use crate::features::accounts::{passwords, service, store};
+use crate::platform::http::{ApiError, ApiResult, Body, Missing, timestamp};
+use crate::platform::services::Services;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/users/").route(web::get().to(list)).route(web::post().to(create)))
+        .service(web::resource("/users/{id}/").route(web::get().to(read)).route(web::patch().to(update)))
+        .service(web::resource("/users/{id}/deactivate/").route(web::post().to(deactivate)))
+        .service(web::resource("/users/{id}/activate/").route(web::post().to(activate)))
+        .service(web::resource("/users/{id}/reset_password/").route(web::post().to(reset_password)))
+        .service(web::resource("/users/{id}/password_reset_link/").route(web::post().to(password_reset_link)));
+}
+
+/// A user as staff see them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+struct UserBody {
+    id: i64,
+    username: String,
+    email: String,
+    is_staff: bool,
+    is_active: bool,
+    #[serde(serialize_with = "timestamp::serialize")]
+    date_joined: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::option::serialize")]
+    last_login: Option<DateTime<Utc>>,
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            is_staff: user.is_staff,
+            is_active: user.is_active,
+            date_joined: user.date_joined,
+            last_login: user.last_login,
+        }
+    }
+}
+
+/// What a change answers.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangedUser {
+    id: i64,
+    username: String,
+    email: String,
+    is_staff: bool,
+    is_active: bool,
+}
+
+impl From<User> for ChangedUser {
+    fn from(user: User) -> Self {
+        let User { id, username, email, is_staff, is_active, .. } = user;
+        Self { id, username, email, is_staff, is_active }
+    }
+}
+
+/// The fields of a new user.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct UserRequest {
+    username: String,
+    password: String,
+    email: Option<String>,
+    is_staff: Option<bool>,
+}
+
+/// What staff may change of a user.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct UserChange {
+    email: Option<String>,
+    is_staff: Option<bool>,
+    is_active: Option<bool>,
+}
+
+/// A new password.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+struct NewPassword {
+    new_password: String,
+}
+
+/// A link that sets a new password, to be passed on by hand.
+#[derive(Debug, Serialize, ToSchema)]
+struct ResetLink {
+    url: String,
+    #[serde(serialize_with = "timestamp::serialize")]
+    expires_at: DateTime<Utc>,
+}
+
+/// The user of an id, for staff; who is no superuser leaves superusers alone when it comes to changes.
+async fn for_change(principal: &Principal, services: &Services, id: &str) -> ApiResult<User> {
+    let user = for_reading(principal, services, id).await?;
+    if user.is_superuser && !principal.user.is_superuser {
+        return Err(ApiError::forbidden("Only a superuser may change a superuser."));
+    }
+    Ok(user)
+}
+
+async fn for_reading(principal: &Principal, services: &Services, id: &str) -> ApiResult<User> {
+    principal.require_staff()?;
+    let id = id.parse().map_err(|_| ApiError::not_found())?;
+    store::user_by_id(&mut *services.db.conn().await?, id).await?.ok_or_else(ApiError::not_found)
+}
+
+/// Every user, those who joined last first. For staff.
+#[utoipa::path(get, path = "/users/", tag = "users", operation_id = "list_users", responses((status = 200, body = Vec<UserBody>)))]
+pub(super) async fn list(principal: Principal, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+    principal.require_staff()?;
+    let users = store::all_users(&mut *services.db.conn().await?).await?;
+    Ok(HttpResponse::Ok().json(users.into_iter().map(UserBody::from).collect::<Vec<_>>()))
+}
+
+/// Make a user. For staff.
+#[utoipa::path(post, path = "/users/", tag = "users", operation_id = "create_users", request_body = inline(UserRequest),
+    responses((status = 201, body = UserBody), (status = 400, description = "A field is wrong")))]
+pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+    principal.require_staff()?;
+    let mut fields = body.reader();
+    let username = read_username(&mut fields, Missing::Required);
+    let email = read_email(&mut fields, Missing::Use(String::new()));
+    let is_staff = fields.flag("is_staff", Missing::Use(false));
+    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    fields.finish()?;
+    let hash = service::hash(password).await?;
+    let user = NewUser { id: None, username: &username, email: &email, password_hash: &hash, is_superuser: false, is_staff };
+    let made = service::add_user(&mut *services.db.conn().await?, user).await?;
+    Ok(HttpResponse::Created().json(UserBody::from(made)))
+}
+
+/// One user. For staff.
+#[utoipa::path(get, path = "/users/{id}/", tag = "users", operation_id = "read_users", params(("id" = i64, Path)),
+    responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
+pub(super) async fn read(principal: Principal, services: web::Data<Services>, id: web::Path<String>) -> ApiResult<HttpResponse> {
+    Ok(HttpResponse::Ok().json(UserBody::from(for_reading(&principal, &services, &id).await?)))
+}
+
+/// Change address and rights of a user; nobody takes their own rights away. For staff.
+#[utoipa::path(patch, path = "/users/{id}/", tag = "users", operation_id = "update_users", params(("id" = i64, Path)),
+    request_body = inline(UserChange),
+    responses((status = 200, body = inline(ChangedUser)), (status = 400, description = "A field is wrong, or it is yourself"), (status = 404, description = "Not there")))]
+pub(super) async fn update(
+    principal: Principal,
+    services: web::Data<Services>,
+    id: web::Path<String>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
+    let user = for_change(&principal, &services, &id).await?;
+    let mut fields = body.reader();
+    let email = read_email(&mut fields, Missing::Use(user.email.clone()));
+    let is_staff = fields.flag("is_staff", Missing::Use(user.is_staff));
+    let is_active = fields.flag("is_active", Missing::Use(user.is_active));
+    fields.finish()?;
+    let changed = save(&principal, &services, &user, &email, is_staff, is_active).await?;
+    Ok(HttpResponse::Ok().json(ChangedUser::from(changed)))
+}
+
+async fn save(
+    principal: &Principal,
+    services: &Services,
+    user: &User,
+    email: &str,
+    is_staff: bool,
+    is_active: bool,
+) -> ApiResult<User> {
+    if user.id == principal.user.id && !(is_staff && is_active) {
+        return Err(ApiError::bad_request("You cannot deactivate yourself or give up your own staff rights."));
+    }
+    Ok(store::change_user(&mut *services.db.conn().await?, user, email, is_staff, is_active).await?)
+}
+
+/// Deactivate a user: their sessions and API keys stop working at once. For staff.
+#[utoipa::path(post, path = "/users/{id}/deactivate/", tag = "users", operation_id = "create_users_deactivate", params(("id" = i64, Path)),
+    responses((status = 200, body = UserBody), (status = 400, description = "It is yourself"), (status = 404, description = "Not there")))]
+pub(super) async fn deactivate(
+    principal: Principal,
+    services: web::Data<Services>,
+    id: web::Path<String>,
+) -> ApiResult<HttpResponse> {
+    let user = for_change(&principal, &services, &id).await?;
+    let changed = save(&principal, &services, &user, &user.email, user.is_staff, false).await?;
+    Ok(HttpResponse::Ok().json(UserBody::from(changed)))
+}
+
+/// Let a deactivated user in again; old sessions stay ended. For staff.
+#[utoipa::path(post, path = "/users/{id}/activate/", tag = "users", operation_id = "create_users_activate", params(("id" = i64, Path)),
+    responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
+pub(super) async fn activate(
+    principal: Principal,
+    services: web::Data<Services>,
+    id: web::Path<String>,
+) -> ApiResult<HttpResponse> {
+    let user = for_change(&principal, &services, &id).await?;
+    let changed = save(&principal, &services, &user, &user.email, user.is_staff, true).await?;
+    Ok(HttpResponse::Ok().json(UserBody::from(changed)))
+}
+
+/// Set the password of a user; every session and API key of theirs ends. For staff.
+#[utoipa::path(post, path = "/users/{id}/reset_password/", tag = "users", operation_id = "create_users_reset_password",
+    params(("id" = i64, Path)), request_body = inline(NewPassword),
+    responses((status = 200, description = "Set"), (status = 400, description = "The password is weak"), (status = 404, description = "Not there")))]
+pub(super) async fn reset_password(
+    principal: Principal,
+    services: web::Data<Services>,
+    id: web::Path<String>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
+    let user = for_change(&principal, &services, &id).await?;
+    let mut fields = body.reader();
+    let new = read_new_password(&mut fields, "new_password", |text| service::password_faults(&user, text));
+    fields.finish()?;
+    service::set_password(&services, principal.user.id, &user, new, false).await?;
+    Ok(HttpResponse::Ok().json(json!({ "detail": "Password reset successfully." })))
+}
+
+/// Make a link with which a user chooses a new password, where no mail is sent. It works once, within an hour. For staff.
+#[utoipa::path(post, path = "/users/{id}/password_reset_link/", tag = "users", operation_id = "create_users_password_reset_link",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = inline(ResetLink)), (status = 400, description = "The user is deactivated"), (status = 404, description = "Not there")))]
+pub(super) async fn password_reset_link(
+    request: HttpRequest,
+    principal: Principal,
+    services: web::Data<Services>,
+    id: web::Path<String>,
+) -> ApiResult<HttpResponse> {
+    let user = for_change(&principal, &services, &id).await?;
+    if !user.is_active {
+        return Err(ApiError::bad_request("This user is deactivated. Activate them first."));
+    }
+    let (now, base) = (services.clock.now(), base_url(&request, &services));
+    let (url, expires_at) = service::resets::issue(&mut *services.db.conn().await?, &user, &base, now).await?;
+    Ok(HttpResponse::Ok().json(ResetLink { url, expires_at }))
+}

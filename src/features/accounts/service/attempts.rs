@@ -1,0 +1,80 @@
+//! Who may try a password. Guessing is slowed down without handing anybody the means to lock others out:
+//!
+//! * After a few failures for a name from one address, that address waits for this name, twice as long after each
+//!   further one. Other addresses do not notice.
+//! * Many failures for a name from many addresses make all addresses wait that the account has never been used from.
+//!   Its owner goes on logging in from where they did before; from elsewhere, a link that sets a new password lets them in.
+//!
+//! Names without an account are treated alike, so that waiting tells nothing. The state lies in the database: several
+//! servers count together, and a restart forgives nothing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use crate::features::accounts::error::AccountError;
+use crate::features::accounts::store::{attempts, sessions};
+use crate::features::accounts::tokens;
+
+/// Failures that cost nothing.
+const FREE: i32 = 4;
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
+/// After this long without an attempt the failures of an address are forgotten.
+const MEMORY: TimeDelta = TimeDelta::hours(1);
+/// Failures from unknown addresses together; more than one address can collect in this time.
+const FROM_STRANGERS: i64 = 50;
+
+/// Waiting time after so many failures.
+fn pause(failures: i32) -> TimeDelta {
+    let doublings = u32::try_from(failures - FREE - 1).unwrap_or_default().min(10);
+    if failures <= FREE { TimeDelta::zero() } else { LONGEST_PAUSE.min(TimeDelta::seconds(1 << doublings)) }
+}
+
+/// Counts an attempt as failed until [`succeeded`] says otherwise, or refuses it for now. A refused one does not count,
+/// so that waiting always comes to an end.
+pub async fn begin(
+    connection: &mut AsyncPgConnection,
+    username: &str,
+    address: &str,
+    now: DateTime<Utc>,
+) -> Result<(), AccountError> {
+    let name = tokens::digest(username);
+    attempts::prune(connection, now, MEMORY).await?;
+    let known = sessions::known_addresses(connection, username).await?;
+    if !known.iter().any(|one| one == address) {
+        let (failures, oldest) = attempts::of_strangers(connection, &name, &known, now - MEMORY).await?;
+        if failures >= FROM_STRANGERS {
+            return Err(refusal(oldest.unwrap_or(now) + MEMORY, now));
+        }
+    }
+    connection
+        .transaction(async move |connection| {
+            let (failures, last) = attempts::lock(connection, &name, address, now).await?;
+            let free = last + pause(failures);
+            if free > now {
+                return Err(refusal(free, now));
+            }
+            attempts::note(connection, &name, address, failures.saturating_add(1), now).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// The attempt was right: the address starts afresh.
+pub async fn succeeded(connection: &mut AsyncPgConnection, username: &str, address: &str) -> Result<(), AccountError> {
+    Ok(attempts::forget(connection, &tokens::digest(username), address).await?)
+}
+
+fn refusal(free: DateTime<Utc>, now: DateTime<Utc>) -> AccountError {
+    AccountError::TooManyAttempts((free - now).num_seconds().max(1).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_up_to_a_limit() {
+        let seconds: Vec<i64> = [0, 4, 5, 6, 7, 14, 15, 1_000].map(|failures| pause(failures).num_seconds()).to_vec();
+        assert_eq!(seconds, [0, 0, 1, 2, 4, 512, 900, 900]);
+    }
+}

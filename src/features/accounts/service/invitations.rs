@@ -1,0 +1,159 @@
+//! Invitations: a link that lets whoever holds it join an organisation, once.
+
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+use super::members::may_grant;
+use crate::features::accounts::error::AccountError;
+use crate::features::accounts::model::{Invitation, Organisation, Role, User};
+use crate::features::accounts::principal::Principal;
+use crate::features::accounts::store::invitations::{self, NewInvitation};
+use crate::features::accounts::store::{self, NewUser};
+use crate::features::accounts::{service, tokens};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::mail::{self, Letter};
+use crate::platform::services::Services;
+
+/// What an invitation offers.
+pub struct Offer<'a> {
+    pub role: Role,
+    /// Empty when the link is passed on by hand.
+    pub email: &'a str,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Makes an invitation and mails it where there is an address and a mail server. Returns the secret too, which is not stored.
+pub async fn invite(
+    services: &Services,
+    by: &Principal,
+    organisation: &Organisation,
+    offer: Offer<'_>,
+) -> ApiResult<(Invitation, String)> {
+    let mine = by.role_in(organisation.id).unwrap_or(Role::Viewer);
+    may_grant(mine, offer.role, organisation)?;
+    let token = service::resets::random_token()?;
+    let invitation = NewInvitation {
+        organisation_id: organisation.id,
+        role: offer.role.wire(),
+        email: offer.email,
+        token_hash: &tokens::digest(&token),
+        invited_by: by.user.id,
+        expires_at: offer.expires_at,
+        ins_datetime: services.clock.now(),
+    };
+    let made = invitations::add(&mut *services.db.conn().await?, invitation).await?;
+    if !made.email.is_empty() && services.settings.sends_mail() {
+        mail::post(services.settings.clone(), letter(services, by, organisation, &made, &token));
+    }
+    Ok((made, token))
+}
+
+fn letter(services: &Services, by: &Principal, organisation: &Organisation, made: &Invitation, token: &str) -> Letter {
+    let base = services.settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let text = format!(
+        "{} invites you to join \"{}\" at {base} as {}.\n\nJoin here until {}:\n{}\n",
+        by.user.username,
+        organisation.name,
+        made.role,
+        made.expires_at.format("%Y-%m-%d %H:%M UTC"),
+        link(base, token)
+    );
+    Letter { to: made.email.clone(), subject: "An invitation to Recotem".to_owned(), text }
+}
+
+/// The address that takes an invitation up. The secret is in the fragment, which browsers send to no server.
+pub fn link(base: &str, token: &str) -> String {
+    format!("{base}/invitation#token={token}")
+}
+
+/// The invitation of a token, while it can be taken up: it ends with the right of whoever invited.
+pub async fn look_up(
+    connection: &mut AsyncPgConnection,
+    token: &str,
+    now: DateTime<Utc>,
+) -> ApiResult<(Invitation, Organisation, User)> {
+    let found = invitations::by_token(connection, &tokens::digest(token), now).await?;
+    let (invitation, organisation, inviter) = found.ok_or_else(no_such_invitation)?;
+    let memberships = store::memberships_of(connection, inviter.id).await?;
+    let right = if inviter.is_staff { Some(Role::Owner) } else { memberships.get(&organisation.id).copied() };
+    let needed = Role::from_wire(&invitation.role).max(Role::Admin);
+    if inviter.is_active && right.is_some_and(|role| role >= needed) {
+        Ok((invitation, organisation, inviter))
+    } else {
+        Err(no_such_invitation())
+    }
+}
+
+fn no_such_invitation() -> ApiError {
+    AccountError::NoSuchInvitation.into()
+}
+
+/// Lets somebody who has an account join.
+pub async fn join(services: &Services, user: &User, token: &str) -> ApiResult<(Organisation, Role)> {
+    let (id, now) = (user.id, services.clock.now());
+    let mut connection = services.db.unrestricted_conn_for(id).await?;
+    connection
+        .transaction(async move |connection| {
+            let (invitation, organisation, _) = look_up(connection, token, now).await?;
+            let role = take_up(connection, &invitation, id, now).await?;
+            Ok((organisation, role))
+        })
+        .await
+}
+
+/// Makes an account for somebody who has none, and lets them join.
+pub async fn join_as_new(
+    services: &Services,
+    token: &str,
+    username: &str,
+    email: Option<&str>,
+    password: String,
+) -> ApiResult<(User, Organisation, Role)> {
+    let now = services.clock.now();
+    let mut connection = services.db.unrestricted_conn().await?;
+    // Nobody without an invitation learns which names are taken, or makes us hash.
+    look_up(&mut connection, token, now).await?;
+    let id = store::next_user_id(&mut connection).await?;
+    drop(connection);
+    let hash = service::hash(password).await?;
+    let mut connection = services.db.unrestricted_conn_for(id).await?;
+    connection
+        .transaction(async move |connection| {
+            let (invitation, organisation, _) = look_up(connection, token, now).await?;
+            let email = email.unwrap_or(&invitation.email);
+            let user = NewUser { id: Some(id), username, email, password_hash: &hash, is_superuser: false, is_staff: false };
+            let user = service::add_user(connection, user).await?;
+            let role = take_up(connection, &invitation, id, now).await?;
+            Ok((user, organisation, role))
+        })
+        .await
+}
+
+/// Makes an account for anybody.
+pub async fn sign_up(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
+    let id = store::next_user_id(&mut *services.db.unrestricted_conn().await?).await?;
+    let hash = service::hash(password).await?;
+    let user = NewUser { id: Some(id), username, email, password_hash: &hash, is_superuser: false, is_staff: false };
+    service::add_user(&mut *services.db.unrestricted_conn_for(id).await?, user).await
+}
+
+/// Uses an invitation up. Nobody's role gets lower by it.
+async fn take_up(
+    connection: &mut AsyncPgConnection,
+    invitation: &Invitation,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> ApiResult<Role> {
+    if !invitations::consume(connection, invitation.id, user_id, now).await? {
+        return Err(no_such_invitation());
+    }
+    let offered = Role::from_wire(&invitation.role);
+    let held = store::memberships_of(connection, user_id).await?.get(&invitation.organisation_id).copied();
+    match held {
+        Some(role) if role >= offered => Ok(role),
+        _ => {
+            store::add_member(connection, invitation.organisation_id, user_id, offered).await?;
+            Ok(offered)
+        }
+    }
+}

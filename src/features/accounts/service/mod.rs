@@ -1,0 +1,157 @@
+//! Decisions about accounts: who may log in, how passwords change, how the first user comes to be.
+
+pub mod attempts;
+pub mod invitations;
+pub mod members;
+pub mod resets;
+pub mod sessions;
+
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use self::sessions::{Origin, Session, authenticate_token};
+use super::error::AccountError;
+use super::model::User;
+use super::passwords;
+use super::principal::{KeyGrant, Principal};
+use super::store::{self, NewUser, create_user};
+use crate::platform::config::random_text;
+use crate::platform::db::is_duplicate;
+use crate::platform::services::Services;
+
+/// A hash nobody's password has: checking it makes an unknown name take as long as a wrong password.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$sWmc1gVQ0V0n0hDDWSCbx5AdQ6eLJYDFsXEN1bAfhWc";
+
+/// Checks a name and password and opens a session.
+pub async fn log_in(services: &Services, username: &str, password: String, origin: &Origin) -> Result<Session, AccountError> {
+    let now = services.clock.now();
+    let mut connection = services.db.unrestricted_conn().await?;
+    attempts::begin(&mut connection, username, &origin.address, now).await?;
+    let user = store::user_by_name(&mut connection, username).await?;
+    drop(connection);
+    let hash = user.as_ref().map_or(NOBODY.to_owned(), |user| user.password_hash.clone());
+    let right = blocking(move || Ok(passwords::matches(&password, &hash))).await?;
+    let user = user.filter(|user| right && user.is_active).ok_or(AccountError::BadCredentials)?;
+    let mut connection = services.db.unrestricted_conn().await?;
+    attempts::succeeded(&mut connection, username, &origin.address).await?;
+    store::note_login(&mut connection, user.id, now).await?;
+    drop(connection);
+    sessions::open(services, user, origin).await
+}
+
+/// A user with their memberships, as the caller of a request.
+pub async fn principal_of(
+    connection: &mut AsyncPgConnection,
+    user: User,
+    key: Option<KeyGrant>,
+) -> diesel::QueryResult<Principal> {
+    let memberships = store::memberships_of(connection, user.id).await?;
+    Ok(Principal { user, memberships, key, session_id: None })
+}
+
+/// What is wrong with a new password of a user.
+pub fn password_faults(user: &User, password: &str) -> Vec<String> {
+    passwords::faults(password, &[&user.username, &user.email, &user.first_name, &user.last_name])
+}
+
+/// Whether a password is the one of a user. Wrong ones count as failed attempts to log in.
+pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
+    let mut connection = services.db.unrestricted_conn().await?;
+    attempts::begin(&mut connection, &user.username, &origin.address, services.clock.now()).await?;
+    let hash = user.password_hash.clone();
+    let right = blocking(move || Ok(passwords::matches(&password, &hash))).await?;
+    if right {
+        attempts::succeeded(&mut connection, &user.username, &origin.address).await?;
+    }
+    Ok(right)
+}
+
+/// Gives a user a new password, which `by` decided. Every token, reset link and (unless `keep_keys`) API key of the user
+/// stops working.
+pub async fn set_password(services: &Services, by: i64, user: &User, new: String, keep_keys: bool) -> Result<(), AccountError> {
+    let hash = hash(new).await?;
+    let id = user.id;
+    let mut connection = services.db.unrestricted_conn_for(by).await?;
+    connection
+        .transaction(async move |connection| {
+            store::set_password(connection, id, &hash).await?;
+            store::resets::forget(connection, id).await?;
+            if !keep_keys {
+                store::revoke_keys(connection, id).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The hash of a new password, made where it holds up no other request.
+pub async fn hash(password: String) -> Result<String, AccountError> {
+    blocking(move || passwords::hash(&password)).await
+}
+
+/// Adds a user; a name that is taken is the caller's mistake.
+pub async fn add_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) -> Result<User, AccountError> {
+    create_user(connection, user).await.map_err(name_taken)
+}
+
+/// What a refused change of a user means.
+pub fn name_taken(error: diesel::result::Error) -> AccountError {
+    if is_duplicate(&error) { AccountError::NameTaken } else { error.into() }
+}
+
+/// Makes a user who may do everything on this install.
+pub async fn create_superuser(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
+    let faults = passwords::faults(&password, &[username, email]);
+    if !faults.is_empty() {
+        return Err(AccountError::WeakPassword(faults));
+    }
+    add_superuser(services, username, email, password).await
+}
+
+async fn add_superuser(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
+    let hash = hash(password).await?;
+    let user = NewUser { id: None, username, email, password_hash: &hash, is_superuser: true, is_staff: true };
+    add_user(&mut *services.db.conn().await?, user).await
+}
+
+/// Makes an ordinary user whose password may be as weak as a test likes, or gives an existing one this password.
+pub async fn put_test_user(services: &Services, username: &str, password: String) -> Result<(), AccountError> {
+    let hash = hash(password).await?;
+    let mut connection = services.db.conn().await?;
+    match store::user_by_name(&mut connection, username).await? {
+        Some(user) => {
+            store::change_user(&mut connection, &user, &user.email, user.is_staff, true).await?;
+            store::set_password(&mut connection, user.id, &hash).await?;
+        }
+        None => {
+            let user = NewUser { id: None, username, email: "", password_hash: &hash, is_superuser: false, is_staff: false };
+            add_user(&mut connection, user).await?;
+        }
+    }
+    Ok(())
+}
+
+/// On an install without users, makes `admin` with the configured password, or with a random one that is returned to be shown once.
+pub async fn ensure_first_user(services: &Services) -> Result<Option<SecretString>, AccountError> {
+    let mut connection = services.db.conn().await?;
+    if store::any_user(&mut connection).await? {
+        return Ok(None);
+    }
+    drop(connection);
+    let configured = services.settings.default_admin_password.clone().filter(|password| !password.is_empty());
+    let generated = match configured {
+        Some(_) => None,
+        None => Some(random_text(9).map_err(|error| AccountError::Hashing(error.to_string()))?),
+    };
+    let password = configured.or_else(|| generated.as_ref().map(|text| text.expose_secret().to_owned())).unwrap_or_default();
+    match add_superuser(services, "admin", "", password).await {
+        // Another process was a moment faster: its password is the one that counts.
+        Err(AccountError::NameTaken) => Ok(None),
+        other => other.map(|_| generated),
+    }
+}
+
+/// Runs a slow computation where it holds up no other request.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, AccountError> + Send + 'static) -> Result<T, AccountError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| AccountError::Hashing(error.to_string()))?
+}

@@ -1,0 +1,98 @@
+//! Links that set a new password: sent by mail to whoever asks, or handed out by staff.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use secrecy::ExposeSecret;
+
+use crate::features::accounts::error::AccountError;
+use crate::features::accounts::model::User;
+use crate::features::accounts::store::{self, resets};
+use crate::features::accounts::tokens;
+use crate::platform::config::random_text;
+use crate::platform::mail::{self, Letter};
+use crate::platform::services::Services;
+
+/// How long a link is good for.
+const LIFE: TimeDelta = TimeDelta::hours(1);
+/// Links mailed to one user within that time; nobody's mailbox is to be filled by a stranger.
+const MOST_MAILED: i64 = 3;
+const RANDOM_BYTES: usize = 32;
+
+/// A fresh secret for a link.
+pub fn random_token() -> Result<String, AccountError> {
+    let random = random_text(RANDOM_BYTES).map_err(|error| AccountError::Hashing(error.to_string()))?;
+    Ok(random.expose_secret().to_owned())
+}
+
+/// Makes a link for a user. The secret is in the fragment, which browsers send to no server.
+pub async fn issue(
+    connection: &mut AsyncPgConnection,
+    user: &User,
+    base: &str,
+    now: DateTime<Utc>,
+) -> Result<(String, DateTime<Utc>), AccountError> {
+    let token = random_token()?;
+    let until = now + LIFE;
+    resets::add(connection, user.id, &tokens::digest(&token), now, until).await?;
+    Ok((format!("{base}/password-reset#uid={}&token={token}", user.id), until))
+}
+
+/// Mails a link to every account with this address, in the background: whether there is one shows neither in the answer
+/// nor in how long it takes.
+pub fn mail_links(services: &Services, email: String) {
+    let services = services.clone();
+    if !services.settings.sends_mail() {
+        return;
+    }
+    tokio::spawn(async move {
+        if let Err(error) = mail_all(&services, &email).await {
+            tracing::warn!(%error, "links for a new password could not be mailed");
+        }
+    });
+}
+
+async fn mail_all(services: &Services, email: &str) -> Result<(), AccountError> {
+    let now = services.clock.now();
+    let base = services.settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let mut connection = services.db.unrestricted_conn().await?;
+    for user in store::users_by_email(&mut connection, email).await? {
+        if resets::count_since(&mut connection, user.id, now - LIFE).await? >= MOST_MAILED {
+            continue;
+        }
+        let (url, _) = issue(&mut connection, &user, base, now).await?;
+        let text = format!(
+            "Somebody, hopefully you, asked for a new password for the account \"{}\" at {base}.\n\n\
+             Choose one here within an hour:\n{url}\n\nIf it was not you, nothing has changed and there is nothing to do.\n",
+            user.username
+        );
+        let letter = Letter { to: user.email, subject: "A new password for Recotem".to_owned(), text };
+        mail::post(services.settings.clone(), letter);
+    }
+    Ok(())
+}
+
+/// The user a link is for, while it is good.
+pub async fn user_of(services: &Services, uid: &str, token: &str) -> Result<Option<User>, AccountError> {
+    let mut connection = services.db.unrestricted_conn().await?;
+    let user = resets::user_of(&mut connection, &tokens::digest(token), services.clock.now()).await?;
+    Ok(user.filter(|user| user.id.to_string() == uid))
+}
+
+/// Uses a link up and sets the password; false when somebody was faster. All tokens, links and API keys of the user end.
+pub async fn set_password(services: &Services, user: &User, token: &str, new: String) -> Result<bool, AccountError> {
+    let hash = super::hash(new).await?;
+    let (id, digest) = (user.id, tokens::digest(token));
+    let mut connection = services.db.unrestricted_conn_for(id).await?;
+    connection
+        .transaction(async move |connection| {
+            if !resets::consume(connection, id, &digest).await? {
+                return Ok(false);
+            }
+            store::set_password(connection, id, &hash).await?;
+            store::revoke_keys(connection, id).await?;
+            // Whoever holds the link may log in now, however many strangers have failed to.
+            store::attempts::forget_name(connection, &tokens::digest(&user.username)).await?;
+            Ok(true)
+        })
+        .await
+}

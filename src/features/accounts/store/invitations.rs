@@ -1,0 +1,85 @@
+//! SQL of invitations.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::features::accounts::model::{Invitation, Organisation, User};
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{invitations, organisations, users};
+
+/// An invitation to be stored.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = invitations)]
+pub struct NewInvitation<'a> {
+    pub organisation_id: i64,
+    pub role: &'a str,
+    pub email: &'a str,
+    pub token_hash: &'a [u8],
+    pub invited_by: i64,
+    pub expires_at: DateTime<Utc>,
+    pub ins_datetime: DateTime<Utc>,
+}
+
+pub async fn add(connection: &mut AsyncPgConnection, invitation: NewInvitation<'_>) -> QueryResult<Invitation> {
+    diesel::insert_into(invitations::table).values(invitation).returning(Invitation::as_returning()).get_result(connection).await
+}
+
+/// One page of the invitations of an organisation that can still be taken up, newest first, with the names of who invited.
+pub async fn open_ones(
+    connection: &mut AsyncPgConnection,
+    organisation_id: i64,
+    now: DateTime<Utc>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<(Invitation, String)>)> {
+    let query = || {
+        invitations::table
+            .inner_join(users::table.on(users::id.eq(invitations::invited_by)))
+            .filter(invitations::organisation_id.eq(organisation_id))
+            .filter(invitations::accepted_at.is_null().and(invitations::expires_at.gt(now)))
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order(invitations::id.desc())
+        .select((Invitation::as_select(), users::username))
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// Withdraws an invitation; false when there is none.
+pub async fn withdraw(connection: &mut AsyncPgConnection, organisation_id: i64, id: i64) -> QueryResult<bool> {
+    let found = invitations::table
+        .find(id)
+        .filter(invitations::organisation_id.eq(organisation_id).and(invitations::accepted_at.is_null()));
+    Ok(diesel::delete(found).execute(connection).await? > 0)
+}
+
+/// The invitation of a token while it can be taken up, with the organisation and who invited.
+pub async fn by_token(
+    connection: &mut AsyncPgConnection,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> QueryResult<Option<(Invitation, Organisation, User)>> {
+    invitations::table
+        .inner_join(organisations::table)
+        .inner_join(users::table.on(users::id.eq(invitations::invited_by)))
+        .filter(invitations::token_hash.eq(token_hash))
+        .filter(invitations::accepted_at.is_null().and(invitations::expires_at.gt(now)))
+        .select((Invitation::as_select(), Organisation::as_select(), User::as_select()))
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Uses up an invitation; false when somebody was faster.
+pub async fn consume(connection: &mut AsyncPgConnection, id: i64, user_id: i64, now: DateTime<Utc>) -> QueryResult<bool> {
+    let open = invitations::table.find(id).filter(invitations::accepted_at.is_null());
+    let used = diesel::update(open)
+        .set((invitations::accepted_at.eq(now), invitations::accepted_by.eq(user_id)))
+        .execute(connection)
+        .await?;
+    Ok(used > 0)
+}

@@ -1,0 +1,163 @@
+//! SQL of organisations and their members.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+
+use crate::features::accounts::access::{Guarded, Ownership};
+use crate::features::accounts::model::{Membership, Organisation, Role, User};
+use crate::features::accounts::principal::Principal;
+use crate::platform::http::{ApiResult, PageRequest};
+use crate::schema::{memberships, organisations, projects, users};
+
+impl Guarded for Organisation {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found = organisations::table.find(id).select(Self::as_select()).first(connection).await.optional()?;
+        Ok(found.map(|organisation| (organisation, Ownership { organisation_id: id, project_id: None })))
+    }
+}
+
+/// One page of the organisations a caller belongs to (all of them for staff), newest first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<Organisation>)> {
+    let query = || {
+        let mut query = organisations::table.into_boxed();
+        if let Some(mine) = principal.visible_organisations() {
+            query = query.filter(organisations::id.eq_any(mine));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((organisations::ins_datetime.desc(), organisations::id.desc()))
+        .select(Organisation::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+/// How many members and projects each of some organisations has.
+pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, (i64, i64)>> {
+    let members: Vec<(i64, i64)> = memberships::table
+        .filter(memberships::organisation_id.eq_any(ids))
+        .group_by(memberships::organisation_id)
+        .select((memberships::organisation_id, diesel::dsl::count_star()))
+        .load(connection)
+        .await?;
+    let projects: Vec<(i64, i64)> = projects::table
+        .filter(projects::organisation_id.eq_any(ids))
+        .group_by(projects::organisation_id)
+        .select((projects::organisation_id, diesel::dsl::count_star()))
+        .load(connection)
+        .await?;
+    let mut counts: HashMap<i64, (i64, i64)> = HashMap::new();
+    for (id, count) in members {
+        counts.entry(id).or_default().0 = count;
+    }
+    for (id, count) in projects {
+        counts.entry(id).or_default().1 = count;
+    }
+    Ok(counts)
+}
+
+/// Adds an organisation together with its first owner.
+pub async fn create_with_owner(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    owner: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<Organisation> {
+    connection
+        .transaction(async move |connection| {
+            let made: Organisation = diesel::insert_into(organisations::table)
+                .values((organisations::name.eq(name), organisations::ins_datetime.eq(now)))
+                .returning(Organisation::as_returning())
+                .get_result(connection)
+                .await?;
+            super::add_member(connection, made.id, owner, Role::Owner).await?;
+            Ok(made)
+        })
+        .await
+}
+
+pub async fn rename(connection: &mut AsyncPgConnection, id: i64, name: &str) -> QueryResult<Organisation> {
+    diesel::update(organisations::table.find(id))
+        .set(organisations::name.eq(name))
+        .returning(Organisation::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// Removes an organisation that has no projects; the database refuses while it has.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(organisations::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// Id and name of every project in an organisation.
+pub async fn projects_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<(i64, String)>> {
+    projects::table
+        .filter(projects::organisation_id.eq(id))
+        .order(projects::id)
+        .select((projects::id, projects::name))
+        .load(connection)
+        .await
+}
+
+/// One page of the members of an organisation, those who joined first first.
+pub async fn members(
+    connection: &mut AsyncPgConnection,
+    organisation_id: i64,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<(Membership, User)>)> {
+    let query = || memberships::table.inner_join(users::table).filter(memberships::organisation_id.eq(organisation_id));
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order((memberships::ins_datetime, memberships::user_id))
+        .select((Membership::as_select(), User::as_select()))
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
+}
+
+pub async fn member(
+    connection: &mut AsyncPgConnection,
+    organisation_id: i64,
+    user_id: i64,
+) -> QueryResult<Option<(Membership, User)>> {
+    memberships::table
+        .inner_join(users::table)
+        .filter(memberships::organisation_id.eq(organisation_id).and(memberships::user_id.eq(user_id)))
+        .select((Membership::as_select(), User::as_select()))
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Holds an organisation until the end of the transaction, so that changes of its members come one after the other.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    organisations::table.find(id).select(organisations::id).for_update().first::<i64>(connection).await.map(drop)
+}
+
+/// How many owners an organisation has.
+pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
+    memberships::table
+        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner.wire())))
+        .count()
+        .get_result(connection)
+        .await
+}
+
+pub async fn remove_member(connection: &mut AsyncPgConnection, organisation_id: i64, user_id: i64) -> QueryResult<()> {
+    diesel::delete(memberships::table.find((organisation_id, user_id))).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! The audit log as a file, written while it is read: however long it is, only a few lines are held at once.
+
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+use serde_json::Value;
+
+use super::model::{Entry, Selection};
+use super::store;
+use crate::features::accounts::Principal;
+use crate::platform::db;
+use crate::platform::http::{ApiError, ApiResult, timestamp};
+use crate::platform::services::Services;
+
+const LINES_AT_ONCE: i64 = 500;
+
+/// How the file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Csv,
+    Ndjson,
+}
+
+const COLUMNS: [&str; 14] = [
+    "id",
+    "at",
+    "organisation",
+    "project",
+    "user",
+    "username",
+    "api_key",
+    "address",
+    "request_id",
+    "action",
+    "resource",
+    "resource_id",
+    "before",
+    "after",
+];
+
+/// What is left to write.
+struct Rest {
+    services: Services,
+    session: db::Session,
+    selection: Selection,
+    format: Format,
+    /// Lines below this id; none once all have been written.
+    below: Option<i64>,
+    begun: bool,
+}
+
+/// The chosen lines, newest first. The body is written after the handler has answered, so that each part has to say again
+/// whom it acts for.
+pub fn stream(
+    services: &Services,
+    principal: &Principal,
+    selection: Selection,
+    format: Format,
+) -> impl Stream<Item = ApiResult<bytes::Bytes>> + use<> {
+    let (services, session) = (services.clone(), principal.session());
+    let rest = Rest { services, session, selection, format, below: Some(i64::MAX), begun: false };
+    try_unfold(rest, async |mut rest| {
+        let Some(below) = rest.below else { return Ok(None) };
+        let rows = db::acting_as(rest.session.clone(), read(&rest.services, &rest.selection, below)).await?;
+        rest.below = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == LINES_AT_ONCE);
+        let text = match rest.format {
+            Format::Csv => csv_lines(&rows, !rest.begun)?,
+            Format::Ndjson => json_lines(&rows)?,
+        };
+        rest.begun = true;
+        Ok(Some((bytes::Bytes::from(text), rest)))
+    })
+}
+
+async fn read(services: &Services, selection: &Selection, below: i64) -> ApiResult<Vec<Entry>> {
+    let mut connection = services.db.conn().await?;
+    Ok(store::below(&mut connection, selection, below, LINES_AT_ONCE).await?)
+}
+
+fn json_lines(rows: &[Entry]) -> ApiResult<Vec<u8>> {
+    let mut text = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut text, row).map_err(|error| ApiError::internal(&error))?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+fn csv_lines(rows: &[Entry], with_header: bool) -> ApiResult<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let fault = |error: csv::Error| ApiError::internal(&error);
+    if with_header {
+        writer.write_record(COLUMNS).map_err(fault)?;
+    }
+    for row in rows {
+        writer.write_record(cells(row)).map_err(fault)?;
+    }
+    writer.into_inner().map_err(|error| ApiError::internal(&error))
+}
+
+fn cells(row: &Entry) -> [String; 14] {
+    let number = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let json = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+    [
+        row.id.to_string(),
+        timestamp::text(&row.at),
+        number(row.organisation),
+        number(row.project),
+        number(row.user),
+        harmless(row.username.as_deref().unwrap_or_default()),
+        number(row.api_key),
+        harmless(&row.address),
+        row.request_id.clone(),
+        row.action.clone(),
+        row.resource.clone(),
+        harmless(&row.resource_id),
+        json(&row.before),
+        json(&row.after),
+    ]
+}
+
+/// A text that a spreadsheet does not take for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() }
+}

@@ -1,0 +1,68 @@
+//! Sends mail through the configured SMTP server.
+
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use super::config::Settings;
+
+/// A plain-text mail to one person.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+}
+
+/// Why a letter did not leave.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    #[error("Mail is not configured: set smtp_url and public_url.")]
+    NotConfigured,
+    #[error("\"{0}\" is not an address that mail can be sent to or from.")]
+    Address(String),
+    #[error("The mail server did not take the letter: {0}")]
+    Refused(String),
+}
+
+/// Hands a letter to the mail server.
+pub async fn send(settings: &Settings, letter: Letter) -> Result<(), MailError> {
+    let url = settings.smtp_url.as_deref().filter(|_| settings.sends_mail()).ok_or(MailError::NotConfigured)?;
+    let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|_| MailError::Address(text.to_owned()));
+    let message = Message::builder()
+        .from(mailbox(&settings.mail_from)?)
+        .to(mailbox(&letter.to)?)
+        .subject(letter.subject)
+        .header(ContentType::TEXT_PLAIN)
+        .body(letter.text)
+        .map_err(|error| MailError::Refused(error.to_string()))?;
+    let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|error| MailError::Refused(error.to_string()))?;
+    transport.build().send(message).await.map(drop).map_err(|error| MailError::Refused(error.to_string()))
+}
+
+/// Sends a letter without keeping anybody waiting; a failure goes to the log.
+pub fn post(settings: std::sync::Arc<Settings>, letter: Letter) {
+    tokio::spawn(async move {
+        if let Err(error) = send(&settings, letter).await {
+            tracing::warn!(%error, "a mail was not sent");
+        }
+    });
+}
+
+/// Whether mail can be sent to an address at all.
+pub fn is_address(text: &str) -> bool {
+    text.parse::<lettre::Address>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn addresses_are_told_from_other_text() {
+        assert!(is_address("margarete@example.com"));
+        for wrong in ["", "margarete", "a b@example.com", "a@b@c", "x@example.com\r\nBcc: y@example.com", "Me <x@example.com>"] {
+            assert!(!is_address(wrong), "{wrong}");
+        }
+    }
+}
