@@ -117,7 +117,7 @@ impl Operation<'_> {
     }
 
     fn refine_parameters(&mut self) {
-        for parameter in self.value["parameters"].as_array_mut().into_iter().flatten() {
+        for parameter in self.value.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             let (name, place) = (parameter["name"].as_str().unwrap_or_default(), parameter["in"].as_str().unwrap_or_default());
             match (place, name) {
                 ("query", "page") => {
@@ -137,7 +137,7 @@ impl Operation<'_> {
 
     /// Gives the schema of the body a name of its own, and offers it to every parser there is. A partial change requires nothing.
     fn share_body(&mut self) {
-        let Some(content) = self.value["requestBody"]["content"].as_object_mut() else { return };
+        let Some(content) = self.value.pointer_mut("/requestBody/content").and_then(Value::as_object_mut) else { return };
         let Some(json_body) = content.get_mut("application/json") else { return };
         let mut schema = json_body["schema"].take();
         if self.method == "patch" || schema.get("$ref").is_none() {
@@ -207,7 +207,7 @@ impl Operation<'_> {
 
     /// Every answer has a body that is described, the empty ones apart.
     fn describe_bodies(&mut self, inference: bool) {
-        for (status, response) in self.value["responses"].as_object_mut().into_iter().flatten() {
+        for (status, response) in self.value.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
             if status == "429" || status == "503" {
                 response["headers"]["Retry-After"] =
                     json!({ "description": "Seconds to wait", "schema": { "type": "integer", "minimum": 1 } });
@@ -253,7 +253,7 @@ fn add_examples(paths: &mut Value, document: &Value) {
                 Some(body) if part == "requestBody" => vec![body],
                 _ => continue,
             };
-            for media in bodies.into_iter().flat_map(|body| body["content"].as_object_mut().into_iter().flatten()) {
+            for media in bodies.into_iter().filter_map(|body| body.get_mut("content")?.as_object_mut()).flatten() {
                 add_example(media.1, document);
             }
         }
