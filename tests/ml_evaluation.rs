@@ -66,7 +66,7 @@ impl Recommender for Products {
     fn factors(&self) -> Option<Factors<'_>> {
         self.as_factors.then_some(Factors { users: &self.users, items: &self.items, width: self.width })
     }
-    fn save(&self, _: &mut TensorWriter) {}
+    fn save<'a>(&'a self, _: &mut TensorWriter<'a>) {}
     fn heap_bytes(&self) -> u64 {
         0
     }

@@ -5,30 +5,48 @@ use std::time::Instant;
 use recotem::ml::search_space::{Domain, SearchSpace};
 use recotem::ml::tuning::Sampler;
 
+use crate::optuna::Optuna;
 use crate::search::{Ours, Searcher};
 
 const LENGTHS: [usize; 3] = [100, 1_000, 10_000];
+/// How many suggestions are measured; fewer of Optuna, which takes longer.
 const ASKED: usize = 200;
+const ASKED_OF_OPTUNA: usize = 20;
 
+/// Milliseconds to ask after so many random trials, ours and Optuna's; passing messages to Optuna's process is included and
+/// takes a tenth of a millisecond.
 pub fn print() {
-    println!("| trials so far | µs to ask |\n|---|---|");
-    let mut study = Ours::new(&spaces(), Sampler::Random, 0);
+    println!("| trials so far | recotem, ms | Optuna, ms |\n|---|---|---|");
+    let spaces = spaces();
+    let mut study = Ours::new(&spaces, Sampler::Random, 0);
+    let mut optuna = Optuna::start();
+    let mut theirs = optuna.as_mut().map(|optuna| optuna.study(&spaces, 0));
     let mut asked = 0;
     for length in LENGTHS {
         while asked < length {
             let proposal = study.ask();
             let x = proposal.params["x"].as_f64().unwrap_or_default();
-            study.tell(proposal.number, -(x - 0.3) * (x - 0.3));
+            let score = -(x - 0.3) * (x - 0.3);
+            study.tell(proposal.number, score);
+            theirs.iter_mut().for_each(|theirs| theirs.past(&proposal, score));
             asked += 1;
         }
-        let tpe = study.with_sampler(&spaces(), Sampler::Tpe);
-        #[allow(clippy::disallowed_methods)] // a duration, only to be reported
-        let start = Instant::now();
-        for index in 0..ASKED {
-            std::hint::black_box(tpe.suggest((asked + index) as u32));
-        }
-        println!("| {length} | {:.0} |", start.elapsed().as_secs_f64() * 1e6 / ASKED as f64);
+        let tpe = study.with_sampler(&spaces, Sampler::Tpe);
+        let ours = milliseconds(ASKED, |index| drop(std::hint::black_box(tpe.suggest((asked + index) as u32))));
+        let theirs = theirs.as_mut().map(|theirs| {
+            theirs.ask(); // the first has to wait until all trials are read
+            milliseconds(ASKED_OF_OPTUNA, |_| drop(theirs.ask()))
+        });
+        println!("| {length} | {ours:.2} | {} |", theirs.map_or_else(|| "–".to_owned(), |theirs| format!("{theirs:.1}")));
     }
+}
+
+/// The mean of so many calls.
+fn milliseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
+    #[allow(clippy::disallowed_methods)] // a duration, only to be reported
+    let start = Instant::now();
+    (0..calls).for_each(&mut call);
+    start.elapsed().as_secs_f64() * 1e3 / calls as f64
 }
 
 /// Eight algorithms of five parameters.

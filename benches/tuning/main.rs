@@ -47,6 +47,12 @@ fn main() {
     }
 }
 
+/// Who is compared; Optuna only where it is there.
+fn samplers() -> Vec<&'static str> {
+    let optuna = optuna::Optuna::start().map(|_| "Optuna");
+    ["recotem", "random"].into_iter().chain(optuna).collect()
+}
+
 /// For each sampler and seed, the best score after each trial.
 type Runs = Vec<(&'static str, Vec<Vec<f64>>)>;
 
@@ -62,14 +68,14 @@ fn searches(
     let ours = |sampler| (0..seeds).map(|seed| run(&mut search::Ours::new(spaces, sampler, seed))).collect();
     let theirs = |mut optuna: optuna::Optuna| (0..seeds).map(|seed| run(&mut optuna.study(spaces, seed))).collect();
     let mut runs = vec![("recotem", ours(Sampler::Tpe)), ("random", ours(Sampler::Random))];
-    runs.extend(optuna::Optuna::start().map(|optuna| ("optuna", theirs(optuna))));
+    runs.extend(optuna::Optuna::start().map(|optuna| ("Optuna", theirs(optuna))));
     runs
 }
 
 /// Searches of scores recorded once and interpolated: many studies in little time.
 fn on_surfaces(folder: &Path) {
-    println!("\nRecorded surfaces, {SURFACE_SEEDS} seeds\n");
-    table::print_head();
+    println!("\nBest ndcg@20 found on recorded surfaces: median and range of {SURFACE_SEEDS} seeds\n");
+    table::print_head(&samplers());
     for set in data::SETS {
         let surface = surface::Surface::load_or_record(set, folder, &recordings());
         let spaces = set.spaces(surface::MOST_COMPONENTS);
@@ -85,8 +91,8 @@ fn on_surfaces(folder: &Path) {
 
 /// Searches in which every trial is fitted and judged.
 fn on_fits(folder: &Path) {
-    println!("\nReal fits, {FIT_SEEDS} seeds\n");
-    table::print_head();
+    println!("\nBest ndcg@20 found by real fits: median and range of {FIT_SEEDS} seeds\n");
+    table::print_head(&samplers());
     for set in data::SETS {
         let fits = fits::Fits::new(set, folder, FIT_USERS);
         let runs = searches(&set.spaces(FIT_COMPONENTS), FIT_SEEDS, FIT_TRIALS, 1, &|proposal| fits.score(proposal));

@@ -69,6 +69,14 @@ pub struct OptunaStudy<'a> {
     optuna: &'a mut Optuna,
 }
 
+impl OptunaStudy<'_> {
+    /// A trial that another sampler proposed, and what it scored.
+    pub fn past(&mut self, proposal: &Proposal, score: f64) {
+        let past = json!({ "algorithm": proposal.algorithm, "params": proposal.params, "score": score });
+        self.optuna.send(&json!({ "past": past }));
+    }
+}
+
 impl Searcher for OptunaStudy<'_> {
     fn ask(&mut self) -> Proposal {
         self.optuna.send(&json!({ "ask": true }));

@@ -5,40 +5,39 @@ pub struct Row<'a> {
     pub data: &'a str,
     pub workers: usize,
     pub trials: usize,
-    /// For each sampler and seed, the best score after each trial.
+    /// For each sampler and seed, the best score after each trial; our own first.
     pub runs: &'a [(&'static str, Vec<Vec<f64>>)],
 }
 
-pub fn print_head() {
-    println!(
-        "| data | workers | trials | sampler | median best ndcg@20 | 95 % range of seeds | recotem better in pairs of seeds |"
-    );
-    println!("|---|---|---|---|---|---|---|");
+/// The first two lines, for samplers in the order of the rows' runs.
+pub fn print_head(samplers: &[&str]) {
+    let medians = samplers.iter().map(|name| format!(" {name} |"));
+    let shares = samplers.iter().skip(1).map(|name| format!(" better than {name} in |"));
+    println!("| data | trials | at once |{}", medians.chain(shares).collect::<String>());
+    println!("|---|---|---|{}", "---|".repeat(2 * samplers.len() - 1));
 }
 
 impl Row<'_> {
+    /// For each sampler the median of the best scores and the range of 95 % of the seeds, then the share of pairs of seeds in
+    /// which the first sampler is better than each other one.
     pub fn print(&self) {
         let ours = self.best(0);
-        for (index, (name, _)) in self.runs.iter().enumerate() {
-            let mut best = self.best(index);
-            if best.is_empty() {
-                continue;
-            }
-            best.sort_by(f64::total_cmp);
-            let at = |share: f64| best[((best.len() - 1) as f64 * share).round() as usize];
-            let middle = (best[(best.len() - 1) / 2] + best[best.len() / 2]) / 2.0;
-            let share = if index == 0 { "–".to_owned() } else { format!("{:.0} %", 100.0 * superiority(&ours, &best)) };
-            let (low, high) = (at(0.025), at(0.975));
-            println!(
-                "| {} | {} | {} | {name} | {middle:.4} | {low:.4} to {high:.4} | {share} |",
-                self.data, self.workers, self.trials
-            );
-        }
+        let medians = (0..self.runs.len()).map(|sampler| summary(self.best(sampler)));
+        let shares = (1..self.runs.len()).map(|sampler| format!(" {:.0} % |", 100.0 * superiority(&ours, &self.best(sampler))));
+        let cells: String = medians.chain(shares).collect();
+        println!("| {} | {} | {} |{cells}", self.data, self.trials, self.workers);
     }
 
     fn best(&self, sampler: usize) -> Vec<f64> {
         self.runs[sampler].1.iter().map(|course| course[self.trials - 1]).collect()
     }
+}
+
+fn summary(mut best: Vec<f64>) -> String {
+    best.sort_by(f64::total_cmp);
+    let at = |share: f64| best[((best.len() - 1) as f64 * share).round() as usize];
+    let middle = (best[(best.len() - 1) / 2] + best[best.len() / 2]) / 2.0;
+    format!(" **{middle:.4}** {:.4}–{:.4} |", at(0.025), at(0.975))
 }
 
 /// The share of all pairs of seeds in which the first is better; equal ones count half.

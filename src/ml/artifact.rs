@@ -4,6 +4,7 @@ mod explain;
 mod wanted;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use ring::hmac;
@@ -59,8 +60,17 @@ impl std::fmt::Debug for TrainedModel {
 pub type Recommendations = Vec<(String, f32)>;
 
 impl TrainedModel {
-    /// The file.
+    /// The file in memory.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.container().finish()
+    }
+
+    /// Writes the file; beside the model no more is held than its small parts.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        self.container().write_to(out)
+    }
+
+    fn container(&self) -> TensorWriter<'_> {
         let mut out = TensorWriter::default();
         out.metadata("format", FORMAT);
         out.metadata("algorithm", &self.algorithm);
@@ -72,7 +82,7 @@ impl TrainedModel {
         out.ids("items", &self.items);
         out.csr("seen", &self.seen);
         self.model.save(&mut out);
-        out.finish()
+        out
     }
 
     /// Reads a file. Whatever the bytes are, the answer is a model that holds together or an error.

@@ -1,9 +1,9 @@
 //! How a computation is run: seed, threads, memory allowed, progress and interruption.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
+use super::pools;
 use crate::ml::error::{MlError, MlResult};
 
 /// How far a computation has come.
@@ -117,30 +117,10 @@ impl Context {
         }
     }
 
-    /// Runs `work` with rayon bounded to `threads`.
-    ///
-    /// Pools are kept for the life of the process, one for each thread count asked for: starting
-    /// threads for every trial would cost more than a small trial itself.
+    /// Runs `work` with rayon bounded to `threads`, which no other computation uses meanwhile.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match pool(self.threads) {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
+        pools::run(self.threads, work)
     }
-}
-
-fn pool(threads: usize) -> Option<Arc<rayon::ThreadPool>> {
-    static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
-    let mut pools = POOLS.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(pool) = pools.get(&threads) {
-        return Some(Arc::clone(pool));
-    }
-    // When the system gives no threads, rayon's global pool (or the caller's) does the work instead.
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |i| format!("ml-{threads}-{i}")).build().ok()?;
-    let pool = Arc::new(pool);
-    pools.insert(threads, Arc::clone(&pool));
-    Some(pool)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod interactions;
 pub mod linalg;
 pub mod metrics;
+mod pools;
 pub mod ranking;
 pub mod search_space;
 pub mod sessions;

@@ -20,8 +20,11 @@ use super::weights::Weights;
 const MOST_EPOCHS: u32 = 128;
 /// How many times a trial of full length looks at the held-out part, at least.
 const LOOKS: u32 = 25;
-/// Looks without improvement before a trial ends.
+/// Looks without notable improvement before a trial ends.
 const PATIENCE: u32 = 5;
+/// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best.
+/// Some learners creep on for a hundred epochs, in which several other trials can be run.
+const NOTABLE: f64 = 0.002;
 /// The parameter that early stopping learns.
 const EPOCHS: &str = "train_epochs";
 const POPULARITY: &str = "TopPopRecommender";
@@ -215,6 +218,21 @@ struct Best {
     evaluation: Evaluation,
 }
 
+/// The last look that was notably better than the one it replaced here.
+struct Settling {
+    epoch: u32,
+    score: f64,
+}
+
+impl Settling {
+    fn look(&mut self, epoch: u32, score: f64) {
+        // A little is not notable, but counts towards what is: the comparison is with the last notable score.
+        if score > self.score + NOTABLE * self.score.abs() || self.epoch == 0 {
+            *self = Settling { epoch, score };
+        }
+    }
+}
+
 fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> bool) -> MlResult<TrialOutcome> {
     let (metric, schedule) = (trial.metric, Schedule::of(trial.algorithm)?);
     let mut params = trial.params.clone();
@@ -222,6 +240,7 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
     let mut best: Option<Best> = None;
     let mut looks: Vec<(u32, f64)> = Vec::new();
     let mut pruned = false;
+    let mut settling = Settling { epoch: 0, score: f64::NEG_INFINITY };
     let mut look = |epoch: u32, model: &dyn Recommender| -> MlResult<Control> {
         if !schedule.looks_at(epoch) {
             return Ok(Control::Continue);
@@ -234,10 +253,10 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
         }
         let best_score = best.as_ref().map_or(score, |best| best.evaluation.get(metric));
         pruned = prune(epoch, best_score);
-        let since = best.as_ref().map_or(0, |best| epoch - best.epoch);
+        settling.look(epoch, score);
         Ok(match () {
             () if pruned => Control::Prune,
-            () if since >= PATIENCE * schedule.epochs_per_look => Control::Stop,
+            () if epoch - settling.epoch >= PATIENCE * schedule.epochs_per_look => Control::Stop,
             () => Control::Continue,
         })
     };
@@ -261,6 +280,19 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn creeping_on_is_not_improving_but_adds_up() {
+        let mut settling = Settling { epoch: 0, score: f64::NEG_INFINITY };
+        let epochs = |scores: &[f64]| -> Vec<u32> {
+            let look = |(at, &score)| {
+                settling.look(at as u32 + 1, score);
+                settling.epoch
+            };
+            scores.iter().enumerate().map(look).collect()
+        };
+        assert_eq!(epochs(&[0.1, 0.2, 0.1999, 0.2003, 0.2005, 0.2001, 0.3]), [1, 2, 2, 2, 5, 5, 7]);
+    }
 
     #[test]
     fn slow_learners_are_looked_at_less_often() {

@@ -1,5 +1,7 @@
 //! Models whose scores are products of factors that were found once: truncated SVD and NMF.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Factors, Model, Recommender, check_block, check_items};
@@ -113,6 +115,14 @@ fn pad(rows: &[f32], k: usize) -> Vec<f32> {
     wide
 }
 
+/// Rows without their padding; as they are where there is none.
+pub(super) fn compact(rows: &[f32], k: usize) -> Cow<'_, [f32]> {
+    match padded(k) {
+        width if width == k => rows.into(),
+        width => rows.chunks_exact(width).flat_map(|row| &row[..k]).copied().collect(),
+    }
+}
+
 /// 64-bit floats as 32-bit ones.
 pub(super) fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
@@ -157,11 +167,9 @@ impl Recommender for FactorModel {
         Some(Factors { users: &self.users, items: &self.items, width: self.width() })
     }
 
-    fn save(&self, out: &mut TensorWriter) {
-        let compact =
-            |rows: &[f32]| -> Vec<f32> { rows.chunks_exact(self.width()).flat_map(|row| &row[..self.k]).copied().collect() };
-        out.f32s("model.users", &[self.n_users(), self.k], &compact(&self.users));
-        out.f32s("model.items", &[self.n_items(), self.k], &compact(&self.items));
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
+        out.f32s("model.users", &[self.n_users(), self.k], compact(&self.users, self.k));
+        out.f32s("model.items", &[self.n_items(), self.k], compact(&self.items, self.k));
         // Numbers and words only: this cannot fail.
         out.metadata("model.fold_in", &serde_json::to_string(&self.fold_in).unwrap_or_default());
     }

@@ -77,7 +77,7 @@ impl Recommender for SparseSimilarity {
         true
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.csr("model.weights", &self.weights);
     }
 
@@ -161,7 +161,7 @@ impl Recommender for DenseSimilarity {
         Ok(history.iter().map(|&known| self.weights[known as usize * self.n_items + item as usize]).collect())
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.f32s("model.weights", &[self.n_items, self.n_items], &self.weights);
     }
 

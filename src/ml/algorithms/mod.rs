@@ -83,7 +83,7 @@ pub trait Recommender: Send + Sync {
     }
 
     /// Adds what the model learnt to a container, from which its algorithm can read it back.
-    fn save(&self, out: &mut TensorWriter);
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>);
 
     /// Bytes held on the heap, roughly.
     fn heap_bytes(&self) -> u64;

@@ -61,7 +61,7 @@ impl Recommender for TopPop {
         true
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.f32s("model.popularity", &[self.popularity.len()], &self.popularity);
     }
 

@@ -174,7 +174,7 @@ impl Recommender for UserSimilarity {
         Ok(())
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.csr("model.neighbours", &self.neighbours);
         out.csr("model.train", &self.train);
         // Numbers and words only: this cannot fail.

@@ -55,11 +55,11 @@ impl Index {
         (from.n_interactions() as u64) * 16 + (from.len() as u64) * 8 + (from.n_items() as u64) * 32
     }
 
-    pub fn save(&self, out: &mut TensorWriter) {
+    pub fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.csr("sessions", &self.sessions);
         out.csr("by_item", &self.by_item);
         out.u32s("counts", &[self.counts.len()], &self.counts);
-        out.u64s("n_sessions", &[1], &[self.n_sessions]);
+        out.u64s("n_sessions", &[1], vec![self.n_sessions]);
     }
 
     pub fn load(input: &TensorReader<'_>, n_items: usize) -> MlResult<Self> {

@@ -73,7 +73,7 @@ impl VmisKnn {
     }
 
     /// Adds what was learnt to a container.
-    pub fn save(&self, out: &mut TensorWriter) {
+    pub fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         self.index.save(out);
     }
 

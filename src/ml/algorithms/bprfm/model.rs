@@ -116,11 +116,11 @@ impl Recommender for Bpr {
         Some(Factors { users: &self.users, items: &self.items, width: self.width() })
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
-        out.f32s("model.users", &[self.n_users(), k], &self.compact(&self.users, k));
+        out.f32s("model.users", &[self.n_users(), k], self.compact(&self.users, k));
         // With the bias behind the factors.
-        out.f32s("model.items", &[self.n_items(), k + 1], &self.compact(&self.items, k + 1));
+        out.f32s("model.items", &[self.n_items(), k + 1], self.compact(&self.items, k + 1));
         // Numbers and words only: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::super::factor_model::compact;
 use super::super::{Factors, Model, Recommender, check_block, check_items, check_pair};
 use super::half_step::{Effort, HalfStep, Scratch};
 use super::settings::Settings;
@@ -70,11 +71,6 @@ impl Ials {
             self.items.chunks_exact(self.k_padded()).map(|row| 1.0 / square(row).sqrt().max(f32::MIN_POSITIVE)).collect()
         })
     }
-
-    /// Rows without their padding.
-    fn compact(&self, factors: &[f32]) -> Vec<f32> {
-        factors.chunks_exact(self.k_padded()).flat_map(|row| &row[..self.settings.k]).copied().collect()
-    }
 }
 
 impl Recommender for Ials {
@@ -127,10 +123,10 @@ impl Recommender for Ials {
         Some(Factors { users: &self.users, items: &self.items, width: self.k_padded() })
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
-        out.f32s("model.users", &[self.n_users(), k], &self.compact(&self.users));
-        out.f32s("model.items", &[self.n_items(), k], &self.compact(&self.items));
+        out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k));
+        out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k));
         out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
         // Numbers and words only: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());

@@ -54,10 +54,10 @@ impl Recommender for MultVae {
         Ok(())
     }
 
-    fn save(&self, out: &mut TensorWriter) {
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         for (name, layer) in self.network.layers() {
-            out.f32s(&format!("model.{name}.weights"), &[layer.weights.len() / layer.width, layer.width], &layer.weights);
-            out.f32s(&format!("model.{name}.bias"), &[layer.bias.len()], &layer.bias);
+            out.f32s(&format!("model.{name}.weights"), &[layer.weights.len() / layer.width, layer.width], &*layer.weights);
+            out.f32s(&format!("model.{name}.bias"), &[layer.bias.len()], &*layer.bias);
         }
         // Whole numbers only: this cannot fail.
         out.metadata("model.sizes", &serde_json::to_string(&self.network.sizes).unwrap_or_default());

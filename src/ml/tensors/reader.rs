@@ -1,121 +1,12 @@
-//! Reading and writing safetensors containers whose contents are not trusted.
+//! Reading: every name, type, shape and value is checked.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, View};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::ids::Ids;
 use crate::ml::sparse::Csr;
-
-/// Gathers named tensors and metadata, then writes them in one go.
-#[derive(Default)]
-pub struct TensorWriter {
-    tensors: Vec<(String, Tensor)>,
-    metadata: HashMap<String, String>,
-}
-
-struct Tensor {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for &Tensor {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-impl TensorWriter {
-    /// Adds a metadata entry.
-    pub fn metadata(&mut self, key: &str, value: &str) {
-        self.metadata.insert(key.to_owned(), value.to_owned());
-    }
-
-    fn push(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) {
-        let tensor = Tensor { dtype, shape: shape.to_vec(), bytes: bytes.to_vec() };
-        self.tensors.push((name.to_owned(), tensor));
-    }
-
-    /// Adds 32-bit floats.
-    pub fn f32s(&mut self, name: &str, shape: &[usize], data: &[f32]) {
-        self.push(name, Dtype::F32, shape, bytemuck::cast_slice(data));
-    }
-
-    /// Adds 32-bit numbers.
-    pub fn u32s(&mut self, name: &str, shape: &[usize], data: &[u32]) {
-        self.push(name, Dtype::U32, shape, bytemuck::cast_slice(data));
-    }
-
-    /// Adds 64-bit numbers.
-    pub fn u64s(&mut self, name: &str, shape: &[usize], data: &[u64]) {
-        self.push(name, Dtype::U64, shape, bytemuck::cast_slice(data));
-    }
-
-    /// Adds signed 64-bit numbers.
-    pub fn i64s(&mut self, name: &str, shape: &[usize], data: &[i64]) {
-        self.push(name, Dtype::I64, shape, bytemuck::cast_slice(data));
-    }
-
-    /// Adds a dictionary as `<name>.bytes` and `<name>.offsets`.
-    pub fn ids(&mut self, name: &str, ids: &Ids) {
-        self.push(&format!("{name}.bytes"), Dtype::U8, &[ids.bytes().len()], ids.bytes());
-        self.u64s(&format!("{name}.offsets"), &[ids.offsets().len()], ids.offsets());
-    }
-
-    /// Adds a sparse matrix as `<name>.indptr`, `.indices` and `.values`.
-    ///
-    /// A matrix of ones is written without its values.
-    pub fn csr(&mut self, name: &str, matrix: &Csr) {
-        let indptr: Vec<u64> = matrix.indptr.iter().map(|&p| p as u64).collect();
-        self.u64s(&format!("{name}.shape"), &[2], &[matrix.n_rows as u64, matrix.n_cols as u64]);
-        self.u64s(&format!("{name}.indptr"), &[indptr.len()], &indptr);
-        self.u32s(&format!("{name}.indices"), &[matrix.nnz()], &matrix.indices);
-        if matrix.values.iter().any(|&v| v != 1.0) {
-            self.f32s(&format!("{name}.values"), &[matrix.nnz()], &matrix.values);
-        }
-    }
-
-    /// The container.
-    pub fn finish(self) -> Vec<u8> {
-        let views = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        // Shapes and lengths are made by the methods above, so they agree.
-        let mut bytes = safetensors::serialize(views, Some(self.metadata)).unwrap_or_default();
-        sort_metadata(&mut bytes);
-        bytes
-    }
-}
-
-/// Writes the metadata in the order of its keys: the library writes it in the order of a hash map, a new one
-/// each time, and the same content shall give the same bytes.
-fn sort_metadata(bytes: &mut [u8]) {
-    const LENGTH_BYTES: usize = 8;
-    let Some((length, rest)) = bytes.split_first_chunk_mut::<LENGTH_BYTES>() else { return };
-    let Some(header) = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get_mut(..length)) else {
-        return;
-    };
-    let Ok(mut fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(header) else { return };
-    if let Some(serde_json::Value::Object(metadata)) = fields.get_mut("__metadata__") {
-        metadata.sort_keys();
-    }
-    let sorted = serde_json::Value::Object(fields).to_string();
-    // Only the order differs, so it is as long as before but for the blanks that fill up the header.
-    if sorted.len() <= header.len() {
-        header.fill(b' ');
-        header[..sorted.len()].copy_from_slice(sorted.as_bytes());
-    }
-}
 
 /// A container opened for reading. Every getter checks type and shape.
 pub struct TensorReader<'a> {
