@@ -1,0 +1,40 @@
+//! Factors as bytes, and how far the two are apart.
+
+/// What bytes stand for is `scale` times each of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounded {
+    /// What a byte is worth.
+    pub scale: f32,
+    /// Length of the row.
+    pub length: f64,
+    /// Length of the row minus what its bytes stand for.
+    pub off: f64,
+}
+
+/// The greatest byte.
+const MOST: f32 = 127.0;
+
+/// Rounds a row to bytes from −127 to 127.
+pub(super) fn round(row: &[f32], bytes: &mut [i8]) -> Rounded {
+    let greatest = row.iter().fold(0f32, |most, value| most.max(value.abs()));
+    // Rows of next to nothing become zeros; the scale is a normal number, so that products with it lose no bits.
+    let scale = (greatest / MOST).max(f32::MIN_POSITIVE);
+    let mut squares = 0f64;
+    for (byte, &value) in bytes.iter_mut().zip(row) {
+        // The cast ends at the limits of a byte, and −128 does not come out: no quotient is that far from zero.
+        *byte = (value / scale).round().clamp(-MOST, MOST) as i8;
+        let off = f64::from(value) - f64::from(scale) * f64::from(*byte);
+        squares += off * off;
+    }
+    Rounded { scale, length: length(row), off: squares.sqrt() }
+}
+
+/// The length of a row.
+pub(super) fn length(row: &[f32]) -> f64 {
+    row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt()
+}
+
+/// A number of which the 64-bit one falls short, whatever was lost in making it.
+pub(super) fn round_up(value: f64) -> f32 {
+    (value as f32).next_up()
+}
