@@ -79,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seen,
         model,
         metadata,
-        by_item: Default::default(),
+        derived: Default::default(),
     };
     let bytes = trained.to_bytes();
     write_whole(&args.output, &bytes)?;

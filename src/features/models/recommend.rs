@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::ModelError;
-use crate::ml::artifact::TrainedModel as Artifact;
+use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 use crate::ml::ranking::{Candidates, top_k};
 
 /// An item and how well it fits; scores compare within one list only.
@@ -36,7 +36,8 @@ pub async fn for_users(
     user_ids: Vec<String>,
     cutoff: usize,
 ) -> Result<Vec<Option<Vec<Scored>>>, ModelError> {
-    blocking(move || user_ids.iter().map(|user| model.recommend_user(user, cutoff, true).map(scored)).collect()).await
+    let lists = move || model.recommend_users_as(&user_ids, &Wanted::best(cutoff));
+    blocking(move || lists().into_iter().map(|list| list.map(scored)).collect()).await
 }
 
 /// The best items for somebody known only by items; when none of these is known, what most users have.

@@ -122,6 +122,7 @@ impl ItemIndex {
             lengths: &self.lengths,
             blurs: &self.blurs,
             vector: bytemuck::cast_slice::<i8, [i8; BYTE_GROUP]>(rounded),
+            vector_sum: rounded.iter().map(|&byte| i32::from(byte)).sum(),
             per_blur: round_up(length * (1.0 + slack) / scale),
             per_length: round_up((user.off + slack * length) / scale),
             // Products too small for a float are lost, each less than the smallest.

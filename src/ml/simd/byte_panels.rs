@@ -29,6 +29,8 @@ pub struct BytePanels<'a> {
     pub blurs: &'a [f32],
     /// The vector: groups of signed bytes from −127 to 127.
     pub vector: &'a [[i8; BYTE_GROUP]],
+    /// The sum of all bytes of the vector.
+    pub vector_sum: i32,
     /// How much the true product may differ for each unit of a panel's blur; also the greatest product for each unit of
     /// its length.
     pub per_blur: f32,
@@ -91,8 +93,7 @@ trait Sums: Copy {
 /// The instruction set must exist and the lengths be as [`Kernels::next_near`] checks.
 #[inline(always)]
 unsafe fn next_near<S: Sums>(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
-    let signed_sum: i32 = panels.vector.iter().flatten().map(|&byte| i32::from(byte)).sum();
-    let excess = signed_sum * i32::from(BYTE_ZERO);
+    let excess = panels.vector_sum * i32::from(BYTE_ZERO);
     let panel_len = panels.vector.len() * BYTE_GROUP * BYTE_PANEL;
     for panel in from..panels.lengths.len() {
         let (length, blur) = (panels.lengths[panel], panels.blurs[panel]);
@@ -254,9 +255,8 @@ mod tests {
             let bytes: Vec<u8> = (0..n_panels * groups * BYTE_GROUP * BYTE_PANEL)
                 .map(|i| if i % 512 < 128 { if i % 1024 < 512 { 1 } else { 255 } } else { (i * 31 % 255 + 1) as u8 })
                 .collect();
-            let vector: Vec<[i8; BYTE_GROUP]> = (0..groups)
-                .map(|g| if g % 3 == 0 { [127, -127, 127, 127] } else { [g as i8, -3, 0, -127] })
-                .collect();
+            let vector: Vec<[i8; BYTE_GROUP]> =
+                (0..groups).map(|g| if g % 3 == 0 { [127, -127, 127, 127] } else { [g as i8, -3, 0, -127] }).collect();
             let scales: Vec<f32> = (0..n_panels * BYTE_PANEL).map(|i| 1.0 + (i % 5) as f32).collect();
             let panels = BytePanels {
                 bytes: &bytes,
@@ -264,6 +264,7 @@ mod tests {
                 lengths: &[3.0, 2.0, 1.0],
                 blurs: &[0.5, 0.25, 0.125],
                 vector: &vector,
+                vector_sum: vector.as_flattened().iter().map(|&byte| i32::from(byte)).sum(),
                 per_blur: 1e6,
                 per_length: 2.0,
                 always: 1.0,
