@@ -69,8 +69,9 @@ fn trained(name: &str, model: &TrainedModel) {
         |at: usize| whole(users[at], &|out| model.model.score_history(model.seen.row_indices(users[at]), out).is_ok());
     let user = |at: usize| model.recommend_user(&ids[at], CUTOFF, true).unwrap_or_default();
     let history = |at: usize| model.recommend_history(&histories[at], CUTOFF).unwrap_or_default();
-    let hundreds =
-        |at: usize| if at % 100 == 0 { model.recommend_users_as(&ids[at..at + 100], &Wanted::best(CUTOFF)) } else { vec![] };
+    let hundreds = |at: usize| {
+        if at.is_multiple_of(100) { model.recommend_users_as(&ids[at..at + 100], &Wanted::best(CUTOFF)) } else { vec![] }
+    };
     assert!((0..USERS).all(|at| user(at) == whole_user(at) && history(at) == whole_history(at)), "{name}: lists differ");
     take_turns(&format!("{name}, known users with ids"), whole_user, user);
     take_turns(&format!("{name}, the same a hundred at once"), whole_user, hundreds);

@@ -40,7 +40,7 @@ pub struct ItemIndex {
 }
 
 impl ItemIndex {
-    /// Prepares the items of a model, which takes about as long as scoring a few dozen users. Rows are a multiple of
+    /// Prepares the items of a model, which takes about as long as scoring a hundred users. Rows are a multiple of
     /// [`crate::ml::simd::PAD`] long.
     pub fn new(factors: &Factors<'_>) -> Self {
         let width = factors.width;
@@ -64,7 +64,7 @@ impl ItemIndex {
         all.fill(BYTE_ZERO);
         let mut rounded = vec![0i8; width];
         for (place, &item) in index.order.iter().enumerate() {
-            let Rounded { scale, off, .. } = bytes::round(row(item), &mut rounded);
+            let Rounded { scale, off } = bytes::round(row(item), &mut rounded);
             index.scales[place] = scale;
             let (panel, column) = (place / BYTE_PANEL, place % BYTE_PANEL);
             index.blurs[panel] = index.blurs[panel].max(round_up(off));

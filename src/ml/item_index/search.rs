@@ -83,7 +83,7 @@ impl ItemIndex {
     fn search(&self, user: &[f32], k: usize, scratch: &mut Scratch) {
         let Scratch { refused, near, held, certain, rounded, picked, .. } = scratch;
         rounded.resize(self.width, 0);
-        let panels = self.panels(bytes::round(user, rounded), rounded);
+        let panels = self.panels(bytes::length(user), bytes::round(user, rounded), rounded);
         held.clear();
         certain.begin(k);
         let mut next = 0;
@@ -112,10 +112,10 @@ impl ItemIndex {
     /// For factors `u` and `x` that bytes stand for up to `δu` and `δx`, the products of factors and of what the bytes
     /// stand for differ by at most ‖u‖ ‖δx‖ + ‖δu‖ (‖x‖ + ‖δx‖). Rounding adds no more than `slack` times the product of
     /// the lengths: a sum of `width` products in 16 lanes, and a few steps in comparing.
-    fn panels<'a>(&'a self, user: Rounded, rounded: &'a [i8]) -> BytePanels<'a> {
+    fn panels<'a>(&'a self, length: f64, user: Rounded, rounded: &'a [i8]) -> BytePanels<'a> {
         let slack = (self.width / 16 + 32) as f64 * f64::from(f32::EPSILON);
         let scale = f64::from(user.scale);
-        let length = user.length + user.off;
+        let length = length + user.off;
         BytePanels {
             bytes: bytemuck::cast_slice(&self.bytes),
             scales: &self.scales,
