@@ -1,8 +1,8 @@
 //! What every algorithm of the registry has to keep to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
 
 use recotem::ml::algorithms::{
     AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape, find, fit, fit_with_validation, registry,
@@ -11,6 +11,7 @@ use recotem::ml::artifact::{TrainedModel, Wanted};
 use recotem::ml::context::Context;
 use recotem::ml::error::MlError;
 use recotem::ml::ids::Ids;
+use recotem::ml::ranking::{Candidates, top_k};
 use recotem::ml::search_space::Domain;
 use recotem::ml::sparse::Csr;
 use serde_json::{Map, Value, json};
@@ -58,8 +59,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
         seen: train,
         model,
         metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
-        by_item: OnceLock::new(),
-        popularity: Default::default(),
+        derived: Default::default(),
     }
 }
 
@@ -126,6 +126,39 @@ fn lists_are_as_wanted() {
         let mixed = model.recommend_history_as(&ids(&[0, 2, 4, 6]), &mixed).unwrap();
         let odd = mixed.iter().filter(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])).count();
         assert!(odd > 0, "{}: items of the other colour share no user with the first: {mixed:?}", info.name);
+    }
+}
+
+#[test]
+fn lists_are_those_of_the_scores_however_many_are_asked_for() {
+    let users: Vec<String> = (0..USERS).map(|user| format!("u{user:03}")).chain(["nobody".to_owned()]).collect();
+    for info in registry() {
+        let model = trained(info, 1);
+        let ids =
+            |list: Vec<(u32, f32)>| list.into_iter().map(|(item, score)| (model.items.get(item).to_owned(), score)).collect();
+        let mut scores = vec![0f32; ITEMS];
+        for exclude_seen in [true, false] {
+            let wanted = Wanted { exclude_seen, ..Wanted::best(2) };
+            let together = model.recommend_users_as(&users, &wanted);
+            assert_eq!(together.last(), Some(&None), "{}", info.name);
+            for (user, list) in (0..USERS as u32).zip(together) {
+                let met = model.seen.row_indices(user as usize);
+                let seen = if exclude_seen { met } else { &[] };
+                let candidates = Candidates { seen, ..Candidates::default() };
+                model.model.score_users(&[user], &model.seen, &mut scores).unwrap();
+                let naive: Vec<(String, f32)> = ids(top_k(&scores, 2, &candidates));
+                assert_eq!(model.recommend_user_as(&users[user as usize], &wanted).unwrap(), naive, "{}", info.name);
+                let list = list.unwrap();
+                let close = |(a, b): (&(String, f32), &(String, f32))| (a.1 - b.1).abs() <= 1e-5 * a.1.abs().max(1e-3);
+                assert!(list.len() == naive.len() && list.iter().zip(&naive).all(close), "{}: {list:?} {naive:?}", info.name);
+                model.model.score_history(met, &mut scores).unwrap();
+                let history: Vec<String> = met.iter().map(|&item| model.items.get(item).to_owned()).collect();
+                let folded = model.recommend_history_as(&history, &wanted).unwrap();
+                assert_eq!(folded, ids(top_k(&scores, 2, &candidates)), "{}", info.name);
+            }
+        }
+        assert_eq!(model.model.user_vector(&[0, 2]).unwrap().is_some(), model.model.factors().is_some(), "{}", info.name);
+        assert!(!model.model.user_vector(&[ITEMS as u32]).is_ok_and(|vector| vector.is_some()), "{}", info.name);
     }
 }
 

@@ -127,8 +127,7 @@ fn check_lists(set: &DataSet, case: &Value, algorithm: &str, params: &Map<String
         seen: set.train.clone(),
         model: fit(algorithm, params, &set.train, &Context::new(1, 2)).unwrap(),
         metadata: Default::default(),
-        by_item: Default::default(),
-        popularity: Default::default(),
+        derived: Default::default(),
     };
     let wrong = |(user, wanted): (&String, &Value)| {
         let ours = trained.recommend_user(user, 10, true).unwrap();

@@ -1,11 +1,12 @@
 //! A trained model as one safetensors file with a detached signature.
 
+mod derived;
 mod explain;
+mod recommend;
 mod wanted;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::OnceLock;
 
 use ring::hmac;
 use serde_json::{Map, Value};
@@ -16,9 +17,9 @@ use crate::ml::ids::Ids;
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
+pub use self::derived::Derived;
 pub use self::explain::Reasons;
 pub use self::wanted::Wanted;
-use self::wanted::codes;
 
 const FORMAT: &str = "recotem-model-v1";
 /// Prefix of the caller's metadata in the file.
@@ -40,10 +41,8 @@ pub struct TrainedModel {
     pub model: Box<dyn Recommender>,
     /// Anything the caller wants to keep with it.
     pub metadata: BTreeMap<String, String>,
-    /// `seen` by items, made when a list is first asked to be diverse.
-    pub by_item: OnceLock<Csr>,
-    /// How many users have each item, counted when somebody unknown first asks.
-    pub popularity: OnceLock<Vec<f32>>,
+    /// What follows from the rest.
+    pub derived: Derived,
 }
 
 impl std::fmt::Debug for TrainedModel {
@@ -99,67 +98,7 @@ impl TrainedModel {
         let (users, items) = (input.ids("users")?, input.ids("items")?);
         let seen = input.csr_shaped("seen", users.len(), items.len())?;
         let model = algorithms::find(&algorithm)?.load(&input, users.len(), items.len())?;
-        Ok(TrainedModel {
-            algorithm,
-            parameters,
-            users,
-            items,
-            seen,
-            model,
-            metadata,
-            by_item: OnceLock::new(),
-            popularity: OnceLock::new(),
-        })
-    }
-
-    /// The best items for a known user; `None` when the user is not known.
-    pub fn recommend_user(&self, user_id: &str, cutoff: usize, exclude_seen: bool) -> Option<Recommendations> {
-        self.recommend_user_as(user_id, &Wanted { exclude_seen, ..Wanted::best(cutoff) })
-    }
-
-    /// Items for a known user as they are wanted; `None` when the user is not known.
-    pub fn recommend_user_as(&self, user_id: &str, wanted: &Wanted<'_>) -> Option<Recommendations> {
-        let user = self.users.find(user_id)?;
-        let mut scores = vec![0f32; self.items.len()];
-        self.model.score_users(&[user], &self.seen, &mut scores).ok()?;
-        Some(self.rank(&scores, wanted, self.seen.row_indices(user as usize)))
-    }
-
-    /// The best items for somebody known only by items; those are not listed again.
-    /// `None` when the model knows none of them.
-    pub fn recommend_history(&self, item_ids: &[String], cutoff: usize) -> Option<Recommendations> {
-        self.recommend_history_as(item_ids, &Wanted::best(cutoff))
-    }
-
-    /// As [`Self::recommend_history`], as the items are wanted.
-    pub fn recommend_history_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
-        let history = codes(&self.items, item_ids);
-        if history.is_empty() {
-            return None;
-        }
-        let mut scores = vec![0f32; self.items.len()];
-        self.model.score_history(&history, &mut scores).ok()?;
-        Some(self.rank(&scores, wanted, &history))
-    }
-
-    /// The items most like one; `None` when the model does not know it.
-    pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
-        let item = self.items.find(item_id)?;
-        let mut scores = vec![0f32; self.items.len()];
-        self.model.similar_items(item, &mut scores).ok()?;
-        Some(self.rank(&scores, &Wanted::best(cutoff), &[item]))
-    }
-
-    /// What most users have, for somebody nothing is known of; the score is the number of users.
-    pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
-        let count = || self.seen.column_counts().into_iter().map(|count| count as f32).collect();
-        self.rank(self.popularity.get_or_init(count), wanted, &[])
-    }
-
-    fn rank(&self, scores: &[f32], wanted: &Wanted<'_>, seen: &[u32]) -> Recommendations {
-        let by_item = || self.by_item.get_or_init(|| self.seen.transpose());
-        let best = wanted.rank(scores, &self.items, seen, by_item);
-        best.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect()
+        Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata, derived: Derived::default() })
     }
 }
 

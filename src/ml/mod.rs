@@ -11,6 +11,7 @@ pub mod error;
 pub mod evaluate;
 pub mod ids;
 pub mod interactions;
+pub mod item_index;
 pub mod linalg;
 pub mod metrics;
 mod pools;

@@ -17,22 +17,22 @@ pub struct Candidates<'a> {
 ///
 /// Items whose score is NaN or negative infinity are never listed. Numbers outside of `scores` are ignored.
 pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32, f32)> {
-    let mut masked = match candidates.allow {
-        None => scores.to_vec(),
+    let mut refused = [candidates.deny, candidates.seen].concat();
+    refused.sort_unstable();
+    let mut selector = TopK::new(k);
+    match candidates.allow {
+        None => selector.feed_except(0, scores, &refused),
         Some(allow) => {
-            let mut masked = vec![f32::NEG_INFINITY; scores.len()];
-            for &item in allow {
-                if let (Some(to), Some(&from)) = (masked.get_mut(item as usize), scores.get(item as usize)) {
-                    *to = from;
+            let mut allowed = allow.to_vec();
+            allowed.sort_unstable();
+            allowed.dedup();
+            for item in allowed.into_iter().filter(|item| refused.binary_search(item).is_err()) {
+                if let Some(&score) = scores.get(item as usize) {
+                    selector.offer(item, score);
                 }
             }
-            masked
         }
-    };
-    mask(&mut masked, candidates.deny);
-    mask(&mut masked, candidates.seen);
-    let mut selector = TopK::new(k);
-    selector.feed(0, &masked);
+    }
     selector.finish()
 }
 
@@ -70,6 +70,12 @@ impl TopK {
     /// Looks at the scores of the items from number `first` on. Parts must come in rising order.
     /// NaN and negative infinity are left out.
     pub fn feed(&mut self, first: usize, scores: &[f32]) {
+        self.feed_except(first, scores, &[]);
+    }
+
+    /// As [`TopK::feed`], passing over some items, whose numbers rise. Only few scores come up to the threshold, so this
+    /// costs less than masking scores.
+    pub fn feed_except(&mut self, first: usize, scores: &[f32], mut refused: &[u32]) {
         if self.k == 0 {
             return;
         }
@@ -81,8 +87,14 @@ impl TopK {
             && let Some(next) = self.kernels.first_at_least(&scores[at..], self.threshold.next_up())
         {
             at += next;
-            // `+ 0.0` turns a negative zero into zero, so that the two tie.
-            self.held.push((scores[at] + 0.0, (first + at) as u32));
+            let item = (first + at) as u32;
+            while let Some((_, rest)) = refused.split_first().filter(|(refused, _)| **refused < item) {
+                refused = rest;
+            }
+            if refused.first() != Some(&item) {
+                // `+ 0.0` turns a negative zero into zero, so that the two tie.
+                self.held.push((scores[at] + 0.0, item));
+            }
             at += 1;
             if self.held.len() > limit {
                 self.shrink();

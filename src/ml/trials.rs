@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn creeping_on_is_not_improving_but_adds_up() {
         let mut settling = Settling { epoch: 0, score: f64::NEG_INFINITY };
-        let epochs = |scores: &[f64]| -> Vec<u32> {
+        let mut epochs = |scores: &[f64]| -> Vec<u32> {
             let look = |(at, &score)| {
                 settling.look(at as u32 + 1, score);
                 settling.epoch

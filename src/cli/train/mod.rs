@@ -3,6 +3,8 @@
 mod sessions;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -79,11 +81,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seen,
         model,
         metadata,
-        by_item: Default::default(),
-        popularity: Default::default(),
+        derived: Default::default(),
     };
-    let bytes = trained.to_bytes();
-    write_whole(&args.output, &bytes)?;
+    let bytes = write_whole(&args.output, |out| trained.write_to(out))?;
     if args.json {
         return offline::print_json(&json!({
             "algorithm": info.name,
@@ -94,19 +94,24 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "read_seconds": read_seconds,
             "fit_seconds": fit_seconds,
             "output": args.output,
-            "bytes": bytes.len(),
+            "bytes": bytes,
         }));
     }
     println!("{}: {n_users} users, {n_items} items, {nnz} interactions, fitted in {fit_seconds:.2} s", info.name);
-    println!("{} ({} bytes)", args.output.display(), bytes.len());
+    println!("{} ({bytes} bytes)", args.output.display());
     Ok(())
 }
 
-/// Writes beside the target first, so that an interrupted run never leaves half a model under its name.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes beside the target first, so that an interrupted run never leaves half a model under its name. How many bytes.
+fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> anyhow::Result<u64> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    let written = || {
+        let mut out = BufWriter::new(File::create(&beside)?);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        std::fs::rename(&beside, path)?;
+        Ok::<u64, io::Error>(file.metadata()?.len())
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,6 +1,7 @@
 //! `recotem train` of an algorithm that learns from sessions.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use serde_json::json;
 
@@ -20,8 +21,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut model = SessionModel::fit(args.params.clone(), log.items, &history, &context)?;
     let fit_seconds = clock.seconds();
     model.metadata = BTreeMap::from([("engine_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
-    let bytes = model.to_bytes();
-    write_whole(&args.output, &bytes)?;
+    let bytes = write_whole(&args.output, |out| out.write_all(&model.to_bytes()))?;
     let (n_sessions, n_items, n) = (history.len(), history.n_items(), history.n_interactions());
     if args.json {
         return offline::print_json(&json!({
@@ -32,10 +32,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "n_interactions": n,
             "fit_seconds": fit_seconds,
             "output": args.output,
-            "bytes": bytes.len(),
+            "bytes": bytes,
         }));
     }
     println!("{}: {n_sessions} sessions, {n_items} items, {n} interactions, fitted in {fit_seconds:.2} s", sessions::NAME);
-    println!("{} ({} bytes)", args.output.display(), bytes.len());
+    println!("{} ({bytes} bytes)", args.output.display());
     Ok(())
 }

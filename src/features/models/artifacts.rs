@@ -108,9 +108,10 @@ fn read(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<Vec<u8>
 pub fn open(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<(artifact::TrainedModel, u64), ModelError> {
     let bytes = read(blobs, key, model)?;
     let artifact = artifact::TrainedModel::from_bytes(&bytes)?;
-    let held = artifact.seen.bytes() + artifact.model.heap_bytes();
-    // Dictionaries are not counted above; the file holds them once, as memory does.
-    Ok((artifact, held.max(bytes.len() as u64)))
+    artifact.prepare();
+    // Dictionaries are not counted in the first; the file holds them once, as memory does.
+    let held = artifact.heap_bytes().max(bytes.len() as u64);
+    Ok((artifact, held))
 }
 
 #[cfg(test)]
@@ -138,8 +139,7 @@ pub mod tests {
             seen,
             model,
             metadata: Default::default(),
-            by_item: Default::default(),
-            popularity: Default::default(),
+            derived: Default::default(),
         }
     }
 

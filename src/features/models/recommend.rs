@@ -6,8 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::ModelError;
-use crate::ml::artifact::TrainedModel as Artifact;
-use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 
 /// An item and how well it fits; scores compare within one list only.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -32,7 +31,7 @@ pub async fn for_user(model: Arc<Artifact>, user_id: String, cutoff: usize) -> R
 
 /// The best items for somebody known only by items; when none of these is known, what most users have.
 pub async fn for_items(model: Arc<Artifact>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
-    blocking(move || scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| popular(&model, cutoff)))).await
+    blocking(move || scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| model.recommend_popular_as(&Wanted::best(cutoff))))).await
 }
 
 /// The items most like one; none when the model does not know it.
@@ -58,12 +57,6 @@ pub async fn for_sample(model: Arc<Artifact>, random: u128, cutoff: usize) -> Re
         Some(Sample { user_id, profile, recommendations })
     })
     .await
-}
-
-fn popular(model: &Artifact, cutoff: usize) -> Vec<(String, f32)> {
-    let counts: Vec<f32> = model.seen.column_counts().into_iter().map(|count| count as f32).collect();
-    let best = top_k(&counts, cutoff, &Candidates::default());
-    best.into_iter().map(|(item, score)| (model.items.get(item).to_owned(), score)).collect()
 }
 
 #[cfg(test)]

@@ -73,8 +73,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
         seen,
         model,
         metadata: metadata(plan),
-        by_item: Default::default(),
-        popularity: Default::default(),
+        derived: Default::default(),
     };
     Ok(Packed { bytes: artifact.to_bytes(), n_users: shape.n_users, n_items: shape.n_items, n_interactions: shape.nnz, lineage })
 }

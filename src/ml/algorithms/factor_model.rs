@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Factors, Model, Recommender, check_block, check_items};
+use super::{Factors, Model, Recommender, check_block, check_history, check_items};
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::linalg;
 use crate::ml::simd::{Kernels, Penalty, padded};
@@ -89,6 +89,10 @@ impl FactorModel {
         &self.items[item as usize * self.width()..][..self.width()]
     }
 
+    fn as_factors(&self) -> Factors<'_> {
+        Factors { users: &self.users, items: &self.items, width: self.width() }
+    }
+
     /// The factors of somebody with this history.
     fn fold_in(&self, items: &[u32]) -> Vec<f32> {
         let kernels = Kernels::detect();
@@ -139,22 +143,20 @@ impl Recommender for FactorModel {
 
     fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
         check_block(self, users, None, out)?;
-        let width = self.width();
-        let rows: Vec<f32> = users.iter().flat_map(|&user| &self.users[user as usize * width..][..width]).copied().collect();
-        linalg::times_transposed(&rows, &self.items, width, out);
+        self.as_factors().score_users(users, out);
         Ok(())
     }
 
     fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
         check_items(self, items, out)?;
-        linalg::times_transposed(&self.fold_in(items), &self.items, self.width(), out);
+        self.as_factors().score(&self.fold_in(items), out);
         Ok(())
     }
 
     /// Cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
-        linalg::times_transposed(self.item(item), &self.items, self.width(), out);
+        self.as_factors().score(self.item(item), out);
         let length = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
         let own = length(self.item(item));
         for (score, row) in out.iter_mut().zip(self.items.chunks_exact(self.width())) {
@@ -164,7 +166,12 @@ impl Recommender for FactorModel {
     }
 
     fn factors(&self) -> Option<Factors<'_>> {
-        Some(Factors { users: &self.users, items: &self.items, width: self.width() })
+        Some(self.as_factors())
+    }
+
+    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
+        check_history(self, items)?;
+        Ok(Some(self.fold_in(items)))
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {

@@ -29,6 +29,7 @@ use serde_json::{Map, Value};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::search_space::SearchSpace;
+use crate::ml::simd::Kernels;
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
@@ -71,9 +72,16 @@ pub trait Recommender: Send + Sync {
 
     /// The factors whose products are the scores of known users, for models that are nothing else.
     ///
-    /// Ranking can then go through the items in tiles that stay in the cache.
+    /// Ranking can then go through the items in tiles that stay in the cache, or look closely at few of them only.
     fn factors(&self) -> Option<Factors<'_>> {
         None
+    }
+
+    /// The factors of a user known only by items (distinct, any order), for models that have [`Recommender::factors`];
+    /// their products with those of the items are what [`Recommender::score_history`] gives.
+    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
+        let _ = items;
+        Ok(None)
     }
 
     /// Whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
@@ -96,8 +104,29 @@ pub struct Factors<'a> {
     pub users: &'a [f32],
     /// A row for each item.
     pub items: &'a [f32],
-    /// Length of a row.
+    /// Length of a row, a multiple of [`crate::ml::simd::PAD`].
     pub width: usize,
+}
+
+impl<'a> Factors<'a> {
+    /// The row of a user, if there is one.
+    pub fn user(&self, user: u32) -> Option<&'a [f32]> {
+        self.users.get(user as usize * self.width..)?.get(..self.width)
+    }
+
+    /// Scores all items for a user with these factors. Every score of a single user is made here or with the same
+    /// kernel, so that all ways to a list give the same one.
+    pub fn score(&self, user: &[f32], out: &mut [f32]) {
+        Kernels::detect().products(self.items, user, out);
+    }
+
+    /// Scores all items for some users, by rows.
+    fn score_users(&self, users: &[u32], out: &mut [f32]) {
+        let n_items = self.items.len() / self.width.max(1);
+        for (&user, out) in users.iter().zip(out.chunks_exact_mut(n_items.max(1))) {
+            self.score(&self.users[user as usize * self.width..][..self.width], out);
+        }
+    }
 }
 
 /// What to do after an epoch.
@@ -259,8 +288,14 @@ fn check_items(model: &dyn Recommender, items: &[u32], out: &[f32]) -> MlResult<
     if fits { Ok(()) } else { Err(MlError::BadInput("items or buffer do not fit the model".into())) }
 }
 
+/// Checks the argument of [`Recommender::user_vector`].
+fn check_history(model: &dyn Recommender, history: &[u32]) -> MlResult<()> {
+    let known = |&item: &u32| (item as usize) < model.n_items();
+    if history.iter().all(known) { Ok(()) } else { Err(MlError::BadInput("items do not fit the model".into())) }
+}
+
 /// Checks the arguments of [`Recommender::contributions`].
 fn check_pair(model: &dyn Recommender, history: &[u32], item: u32) -> MlResult<()> {
-    let known = |&item: &u32| (item as usize) < model.n_items();
-    if history.iter().chain([&item]).all(known) { Ok(()) } else { Err(MlError::BadInput("items do not fit the model".into())) }
+    check_history(model, history)?;
+    check_history(model, &[item])
 }

@@ -2,7 +2,7 @@
 
 use crate::ml::diversity;
 use crate::ml::ids::Ids;
-use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::ranking::Candidates;
 use crate::ml::sparse::Csr;
 
 /// What a list should be like. Ids that a model does not know are ignored wherever they are named.
@@ -34,23 +34,43 @@ impl Wanted<'_> {
         Admitted { allow: self.allow.map(|ids| codes(items, ids)), refused }
     }
 
-    /// Ranks all items by score. `by_item` gives the users of each item; it is asked only when the list is to be spread.
-    pub(super) fn rank<'b>(
-        &self,
-        scores: &[f32],
-        items: &Ids,
-        seen: &[u32],
-        by_item: impl FnOnce() -> &'b Csr,
-    ) -> Vec<(u32, f32)> {
-        let allow = self.allow.map(|ids| codes(items, ids));
-        let seen = if self.exclude_seen { seen } else { &[] };
-        let candidates = Candidates { allow: allow.as_deref(), deny: &codes(items, self.deny), seen };
-        if self.diversity > 0.0 {
-            let best = top_k(scores, diversity::candidates_for(self.cutoff), &candidates);
-            diversity::spread(&best, self.cutoff, self.diversity, by_item())
-        } else {
-            top_k(scores, self.cutoff, &candidates)
+    /// The same in numbers of items.
+    pub(super) fn in_numbers(&self, items: &Ids) -> WantedNumbers {
+        WantedNumbers {
+            cutoff: self.cutoff,
+            exclude_seen: self.exclude_seen,
+            allow: self.allow.map(|ids| codes(items, ids)),
+            deny: codes(items, self.deny),
+            diversity: self.diversity,
         }
+    }
+}
+
+/// What a list should be like, in numbers of items.
+pub(super) struct WantedNumbers {
+    cutoff: usize,
+    exclude_seen: bool,
+    allow: Option<Vec<u32>>,
+    deny: Vec<u32>,
+    diversity: f32,
+}
+
+impl WantedNumbers {
+    /// How many of the best items to find first.
+    pub fn depth(&self) -> usize {
+        if self.diversity > 0.0 { diversity::candidates_for(self.cutoff) } else { self.cutoff }
+    }
+
+    /// What may be among them, for a user who has met these items.
+    pub fn candidates<'b>(&'b self, seen: &'b [u32]) -> Candidates<'b> {
+        let seen = if self.exclude_seen { seen } else { &[] };
+        Candidates { allow: self.allow.as_deref(), deny: &self.deny, seen }
+    }
+
+    /// The list, from the best items. `by_item` gives the users of each item; it is asked only when the list is to be
+    /// spread.
+    pub fn finish<'b>(&self, best: Vec<(u32, f32)>, by_item: impl FnOnce() -> &'b Csr) -> Vec<(u32, f32)> {
+        if self.diversity > 0.0 { diversity::spread(&best, self.cutoff, self.diversity, by_item()) } else { best }
     }
 }
 

@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod aligned;
+mod byte_panels;
 mod coordinate_descent;
 mod descent;
 mod elementwise;
@@ -15,6 +16,7 @@ mod gram;
 mod lanes;
 mod normal_equations;
 mod pairs;
+mod products;
 mod row_sums;
 mod rows;
 mod threshold;
@@ -23,6 +25,7 @@ mod weighted_rows;
 mod x86;
 
 pub use aligned::Aligned;
+pub use byte_panels::{BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, BytePanels, Near};
 pub use coordinate_descent::Penalty;
 pub use descent::Descent;
 pub use elementwise::AdamStep;

@@ -43,7 +43,7 @@ dispatched! {
 }
 
 #[inline(always)]
-fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; PAD];
     for (a, b) in a.chunks_exact(PAD).zip(b.chunks_exact(PAD)) {
         for i in 0..PAD {

@@ -3,13 +3,12 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Factors, Model, Recommender, check_block, check_items};
+use super::super::{Factors, Model, Recommender, check_block, check_history, check_items};
 use super::blocks::shuffle;
 use super::settings::Settings;
 use super::steps::{Ranking, lengths};
 use super::trainer::FIRST_SQUARES;
 use crate::ml::error::{MlError, MlResult};
-use crate::ml::linalg;
 use crate::ml::simd::{Kernels, padded};
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
@@ -45,6 +44,10 @@ impl Bpr {
     /// The first numbers of every row.
     fn compact(&self, rows: &[f32], k: usize) -> Vec<f32> {
         rows.chunks_exact(self.width()).flat_map(|row| &row[..k]).copied().collect()
+    }
+
+    fn as_factors(&self) -> Factors<'_> {
+        Factors { users: &self.users, items: &self.items, width: self.width() }
     }
 
     /// The row of a user with these interactions: training's steps from the middle of all users, with items at rest.
@@ -86,14 +89,13 @@ impl Recommender for Bpr {
 
     fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
         check_block(self, users, None, out)?;
-        let rows: Vec<f32> = users.iter().flat_map(|&user| self.row(&self.users, user)).copied().collect();
-        linalg::times_transposed(&rows, &self.items, self.width(), out);
+        self.as_factors().score_users(users, out);
         Ok(())
     }
 
     fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
         check_items(self, items, out)?;
-        linalg::times_transposed(&self.fold_in(items), &self.items, self.width(), out);
+        self.as_factors().score(&self.fold_in(items), out);
         Ok(())
     }
 
@@ -103,7 +105,7 @@ impl Recommender for Bpr {
         let (width, k) = (self.width(), self.settings.k);
         let mut own = self.row(&self.items, item).to_vec();
         own[k] = 0.0;
-        linalg::times_transposed(&own, &self.items, width, out);
+        self.as_factors().score(&own, out);
         let length = |row: &[f32]| row[..k].iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
         let length_of_own = length(&own);
         for (score, row) in out.iter_mut().zip(self.items.chunks_exact(width)) {
@@ -113,7 +115,12 @@ impl Recommender for Bpr {
     }
 
     fn factors(&self) -> Option<Factors<'_>> {
-        Some(Factors { users: &self.users, items: &self.items, width: self.width() })
+        Some(self.as_factors())
+    }
+
+    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
+        check_history(self, items)?;
+        Ok(Some(self.fold_in(items)))
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {

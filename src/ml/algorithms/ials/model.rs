@@ -3,14 +3,13 @@
 use std::sync::OnceLock;
 
 use super::super::factor_model::compact;
-use super::super::{Factors, Model, Recommender, check_block, check_items, check_pair};
+use super::super::{Factors, Model, Recommender, check_block, check_history, check_items, check_pair};
 use super::half_step::{Effort, HalfStep, Scratch};
 use super::settings::Settings;
 use super::sides::{Row, RowConfidences};
 use super::{axes, explain, not_finite};
 use crate::ml::error::{MlError, MlResult};
-use crate::ml::linalg;
-use crate::ml::simd::{Kernels, padded};
+use crate::ml::simd::padded;
 use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
@@ -59,10 +58,20 @@ impl Ials {
         &factors[at as usize * self.k_padded()..][..self.k_padded()]
     }
 
-    /// Products of all items with one vector.
-    fn products(&self, vector: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
-        Kernels::detect().add_products(&self.items, vector, 1.0, out);
+    fn as_factors(&self) -> Factors<'_> {
+        Factors { users: &self.users, items: &self.items, width: self.k_padded() }
+    }
+
+    /// The factors of somebody with this history.
+    fn fold_in(&self, items: &[u32]) -> MlResult<Vec<f32>> {
+        let settings = &self.settings;
+        let confidences = RowConfidences::All(settings.scaling.one(1.0, settings.epsilon));
+        let row = Row { indices: items, upcoming: &[], confidences };
+        let effort = Effort { cg_steps: settings.prediction_cg_steps, sweeps: settings.prediction_sweeps };
+        let mut user = vec![0f32; self.k_padded()];
+        let half = HalfStep::new(settings, &self.items, &self.item_energy);
+        half.solve(row, effort, &mut user, &mut Scratch::new(self.k_padded()))?;
+        Ok(user)
     }
 
     fn inverse_lengths(&self) -> &[f32] {
@@ -84,29 +93,20 @@ impl Recommender for Ials {
 
     fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
         check_block(self, users, None, out)?;
-        let mut rows = Vec::with_capacity(users.len() * self.k_padded());
-        users.iter().for_each(|&user| rows.extend_from_slice(self.row(&self.users, user)));
-        linalg::times_transposed(&rows, &self.items, self.k_padded(), out);
+        self.as_factors().score_users(users, out);
         Ok(())
     }
 
     fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
         check_items(self, items, out)?;
-        let settings = &self.settings;
-        let confidences = RowConfidences::All(settings.scaling.one(1.0, settings.epsilon));
-        let row = Row { indices: items, upcoming: &[], confidences };
-        let effort = Effort { cg_steps: settings.prediction_cg_steps, sweeps: settings.prediction_sweeps };
-        let mut user = vec![0f32; self.k_padded()];
-        let half = HalfStep::new(settings, &self.items, &self.item_energy);
-        half.solve(row, effort, &mut user, &mut Scratch::new(self.k_padded()))?;
-        self.products(&user, out);
+        self.as_factors().score(&self.fold_in(items)?, out);
         Ok(())
     }
 
     /// Cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
-        self.products(self.row(&self.items, item), out);
+        self.as_factors().score(self.row(&self.items, item), out);
         let inverse = self.inverse_lengths();
         let own = inverse[item as usize];
         out.iter_mut().zip(inverse).for_each(|(score, inverse)| *score *= own * inverse);
@@ -120,7 +120,12 @@ impl Recommender for Ials {
     }
 
     fn factors(&self) -> Option<Factors<'_>> {
-        Some(Factors { users: &self.users, items: &self.items, width: self.k_padded() })
+        Some(self.as_factors())
+    }
+
+    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
+        check_history(self, items)?;
+        self.fold_in(items).map(Some)
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {

@@ -1,0 +1,71 @@
+//! What is made of a model when it is first needed, and kept.
+
+use std::sync::{Mutex, OnceLock};
+
+use super::TrainedModel;
+use crate::ml::algorithms::Factors;
+use crate::ml::item_index::{self, ItemIndex};
+use crate::ml::sparse::Csr;
+
+/// What follows from a model and its interactions, made when first needed.
+#[derive(Debug, Default)]
+pub struct Derived {
+    by_item: OnceLock<Csr>,
+    index: OnceLock<ItemIndex>,
+    popularity: OnceLock<Vec<f32>>,
+    idle: Mutex<Vec<Working>>,
+}
+
+/// Memory in which lists are made.
+#[derive(Debug, Default)]
+pub(super) struct Working {
+    pub search: item_index::Scratch,
+    pub scores: Vec<f32>,
+}
+
+/// Most that is kept for lists to come: as many as are usually made at once.
+const MOST_IDLE: usize = 16;
+
+impl TrainedModel {
+    /// `seen` by items.
+    pub(super) fn by_item(&self) -> &Csr {
+        self.derived.by_item.get_or_init(|| self.seen.transpose())
+    }
+
+    /// The items, prepared for searching.
+    pub(super) fn index(&self, factors: &Factors<'_>) -> &ItemIndex {
+        self.derived.index.get_or_init(|| ItemIndex::new(factors))
+    }
+
+    /// How many users have each item.
+    pub(super) fn popularity(&self) -> &[f32] {
+        let count = || self.seen.column_counts().into_iter().map(|count| count as f32).collect();
+        self.derived.popularity.get_or_init(count)
+    }
+
+    /// Makes now what the first list would otherwise have to wait for.
+    pub fn prepare(&self) {
+        if let Some(factors) = self.model.factors() {
+            self.index(&factors);
+        }
+    }
+
+    /// Bytes held on the heap, roughly, with what [`Self::prepare`] makes.
+    pub fn heap_bytes(&self) -> u64 {
+        let index = self.model.factors().map_or(0, |factors| self.index(&factors).heap_bytes());
+        self.seen.bytes() + self.model.heap_bytes() + index
+    }
+
+    /// Lends memory, one lot to each thread that asks.
+    pub(super) fn with_working<T>(&self, work: impl FnOnce(&mut Working) -> T) -> T {
+        // Nothing panics under this lock; if something did, there would merely be nothing idle.
+        let mut working = self.derived.idle.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default();
+        let result = work(&mut working);
+        if let Ok(mut idle) = self.derived.idle.lock()
+            && idle.len() < MOST_IDLE
+        {
+            idle.push(working);
+        }
+        result
+    }
+}
