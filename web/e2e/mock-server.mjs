@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
+import { mockPeople } from './mock-people.mjs'
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const CSP =
@@ -28,6 +29,8 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   const rnd = () => ((random = (random * 16807) % 2147483647) / 2147483647)
   const user = { pk: 1, username: 'admin', email: '', first_name: '', last_name: '', is_superuser: true, is_staff: true }
   const sockets = new Map()
+  const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString()
+  const people = mockPeople({ now, ago, db, admin: user })
   let failures = 0
 
   const insert = (table, row) => {
@@ -145,6 +148,8 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
 
   function answer(method, parts, query, body, request) {
     const [resource, id, action] = parts
+    const known = people.answer(method, parts, query, body)
+    if (known) return known
     const table = TABLES[resource]
     const row = table && id ? db[table].find((r) => r.id === Number(id)) : undefined
     const inProject = (project) => db.data.filter((d) => d.project === project).map((d) => d.id)
@@ -203,7 +208,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     switch (resource) {
       case 'project':
         if (db.projects.some((p) => p.name === body.name)) return [400, { name: ['You already have a project of this name.'] }]
-        return [201, insert('projects', { owner: 1, updated_at: now(), time_column: null, event_column: null, event_weights: {}, half_life_days: null, ...body })]
+        return [201, insert('projects', { owner: 1, organisation: 1, updated_at: now(), time_column: null, event_column: null, event_weights: {}, half_life_days: null, ...body })]
       case 'training_data':
         return upload(body, /boundary=(.*)$/.exec(request.headers['content-type'])[1])
       case 'parameter_tuning_job': {
@@ -223,11 +228,14 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     }
   }
 
-  function auth(action, request, body) {
+  function auth(parts, request, body) {
+    const [action] = parts
     const loggedIn = /jwt-access=ok/.test(request.headers.cookie ?? '')
+    const known = people.auth(request.method, parts, body, loggedIn)
+    if (known) return known
     if (action === 'login') {
       if (failures >= 5) return [429, { detail: 'Too many requests.' }, { 'Retry-After': '42' }]
-      if (body.username !== 'admin' || body.password !== password) {
+      if ((body.username !== 'admin' || body.password !== password) && !people.knows(body.username, body.password)) {
         failures += 1
         return [400, { non_field_errors: ['Unable to log in with provided credentials.'] }]
       }
@@ -250,7 +258,9 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const parts = url.pathname.slice('/api/v1/'.length).split('/').filter(Boolean).map(decodeURIComponent)
     const [code, content, headers = {}] =
       parts[0] === 'auth'
-        ? auth(parts[1], request, body)
+        ? auth(parts.slice(1), request, body)
+        : parts[0] === 'invitation'
+          ? people.invitation(parts[1], body)
         : /jwt-access=ok/.test(request.headers.cookie ?? '')
           ? answer(request.method, parts, url.searchParams, body, request)
           : [401, { detail: 'Not authenticated.' }]

@@ -12,18 +12,27 @@ declare module 'vue-router' {
   }
 }
 
+/** Pages that make no sense to somebody who is logged in. */
+const FOR_STRANGERS = ['login', 'sign-up', 'forgot-password']
+
 const ID = '(\\d+)'
 const ids = (params: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(params).map(([key, value]) => [key, Number(value)]))
 
 export const routes: RouteRecordRaw[] = [
   { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true, title: 'login.title' } },
+  { path: '/sign-up', name: 'sign-up', component: () => import('./pages/SignUpPage.vue'), meta: { open: true, title: 'gate.signUp' } },
+  { path: '/forgot-password', name: 'forgot-password', component: () => import('./pages/ForgotPasswordPage.vue'), meta: { open: true, title: 'gate.forgot' } },
+  { path: '/password-reset', name: 'password-reset', component: () => import('./pages/PasswordResetPage.vue'), meta: { open: true, title: 'gate.reset' } },
+  { path: '/invitation', name: 'invitation', component: () => import('./pages/InvitationPage.vue'), meta: { open: true, title: 'invitation.title' } },
   {
     path: '/',
     component: () => import('./components/AppShell.vue'),
     children: [
       { path: '', name: 'projects', component: () => import('./pages/ProjectsPage.vue'), meta: { title: 'projects.title' } },
       { path: 'account', name: 'account', component: () => import('./pages/AccountPage.vue'), meta: { title: 'account.title' } },
+      { path: 'organisations', name: 'organisations', component: () => import('./pages/OrganisationsPage.vue'), meta: { title: 'organisations.title' } },
+      page(`organisations/:organisationId${ID}`, 'organisation', () => import('./pages/OrganisationPage.vue'), 'organisations.title'),
       {
         path: `projects/:projectId${ID}`,
         children: [
@@ -68,7 +77,7 @@ export function createAppRouter(): Router {
     if (!session.user && session.loaded && !to.meta.open) {
       return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
     }
-    if (session.user && to.name === 'login') return { name: 'projects' }
+    if (session.user && FOR_STRANGERS.includes(String(to.name))) return { name: 'projects' }
     return true
   })
 
@@ -82,7 +91,7 @@ export function createAppRouter(): Router {
     session.forget()
     session.loaded = true
     const current = router.currentRoute.value
-    if (current.name !== 'login') void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
+    if (!current.meta.open) void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
   })
 
   return router

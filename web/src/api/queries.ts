@@ -16,9 +16,9 @@ import type {
   TuningJob,
 } from './types'
 
-type Id = MaybeRefOrGetter<number | null | undefined>
-const known = (id: Id) => computed(() => toValue(id) !== null && toValue(id) !== undefined)
-const num = (id: Id) => toValue(id) as number
+export type Id = MaybeRefOrGetter<number | null | undefined>
+export const known = (id: Id) => computed(() => toValue(id) !== null && toValue(id) !== undefined)
+export const num = (id: Id) => toValue(id) as number
 
 export const isActiveJob = (job: TuningJob | undefined) => job?.status === 'PENDING' || job?.status === 'RUNNING'
 export const isActiveModel = (model: TrainedModel | undefined) =>

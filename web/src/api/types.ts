@@ -13,10 +13,10 @@ type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
 type Values = Record<string, unknown>
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']>
-export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'>
+export type Project = Sent<Schemas['Project']> & { organisation?: number }
+export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column' | 'organisation'>
 /** What the settings of a project can change. */
-export type ProjectSettings = NewProject & Pick<Project, 'event_weights' | 'half_life_days'>
+export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
@@ -94,4 +94,89 @@ export type ApiKey = With<Sent<Schemas['ApiKey']>, { scopes: Scope[] }>
 /** What creating a key answers: the only time the key itself is sent. */
 export type CreatedApiKey = Pick<ApiKey, 'id' | 'project' | 'name' | 'scopes' | 'expires_at' | 'ins_datetime'> & {
   key: string
+}
+
+/* What follows is not in the server's document yet; once it is, these become `Schemas[…]` like those above. */
+
+export type Role = 'viewer' | 'editor' | 'admin' | 'owner'
+export interface AuthOptions {
+  sign_up: boolean
+  mail: boolean
+}
+export interface UserSession {
+  id: number | string
+  created_at: string
+  last_used_at: string | null
+  address: string | null
+  user_agent: string | null
+  current: boolean
+}
+/** An account as the staff see it. */
+export interface Account {
+  id: number
+  username: string
+  email: string
+  is_staff: boolean
+  is_active: boolean
+  date_joined: string
+  last_login: string | null
+}
+export interface ResetLink {
+  url: string
+  expires_at: string
+}
+
+export interface Organisation {
+  id: number
+  name: string
+  is_personal: boolean
+  /** Nothing for staff, who see organisations they are no members of. */
+  role: Role | null
+  n_members: number
+  n_projects: number
+  ins_datetime: string
+}
+export interface Member {
+  user: number
+  username: string
+  email: string
+  first_name: string
+  last_name: string
+  role: Role
+  ins_datetime: string
+}
+export interface Invitation {
+  id: number
+  role: Role
+  email: string | null
+  expires_at: string
+  invited_by: string | null
+}
+/** What inviting answers: the only time the address is sent. */
+export type CreatedInvitation = Invitation & { url: string; token: string }
+/** What the holder of an invitation may know before accepting it. */
+export interface InvitationOffer {
+  organisation_name: string
+  role: Role
+  invited_by: string | null
+  expires_at: string
+  email: string | null
+}
+
+export type AuditAction = 'created' | 'updated' | 'deleted'
+export interface AuditEntry {
+  id: number
+  at: string
+  organisation: number | null
+  project: number | null
+  user: number | null
+  username: string | null
+  api_key: string | number | null
+  address: string | null
+  request_id: string | null
+  action: AuditAction
+  resource: string
+  resource_id: number | string | null
+  before: Values | null
+  after: Values | null
 }

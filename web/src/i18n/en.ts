@@ -1,3 +1,5 @@
+import { people } from './en-people'
+
 export const en = {
   common: {
     cancel: 'Cancel',
@@ -49,6 +51,9 @@ export const en = {
     models: 'Models',
     keys: 'API keys',
     settings: 'Settings',
+    organisations: 'Organisations',
+    users: 'Users',
+    audit: 'Audit log',
     account: 'Account',
     logOut: 'Log out',
   },
@@ -87,6 +92,8 @@ export const en = {
     noTime: 'no time column',
     filter: 'Find a project',
     noMatch: 'No project is called that.',
+    organisation: 'Organisation',
+    organisationHint: 'Its members can see the project.',
   },
   overview: {
     data: 'Data files',
@@ -513,6 +520,7 @@ export const en = {
     text: 'There is nothing at this address. It may have been deleted or mistyped.',
     home: 'To the projects',
   },
+  ...people,
 }
 
 type Same<T> = { [K in keyof T]: T[K] extends string ? string : Same<T[K]> }

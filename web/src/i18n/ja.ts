@@ -1,4 +1,5 @@
 import type { Messages } from './en'
+import { people } from './ja-people'
 
 export const ja: Messages = {
   common: {
@@ -51,6 +52,9 @@ export const ja: Messages = {
     models: 'モデル',
     keys: 'API キー',
     settings: '設定',
+    organisations: '組織',
+    users: 'ユーザー',
+    audit: '監査ログ',
     account: 'アカウント',
     logOut: 'ログアウト',
   },
@@ -89,6 +93,8 @@ export const ja: Messages = {
     noTime: '日時列なし',
     filter: 'プロジェクトを検索',
     noMatch: '一致するプロジェクトはありません。',
+    organisation: '組織',
+    organisationHint: 'この組織のメンバーがプロジェクトを閲覧できます。',
   },
   overview: {
     data: 'データファイル',
@@ -513,4 +519,5 @@ export const ja: Messages = {
     text: 'このアドレスには何もありません。削除されたか、入力に誤りがある可能性があります。',
     home: 'プロジェクト一覧へ',
   },
+  ...people,
 }

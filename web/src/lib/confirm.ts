@@ -1,6 +1,8 @@
 import { useConfirm } from 'primevue/useconfirm'
 import { useToast } from 'primevue/usetoast'
 import { useI18n } from 'vue-i18n'
+import { ApiError } from '@/api/client'
+import { blocked } from './blocked'
 import { useErrorText } from './errors'
 
 interface Question {
@@ -26,6 +28,10 @@ export function useDestructive() {
       await question.act()
       toast.add({ severity: 'success', summary: question.done, life: 4000 })
     } catch (error) {
+      if (error instanceof ApiError && error.dependents.length > 0) {
+        blocked.value = error
+        return
+      }
       toast.add({ severity: 'error', summary: t('errors.title'), detail: errorText(error), life: 10_000 })
     }
   }
