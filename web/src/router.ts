@@ -33,6 +33,8 @@ export const routes: RouteRecordRaw[] = [
       { path: 'account', name: 'account', component: () => import('./pages/AccountPage.vue'), meta: { title: 'account.title' } },
       { path: 'organisations', name: 'organisations', component: () => import('./pages/OrganisationsPage.vue'), meta: { title: 'organisations.title' } },
       page(`organisations/:organisationId${ID}`, 'organisation', () => import('./pages/OrganisationPage.vue'), 'organisations.title'),
+      { path: 'users', name: 'users', component: () => import('./pages/UsersPage.vue'), meta: { title: 'users.title' } },
+      { path: 'audit', name: 'audit', component: () => import('./pages/AuditPage.vue'), meta: { title: 'audit.title' } },
       {
         path: `projects/:projectId${ID}`,
         children: [
