@@ -6,6 +6,7 @@ import type {
   Algorithm,
   ApiKey,
   DataPreview,
+  ItemData,
   ModelConfiguration,
   Project,
   ProjectSummary,
@@ -64,6 +65,21 @@ export const useDataPreview = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['data', toValue(id), 'preview']),
     queryFn: ({ signal }) => get<DataPreview>(path('training_data', num(id), 'preview'), { n_rows: 50 }, signal),
+    enabled: known(id),
+    staleTime: Infinity,
+  })
+
+export const useItemData = (project: Id) =>
+  useQuery({
+    queryKey: computed(() => ['item-data', 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll<ItemData>(path('item_meta_data'), { project: num(project) }, signal),
+    enabled: known(project),
+  })
+
+export const useItemDataPreview = (id: Id) =>
+  useQuery({
+    queryKey: computed(() => ['item-data', toValue(id), 'preview']),
+    queryFn: ({ signal }) => get<DataPreview>(path('item_meta_data', num(id), 'preview'), { n_rows: 50 }, signal),
     enabled: known(id),
     staleTime: Infinity,
   })

@@ -180,3 +180,95 @@ export interface AuditEntry {
   before: Values | null
   after: Values | null
 }
+
+/** A file that says more about items than their ids: titles, categories, prices. */
+export interface ItemData {
+  id: number
+  project: number
+  file: string | null
+  ins_datetime: string
+  basename: string | null
+  filesize: number | null
+  valid_columns_list_json: string[] | null
+}
+
+/** A place for a model, which answers a share of the requests. */
+export interface DeploymentSlot {
+  id: number
+  project: number
+  name: string
+  trained_model: number
+  /** 0 to 100, beside the other active slots. */
+  weight: number
+  is_active: boolean
+  ins_datetime: string
+  updated_at: string
+}
+
+export type AbStatus = 'DRAFT' | 'RUNNING' | 'COMPLETED' | 'CANCELLED'
+export type AbMetric = 'ctr' | 'purchase_rate' | 'conversion_rate'
+export interface AbTest {
+  id: number
+  project: number
+  name: string
+  status: AbStatus
+  control_slot: number
+  variant_slot: number
+  target_metric_name: AbMetric
+  min_sample_size: number
+  confidence_level: number
+  started_at: string | null
+  ended_at: string | null
+  winner_slot: number | null
+}
+export type NewAbTest = Pick<AbTest, 'project' | 'name' | 'control_slot' | 'variant_slot' | 'target_metric_name' | 'min_sample_size' | 'confidence_level'>
+export interface AbResults {
+  control_impressions: number
+  control_conversions: number
+  control_rate: number
+  variant_impressions: number
+  variant_conversions: number
+  variant_rate: number
+  z_score: number
+  p_value: number
+  significant: boolean
+  /** The variant beside the control, in percent. */
+  lift: number
+  /** Of the difference of the two rates, as a fraction. */
+  confidence_interval: [number, number]
+  min_sample_size: number
+  sufficient_data: boolean
+}
+
+export type RunStatus = JobStatus | 'SKIPPED'
+export interface RetrainingSchedule {
+  id: number
+  project: number
+  is_enabled: boolean
+  cron_expression: string
+  time_zone: string
+  /** Nothing stands for the newest upload. */
+  training_data: number | null
+  model_configuration: number | null
+  retune: boolean
+  split_config: number | null
+  evaluation_config: number | null
+  max_retries: number
+  notify_on_failure: boolean
+  auto_deploy: boolean
+  last_run_at: string | null
+  last_run_status: RunStatus | null
+  next_run_at: string | null
+}
+/** What the form of a schedule can change. */
+export type RetrainingSettings = Omit<RetrainingSchedule, 'id' | 'project' | 'last_run_at' | 'last_run_status' | 'next_run_at'>
+export interface RetrainingRun {
+  id: number
+  status: RunStatus
+  trained_model: number | null
+  tuning_job: number | null
+  error_message: string
+  ins_datetime: string
+  completed_at: string | null
+  data_rows_at_trigger: number | null
+}

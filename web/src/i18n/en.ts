@@ -158,6 +158,18 @@ export const en = {
     preparingTitle: 'Reading the file',
     preparingText: 'Rows are being checked and stored. This page follows by itself.',
   },
+  itemData: {
+    title: 'Item metadata',
+    lead: 'What is known about the items: titles, categories, prices. Recommendations can then be shown by name.',
+    empty: 'No item metadata yet. It is optional: without it, items are shown by their ids.',
+    columns: 'Columns',
+    preview: 'Preview',
+    previewNamed: 'Preview of “{name}”',
+    unnamed: 'Item metadata {id}',
+    downloadNamed: 'Download “{name}”',
+    deleteTitle: 'Delete this item metadata?',
+    deleteText: '“{name}” will be gone for good. Items are then shown by their ids again.',
+  },
   report: {
     title: 'What is in it',
     noReport: 'There is no report for this file.',

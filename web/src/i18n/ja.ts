@@ -159,6 +159,18 @@ export const ja: Messages = {
     preparingTitle: 'ファイルを読み込み中',
     preparingText: '行を確認して保存しています。この画面は自動で更新されます。',
   },
+  itemData: {
+    title: 'アイテム情報',
+    lead: '名称、カテゴリ、価格など、アイテムについての情報です。推薦結果を名称で表示できるようになります。',
+    empty: 'アイテム情報はまだありません。任意の項目で、なくてもアイテムは ID で表示されます。',
+    columns: '列',
+    preview: 'プレビュー',
+    previewNamed: '「{name}」のプレビュー',
+    unnamed: 'アイテム情報 {id}',
+    downloadNamed: '「{name}」をダウンロード',
+    deleteTitle: 'アイテム情報を削除しますか？',
+    deleteText: '「{name}」は完全に削除されます。アイテムは再び ID で表示されます。',
+  },
   report: {
     title: 'データの内容',
     noReport: 'このファイルのレポートはありません。',
