@@ -5,6 +5,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { mockPeople } from './mock-people.mjs'
+import { mockTraffic } from './mock-traffic.mjs'
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const CSP =
@@ -38,6 +39,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     db[table].unshift(full)
     return full
   }
+  const traffic = mockTraffic({ now, ago, db, insert })
   const tell = (job, kind, message) => sockets.get(`${job}/${kind}`)?.forEach((socket) => socket.send(JSON.stringify({ ...message, seq: socket.seq++ })))
   const log = (job, message) => {
     const line = { type: 'log', message, timestamp: now() }
@@ -127,13 +129,14 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   const page = (rows) => ({ count: rows.length, next: null, previous: null, results: rows })
   const items = (n, from = 0) => Array.from({ length: n }, (_, i) => ({ item_id: ['007', 'a/b c', 'Sigur Rós'][i + from] ?? `item-${i + from}`, score: 1.2 - i * 0.07 }))
 
-  function upload(body, boundary) {
+  function upload(body, boundary, otherwise) {
     const parts = body.toString('latin1').split(`--${boundary}`)
     const part = (name) => parts.find((text) => text.includes(`name="${name}"`))
     const content = (text) => Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4, -2), 'latin1').toString('utf8')
     const filename = Buffer.from(/filename="([^"]*)"/.exec(part('file'))[1], 'latin1').toString('utf8')
     const text = content(part('file'))
     const project = db.projects.find((p) => p.id === Number(content(part('project'))))
+    if (otherwise) return otherwise(project, filename, text)
     const parsed = report(text, project.event_column)
     for (const column of [project.user_column, project.item_column, project.event_column].filter(Boolean)) {
       if (!parsed.columns.includes(column)) return [400, { file: [`The file has no column “${column}”. It has: ${parsed.columns.join(', ')}.`] }]
@@ -148,8 +151,9 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
 
   function answer(method, parts, query, body, request) {
     const [resource, id, action] = parts
-    const known = people.answer(method, parts, query, body)
+    const known = people.answer(method, parts, query, body) ?? traffic.answer(method, parts, query, body)
     if (known) return known
+    if (resource === 'item_meta_data') return upload(body, /boundary=(.*)$/.exec(request.headers['content-type'])[1], traffic.itemFile)
     const table = TABLES[resource]
     const row = table && id ? db[table].find((r) => r.id === Number(id)) : undefined
     const inProject = (project) => db.data.filter((d) => d.project === project).map((d) => d.id)

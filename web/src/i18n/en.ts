@@ -1,4 +1,5 @@
 import { people } from './en-people'
+import { traffic } from './en-traffic'
 
 export const en = {
   common: {
@@ -25,6 +26,7 @@ export const en = {
     actions: 'Actions',
     seconds: '{n} s',
     minutesSeconds: '{m} min {s} s',
+    points: '{n} pp',
     more: 'Show more',
     less: 'Show less',
     skip: 'Skip to content',
@@ -49,6 +51,9 @@ export const en = {
     data: 'Data',
     tuning: 'Tuning',
     models: 'Models',
+    deployments: 'Deployments',
+    abTests: 'A/B tests',
+    retraining: 'Retraining',
     keys: 'API keys',
     settings: 'Settings',
     organisations: 'Organisations',
@@ -533,6 +538,7 @@ export const en = {
     home: 'To the projects',
   },
   ...people,
+  ...traffic,
 }
 
 type Same<T> = { [K in keyof T]: T[K] extends string ? string : Same<T[K]> }

@@ -1,5 +1,6 @@
 import type { Messages } from './en'
 import { people } from './ja-people'
+import { traffic } from './ja-traffic'
 
 export const ja: Messages = {
   common: {
@@ -26,6 +27,7 @@ export const ja: Messages = {
     actions: '操作',
     seconds: '{n} 秒',
     minutesSeconds: '{m} 分 {s} 秒',
+    points: '{n} ポイント',
     more: 'さらに表示',
     less: '折りたたむ',
     skip: '本文へ移動',
@@ -50,6 +52,9 @@ export const ja: Messages = {
     data: 'データ',
     tuning: 'チューニング',
     models: 'モデル',
+    deployments: 'デプロイ',
+    abTests: 'A/B テスト',
+    retraining: '再学習',
     keys: 'API キー',
     settings: '設定',
     organisations: '組織',
@@ -532,4 +537,5 @@ export const ja: Messages = {
     home: 'プロジェクト一覧へ',
   },
   ...people,
+  ...traffic,
 }

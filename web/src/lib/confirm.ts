@@ -14,9 +14,11 @@ interface Question {
   act: () => Promise<unknown>
   /** What to say afterwards. */
   done: string
+  /** Large, but nothing is lost by it. */
+  harmless?: boolean
 }
 
-/** Asks before something that cannot be undone, does it, and says so. */
+/** Asks before something large or that cannot be undone, does it, and says so. */
 export function useDestructive() {
   const confirm = useConfirm()
   const toast = useToast()
@@ -40,10 +42,10 @@ export function useDestructive() {
     confirm.require({
       header: question.title,
       message: question.text,
-      icon: 'pi pi-exclamation-triangle',
+      icon: question.harmless ? 'pi pi-question-circle' : 'pi pi-exclamation-triangle',
       defaultFocus: 'reject',
       rejectProps: { label: question.reject ?? t('common.cancel'), severity: 'secondary', text: true },
-      acceptProps: { label: question.accept, severity: 'danger', 'data-testid': 'confirm-accept' },
+      acceptProps: { label: question.accept, severity: question.harmless ? undefined : 'danger', 'data-testid': 'confirm-accept' },
       accept: () => void run(question),
     })
 }
