@@ -11,7 +11,7 @@ export function useFormat() {
   const percentFormat = computed(
     () => new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }),
   )
-  const points = computed(() => new Intl.NumberFormat(locale.value, { signDisplay: 'exceptZero', maximumSignificantDigits: 2 }))
+  const signedNumber = computed(() => new Intl.NumberFormat(locale.value, { signDisplay: 'exceptZero', maximumSignificantDigits: 2 }))
   const signed = computed(() => new Intl.NumberFormat(locale.value, { style: 'percent', signDisplay: 'exceptZero', maximumFractionDigits: 1 }))
   const short = computed(() => new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }))
   const days = computed(() => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }))
@@ -30,8 +30,9 @@ export function useFormat() {
     days: (value: number) => days.value.format(value),
     percent: (value: number) => percentFormat.value.format(value),
     signedPercent: (value: number) => signed.value.format(value),
+    points: (value: number) => t('common.points', { n: short.value.format(value * 100) }),
     /** A difference of two shares, in percentage points. */
-    signedPoints: (value: number) => t('common.points', { n: points.value.format(value * 100) }),
+    signedPoints: (value: number) => t('common.points', { n: signedNumber.value.format(value * 100) }),
     score: (value: number | null | undefined, digits = 4) =>
       value === null || value === undefined ? '–' : value.toFixed(digits),
     when: (value: string | null | undefined) => show(moment.value, value),
