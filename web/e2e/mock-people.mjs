@@ -25,7 +25,7 @@ export function mockPeople({ now, ago, db, admin }) {
   const entry = (id, days, action, resource, resource_id, before, after, more = {}) => ({ id, at: ago(days), organisation: 2, project: null, user: 1, username: 'admin', api_key: null, address: '203.0.113.7', request_id: `0f8c-${id}`, action, resource, resource_id, before, after, ...more })
   const audit = [
     entry(6, 0.01, 'updated', 'project', 12, { name: 'Books', event_weights: { view: 1 }, half_life_days: null }, { name: 'Books', event_weights: { view: 0.5, purchase: 5 }, half_life_days: 30 }),
-    entry(5, 0.2, 'created', 'trained_model', 31, null, { configuration: 8, data_loc: 4, status: 'PENDING' }, { user: null, username: null, api_key: 'Nightly job' }),
+    entry(5, 0.2, 'created', 'trained_model', 31, null, { configuration: 8, data_loc: 4, status: 'PENDING' }, { user: null, username: null, api_key: 12 }),
     entry(4, 1, 'updated', 'member', 3, { role: 'editor' }, { role: 'viewer' }, { user: 2, username: 'hanako' }),
     entry(3, 2, 'deleted', 'training_data', 3, { basename: 'clicks-2025.csv.gz', filesize: 18_400_231 }, null),
     entry(2, 3, 'created', 'invitation', 11, null, { role: 'editor', email: 'new.person@example.com' }, { user: 2, username: 'hanako' }),

@@ -17,6 +17,7 @@ describe('roles', () => {
     expect(rolesToGive('owner')).toEqual(['viewer', 'editor', 'admin', 'owner'])
     expect(rolesToGive('admin')).toEqual(['viewer', 'editor', 'admin'])
     expect(rolesToGive('editor')).toEqual([])
+    expect(rolesToGive('owner', true)).toEqual(['viewer', 'editor', 'admin'])
   })
 })
 

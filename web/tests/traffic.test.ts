@@ -23,6 +23,10 @@ describe('shares', () => {
     expect([...shares([slot(1, 'a', 100), slot(2, 'b', 50), slot(3, 'c', 70, false)]).values()]).toEqual([100 / 150, 50 / 150, 0])
   })
 
+  it('of a shadow are nothing: it answers nobody', () => {
+    expect([...shares([slot(1, 'a', 10), { ...slot(2, 'b', 90), is_shadow: true }]).values()]).toEqual([1, 0])
+  })
+
   it('of nobody are nothing, not a division by zero', () => {
     expect([...shares([slot(1, 'a', 0), slot(2, 'b', 9, false)]).values()]).toEqual([0, 0])
   })
@@ -123,7 +127,7 @@ describe('the rhythm', () => {
   })
 })
 
-const SCHEDULE = { id: 6, project: 3, is_enabled: true, cron_expression: '0 3 * * 1', time_zone: 'Asia/Tokyo', training_data: null, model_configuration: 8, retune: false, split_config: null, evaluation_config: null, max_retries: 3, notify_on_failure: true, auto_deploy: false, last_run_at: null, last_run_status: null, next_run_at: '2026-11-22T18:00:00Z' }
+const SCHEDULE = { id: 6, project: 3, is_enabled: true, cron_expression: '0 3 * * 1', time_zone: 'Asia/Tokyo', training_data: null, model_configuration: 8, retune: false, split_config: null, evaluation_config: null, max_retries: 3, notify_on_failure: true, auto_deploy: false, catch_up: 'once', skip_unchanged: false, last_run_at: null, last_run_status: null, next_run_at: '2026-11-22T18:00:00Z' }
 
 describe('retraining', () => {
   const open = (schedules: unknown[], answers = {}) =>

@@ -130,8 +130,8 @@ export interface Organisation {
   id: number
   name: string
   is_personal: boolean
-  /** Nothing for staff, who see organisations they are no members of. */
-  role: Role | null
+  /** Staff act as owners everywhere. */
+  role: Role
   n_members: number
   n_projects: number
   ins_datetime: string
@@ -171,7 +171,7 @@ export interface AuditEntry {
   project: number | null
   user: number | null
   username: string | null
-  api_key: string | number | null
+  api_key: number | null
   address: string | null
   request_id: string | null
   action: AuditAction
@@ -201,6 +201,8 @@ export interface DeploymentSlot {
   /** 0 to 100, beside the other active slots. */
   weight: number
   is_active: boolean
+  /** Gets a copy of the requests and answers nobody. */
+  is_shadow?: boolean
   ins_datetime: string
   updated_at: string
 }
@@ -256,6 +258,9 @@ export interface RetrainingSchedule {
   max_retries: number
   notify_on_failure: boolean
   auto_deploy: boolean
+  /** What happens to runs that were missed while the server was down. */
+  catch_up: 'once' | 'skip'
+  skip_unchanged: boolean
   last_run_at: string | null
   last_run_status: RunStatus | null
   next_run_at: string | null
@@ -271,4 +276,6 @@ export interface RetrainingRun {
   ins_datetime: string
   completed_at: string | null
   data_rows_at_trigger: number | null
+  cause?: 'manual' | 'schedule'
+  started_at?: string | null
 }

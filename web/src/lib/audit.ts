@@ -42,10 +42,10 @@ export interface AuditFilters {
   until: string
 }
 
-/** Whole days of the reader's own calendar become moments; the last day counts to its end. */
+/** Whole days of the reader's own calendar become moments; the last day counts to its end, which the server leaves out. */
 export function auditQuery(filters: AuditFilters): Query {
   const { since, until, ...rest } = filters
   const end = until ? new Date(`${until}T00:00:00`) : null
   end?.setDate(end.getDate() + 1)
-  return { ...rest, since: since ? new Date(`${since}T00:00:00`).toISOString() : null, until: end ? new Date(end.getTime() - 1).toISOString() : null }
+  return { ...rest, since: since ? new Date(`${since}T00:00:00`).toISOString() : null, until: end ? end.toISOString() : null }
 }

@@ -13,6 +13,8 @@ export const newSettings = (): RetrainingSettings => ({
   max_retries: 3,
   notify_on_failure: true,
   auto_deploy: false,
+  catch_up: 'once',
+  skip_unchanged: true,
 })
 
 const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]

@@ -8,8 +8,9 @@ import { useSession } from '@/stores/session'
 export const ROLES: Role[] = ['viewer', 'editor', 'admin', 'owner']
 export const atLeast = (role: Role | null | undefined, needed: Role) => !!role && ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
-/** The roles somebody may give to others: nobody gives more than they have. */
-export const rolesToGive = (own: Role | null | undefined) => ROLES.filter((role) => atLeast(own, 'admin') && atLeast(own, role))
+/** The roles somebody may give to others: nobody gives more than they have, and a personal organisation has one owner. */
+export const rolesToGive = (own: Role | null | undefined, personal = false) =>
+  ROLES.filter((role) => atLeast(own, 'admin') && atLeast(own, role) && !(personal && role === 'owner'))
 
 /** What the reader may do in an organisation. It only decides what is offered: the server decides what is done. */
 export function useOrganisationRole(id: MaybeRefOrGetter<number | null | undefined>) {
