@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
+import { mockPeople } from './mock-people.mjs'
+import { mockTraffic } from './mock-traffic.mjs'
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const CSP =
@@ -28,6 +30,8 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   const rnd = () => ((random = (random * 16807) % 2147483647) / 2147483647)
   const user = { pk: 1, username: 'admin', email: '', first_name: '', last_name: '', is_superuser: true, is_staff: true }
   const sockets = new Map()
+  const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString()
+  const people = mockPeople({ now, ago, db, admin: user })
   let failures = 0
 
   const insert = (table, row) => {
@@ -35,6 +39,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     db[table].unshift(full)
     return full
   }
+  const traffic = mockTraffic({ now, ago, db, insert })
   const tell = (job, kind, message) => sockets.get(`${job}/${kind}`)?.forEach((socket) => socket.send(JSON.stringify({ ...message, seq: socket.seq++ })))
   const log = (job, message) => {
     const line = { type: 'log', message, timestamp: now() }
@@ -124,13 +129,14 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
   const page = (rows) => ({ count: rows.length, next: null, previous: null, results: rows })
   const items = (n, from = 0) => Array.from({ length: n }, (_, i) => ({ item_id: ['007', 'a/b c', 'Sigur Rós'][i + from] ?? `item-${i + from}`, score: 1.2 - i * 0.07 }))
 
-  function upload(body, boundary) {
+  function upload(body, boundary, otherwise) {
     const parts = body.toString('latin1').split(`--${boundary}`)
     const part = (name) => parts.find((text) => text.includes(`name="${name}"`))
     const content = (text) => Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4, -2), 'latin1').toString('utf8')
     const filename = Buffer.from(/filename="([^"]*)"/.exec(part('file'))[1], 'latin1').toString('utf8')
     const text = content(part('file'))
     const project = db.projects.find((p) => p.id === Number(content(part('project'))))
+    if (otherwise) return otherwise(project, filename, text)
     const parsed = report(text, project.event_column)
     for (const column of [project.user_column, project.item_column, project.event_column].filter(Boolean)) {
       if (!parsed.columns.includes(column)) return [400, { file: [`The file has no column “${column}”. It has: ${parsed.columns.join(', ')}.`] }]
@@ -145,6 +151,9 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
 
   function answer(method, parts, query, body, request) {
     const [resource, id, action] = parts
+    const known = people.answer(method, parts, query, body) ?? traffic.answer(method, parts, query, body)
+    if (known) return known
+    if (resource === 'item_meta_data') return upload(body, /boundary=(.*)$/.exec(request.headers['content-type'])[1], traffic.itemFile)
     const table = TABLES[resource]
     const row = table && id ? db[table].find((r) => r.id === Number(id)) : undefined
     const inProject = (project) => db.data.filter((d) => d.project === project).map((d) => d.id)
@@ -203,7 +212,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     switch (resource) {
       case 'project':
         if (db.projects.some((p) => p.name === body.name)) return [400, { name: ['You already have a project of this name.'] }]
-        return [201, insert('projects', { owner: 1, updated_at: now(), time_column: null, event_column: null, event_weights: {}, half_life_days: null, ...body })]
+        return [201, insert('projects', { owner: 1, organisation: 1, updated_at: now(), time_column: null, event_column: null, event_weights: {}, half_life_days: null, ...body })]
       case 'training_data':
         return upload(body, /boundary=(.*)$/.exec(request.headers['content-type'])[1])
       case 'parameter_tuning_job': {
@@ -223,11 +232,14 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     }
   }
 
-  function auth(action, request, body) {
+  function auth(parts, request, body) {
+    const [action] = parts
     const loggedIn = /jwt-access=ok/.test(request.headers.cookie ?? '')
+    const known = people.auth(request.method, parts, body, loggedIn)
+    if (known) return known
     if (action === 'login') {
       if (failures >= 5) return [429, { detail: 'Too many requests.' }, { 'Retry-After': '42' }]
-      if (body.username !== 'admin' || body.password !== password) {
+      if ((body.username !== 'admin' || body.password !== password) && !people.knows(body.username, body.password)) {
         failures += 1
         return [400, { non_field_errors: ['Unable to log in with provided credentials.'] }]
       }
@@ -250,7 +262,9 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const parts = url.pathname.slice('/api/v1/'.length).split('/').filter(Boolean).map(decodeURIComponent)
     const [code, content, headers = {}] =
       parts[0] === 'auth'
-        ? auth(parts[1], request, body)
+        ? auth(parts.slice(1), request, body)
+        : parts[0] === 'invitation'
+          ? people.invitation(parts[1], body)
         : /jwt-access=ok/.test(request.headers.cookie ?? '')
           ? answer(request.method, parts, url.searchParams, body, request)
           : [401, { detail: 'Not authenticated.' }]

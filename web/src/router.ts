@@ -12,18 +12,29 @@ declare module 'vue-router' {
   }
 }
 
+/** Pages that make no sense to somebody who is logged in. */
+const FOR_STRANGERS = ['login', 'sign-up', 'forgot-password']
+
 const ID = '(\\d+)'
 const ids = (params: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(params).map(([key, value]) => [key, Number(value)]))
 
 export const routes: RouteRecordRaw[] = [
   { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true, title: 'login.title' } },
+  { path: '/sign-up', name: 'sign-up', component: () => import('./pages/SignUpPage.vue'), meta: { open: true, title: 'gate.signUp' } },
+  { path: '/forgot-password', name: 'forgot-password', component: () => import('./pages/ForgotPasswordPage.vue'), meta: { open: true, title: 'gate.forgot' } },
+  { path: '/password-reset', name: 'password-reset', component: () => import('./pages/PasswordResetPage.vue'), meta: { open: true, title: 'gate.reset' } },
+  { path: '/invitation', name: 'invitation', component: () => import('./pages/InvitationPage.vue'), meta: { open: true, title: 'invitation.title' } },
   {
     path: '/',
     component: () => import('./components/AppShell.vue'),
     children: [
       { path: '', name: 'projects', component: () => import('./pages/ProjectsPage.vue'), meta: { title: 'projects.title' } },
       { path: 'account', name: 'account', component: () => import('./pages/AccountPage.vue'), meta: { title: 'account.title' } },
+      { path: 'organisations', name: 'organisations', component: () => import('./pages/OrganisationsPage.vue'), meta: { title: 'organisations.title' } },
+      page(`organisations/:organisationId${ID}`, 'organisation', () => import('./pages/OrganisationPage.vue'), 'organisations.title'),
+      { path: 'users', name: 'users', component: () => import('./pages/UsersPage.vue'), meta: { title: 'users.title' } },
+      { path: 'audit', name: 'audit', component: () => import('./pages/AuditPage.vue'), meta: { title: 'audit.title' } },
       {
         path: `projects/:projectId${ID}`,
         children: [
@@ -35,6 +46,10 @@ export const routes: RouteRecordRaw[] = [
           page(`tuning/:jobId${ID}`, 'job', () => import('./pages/JobPage.vue'), 'tuning.title'),
           page('models', 'models', () => import('./pages/ModelsPage.vue'), 'models.title'),
           page(`models/:modelId${ID}`, 'model', () => import('./pages/ModelPage.vue'), 'models.title'),
+          page('deployments', 'deployments', () => import('./pages/DeploymentsPage.vue'), 'deployments.title'),
+          page('ab-tests', 'ab-tests', () => import('./pages/AbTestsPage.vue'), 'abTests.title'),
+          page(`ab-tests/:testId${ID}`, 'ab-test', () => import('./pages/AbTestPage.vue'), 'abTests.title'),
+          page('retraining', 'retraining', () => import('./pages/RetrainingPage.vue'), 'retraining.title'),
           page('keys', 'keys', () => import('./pages/ApiKeysPage.vue'), 'keys.title'),
           page('settings', 'settings', () => import('./pages/SettingsPage.vue'), 'settings.title'),
         ],
@@ -68,7 +83,7 @@ export function createAppRouter(): Router {
     if (!session.user && session.loaded && !to.meta.open) {
       return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
     }
-    if (session.user && to.name === 'login') return { name: 'projects' }
+    if (session.user && FOR_STRANGERS.includes(String(to.name))) return { name: 'projects' }
     return true
   })
 
@@ -82,7 +97,7 @@ export function createAppRouter(): Router {
     session.forget()
     session.loaded = true
     const current = router.currentRoute.value
-    if (current.name !== 'login') void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
+    if (!current.meta.open) void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
   })
 
   return router

@@ -8,11 +8,11 @@ export const RecotemPreset = definePreset(Aura, {
       colorScheme: {
         light: {
           root: { danger: { background: '{red.700}', borderColor: '{red.700}', hoverBackground: '{red.800}', hoverBorderColor: '{red.800}' } },
-          outlined: { secondary: { color: '{surface.700}', borderColor: '{surface.300}' } },
+          outlined: { secondary: { color: '{surface.700}', borderColor: '{surface.300}' }, danger: { color: '{red.700}', borderColor: '{red.300}' } },
           text: { secondary: { color: '{surface.600}' }, danger: { color: '{red.700}' } },
         },
         dark: {
-          outlined: { secondary: { color: '{surface.100}', borderColor: '{surface.600}' } },
+          outlined: { secondary: { color: '{surface.100}', borderColor: '{surface.600}' }, danger: { color: '{red.300}', borderColor: '{red.800}' } },
           text: { secondary: { color: '{surface.200}' }, danger: { color: '{red.300}' } },
         },
       },

@@ -4,6 +4,13 @@ export const API_BASE = '/api/v1/'
 
 export type Query = Record<string, string | number | boolean | null | undefined>
 
+/** Something that still needs what was to be deleted. */
+export interface Dependent {
+  resource: string
+  id: number
+  name: string
+}
+
 export class ApiError extends Error {
   constructor(
     /** HTTP status; 0 when the server could not be reached. */
@@ -13,6 +20,8 @@ export class ApiError extends Error {
     readonly fields: Record<string, string[]> = {},
     /** Seconds to wait, when the server says so. */
     readonly retryAfter: number | null = null,
+    /** What stands in the way, when the server refuses to delete something. */
+    readonly dependents: Dependent[] = [],
   ) {
     super(message)
     this.name = 'ApiError'
@@ -34,7 +43,12 @@ export function errorFromBody(status: number, body: unknown, retryAfter: number 
     }
   }
   const first = general[0] ?? Object.values(fields)[0]?.[0] ?? ''
-  return new ApiError(status, first, fields, retryAfter)
+  return new ApiError(status, first, fields, retryAfter, status === 409 ? dependentsIn(body) : [])
+}
+
+function dependentsIn(body: unknown): Dependent[] {
+  const rows = (body as { dependents?: unknown } | null | undefined)?.dependents
+  return Array.isArray(rows) ? (rows as Dependent[]) : []
 }
 
 function messagesOf(value: unknown): string[] {

@@ -6,6 +6,7 @@ import type {
   Algorithm,
   ApiKey,
   DataPreview,
+  ItemData,
   ModelConfiguration,
   Project,
   ProjectSummary,
@@ -16,9 +17,9 @@ import type {
   TuningJob,
 } from './types'
 
-type Id = MaybeRefOrGetter<number | null | undefined>
-const known = (id: Id) => computed(() => toValue(id) !== null && toValue(id) !== undefined)
-const num = (id: Id) => toValue(id) as number
+export type Id = MaybeRefOrGetter<number | null | undefined>
+export const known = (id: Id) => computed(() => toValue(id) !== null && toValue(id) !== undefined)
+export const num = (id: Id) => toValue(id) as number
 
 export const isActiveJob = (job: TuningJob | undefined) => job?.status === 'PENDING' || job?.status === 'RUNNING'
 export const isActiveModel = (model: TrainedModel | undefined) =>
@@ -64,6 +65,21 @@ export const useDataPreview = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['data', toValue(id), 'preview']),
     queryFn: ({ signal }) => get<DataPreview>(path('training_data', num(id), 'preview'), { n_rows: 50 }, signal),
+    enabled: known(id),
+    staleTime: Infinity,
+  })
+
+export const useItemData = (project: Id) =>
+  useQuery({
+    queryKey: computed(() => ['item-data', 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll<ItemData>(path('item_meta_data'), { project: num(project) }, signal),
+    enabled: known(project),
+  })
+
+export const useItemDataPreview = (id: Id) =>
+  useQuery({
+    queryKey: computed(() => ['item-data', toValue(id), 'preview']),
+    queryFn: ({ signal }) => get<DataPreview>(path('item_meta_data', num(id), 'preview'), { n_rows: 50 }, signal),
     enabled: known(id),
     staleTime: Infinity,
   })

@@ -13,10 +13,10 @@ type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
 type Values = Record<string, unknown>
 
 export type User = Schemas['UserDetails']
-export type Project = Sent<Schemas['Project']>
-export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'>
+export type Project = Sent<Schemas['Project']> & { organisation?: number }
+export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column' | 'organisation'>
 /** What the settings of a project can change. */
-export type ProjectSettings = NewProject & Pick<Project, 'event_weights' | 'half_life_days'>
+export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
@@ -94,4 +94,188 @@ export type ApiKey = With<Sent<Schemas['ApiKey']>, { scopes: Scope[] }>
 /** What creating a key answers: the only time the key itself is sent. */
 export type CreatedApiKey = Pick<ApiKey, 'id' | 'project' | 'name' | 'scopes' | 'expires_at' | 'ins_datetime'> & {
   key: string
+}
+
+/* What follows is not in the server's document yet; once it is, these become `Schemas[…]` like those above. */
+
+export type Role = 'viewer' | 'editor' | 'admin' | 'owner'
+export interface AuthOptions {
+  sign_up: boolean
+  mail: boolean
+}
+export interface UserSession {
+  id: number | string
+  created_at: string
+  last_used_at: string | null
+  address: string | null
+  user_agent: string | null
+  current: boolean
+}
+/** An account as the staff see it. */
+export interface Account {
+  id: number
+  username: string
+  email: string
+  is_staff: boolean
+  is_active: boolean
+  date_joined: string
+  last_login: string | null
+}
+export interface ResetLink {
+  url: string
+  expires_at: string
+}
+
+export interface Organisation {
+  id: number
+  name: string
+  is_personal: boolean
+  /** Staff act as owners everywhere. */
+  role: Role
+  n_members: number
+  n_projects: number
+  ins_datetime: string
+}
+export interface Member {
+  user: number
+  username: string
+  email: string
+  first_name: string
+  last_name: string
+  role: Role
+  ins_datetime: string
+}
+export interface Invitation {
+  id: number
+  role: Role
+  email: string | null
+  expires_at: string
+  invited_by: string | null
+}
+/** What inviting answers: the only time the address is sent. */
+export type CreatedInvitation = Invitation & { url: string; token: string }
+/** What the holder of an invitation may know before accepting it. */
+export interface InvitationOffer {
+  organisation_name: string
+  role: Role
+  invited_by: string | null
+  expires_at: string
+  email: string | null
+}
+
+export type AuditAction = 'created' | 'updated' | 'deleted'
+export interface AuditEntry {
+  id: number
+  at: string
+  organisation: number | null
+  project: number | null
+  user: number | null
+  username: string | null
+  api_key: number | null
+  address: string | null
+  request_id: string | null
+  action: AuditAction
+  resource: string
+  resource_id: number | string | null
+  before: Values | null
+  after: Values | null
+}
+
+/** A file that says more about items than their ids: titles, categories, prices. */
+export interface ItemData {
+  id: number
+  project: number
+  file: string | null
+  ins_datetime: string
+  basename: string | null
+  filesize: number | null
+  valid_columns_list_json: string[] | null
+}
+
+/** A place for a model, which answers a share of the requests. */
+export interface DeploymentSlot {
+  id: number
+  project: number
+  name: string
+  trained_model: number
+  /** 0 to 100, beside the other active slots. */
+  weight: number
+  is_active: boolean
+  /** Gets a copy of the requests and answers nobody. */
+  is_shadow?: boolean
+  ins_datetime: string
+  updated_at: string
+}
+
+export type AbStatus = 'DRAFT' | 'RUNNING' | 'COMPLETED' | 'CANCELLED'
+export type AbMetric = 'ctr' | 'purchase_rate' | 'conversion_rate'
+export interface AbTest {
+  id: number
+  project: number
+  name: string
+  status: AbStatus
+  control_slot: number
+  variant_slot: number
+  target_metric_name: AbMetric
+  min_sample_size: number
+  confidence_level: number
+  started_at: string | null
+  ended_at: string | null
+  winner_slot: number | null
+}
+export type NewAbTest = Pick<AbTest, 'project' | 'name' | 'control_slot' | 'variant_slot' | 'target_metric_name' | 'min_sample_size' | 'confidence_level'>
+export interface AbResults {
+  control_impressions: number
+  control_conversions: number
+  control_rate: number
+  variant_impressions: number
+  variant_conversions: number
+  variant_rate: number
+  z_score: number
+  p_value: number
+  significant: boolean
+  /** The variant beside the control, in percent. */
+  lift: number
+  /** Of the difference of the two rates, as a fraction. */
+  confidence_interval: [number, number]
+  min_sample_size: number
+  sufficient_data: boolean
+}
+
+export type RunStatus = JobStatus | 'SKIPPED'
+export interface RetrainingSchedule {
+  id: number
+  project: number
+  is_enabled: boolean
+  cron_expression: string
+  time_zone: string
+  /** Nothing stands for the newest upload. */
+  training_data: number | null
+  model_configuration: number | null
+  retune: boolean
+  split_config: number | null
+  evaluation_config: number | null
+  max_retries: number
+  notify_on_failure: boolean
+  auto_deploy: boolean
+  /** What happens to runs that were missed while the server was down. */
+  catch_up: 'once' | 'skip'
+  skip_unchanged: boolean
+  last_run_at: string | null
+  last_run_status: RunStatus | null
+  next_run_at: string | null
+}
+/** What the form of a schedule can change. */
+export type RetrainingSettings = Omit<RetrainingSchedule, 'id' | 'project' | 'last_run_at' | 'last_run_status' | 'next_run_at'>
+export interface RetrainingRun {
+  id: number
+  status: RunStatus
+  trained_model: number | null
+  tuning_job: number | null
+  error_message: string
+  ins_datetime: string
+  completed_at: string | null
+  data_rows_at_trigger: number | null
+  cause?: 'manual' | 'schedule'
+  started_at?: string | null
 }

@@ -1,24 +1,28 @@
 import { ApiError, errorFromBody, get, path } from './client'
-import type { TrainingData, User } from './types'
+import type { User } from './types'
 
-export interface UploadHandle {
-  done: Promise<TrainingData>
+/** What takes files. */
+export type FileResource = 'training_data' | 'item_meta_data'
+
+export interface UploadHandle<T> {
+  done: Promise<T>
   cancel: () => void
 }
 
 /** Sends a file with real progress, which `fetch` cannot report. */
-export function uploadTrainingData(
+export function uploadFile<T>(
+  resource: FileResource,
   project: number,
   file: File,
   onProgress: (sent: number, total: number) => void,
-): UploadHandle {
+): UploadHandle<T> {
   const xhr = new XMLHttpRequest()
   let cancelled = false
   const done = (async () => {
     // A long upload must not fail at its end for a session that expired before it began.
     await get<User>(path('auth', 'user'))
     if (cancelled) throw new ApiError(0, 'cancelled')
-    return transfer(xhr, project, file, onProgress)
+    return transfer<T>(xhr, resource, project, file, onProgress)
   })()
   return {
     done,
@@ -29,23 +33,24 @@ export function uploadTrainingData(
   }
 }
 
-function transfer(
+function transfer<T>(
   xhr: XMLHttpRequest,
+  resource: FileResource,
   project: number,
   file: File,
   onProgress: (sent: number, total: number) => void,
-): Promise<TrainingData> {
+): Promise<T> {
   return new Promise((resolve, reject) => {
     // The project goes first, so that the server can check rights before it stores bytes.
     const form = new FormData()
     form.append('project', String(project))
     form.append('file', file)
-    xhr.open('POST', path('training_data'))
+    xhr.open('POST', path(resource))
     xhr.setRequestHeader('Accept', 'application/json')
     xhr.upload.addEventListener('progress', (event) => onProgress(event.loaded, event.total))
     xhr.addEventListener('load', () => {
       const body = parse(xhr.responseText)
-      if (xhr.status >= 200 && xhr.status < 300) resolve(body as TrainingData)
+      if (xhr.status >= 200 && xhr.status < 300) resolve(body as T)
       else reject(errorFromBody(xhr.status, body))
     })
     xhr.addEventListener('error', () => reject(new ApiError(0, '')))

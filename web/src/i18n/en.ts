@@ -1,3 +1,6 @@
+import { people } from './en-people'
+import { traffic } from './en-traffic'
+
 export const en = {
   common: {
     cancel: 'Cancel',
@@ -23,6 +26,7 @@ export const en = {
     actions: 'Actions',
     seconds: '{n} s',
     minutesSeconds: '{m} min {s} s',
+    points: '{n} pp',
     more: 'Show more',
     less: 'Show less',
     skip: 'Skip to content',
@@ -47,8 +51,14 @@ export const en = {
     data: 'Data',
     tuning: 'Tuning',
     models: 'Models',
+    deployments: 'Deployments',
+    abTests: 'A/B tests',
+    retraining: 'Retraining',
     keys: 'API keys',
     settings: 'Settings',
+    organisations: 'Organisations',
+    users: 'Users',
+    audit: 'Audit log',
     account: 'Account',
     logOut: 'Log out',
   },
@@ -87,6 +97,8 @@ export const en = {
     noTime: 'no time column',
     filter: 'Find a project',
     noMatch: 'No project is called that.',
+    organisation: 'Organisation',
+    organisationHint: 'Its members can see the project.',
   },
   overview: {
     data: 'Data files',
@@ -150,6 +162,18 @@ export const en = {
     failedTitle: 'This file could not be used',
     preparingTitle: 'Reading the file',
     preparingText: 'Rows are being checked and stored. This page follows by itself.',
+  },
+  itemData: {
+    title: 'Item metadata',
+    lead: 'What is known about the items: titles, categories, prices. Recommendations can then be shown by name.',
+    empty: 'No item metadata yet. It is optional: without it, items are shown by their ids.',
+    columns: 'Columns',
+    preview: 'Preview',
+    previewNamed: 'Preview of “{name}”',
+    unnamed: 'Item metadata {id}',
+    downloadNamed: 'Download “{name}”',
+    deleteTitle: 'Delete this item metadata?',
+    deleteText: '“{name}” will be gone for good. Items are then shown by their ids again.',
   },
   report: {
     title: 'What is in it',
@@ -513,6 +537,8 @@ export const en = {
     text: 'There is nothing at this address. It may have been deleted or mistyped.',
     home: 'To the projects',
   },
+  ...people,
+  ...traffic,
 }
 
 type Same<T> = { [K in keyof T]: T[K] extends string ? string : Same<T[K]> }

@@ -1,4 +1,6 @@
 import type { Messages } from './en'
+import { people } from './ja-people'
+import { traffic } from './ja-traffic'
 
 export const ja: Messages = {
   common: {
@@ -25,6 +27,7 @@ export const ja: Messages = {
     actions: '操作',
     seconds: '{n} 秒',
     minutesSeconds: '{m} 分 {s} 秒',
+    points: '{n} ポイント',
     more: 'さらに表示',
     less: '折りたたむ',
     skip: '本文へ移動',
@@ -49,8 +52,14 @@ export const ja: Messages = {
     data: 'データ',
     tuning: 'チューニング',
     models: 'モデル',
+    deployments: 'デプロイ',
+    abTests: 'A/B テスト',
+    retraining: '再学習',
     keys: 'API キー',
     settings: '設定',
+    organisations: '組織',
+    users: 'ユーザー',
+    audit: '監査ログ',
     account: 'アカウント',
     logOut: 'ログアウト',
   },
@@ -89,6 +98,8 @@ export const ja: Messages = {
     noTime: '日時列なし',
     filter: 'プロジェクトを検索',
     noMatch: '一致するプロジェクトはありません。',
+    organisation: '組織',
+    organisationHint: 'この組織のメンバーがプロジェクトを閲覧できます。',
   },
   overview: {
     data: 'データファイル',
@@ -152,6 +163,18 @@ export const ja: Messages = {
     failedTitle: 'このファイルは利用できませんでした',
     preparingTitle: 'ファイルを読み込み中',
     preparingText: '行を確認して保存しています。この画面は自動で更新されます。',
+  },
+  itemData: {
+    title: 'アイテム情報',
+    lead: '名称、カテゴリ、価格など、アイテムについての情報です。推薦結果を名称で表示できるようになります。',
+    empty: 'アイテム情報はまだありません。任意の項目で、なくてもアイテムは ID で表示されます。',
+    columns: '列',
+    preview: 'プレビュー',
+    previewNamed: '「{name}」のプレビュー',
+    unnamed: 'アイテム情報 {id}',
+    downloadNamed: '「{name}」をダウンロード',
+    deleteTitle: 'アイテム情報を削除しますか？',
+    deleteText: '「{name}」は完全に削除されます。アイテムは再び ID で表示されます。',
   },
   report: {
     title: 'データの内容',
@@ -513,4 +536,6 @@ export const ja: Messages = {
     text: 'このアドレスには何もありません。削除されたか、入力に誤りがある可能性があります。',
     home: 'プロジェクト一覧へ',
   },
+  ...people,
+  ...traffic,
 }

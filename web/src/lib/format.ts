@@ -11,6 +11,8 @@ export function useFormat() {
   const percentFormat = computed(
     () => new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }),
   )
+  const signedNumber = computed(() => new Intl.NumberFormat(locale.value, { signDisplay: 'exceptZero', maximumSignificantDigits: 2 }))
+  const signed = computed(() => new Intl.NumberFormat(locale.value, { style: 'percent', signDisplay: 'exceptZero', maximumFractionDigits: 1 }))
   const short = computed(() => new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }))
   const days = computed(() => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }))
   const moment = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }))
@@ -27,9 +29,21 @@ export function useFormat() {
     short: (value: number) => short.value.format(value),
     days: (value: number) => days.value.format(value),
     percent: (value: number) => percentFormat.value.format(value),
+    signedPercent: (value: number) => signed.value.format(value),
+    points: (value: number) => t('common.points', { n: short.value.format(value * 100) }),
+    /** A difference of two shares, in percentage points. */
+    signedPoints: (value: number) => t('common.points', { n: signedNumber.value.format(value * 100) }),
     score: (value: number | null | undefined, digits = 4) =>
       value === null || value === undefined ? '–' : value.toFixed(digits),
     when: (value: string | null | undefined) => show(moment.value, value),
+    /** By the clock of a time zone; by the reader's own where the browser does not know it. */
+    whenIn: (value: string, timeZone: string) => {
+      try {
+        return show(new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short', timeZone }), value)
+      } catch {
+        return show(moment.value, value)
+      }
+    },
     date: (value: string | null | undefined) => show(day.value, value),
     bytes: (value: number | null | undefined) => formatBytes(value, locale.value),
     duration: (seconds: number | null | undefined) => {

@@ -32,8 +32,16 @@ export const useSession = defineStore('session', () => {
   }
 
   async function logIn(username: string, password: string): Promise<void> {
-    const body = { username, password }
-    const answer = await request<{ user: User }>('POST', path('auth', 'login'), { body, anonymous: true })
+    await enter('login', { username, password })
+  }
+
+  /** A new account, which is logged in at once. */
+  async function signUp(username: string, email: string, password: string): Promise<void> {
+    await enter('sign_up', { username, email, password })
+  }
+
+  async function enter(door: 'login' | 'sign_up', body: Record<string, string>): Promise<void> {
+    const answer = await request<{ user: User }>('POST', path('auth', door), { body, anonymous: true })
     queryClient.clear()
     user.value = answer.user
     loaded.value = true
@@ -52,5 +60,5 @@ export const useSession = defineStore('session', () => {
     queryClient.clear()
   }
 
-  return { user, loaded, load, logIn, logOut, forget }
+  return { user, loaded, load, logIn, signUp, logOut, forget }
 })

@@ -1,0 +1,57 @@
+/** Reads about what answers requests: slots, tests between them, and retraining. */
+import { useQuery } from '@tanstack/vue-query'
+import { computed, toValue, type MaybeRefOrGetter } from 'vue'
+import { get, listAll, path } from './client'
+import { known, num, type Id } from './queries'
+import type { AbResults, AbTest, DeploymentSlot, RetrainingRun, RetrainingSchedule } from './types'
+
+const RESULTS_POLL_MS = 10_000
+const RUN_POLL_MS = 5_000
+
+export const useSlots = (project: Id) =>
+  useQuery({
+    queryKey: computed(() => ['slots', 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll<DeploymentSlot>(path('deployment_slot'), { project: num(project) }, signal),
+    enabled: known(project),
+  })
+
+export const useAbTests = (project: Id) =>
+  useQuery({
+    queryKey: computed(() => ['ab-tests', 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll<AbTest>(path('ab_test'), { project: num(project) }, signal),
+    enabled: known(project),
+  })
+
+export const useAbTest = (id: Id) =>
+  useQuery({
+    queryKey: computed(() => ['ab-tests', toValue(id)]),
+    queryFn: ({ signal }) => get<AbTest>(path('ab_test', num(id)), {}, signal),
+    enabled: known(id),
+  })
+
+/** A draft has no results of its own: whatever its slots did before does not count. */
+export const useAbResults = (test: MaybeRefOrGetter<AbTest | undefined>) =>
+  useQuery({
+    queryKey: computed(() => ['ab-tests', toValue(test)?.id, 'results']),
+    queryFn: ({ signal }) => get<AbResults>(path('ab_test', toValue(test)?.id ?? 0, 'results'), {}, signal),
+    enabled: computed(() => !!toValue(test) && toValue(test)?.status !== 'DRAFT'),
+    refetchInterval: () => (toValue(test)?.status === 'RUNNING' ? RESULTS_POLL_MS : false),
+  })
+
+/** The schedule of a project, or nothing. */
+export const useSchedule = (project: Id) =>
+  useQuery({
+    queryKey: computed(() => ['schedules', 'of', toValue(project)]),
+    queryFn: async ({ signal }) => (await listAll<RetrainingSchedule>(path('retraining_schedule'), { project: num(project) }, signal))[0] ?? null,
+    enabled: known(project),
+  })
+
+export const isActiveRun = (run: RetrainingRun) => run.status === 'PENDING' || run.status === 'RUNNING'
+
+export const useRuns = (schedule: Id) =>
+  useQuery({
+    queryKey: computed(() => ['runs', 'of', toValue(schedule)]),
+    queryFn: ({ signal }) => listAll<RetrainingRun>(path('retraining_run'), { schedule: num(schedule) }, signal),
+    enabled: known(schedule),
+    refetchInterval: (query) => (query.state.data?.some(isActiveRun) ? RUN_POLL_MS : false),
+  })

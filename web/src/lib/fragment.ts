@@ -1,0 +1,28 @@
+import { ref, watch } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+
+/** `a=1&b=2` after the `#`; values are taken as they stand, for the router has decoded them. */
+export function parseFragment(hash: string): Record<string, string> {
+  const pairs = hash.replace(/^#/, '').split('&').filter((pair) => pair.includes('='))
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+}
+
+/**
+ * The secrets that came behind the `#` of a link. They never reach the server's log that way, and once read they leave
+ * the address bar, so that they do not stay in the history or in a picture of the screen.
+ */
+export function useFragment() {
+  const route = useRoute()
+  const router = useRouter()
+  const secrets = ref<Record<string, string>>({})
+  watch(
+    () => route.hash,
+    (hash) => {
+      if (!hash) return
+      secrets.value = parseFragment(hash)
+      void router.replace({ path: route.path, query: route.query })
+    },
+    { immediate: true },
+  )
+  return secrets
+}

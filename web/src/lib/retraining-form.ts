@@ -1,0 +1,34 @@
+import type { RetrainingSchedule, RetrainingSettings, TuningJob } from '@/api/types'
+import { ownTimeZone } from './cron'
+
+export const newSettings = (): RetrainingSettings => ({
+  is_enabled: true,
+  cron_expression: '0 3 * * 1',
+  time_zone: ownTimeZone(),
+  training_data: null,
+  model_configuration: null,
+  retune: false,
+  split_config: null,
+  evaluation_config: null,
+  max_retries: 3,
+  notify_on_failure: true,
+  auto_deploy: false,
+  catch_up: 'once',
+  skip_unchanged: true,
+})
+
+const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]
+
+export const settingsOf = (schedule: RetrainingSchedule) => Object.fromEntries(FIELDS.map((field) => [field, schedule[field]])) as unknown as RetrainingSettings
+
+/** Only what differs is sent, so that two people can change two things. */
+export function changedRetraining(saved: RetrainingSettings, form: RetrainingSettings): Partial<RetrainingSettings> {
+  return Object.fromEntries(Object.entries(form).filter(([key, value]) => saved[key as keyof RetrainingSettings] !== value)) as Partial<RetrainingSettings>
+}
+
+/** A search anew is tested like an earlier one: people know searches, not the ids of splits and measures. */
+export function testLike(job: TuningJob): Pick<RetrainingSettings, 'split_config' | 'evaluation_config'> {
+  return { split_config: job.split, evaluation_config: job.evaluation }
+}
+export const jobLike = (settings: RetrainingSettings, jobs: TuningJob[]) =>
+  jobs.find((job) => job.split === settings.split_config && job.evaluation === settings.evaluation_config)

@@ -1,0 +1,32 @@
+import { computed, toValue, type MaybeRefOrGetter } from 'vue'
+import { useOrganisations } from '@/api/people-queries'
+import { useProject, type Id } from '@/api/queries'
+import type { Role } from '@/api/types'
+import { useSession } from '@/stores/session'
+
+/** From the least rights to the most. */
+export const ROLES: Role[] = ['viewer', 'editor', 'admin', 'owner']
+export const atLeast = (role: Role | null | undefined, needed: Role) => !!role && ROLES.indexOf(role) >= ROLES.indexOf(needed)
+
+/** The roles somebody may give to others: nobody gives more than they have, and a personal organisation has one owner. */
+export const rolesToGive = (own: Role | null | undefined, personal = false) =>
+  ROLES.filter((role) => atLeast(own, 'admin') && atLeast(own, role) && !(personal && role === 'owner'))
+
+/** What the reader may do in an organisation. It only decides what is offered: the server decides what is done. */
+export function useOrganisationRole(id: MaybeRefOrGetter<number | null | undefined>) {
+  const session = useSession()
+  const organisations = useOrganisations()
+  return computed<Role | null>(() =>
+    session.user?.is_staff ? 'owner' : (organisations.data.value?.find((row) => row.id === toValue(id))?.role ?? null),
+  )
+}
+
+export function useProjectRights(projectId: Id) {
+  const project = useProject(projectId)
+  const organisations = useOrganisations()
+  const role = useOrganisationRole(() => project.data.value?.organisation)
+  /** Where the role cannot be told, everything is offered, and the server's refusal is shown. */
+  const unknown = computed(() => organisations.isError.value || (!!project.data.value && project.data.value.organisation === undefined))
+  const may = (needed: Role) => computed(() => unknown.value || atLeast(role.value, needed))
+  return { canEdit: may('editor'), canAdmin: may('admin') }
+}

@@ -1,0 +1,44 @@
+import { afterEach, expect, it, vi } from 'vitest'
+import DataPage from '@/pages/DataPage.vue'
+import { MEMBER, openPage, settle } from './support'
+
+afterEach(() => vi.unstubAllGlobals())
+
+const PROJECT = { id: 3, owner: 1, name: 'Shop', organisation: 5, user_column: 'user', item_column: 'sku', time_column: null, event_column: null, event_weights: {}, half_life_days: null, ins_datetime: '', updated_at: '' }
+const FILE = { id: 8, project: 3, file: 'x', ins_datetime: '2026-01-01T00:00:00Z', basename: 'items.csv', filesize: 1200, valid_columns_list_json: ['sku', 'title', 'a', 'b', 'c', 'd', 'e', 'f'] }
+const open = (role: string, files: unknown[]) =>
+  openPage('data', DataPage, {
+    address: '/projects/3/data',
+    user: MEMBER,
+    answers: {
+      'GET project/3/': PROJECT,
+      'GET organisation/': [{ id: 5, name: 'Books', role, is_personal: false }],
+      'GET training_data/': [],
+      'GET item_meta_data/': files,
+      'GET item_meta_data/8/preview/': { columns: ['sku', 'title'], rows: [['007', 'Dune']], total_rows: 1 },
+    },
+  })
+
+it('what is known about items is listed, and looked into', async () => {
+  const { page, id } = await open('editor', [FILE])
+  expect(id('item-data-row').text()).toContain('+2')
+  await id('item-data-preview').trigger('click')
+  await settle()
+  expect(id('preview-table').text()).toContain('Dune')
+  expect(id('column-role').text()).toBe('item')
+  page.unmount()
+})
+
+it('viewers are offered no changes', async () => {
+  const { page, has } = await open('viewer', [FILE])
+  expect(has('delete-item-data')).toBe(false)
+  expect(has('item-file-input')).toBe(false)
+  page.unmount()
+})
+
+it('none is fine', async () => {
+  const { page, has } = await open('editor', [])
+  expect(has('no-item-data')).toBe(true)
+  expect(has('item-file-input')).toBe(true)
+  page.unmount()
+})
