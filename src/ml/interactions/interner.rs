@@ -72,11 +72,14 @@ impl Seed {
 /// At most [`INLINE`] bytes as numbers.
 #[inline]
 fn short(id: &[u8]) -> Option<[u64; 2]> {
+    if id.len() > INLINE {
+        return None;
+    }
     if let (Some(first), Some(last)) = (id.first_chunk::<8>(), id.last_chunk::<8>()) {
         // The two halves overlap where the text is shorter than both.
         let beyond = id.len() as u32 - 8;
         let last = u64::from_le_bytes(*last).checked_shr(64 - 8 * beyond).unwrap_or(0);
-        return (id.len() <= INLINE).then_some([u64::from_le_bytes(*first), last]);
+        return Some([u64::from_le_bytes(*first), last]);
     }
     if let (Some(first), Some(last)) = (id.first_chunk::<4>(), id.last_chunk::<4>()) {
         // What the halves share agrees.

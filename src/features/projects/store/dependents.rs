@@ -101,7 +101,11 @@ async fn found(connection: &mut AsyncPgConnection, resource: &'static str, sql: 
 
 /// Everything live that depends on the thing.
 pub async fn dependents_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
-    work_on(connection, kind, id).await
+    let mut dependents = work_on(connection, kind, id).await?;
+    dependents.extend(slots(connection, kind, id).await?);
+    dependents.extend(tests(connection, kind, id).await?);
+    dependents.extend(schedules(connection, kind, id).await?);
+    Ok(dependents)
 }
 
 /// The background work that reads the thing.
@@ -131,6 +135,44 @@ async fn trainings(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Q
         kind.models()
     );
     found(connection, "trained_model", sql, id).await
+}
+
+/// Slots that answer, by a model that would go.
+async fn slots(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let sql = format!(
+        "SELECT s.id, s.name FROM deployment_slots s JOIN trained_models m ON m.id = s.trained_model_id \
+         WHERE s.is_active AND {} ORDER BY s.id",
+        kind.models()
+    );
+    found(connection, "deployment_slot", sql, id).await
+}
+
+/// Tests that run, between slots of which one would lose its model.
+async fn tests(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let sql = format!(
+        "SELECT t.id, t.name FROM ab_tests t WHERE t.status = 'RUNNING' AND EXISTS (SELECT FROM deployment_slots s \
+         JOIN trained_models m ON m.id = s.trained_model_id WHERE s.id IN (t.control_slot_id, t.variant_slot_id) AND {}) \
+         ORDER BY t.id",
+        kind.models()
+    );
+    found(connection, "ab_test", sql, id).await
+}
+
+/// Schedules that are on and name the thing.
+async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    let column = match kind {
+        Kind::Project => "project_id",
+        Kind::TrainingData => "training_data_id",
+        Kind::ModelConfiguration => "model_configuration_id",
+        Kind::SplitConfig => "split_config_id",
+        Kind::EvaluationConfig => "evaluation_config_id",
+        Kind::ItemMetaData | Kind::TrainedModel => return Ok(Vec::new()),
+    };
+    let sql = format!(
+        "SELECT r.id, p.name FROM retraining_schedules r JOIN projects p ON p.id = r.project_id \
+         WHERE r.is_enabled AND r.{column} = $1 ORDER BY r.id"
+    );
+    found(connection, "retraining_schedule", sql, id).await
 }
 
 #[derive(QueryableByName)]
