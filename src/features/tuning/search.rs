@@ -229,6 +229,8 @@ impl Search<'_> {
         let mut connection = self.services.db.conn().await?;
         connection
             .transaction(async move |connection| -> Result<(), TuningError> {
+                // The job before its trials, as everybody does who holds both: a cancellation at the same moment waits its turn.
+                store::lock(connection, id).await?;
                 if !store::end_trial(connection, trial_id, &result).await? {
                     return Ok(());
                 }
