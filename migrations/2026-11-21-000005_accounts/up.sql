@@ -69,3 +69,14 @@ CALL record_changes('sessions', 'session', 'NULL::bigint', 'NULL::bigint');
 -- Using a link shows as the changed password; who issued one is worth a line of its own.
 CREATE TRIGGER recorded AFTER INSERT ON password_resets FOR EACH ROW
     EXECUTE FUNCTION record_change('password_reset_link', 'NULL::bigint', 'NULL::bigint');
+
+-- What goes together with its project is recorded when the project is gone already: the log itself still knows whose it was.
+CREATE FUNCTION place_in_organisation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.organisation_id := (SELECT a.organisation_id FROM audit_log a
+        WHERE a.project_id = NEW.project_id AND a.organisation_id IS NOT NULL ORDER BY a.id DESC LIMIT 1);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER placed BEFORE INSERT ON audit_log FOR EACH ROW
+    WHEN (NEW.organisation_id IS NULL AND NEW.project_id IS NOT NULL) EXECUTE FUNCTION place_in_organisation();

@@ -30,8 +30,8 @@ pub fn is_deadlock(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
 }
 
-/// Whether a statement was refused because another row refers to the one it would remove.
-pub fn is_still_needed(error: &QueryError) -> bool {
+/// Whether a statement was refused because rows refer to what it would remove, or because what it refers to is not there.
+pub fn is_reference_broken(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::ForeignKeyViolation, _))
 }
 

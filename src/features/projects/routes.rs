@@ -14,7 +14,7 @@ use super::store;
 use super::store::dependents::Kind;
 use crate::features::accounts::{Access, Admin, Editor, Organisation, Principal, Role, Viewer, personal_organisation};
 use crate::ml::weights::Weights;
-use crate::platform::db::{QueryError, is_duplicate};
+use crate::platform::db::{QueryError, is_duplicate, is_reference_broken};
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
 };
@@ -138,9 +138,12 @@ fn read_weights(fields: &mut FieldReader, kept: Option<&Project>) -> Value {
     Value::Object(weights)
 }
 
-fn named_twice(error: QueryError) -> ApiError {
+fn not_saved(error: QueryError) -> ApiError {
     if is_duplicate(&error) {
         return ApiError::field("name", "You already have a project with this name.");
+    }
+    if is_reference_broken(&error) {
+        return ApiError::field("organisation", "There is no such organisation any more.");
     }
     error.into()
 }
@@ -173,7 +176,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
         Some(id) => principal.load_referred::<Organisation>(&mut connection, "organisation", id, Role::Editor).await?.id,
         None => personal_organisation(&mut connection, principal.user.id).await?,
     };
-    let project = store::insert(&mut connection, organisation, principal.user.id, fields).await.map_err(named_twice)?;
+    let project = store::insert(&mut connection, organisation, principal.user.id, fields).await.map_err(not_saved)?;
     Ok(HttpResponse::Created().json(ProjectBody::from(project)))
 }
 
@@ -205,7 +208,7 @@ async fn update(access: Access<Project, Editor>, services: web::Data<Services>, 
 async fn save(project: &Project, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ProjectBody>> {
     let fields = read_fields(body.reader(), Some(project), partial)?;
     let mut connection = services.db.conn().await?;
-    let saved = store::update(&mut connection, project.id, fields, services.clock.now()).await.map_err(named_twice)?;
+    let saved = store::update(&mut connection, project.id, fields, services.clock.now()).await.map_err(not_saved)?;
     Ok(web::Json(saved.into()))
 }
 

@@ -55,6 +55,8 @@ async fn each_change_leaves_one_line_with_who_what_and_from_where() {
     for resource in ["api_keys", "model_configuration", "member"] {
         assert_eq!(actions(&staff, resource).await, ["created", "deleted"], "{resource}");
     }
+    let of_team = staff.get(&format!("audit_log/?organisation={team}&resource=api_keys")).await.expect(200).body;
+    assert_eq!(of_team["count"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

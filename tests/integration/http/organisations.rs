@@ -182,3 +182,34 @@ async fn keys_have_no_business_with_organisations() {
     program.get("auth/sessions/").await.expect(403);
     program.post("invitation/accept/", json!({ "token": "x" })).await.expect(403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_change_an_organisation_at_once_get_in_nobodys_way() {
+    let app = TestApp::start().await;
+    for round in 0..3 {
+        let owner = app.user(&format!("owner{round}")).await;
+        let id = owner.post("organisation/", json!({ "name": "Team" })).await.expect(201).id();
+        let path = format!("organisation/{id}/");
+        let mut tokens = Vec::new();
+        for _ in 0..6 {
+            let invited = owner.post(&format!("{path}invitations/"), json!({ "role": "admin" })).await.expect(201);
+            tokens.push(invited.body["token"].clone());
+        }
+        let calls = (0..24).map(async |number: usize| match number % 4 {
+            0 => {
+                let name = format!("new{round}-{number}");
+                let fields = json!({ "token": tokens[number / 4], "username": name, "password": "a good long phrase" });
+                app.anonymous().post("invitation/accept/", fields).await
+            }
+            1 => owner.post(&format!("{path}invitations/"), json!({ "role": "viewer" })).await,
+            2 if number == 14 => owner.delete(&path).await,
+            2 => owner.patch(&path, json!({ "name": format!("Team {number}") })).await,
+            _ => owner.get(&format!("{path}members/")).await,
+        });
+        let answers = futures_util::future::join_all(calls).await;
+        let broken: Vec<_> = answers.iter().filter(|answer| answer.status.is_server_error()).collect();
+        assert!(broken.is_empty(), "{broken:?}");
+        let orphans = format!("SELECT count(*) FROM memberships WHERE organisation_id = {id}");
+        assert_eq!(app.count(&orphans).await, 0, "it was deleted, with its members");
+    }
+}

@@ -11,7 +11,7 @@ use crate::features::accounts::access::{Access, Admin, Owner, Viewer};
 use crate::features::accounts::model::{Organisation, Role};
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::organisations;
-use crate::platform::db::{Connection, is_still_needed};
+use crate::platform::db::{Connection, is_reference_broken};
 use crate::platform::http::{ApiError, ApiResult, Body, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
@@ -145,7 +145,7 @@ pub(super) async fn delete(access: Access<Organisation, Owner>, services: web::D
     }
     let mut connection = services.db.conn().await?;
     match organisations::delete(&mut connection, access.object.id).await {
-        Err(error) if is_still_needed(&error) => {
+        Err(error) if is_reference_broken(&error) => {
             Err(has_projects(organisations::projects_of(&mut connection, access.object.id).await?))
         }
         other => Ok(other.map(|()| HttpResponse::NoContent().finish())?),

@@ -8,8 +8,9 @@ use crate::features::accounts::error::AccountError;
 use crate::features::accounts::model::{Invitation, Organisation, Role, User};
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::invitations::{self, NewInvitation};
-use crate::features::accounts::store::{self, NewUser};
+use crate::features::accounts::store::{self, NewUser, organisations};
 use crate::features::accounts::{service, tokens};
+use crate::platform::db::{QueryError, is_reference_broken};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::mail::{self, Letter};
 use crate::platform::services::Services;
@@ -41,11 +42,16 @@ pub async fn invite(
         expires_at: offer.expires_at,
         ins_datetime: services.clock.now(),
     };
-    let made = invitations::add(&mut *services.db.conn().await?, invitation).await?;
+    let made = invitations::add(&mut *services.db.conn().await?, invitation).await.map_err(gone)?;
     if !made.email.is_empty() && services.settings.sends_mail() {
         mail::post(services.settings.clone(), letter(services, by, organisation, &made, &token));
     }
     Ok((made, token))
+}
+
+/// The organisation may have been deleted a moment ago.
+fn gone(error: QueryError) -> ApiError {
+    if is_reference_broken(&error) { ApiError::not_found() } else { error.into() }
 }
 
 fn letter(services: &Services, by: &Principal, organisation: &Organisation, made: &Invitation, token: &str) -> Letter {
@@ -144,6 +150,8 @@ async fn take_up(
     user_id: i64,
     now: DateTime<Utc>,
 ) -> ApiResult<Role> {
+    // First what everybody who changes the members holds first, so that nobody waits in a circle.
+    organisations::lock(connection, invitation.organisation_id).await?;
     if !invitations::consume(connection, invitation.id, user_id, now).await? {
         return Err(no_such_invitation());
     }

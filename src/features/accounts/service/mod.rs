@@ -58,9 +58,11 @@ pub fn password_faults(user: &User, password: &str) -> Vec<String> {
 pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::begin(&mut connection, &user.username, &origin.address, services.clock.now()).await?;
+    drop(connection);
     let hash = user.password_hash.clone();
     let right = blocking(move || Ok(passwords::matches(&password, &hash))).await?;
     if right {
+        let mut connection = services.db.unrestricted_conn().await?;
         attempts::succeeded(&mut connection, &user.username, &origin.address).await?;
     }
     Ok(right)
