@@ -17,6 +17,8 @@ pub enum SlotError {
     /// Running tests, as pairs of id and name.
     #[error("A running A/B test uses this slot. Stop the test first.")]
     InUse(Vec<(i64, String)>),
+    #[error("A model that this change took out of service has been deleted since, so it cannot be put back.")]
+    ModelGone,
     #[error("This slot is no longer there.")]
     Gone,
     #[error(transparent)]
@@ -33,6 +35,7 @@ impl From<SlotError> for ApiError {
                     tests.into_iter().map(|(id, name)| json!({ "resource": "ab_test", "id": id, "name": name })).collect();
                 Self::with_body(StatusCode::CONFLICT, json!({ "detail": message, "dependents": tests }))
             }
+            SlotError::ModelGone => Self::conflict(message),
             SlotError::Gone => Self::not_found(),
             SlotError::Database(error) => error.into(),
         }

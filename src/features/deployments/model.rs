@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::schema::{deployment_slots, slot_changes};
@@ -57,6 +58,51 @@ impl DeploymentSlot {
             "is_shadow": self.is_shadow,
         })
     }
+}
+
+/// A slot as the history keeps it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Snapshot {
+    pub id: i64,
+    name: String,
+    pub trained_model: i64,
+    weight: f64,
+    is_active: bool,
+    is_shadow: bool,
+}
+
+impl Snapshot {
+    /// The fields of the slot at that time.
+    pub fn fields(&self) -> SlotFields {
+        SlotFields {
+            name: self.name.clone(),
+            trained_model_id: self.trained_model,
+            weight: self.weight,
+            is_active: self.is_active,
+            is_shadow: self.is_shadow,
+        }
+    }
+}
+
+/// One act that changed who answers, as it was recorded.
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = slot_changes)]
+pub struct SlotChange {
+    pub id: i64,
+    pub project_id: i64,
+    /// `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`.
+    pub action: String,
+    /// The slots it touched, as they were.
+    pub before: Value,
+    /// The same slots, as they became; one that is missing in either was made or removed.
+    pub after: Value,
+    /// The test whose winner it promoted.
+    pub ab_test_id: Option<i64>,
+    /// The change that it took back.
+    pub reverts_id: Option<i64>,
+    /// None when the program did it.
+    pub changed_by: Option<i64>,
+    pub ins_datetime: DateTime<Utc>,
 }
 
 /// One act that changed who answers.

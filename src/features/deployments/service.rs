@@ -4,11 +4,14 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::SlotError;
-use super::model::{DeploymentSlot, NewSlotChange, SlotFields};
+use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields, Snapshot};
 use super::store;
+use crate::features::accounts::Guarded;
+use crate::features::models::TrainedModel;
 
 const FULL_WEIGHT: f64 = 100.0;
 
@@ -96,7 +99,65 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
         reverts_id: None,
         changed_by: Some(promotion.actor),
     };
-    Ok(store::record(connection, change).await?)
+    store::record(connection, change).await?;
+    Ok(())
+}
+
+/// Takes a change back as a whole: each slot it touched is again as it was before. A slot that it made is switched off rather
+/// than removed, since events may belong to it.
+pub async fn revert(
+    connection: &mut AsyncPgConnection,
+    change: SlotChange,
+    actor: i64,
+    now: DateTime<Utc>,
+) -> Result<SlotChange, SlotError> {
+    connection
+        .transaction(async move |connection| {
+            let project_id = change.project_id;
+            store::lock_project(connection, project_id).await?;
+            let (was, became) = (slots_of(&change.before), slots_of(&change.after));
+            let touched: Vec<i64> = was.iter().chain(&became).map(|slot| slot.id).collect();
+            let tests = store::running_tests(connection, &touched).await?;
+            if !tests.is_empty() {
+                return Err(SlotError::InUse(tests));
+            }
+            let present = store::slots_by_id(connection, &touched).await?;
+            let is_there = |id: i64| present.iter().find(|slot| slot.id == id);
+            let mut after = Vec::new();
+            for slot in &was {
+                if TrainedModel::load(connection, slot.trained_model).await?.is_none() {
+                    return Err(SlotError::ModelGone);
+                }
+                after.push(match is_there(slot.id) {
+                    Some(_) => store::update(connection, slot.id, slot.fields(), now).await?,
+                    None => store::restore(connection, slot.id, project_id, slot.fields()).await?,
+                });
+            }
+            let made = became.iter().filter(|slot| was.iter().all(|before| before.id != slot.id));
+            for slot in made.filter_map(|slot| is_there(slot.id)) {
+                let off = SlotFields { is_active: false, ..slot.fields() };
+                after.push(store::update(connection, slot.id, off, now).await?);
+            }
+            check_weights(connection, project_id).await?;
+            if let ("promoted", Some(test)) = (change.action.as_str(), change.ab_test_id) {
+                store::forget_winner(connection, test, now).await?;
+            }
+            let reverted = NewSlotChange {
+                project_id,
+                action: "reverted",
+                before: snapshots(&present),
+                after: snapshots(&after),
+                ab_test_id: change.ab_test_id,
+                reverts_id: Some(change.id),
+                changed_by: Some(actor),
+            };
+            Ok(store::record(connection, reverted).await?)
+        })
+        .await
+}
+
+fn slots_of(recorded: &Value) -> Vec<Snapshot> {
+    Vec::deserialize(recorded).unwrap_or_default()
 }
 
 /// Puts a newly trained model into the slot of this name. A slot that is in use only changes its model; one that is new, or
@@ -162,7 +223,7 @@ async fn note(
 ) -> QueryResult<()> {
     let (before, after) = (snapshots(before), snapshots(after));
     let change = NewSlotChange { project_id, action, before, after, ab_test_id: None, reverts_id: None, changed_by };
-    store::record(connection, change).await
+    store::record(connection, change).await.map(drop)
 }
 
 fn snapshots(slots: &[DeploymentSlot]) -> Value {

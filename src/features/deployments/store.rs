@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{DeploymentSlot, NewSlotChange, SlotFields};
+use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::platform::http::{ApiResult, PageRequest};
 use crate::schema::{ab_tests, deployment_slots, projects, slot_changes};
@@ -23,6 +23,50 @@ impl Guarded for DeploymentSlot {
             (slot, ownership)
         }))
     }
+}
+
+impl Guarded for SlotChange {
+    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
+        let found: Option<(Self, i64)> = slot_changes::table
+            .inner_join(projects::table)
+            .filter(slot_changes::id.eq(id))
+            .select((Self::as_select(), projects::organisation_id))
+            .first(connection)
+            .await
+            .optional()?;
+        Ok(found.map(|(change, organisation_id)| {
+            let ownership = Ownership { organisation_id, project_id: Some(change.project_id) };
+            (change, ownership)
+        }))
+    }
+}
+
+/// One page of the changes a caller may see, newest first.
+pub async fn list_changes(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    project: Option<i64>,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<SlotChange>)> {
+    let query = || {
+        let mut query = slot_changes::table.inner_join(projects::table).into_boxed();
+        if let Some(organisations) = principal.visible_organisations() {
+            query = query.filter(projects::organisation_id.eq_any(organisations));
+        }
+        for project in [principal.key_project(), project].into_iter().flatten() {
+            query = query.filter(projects::id.eq(project));
+        }
+        query
+    };
+    let count = query().count().get_result(connection).await?;
+    let rows = query()
+        .order(slot_changes::id.desc())
+        .select(SlotChange::as_select())
+        .limit(page.limit())
+        .offset(page.offset(count)?)
+        .load(connection)
+        .await?;
+    Ok((count, rows))
 }
 
 /// One page of the slots a caller may see, newest first.
@@ -108,8 +152,30 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
     Ok(())
 }
 
-pub async fn record(connection: &mut AsyncPgConnection, change: NewSlotChange) -> QueryResult<()> {
-    diesel::insert_into(slot_changes::table).values(change).execute(connection).await?;
+/// Makes a slot again under the id it had.
+pub async fn restore(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    project_id: i64,
+    fields: SlotFields,
+) -> QueryResult<DeploymentSlot> {
+    diesel::insert_into(deployment_slots::table)
+        .values((deployment_slots::id.eq(id), fields, deployment_slots::project_id.eq(project_id)))
+        .returning(DeploymentSlot::as_returning())
+        .get_result(connection)
+        .await
+}
+
+pub async fn record(connection: &mut AsyncPgConnection, change: NewSlotChange) -> QueryResult<SlotChange> {
+    diesel::insert_into(slot_changes::table).values(change).returning(SlotChange::as_returning()).get_result(connection).await
+}
+
+/// Says that a test has no winner any more.
+pub async fn forget_winner(connection: &mut AsyncPgConnection, test: i64, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(ab_tests::table.find(test))
+        .set((ab_tests::winner_slot_id.eq(None::<i64>), ab_tests::updated_at.eq(at)))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -113,3 +113,57 @@ async fn weights_that_are_all_zero_are_refused_when_set() {
     // Nobody active at all is a way to switch a project off.
     user.patch(&full, json!({ "is_active": false })).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
+    let app = TestApp::start().await;
+    let (prepared, model) = with_model(&app, "margarete").await;
+    let user = &prepared.user;
+    let slot = make(&prepared, model, json!({ "weight": 70 })).await.expect(201).id();
+    let other = make(&prepared, model, json!({ "weight": 30 })).await.expect(201).id();
+    let path = format!("deployment_slot/{slot}/");
+    let changes = format!("slot_change/?project={}", prepared.project);
+    let newest = async || user.get(&changes).await.expect(200).body["results"][0].clone();
+    let revert = async |change: &Value| user.post(&format!("slot_change/{}/revert/", change["id"]), json!({})).await;
+
+    user.patch(&path, json!({ "weight": 5, "name": "B" })).await.expect(200);
+    let change = newest().await;
+    assert_eq!(
+        (&change["action"], &change["before"][0]["weight"], &change["after"][0]["weight"]),
+        (&json!("updated"), &json!(70.0), &json!(5.0))
+    );
+    let reverted = revert(&change).await.expect(200).body;
+    assert_eq!((&reverted["action"], &reverted["reverts"]), (&json!("reverted"), &change["id"]));
+    let shown = user.get(&path).await.body;
+    assert_eq!((&shown["weight"], &shown["name"]), (&json!(70.0), &json!("A")));
+    // Taking back what was taken back.
+    revert(&reverted).await.expect(200);
+    assert_eq!(user.get(&path).await.body["weight"], 5.0);
+
+    let test = json!({ "project": prepared.project, "name": "T", "control_slot": slot, "variant_slot": other });
+    let test = user.post("ab_test/", test).await.expect(201).id();
+    user.post(&format!("ab_test/{test}/start/"), json!({})).await.expect(200);
+    revert(&change).await.expect(409);
+    user.post(&format!("ab_test/{test}/stop/"), json!({})).await.expect(200);
+    user.post(&format!("ab_test/{test}/promote_winner/"), json!({ "slot_id": other })).await.expect(200);
+    let promotion = newest().await;
+    assert_eq!((&promotion["action"], &promotion["ab_test"]), (&json!("promoted"), &json!(test)));
+    let viewer = app.user("viewer").await;
+    app.join("viewer", "margarete", "viewer").await;
+    let address = format!("slot_change/{}/", promotion["id"]);
+    assert_eq!(viewer.get(&address).await.expect(200).body, promotion);
+    viewer.post(&format!("{address}revert/"), json!({})).await.expect(403);
+    app.user("friedrich").await.get(&address).await.expect(404);
+    revert(&promotion).await.expect(200);
+    let (first, second) = (user.get(&path).await.body, user.get(&format!("deployment_slot/{other}/")).await.body);
+    assert_eq!((&first["is_active"], &first["weight"], &second["weight"]), (&json!(true), &json!(5.0), &json!(30.0)));
+    assert_eq!(user.get(&format!("ab_test/{test}/")).await.body["winner_slot"], Value::Null);
+
+    user.delete(&path).await.expect(204);
+    revert(&newest().await).await.expect(200);
+    assert_eq!(user.get(&path).await.expect(200).body["weight"], 5.0);
+    user.delete(&path).await.expect(204);
+    let deletion = newest().await;
+    app.execute("DELETE FROM trained_models").await;
+    revert(&deletion).await.expect(409);
+}

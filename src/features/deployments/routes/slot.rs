@@ -3,10 +3,10 @@
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
-use super::model::{DeploymentSlot, SlotFields};
-use super::{service, store};
+use super::super::model::{DeploymentSlot, SlotFields};
+use super::super::{service, store};
 use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
 use crate::features::models::TrainedModel;
 use crate::features::projects::Project;
@@ -14,22 +14,7 @@ use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
-#[derive(OpenApi)]
-#[openapi(paths(list, create, read, replace, update, delete))]
-pub struct Docs;
-
 const LONGEST_NAME: usize = 256;
-
-/// The URLs of this slice.
-pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/deployment_slot/").route(web::get().to(list)).route(web::post().to(create))).service(
-        web::resource("/deployment_slot/{id}/")
-            .route(web::get().to(read))
-            .route(web::put().to(replace))
-            .route(web::patch().to(update))
-            .route(web::delete().to(delete)),
-    );
-}
 
 /// A deployment slot as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,7 +70,7 @@ struct SlotRequest {
     params(("project" = Option<i64>, Query), ("is_active" = Option<bool>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<SlotBody>), (status = 400, description = "A filter is wrong")))]
-async fn list(
+pub async fn list(
     principal: Principal,
     services: web::Data<Services>,
     filters: Filters,
@@ -101,7 +86,7 @@ async fn list(
 #[utoipa::path(post, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "create_deployment_slot",
     request_body = inline(SlotRequest),
     responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0")))]
-async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let project = fields.id("project", Missing::Required);
     let slot = read_fields(&mut fields, None, false);
@@ -137,7 +122,7 @@ async fn check_model(principal: &Principal, connection: &mut Connection, project
 #[utoipa::path(get, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "read_deployment_slot",
     params(("id" = i64, Path)),
     responses((status = 200, body = SlotBody), (status = 404, description = "Not there, or not yours")))]
-async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody> {
+pub async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody> {
     web::Json(access.object.into())
 }
 
@@ -146,7 +131,7 @@ async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody> {
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
     responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
         (status = 404, description = "Not there, or not yours")))]
-async fn replace(
+pub async fn replace(
     access: Access<DeploymentSlot, Editor>,
     services: web::Data<Services>,
     body: Body,
@@ -159,7 +144,7 @@ async fn replace(
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
     responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
         (status = 404, description = "Not there, or not yours")))]
-async fn update(
+pub async fn update(
     access: Access<DeploymentSlot, Editor>,
     services: web::Data<Services>,
     body: Body,
@@ -195,7 +180,7 @@ async fn save(
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 400, description = "The weights of the slots left would all be 0"),
         (status = 404, description = "Not there, or not yours"), (status = 409, description = "A running test uses it")))]
-async fn delete(access: Access<DeploymentSlot, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+pub async fn delete(access: Access<DeploymentSlot, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
     service::delete(&mut connection, access.object, access.principal.user.id).await?;
     Ok(HttpResponse::NoContent().finish())
