@@ -127,6 +127,7 @@ table! {
         event_column -> Nullable<Text>,
         event_weights -> Jsonb,
         half_life_days -> Nullable<Double>,
+        unknown_user -> Text,
     }
 }
 
@@ -337,16 +338,6 @@ table! {
 }
 
 table! {
-    serving_settings (project_id) {
-        project_id -> BigInt,
-        unknown_user -> Text,
-        log_lists -> Bool,
-        keep_events_days -> Nullable<Integer>,
-        updated_at -> Timestamptz,
-    }
-}
-
-table! {
     conversion_events (id) {
         id -> BigInt,
         project_id -> BigInt,
@@ -367,36 +358,6 @@ table! {
         client_event_id -> Text,
         deployment_slot_id -> BigInt,
         event_id -> BigInt,
-        timestamp -> Timestamptz,
-    }
-}
-
-table! {
-    conversion_event_days (deployment_slot_id, day, event_type) {
-        project_id -> BigInt,
-        deployment_slot_id -> BigInt,
-        day -> Date,
-        event_type -> Text,
-        n_events -> BigInt,
-        n_requests -> BigInt,
-        n_without_request -> BigInt,
-        n_users -> BigInt,
-    }
-}
-
-table! {
-    recommendation_log (id) {
-        id -> BigInt,
-        project_id -> BigInt,
-        deployment_slot_id -> Nullable<BigInt>,
-        trained_model_id -> BigInt,
-        request_id -> Uuid,
-        user_id -> Nullable<Text>,
-        strategy -> Text,
-        is_shadow -> Bool,
-        item_ids -> Array<Text>,
-        scores -> Nullable<Array<Double>>,
-        propensities -> Nullable<Array<Double>>,
         timestamp -> Timestamptz,
     }
 }
@@ -520,11 +481,8 @@ allow_tables_to_appear_in_same_query!(
     deployment_slots,
     ab_tests,
     slot_changes,
-    serving_settings,
     conversion_events,
     conversion_event_keys,
-    conversion_event_days,
-    recommendation_log,
     retraining_schedules,
     retraining_runs,
     task_logs,

@@ -21,10 +21,19 @@ CALL record_changes('item_meta_data', 'item_meta_data', '($1 ->> ''project_id'')
 
 -- Configs are shared by people of several organisations. How many searches that wait or run use one, those included that
 -- the caller must not see: what others depend on cannot be deleted either.
-CREATE FUNCTION live_searches_with(split bigint, evaluation bigint) RETURNS bigint LANGUAGE sql STABLE
-    SET recotem.organisations = '*' SET recotem.project = '' AS $$
-    SELECT count(*) FROM tuning_jobs
-    WHERE (split_id = split OR evaluation_id = evaluation) AND status IN ('PENDING', 'RUNNING')
+CREATE FUNCTION live_searches_with(split bigint, evaluation bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    -- Not SET clauses of the function: only superusers may declare those for parameters of the program.
+    organisations text := coalesce(current_setting('recotem.organisations', true), '');
+    project text := coalesce(current_setting('recotem.project', true), '');
+    found bigint;
+BEGIN
+    PERFORM set_config('recotem.organisations', '*', true), set_config('recotem.project', '', true);
+    SELECT count(*) INTO found FROM tuning_jobs
+        WHERE (split_id = split OR evaluation_id = evaluation) AND status IN ('PENDING', 'RUNNING');
+    PERFORM set_config('recotem.organisations', organisations, true), set_config('recotem.project', project, true);
+    RETURN found;
+END
 $$;
 
 -- Deleting a configuration or a config looks for what was made with it.

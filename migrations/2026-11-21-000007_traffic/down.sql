@@ -1,6 +1,6 @@
 DROP TRIGGER announced ON users;
 DROP TRIGGER announced ON api_keys;
 DROP TRIGGER announced ON trained_models;
-DROP TABLE retraining_runs, retraining_schedules, recommendation_log, conversion_event_days, conversion_event_keys,
-    conversion_events, serving_settings, slot_changes, ab_tests, deployment_slots;
+DROP TABLE retraining_runs, retraining_schedules, conversion_event_keys, conversion_events,
+    slot_changes, ab_tests, deployment_slots;
 DROP FUNCTION make_month_partition, announce_serving_change;

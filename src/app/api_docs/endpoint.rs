@@ -11,6 +11,8 @@ pub struct Endpoint {
     methods: Vec<Method>,
     /// Whether it answers without credentials.
     pub public: bool,
+    /// Whether it asks for a format of its own.
+    picks_format: bool,
     name: String,
     description: String,
     /// The fields that a write takes, by method.
@@ -43,6 +45,7 @@ impl Endpoint {
         Self {
             segments: path.split('/').filter(|segment| !segment.is_empty()).map(Segment::read).collect(),
             public: first["security"].as_array().is_some_and(Vec::is_empty),
+            picks_format: first["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "format")),
             name: text("operationId").replace('_', " "),
             description: text("summary"),
             actions: actions.collect(),
@@ -72,10 +75,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether answers come in this format.
+    /// Whether answers come in this format; an address with a parameter of that name judges it by itself.
     pub fn knows_format(&self, format: &str) -> bool {
         let is_schema = matches!(self.segments.as_slice(), [Segment::Literal(name)] if name == "schema");
-        format == "json" || (is_schema && matches!(format, "yaml" | "openapi" | "openapi-json"))
+        match is_schema {
+            true => matches!(format, "json" | "yaml" | "openapi" | "openapi-json"),
+            false => self.picks_format || format == "json",
+        }
     }
 
     /// Whether the address answers to a verb; HEAD goes with GET, and OPTIONS always.

@@ -1,4 +1,4 @@
-//! Partitions of the tables that grow with the traffic, made before they are needed.
+//! Partitions of the events, which grow with the traffic, made before they are needed.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::store;
 use crate::platform::services::Services;
 
-/// Tables partitioned by month.
-const PARTITIONED: [&str; 2] = ["conversion_events", "recommendation_log"];
+/// The table partitioned by month.
+const PARTITIONED: &str = "conversion_events";
 /// How many months there are partitions for beyond the present one.
 const MONTHS_AHEAD: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(3_600);
@@ -34,9 +34,7 @@ pub async fn make_ahead(services: &Services) -> anyhow::Result<usize> {
     let mut connection = services.db.unrestricted_conn().await?;
     let mut made = 0;
     for month in months_from(today) {
-        for table in PARTITIONED {
-            made += usize::from(store::make_partition(&mut connection, table, month).await?);
-        }
+        made += usize::from(store::make_partition(&mut connection, PARTITIONED, month).await?);
     }
     Ok(made)
 }

@@ -27,6 +27,8 @@ pub struct Project {
     pub event_weights: Value,
     /// Days after which an interaction counts half.
     pub half_life_days: Option<f64>,
+    /// What a user gets whom the model does not know: `fallback`, the best list there is, or `not_found`, 404.
+    pub unknown_user: String,
 }
 
 impl Project {
@@ -50,4 +52,5 @@ pub struct ProjectFields {
     pub event_column: Option<String>,
     pub event_weights: Value,
     pub half_life_days: Option<f64>,
+    pub unknown_user: String,
 }

@@ -59,6 +59,8 @@ pub struct ProjectBody {
     event_weights: Value,
     /// Days after which an interaction counts half.
     half_life_days: Option<f64>,
+    /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404.
+    unknown_user: String,
     /// The organisation whose members see it.
     organisation: i64,
 }
@@ -76,6 +78,7 @@ impl From<Project> for ProjectBody {
             event_column: project.event_column,
             event_weights: project.event_weights,
             half_life_days: project.half_life_days,
+            unknown_user: project.unknown_user,
             owner: project.owner_id,
             organisation: project.organisation_id,
         }
@@ -96,12 +99,16 @@ struct ProjectRequest {
     event_weights: Option<std::collections::HashMap<String, f64>>,
     /// Days after which an interaction counts half; null when age does not matter.
     half_life_days: Option<f64>,
+    /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+    /// unless sent.
+    unknown_user: Option<String>,
     /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
     organisation: Option<i64>,
 }
 
 fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
     let kept = current.filter(|_| partial);
+    let unknown_user = current.map_or(UNKNOWN_USER[0], |project| &project.unknown_user).to_owned();
     let result = ProjectFields {
         name: fields.text("name", 256, Missing::keep_or_require(kept.map(|project| project.name.clone()))),
         user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
@@ -110,6 +117,7 @@ fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool
         event_column: fields.nullable_text_or_blank("event_column", 256, kept.and_then(|project| project.event_column.clone())),
         event_weights: read_weights(&mut fields, kept),
         half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
+        unknown_user: fields.choice("unknown_user", &UNKNOWN_USER, Missing::Use(unknown_user)),
     };
     if !result.user_column.is_empty() && result.user_column == result.item_column {
         fields.fault("item_column", "The item column must differ from the user column.");
@@ -118,6 +126,8 @@ fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool
     Ok(result)
 }
 
+/// What users get whom a model does not know, as in the table; the first is the default.
+const UNKNOWN_USER: [&str; 2] = ["fallback", "not_found"];
 /// Days; from a minute and a half to a hundred years.
 const HALF_LIVES: std::ops::RangeInclusive<f64> = 0.001..=36_500.0;
 const MOST_WEIGHTS: usize = 1_000;

@@ -64,6 +64,43 @@ async fn what_something_live_depends_on_is_refused_with_a_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_answers_traffic_or_will_train_again_is_kept() {
+    let app = TestApp::start().await;
+    let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
+    let (user, project) = (&prepared.user, prepared.project);
+    let model = model_of(&prepared).await;
+    app.execute("UPDATE trained_models SET status = 'FAILED'").await;
+    let make = async |kind: &str, body: Value| (kind.to_owned(), user.post(&format!("{kind}/"), body).await.expect(201).id());
+    let slot = async |name: &str| make("deployment_slot", json!({ "project": project, "name": name, "trained_model": model })).await;
+    let (control, variant) = (slot("A").await, slot("B").await);
+    let test = json!({ "project": project, "name": "T", "control_slot": control.1, "variant_slot": variant.1 });
+    let test = make("ab_test", test).await;
+    user.post(&format!("ab_test/{}/start/", test.1), json!({})).await.expect(200);
+    let schedule = json!({ "project": project, "training_data": prepared.data, "model_configuration": prepared.configuration,
+        "is_enabled": true });
+    let schedule = make("retraining_schedule", schedule).await;
+    let serving = vec![control.clone(), variant.clone(), test.clone()];
+    let all: Vec<_> = serving.iter().cloned().chain([schedule.clone()]).collect();
+    let cases = [
+        (format!("trained_model/{model}/"), serving),
+        (format!("model_configuration/{}/", prepared.configuration), all.clone()),
+        (format!("training_data/{}/", prepared.data), all.clone()),
+        (format!("project/{project}/"), all),
+    ];
+    for (path, expected) in &cases {
+        assert_eq!(&dependents(&user.delete(path).await.expect(409)), expected, "{path}");
+    }
+    user.post(&format!("ab_test/{}/stop/", test.1), json!({})).await.expect(200);
+    for (_, slot) in [control, variant] {
+        user.delete(&format!("deployment_slot/{slot}/")).await.expect(204);
+    }
+    user.patch(&format!("retraining_schedule/{}/", schedule.1), json!({ "is_enabled": false })).await.expect(200);
+    for (path, _) in &cases {
+        user.delete(path).await.expect(204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_others_use_unseen_stays_too_and_is_not_told() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);

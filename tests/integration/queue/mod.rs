@@ -289,6 +289,9 @@ async fn a_database_that_dies_and_returns_costs_no_result() {
     stage.until_running(id, 1).await;
     let pid = postgres.server_pid().unwrap().to_string();
     assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    while postgres.server_pid().is_none_or(|now| now.to_string() == pid) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     stage.means.gate.add_permits(1);
     stage.db.wait(std::time::Duration::from_secs(30)).await.unwrap();
     assert_eq!(stage.until(id, JobState::Completed).await.attempt, 1);

@@ -138,8 +138,7 @@ impl TestApp {
 
     /// Sets a project to answer 404 where its models do not know a user.
     pub async fn not_found_for_unknown_users(&self, project: i64) {
-        let sql = format!("INSERT INTO serving_settings (project_id, unknown_user) VALUES ({project}, 'not_found')");
-        self.execute(&sql).await;
+        self.execute(&format!("UPDATE projects SET unknown_user = 'not_found' WHERE id = {project}")).await;
     }
 
     /// Asks again and again until something that follows by itself has happened; fails after ten seconds.

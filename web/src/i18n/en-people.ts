@@ -234,7 +234,6 @@ export const people = {
     ab_test: 'A/B test',
     retraining_schedule: 'Retraining schedule',
     retraining_run: 'Retraining run',
-    serving_settings: 'Serving settings',
   },
   blocked: {
     title: 'Something still needs this',

@@ -235,7 +235,6 @@ export const people: Pick<Messages, 'gate' | 'invitation' | 'roles' | 'organisat
     ab_test: 'A/B テスト',
     retraining_schedule: '再学習の予定',
     retraining_run: '再学習の実行',
-    serving_settings: '応答の設定',
   },
   blocked: {
     title: 'まだ使われています',

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::Serving;
-use crate::schema::{deployment_slots, serving_settings};
+use crate::schema::{deployment_slots, projects};
 
 /// A share of a project's traffic and the model that answers it.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
@@ -37,7 +37,7 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .load(connection)
         .await?;
     let word: Option<String> =
-        serving_settings::table.find(project).select(serving_settings::unknown_user).first(connection).await.optional()?;
+        projects::table.find(project).select(projects::unknown_user).first(connection).await.optional()?;
     let unknown_users = if word.as_deref() == Some("not_found") { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
     Ok(Serving { slots, unknown_users })
 }

@@ -97,10 +97,10 @@ pub fn expected(kind: Kind, row: &Row) -> u16 {
 
 fn to_outsider(row: &Row) -> u16 {
     match row.rule {
-        Rule::Staff => 403,
-        Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Personal(_) => 404,
+        Rule::Staff | Rule::Reporting(_) => 403,
+        Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Personal(_) | Rule::Organisation(_) | Rule::Event(_) => 404,
         Rule::Below(_) | Rule::BelowForPeople(_) => 400,
-        Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople => row.done,
+        Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople | Rule::Events => row.done,
     }
 }
 
@@ -112,6 +112,9 @@ fn to_member(role: Role, row: &Row) -> u16 {
         | Rule::Below(needed)
         | Rule::BelowForPeople(needed)
         | Rule::Personal(needed)
+        | Rule::Organisation(needed)
+        | Rule::Event(needed)
+        | Rule::Reporting(needed)
             if role < needed =>
         {
             403
@@ -122,20 +125,22 @@ fn to_member(role: Role, row: &Row) -> u16 {
 
 fn to_key(kind: Kind, row: &Row) -> u16 {
     let reads = row.method == "GET";
+    let of_events = matches!(row.rule, Rule::Events | Rule::Event(_) | Rule::Reporting(_));
     let scoped = match kind {
-        Kind::ReadKey => reads,
-        Kind::WriteKey => !reads,
-        Kind::PredictKey => false,
+        Kind::ReadKey => reads && !of_events,
+        Kind::WriteKey => !reads && !of_events,
+        Kind::PredictKey => of_events,
         _ => true,
     };
     match row.rule {
         // Whom a key stands for is told to any key.
-        Rule::People | Rule::Staff | Rule::ListForPeople => 403,
+        Rule::People | Rule::Staff | Rule::ListForPeople | Rule::Organisation(_) => 403,
         _ if !scoped => 403,
         // Refused before or after looking: both give nothing away.
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) if kind == Kind::ForeignKey && row.path.contains("{id}") => 404,
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) => 403,
-        Rule::Object(_) if kind == Kind::ForeignKey => 404,
+        Rule::Object(_) | Rule::Event(_) if kind == Kind::ForeignKey => 404,
+        Rule::Reporting(_) if kind == Kind::ForeignKey => 403,
         Rule::Below(_) if kind == Kind::ForeignKey => 400,
         _ => row.done,
     }

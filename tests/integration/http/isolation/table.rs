@@ -30,6 +30,14 @@ pub enum Rule {
     BelowForPeople(Role),
     /// The object of a person, open to keys of any project of theirs.
     Personal(Role),
+    /// An organisation or something of it, in at least this role there; not with a key.
+    Organisation(Role),
+    /// The list of events: keys need the scope `predict` for whatever has to do with events.
+    Events,
+    /// An event, in at least this role.
+    Event(Role),
+    /// New events, in at least this role.
+    Reporting(Role),
 }
 
 /// What a call sends.
@@ -37,7 +45,7 @@ pub enum Rule {
 pub enum Sends {
     Nothing,
     Json(fn(&Ids) -> Value),
-    /// A file of interactions for the project.
+    /// A file of interactions for the project, which does as one about items, too.
     File,
 }
 
@@ -73,20 +81,32 @@ impl Row {
 
 /// Every route, in an order in which an authorised caller can call them all: what takes something away comes last.
 pub fn table() -> Vec<Row> {
-    [open(), looking(), changing(), making(), removing()].into_iter().flatten().collect()
+    let groups = [open(), looking(), of_traffic(), of_people(), changing(), making(), removing(), removing_people()];
+    groups.into_iter().flatten().collect()
 }
 
 fn open() -> Vec<Row> {
     use Rule::{Anybody, People, Public};
     vec![
-        row("POST", "auth/login/", Public, 400).json(|_| json!({ "username": "nobody", "password": "wrong" })),
-        row("POST", "auth/logout/", Public, 200),
+        row("GET", "", Anybody, 200),
+        row("GET", "ping/", Public, 200),
+        row("GET", "schema/", Public, 200),
+        row("GET", "auth/options/", Public, 200),
+        row("POST", "auth/login/", Public, 400),
+        row("POST", "auth/sign_up/", Public, 403),
+        row("POST", "auth/password/reset/", Public, 200).json(|_| json!({ "email": "nobody@example.com" })),
+        row("POST", "auth/password/reset/confirm/", Public, 400),
         row("POST", "auth/token/refresh/", Public, 401),
         row("POST", "auth/token/verify/", Public, 401).json(|_| json!({ "token": "x" })),
         row("GET", "auth/user/", Anybody, 200),
         row("PUT", "auth/user/", People, 400).json(|_| json!({})),
         row("PATCH", "auth/user/", People, 200).json(|_| json!({ "first_name": "A" })),
         row("POST", "users/change_password/", People, 400).json(|_| json!({ "old_password": "wrong", "new_password": "w" })),
+        row("POST", "auth/password/change/", People, 400),
+        row("GET", "auth/sessions/", People, 200),
+        row("DELETE", "auth/sessions/{id}/", People, 404),
+        row("POST", "invitation/look_up/", Public, 404).json(|_| json!({ "token": "x" })),
+        row("POST", "invitation/accept/", People, 404).json(|_| json!({ "token": "x" })),
         row("GET", "algorithms/", Anybody, 200),
     ]
 }
@@ -103,6 +123,10 @@ fn looking() -> Vec<Row> {
         row("GET", "training_data/{id}/preview/", Object(viewer), 200),
         row("GET", "training_data/{id}/download_file/", Object(viewer), 200),
         row("GET", "training_data/{id}/rejected_rows/", Object(viewer), 404),
+        row("GET", "item_meta_data/", List, 200),
+        row("GET", "item_meta_data/{id}/", Object(viewer), 200),
+        row("GET", "item_meta_data/{id}/preview/", Object(viewer), 200),
+        row("GET", "item_meta_data/{id}/download_file/", Object(viewer), 200),
         row("GET", "split_config/", List, 200),
         row("GET", "split_config/{id}/", Personal(viewer), 200),
         row("GET", "evaluation_config/", List, 200),
@@ -114,7 +138,7 @@ fn looking() -> Vec<Row> {
         row("GET", "trained_model/{id}/download_file/", Object(viewer), 200),
         row("GET", "trained_model/{id}/recommendation/", Object(viewer), 200).query("user_id=u1"),
         row("GET", "trained_model/{id}/sample_recommendation_raw/", Object(viewer), 200),
-        row("GET", "trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", Object(viewer), 404),
+        row("GET", "trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", Object(viewer), 200),
         row("GET", "trained_model/{id}/similar/", Object(viewer), 400),
         row("GET", "parameter_tuning_job/", List, 200),
         row("GET", "parameter_tuning_job/{id}/", Object(viewer), 200),
@@ -123,6 +147,103 @@ fn looking() -> Vec<Row> {
         row("GET", "task_log/{id}/", Object(viewer), 200),
         row("GET", "api_keys/", ListForPeople, 200),
         row("GET", "api_keys/{id}/", ObjectForPeople(viewer), 200),
+    ]
+}
+
+/// What answers the traffic, in an order that a project goes through.
+fn of_traffic() -> Vec<Row> {
+    use Rule::{Below, Event, Events, List, Object, Reporting};
+    let (viewer, editor) = (Role::Viewer, Role::Editor);
+    vec![
+        row("GET", "deployment_slot/", List, 200),
+        row("GET", "deployment_slot/{id}/", Object(viewer), 200),
+        row("POST", "deployment_slot/", Below(editor), 201).json(|ids| {
+            json!({ "project": ids["project"], "name": "new", "trained_model": ids["trained_model"], "is_active": false })
+        }),
+        row("PUT", "deployment_slot/{id}/", Object(editor), 200)
+            .json(|ids| json!({ "project": ids["project"], "name": "A", "trained_model": ids["trained_model"] })),
+        row("PATCH", "deployment_slot/{id}/", Object(editor), 200).json(|_| json!({ "weight": 60 })),
+        row("GET", "slot_change/", List, 200),
+        row("GET", "slot_change/{id}/", Object(viewer), 200),
+        row("POST", "slot_change/{id}/revert/", Object(editor), 200),
+        row("GET", "conversion_event/", Events, 200),
+        row("GET", "conversion_event/{id}/", Event(viewer), 200),
+        row("POST", "conversion_event/", Reporting(editor), 201).json(event),
+        row("POST", "conversion_event/batch/", Reporting(editor), 201).json(|ids| json!({ "events": [event(ids)] })),
+        row("PUT", "conversion_event/{id}/", Event(editor), 200).json(event),
+        row("PATCH", "conversion_event/{id}/", Event(editor), 200).json(|_| json!({ "item_id": "b" })),
+        row("DELETE", "conversion_event/{id}/", Event(editor), 204),
+        row("GET", "ab_test/", List, 200),
+        row("GET", "ab_test/{id}/", Object(viewer), 200),
+        row("POST", "ab_test/", Below(editor), 201).json(ab_test),
+        row("PUT", "ab_test/{id}/", Object(editor), 200).json(ab_test),
+        row("PATCH", "ab_test/{id}/", Object(editor), 200).json(|_| json!({ "name": "other" })),
+        row("POST", "ab_test/{id}/start/", Object(editor), 200),
+        row("GET", "ab_test/{id}/results/", Object(viewer), 200),
+        row("POST", "ab_test/{id}/stop/", Object(editor), 200),
+        row("POST", "ab_test/{id}/promote_winner/", Object(editor), 200).json(|ids| json!({ "slot_id": ids["deployment_slot"] })),
+        row("DELETE", "ab_test/{id}/", Object(editor), 204),
+        row("GET", "retraining_schedule/", List, 200),
+        row("GET", "retraining_schedule/{id}/", Object(viewer), 200),
+        row("GET", "retraining_run/", List, 200),
+        row("GET", "retraining_run/{id}/", Object(viewer), 200),
+        row("PUT", "retraining_schedule/{id}/", Object(editor), 200).json(schedule),
+        row("PATCH", "retraining_schedule/{id}/", Object(editor), 200).json(|_| json!({ "is_enabled": true })),
+        row("POST", "retraining_schedule/{id}/trigger/", Object(editor), 202),
+        row("DELETE", "retraining_schedule/{id}/", Object(editor), 204),
+        row("POST", "retraining_schedule/", Below(editor), 201).json(schedule),
+    ]
+}
+
+fn event(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "deployment_slot": ids["deployment_slot"], "user_id": "u1", "item_id": "a",
+        "event_type": "click" })
+}
+
+fn ab_test(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "name": "new", "control_slot": ids["deployment_slot"], "variant_slot": ids["variant_slot"] })
+}
+
+fn schedule(ids: &Ids) -> Value {
+    json!({ "project": ids["project"], "training_data": ids["training_data"],
+        "model_configuration": ids["model_configuration"] })
+}
+
+fn of_people() -> Vec<Row> {
+    use Rule::{ListForPeople, Organisation, People, Staff};
+    let (viewer, admin) = (Role::Viewer, Role::Admin);
+    vec![
+        row("GET", "users/", Staff, 200),
+        row("POST", "users/", Staff, 201).json(|_| json!({ "username": "made", "password": "a long phrase of their own" })),
+        row("GET", "users/{id}/", Staff, 200),
+        row("PATCH", "users/{id}/", Staff, 200),
+        row("POST", "users/{id}/deactivate/", Staff, 200),
+        row("POST", "users/{id}/activate/", Staff, 200),
+        row("POST", "users/{id}/reset_password/", Staff, 200)
+            .json(|_| json!({ "new_password": "another phrase of their own" })),
+        row("POST", "users/{id}/password_reset_link/", Staff, 200),
+        row("GET", "audit_log/", ListForPeople, 200),
+        row("GET", "audit_log/export/", ListForPeople, 200),
+        row("GET", "organisation/", ListForPeople, 200),
+        row("POST", "organisation/", People, 201).json(|_| json!({ "name": "new" })),
+        row("GET", "organisation/{id}/", Organisation(viewer), 200),
+        row("PATCH", "organisation/{id}/", Organisation(admin), 200).json(|_| json!({ "name": "renamed" })),
+        row("GET", "organisation/{id}/members/", Organisation(viewer), 200),
+        row("PATCH", "organisation/{id}/members/{user_id}/", Organisation(admin), 200).json(|_| json!({ "role": "viewer" })),
+        row("GET", "organisation/{id}/invitations/", Organisation(admin), 200),
+        row("POST", "organisation/{id}/invitations/", Organisation(admin), 201).json(|_| json!({ "role": "viewer" })),
+        row("DELETE", "organisation/{id}/invitations/{invitation_id}/", Organisation(admin), 204),
+    ]
+}
+
+/// What ends memberships and sessions, after all else.
+fn removing_people() -> Vec<Row> {
+    use Rule::{Organisation, Public};
+    vec![
+        row("DELETE", "organisation/{id}/members/{user_id}/", Organisation(Role::Admin), 204),
+        // One that came with an account.
+        row("DELETE", "organisation/{id}/", Organisation(Role::Owner), 409),
+        row("POST", "auth/logout/", Public, 200),
     ]
 }
 
@@ -135,6 +256,8 @@ fn changing() -> Vec<Row> {
         row("PATCH", "project/{id}/", Object(editor), 200).json(|_| json!({ "name": "Q" })),
         row("PUT", "training_data/{id}/", Object(editor), 400),
         row("PATCH", "training_data/{id}/", Object(editor), 400),
+        row("PUT", "item_meta_data/{id}/", Object(editor), 400),
+        row("PATCH", "item_meta_data/{id}/", Object(editor), 400),
         row("PUT", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
         row("PATCH", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
         row("PUT", "evaluation_config/{id}/", Personal(editor), 200).json(|_| json!({})),
@@ -147,6 +270,8 @@ fn changing() -> Vec<Row> {
         row("PATCH", "trained_model/{id}/", Object(editor), 200).json(|_| json!({})),
         row("POST", "trained_model/{id}/recommend_using_profile_interaction/", Object(Role::Viewer), 200)
             .json(|_| json!({ "item_ids": ["a"], "cutoff": 2 })),
+        row("PUT", "parameter_tuning_job/{id}/", Object(editor), 400),
+        row("PATCH", "parameter_tuning_job/{id}/", Object(editor), 200),
         row("POST", "parameter_tuning_job/{id}/cancel/", Object(editor), 409),
         row("PUT", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "k", "scopes": ["read"] })),
         row("PATCH", "api_keys/{id}/", ObjectForPeople(admin), 200).json(|_| json!({ "name": "l" })),
@@ -160,6 +285,7 @@ fn making() -> Vec<Row> {
     vec![
         row("POST", "project/", People, 201).json(|_| json!({ "name": "new", "user_column": "u", "item_column": "i" })),
         row("POST", "training_data/", Below(editor), 201).file(),
+        row("POST", "item_meta_data/", Below(editor), 201).file(),
         row("POST", "split_config/", Anybody, 201).json(|_| json!({})),
         row("POST", "evaluation_config/", Anybody, 201).json(|_| json!({})),
         row("POST", "model_configuration/", Below(editor), 201)
@@ -179,6 +305,9 @@ fn removing() -> Vec<Row> {
     use Rule::{Object, ObjectForPeople, Personal};
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
+        row("DELETE", "deployment_slot/{id}/", Object(editor), 204),
+        row("DELETE", "item_meta_data/{id}/unlink_file/", Object(editor), 200),
+        row("DELETE", "item_meta_data/{id}/", Object(editor), 204),
         row("DELETE", "trained_model/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "trained_model/{id}/", Object(editor), 204),
         row("DELETE", "parameter_tuning_job/{id}/", Object(editor), 204),

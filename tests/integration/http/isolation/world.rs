@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, TestApp};
 
 /// Ids by the first segment of their paths, or by the name of a path's parameter.
 pub type Ids = BTreeMap<&'static str, i64>;
+
+/// Ids of what has no list, or one that is not only about what is one's own.
+pub const WITHOUT_A_LIST: [&str; 8] =
+    ["project_summary", "users", "user_id", "auth", "organisation", "invitation_id", "metadata_id", "variant_slot"];
 
 pub const INTERACTIONS: &str = "user_id,item_id\nu1,a\nu1,b\nu2,a\nu2,c\nu3,b\nu3,c\nu4,a\nu4,b\nu4,c\n";
 
@@ -27,7 +32,7 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     let key = owner.post("api_keys/", json!({ "project": project, "name": "k", "scopes": ["read"] })).await.expect(201).id();
     app.execute(&format!("INSERT INTO task_logs (tuning_job_id, contents) VALUES ({job}, 'secret')")).await;
     let log = owner.get("task_log/").await.expect(200).body["results"][0]["id"].as_i64().expect("a line of the log");
-    BTreeMap::from([
+    let mut ids = BTreeMap::from([
         ("project", project),
         ("project_summary", project),
         ("training_data", data),
@@ -38,6 +43,63 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
         ("parameter_tuning_job", job),
         ("api_keys", key),
         ("task_log", log),
+    ]);
+    ids.extend(items(owner, project).await);
+    ids.extend(traffic(owner, &ids).await);
+    ids.extend(people(app, owner, project).await);
+    ids
+}
+
+async fn items(owner: &Caller, project: i64) -> Ids {
+    let file = multipart::Part::bytes(b"item_id,title\na,A\nb,B\n".as_slice()).file_name("items.csv");
+    let form = multipart::Form::new().text("project", project.to_string()).part("file", file);
+    let items = owner.send_form(Method::POST, "item_meta_data/", form).await.expect(201).id();
+    BTreeMap::from([("item_meta_data", items), ("metadata_id", items)])
+}
+
+/// Two slots that a test compares, an event, and a schedule that ran once.
+async fn traffic(owner: &Caller, ids: &Ids) -> Ids {
+    let (project, model) = (ids["project"], ids["trained_model"]);
+    let slot = async |name: &str| {
+        let slot = json!({ "project": project, "name": name, "trained_model": model });
+        owner.post("deployment_slot/", slot).await.expect(201).id()
+    };
+    let (control, variant) = (slot("A").await, slot("B").await);
+    let event = json!({ "project": project, "deployment_slot": control, "user_id": "u1", "item_id": "a", "event_type": "click" });
+    let event = owner.post("conversion_event/", event).await.expect(201).id();
+    let test = json!({ "project": project, "name": "t", "control_slot": control, "variant_slot": variant });
+    let test = owner.post("ab_test/", test).await.expect(201).id();
+    let schedule = json!({ "project": project, "training_data": ids["training_data"],
+        "model_configuration": ids["model_configuration"], "is_enabled": true });
+    let schedule = owner.post("retraining_schedule/", schedule).await.expect(201).id();
+    owner.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
+    let newest = async |list: &str| owner.get(list).await.expect(200).body["results"][0]["id"].as_i64().expect("a row");
+    BTreeMap::from([
+        ("deployment_slot", control),
+        ("variant_slot", variant),
+        ("slot_change", newest("slot_change/").await),
+        ("conversion_event", event),
+        ("ab_test", test),
+        ("retraining_schedule", schedule),
+        ("retraining_run", newest("retraining_run/").await),
+    ])
+}
+
+/// A guest in the organisation of the project, an invitation to it, and the session of its owner.
+async fn people(app: &TestApp, owner: &Caller, project: i64) -> Ids {
+    let owner_name = owner.get("auth/user/").await.expect(200).body["username"].as_str().expect("a name").to_owned();
+    let guest_name = format!("{owner_name}-guest");
+    let guest = app.user(&guest_name).await.get("auth/user/").await.expect(200).body["pk"].as_i64().expect("an id");
+    app.join(&guest_name, &owner_name, "viewer").await;
+    let organisation = owner.get(&format!("project/{project}/")).await.expect(200).body["organisation"].as_i64().expect("an id");
+    let invitations = format!("organisation/{organisation}/invitations/");
+    let session = owner.get("auth/sessions/").await.expect(200).body[0]["id"].as_i64().expect("a session");
+    BTreeMap::from([
+        ("organisation", organisation),
+        ("users", guest),
+        ("user_id", guest),
+        ("auth", session),
+        ("invitation_id", owner.post(&invitations, json!({ "role": "viewer" })).await.expect(201).id()),
     ])
 }
 
@@ -47,7 +109,9 @@ pub async fn fill_and_finish(app: &TestApp, owner: &Caller) -> Ids {
     let ended = |body: &Value| matches!(body["status"].as_str(), Some("COMPLETED" | "FAILED"));
     let model = owner.wait_for(&format!("trained_model/{}/", ids["trained_model"]), ended).await;
     assert_eq!(model["status"], "COMPLETED", "{model}");
-    owner.wait_for(&format!("parameter_tuning_job/{}/", ids["parameter_tuning_job"]), ended).await;
+    for kind in ["parameter_tuning_job", "retraining_run"] {
+        owner.wait_for(&format!("{kind}/{}/", ids[kind]), ended).await;
+    }
     let spare = owner.upload(ids["project"], "spare.csv", INTERACTIONS).await.expect(201).id();
     ids.insert("spare_data", spare);
     ids
