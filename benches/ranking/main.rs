@@ -4,6 +4,8 @@
 //! Times are means over users, on one thread; of each user the shortest of the rounds in which both ways take turns, so
 //! that other work on the machine counts little. Lists are compared first.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

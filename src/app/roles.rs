@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{answers, headers, jobs, routes};
+use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::{events, inference, projects, retraining};
+use crate::features::{events, projects, retraining};
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -82,19 +83,13 @@ fn listen_with(
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
-    let limits = web::Data::new(inference::Limits::new(&settings));
-    let directory = web::Data::new(inference::Directory::start(services, models.clone(), stop.clone()));
-    let recent = web::Data::new(inference::RecentEvents::start(services, stop.clone()));
-    let assigner = web::Data::new(inference::Assigner::new(&services.secret));
+    let inference = web::Data::new(Inference::start(services, models.clone(), stop));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
-            .app_data(limits.clone())
-            .app_data(directory.clone())
-            .app_data(recent.clone())
-            .app_data(assigner.clone())
+            .app_data(inference.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::for_our_hosts))

@@ -67,6 +67,23 @@ pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: 
     Some((Strategy::Popular, scored(model.recommend_popular_as(&wanted))))
 }
 
+/// As [`answer`] for many users, in their order. Those of whom nothing is new share their wishes, which are the options of
+/// each; they are answered together.
+pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Option<(Strategy, Vec<Scored>)>> {
+    let plain = || asked.iter().filter(|(_, options)| options.interactions.is_empty());
+    let users: Vec<String> = plain().map(|(user, _)| user.clone()).collect();
+    let lists = plain().next().map(|(_, options)| model.recommend_users_as(&users, &options.wanted()));
+    let mut lists = lists.into_iter().flatten();
+    let mut one = |(user, options): &(String, Options)| {
+        let together = if options.interactions.is_empty() { lists.next().flatten() } else { None };
+        match together {
+            Some(list) => Some((Strategy::Personal, scored(list))),
+            None => answer(model, Some(user), options, unknown),
+        }
+    };
+    asked.iter().map(&mut one).collect()
+}
+
 /// What the model knows of a user, with what it does not know yet.
 fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String> {
     let seen = known.map(|user| model.seen.row_indices(user as usize)).unwrap_or_default();

@@ -6,12 +6,11 @@ mod assignment;
 mod directory;
 mod error;
 mod input;
+mod limits;
 mod recent_events;
 mod routes;
 mod service;
 mod store;
 
-pub use assignment::Assigner;
-pub use directory::Directory;
-pub use recent_events::RecentEvents;
-pub use routes::{Docs, Limits, routes};
+pub use routes::{Docs, routes};
+pub use service::Inference;

@@ -31,7 +31,10 @@ pub async fn for_user(model: Arc<Artifact>, user_id: String, cutoff: usize) -> R
 
 /// The best items for somebody known only by items; when none of these is known, what most users have.
 pub async fn for_items(model: Arc<Artifact>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
-    blocking(move || scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| model.recommend_popular_as(&Wanted::best(cutoff))))).await
+    blocking(move || {
+        scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| model.recommend_popular_as(&Wanted::best(cutoff))))
+    })
+    .await
 }
 
 /// The items most like one; none when the model does not know it.

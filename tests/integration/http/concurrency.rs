@@ -25,7 +25,7 @@ async fn round(client: &Caller, number: usize, round: usize, shared: i64, data: 
         note("patch project", &client.patch(&format!("project/{id}/"), json!({ "time_column": format!("t{number}") })).await);
         let configuration = json!({ "project": id, "name": "same", "recommender_class_name": "TopPopRecommender" });
         note("create configuration", &client.post("model_configuration/", configuration).await);
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             note("delete project", &client.delete(&format!("project/{id}/")).await);
         }
     }
@@ -38,7 +38,7 @@ async fn round(client: &Caller, number: usize, round: usize, shared: i64, data: 
         let path = format!("model_configuration/{}/", row["id"]);
         note("patch configuration", &client.patch(&path, json!({ "name": format!("c{}", (number + round) % 7) })).await);
         note("train", &client.post("trained_model/", json!({ "configuration": row["id"], "data_loc": data })).await);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             note("delete configuration", &client.delete(&path).await);
         }
     }

@@ -71,7 +71,8 @@ async fn what_answers_traffic_or_will_train_again_is_kept() {
     let model = model_of(&prepared).await;
     app.execute("UPDATE trained_models SET status = 'FAILED'").await;
     let make = async |kind: &str, body: Value| (kind.to_owned(), user.post(&format!("{kind}/"), body).await.expect(201).id());
-    let slot = async |name: &str| make("deployment_slot", json!({ "project": project, "name": name, "trained_model": model })).await;
+    let slot =
+        async |name: &str| make("deployment_slot", json!({ "project": project, "name": name, "trained_model": model })).await;
     let (control, variant) = (slot("A").await, slot("B").await);
     let test = json!({ "project": project, "name": "T", "control_slot": control.1, "variant_slot": variant.1 });
     let test = make("ab_test", test).await;

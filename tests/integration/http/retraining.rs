@@ -39,7 +39,7 @@ async fn finish(app: &TestApp, user: &Caller, schedule: i64, count: usize) -> Va
         if runs.len() == count && over(&runs[0]) {
             return runs[0].clone();
         }
-        app.execute("UPDATE jobs SET run_at = NULL WHERE kind = 'retraining.run' AND state = 'available'").await;
+        app.wake().await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     panic!("no run in time: {:?}", runs(user, schedule).await);

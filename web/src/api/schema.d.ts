@@ -4,6 +4,129 @@
  */
 
 export interface paths {
+    "/api/v1/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the collections of the API are. */
+        get: operations["list_collections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ab_test/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tests of the projects one may see. */
+        get: operations["list_ab_test"];
+        put?: never;
+        /** Plan a test of two slots. */
+        post: operations["create_ab_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ab_test/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One test. */
+        get: operations["read_ab_test"];
+        /** Replace the fields of a test. Slots and metric are settled once it has been started. */
+        put: operations["replace_ab_test"];
+        post?: never;
+        /** Delete a test that is not running. */
+        delete: operations["delete_ab_test"];
+        options?: never;
+        head?: never;
+        /** Change some fields of a test. Slots and metric are settled once it has been started. */
+        patch: operations["update_ab_test"];
+        trace?: never;
+    };
+    "/api/v1/ab_test/{id}/promote_winner/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the traffic of a completed test to one of its slots and switch the other off. */
+        post: operations["create_ab_test_promote_winner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ab_test/{id}/results/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a test has found so far. */
+        get: operations["read_ab_test_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ab_test/{id}/start/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a draft. */
+        post: operations["create_ab_test_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ab_test/{id}/stop/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a running test. */
+        post: operations["create_ab_test_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/algorithms/": {
         parameters: {
             query?: never;
@@ -76,6 +199,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit_log/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who changed what, newest first. */
+        get: operations["list_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit_log/export/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who changed what, newest first, as a file. */
+        get: operations["read_audit_log_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login/": {
         parameters: {
             query?: never;
@@ -102,8 +259,127 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Forget the tokens of this browser. Works whatever state they are in. */
+        /** End this session, and forget the tokens of this browser. Works whatever state they are in. */
         post: operations["create_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/options/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody without an account can do here. */
+        get: operations["read_auth_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/change/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change one's own password; every session, and every API key of one's own, ends. */
+        post: operations["create_password_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/reset/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a link for a new password mailed. The answer is the same whether or not there is such an account. */
+        post: operations["create_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/reset/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose a new password with a link. It works once; every session, and every API key of the user, ends. */
+        post: operations["create_password_reset_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one is logged in, the latest first. */
+        get: operations["list_auth_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's sessions; its tokens stop working at once. */
+        delete: operations["delete_auth_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sign_up/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make an account of one's own, where the install allows it, and log in. */
+        post: operations["create_sign_up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -119,7 +395,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A new access token for the refresh token in the cookie or the body. */
+        /** New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie. */
         post: operations["create_token_refresh"];
         delete?: never;
         options?: never;
@@ -163,6 +439,99 @@ export interface paths {
         patch: operations["update_auth_user"];
         trace?: never;
     };
+    "/api/v1/conversion_event/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events of the projects one may see, newest first. */
+        get: operations["list_conversion_event"];
+        put?: never;
+        /** Report an event. One that was reported before under the same `event_id` is answered as it was stored then, with 200. */
+        post: operations["create_conversion_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversion_event/batch/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Report many events, all or none. Those reported before under the same `event_id` are not stored again and not counted. */
+        post: operations["create_conversion_event_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversion_event/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One event. */
+        get: operations["read_conversion_event"];
+        /** Replace the fields of an event; its time and `event_id` stay. */
+        put: operations["replace_conversion_event"];
+        post?: never;
+        /** Delete an event. */
+        delete: operations["delete_conversion_event"];
+        options?: never;
+        head?: never;
+        /** Change some fields of an event; its time and `event_id` stay. */
+        patch: operations["update_conversion_event"];
+        trace?: never;
+    };
+    "/api/v1/deployment_slot/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The slots of the projects one may see. */
+        get: operations["list_deployment_slot"];
+        put?: never;
+        /** Put a model into service. */
+        post: operations["create_deployment_slot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployment_slot/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One slot. */
+        get: operations["read_deployment_slot"];
+        /** Replace the fields of a slot; its project cannot change. */
+        put: operations["replace_deployment_slot"];
+        post?: never;
+        /** Delete a slot with its events and the tests it was part of; refused while one of them is running. */
+        delete: operations["delete_deployment_slot"];
+        options?: never;
+        head?: never;
+        /** Change some fields of a slot; its project cannot change. */
+        patch: operations["update_deployment_slot"];
+        trace?: never;
+    };
     "/api/v1/evaluation_config/": {
         parameters: {
             query?: never;
@@ -201,6 +570,129 @@ export interface paths {
         patch: operations["update_evaluation_config"];
         trace?: never;
     };
+    "/api/v1/invitation/accept/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take up an invitation: with a name and a password as a new user, who is logged in by it; otherwise as the caller. */
+        post: operations["create_invitation_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitation/look_up/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What an invitation offers, for whoever holds the link. */
+        post: operations["create_invitation_look_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item_meta_data/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The item metadata one may see and that still has its file. */
+        get: operations["list_item_meta_data"];
+        put?: never;
+        /** Upload a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed. */
+        post: operations["create_item_meta_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item_meta_data/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One upload with the report on its content. */
+        get: operations["read_item_meta_data"];
+        /** Put another file in the place of the one there is. */
+        put: operations["replace_item_meta_data"];
+        post?: never;
+        /** Delete item metadata with its file. */
+        delete: operations["delete_item_meta_data"];
+        options?: never;
+        head?: never;
+        /** The same, where each part may be left out. */
+        patch: operations["update_item_meta_data"];
+        trace?: never;
+    };
+    "/api/v1/item_meta_data/{id}/download_file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download the original bytes. */
+        get: operations["read_item_meta_data_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item_meta_data/{id}/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first rows of an upload. */
+        get: operations["read_item_meta_data_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/item_meta_data/{id}/unlink_file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove the file but keep the rest. */
+        delete: operations["delete_item_meta_data_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/model_configuration/": {
         parameters: {
             query?: never;
@@ -231,12 +723,119 @@ export interface paths {
         /** Replace the fields of a model configuration. */
         put: operations["replace_model_configuration"];
         post?: never;
-        /** Delete a model configuration with the models trained from it; refused while one is being trained. */
+        /** Delete a model configuration with the models trained from it; refused while one of them is live. */
         delete: operations["delete_model_configuration"];
         options?: never;
         head?: never;
         /** Change some fields of a model configuration. */
         patch: operations["update_model_configuration"];
+        trace?: never;
+    };
+    "/api/v1/organisation/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organisations one belongs to; all of them for staff. */
+        get: operations["list_organisation"];
+        put?: never;
+        /** Start an organisation, with oneself as its owner. */
+        post: operations["create_organisation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisation/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One organisation. */
+        get: operations["read_organisation"];
+        put?: never;
+        post?: never;
+        /** Delete an organisation. Refused while it has projects, and for a personal one. */
+        delete: operations["delete_organisation"];
+        options?: never;
+        head?: never;
+        /** Rename an organisation. */
+        patch: operations["update_organisation"];
+        trace?: never;
+    };
+    "/api/v1/organisation/{id}/invitations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The invitations that can still be taken up. */
+        get: operations["list_organisation_invitations"];
+        put?: never;
+        /** Invite somebody. Whether there is an account with the address is not told. */
+        post: operations["create_organisation_invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisation/{id}/invitations/{invitation_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Withdraw an invitation. */
+        delete: operations["delete_organisation_invitations"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisation/{id}/members/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The members of an organisation, those who joined first first. */
+        get: operations["list_organisation_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisation/{id}/members/{user_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a member; anybody may leave, but for the last owner. */
+        delete: operations["delete_organisation_members"];
+        options?: never;
+        head?: never;
+        /** Give a member another role. Admins manage everybody up to admins; only owners make and unmake owners; the last one stays. */
+        patch: operations["update_organisation_members"];
         trace?: never;
     };
     "/api/v1/parameter_tuning_job/": {
@@ -266,13 +865,15 @@ export interface paths {
         };
         /** One tuning job. */
         get: operations["read_parameter_tuning_job"];
-        put?: never;
+        /** Nothing of a tuning job can change; fields sent as they are, are accepted. */
+        put: operations["replace_parameter_tuning_job"];
         post?: never;
         /** Delete a tuning job that is over; a live one has to be cancelled first. */
         delete: operations["delete_parameter_tuning_job"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Nothing of a tuning job can change; fields sent as they are, are accepted. */
+        patch: operations["update_parameter_tuning_job"];
         trace?: never;
     };
     "/api/v1/parameter_tuning_job/{id}/cancel/": {
@@ -301,6 +902,23 @@ export interface paths {
         };
         /** The trials of a tuning job in the order of their numbers. */
         get: operations["list_parameter_tuning_job_trials"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ping/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server is up. Needs no credentials and is not limited. */
+        get: operations["read_ping"];
         put?: never;
         post?: never;
         delete?: never;
@@ -339,7 +957,7 @@ export interface paths {
         /** Replace the fields of a project. */
         put: operations["replace_project"];
         post?: never;
-        /** Delete a project with everything in it; refused while a tuning job of it runs. */
+        /** Delete a project with everything in it; refused while something of it is live. */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
@@ -358,6 +976,163 @@ export interface paths {
         get: operations["read_project_summary"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retraining_run/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs of the schedules one may see, newest first. */
+        get: operations["list_retraining_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retraining_run/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One run. */
+        get: operations["read_retraining_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retraining_schedule/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The schedules of the projects one may see. */
+        get: operations["list_retraining_schedule"];
+        put?: never;
+        /** Give a project its schedule; it can have one. */
+        post: operations["create_retraining_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retraining_schedule/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One schedule. */
+        get: operations["read_retraining_schedule"];
+        /** Replace the fields of a schedule; its project cannot change. */
+        put: operations["replace_retraining_schedule"];
+        post?: never;
+        /** Delete a schedule with the history of its runs; the models stay. */
+        delete: operations["delete_retraining_schedule"];
+        options?: never;
+        head?: never;
+        /** Change some fields of a schedule; its project cannot change. */
+        patch: operations["update_retraining_schedule"];
+        trace?: never;
+    };
+    "/api/v1/retraining_schedule/{id}/trigger/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run an enabled schedule now. */
+        post: operations["create_retraining_schedule_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schema/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document: YAML unless JSON is asked for. */
+        get: operations["read_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/slot_change/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The changes of the projects one may see, newest first. */
+        get: operations["list_slot_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/slot_change/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One change. */
+        get: operations["read_slot_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/slot_change/{id}/revert/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a change back: the slots it touched are again as they were before. Gives the change that this is. */
+        post: operations["create_slot_change_revert"];
         delete?: never;
         options?: never;
         head?: never;
@@ -466,7 +1241,7 @@ export interface paths {
         /** Nothing of a model can change; fields sent as they are, are accepted. */
         put: operations["replace_trained_model"];
         post?: never;
-        /** Delete a model with its file; its training is stopped if it still goes on. */
+        /** Delete a model with its file; its training is stopped if it still goes on. Refused while something live depends on it. */
         delete: operations["delete_trained_model"];
         options?: never;
         head?: never;
@@ -532,7 +1307,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same beside what is known about the items. There is no item metadata yet, so no id of any is found. */
+        /** The same with what is known about the items. Both lists come as JSON texts, as 1.x's clients expect them. */
         get: operations["read_trained_model_sample_recommendation_metadata"];
         put?: never;
         post?: never;
@@ -699,6 +1474,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every user, those who joined last first. For staff. */
+        get: operations["list_users"];
+        put?: never;
+        /** Make a user. For staff. */
+        post: operations["create_users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/change_password/": {
         parameters: {
             query?: never;
@@ -708,8 +1501,94 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change one's own password; every session opened before ends. */
+        /** Change one's own password; every session, and every API key of one's own, ends. */
         post: operations["create_change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One user. For staff. */
+        get: operations["read_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change address and rights of a user; nobody takes their own rights away. For staff. */
+        patch: operations["update_users"];
+        trace?: never;
+    };
+    "/api/v1/users/{id}/activate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a deactivated user in again; old sessions stay ended. For staff. */
+        post: operations["create_users_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/deactivate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Deactivate a user: their sessions and API keys stop working at once. For staff. */
+        post: operations["create_users_deactivate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/password_reset_link/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link with which a user chooses a new password, where no mail is sent. It works once, within an hour. For staff. */
+        post: operations["create_users_password_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/reset_password/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set the password of a user; every session and API key of theirs ends. For staff. */
+        post: operations["create_users_reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -750,6 +1629,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/predict/project/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The best items for a user from one of the project's active slots: by weight, and for the same user always the same one. */
+        post: operations["create_project_prediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/inference/predict/{model_id}": {
         parameters: {
             query?: never;
@@ -759,7 +1655,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The best items for a user that they have not met yet. */
+        /**
+         * The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
+         *     what most users have, unless the project is set to answer 404.
+         */
         post: operations["create_prediction"];
         delete?: never;
         options?: never;
@@ -776,7 +1675,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The same for at most 100 users; one the model does not know gets no items. */
+        /** The same for at most 100 users; where the project is set so, one the model does not know gets no items. */
         post: operations["create_prediction_batch"];
         delete?: never;
         options?: never;
@@ -788,6 +1687,68 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An A/B test as clients see it. */
+        ABTest: {
+            /** Format: double */
+            confidence_level: number;
+            /** Format: int64 */
+            control_slot: number;
+            /** Format: date-time */
+            ended_at?: string | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int32 */
+            min_sample_size: number;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            started_at?: string | null;
+            /** @description `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`. */
+            status: string;
+            /** @description `ctr`, `purchase_rate` or `conversion_rate`. */
+            target_metric_name: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** Format: int64 */
+            variant_slot: number;
+            /** Format: int64 */
+            winner_slot?: number | null;
+        };
+        /** @description How two arms compare, as clients see it. */
+        ABTestResults: {
+            /** @description Of the difference of the rates. */
+            confidence_interval: number[];
+            /** Format: int64 */
+            control_conversions: number;
+            /** Format: int64 */
+            control_impressions: number;
+            /** Format: double */
+            control_rate: number;
+            /**
+             * Format: double
+             * @description Relative change in percent.
+             */
+            lift: number;
+            /** Format: int32 */
+            min_sample_size: number;
+            /** Format: double */
+            p_value: number;
+            /** @description The p-value is below 1 − confidence level, and there is enough data to look at it. */
+            significant: boolean;
+            /** @description Whether there are at least `min_sample_size` impressions in both arms together. */
+            sufficient_data: boolean;
+            /** Format: int64 */
+            variant_conversions: number;
+            /** Format: int64 */
+            variant_impressions: number;
+            /** Format: double */
+            variant_rate: number;
+            /** Format: double */
+            z_score: number;
+        };
         /** @description An algorithm one can choose. */
         Algorithm: {
             /** @description Whether a search tries it when no algorithms are named. */
@@ -816,6 +1777,92 @@ export interface components {
             /** Format: int64 */
             project: number;
             scopes: string[];
+        };
+        /** @description Who changed what. */
+        AuditEntry: {
+            /** @description `created`, `updated` or `deleted`. */
+            action: string;
+            /** @description Network address. */
+            address: string;
+            /** @description The thing after; of an update only what changed. */
+            after?: unknown;
+            /**
+             * Format: int64
+             * @description The API key they acted with.
+             */
+            api_key?: number | null;
+            /** Format: date-time */
+            at: string;
+            /** @description The thing before; of an update only what changed. */
+            before?: unknown;
+            /** Format: int64 */
+            id: number;
+            /** Format: int64 */
+            organisation?: number | null;
+            /** Format: int64 */
+            project?: number | null;
+            /** @description The id of the request, as in the server's log. */
+            request_id: string;
+            /** @description What kind of thing, as in the API's paths. */
+            resource: string;
+            resource_id: string;
+            /** Format: int64 */
+            user?: number | null;
+            /** @description The user's name at the time. */
+            username?: string | null;
+        };
+        /** @description The body of such an answer. */
+        ConflictBody: {
+            dependents: components["schemas"]["Dependent"][];
+            detail: string;
+        };
+        /** @description An event as clients see it. */
+        ConversionEvent: {
+            /** Format: int64 */
+            deployment_slot: number;
+            /** @description What the client calls this event. */
+            event_id?: string | null;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            /** Format: int64 */
+            id: number;
+            item_id: string;
+            metadata_json: Record<string, never>;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: uuid
+             * @description The list that led to it.
+             */
+            recommendation_request_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When the server heard of it.
+             */
+            timestamp: string;
+            user_id: string;
+        };
+        /** @description The fields of a new event. */
+        ConversionEventRequest: {
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            deployment_slot: number;
+            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            event_id?: string | null;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            item_id?: string | null;
+            metadata_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: uuid
+             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             */
+            recommendation_request_id?: string | null;
+            user_id: string;
         };
         /** @description What was found in an upload. */
         DataReport: {
@@ -851,6 +1898,37 @@ export interface components {
             /** Format: int64 */
             users: number;
         };
+        /** @description Something that depends on what was asked to go. */
+        Dependent: {
+            /** Format: int64 */
+            id: number;
+            /** @description What its people call it; empty when it has no name. */
+            name: string;
+            /** @description What kind of thing, as in the API's paths. */
+            resource: string;
+        };
+        /** @description A deployment slot as clients see it. */
+        DeploymentSlot: {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            is_active: boolean;
+            /** @description Gets a copy of the traffic and answers nobody. */
+            is_shadow: boolean;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** Format: int64 */
+            trained_model: number;
+            /** Format: date-time */
+            updated_at: string;
+            /**
+             * Format: double
+             * @description 0 to 100, in proportion to the other active slots.
+             */
+            weight: number;
+        };
         /** @description An evaluation config as clients see it. */
         EvaluationConfig: {
             /** Format: int64 */
@@ -872,6 +1950,79 @@ export interface components {
             /** Format: int64 */
             rows: number;
         };
+        /** @description An invitation as those see it who may invite. */
+        Invitation: {
+            /** @description Where it was sent; empty when the link is passed on by hand. */
+            email: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** @description Name of who invited. */
+            invited_by: string;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Item metadata as clients see it. */
+        ItemMetaData: {
+            /** @description The name the file came with. */
+            basename?: string | null;
+            download_url?: string | null;
+            /** @description Where to download the file; null once it has been removed. */
+            file?: string | null;
+            /** Format: int64 */
+            filesize?: number | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int64 */
+            project: number;
+            report?: components["schemas"]["MetaDataReport"] | null;
+            /** @description All columns but that of the item ids. */
+            valid_columns_list_json?: string[] | null;
+        };
+        /** @description What a log-in answers. */
+        LoggedIn: {
+            access: string;
+            /** @description Always empty: the refresh token travels in a cookie only. */
+            refresh: string;
+            user: components["schemas"]["UserDetails"];
+        };
+        /** @description Somebody's part in an organisation. */
+        Member: {
+            email: string;
+            first_name: string;
+            /** Format: date-time */
+            ins_datetime: string;
+            last_name: string;
+            role: components["schemas"]["Role"];
+            /** Format: int64 */
+            user: number;
+            username: string;
+        };
+        /** @description What was found in an upload. */
+        MetaDataReport: {
+            /**
+             * Format: int64
+             * @description Rows about an item that a later row describes again; the later one counts.
+             */
+            duplicates: number;
+            /**
+             * Format: int64
+             * @description Items that are described.
+             */
+            items: number;
+            /** Format: int64 */
+            rejected: number;
+            /** @description The first rejected rows. */
+            rejected_examples: unknown[];
+            /** Format: int64 */
+            rows_kept: number;
+            /** Format: int64 */
+            rows_total: number;
+        };
         /** @description A model configuration as clients see it. */
         ModelConfiguration: {
             /** Format: int64 */
@@ -888,6 +2039,63 @@ export interface components {
              * @description The job that found it.
              */
             tuning_job?: number | null;
+        };
+        /** @description An organisation as clients see it. */
+        Organisation: {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** @description Made with an account; it cannot be deleted and has one owner. */
+            is_personal: boolean;
+            /** Format: int64 */
+            n_members: number;
+            /** Format: int64 */
+            n_projects: number;
+            name: string;
+            /** @description The caller's role; staff act as owners everywhere. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description One page of results. */
+        Page_ABTest: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** Format: double */
+                confidence_level: number;
+                /** Format: int64 */
+                control_slot: number;
+                /** Format: date-time */
+                ended_at?: string | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int32 */
+                min_sample_size: number;
+                name: string;
+                /** Format: int64 */
+                project: number;
+                /** Format: date-time */
+                started_at?: string | null;
+                /** @description `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`. */
+                status: string;
+                /** @description `ctr`, `purchase_rate` or `conversion_rate`. */
+                target_metric_name: string;
+                /** Format: date-time */
+                updated_at: string;
+                /** Format: int64 */
+                variant_slot: number;
+                /** Format: int64 */
+                winner_slot?: number | null;
+            }[];
         };
         /** @description One page of results. */
         Page_ApiKey: {
@@ -918,6 +2126,120 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_AuditEntry: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** @description `created`, `updated` or `deleted`. */
+                action: string;
+                /** @description Network address. */
+                address: string;
+                /** @description The thing after; of an update only what changed. */
+                after?: unknown;
+                /**
+                 * Format: int64
+                 * @description The API key they acted with.
+                 */
+                api_key?: number | null;
+                /** Format: date-time */
+                at: string;
+                /** @description The thing before; of an update only what changed. */
+                before?: unknown;
+                /** Format: int64 */
+                id: number;
+                /** Format: int64 */
+                organisation?: number | null;
+                /** Format: int64 */
+                project?: number | null;
+                /** @description The id of the request, as in the server's log. */
+                request_id: string;
+                /** @description What kind of thing, as in the API's paths. */
+                resource: string;
+                resource_id: string;
+                /** Format: int64 */
+                user?: number | null;
+                /** @description The user's name at the time. */
+                username?: string | null;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_ConversionEvent: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** Format: int64 */
+                deployment_slot: number;
+                /** @description What the client calls this event. */
+                event_id?: string | null;
+                /** @description `impression`, `click` or `purchase`. */
+                event_type: string;
+                /** Format: int64 */
+                id: number;
+                item_id: string;
+                metadata_json: Record<string, never>;
+                /** Format: int64 */
+                project: number;
+                /**
+                 * Format: uuid
+                 * @description The list that led to it.
+                 */
+                recommendation_request_id?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the server heard of it.
+                 */
+                timestamp: string;
+                user_id: string;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_DeploymentSlot: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                is_active: boolean;
+                /** @description Gets a copy of the traffic and answers nobody. */
+                is_shadow: boolean;
+                name: string;
+                /** Format: int64 */
+                project: number;
+                /** Format: int64 */
+                trained_model: number;
+                /** Format: date-time */
+                updated_at: string;
+                /**
+                 * Format: double
+                 * @description 0 to 100, in proportion to the other active slots.
+                 */
+                weight: number;
+            }[];
+        };
+        /** @description One page of results. */
         Page_EvaluationConfig: {
             /**
              * Format: int64
@@ -941,6 +2263,84 @@ export interface components {
                 target_metric: string;
                 /** Format: date-time */
                 updated_at: string;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_Invitation: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** @description Where it was sent; empty when the link is passed on by hand. */
+                email: string;
+                /** Format: date-time */
+                expires_at: string;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description Name of who invited. */
+                invited_by: string;
+                role: components["schemas"]["Role"];
+            }[];
+        };
+        /** @description One page of results. */
+        Page_ItemMetaData: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** @description The name the file came with. */
+                basename?: string | null;
+                download_url?: string | null;
+                /** @description Where to download the file; null once it has been removed. */
+                file?: string | null;
+                /** Format: int64 */
+                filesize?: number | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int64 */
+                project: number;
+                report?: components["schemas"]["MetaDataReport"] | null;
+                /** @description All columns but that of the item ids. */
+                valid_columns_list_json?: string[] | null;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_Member: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                email: string;
+                first_name: string;
+                /** Format: date-time */
+                ins_datetime: string;
+                last_name: string;
+                role: components["schemas"]["Role"];
+                /** Format: int64 */
+                user: number;
+                username: string;
             }[];
         };
         /** @description One page of results. */
@@ -972,6 +2372,33 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_Organisation: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** @description Made with an account; it cannot be deleted and has one owner. */
+                is_personal: boolean;
+                /** Format: int64 */
+                n_members: number;
+                /** Format: int64 */
+                n_projects: number;
+                name: string;
+                /** @description The caller's role; staff act as owners everywhere. */
+                role: components["schemas"]["Role"];
+            }[];
+        };
+        /** @description One page of results. */
         Page_Project: {
             /**
              * Format: int64
@@ -1000,12 +2427,170 @@ export interface components {
                 ins_datetime: string;
                 item_column: string;
                 name: string;
+                /**
+                 * Format: int64
+                 * @description The organisation whose members see it.
+                 */
+                organisation: number;
                 /** Format: int64 */
                 owner?: number | null;
                 time_column?: string | null;
+                /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
+                unknown_user: string;
                 /** Format: date-time */
                 updated_at: string;
                 user_column: string;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_RetrainingRun: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /** @description `manual` or `schedule`. */
+                cause: string;
+                /** Format: date-time */
+                completed_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Rows of the training data.
+                 */
+                data_rows_at_trigger?: number | null;
+                /**
+                 * Format: int64
+                 * @description Where the model was deployed.
+                 */
+                deployed_slot?: number | null;
+                /** @description Why it failed or was skipped. */
+                error_message: string;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int64 */
+                schedule: number;
+                /**
+                 * Format: date-time
+                 * @description The moment it stands for.
+                 */
+                scheduled_for?: string | null;
+                /** Format: date-time */
+                started_at?: string | null;
+                /** @description `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
+                status: string;
+                /** Format: int64 */
+                trained_model?: number | null;
+                /** Format: int64 */
+                training_data?: number | null;
+                /** Format: int64 */
+                tuning_job?: number | null;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_RetrainingSchedule: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                auto_deploy: boolean;
+                /** @description What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not. */
+                catch_up: string;
+                /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
+                cron_expression: string;
+                /** Format: int64 */
+                evaluation_config?: number | null;
+                /**
+                 * Format: double
+                 * @description How much worse than the deployed model a new one may be and still be deployed.
+                 */
+                gate_tolerance?: number | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                is_enabled: boolean;
+                /** Format: date-time */
+                last_run_at?: string | null;
+                /** @description `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
+                last_run_status?: string | null;
+                /** Format: int32 */
+                max_retries: number;
+                /** Format: int64 */
+                model_configuration?: number | null;
+                /** Format: date-time */
+                next_run_at?: string | null;
+                notify_on_failure: boolean;
+                /** Format: int64 */
+                project: number;
+                /** @description Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+                retune: boolean;
+                /** @description Whether a run over unchanged data is skipped. */
+                skip_unchanged: boolean;
+                /** Format: int64 */
+                split_config?: number | null;
+                /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+                time_zone: string;
+                /**
+                 * Format: int64
+                 * @description What to learn from; null stands for the newest upload.
+                 */
+                training_data?: number | null;
+                /** Format: date-time */
+                updated_at: string;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_SlotChange: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: int64
+                 * @description The test whose winner it promoted.
+                 */
+                ab_test?: number | null;
+                /** @description `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`. */
+                action: string;
+                /** @description The same slots, as they became; one that is missing in either was made or removed. */
+                after: Record<string, never>[];
+                /** @description The slots it touched, as they were. */
+                before: Record<string, never>[];
+                /**
+                 * Format: int64
+                 * @description Null when the program did it.
+                 */
+                changed_by?: number | null;
+                /** Format: int64 */
+                id: number;
+                /** Format: date-time */
+                ins_datetime: string;
+                /** Format: int64 */
+                project: number;
+                /**
+                 * Format: int64
+                 * @description The change that it took back.
+                 */
+                reverts?: number | null;
             }[];
         };
         /** @description One page of results. */
@@ -1244,6 +2829,7 @@ export interface components {
             model_id: number;
             /** Format: uuid */
             request_id: string;
+            strategy?: components["schemas"]["Strategy"] | null;
         };
         /** @description A project as clients see it. */
         Project: {
@@ -1264,9 +2850,16 @@ export interface components {
             ins_datetime: string;
             item_column: string;
             name: string;
+            /**
+             * Format: int64
+             * @description The organisation whose members see it.
+             */
+            organisation: number;
             /** Format: int64 */
             owner?: number | null;
             time_column?: string | null;
+            /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
+            unknown_user: string;
             /** Format: date-time */
             updated_at: string;
             user_column: string;
@@ -1289,11 +2882,147 @@ export interface components {
             raw: string;
             reason: string;
         };
+        /** @description A run as clients see it. */
+        RetrainingRun: {
+            /** @description `manual` or `schedule`. */
+            cause: string;
+            /** Format: date-time */
+            completed_at?: string | null;
+            /**
+             * Format: int64
+             * @description Rows of the training data.
+             */
+            data_rows_at_trigger?: number | null;
+            /**
+             * Format: int64
+             * @description Where the model was deployed.
+             */
+            deployed_slot?: number | null;
+            /** @description Why it failed or was skipped. */
+            error_message: string;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int64 */
+            schedule: number;
+            /**
+             * Format: date-time
+             * @description The moment it stands for.
+             */
+            scheduled_for?: string | null;
+            /** Format: date-time */
+            started_at?: string | null;
+            /** @description `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
+            status: string;
+            /** Format: int64 */
+            trained_model?: number | null;
+            /** Format: int64 */
+            training_data?: number | null;
+            /** Format: int64 */
+            tuning_job?: number | null;
+        };
+        /** @description A retraining schedule as clients see it. */
+        RetrainingSchedule: {
+            auto_deploy: boolean;
+            /** @description What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not. */
+            catch_up: string;
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
+            cron_expression: string;
+            /** Format: int64 */
+            evaluation_config?: number | null;
+            /**
+             * Format: double
+             * @description How much worse than the deployed model a new one may be and still be deployed.
+             */
+            gate_tolerance?: number | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            is_enabled: boolean;
+            /** Format: date-time */
+            last_run_at?: string | null;
+            /** @description `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
+            last_run_status?: string | null;
+            /** Format: int32 */
+            max_retries: number;
+            /** Format: int64 */
+            model_configuration?: number | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            notify_on_failure: boolean;
+            /** Format: int64 */
+            project: number;
+            /** @description Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            retune: boolean;
+            /** @description Whether a run over unchanged data is skipped. */
+            skip_unchanged: boolean;
+            /** Format: int64 */
+            split_config?: number | null;
+            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            time_zone: string;
+            /**
+             * Format: int64
+             * @description What to learn from; null stands for the newest upload.
+             */
+            training_data?: number | null;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /**
+         * @description What somebody may do in an organisation; each role may do all that the one before may.
+         * @enum {string}
+         */
+        Role: "viewer" | "editor" | "admin" | "owner";
         /** @description An item and how well it fits; scores compare within one list only. */
         ScoredItem: {
             item_id: string;
             /** Format: float */
             score: number;
+        };
+        /** @description One log-in. */
+        Session: {
+            address: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            last_used_at: string;
+            user_agent: string;
+        };
+        /** @description An act that changed who answers, as clients see it. */
+        SlotChange: {
+            /**
+             * Format: int64
+             * @description The test whose winner it promoted.
+             */
+            ab_test?: number | null;
+            /** @description `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`. */
+            action: string;
+            /** @description The same slots, as they became; one that is missing in either was made or removed. */
+            after: Record<string, never>[];
+            /** @description The slots it touched, as they were. */
+            before: Record<string, never>[];
+            /**
+             * Format: int64
+             * @description Null when the program did it.
+             */
+            changed_by?: number | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description The change that it took back.
+             */
+            reverts?: number | null;
         };
         /** @description A split config as clients see it. */
         SplitConfig: {
@@ -1318,6 +3047,11 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /**
+         * @description How a list came about.
+         * @enum {string}
+         */
+        Strategy: "personal" | "fold_in" | "popular";
         /** @description How a task stands, in the words of 1.x. */
         Task: {
             /** Format: date-time */
@@ -1494,6 +3228,19 @@ export interface components {
             /** Format: int64 */
             tuned_model?: number | null;
         };
+        /** @description A user as staff see them. */
+        User: {
+            /** Format: date-time */
+            date_joined: string;
+            email: string;
+            /** Format: int64 */
+            id: number;
+            is_active: boolean;
+            is_staff: boolean;
+            /** Format: date-time */
+            last_login?: string | null;
+            username: string;
+        };
         /** @description The logged-in user as clients see them. */
         UserDetails: {
             email: string;
@@ -1505,6 +3252,929 @@ export interface components {
             pk: number;
             username: string;
         };
+        /**
+         * @description What went wrong, for people; `code` is there for programs where there is something to tell apart.
+         * @example {
+         *       "detail": "Not found."
+         *     }
+         */
+        Detail: {
+            /** @description A sentence */
+            detail: string;
+            /** @description A stable word */
+            code?: string;
+        };
+        /**
+         * @description There is no such thing, or it is not the caller's to see. About a file that was removed, a list.
+         * @example {
+         *       "detail": "Not found."
+         *     }
+         */
+        NotFound: {
+            detail: string | string[];
+        };
+        /**
+         * @description Who is calling is not known. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.
+         * @example {
+         *       "detail": "Authentication credentials were not provided."
+         *     }
+         */
+        Unauthorized: {
+            /** @description A sentence */
+            detail: string;
+            /** @description A stable word */
+            code?: string;
+            messages?: Record<string, never>[];
+        };
+        /**
+         * @description What is wrong, by field. In a list of objects the faults stand where the objects stood.
+         * @example {
+         *       "name": [
+         *         "This field is required."
+         *       ]
+         *     }
+         */
+        FieldErrors: {
+            [key: string]: (string | Record<string, never>)[];
+        };
+        /**
+         * @description What is wrong with the whole rather than one field.
+         * @example {
+         *       "non_field_errors": [
+         *         "Invalid data. Expected a JSON object."
+         *       ]
+         *     }
+         */
+        NonFieldErrors: {
+            non_field_errors: string[];
+        };
+        /**
+         * @example {
+         *       "name": [
+         *         "This field is required."
+         *       ]
+         *     }
+         */
+        BadRequest: components["schemas"]["FieldErrors"] | components["schemas"]["NonFieldErrors"] | components["schemas"]["Detail"];
+        /**
+         * @description It is in the wrong state for this, or something live depends on it.
+         * @example {
+         *       "detail": "A tuning job uses this.",
+         *       "dependents": [
+         *         {
+         *           "resource": "parameter_tuning_job",
+         *           "id": 1,
+         *           "name": null
+         *         }
+         *       ]
+         *     }
+         */
+        Conflict: {
+            /** @description A sentence */
+            detail: string;
+            /** @description A stable word */
+            code?: string;
+            /** @description What depends on it */
+            dependents?: {
+                resource?: string;
+                /** Format: int64 */
+                id?: number;
+                name?: string | null;
+            }[];
+        };
+        /**
+         * @description The shape of predictions alone.
+         * @example {
+         *       "error": "Rate limit exceeded: 100 per 60 seconds"
+         *     }
+         */
+        RateLimited: {
+            error: string;
+        };
+        /**
+         * @description The shape of predictions alone: every fault with where it is.
+         * @example {
+         *       "detail": [
+         *         {
+         *           "type": "missing",
+         *           "loc": [
+         *             "body",
+         *             "user_id"
+         *           ],
+         *           "msg": "Field required"
+         *         }
+         *       ]
+         *     }
+         */
+        ValidationErrors: {
+            detail: {
+                type: string;
+                loc: (string | number)[];
+                msg: string;
+            }[];
+        };
+        /** @description The fields of a new A/B test. */
+        CreateAbTestRequest: {
+            /**
+             * Format: double
+             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             */
+            confidence_level?: number | null;
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            control_slot: number;
+            /**
+             * Format: int32
+             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             */
+            min_sample_size?: number | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
+            target_metric_name?: string | null;
+            /**
+             * Format: int64
+             * @description Another slot of the same project.
+             */
+            variant_slot: number;
+        };
+        /** @description The fields of a new A/B test. */
+        ReplaceAbTestRequest: {
+            /**
+             * Format: double
+             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             */
+            confidence_level?: number | null;
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            control_slot: number;
+            /**
+             * Format: int32
+             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             */
+            min_sample_size?: number | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
+            target_metric_name?: string | null;
+            /**
+             * Format: int64
+             * @description Another slot of the same project.
+             */
+            variant_slot: number;
+        };
+        /** @description The fields of a new A/B test. */
+        UpdateAbTestRequest: {
+            /**
+             * Format: double
+             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             */
+            confidence_level?: number | null;
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            control_slot?: number;
+            /**
+             * Format: int32
+             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             */
+            min_sample_size?: number | null;
+            name?: string;
+            /** Format: int64 */
+            project?: number;
+            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
+            target_metric_name?: string | null;
+            /**
+             * Format: int64
+             * @description Another slot of the same project.
+             */
+            variant_slot?: number;
+        };
+        /** @description Who wins. */
+        CreateAbTestPromoteWinnerRequest: {
+            /**
+             * Format: int64
+             * @description The control or the variant slot of the test.
+             */
+            slot_id: number;
+        };
+        /** @description The fields of a new key. */
+        CreateApiKeysRequest: {
+            expires_at?: string | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description Some of `read`, `write`, `predict`. */
+            scopes: string[];
+        };
+        /** @description The fields of a new key. */
+        ReplaceApiKeysRequest: {
+            expires_at?: string | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /** @description Some of `read`, `write`, `predict`. */
+            scopes: string[];
+        };
+        /** @description The fields of a new key. */
+        UpdateApiKeysRequest: {
+            expires_at?: string | null;
+            name?: string;
+            /** Format: int64 */
+            project?: number;
+            /** @description Some of `read`, `write`, `predict`. */
+            scopes?: string[];
+        };
+        /** @description Name and password. */
+        CreateLoginRequest: {
+            password: string;
+            username: string;
+        };
+        /** @description The old password, and the new one twice. */
+        CreatePasswordChangeRequest: {
+            /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
+            keep_api_keys?: boolean | null;
+            new_password1: string;
+            new_password2: string;
+            old_password: string;
+        };
+        /** @description Whose password was forgotten. */
+        CreatePasswordResetRequest: {
+            email: string;
+        };
+        /** @description What the link holds, and the new password twice. */
+        CreatePasswordResetConfirmRequest: {
+            new_password1: string;
+            new_password2: string;
+            token: string;
+            uid: string;
+        };
+        /** @description Somebody new. */
+        CreateSignUpRequest: {
+            email?: string | null;
+            password: string;
+            username: string;
+        };
+        /** @description The refresh token, when it is not in the cookie. */
+        CreateTokenRefreshRequest: {
+            refresh?: string | null;
+        };
+        /** @description A token to look at. */
+        CreateTokenVerifyRequest: {
+            token: string;
+        };
+        /** @description What one may change of one's own account. */
+        ReplaceAuthUserRequest: {
+            first_name?: string | null;
+            last_name?: string | null;
+            username: string;
+        };
+        /** @description What one may change of one's own account. */
+        UpdateAuthUserRequest: {
+            first_name?: string | null;
+            last_name?: string | null;
+            username?: string;
+        };
+        /** @description The fields of a new event. */
+        CreateConversionEventRequest: {
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            deployment_slot: number;
+            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            event_id?: string | null;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            item_id?: string | null;
+            metadata_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: uuid
+             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             */
+            recommendation_request_id?: string | null;
+            user_id: string;
+        };
+        /** @description Many events at once. */
+        CreateConversionEventBatchRequest: {
+            /** @description At most 10,000. */
+            events: components["schemas"]["ConversionEventRequest"][];
+        };
+        /** @description The fields of a new event. */
+        ReplaceConversionEventRequest: {
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            deployment_slot: number;
+            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            event_id?: string | null;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            item_id?: string | null;
+            metadata_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: uuid
+             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             */
+            recommendation_request_id?: string | null;
+            user_id: string;
+        };
+        /** @description The fields of a new event. */
+        UpdateConversionEventRequest: {
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            deployment_slot?: number;
+            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            event_id?: string | null;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type?: string;
+            item_id?: string | null;
+            metadata_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project?: number;
+            /**
+             * Format: uuid
+             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+             */
+            recommendation_request_id?: string | null;
+            user_id?: string;
+        };
+        /** @description The fields of a new slot. */
+        CreateDeploymentSlotRequest: {
+            is_active?: boolean | null;
+            is_shadow?: boolean | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description A model of the same project; it need not be trained yet.
+             */
+            trained_model: number;
+            /**
+             * Format: double
+             * @description 0 to 100; 100 unless told otherwise.
+             */
+            weight?: number | null;
+        };
+        /** @description The fields of a new slot. */
+        ReplaceDeploymentSlotRequest: {
+            is_active?: boolean | null;
+            is_shadow?: boolean | null;
+            name: string;
+            /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description A model of the same project; it need not be trained yet.
+             */
+            trained_model: number;
+            /**
+             * Format: double
+             * @description 0 to 100; 100 unless told otherwise.
+             */
+            weight?: number | null;
+        };
+        /** @description The fields of a new slot. */
+        UpdateDeploymentSlotRequest: {
+            is_active?: boolean | null;
+            is_shadow?: boolean | null;
+            name?: string;
+            /** Format: int64 */
+            project?: number;
+            /**
+             * Format: int64
+             * @description A model of the same project; it need not be trained yet.
+             */
+            trained_model?: number;
+            /**
+             * Format: double
+             * @description 0 to 100; 100 unless told otherwise.
+             */
+            weight?: number | null;
+        };
+        /** @description The fields of a new evaluation config; each has a default. */
+        CreateEvaluationConfigRequest: {
+            /**
+             * Format: int32
+             * @description Length of the lists that are judged.
+             */
+            cutoff?: number | null;
+            name?: string | null;
+            /** @description `ndcg`, `map`, `recall` or `hit`. */
+            target_metric?: string | null;
+        };
+        /** @description The fields of a new evaluation config; each has a default. */
+        ReplaceEvaluationConfigRequest: {
+            /**
+             * Format: int32
+             * @description Length of the lists that are judged.
+             */
+            cutoff?: number | null;
+            name?: string | null;
+            /** @description `ndcg`, `map`, `recall` or `hit`. */
+            target_metric?: string | null;
+        };
+        /** @description The fields of a new evaluation config; each has a default. */
+        UpdateEvaluationConfigRequest: {
+            /**
+             * Format: int32
+             * @description Length of the lists that are judged.
+             */
+            cutoff?: number | null;
+            name?: string | null;
+            /** @description `ndcg`, `map`, `recall` or `hit`. */
+            target_metric?: string | null;
+        };
+        /** @description The secret of a link; who has no account yet chooses a name and a password. */
+        CreateInvitationAcceptRequest: {
+            /** @description The invited address unless said otherwise. */
+            email?: string | null;
+            password?: string | null;
+            token: string;
+            username?: string | null;
+        };
+        /** @description The secret of a link. */
+        CreateInvitationLookUpRequest: {
+            token: string;
+        };
+        /** @description The fields of a new model configuration. */
+        CreateModelConfigurationRequest: {
+            name?: string | null;
+            parameters_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project: number;
+            /** @description One of those that `/algorithms/` lists. */
+            recommender_class_name: string;
+        };
+        /** @description The fields of a new model configuration. */
+        ReplaceModelConfigurationRequest: {
+            name?: string | null;
+            parameters_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project: number;
+            /** @description One of those that `/algorithms/` lists. */
+            recommender_class_name: string;
+        };
+        /** @description The fields of a new model configuration. */
+        UpdateModelConfigurationRequest: {
+            name?: string | null;
+            parameters_json?: Record<string, never> | null;
+            /** Format: int64 */
+            project?: number;
+            /** @description One of those that `/algorithms/` lists. */
+            recommender_class_name?: string;
+        };
+        /** @description The one thing to choose. */
+        CreateOrganisationRequest: {
+            name: string;
+        };
+        /** @description The one thing to choose. */
+        UpdateOrganisationRequest: {
+            name?: string;
+        };
+        /** @description The fields of an invitation. */
+        CreateOrganisationInvitationsRequest: {
+            /** @description Where to send the link; without it, or without a mail server, pass it on by hand. */
+            email?: string | null;
+            /**
+             * Format: int32
+             * @description 7 unless said otherwise.
+             */
+            expires_in_days?: number | null;
+            /** @description `owner`, `admin`, `editor` or `viewer`. */
+            role: string;
+        };
+        /** @description The one thing to change. */
+        UpdateOrganisationMembersRequest: {
+            /** @description `owner`, `admin`, `editor` or `viewer`. */
+            role?: string;
+        };
+        /** @description The fields of a new tuning job. */
+        CreateParameterTuningJobRequest: {
+            /** Format: int64 */
+            data: number;
+            /** Format: int64 */
+            evaluation: number;
+            /**
+             * Format: int32
+             * @description Megabytes a trial may need.
+             */
+            memory_budget?: number | null;
+            /** Format: int32 */
+            n_tasks_parallel?: number | null;
+            /** Format: int32 */
+            n_trials?: number | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            search_weights?: boolean | null;
+            /** Format: int64 */
+            split: number;
+            /**
+             * Format: int32
+             * @description Seconds for the whole search.
+             */
+            timeout_overall?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds for each trial.
+             */
+            timeout_singlestep?: number | null;
+            train_after_tuning?: boolean | null;
+            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            tried_algorithms_json?: string[] | null;
+        };
+        /** @description The fields of a new tuning job. */
+        ReplaceParameterTuningJobRequest: {
+            /** Format: int64 */
+            data: number;
+            /** Format: int64 */
+            evaluation: number;
+            /**
+             * Format: int32
+             * @description Megabytes a trial may need.
+             */
+            memory_budget?: number | null;
+            /** Format: int32 */
+            n_tasks_parallel?: number | null;
+            /** Format: int32 */
+            n_trials?: number | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            search_weights?: boolean | null;
+            /** Format: int64 */
+            split: number;
+            /**
+             * Format: int32
+             * @description Seconds for the whole search.
+             */
+            timeout_overall?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds for each trial.
+             */
+            timeout_singlestep?: number | null;
+            train_after_tuning?: boolean | null;
+            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            tried_algorithms_json?: string[] | null;
+        };
+        /** @description The fields of a new tuning job. */
+        UpdateParameterTuningJobRequest: {
+            /** Format: int64 */
+            data?: number;
+            /** Format: int64 */
+            evaluation?: number;
+            /**
+             * Format: int32
+             * @description Megabytes a trial may need.
+             */
+            memory_budget?: number | null;
+            /** Format: int32 */
+            n_tasks_parallel?: number | null;
+            /** Format: int32 */
+            n_trials?: number | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description Search the weights of event types around those of the project, and the half-life, too. */
+            search_weights?: boolean | null;
+            /** Format: int64 */
+            split?: number;
+            /**
+             * Format: int32
+             * @description Seconds for the whole search.
+             */
+            timeout_overall?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds for each trial.
+             */
+            timeout_singlestep?: number | null;
+            train_after_tuning?: boolean | null;
+            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            tried_algorithms_json?: string[] | null;
+        };
+        /** @description The fields of a new project. */
+        CreateProjectRequest: {
+            /** @description Column that holds the type of an interaction. */
+            event_column?: string | null;
+            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            event_weights?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Format: double
+             * @description Days after which an interaction counts half; null when age does not matter.
+             */
+            half_life_days?: number | null;
+            item_column: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             */
+            organisation?: number | null;
+            time_column?: string | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: string | null;
+            user_column: string;
+        };
+        /** @description The fields of a new project. */
+        ReplaceProjectRequest: {
+            /** @description Column that holds the type of an interaction. */
+            event_column?: string | null;
+            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            event_weights?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Format: double
+             * @description Days after which an interaction counts half; null when age does not matter.
+             */
+            half_life_days?: number | null;
+            item_column: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             */
+            organisation?: number | null;
+            time_column?: string | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: string | null;
+            user_column: string;
+        };
+        /** @description The fields of a new project. */
+        UpdateProjectRequest: {
+            /** @description Column that holds the type of an interaction. */
+            event_column?: string | null;
+            /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
+            event_weights?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Format: double
+             * @description Days after which an interaction counts half; null when age does not matter.
+             */
+            half_life_days?: number | null;
+            item_column?: string;
+            name?: string;
+            /**
+             * Format: int64
+             * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+             */
+            organisation?: number | null;
+            time_column?: string | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: string | null;
+            user_column?: string;
+        };
+        /** @description The fields of a new schedule. */
+        CreateRetrainingScheduleRequest: {
+            auto_deploy?: boolean | null;
+            catch_up?: string | null;
+            /** @description Sundays at two unless told otherwise. */
+            cron_expression?: string | null;
+            /** Format: int64 */
+            evaluation_config?: number | null;
+            /** Format: double */
+            gate_tolerance?: number | null;
+            is_enabled?: boolean | null;
+            /** Format: int32 */
+            max_retries?: number | null;
+            /** Format: int64 */
+            model_configuration?: number | null;
+            notify_on_failure?: boolean | null;
+            /** Format: int64 */
+            project: number;
+            retune?: boolean | null;
+            skip_unchanged?: boolean | null;
+            /** Format: int64 */
+            split_config?: number | null;
+            time_zone?: string | null;
+            /** Format: int64 */
+            training_data?: number | null;
+        };
+        /** @description The fields of a new schedule. */
+        ReplaceRetrainingScheduleRequest: {
+            auto_deploy?: boolean | null;
+            catch_up?: string | null;
+            /** @description Sundays at two unless told otherwise. */
+            cron_expression?: string | null;
+            /** Format: int64 */
+            evaluation_config?: number | null;
+            /** Format: double */
+            gate_tolerance?: number | null;
+            is_enabled?: boolean | null;
+            /** Format: int32 */
+            max_retries?: number | null;
+            /** Format: int64 */
+            model_configuration?: number | null;
+            notify_on_failure?: boolean | null;
+            /** Format: int64 */
+            project: number;
+            retune?: boolean | null;
+            skip_unchanged?: boolean | null;
+            /** Format: int64 */
+            split_config?: number | null;
+            time_zone?: string | null;
+            /** Format: int64 */
+            training_data?: number | null;
+        };
+        /** @description The fields of a new schedule. */
+        UpdateRetrainingScheduleRequest: {
+            auto_deploy?: boolean | null;
+            catch_up?: string | null;
+            /** @description Sundays at two unless told otherwise. */
+            cron_expression?: string | null;
+            /** Format: int64 */
+            evaluation_config?: number | null;
+            /** Format: double */
+            gate_tolerance?: number | null;
+            is_enabled?: boolean | null;
+            /** Format: int32 */
+            max_retries?: number | null;
+            /** Format: int64 */
+            model_configuration?: number | null;
+            notify_on_failure?: boolean | null;
+            /** Format: int64 */
+            project?: number;
+            retune?: boolean | null;
+            skip_unchanged?: boolean | null;
+            /** Format: int64 */
+            split_config?: number | null;
+            time_zone?: string | null;
+            /** Format: int64 */
+            training_data?: number | null;
+        };
+        /** @description The fields of a new split config; each has a default. */
+        CreateSplitConfigRequest: {
+            /**
+             * Format: double
+             * @description Share of each user's interactions that is held out.
+             */
+            heldout_ratio?: number | null;
+            /**
+             * Format: int32
+             * @description Number held out, instead of the ratio.
+             */
+            n_heldout?: number | null;
+            /**
+             * Format: int32
+             * @description Number of users that are tested, instead of the ratio.
+             */
+            n_test_users?: number | null;
+            name?: string | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: string | null;
+            /**
+             * Format: double
+             * @description Share of users that are tested.
+             */
+            test_user_ratio?: number | null;
+        };
+        /** @description The fields of a new split config; each has a default. */
+        ReplaceSplitConfigRequest: {
+            /**
+             * Format: double
+             * @description Share of each user's interactions that is held out.
+             */
+            heldout_ratio?: number | null;
+            /**
+             * Format: int32
+             * @description Number held out, instead of the ratio.
+             */
+            n_heldout?: number | null;
+            /**
+             * Format: int32
+             * @description Number of users that are tested, instead of the ratio.
+             */
+            n_test_users?: number | null;
+            name?: string | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: string | null;
+            /**
+             * Format: double
+             * @description Share of users that are tested.
+             */
+            test_user_ratio?: number | null;
+        };
+        /** @description The fields of a new split config; each has a default. */
+        UpdateSplitConfigRequest: {
+            /**
+             * Format: double
+             * @description Share of each user's interactions that is held out.
+             */
+            heldout_ratio?: number | null;
+            /**
+             * Format: int32
+             * @description Number held out, instead of the ratio.
+             */
+            n_heldout?: number | null;
+            /**
+             * Format: int32
+             * @description Number of users that are tested, instead of the ratio.
+             */
+            n_test_users?: number | null;
+            name?: string | null;
+            /** Format: int32 */
+            random_seed?: number | null;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: string | null;
+            /**
+             * Format: double
+             * @description Share of users that are tested.
+             */
+            test_user_ratio?: number | null;
+        };
+        /** @description The fields of a new model. */
+        CreateTrainedModelRequest: {
+            /** Format: int64 */
+            configuration: number;
+            /**
+             * Format: int64
+             * @description An upload of the same project.
+             */
+            data_loc: number;
+        };
+        /** @description The fields of a new model. */
+        ReplaceTrainedModelRequest: {
+            /** Format: int64 */
+            configuration: number;
+            /**
+             * Format: int64
+             * @description An upload of the same project.
+             */
+            data_loc: number;
+        };
+        /** @description The fields of a new model. */
+        UpdateTrainedModelRequest: {
+            /** Format: int64 */
+            configuration?: number;
+            /**
+             * Format: int64
+             * @description An upload of the same project.
+             */
+            data_loc?: number;
+        };
+        /** @description Items somebody likes. */
+        CreateTrainedModelRecommendUsingProfileInteractionRequest: {
+            /** Format: int32 */
+            cutoff: number;
+            item_ids: string[];
+        };
+        /** @description The fields of a new user. */
+        CreateUsersRequest: {
+            email?: string | null;
+            is_staff?: boolean | null;
+            password: string;
+            username: string;
+        };
+        /** @description The old password and the new one. */
+        CreateChangePasswordRequest: {
+            /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
+            keep_api_keys?: boolean | null;
+            new_password: string;
+            old_password: string;
+        };
+        /** @description What staff may change of a user. */
+        UpdateUsersRequest: {
+            email?: string | null;
+            is_active?: boolean | null;
+            is_staff?: boolean | null;
+        };
+        /** @description A new password. */
+        CreateUsersResetPasswordRequest: {
+            new_password: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1514,6 +4184,1233 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_collections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Absolute addresses by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_ab_test: {
+        parameters: {
+            query?: {
+                project?: number;
+                status?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "confidence_level": 0.95,
+                     *           "control_slot": 1,
+                     *           "ended_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "min_sample_size": 1000,
+                     *           "name": "Shop",
+                     *           "project": 1,
+                     *           "started_at": null,
+                     *           "status": "COMPLETED",
+                     *           "target_metric_name": "ctr",
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *           "variant_slot": 1,
+                     *           "winner_slot": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ABTest"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_ab_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAbTestRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_ab_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_ab_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceAbTestRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description No longer a draft */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_ab_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is running */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_ab_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateAbTestRequest"];
+                /**
+                 * @example {
+                 *       "confidence_level": 0.95,
+                 *       "control_slot": 1,
+                 *       "min_sample_size": 1000,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "target_metric_name": "ctr",
+                 *       "variant_slot": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateAbTestRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description No longer a draft */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_ab_test_promote_winner: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "slot_id": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateAbTestPromoteWinnerRequest"];
+                /**
+                 * @example {
+                 *       "slot_id": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateAbTestPromoteWinnerRequest"];
+                /**
+                 * @example {
+                 *       "slot_id": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateAbTestPromoteWinnerRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "COMPLETED",
+                     *       "winner_slot_id": 1
+                     *     }
+                     */
+                    "application/json": {
+                        status: string;
+                        /** Format: int64 */
+                        winner_slot_id: number;
+                    };
+                };
+            };
+            /** @description Not completed, or not a slot of the test */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_ab_test_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_interval": [
+                     *         0.5
+                     *       ],
+                     *       "control_conversions": 1,
+                     *       "control_impressions": 1,
+                     *       "control_rate": 0.5,
+                     *       "lift": 0.5,
+                     *       "min_sample_size": 1000,
+                     *       "p_value": 0.5,
+                     *       "significant": true,
+                     *       "sufficient_data": true,
+                     *       "variant_conversions": 1,
+                     *       "variant_impressions": 1,
+                     *       "variant_rate": 0.5,
+                     *       "z_score": 0.5
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTestResults"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_ab_test_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description Not a draft, or its slots are being tested */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_ab_test_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "confidence_level": 0.95,
+                     *       "control_slot": 1,
+                     *       "ended_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric_name": "ctr",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "variant_slot": 1,
+                     *       "winner_slot": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ABTest"];
+                };
+            };
+            /** @description Not running */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_algorithms: {
         parameters: {
             query?: never;
@@ -1523,12 +5420,76 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "default_in_tuning": true,
+                     *         "description": "text",
+                     *         "early_stopping": true,
+                     *         "name": "Shop",
+                     *         "parameters": [
+                     *           {
+                     *             "choices": null,
+                     *             "default": {},
+                     *             "max": null,
+                     *             "min": null,
+                     *             "name": "Shop",
+                     *             "nullable": true,
+                     *             "search": null,
+                     *             "type": "text"
+                     *           }
+                     *         ],
+                     *         "short": "text"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Algorithm"][];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1537,7 +5498,9 @@ export interface operations {
         parameters: {
             query?: {
                 project?: number;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -1546,12 +5509,94 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "expires_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "is_active": true,
+                     *           "key_prefix": "Yk3mN8pQ",
+                     *           "last_used_at": null,
+                     *           "name": "Shop",
+                     *           "project": 1,
+                     *           "scopes": [
+                     *             "read",
+                     *             "predict"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_ApiKey"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1565,22 +5610,65 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    expires_at?: string | null;
-                    name: string;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description Some of `read`, `write`, `predict`. */
-                    scopes: string[];
-                };
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateApiKeysRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e",
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         /** Format: date-time */
                         expires_at?: string | null;
@@ -1602,7 +5690,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1617,12 +5765,78 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "last_used_at": null,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1638,23 +5852,144 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    expires_at?: string | null;
-                    name: string;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description Some of `read`, `write`, `predict`. */
-                    scopes: string[];
-                };
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceApiKeysRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "last_used_at": null,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1677,6 +6012,55 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
         };
     };
     update_api_keys: {
@@ -1690,23 +6074,144 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    expires_at?: string | null;
-                    name: string;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description Some of `read`, `write`, `predict`. */
-                    scopes: string[];
-                };
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateApiKeysRequest"];
+                /**
+                 * @example {
+                 *       "expires_at": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "scopes": [
+                 *         "read",
+                 *         "predict"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateApiKeysRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "key_prefix": "Yk3mN8pQ",
+                     *       "last_used_at": null,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1727,7 +6232,258 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_audit_log: {
+        parameters: {
+            query?: {
+                organisation?: number;
+                project?: number;
+                user?: number;
+                resource?: string;
+                resource_id?: string;
+                action?: string;
+                since?: string;
+                until?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "action": "text",
+                     *           "address": "text",
+                     *           "after": null,
+                     *           "api_key": null,
+                     *           "at": "2026-01-31T12:00:00.123456Z",
+                     *           "before": null,
+                     *           "id": 1,
+                     *           "organisation": null,
+                     *           "project": null,
+                     *           "request_id": "text",
+                     *           "resource": "text",
+                     *           "resource_id": "text",
+                     *           "user": null,
+                     *           "username": "margarete"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_AuditEntry"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_audit_log_export: {
+        parameters: {
+            query?: {
+                organisation?: number;
+                project?: number;
+                user?: number;
+                resource?: string;
+                resource_id?: string;
+                action?: string;
+                since?: string;
+                until?: string;
+                /** @description `csv` unless `ndjson` is asked for */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example text */
+                    "text/csv": string;
+                    /** @example text */
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1740,18 +6496,51 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    password: string;
-                    username: string;
-                };
+                /**
+                 * @example {
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateLoginRequest"];
+                /**
+                 * @example {
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateLoginRequest"];
+                /**
+                 * @example {
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateLoginRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                     *       "refresh": "",
+                     *       "user": {
+                     *         "email": "margarete@example.com",
+                     *         "first_name": "Margarete",
+                     *         "is_staff": false,
+                     *         "is_superuser": false,
+                     *         "last_name": "Meier",
+                     *         "pk": 1,
+                     *         "username": "margarete"
+                     *       }
+                     *     }
+                     */
                     "application/json": {
                         access: string;
                         /** @description Always empty: the refresh token travels in a cookie only. */
@@ -1765,7 +6554,49 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1778,12 +6609,645 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Cookies cleared */
+            /** @description Session ended, cookies cleared */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_auth_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "mail": true,
+                     *       "sign_up": true
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Have a link for a new password mailed. */
+                        mail: boolean;
+                        /** @description Make an account of their own. */
+                        sign_up: boolean;
+                    };
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_password_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreatePasswordChangeRequest"];
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreatePasswordChangeRequest"];
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreatePasswordChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Wrong old password or weak new one */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreatePasswordResetRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreatePasswordResetRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreatePasswordResetRequest"];
+            };
+        };
+        responses: {
+            /** @description If there is such an account, a link is on its way */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description No address */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_password_reset_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "uid": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreatePasswordResetConfirmRequest"];
+                /**
+                 * @example {
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "uid": "text"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreatePasswordResetConfirmRequest"];
+                /**
+                 * @example {
+                 *       "new_password1": "a better phrase than that",
+                 *       "new_password2": "a better phrase than that",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "uid": "text"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreatePasswordResetConfirmRequest"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The link is used up or expired, or the password weak */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_auth_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "text",
+                     *         "created_at": "2026-01-31T12:00:00.123456Z",
+                     *         "current": true,
+                     *         "id": 1,
+                     *         "last_used_at": "2026-01-31T12:00:00.123456Z",
+                     *         "user_agent": "text"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Session"][];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_auth_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_sign_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateSignUpRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateSignUpRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateSignUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "access": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                     *       "refresh": "",
+                     *       "user": {
+                     *         "email": "margarete@example.com",
+                     *         "first_name": "Margarete",
+                     *         "is_staff": false,
+                     *         "is_superuser": false,
+                     *         "last_name": "Meier",
+                     *         "pk": 1,
+                     *         "username": "margarete"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        access: string;
+                        /** @description Always empty: the refresh token travels in a cookie only. */
+                        refresh: string;
+                        user: components["schemas"]["UserDetails"];
+                    };
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1794,25 +7258,84 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "refresh": ""
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTokenRefreshRequest"];
+                /**
+                 * @example {
+                 *       "refresh": ""
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateTokenRefreshRequest"];
+                /**
+                 * @example {
+                 *       "refresh": ""
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateTokenRefreshRequest"];
+            };
+        };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "access": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                     *       "access_expiration": "text"
+                     *     }
+                     */
                     "application/json": {
                         access: string;
                         access_expiration: string;
                     };
                 };
             };
-            /** @description The refresh token is no good */
-            401: {
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1823,21 +7346,87 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTokenVerifyRequest"];
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateTokenVerifyRequest"];
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateTokenVerifyRequest"];
+            };
+        };
         responses: {
             /** @description It is */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
             };
-            /** @description It is not */
-            401: {
+            /** @description No token */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1850,20 +7439,65 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "first_name": "Margarete",
+                     *       "is_staff": false,
+                     *       "is_superuser": false,
+                     *       "last_name": "Meier",
+                     *       "pk": 1,
+                     *       "username": "margarete"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description Not logged in */
+            /** @description No credentials, or such as do not count */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1874,14 +7508,120 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceAuthUserRequest"];
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceAuthUserRequest"];
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceAuthUserRequest"];
+            };
+        };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "first_name": "Margarete",
+                     *       "is_staff": false,
+                     *       "is_superuser": false,
+                     *       "last_name": "Meier",
+                     *       "pk": 1,
+                     *       "username": "margarete"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserDetails"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1893,14 +7633,1719 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateAuthUserRequest"];
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateAuthUserRequest"];
+                /**
+                 * @example {
+                 *       "first_name": "Margarete",
+                 *       "last_name": "Meier",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateAuthUserRequest"];
+            };
+        };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "first_name": "Margarete",
+                     *       "is_staff": false,
+                     *       "is_superuser": false,
+                     *       "last_name": "Meier",
+                     *       "pk": 1,
+                     *       "username": "margarete"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserDetails"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_conversion_event: {
+        parameters: {
+            query?: {
+                project?: number;
+                deployment_slot?: number;
+                event_type?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "deployment_slot": 1,
+                     *           "event_id": null,
+                     *           "event_type": "click",
+                     *           "id": 1,
+                     *           "item_id": "i1",
+                     *           "metadata_json": {},
+                     *           "project": 1,
+                     *           "recommendation_request_id": null,
+                     *           "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *           "user_id": "u1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ConversionEvent"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_conversion_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateConversionEventRequest"];
+            };
+        };
+        responses: {
+            /** @description Reported before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deployment_slot": 1,
+                     *       "event_id": null,
+                     *       "event_type": "click",
+                     *       "id": 1,
+                     *       "item_id": "i1",
+                     *       "metadata_json": {},
+                     *       "project": 1,
+                     *       "recommendation_request_id": null,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *       "user_id": "u1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversionEvent"];
+                };
+            };
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deployment_slot": 1,
+                     *       "event_id": null,
+                     *       "event_type": "click",
+                     *       "id": 1,
+                     *       "item_id": "i1",
+                     *       "metadata_json": {},
+                     *       "project": 1,
+                     *       "recommendation_request_id": null,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *       "user_id": "u1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversionEvent"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Reported before, and removed since */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_conversion_event_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "deployment_slot": 1,
+                 *           "event_id": null,
+                 *           "event_type": "click",
+                 *           "item_id": "i1",
+                 *           "metadata_json": null,
+                 *           "project": 1,
+                 *           "recommendation_request_id": null,
+                 *           "user_id": "u1"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateConversionEventBatchRequest"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "deployment_slot": 1,
+                 *           "event_id": null,
+                 *           "event_type": "click",
+                 *           "item_id": "i1",
+                 *           "metadata_json": null,
+                 *           "project": 1,
+                 *           "recommendation_request_id": null,
+                 *           "user_id": "u1"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateConversionEventBatchRequest"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "deployment_slot": 1,
+                 *           "event_id": null,
+                 *           "event_type": "click",
+                 *           "item_id": "i1",
+                 *           "metadata_json": null,
+                 *           "project": 1,
+                 *           "recommendation_request_id": null,
+                 *           "user_id": "u1"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateConversionEventBatchRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created": 1
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description How many events were new. */
+                        created: number;
+                    };
+                };
+            };
+            /** @description Some event is wrong: `events` has an entry for each, empty for the good ones */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_conversion_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deployment_slot": 1,
+                     *       "event_id": null,
+                     *       "event_type": "click",
+                     *       "id": 1,
+                     *       "item_id": "i1",
+                     *       "metadata_json": {},
+                     *       "project": 1,
+                     *       "recommendation_request_id": null,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *       "user_id": "u1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversionEvent"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_conversion_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceConversionEventRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deployment_slot": 1,
+                     *       "event_id": null,
+                     *       "event_type": "click",
+                     *       "id": 1,
+                     *       "item_id": "i1",
+                     *       "metadata_json": {},
+                     *       "project": 1,
+                     *       "recommendation_request_id": null,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *       "user_id": "u1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversionEvent"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_conversion_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_conversion_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateConversionEventRequest"];
+                /**
+                 * @example {
+                 *       "deployment_slot": 1,
+                 *       "event_id": null,
+                 *       "event_type": "click",
+                 *       "item_id": "i1",
+                 *       "metadata_json": null,
+                 *       "project": 1,
+                 *       "recommendation_request_id": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateConversionEventRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deployment_slot": 1,
+                     *       "event_id": null,
+                     *       "event_type": "click",
+                     *       "id": 1,
+                     *       "item_id": "i1",
+                     *       "metadata_json": {},
+                     *       "project": 1,
+                     *       "recommendation_request_id": null,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
+                     *       "user_id": "u1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversionEvent"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_deployment_slot: {
+        parameters: {
+            query?: {
+                project?: number;
+                is_active?: boolean;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "is_active": true,
+                     *           "is_shadow": true,
+                     *           "name": "Shop",
+                     *           "project": 1,
+                     *           "trained_model": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *           "weight": 100
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_DeploymentSlot"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_deployment_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateDeploymentSlotRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "is_shadow": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "trained_model": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "weight": 100
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeploymentSlot"];
+                };
+            };
+            /** @description A field is wrong, or all weights would be 0 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_deployment_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "is_shadow": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "trained_model": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "weight": 100
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeploymentSlot"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_deployment_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceDeploymentSlotRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "is_shadow": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "trained_model": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "weight": 100
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeploymentSlot"];
+                };
+            };
+            /** @description A field is wrong, or all weights would be 0 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_deployment_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The weights of the slots left would all be 0 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A running test uses it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_deployment_slot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateDeploymentSlotRequest"];
+                /**
+                 * @example {
+                 *       "is_active": true,
+                 *       "is_shadow": null,
+                 *       "name": "Shop",
+                 *       "project": 1,
+                 *       "trained_model": 1,
+                 *       "weight": 100
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateDeploymentSlotRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_active": true,
+                     *       "is_shadow": true,
+                     *       "name": "Shop",
+                     *       "project": 1,
+                     *       "trained_model": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "weight": 100
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeploymentSlot"];
+                };
+            };
+            /** @description A field is wrong, or all weights would be 0 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1911,7 +9356,9 @@ export interface operations {
                 id?: number;
                 name?: string;
                 unnamed?: boolean;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -1920,12 +9367,89 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "created_by": null,
+                     *           "cutoff": 10,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "name": "Shop",
+                     *           "target_metric": "ndcg",
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_EvaluationConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -1939,24 +9463,50 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: int32
-                     * @description Length of the lists that are judged.
-                     */
-                    cutoff?: number | null;
-                    name?: string | null;
-                    /** @description `ndcg`, `map`, `recall` or `hit`. */
-                    target_metric?: string | null;
-                };
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateEvaluationConfigRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "cutoff": 10,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
@@ -1965,7 +9515,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -1980,12 +9590,42 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "cutoff": 10,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EvaluationConfig"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -1993,7 +9633,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2008,25 +9672,127 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: int32
-                     * @description Length of the lists that are judged.
-                     */
-                    cutoff?: number | null;
-                    name?: string | null;
-                    /** @description `ndcg`, `map`, `recall` or `hit`. */
-                    target_metric?: string | null;
-                };
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceEvaluationConfigRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "cutoff": 10,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EvaluationConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2049,12 +9815,63 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
             /** @description A live job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2069,25 +9886,1344 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: int32
-                     * @description Length of the lists that are judged.
-                     */
-                    cutoff?: number | null;
-                    name?: string | null;
-                    /** @description `ndcg`, `map`, `recall` or `hit`. */
-                    target_metric?: string | null;
-                };
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateEvaluationConfigRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "name": "Shop",
+                 *       "target_metric": "ndcg"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateEvaluationConfigRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "cutoff": 10,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EvaluationConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_invitation_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateInvitationAcceptRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateInvitationAcceptRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "password": "correct horse battery",
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateInvitationAcceptRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "access": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                     *       "refresh": "",
+                     *       "user": {
+                     *         "email": "margarete@example.com",
+                     *         "first_name": "Margarete",
+                     *         "is_staff": false,
+                     *         "is_superuser": false,
+                     *         "last_name": "Meier",
+                     *         "pk": 1,
+                     *         "username": "margarete"
+                     *       },
+                     *       "organisation": {
+                     *         "id": 1,
+                     *         "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *         "is_personal": true,
+                     *         "n_members": 1,
+                     *         "n_projects": 1,
+                     *         "name": "Shop",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": (components["schemas"]["LoggedIn"] | null) & {
+                        organisation: components["schemas"]["Organisation"];
+                    };
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Unknown, used, expired or withdrawn */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_invitation_look_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateInvitationLookUpRequest"];
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateInvitationLookUpRequest"];
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateInvitationLookUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "expires_at": "2026-01-31T12:00:00.123456Z",
+                     *       "invited_by": "text",
+                     *       "organisation_name": "text",
+                     *       "role": "viewer"
+                     *     }
+                     */
+                    "application/json": {
+                        email: string;
+                        /** Format: date-time */
+                        expires_at: string;
+                        /** @description Name of who invited. */
+                        invited_by: string;
+                        organisation_name: string;
+                        role: components["schemas"]["Role"];
+                    };
+                };
+            };
+            /** @description No token */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description Unknown, used, expired or withdrawn */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_item_meta_data: {
+        parameters: {
+            query?: {
+                id?: number;
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "basename": "purchases.csv",
+                     *           "download_url": null,
+                     *           "file": null,
+                     *           "filesize": 1048576,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "report": {
+                     *             "duplicates": 1,
+                     *             "items": 1,
+                     *             "rejected": 1,
+                     *             "rejected_examples": [
+                     *               null
+                     *             ],
+                     *             "rows_kept": 1,
+                     *             "rows_total": 1
+                     *           },
+                     *           "valid_columns_list_json": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_ItemMetaData"];
+                };
+            };
+            /** @description A filter is no number */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_item_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: int64 */
+                    project: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           null
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_item_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           null
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_item_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: int64 */
+                    project: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           null
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_item_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Something live depends on it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_item_meta_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** Format: int64 */
+                    project: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           null
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description The file cannot be imported */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not multipart/form-data */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_item_meta_data_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, not yours, or its file was removed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_item_meta_data_preview: {
+        parameters: {
+            query?: {
+                n_rows?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "text"
+                     *       ],
+                     *       "more": true,
+                     *       "rows": [
+                     *         [
+                     *           {}
+                     *         ]
+                     *       ],
+                     *       "total_rows": 1
+                     *     }
+                     */
+                    "application/json": {
+                        columns: string[];
+                        /** @description Whether there are more rows than are shown. */
+                        more: boolean;
+                        rows: Record<string, never>[][];
+                        /**
+                         * Format: int64
+                         * @description Rows of the whole file where they have been counted, otherwise the rows shown.
+                         */
+                        total_rows: number;
+                    };
+                };
+            };
+            /** @description n_rows is wrong, or the file cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, not yours, or its file was removed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_item_meta_data_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "report": {
+                     *         "duplicates": 1,
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           null
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1
+                     *       },
+                     *       "valid_columns_list_json": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ItemMetaData"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2097,7 +11233,9 @@ export interface operations {
             query?: {
                 id?: number;
                 project?: number;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2106,12 +11244,92 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "name": "Shop",
+                     *           "parameters_json": {
+                     *             "n_components": 64,
+                     *             "reg": 0.01
+                     *           },
+                     *           "project": 1,
+                     *           "recommender_class_name": "IALSRecommender",
+                     *           "tuning_job": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_ModelConfiguration"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2125,22 +11343,65 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    name?: string | null;
-                    parameters_json?: Record<string, never> | null;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description One of those that `/algorithms/` lists. */
-                    recommender_class_name: string;
-                };
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateModelConfigurationRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "parameters_json": {
+                     *         "n_components": 64,
+                     *         "reg": 0.01
+                     *       },
+                     *       "project": 1,
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "tuning_job": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelConfiguration"];
                 };
             };
@@ -2149,7 +11410,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2164,12 +11485,45 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "parameters_json": {
+                     *         "n_components": 64,
+                     *         "reg": 0.01
+                     *       },
+                     *       "project": 1,
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "tuning_job": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelConfiguration"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -2177,7 +11531,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2192,23 +11570,142 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    name?: string | null;
-                    parameters_json?: Record<string, never> | null;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description One of those that `/algorithms/` lists. */
-                    recommender_class_name: string;
-                };
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceModelConfigurationRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "parameters_json": {
+                     *         "n_components": 64,
+                     *         "reg": 0.01
+                     *       },
+                     *       "project": 1,
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "tuning_job": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelConfiguration"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2231,12 +11728,63 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A model is being trained from it */
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Something live depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2251,23 +11799,1288 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    name?: string | null;
-                    parameters_json?: Record<string, never> | null;
-                    /** Format: int64 */
-                    project: number;
-                    /** @description One of those that `/algorithms/` lists. */
-                    recommender_class_name: string;
-                };
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateModelConfigurationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "parameters_json": {
+                 *         "n_components": 64,
+                 *         "reg": 0.01
+                 *       },
+                 *       "project": 1,
+                 *       "recommender_class_name": "IALSRecommender"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateModelConfigurationRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "name": "Shop",
+                     *       "parameters_json": {
+                     *         "n_components": 64,
+                     *         "reg": 0.01
+                     *       },
+                     *       "project": 1,
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "tuning_job": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelConfiguration"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_organisation: {
+        parameters: {
+            query?: {
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "is_personal": true,
+                     *           "n_members": 1,
+                     *           "n_projects": 1,
+                     *           "name": "Shop",
+                     *           "role": "viewer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Organisation"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateOrganisationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateOrganisationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateOrganisationRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_personal": true,
+                     *       "n_members": 1,
+                     *       "n_projects": 1,
+                     *       "name": "Shop",
+                     *       "role": "viewer"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_personal": true,
+                     *       "n_members": 1,
+                     *       "n_projects": 1,
+                     *       "name": "Shop",
+                     *       "role": "viewer"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It has projects, or is somebody's personal one */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateOrganisationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateOrganisationRequest"];
+                /**
+                 * @example {
+                 *       "name": "Shop"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateOrganisationRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_personal": true,
+                     *       "n_members": 1,
+                     *       "n_projects": 1,
+                     *       "name": "Shop",
+                     *       "role": "viewer"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_organisation_invitations: {
+        parameters: {
+            query?: {
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "email": "margarete@example.com",
+                     *           "expires_at": "2026-01-31T12:00:00.123456Z",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "invited_by": "text",
+                     *           "role": "viewer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Invitation"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_organisation_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "expires_in_days": null,
+                 *       "role": "editor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateOrganisationInvitationsRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "expires_in_days": null,
+                 *       "role": "editor"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateOrganisationInvitationsRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "expires_in_days": null,
+                 *       "role": "editor"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateOrganisationInvitationsRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "expires_at": "2026-01-31T12:00:00.123456Z",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "invited_by": "text",
+                     *       "role": "viewer",
+                     *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
+                     *       "url": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invitation"] & {
+                        /** @description The secret in the link. */
+                        token: string;
+                        /** @description The link to pass on. Shown now and never again. */
+                        url: string;
+                    };
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_organisation_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                invitation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_organisation_members: {
+        parameters: {
+            query?: {
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "email": "margarete@example.com",
+                     *           "first_name": "Margarete",
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_name": "Meier",
+                     *           "role": "viewer",
+                     *           "user": 1,
+                     *           "username": "margarete"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_Member"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_organisation_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is the last owner */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_organisation_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "editor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateOrganisationMembersRequest"];
+                /**
+                 * @example {
+                 *       "role": "editor"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateOrganisationMembersRequest"];
+                /**
+                 * @example {
+                 *       "role": "editor"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateOrganisationMembersRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "first_name": "Margarete",
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_name": "Meier",
+                     *       "role": "viewer",
+                     *       "user": 1,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description No such role */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description It is the last owner */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2279,7 +13092,9 @@ export interface operations {
                 data?: number;
                 data__project?: number;
                 status?: string;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2288,12 +13103,125 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "baseline_score": null,
+                     *           "best_config": null,
+                     *           "best_score": 0.42,
+                     *           "cutoff": 10,
+                     *           "data": 1,
+                     *           "error": null,
+                     *           "evaluation": 1,
+                     *           "finished_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "irspack_version": null,
+                     *           "memory_budget": 2048,
+                     *           "n_completed": 1,
+                     *           "n_failed": 1,
+                     *           "n_pruned": 1,
+                     *           "n_running": 1,
+                     *           "n_tasks_parallel": 2,
+                     *           "n_trials": 40,
+                     *           "random_seed": 42,
+                     *           "search_weights": true,
+                     *           "split": 1,
+                     *           "started_at": null,
+                     *           "status": "COMPLETED",
+                     *           "target_metric": "ndcg",
+                     *           "task_links": [
+                     *             {
+                     *               "task": {
+                     *                 "date_created": "2026-01-31T12:00:00.123456Z",
+                     *                 "date_done": null,
+                     *                 "status": "COMPLETED",
+                     *                 "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *                 "traceback": null
+                     *               }
+                     *             }
+                     *           ],
+                     *           "timeout_overall": 3600,
+                     *           "timeout_singlestep": null,
+                     *           "train_after_tuning": true,
+                     *           "tried_algorithms_json": [
+                     *             "IALSRecommender",
+                     *             "TopPopRecommender"
+                     *           ],
+                     *           "tuned_model": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_TuningJob"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2307,47 +13235,122 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** Format: int64 */
-                    data: number;
-                    /** Format: int64 */
-                    evaluation: number;
-                    /**
-                     * Format: int32
-                     * @description Megabytes a trial may need.
-                     */
-                    memory_budget?: number | null;
-                    /** Format: int32 */
-                    n_tasks_parallel?: number | null;
-                    /** Format: int32 */
-                    n_trials?: number | null;
-                    /** Format: int32 */
-                    random_seed?: number | null;
-                    /** @description Search the weights of event types around those of the project, and the half-life, too. */
-                    search_weights?: boolean | null;
-                    /** Format: int64 */
-                    split: number;
-                    /**
-                     * Format: int32
-                     * @description Seconds for the whole search.
-                     */
-                    timeout_overall?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Seconds for each trial.
-                     */
-                    timeout_singlestep?: number | null;
-                    train_after_tuning?: boolean | null;
-                    tried_algorithms_json?: string[] | null;
-                };
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateParameterTuningJobRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "data": 1,
+                     *       "error": null,
+                     *       "evaluation": 1,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "memory_budget": 2048,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
+                     *       "n_tasks_parallel": 2,
+                     *       "n_trials": 40,
+                     *       "random_seed": 42,
+                     *       "search_weights": true,
+                     *       "split": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric": "ndcg",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "tuned_model": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
@@ -2356,7 +13359,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2371,12 +13434,317 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "data": 1,
+                     *       "error": null,
+                     *       "evaluation": 1,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "memory_budget": 2048,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
+                     *       "n_tasks_parallel": 2,
+                     *       "n_trials": 40,
+                     *       "random_seed": 42,
+                     *       "search_weights": true,
+                     *       "split": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric": "ndcg",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "tuned_model": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TuningJob"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_parameter_tuning_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceParameterTuningJobRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "data": 1,
+                     *       "error": null,
+                     *       "evaluation": 1,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "memory_budget": 2048,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
+                     *       "n_tasks_parallel": 2,
+                     *       "n_trials": 40,
+                     *       "random_seed": 42,
+                     *       "search_weights": true,
+                     *       "split": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric": "ndcg",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "tuned_model": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TuningJob"];
+                };
+            };
+            /** @description A field differs */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2399,12 +13767,271 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
             /** @description Still running */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_parameter_tuning_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateParameterTuningJobRequest"];
+                /**
+                 * @example {
+                 *       "data": 1,
+                 *       "evaluation": 1,
+                 *       "memory_budget": 2048,
+                 *       "n_tasks_parallel": 2,
+                 *       "n_trials": 40,
+                 *       "random_seed": 42,
+                 *       "search_weights": null,
+                 *       "split": 1,
+                 *       "timeout_overall": 3600,
+                 *       "timeout_singlestep": null,
+                 *       "train_after_tuning": true,
+                 *       "tried_algorithms_json": [
+                 *         "IALSRecommender",
+                 *         "TopPopRecommender"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateParameterTuningJobRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "data": 1,
+                     *       "error": null,
+                     *       "evaluation": 1,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "memory_budget": 2048,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
+                     *       "n_tasks_parallel": 2,
+                     *       "n_trials": 40,
+                     *       "random_seed": 42,
+                     *       "search_weights": true,
+                     *       "split": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric": "ndcg",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "tuned_model": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TuningJob"];
+                };
+            };
+            /** @description A field differs */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2419,12 +14046,87 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "data": 1,
+                     *       "error": null,
+                     *       "evaluation": 1,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "memory_budget": 2048,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
+                     *       "n_tasks_parallel": 2,
+                     *       "n_trials": 40,
+                     *       "random_seed": 42,
+                     *       "search_weights": true,
+                     *       "split": 1,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "target_metric": "ndcg",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "tuned_model": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TuningJob"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
                 };
             };
             /** @description Over already */
@@ -2432,7 +14134,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2447,12 +14173,111 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "algorithm": "text",
+                     *         "duration_seconds": null,
+                     *         "finished_at": null,
+                     *         "intermediate": [
+                     *           [
+                     *             0.5
+                     *           ]
+                     *         ],
+                     *         "interval": null,
+                     *         "metrics": {},
+                     *         "note": null,
+                     *         "number": 1,
+                     *         "parameters": {},
+                     *         "score": 0.75,
+                     *         "started_at": "2026-01-31T12:00:00.123456Z",
+                     *         "status": "COMPLETED"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["Trial"][];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
                 };
             };
         };
@@ -2462,7 +14287,9 @@ export interface operations {
             query?: {
                 id?: number;
                 name?: string;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2471,12 +14298,98 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "event_column": "event",
+                     *           "event_weights": {
+                     *             "view": 1,
+                     *             "purchase": 5
+                     *           },
+                     *           "half_life_days": 30,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "item_column": "item_id",
+                     *           "name": "Shop",
+                     *           "organisation": 1,
+                     *           "owner": null,
+                     *           "time_column": "timestamp",
+                     *           "unknown_user": "text",
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *           "user_column": "user_id"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Project"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2490,31 +14403,86 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Column that holds the type of an interaction. */
-                    event_column?: string | null;
-                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
-                    event_weights?: {
-                        [key: string]: number;
-                    } | null;
-                    /**
-                     * Format: double
-                     * @description Days after which an interaction counts half; null when age does not matter.
-                     */
-                    half_life_days?: number | null;
-                    item_column: string;
-                    name: string;
-                    time_column?: string | null;
-                    user_column: string;
-                };
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateProjectRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "event_column": "event",
+                     *       "event_weights": {
+                     *         "view": 1,
+                     *         "purchase": 5
+                     *       },
+                     *       "half_life_days": 30,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_column": "item_id",
+                     *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "time_column": "timestamp",
+                     *       "unknown_user": "text",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "user_column": "user_id"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Project"];
                 };
             };
@@ -2523,7 +14491,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2538,12 +14566,51 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "event_column": "event",
+                     *       "event_weights": {
+                     *         "view": 1,
+                     *         "purchase": 5
+                     *       },
+                     *       "half_life_days": 30,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_column": "item_id",
+                     *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "time_column": "timestamp",
+                     *       "unknown_user": "text",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "user_column": "user_id"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -2551,7 +14618,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2566,32 +14657,163 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Column that holds the type of an interaction. */
-                    event_column?: string | null;
-                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
-                    event_weights?: {
-                        [key: string]: number;
-                    } | null;
-                    /**
-                     * Format: double
-                     * @description Days after which an interaction counts half; null when age does not matter.
-                     */
-                    half_life_days?: number | null;
-                    item_column: string;
-                    name: string;
-                    time_column?: string | null;
-                    user_column: string;
-                };
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceProjectRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "event_column": "event",
+                     *       "event_weights": {
+                     *         "view": 1,
+                     *         "purchase": 5
+                     *       },
+                     *       "half_life_days": 30,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_column": "item_id",
+                     *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "time_column": "timestamp",
+                     *       "unknown_user": "text",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "user_column": "user_id"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2614,12 +14836,63 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A job of it is still running */
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Something live depends on it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2634,32 +14907,163 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Column that holds the type of an interaction. */
-                    event_column?: string | null;
-                    /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
-                    event_weights?: {
-                        [key: string]: number;
-                    } | null;
-                    /**
-                     * Format: double
-                     * @description Days after which an interaction counts half; null when age does not matter.
-                     */
-                    half_life_days?: number | null;
-                    item_column: string;
-                    name: string;
-                    time_column?: string | null;
-                    user_column: string;
-                };
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateProjectRequest"];
+                /**
+                 * @example {
+                 *       "event_column": "event",
+                 *       "event_weights": {
+                 *         "view": 1,
+                 *         "purchase": 5
+                 *       },
+                 *       "half_life_days": 30,
+                 *       "item_column": "item_id",
+                 *       "name": "Shop",
+                 *       "organisation": null,
+                 *       "time_column": "timestamp",
+                 *       "unknown_user": null,
+                 *       "user_column": "user_id"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateProjectRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "event_column": "event",
+                     *       "event_weights": {
+                     *         "view": 1,
+                     *         "purchase": 5
+                     *       },
+                     *       "half_life_days": 30,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "item_column": "item_id",
+                     *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "time_column": "timestamp",
+                     *       "unknown_user": "text",
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "user_column": "user_id"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2675,12 +15079,1543 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "n_complete_jobs": 1,
+                     *       "n_data": 1,
+                     *       "n_models": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["ProjectSummary"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_retraining_run: {
+        parameters: {
+            query?: {
+                schedule?: number;
+                status?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "cause": "text",
+                     *           "completed_at": null,
+                     *           "data_rows_at_trigger": null,
+                     *           "deployed_slot": null,
+                     *           "error_message": "text",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "schedule": 1,
+                     *           "scheduled_for": null,
+                     *           "started_at": null,
+                     *           "status": "COMPLETED",
+                     *           "trained_model": null,
+                     *           "training_data": null,
+                     *           "tuning_job": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_RetrainingRun"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_retraining_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cause": "text",
+                     *       "completed_at": null,
+                     *       "data_rows_at_trigger": null,
+                     *       "deployed_slot": null,
+                     *       "error_message": "text",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "schedule": 1,
+                     *       "scheduled_for": null,
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "trained_model": null,
+                     *       "training_data": null,
+                     *       "tuning_job": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetrainingRun"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_retraining_schedule: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "auto_deploy": true,
+                     *           "catch_up": "text",
+                     *           "cron_expression": "0 2 * * 0",
+                     *           "evaluation_config": null,
+                     *           "gate_tolerance": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "is_enabled": true,
+                     *           "last_run_at": null,
+                     *           "last_run_status": null,
+                     *           "max_retries": 1,
+                     *           "model_configuration": null,
+                     *           "next_run_at": null,
+                     *           "notify_on_failure": true,
+                     *           "project": 1,
+                     *           "retune": true,
+                     *           "skip_unchanged": true,
+                     *           "split_config": null,
+                     *           "time_zone": "text",
+                     *           "training_data": null,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_RetrainingSchedule"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_retraining_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateRetrainingScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "auto_deploy": true,
+                     *       "catch_up": "text",
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "evaluation_config": null,
+                     *       "gate_tolerance": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_enabled": true,
+                     *       "last_run_at": null,
+                     *       "last_run_status": null,
+                     *       "max_retries": 1,
+                     *       "model_configuration": null,
+                     *       "next_run_at": null,
+                     *       "notify_on_failure": true,
+                     *       "project": 1,
+                     *       "retune": true,
+                     *       "skip_unchanged": true,
+                     *       "split_config": null,
+                     *       "time_zone": "text",
+                     *       "training_data": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetrainingSchedule"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_retraining_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "auto_deploy": true,
+                     *       "catch_up": "text",
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "evaluation_config": null,
+                     *       "gate_tolerance": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_enabled": true,
+                     *       "last_run_at": null,
+                     *       "last_run_status": null,
+                     *       "max_retries": 1,
+                     *       "model_configuration": null,
+                     *       "next_run_at": null,
+                     *       "notify_on_failure": true,
+                     *       "project": 1,
+                     *       "retune": true,
+                     *       "skip_unchanged": true,
+                     *       "split_config": null,
+                     *       "time_zone": "text",
+                     *       "training_data": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetrainingSchedule"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    replace_retraining_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceRetrainingScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "auto_deploy": true,
+                     *       "catch_up": "text",
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "evaluation_config": null,
+                     *       "gate_tolerance": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_enabled": true,
+                     *       "last_run_at": null,
+                     *       "last_run_status": null,
+                     *       "max_retries": 1,
+                     *       "model_configuration": null,
+                     *       "next_run_at": null,
+                     *       "notify_on_failure": true,
+                     *       "project": 1,
+                     *       "retune": true,
+                     *       "skip_unchanged": true,
+                     *       "split_config": null,
+                     *       "time_zone": "text",
+                     *       "training_data": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetrainingSchedule"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    delete_retraining_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_retraining_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateRetrainingScheduleRequest"];
+                /**
+                 * @example {
+                 *       "auto_deploy": null,
+                 *       "catch_up": null,
+                 *       "cron_expression": "0 2 * * 0",
+                 *       "evaluation_config": null,
+                 *       "gate_tolerance": null,
+                 *       "is_enabled": null,
+                 *       "max_retries": null,
+                 *       "model_configuration": null,
+                 *       "notify_on_failure": null,
+                 *       "project": 1,
+                 *       "retune": null,
+                 *       "skip_unchanged": null,
+                 *       "split_config": null,
+                 *       "time_zone": null,
+                 *       "training_data": null
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateRetrainingScheduleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "auto_deploy": true,
+                     *       "catch_up": "text",
+                     *       "cron_expression": "0 2 * * 0",
+                     *       "evaluation_config": null,
+                     *       "gate_tolerance": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "is_enabled": true,
+                     *       "last_run_at": null,
+                     *       "last_run_status": null,
+                     *       "max_retries": 1,
+                     *       "model_configuration": null,
+                     *       "next_run_at": null,
+                     *       "notify_on_failure": true,
+                     *       "project": 1,
+                     *       "retune": true,
+                     *       "skip_unchanged": true,
+                     *       "split_config": null,
+                     *       "time_zone": "text",
+                     *       "training_data": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RetrainingSchedule"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_retraining_schedule_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
+                    "application/json": {
+                        status: string;
+                    };
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The schedule is disabled */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_schema: {
+        parameters: {
+            query?: {
+                /** @description `json` or `yaml`; without it the header Accept decides */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The OpenAPI document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example null */
+                    "application/vnd.oai.openapi": unknown;
+                    /** @example null */
+                    "application/vnd.oai.openapi+json": unknown;
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_slot_change: {
+        parameters: {
+            query?: {
+                project?: number;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "ab_test": null,
+                     *           "action": "text",
+                     *           "after": [
+                     *             {}
+                     *           ],
+                     *           "before": [
+                     *             {}
+                     *           ],
+                     *           "changed_by": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "reverts": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_SlotChange"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_slot_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ab_test": null,
+                     *       "action": "text",
+                     *       "after": [
+                     *         {}
+                     *       ],
+                     *       "before": [
+                     *         {}
+                     *       ],
+                     *       "changed_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "reverts": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SlotChange"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_slot_change_revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ab_test": null,
+                     *       "action": "text",
+                     *       "after": [
+                     *         {}
+                     *       ],
+                     *       "before": [
+                     *         {}
+                     *       ],
+                     *       "changed_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "reverts": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SlotChange"];
+                };
+            };
+            /** @description All weights would be 0 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A running test uses one of the slots, or a model has been deleted since */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2691,7 +16626,9 @@ export interface operations {
                 id?: number;
                 name?: string;
                 unnamed?: boolean;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2700,12 +16637,93 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "created_by": null,
+                     *           "heldout_ratio": 0.1,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "n_heldout": null,
+                     *           "n_test_users": null,
+                     *           "name": "Shop",
+                     *           "random_seed": 42,
+                     *           "scheme": "RG",
+                     *           "test_user_ratio": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_SplitConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2719,41 +16737,66 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: double
-                     * @description Share of each user's interactions that is held out.
-                     */
-                    heldout_ratio?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number held out, instead of the ratio.
-                     */
-                    n_heldout?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number of users that are tested, instead of the ratio.
-                     */
-                    n_test_users?: number | null;
-                    name?: string | null;
-                    /** Format: int32 */
-                    random_seed?: number | null;
-                    /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-                    scheme?: string | null;
-                    /**
-                     * Format: double
-                     * @description Share of users that are tested.
-                     */
-                    test_user_ratio?: number | null;
-                };
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateSplitConfigRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "heldout_ratio": 0.1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "n_heldout": null,
+                     *       "n_test_users": null,
+                     *       "name": "Shop",
+                     *       "random_seed": 42,
+                     *       "scheme": "RG",
+                     *       "test_user_ratio": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
@@ -2762,7 +16805,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2777,12 +16880,46 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "heldout_ratio": 0.1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "n_heldout": null,
+                     *       "n_test_users": null,
+                     *       "name": "Shop",
+                     *       "random_seed": 42,
+                     *       "scheme": "RG",
+                     *       "test_user_ratio": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SplitConfig"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -2790,7 +16927,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2805,42 +16966,143 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: double
-                     * @description Share of each user's interactions that is held out.
-                     */
-                    heldout_ratio?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number held out, instead of the ratio.
-                     */
-                    n_heldout?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number of users that are tested, instead of the ratio.
-                     */
-                    n_test_users?: number | null;
-                    name?: string | null;
-                    /** Format: int32 */
-                    random_seed?: number | null;
-                    /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-                    scheme?: string | null;
-                    /**
-                     * Format: double
-                     * @description Share of users that are tested.
-                     */
-                    test_user_ratio?: number | null;
-                };
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceSplitConfigRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "heldout_ratio": 0.1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "n_heldout": null,
+                     *       "n_test_users": null,
+                     *       "name": "Shop",
+                     *       "random_seed": 42,
+                     *       "scheme": "RG",
+                     *       "test_user_ratio": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SplitConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2863,12 +17125,63 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
             /** @description A live job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2883,42 +17196,143 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * Format: double
-                     * @description Share of each user's interactions that is held out.
-                     */
-                    heldout_ratio?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number held out, instead of the ratio.
-                     */
-                    n_heldout?: number | null;
-                    /**
-                     * Format: int32
-                     * @description Number of users that are tested, instead of the ratio.
-                     */
-                    n_test_users?: number | null;
-                    name?: string | null;
-                    /** Format: int32 */
-                    random_seed?: number | null;
-                    /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-                    scheme?: string | null;
-                    /**
-                     * Format: double
-                     * @description Share of users that are tested.
-                     */
-                    test_user_ratio?: number | null;
-                };
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateSplitConfigRequest"];
+                /**
+                 * @example {
+                 *       "heldout_ratio": 0.1,
+                 *       "n_heldout": null,
+                 *       "n_test_users": null,
+                 *       "name": "Shop",
+                 *       "random_seed": 42,
+                 *       "scheme": "RG",
+                 *       "test_user_ratio": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateSplitConfigRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_by": null,
+                     *       "heldout_ratio": 0.1,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "n_heldout": null,
+                     *       "n_test_users": null,
+                     *       "name": "Shop",
+                     *       "random_seed": 42,
+                     *       "scheme": "RG",
+                     *       "test_user_ratio": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SplitConfig"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2930,7 +17344,9 @@ export interface operations {
                 id_gt?: number;
                 tuning_job_id?: number;
                 model_id?: number;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2939,12 +17355,87 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "contents": "Trial 3 with IALSRecommender: ndcg@10=0.42",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "task": null,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_TaskLog"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -2960,12 +17451,40 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "contents": "Trial 3 with IALSRecommender: ndcg@10=0.42",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "task": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TaskLog"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -2973,7 +17492,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -2984,7 +17527,9 @@ export interface operations {
                 data_loc?: number;
                 data_loc__project?: number;
                 configuration?: number;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -2993,12 +17538,112 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "basename": "purchases.csv",
+                     *           "configuration": 1,
+                     *           "data_loc": 1,
+                     *           "error": null,
+                     *           "file": null,
+                     *           "filesize": 1048576,
+                     *           "finished_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "irspack_version": null,
+                     *           "lineage": {},
+                     *           "metrics": {},
+                     *           "n_items": null,
+                     *           "n_users": null,
+                     *           "name": "Shop",
+                     *           "parameters": {},
+                     *           "recommender_class_name": "IALSRecommender",
+                     *           "started_at": null,
+                     *           "status": "COMPLETED",
+                     *           "task_links": [
+                     *             {
+                     *               "task": {
+                     *                 "date_created": "2026-01-31T12:00:00.123456Z",
+                     *                 "date_done": null,
+                     *                 "status": "COMPLETED",
+                     *                 "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *                 "traceback": null
+                     *               }
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_TrainedModel"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3012,23 +17657,70 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** Format: int64 */
-                    configuration: number;
-                    /**
-                     * Format: int64
-                     * @description An upload of the same project.
-                     */
-                    data_loc: number;
-                };
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateTrainedModelRequest"];
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "configuration": 1,
+                     *       "data_loc": 1,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "lineage": {},
+                     *       "metrics": {},
+                     *       "n_items": null,
+                     *       "n_users": null,
+                     *       "name": "Shop",
+                     *       "parameters": {},
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainedModel"];
                 };
             };
@@ -3037,7 +17729,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3052,12 +17804,65 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "configuration": 1,
+                     *       "data_loc": 1,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "lineage": {},
+                     *       "metrics": {},
+                     *       "n_items": null,
+                     *       "n_users": null,
+                     *       "name": "Shop",
+                     *       "parameters": {},
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainedModel"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -3065,7 +17870,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3080,24 +17909,147 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** Format: int64 */
-                    configuration: number;
-                    /**
-                     * Format: int64
-                     * @description An upload of the same project.
-                     */
-                    data_loc: number;
-                };
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplaceTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ReplaceTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["ReplaceTrainedModelRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "configuration": 1,
+                     *       "data_loc": 1,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "lineage": {},
+                     *       "metrics": {},
+                     *       "n_items": null,
+                     *       "n_users": null,
+                     *       "name": "Shop",
+                     *       "parameters": {},
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainedModel"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3120,6 +18072,64 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Something live depends on it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
         };
     };
     update_trained_model: {
@@ -3133,24 +18143,147 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** Format: int64 */
-                    configuration: number;
-                    /**
-                     * Format: int64
-                     * @description An upload of the same project.
-                     */
-                    data_loc: number;
-                };
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateTrainedModelRequest"];
+                /**
+                 * @example {
+                 *       "configuration": 1,
+                 *       "data_loc": 1
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateTrainedModelRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "configuration": 1,
+                     *       "data_loc": 1,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "lineage": {},
+                     *       "metrics": {},
+                     *       "n_items": null,
+                     *       "n_users": null,
+                     *       "name": "Shop",
+                     *       "parameters": {},
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainedModel"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3175,12 +18308,54 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description There is no file */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3195,19 +18370,55 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** Format: int32 */
-                    cutoff: number;
-                    item_ids: string[];
-                };
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "item_ids": [
+                 *         "i1",
+                 *         "i2"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTrainedModelRecommendUsingProfileInteractionRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "item_ids": [
+                 *         "i1",
+                 *         "i2"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateTrainedModelRecommendUsingProfileInteractionRequest"];
+                /**
+                 * @example {
+                 *       "cutoff": 10,
+                 *       "item_ids": [
+                 *         "i1",
+                 *         "i2"
+                 *       ]
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateTrainedModelRecommendUsingProfileInteractionRequest"];
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "recommendations": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "score": 0.75
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         recommendations: components["schemas"]["ScoredItem"][];
                     };
@@ -3218,7 +18429,76 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3236,12 +18516,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "item_id": "i1",
+                     *         "score": 0.75
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["ScoredItem"][];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description No such model, or it does not know this user */
@@ -3249,21 +18565,40 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
             };
             /** @description Not trained yet */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
             /** @description The file is missing or damaged */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3279,12 +18614,85 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No such metadata */
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recommendations": "text",
+                     *       "user_id": "u1",
+                     *       "user_profile": "text"
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The same with `score`, rounded to two digits. */
+                        recommendations: string;
+                        user_id: string;
+                        /** @description A JSON text: an array of objects with the item column and the columns of the metadata. */
+                        user_profile: string;
+                    };
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such model or metadata, or not of one project */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Not trained yet, or the file of the metadata was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file of the model is missing or damaged */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3299,17 +18707,81 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "recommendations": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "user_id": "u1",
+                     *       "user_profile": [
+                     *         "text"
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         recommendations: components["schemas"]["ScoredItem"][];
                         user_id: string;
                         /** @description Items the user has interacted with. */
                         user_profile: string[];
                     };
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3328,12 +18800,48 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "item_id": "i1",
+                     *         "score": 0.75
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["ScoredItem"][];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description No such model, or it does not know this item */
@@ -3341,7 +18849,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3356,12 +18888,96 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "configuration": 1,
+                     *       "data_loc": 1,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "lineage": {},
+                     *       "metrics": {},
+                     *       "n_items": null,
+                     *       "n_users": null,
+                     *       "name": "Shop",
+                     *       "parameters": {},
+                     *       "recommender_class_name": "IALSRecommender",
+                     *       "started_at": null,
+                     *       "status": "COMPLETED",
+                     *       "task_links": [
+                     *         {
+                     *           "task": {
+                     *             "date_created": "2026-01-31T12:00:00.123456Z",
+                     *             "date_done": null,
+                     *             "status": "COMPLETED",
+                     *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *             "traceback": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainedModel"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3371,7 +18987,9 @@ export interface operations {
             query?: {
                 id?: number;
                 project?: number;
-                page?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
             };
             header?: never;
@@ -3380,12 +18998,117 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "basename": "purchases.csv",
+                     *           "download_url": null,
+                     *           "error": null,
+                     *           "file": null,
+                     *           "filesize": 1048576,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "rejected_rows_url": null,
+                     *           "report": {
+                     *             "blank_ids": 1,
+                     *             "density": 0.5,
+                     *             "duplicates": 1,
+                     *             "events": [
+                     *               {
+                     *                 "name": "Shop",
+                     *                 "rows": 1
+                     *               }
+                     *             ],
+                     *             "items": 1,
+                     *             "rejected": 1,
+                     *             "rejected_examples": [
+                     *               {
+                     *                 "line": 1,
+                     *                 "raw": "text",
+                     *                 "reason": "text"
+                     *               }
+                     *             ],
+                     *             "rows_kept": 1,
+                     *             "rows_total": 1,
+                     *             "time_max": null,
+                     *             "time_min": null,
+                     *             "users": 1
+                     *           },
+                     *           "status": "COMPLETED"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_TrainingData"];
+                };
+            };
+            /** @description A field or parameter is wrong, or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3399,6 +19122,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -3408,11 +19137,51 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Made */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "rejected_rows_url": null,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "density": 0.5,
+                     *         "duplicates": 1,
+                     *         "events": [
+                     *           {
+                     *             "name": "Shop",
+                     *             "rows": 1
+                     *           }
+                     *         ],
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": 1
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainingData"];
                 };
             };
@@ -3421,21 +19190,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
             /** @description The file is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
             /** @description Not multipart/form-data */
             415: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3450,12 +19265,70 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "rejected_rows_url": null,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "density": 0.5,
+                     *         "duplicates": 1,
+                     *         "events": [
+                     *           {
+                     *             "name": "Shop",
+                     *             "rows": 1
+                     *           }
+                     *         ],
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": 1
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainingData"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description Not there, or not yours */
@@ -3463,7 +19336,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3478,6 +19375,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -3487,11 +19390,51 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "rejected_rows_url": null,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "density": 0.5,
+                     *         "duplicates": 1,
+                     *         "events": [
+                     *           {
+                     *             "name": "Shop",
+                     *             "rows": 1
+                     *           }
+                     *         ],
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": 1
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainingData"];
                 };
             };
@@ -3500,14 +19443,85 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
             };
             /** @description A live job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3529,12 +19543,63 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
             /** @description A live job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3549,6 +19614,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "user_id,item_id\nu1,i1\n",
+                 *       "project": 1
+                 *     }
+                 */
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -3558,11 +19629,51 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "rejected_rows_url": null,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "density": 0.5,
+                     *         "duplicates": 1,
+                     *         "events": [
+                     *           {
+                     *             "name": "Shop",
+                     *             "rows": 1
+                     *           }
+                     *         ],
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": 1
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainingData"];
                 };
             };
@@ -3571,14 +19682,85 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
             };
             /** @description A live job uses it */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3602,12 +19784,54 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description Not there, not yours, or its file was removed */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3624,11 +19848,26 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "columns": [
+                     *         "text"
+                     *       ],
+                     *       "more": true,
+                     *       "rows": [
+                     *         [
+                     *           {}
+                     *         ]
+                     *       ],
+                     *       "total_rows": 1
+                     *     }
+                     */
                     "application/json": {
                         columns: string[];
                         /** @description Whether there are more rows than are shown. */
@@ -3647,7 +19886,58 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3671,12 +19961,54 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description Not there, not yours, or no row was rejected */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3691,12 +20023,79 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "basename": "purchases.csv",
+                     *       "download_url": null,
+                     *       "error": null,
+                     *       "file": null,
+                     *       "filesize": 1048576,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "rejected_rows_url": null,
+                     *       "report": {
+                     *         "blank_ids": 1,
+                     *         "density": 0.5,
+                     *         "duplicates": 1,
+                     *         "events": [
+                     *           {
+                     *             "name": "Shop",
+                     *             "rows": 1
+                     *           }
+                     *         ],
+                     *         "items": 1,
+                     *         "rejected": 1,
+                     *         "rejected_examples": [
+                     *           {
+                     *             "line": 1,
+                     *             "raw": "text",
+                     *             "reason": "text"
+                     *           }
+                     *         ],
+                     *         "rows_kept": 1,
+                     *         "rows_total": 1,
+                     *         "time_max": null,
+                     *         "time_min": null,
+                     *         "users": 1
+                     *       },
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrainingData"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
                 };
             };
             /** @description A live job uses it */
@@ -3704,7 +20103,232 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "date_joined": "2026-01-31T12:00:00.123456Z",
+                     *         "email": "margarete@example.com",
+                     *         "id": 1,
+                     *         "is_active": true,
+                     *         "is_staff": false,
+                     *         "last_login": null,
+                     *         "username": "margarete"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["User"][];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_staff": false,
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateUsersRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_staff": false,
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateUsersRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_staff": false,
+                 *       "password": "correct horse battery",
+                 *       "username": "margarete"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateUsersRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "date_joined": "2026-01-31T12:00:00.123456Z",
+                     *       "email": "margarete@example.com",
+                     *       "id": 1,
+                     *       "is_active": true,
+                     *       "is_staff": false,
+                     *       "last_login": null,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description A field is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3715,21 +20339,717 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateChangePasswordRequest"];
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateChangePasswordRequest"];
+                /**
+                 * @example {
+                 *       "keep_api_keys": null,
+                 *       "new_password": "a better phrase than that",
+                 *       "old_password": "correct horse battery"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateChangePasswordRequest"];
+            };
+        };
         responses: {
             /** @description Changed */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
             };
             /** @description Wrong old password or weak new one */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "date_joined": "2026-01-31T12:00:00.123456Z",
+                     *       "email": "margarete@example.com",
+                     *       "id": 1,
+                     *       "is_active": true,
+                     *       "is_staff": false,
+                     *       "last_login": null,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    update_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_active": true,
+                 *       "is_staff": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["UpdateUsersRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_active": true,
+                 *       "is_staff": false
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["UpdateUsersRequest"];
+                /**
+                 * @example {
+                 *       "email": "margarete@example.com",
+                 *       "is_active": true,
+                 *       "is_staff": false
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["UpdateUsersRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "margarete@example.com",
+                     *       "id": 1,
+                     *       "is_active": true,
+                     *       "is_staff": false,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": {
+                        email: string;
+                        /** Format: int64 */
+                        id: number;
+                        is_active: boolean;
+                        is_staff: boolean;
+                        username: string;
+                    };
+                };
+            };
+            /** @description A field is wrong, or it is yourself */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_users_activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "date_joined": "2026-01-31T12:00:00.123456Z",
+                     *       "email": "margarete@example.com",
+                     *       "id": 1,
+                     *       "is_active": true,
+                     *       "is_staff": false,
+                     *       "last_login": null,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_users_deactivate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "date_joined": "2026-01-31T12:00:00.123456Z",
+                     *       "email": "margarete@example.com",
+                     *       "id": 1,
+                     *       "is_active": true,
+                     *       "is_staff": false,
+                     *       "last_login": null,
+                     *       "username": "margarete"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description It is yourself */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_users_password_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-01-31T12:00:00.123456Z",
+                     *       "url": "text"
+                     *     }
+                     */
+                    "application/json": {
+                        /** Format: date-time */
+                        expires_at: string;
+                        url: string;
+                    };
+                };
+            };
+            /** @description The user is deactivated */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_users_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "new_password": "a better phrase than that"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateUsersResetPasswordRequest"];
+                /**
+                 * @example {
+                 *       "new_password": "a better phrase than that"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["CreateUsersResetPasswordRequest"];
+                /**
+                 * @example {
+                 *       "new_password": "a better phrase than that"
+                 *     }
+                 */
+                "multipart/form-data": components["schemas"]["CreateUsersResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The password is weak */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The media type of the body is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3742,11 +21062,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "loaded_models": 1,
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
                     "application/json": {
                         loaded_models: number;
                         status: string;
@@ -3764,16 +21091,192 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "models": [
+                     *         1
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         count: number;
                         /** @description Ids, the one used longest ago first. */
                         models: number[];
                     };
+                };
+            };
+        };
+    };
+    create_project_prediction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "interactions": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000, 10 unless told.
+                     */
+                    cutoff?: number | null;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0, best first, to 1, as unlike one another as possible.
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out what the user has already interacted with; true unless told. */
+                    exclude_seen?: boolean | null;
+                    /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
+                    interactions?: string[] | null;
+                    user_id?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "model_id": 1,
+                     *       "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "slot_id": 1,
+                     *       "slot_name": "text",
+                     *       "strategy": "personal"
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["ScoredItem"][];
+                        /** Format: int64 */
+                        model_id: number;
+                        /** Format: uuid */
+                        request_id: string;
+                        /** Format: int64 */
+                        slot_id: number;
+                        slot_name: string;
+                        strategy: components["schemas"]["Strategy"];
+                    };
+                };
+            };
+            /** @description The batch is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No key, or one that does not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope, or is of another project */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No active slot, or an unknown user and the project is set to say so */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description All active slots have the weight 0 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
+            };
+            /** @description The model's file is missing or damaged */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };
@@ -3789,29 +21292,77 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "interactions": null,
+                 *       "user_id": "u1"
+                 *     }
+                 */
                 "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
                     /**
                      * Format: int32
                      * @description 1 to 1000, 10 unless told.
                      */
                     cutoff?: number | null;
-                    user_id: string;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0, best first, to 1, as unlike one another as possible.
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out what the user has already interacted with; true unless told. */
+                    exclude_seen?: boolean | null;
+                    /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
+                    interactions?: string[] | null;
+                    user_id?: string | null;
                 };
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "item_id": "i1",
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "model_id": 1,
+                     *       "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "strategy": "personal"
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["ScoredItem"][];
                         /** Format: int64 */
                         model_id: number;
                         /** Format: uuid */
                         request_id: string;
+                        strategy?: components["schemas"]["Strategy"] | null;
                     };
+                };
+            };
+            /** @description The batch is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
             /** @description No key, or one that does not count */
@@ -3819,35 +21370,67 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
             };
             /** @description The key lacks the scope, or is of another project */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
-            /** @description No such model, or it does not know this user */
+            /** @description No such model, or it does not know this user and the project is set to say so */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
             /** @description The body is wrong */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
             };
             /** @description The model's file is missing or damaged */
             503: {
                 headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };
@@ -3862,22 +21445,58 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "user_ids": [
+                 *         "u1",
+                 *         "u2"
+                 *       ]
+                 *     }
+                 */
                 "application/json": {
+                    allow?: string[] | null;
                     /**
                      * Format: int32
                      * @description 1 to 1000, 10 unless told.
                      */
                     cutoff?: number | null;
+                    deny?: string[] | null;
+                    /** Format: float */
+                    diversity?: number | null;
+                    exclude_seen?: boolean | null;
                     user_ids: string[];
                 };
             };
         };
         responses: {
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "results": [
+                     *         {
+                     *           "items": [
+                     *             {
+                     *               "item_id": "i1",
+                     *               "score": 0.75
+                     *             }
+                     *           ],
+                     *           "model_id": 1,
+                     *           "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *           "strategy": "personal"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         results: components["schemas"]["Prediction"][];
                     };
@@ -3888,14 +21507,76 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No key, or one that does not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope, or is of another project */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such model, or it does not know this user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
             /** @description The body is wrong */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
             };
         };
     };

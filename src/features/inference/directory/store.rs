@@ -36,8 +36,7 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .select(Slot::as_select())
         .load(connection)
         .await?;
-    let word: Option<String> =
-        projects::table.find(project).select(projects::unknown_user).first(connection).await.optional()?;
+    let word: Option<String> = projects::table.find(project).select(projects::unknown_user).first(connection).await.optional()?;
     let unknown_users = if word.as_deref() == Some("not_found") { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
     Ok(Serving { slots, unknown_users })
 }

@@ -10,14 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use utoipa::OpenApi;
 
-use super::directory::Directory;
-use super::error::InferenceError;
-use crate::features::accounts::{KeyGrant, Scope};
-use crate::features::api_keys::KnownKey;
-use crate::platform::config::Settings;
-use crate::platform::http::throttle::{Rate, Throttle};
-use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::services::Services;
+use crate::platform::http::ApiError;
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
@@ -44,45 +37,6 @@ fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::R
         answer
     };
     web::resource(path).route(route).default_service(web::route().to(wrong_verb))
-}
-
-/// How often each key may call each path. One of these is made at start and handed to every HTTP worker as application data.
-pub struct Limits {
-    rate: Rate,
-    throttle: Throttle,
-}
-
-impl Limits {
-    /// Limits nobody has used yet.
-    pub fn new(settings: &Settings) -> Self {
-        let rate = settings.throttle.inference;
-        Self { rate, throttle: Throttle::new(rate) }
-    }
-
-    fn admit(&self, services: &Services, key: &KeyGrant, path: &str) -> Result<(), InferenceError> {
-        let caller = format!("{} {path}", key.prefix);
-        self.throttle.admit(&caller, services.clock.now()).map(drop).map_err(|refused| {
-            let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
-            let wait = refused.retry_after_seconds().unwrap_or(seconds);
-            InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
-        })
-    }
-}
-
-/// The key that calls, with the scope for it and within its limit.
-async fn admitted(
-    request: &HttpRequest,
-    services: &Services,
-    directory: &Directory,
-    limits: &Limits,
-) -> ApiResult<std::sync::Arc<KnownKey>> {
-    let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
-    let text = sent.to_str().map_err(|_| ApiError::key_not_valid())?;
-    let caller = directory.caller(text).await?;
-    caller.principal.require_scope(Scope::Predict)?;
-    let key = caller.principal.key.as_ref().ok_or_else(ApiError::key_not_valid)?;
-    limits.admit(services, key, request.path())?;
-    Ok(caller)
 }
 
 /// Addresses here end without a slash: the method and body go along to the right one.

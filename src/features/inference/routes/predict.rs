@@ -4,16 +4,12 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Limits, admitted};
 use crate::features::inference::answer::{Options, Strategy};
-use crate::features::inference::directory::Directory;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
-use crate::features::inference::recent_events::RecentEvents;
-use crate::features::inference::service;
-use crate::features::models::{ModelCache, Scored};
+use crate::features::inference::service::Inference;
+use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
-use crate::platform::services::Services;
 
 const LARGEST_BATCH: usize = 100;
 
@@ -81,26 +77,16 @@ pub struct Predictions {
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model, or it does not know this user and the project is set to say so"),
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    cache: web::Data<ModelCache>,
-    directory: web::Data<Directory>,
-    recent: web::Data<RecentEvents>,
-    limits: web::Data<Limits>,
-    bytes: web::Bytes,
-) -> ApiResult<web::Json<Prediction>> {
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let caller = inference.admit(&request).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
     faults.finish()?;
-    let model = directory.model(&caller.principal, id).await?;
-    let unknown = service::unknown_users(&directory, &model).await?;
-    let artifact = cache.get(&services, &model.row).await?;
-    let options = service::with_recent(&recent, model.ownership.project_id, user.as_deref(), options);
-    let answer = service::for_one(artifact, user.clone(), options, unknown).await?;
+    let model = inference.directory.model(&caller.principal, id).await?;
+    let unknown = inference.unknown_users(&model).await?;
+    let answer = inference.for_one(&model, user.clone(), options, unknown).await?;
     match (answer, user) {
         (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
         (answer, _) => Ok(web::Json(Prediction::new(id, answer))),
@@ -114,15 +100,11 @@ pub async fn one(
         (status = 422, description = "The body is wrong")))]
 pub async fn batch(
     request: HttpRequest,
-    services: web::Data<Services>,
-    cache: web::Data<ModelCache>,
-    directory: web::Data<Directory>,
-    recent: web::Data<RecentEvents>,
-    limits: web::Data<Limits>,
+    inference: web::Data<Inference>,
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<Predictions>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let caller = inference.admit(&request).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (users, options) = input::many(&body, &mut faults);
@@ -130,14 +112,9 @@ pub async fn batch(
     if users.len() > LARGEST_BATCH {
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
-    let model = directory.model(&caller.principal, id).await?;
-    let unknown = service::unknown_users(&directory, &model).await?;
-    let artifact = cache.get(&services, &model.row).await?;
-    let asked = users.into_iter().map(|user| {
-        let options = Options { interactions: Vec::new(), ..options.clone() };
-        let options = service::with_recent(&recent, model.ownership.project_id, Some(&user), options);
-        (user, options)
-    });
-    let answers = service::for_many(artifact, asked.collect(), unknown).await?;
+    let model = inference.directory.model(&caller.principal, id).await?;
+    let unknown = inference.unknown_users(&model).await?;
+    let options = Options { interactions: Vec::new(), ..options };
+    let answers = inference.for_many(&model, users, options, unknown).await?;
     Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
 }

@@ -5,17 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::predict::PredictRequest;
-use super::{Limits, admitted};
 use crate::features::inference::answer::Strategy;
-use crate::features::inference::assignment::Assigner;
-use crate::features::inference::directory::Directory;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
-use crate::features::inference::recent_events::RecentEvents;
-use crate::features::inference::service;
-use crate::features::models::{ModelCache, Scored};
+use crate::features::inference::service::Inference;
+use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
-use crate::platform::services::Services;
 
 /// The best items for one user, and which slot they are from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,16 +33,11 @@ pub struct SlotPrediction {
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(
     request: HttpRequest,
-    services: web::Data<Services>,
-    cache: web::Data<ModelCache>,
-    directory: web::Data<Directory>,
-    recent: web::Data<RecentEvents>,
-    assigner: web::Data<Assigner>,
-    limits: web::Data<Limits>,
+    inference: web::Data<Inference>,
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<SlotPrediction>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &services, &directory, &limits).await?;
+    let caller = inference.admit(&request).await?;
     let mut faults = Faults::default();
     let project = input::path_id(&request, "project_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
@@ -55,15 +45,13 @@ pub async fn one(
     if caller.principal.key_project() != Some(project) {
         return Err(InferenceError::OtherProject.into());
     }
-    let serving = directory.serving(project).await?;
+    let serving = inference.directory.serving(project).await?;
     if serving.slots.is_empty() {
         return Err(InferenceError::NoSlot.into());
     }
-    let slot = assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
-    let model = directory.model(&caller.principal, slot.trained_model_id).await?;
-    let artifact = cache.get(&services, &model.row).await?;
-    let options = service::with_recent(&recent, Some(project), user.as_deref(), options);
-    let answer = service::for_one(artifact, user.clone(), options, serving.unknown_users).await?;
+    let slot = inference.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
+    let model = inference.directory.model(&caller.principal, slot.trained_model_id).await?;
+    let answer = inference.for_one(&model, user.clone(), options, serving.unknown_users).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
     let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
     Ok(web::Json(SlotPrediction { items, model_id: slot.trained_model_id, slot_id, slot_name, request_id, strategy }))

@@ -109,9 +109,7 @@ pub async fn fill_and_finish(app: &TestApp, owner: &Caller) -> Ids {
     let ended = |body: &Value| matches!(body["status"].as_str(), Some("COMPLETED" | "FAILED"));
     let model = owner.wait_for(&format!("trained_model/{}/", ids["trained_model"]), ended).await;
     assert_eq!(model["status"], "COMPLETED", "{model}");
-    for kind in ["parameter_tuning_job", "retraining_run"] {
-        owner.wait_for(&format!("{kind}/{}/", ids[kind]), ended).await;
-    }
+    app.idle().await;
     let spare = owner.upload(ids["project"], "spare.csv", INTERACTIONS).await.expect(201).id();
     ids.insert("spare_data", spare);
     ids
