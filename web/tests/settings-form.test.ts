@@ -12,6 +12,8 @@ const project: Project = {
   event_column: null,
   event_weights: { view: 0.2, purchase: 5 },
   half_life_days: null,
+  unknown_user: 'fallback',
+  organisation: 1,
   ins_datetime: '2026-11-21T06:00:00Z',
   updated_at: '2026-11-21T06:00:00Z',
 }

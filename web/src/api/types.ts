@@ -14,9 +14,9 @@ type Values = Record<string, unknown>
 
 export type User = Schemas['UserDetails']
 export type Project = Sent<Schemas['Project']> & { organisation?: number }
-export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column' | 'organisation'>
+export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'> & Partial<Pick<Project, 'organisation'>>
 /** What the settings of a project can change. */
-export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days'>
+export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']

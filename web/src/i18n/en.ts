@@ -431,6 +431,13 @@ export const en = {
     columnsNote: 'Files that are here already keep what was read from them. To read other columns, upload the file again.',
     counts: 'What an interaction counts',
     countsLead: 'Applies to searches and models that are started after saving.',
+    strangers: 'Users a model does not know',
+    strangersLead: 'Applies at once to everything that asks for recommendations.',
+    strangersGet: { fallback: 'The best list there is', not_found: 'An answer that says so (404)' },
+    strangersHint: {
+      fallback: 'From what they have just done, where that is known; otherwise what most users have.',
+      not_found: 'As Recotem 1.x answers. Choose it when your application has a list of its own for them.',
+    },
     byEvent: 'By type of event',
     byEventLead: 'A purchase may say more than a view. A type that is not listed counts 1; a type that counts 0 is left out.',
     needsEvent: 'Name the event column above to give types of events their weights.',

@@ -23,6 +23,7 @@ export interface SettingsForm {
   weights: EventRow[]
   fades: boolean
   halfLife: number | null
+  unknown_user: string
 }
 
 export const settingsForm = (project: Project): SettingsForm => ({
@@ -34,6 +35,7 @@ export const settingsForm = (project: Project): SettingsForm => ({
   weights: Object.entries(project.event_weights).map(([name, weight]) => ({ name, weight })),
   fades: project.half_life_days !== null,
   halfLife: project.half_life_days ?? USUAL_HALF_LIFE,
+  unknown_user: project.unknown_user,
 })
 
 /** The form as the server's fields. A number that is missing is a mistake (below), which keeps it from being sent. */
@@ -46,6 +48,7 @@ function settingsOf(form: SettingsForm): ProjectSettings {
     event_column: form.event_column.trim() || null,
     event_weights: Object.fromEntries(form.weights.map((row) => [row.name, row.weight as number])),
     half_life_days: form.fades ? form.halfLife : null,
+    unknown_user: form.unknown_user,
   }
 }
 
