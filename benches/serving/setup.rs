@@ -51,7 +51,8 @@ impl Shop {
         let mut shop = Self {
             child,
             runtime,
-            http: reqwest::Client::new(),
+            // Between two calls the server may close a connection that rests.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build()?,
             token: String::new(),
             key: String::new(),
             project: 0,
