@@ -83,7 +83,7 @@ fn listen_with(
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
-    let inference = web::Data::new(Inference::start(services, models.clone(), stop));
+    let inference = web::Data::new(Inference::start(services, models.clone().into_inner(), stop));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()

@@ -11,10 +11,11 @@ use crate::app::authentication::OPEN_TO_ALL;
 use crate::app::throttling::UNLIMITED;
 
 /// What each tag is about, in the order in which a newcomer meets them.
-const TAGS: [(&str, &str); 23] = [
+const TAGS: [(&str, &str); 22] = [
     ("auth", "Logging in and out, tokens, one's own account."),
     ("users", "People who can log in."),
-    ("organisations", "Organisations, their members and invitations."),
+    ("organisation", "People who share projects, and their roles."),
+    ("invitation", "Ways into an organisation."),
     ("project", "A project names the columns of its data and holds everything below it."),
     ("api_keys", "Keys for programs; each belongs to one project."),
     ("training_data", "Files of interactions."),
@@ -30,9 +31,7 @@ const TAGS: [(&str, &str); 23] = [
     ("conversion_event", "What visitors did with recommendations."),
     ("retraining_schedule", "Training again by the clock."),
     ("retraining_run", "What the schedules did."),
-    ("webhooks", "Telling other programs what happened."),
-    ("data_source", "Where data is fetched from."),
-    ("audit", "Who changed what."),
+    ("audit_log", "Who changed what."),
     ("inference", "Predictions for programs, with the error shapes of 1.x's inference service."),
     ("meta", "About the API itself."),
 ];
@@ -261,8 +260,13 @@ fn add_examples(paths: &mut Value, document: &Value) {
 }
 
 fn add_example(media: &mut Value, document: &Value) {
-    if media.get("example").is_none() && media.get("examples").is_none() && media.get("schema").is_some_and(|one| !one.is_null())
-    {
-        media["example"] = examples::of(&media["schema"], document);
+    if media.get("schema").is_none_or(Value::is_null) {
+        // A file as it is.
+        media["schema"] = json!({ "type": "string", "format": "binary" });
+    }
+    if media.get("example").is_none() && media.get("examples").is_none() {
+        let example = examples::of(&media["schema"], document);
+        // Where anything may stand, an object does.
+        media["example"] = if example.is_null() { json!({}) } else { example };
     }
 }

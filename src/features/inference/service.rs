@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, web};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Options, Strategy, answer, answers};
 use super::assignment::Assigner;
 use super::directory::{Directory, ServedModel, UnknownUsers};
-use super::error::InferenceError;
 use super::limits::Limits;
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
@@ -27,13 +25,13 @@ pub struct Inference {
     pub assigner: Assigner,
     recent: RecentEvents,
     limits: Limits,
-    models: web::Data<ModelCache>,
+    models: Arc<ModelCache>,
     services: Services,
 }
 
 impl Inference {
     /// Keeps up with the database until `stop` is cancelled.
-    pub fn start(services: &Services, models: web::Data<ModelCache>, stop: &CancellationToken) -> Self {
+    pub fn start(services: &Services, models: Arc<ModelCache>, stop: &CancellationToken) -> Self {
         Self {
             directory: Directory::start(services, models.clone(), stop.clone()),
             assigner: Assigner::new(&services.secret),
@@ -44,14 +42,12 @@ impl Inference {
         }
     }
 
-    /// The key that calls, with the scope for it and within its limit.
-    pub async fn admit(&self, request: &HttpRequest) -> ApiResult<Arc<KnownKey>> {
-        let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
-        let text = sent.to_str().map_err(|_| ApiError::key_not_valid())?;
-        let caller = self.directory.caller(text).await?;
+    /// Whom a key stands for, with the scope for it and within its limit for the path.
+    pub async fn admit(&self, key: &str, path: &str) -> ApiResult<Arc<KnownKey>> {
+        let caller = self.directory.caller(key).await?;
         caller.principal.require_scope(Scope::Predict)?;
         let key = caller.principal.key.as_ref().ok_or_else(ApiError::key_not_valid)?;
-        self.limits.admit(&self.services.clock, key, request.path())?;
+        self.limits.admit(&self.services.clock, key, path)?;
         Ok(caller)
     }
 

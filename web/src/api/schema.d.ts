@@ -10975,7 +10975,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
                 };
             };
             /** @description No credentials, or such as do not count */
@@ -16279,9 +16283,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example null */
+                    /** @example {} */
                     "application/vnd.oai.openapi": unknown;
-                    /** @example null */
+                    /** @example {} */
                     "application/vnd.oai.openapi+json": unknown;
                 };
             };
@@ -18305,7 +18309,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
                 };
             };
             /** @description No credentials, or such as do not count */
@@ -19781,7 +19789,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
                 };
             };
             /** @description No credentials, or such as do not count */
@@ -19958,7 +19970,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    /**
+                     * @example user_id,item_id
+                     *     u1,i1
+                     */
+                    "application/octet-stream": string;
                 };
             };
             /** @description No credentials, or such as do not count */

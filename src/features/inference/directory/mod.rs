@@ -11,7 +11,6 @@ mod store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::web;
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +60,7 @@ pub struct Serving {
 #[derive(Clone)]
 pub struct Directory {
     services: Services,
-    models: web::Data<ModelCache>,
+    models: Arc<ModelCache>,
     shelves: Arc<Shelves>,
 }
 
@@ -75,7 +74,7 @@ struct Shelves {
 
 impl Directory {
     /// An empty directory that hears of changes until `stop` is cancelled.
-    pub fn start(services: &Services, models: web::Data<ModelCache>, stop: CancellationToken) -> Self {
+    pub fn start(services: &Services, models: Arc<ModelCache>, stop: CancellationToken) -> Self {
         let shelves = Shelves {
             generation: AtomicU64::new(0),
             keys: Cache::new(MOST_ENTRIES),

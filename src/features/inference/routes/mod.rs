@@ -4,13 +4,18 @@ mod health;
 mod predict;
 mod project;
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use utoipa::OpenApi;
 
-use crate::platform::http::ApiError;
+use super::error::InferenceError;
+use super::service::Inference;
+use crate::features::api_keys::KnownKey;
+use crate::platform::http::{ApiError, ApiResult};
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
@@ -37,6 +42,13 @@ fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::R
         answer
     };
     web::resource(path).route(route).default_service(web::route().to(wrong_verb))
+}
+
+/// The key that calls, with the scope for it and within its limit.
+async fn admitted(request: &HttpRequest, inference: &Inference) -> ApiResult<Arc<KnownKey>> {
+    let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
+    let key = sent.to_str().map_err(|_| ApiError::key_not_valid())?;
+    inference.admit(key, request.path()).await
 }
 
 /// Addresses here end without a slash: the method and body go along to the right one.

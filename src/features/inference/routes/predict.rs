@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::admitted;
 use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
@@ -79,7 +80,7 @@ pub struct Predictions {
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = inference.admit(&request).await?;
+    let caller = admitted(&request, &inference).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
@@ -104,7 +105,7 @@ pub async fn batch(
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<Predictions>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = inference.admit(&request).await?;
+    let caller = admitted(&request, &inference).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (users, options) = input::many(&body, &mut faults);

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::admitted;
 use super::predict::PredictRequest;
 use crate::features::inference::answer::Strategy;
 use crate::features::inference::error::InferenceError;
@@ -37,7 +38,7 @@ pub async fn one(
     bytes: web::Bytes,
 ) -> ApiResult<web::Json<SlotPrediction>> {
     let body = input::parse(&request, &bytes)?;
-    let caller = inference.admit(&request).await?;
+    let caller = admitted(&request, &inference).await?;
     let mut faults = Faults::default();
     let project = input::path_id(&request, "project_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
