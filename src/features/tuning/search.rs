@@ -58,7 +58,7 @@ struct Search<'a> {
 
 /// Works on a tuning job until no trial is left.
 pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
-    let Some(search) = prepare(task, context).await? else { return Ok(()) };
+    let Some(search) = prepare(task, context).await? else { return unless_cancelled(task, context).await };
     search.record_baseline().await?;
     while let Some((trial, history)) = search.claim().await? {
         let outcome = search.attempt(&trial, history).await?;
@@ -68,7 +68,16 @@ pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(),
         }
     }
     service::finish_if_done(search.services, search.job.id, Some(context.job_id), search.is_out_of_time()).await?;
-    Ok(())
+    unless_cancelled(task, context).await
+}
+
+/// A task that found its job cancelled, before anybody told itself to stop, is cancelled, too.
+async fn unless_cancelled(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
+    let job = store::find(&mut *context.app.db.conn().await?, task.tuning_job_id).await?;
+    match job {
+        Some(job) if job.status == "CANCELLED" => Err(Stop::HandedBack),
+        _ => Ok(()),
+    }
 }
 
 async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Result<Option<Search<'a>>, Stop> {
