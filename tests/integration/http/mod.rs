@@ -12,6 +12,7 @@ mod contract_docs;
 mod contract_global;
 mod contract_limits;
 mod contract_pages;
+mod contract_resources;
 mod datasets;
 mod deletions;
 mod events;
