@@ -11,6 +11,7 @@ mod contract_data;
 mod contract_docs;
 mod contract_global;
 mod contract_limits;
+mod contract_models;
 mod contract_pages;
 mod contract_resources;
 mod datasets;
