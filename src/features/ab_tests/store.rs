@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{AbTest, TestFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{ab_tests, projects};
 
 impl Guarded for AbTest {
@@ -22,6 +22,10 @@ impl Guarded for AbTest {
             let ownership = Ownership { organisation_id, project_id: Some(test.project_id) };
             (test, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("project", self.project_id)? && filters.text_is("status", Some(&self.status)))
     }
 }
 

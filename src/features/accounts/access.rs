@@ -90,10 +90,7 @@ impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
         Box::pin(async move {
             let Asked { principal, services, id } = asked?;
             let mut connection = services.db.conn().await?;
-            let (object, ownership): (T, _) = load_for(&mut connection, &principal, id, R::ROLE).await?;
-            if !object.matches(ownership, &filters?)? {
-                return Err(ApiError::not_found());
-            }
+            let object = principal.load_asked(&mut connection, id, R::ROLE, filters).await?;
             Ok(Self { object, principal, role: PhantomData })
         })
     }
@@ -103,6 +100,18 @@ impl Principal {
     /// Loads an object by id for an action that needs `role`: 404 when it is not visible, 403 when the role is too low.
     pub async fn load<T: Guarded>(&self, connection: &mut AsyncPgConnection, id: i64, role: Role) -> ApiResult<T> {
         Ok(load_for(connection, self, id, role).await?.0)
+    }
+
+    /// The same for an object named by an address: one that the filters sent along leave out is not there.
+    pub async fn load_asked<T: Guarded>(
+        &self,
+        connection: &mut AsyncPgConnection,
+        id: i64,
+        role: Role,
+        filters: ApiResult<Filters>,
+    ) -> ApiResult<T> {
+        let (object, ownership): (T, _) = load_for(connection, self, id, role).await?;
+        if object.matches(ownership, &filters?)? { Ok(object) } else { Err(ApiError::not_found()) }
     }
 
     /// The same for an id sent in a body: whatever is wrong becomes a 400 on that field.

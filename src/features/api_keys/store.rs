@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::model::ApiKey;
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{api_keys, projects};
 
 impl Guarded for ApiKey {
@@ -23,6 +23,10 @@ impl Guarded for ApiKey {
             let ownership = Ownership { organisation_id, project_id: Some(key.project_id) };
             (key, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        filters.id_is("project", self.project_id)
     }
 }
 

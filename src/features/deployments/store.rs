@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{ab_tests, deployment_slots, projects, slot_changes};
 
 impl Guarded for DeploymentSlot {
@@ -22,6 +22,11 @@ impl Guarded for DeploymentSlot {
             let ownership = Ownership { organisation_id, project_id: Some(slot.project_id) };
             (slot, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        let as_active = filters.flag("is_active").is_none_or(|wanted| wanted == self.is_active);
+        Ok(filters.id_is("project", self.project_id)? && as_active)
     }
 }
 

@@ -12,7 +12,7 @@ use super::store;
 use crate::features::accounts::{Guarded, Principal, Role, Scope, caller_of};
 use crate::features::projects::Project;
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
 
 /// Somebody who may have to do with events at all.
@@ -49,12 +49,14 @@ impl FromRequest for EventAccess {
         let services = request.app_data::<web::Data<Services>>().cloned();
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
         let writes = !request.method().is_safe();
+        let filters = Filters::from_query(request.query_string());
         Box::pin(async move {
             let reporter = reporter?;
             let services = services.ok_or_else(|| ApiError::internal(&"the services are not part of the application"))?;
             let mut connection = services.db.conn().await?;
             let role = if writes { reporter.role_to_write() } else { Role::Viewer };
-            let object = reporter.0.load(&mut connection, id.ok_or_else(ApiError::not_found)?, role).await?;
+            let id = id.ok_or_else(ApiError::not_found)?;
+            let object = reporter.0.load_asked(&mut connection, id, role, filters).await?;
             Ok(Self { object, reporter })
         })
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::model::{ConversionEvent, EventFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
 
 impl Guarded for ConversionEvent {
@@ -27,6 +27,11 @@ impl Guarded for ConversionEvent {
             let ownership = Ownership { organisation_id, project_id: Some(event.project_id) };
             (event, ownership)
         }))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        let here = filters.id_is("project", self.project_id)? && filters.id_is("deployment_slot", self.deployment_slot_id)?;
+        Ok(here && filters.text_is("event_type", Some(&self.event_type)))
     }
 }
 

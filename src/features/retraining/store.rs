@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{Begun, Ended, NewRun, Run, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::datasets::TrainingData;
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, retraining_runs, retraining_schedules, training_data};
 
 const LIVE: [&str; 2] = ["PENDING", "RUNNING"];
@@ -27,6 +27,10 @@ impl Guarded for Schedule {
             (schedule, ownership)
         }))
     }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        filters.id_is("project", self.project_id)
+    }
 }
 
 impl Guarded for Run {
@@ -39,6 +43,10 @@ impl Guarded for Run {
             .await
             .optional()?;
         Ok(found.map(|(run, organisation_id, project_id)| (run, Ownership { organisation_id, project_id: Some(project_id) })))
+    }
+
+    fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
+        Ok(filters.id_is("schedule", self.schedule_id)? && filters.text_is("status", Some(&self.status)))
     }
 }
 

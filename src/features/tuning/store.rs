@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, training_data, trials, tuning_jobs};
 
 impl Guarded for TuningJob {
@@ -21,6 +21,12 @@ impl Guarded for TuningJob {
             .await
             .optional()?;
         Ok(found.map(|(job, organisation_id, project_id)| (job, Ownership { organisation_id, project_id: Some(project_id) })))
+    }
+
+    fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
+        let of_project = filters.id("data__project")?.is_none_or(|wanted| Some(wanted) == ownership.project_id);
+        let here = filters.id_is("id", self.id)? && filters.id_is("data", self.data_id)? && of_project;
+        Ok(here && filters.text_is("status", Some(&self.status)))
     }
 }
 

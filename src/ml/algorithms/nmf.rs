@@ -9,6 +9,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::factor_model::{FactorModel, FoldIn, narrow};
 use super::singular::{Singular, singular_bytes, top_singular};
@@ -30,6 +31,9 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
             ParameterSpec::int("n_components", 1, 4096, 64).searched(Domain::int(4, 512)),
             ParameterSpec::float("alpha", 0.0, 1e6, 0.01).searched(Domain::log_float(1e-10, 0.1)),
             ParameterSpec::float("l1_ratio", 0.0, 1.0, 0.01).searched(Domain::float(0.0, 1.0)),
+            // Recotem 1.x stores these two in some configurations. There is one loss and one start, which null stands for.
+            ParameterSpec::choice("beta_loss", &["frobenius"], "frobenius"),
+            ParameterSpec { nullable: true, default: Value::Null, ..ParameterSpec::choice("init", &["nndsvda"], "nndsvda") },
         ]
     },
     estimate: |params, shape| estimate(params.size("n_components")?, shape),

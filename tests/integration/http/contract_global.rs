@@ -296,3 +296,32 @@ async fn an_action_takes_an_empty_body_that_says_it_is_json() {
     // GETs of the browser UI say so, too.
     user.raw(Method::GET, "project/", &[JSON], "").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_server_is_json_and_keeps_its_cause_to_itself() {
+    let app = TestApp::start().await;
+    let user = app.user("margarete").await;
+    app.execute("ALTER TABLE split_configs RENAME TO elsewhere").await;
+    let answer = user.get("split_config/").await.expect(500);
+    assert_eq!((answer.header("content-type").as_str(), &answer.body["code"]), ("application/json", &json!("internal_error")));
+    let text = String::from_utf8(answer.bytes).unwrap();
+    assert!(!text.contains("split_configs") && !text.contains("relation"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_address_gets_the_page_of_the_ui() {
+    let app = TestApp::start().await;
+    let anyone = app.anonymous();
+    let page = anyone.get("/").await.expect(200);
+    for path in ["/login", "/projects/1/data", "/users"] {
+        let answer = anyone.get(path).await.expect(200);
+        assert!(answer.header("content-type").starts_with("text/html"), "{path}");
+        assert_eq!(answer.bytes, page.bytes, "{path}: the UI routes it");
+    }
+    let html = String::from_utf8(page.bytes).unwrap();
+    // Without a built UI the page names no files.
+    for asset in html.split('"').filter(|text| text.starts_with("/assets/")) {
+        assert!(anyone.get(asset).await.expect(200).header("cache-control").contains("immutable"), "{asset}");
+    }
+    assert!(anyone.get("/assets/nothing.js").await.expect(404).body["detail"].is_string());
+}

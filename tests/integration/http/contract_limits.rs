@@ -5,6 +5,7 @@ use recotem::platform::config::Settings;
 use reqwest::Method;
 use serde_json::json;
 
+use super::slots;
 use crate::support::{Answer, Caller, TestApp};
 
 async fn app(change: impl FnOnce(&mut Settings)) -> TestApp {
@@ -105,6 +106,35 @@ async fn each_key_has_an_allowance_for_each_path_of_predictions() {
     assert!(!refused.header("retry-after").is_empty());
     program.post("/inference/predict/2", body.clone()).await.expect(404);
     user.with_key("rctm_no_such_key").post("/inference/predict/1", body).await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_previews_of_models_share_an_allowance_of_their_own() {
+    let app = app(|settings| settings.throttle.recommendation.requests = 4).await;
+    let (prepared, model) = slots::with_model(&app, "margarete").await;
+    let user = &prepared.user;
+    let path = format!("trained_model/{model}/");
+    let program = user.with_key(&prepared.key("k", "read").await);
+    user.get(&format!("{path}recommendation/?user_id=007")).await.expect(409);
+    program.get(&format!("{path}sample_recommendation_raw/")).await.expect(409);
+    user.get(&format!("{path}sample_recommendation_metadata/1/")).await.expect(404);
+    user.post(&format!("{path}recommend_using_profile_interaction/"), json!({ "item_ids": [], "cutoff": 1 })).await.expect(409);
+    for action in ["recommendation/?user_id=007", "sample_recommendation_raw/", "sample_recommendation_metadata/1/"] {
+        let refused = program.get(&format!("/api/{path}{action}")).await.expect(429);
+        assert!(refused.body["detail"].is_string() && !refused.header("retry-after").is_empty(), "{action}");
+    }
+    user.get(&path).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_addresses_of_the_log_in_share_one_allowance() {
+    let app = app(|settings| settings.throttle.login.requests = 2).await;
+    let wrong = json!({ "username": "x", "password": "y" });
+    app.anonymous().post("/api/v1/auth/login/", wrong.clone()).await.expect(400);
+    app.anonymous().post("/api/auth/login/", wrong.clone()).await.expect(400);
+    for path in ["/api/v1/auth/login/", "/api/auth/login/", "/api/v1/auth/login"] {
+        assert!(!app.anonymous().post(path, wrong.clone()).await.expect(429).header("retry-after").is_empty(), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

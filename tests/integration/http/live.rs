@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use recotem::features::task_logs::{self, Line};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::trained;
+use super::tuning::interactions;
 use crate::support::{Caller, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -346,4 +347,53 @@ async fn a_server_that_goes_down_says_so() {
     assert_eq!(socket.says().await["status"], "pending");
     app.shut_down();
     assert_eq!(socket.end().await, Some(1001));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_client_says_changes_nothing() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    let mut socket = Socket::of(&app, &user, &format!("/ws/job/{job}/status/")).await;
+    assert_eq!(socket.says().await["seq"], 0);
+    for said in [r#"{"type":"pong"}"#, r#"{"type":"cancel"}"#, "no JSON", ""] {
+        socket.0.send(Message::text(said)).await.unwrap();
+    }
+    socket.0.send(Message::binary(vec![0, 255])).await.unwrap();
+    user.post(&format!("parameter_tuning_job/{job}/cancel/"), json!({})).await.expect(200);
+    let live = socket.says().await;
+    assert_eq!((&live["seq"], &live["data"]["job_status"]), (&json!(1), &json!("CANCELLED")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_told_from_its_start_to_its_score_in_the_order_of_1x() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
+    let project = user.post("project/", project).await.expect(201).id();
+    let data = user.upload(project, "data.csv", interactions()).await.expect(201).id();
+    let split = user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id();
+    let evaluation = user.post("evaluation_config/", json!({ "cutoff": 3 })).await.expect(201).id();
+    let job = json!({ "data": data, "split": split, "evaluation": evaluation, "n_trials": 2, "train_after_tuning": false,
+        "tried_algorithms_json": ["TopPop"] });
+    let job = user.post("parameter_tuning_job/", job).await.expect(201).id();
+    let mut status = Socket::of(&app, &user, &format!("/ws/job/{job}/status/")).await;
+    let mut logs = Socket::of(&app, &user, &format!("/ws/job/{job}/logs/")).await;
+    assert_eq!(status.says().await["status"], "pending");
+    app.work();
+    let (mut told, mut seq) = (Vec::new(), 0);
+    while told.last().is_none_or(|word| word == "running") {
+        let live = status.says().await;
+        seq += 1;
+        assert_eq!((&live["type"], &live["seq"]), (&json!("status_update"), &json!(seq)));
+        told.push(live["status"].as_str().unwrap().to_owned());
+        assert!(live["data"]["best_score"].is_f64() || told.last().unwrap() == "running", "{live}");
+    }
+    assert_eq!((told[0].as_str(), told.last().unwrap().as_str()), ("running", "completed"), "{told:?}");
+    let beginnings =
+        ["Start job", "Trial 0 with TopPopRecommender / {}: COMPLETE.\nndcg@3=", "Trial 1 with", "Job ", "Found best"];
+    for (seq, (line, beginning)) in logs.lines(5).await.iter().zip(beginnings).enumerate() {
+        assert_eq!((&line["type"], &line["seq"]), (&json!("log"), &json!(seq)));
+        assert!(line["message"].as_str().unwrap().starts_with(beginning), "{line} instead of {beginning}");
+    }
 }

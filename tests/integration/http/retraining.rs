@@ -180,11 +180,8 @@ async fn a_run_trains_on_the_newest_usable_upload_and_deploys_the_model() {
     let slots = user.get("deployment_slot/").await.body["results"].clone();
     assert_eq!((&slots[0]["name"], &slots[0]["trained_model"]), (&json!("auto-deploy-P"), &done["trained_model"]));
 
-    // The next model takes the place of this one, at the weight somebody gave the slot; slots that share its name are no fault.
+    // The next model takes the place of this one, at the weight somebody gave the slot.
     let slot = slots[0]["id"].as_i64().unwrap();
-    let twin = json!({ "project": prepared.project, "name": "auto-deploy-P", "trained_model": model["id"], "is_active": false });
-    let twin = user.post("deployment_slot/", twin).await.expect(201).id();
-    user.delete(&format!("deployment_slot/{twin}/")).await.expect(204);
     user.patch(&format!("deployment_slot/{slot}/"), json!({ "weight": 30 })).await.expect(200);
     let again = run(&app, user, schedule).await;
     assert_eq!((&again["status"], &again["deployed_slot"]), (&json!("COMPLETED"), &json!(slot)));
@@ -212,6 +209,23 @@ async fn a_new_automatic_slot_takes_the_traffic_over() {
     assert_eq!((&now["weight"], &now["is_active"]), (&json!(100.0), &json!(true)));
     let undoable = "SELECT count(*) FROM slot_changes WHERE action = 'deployed' AND before->0->>'weight' = '100.0'";
     assert_eq!(app.count(undoable).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_slots_that_share_the_automatic_name_the_newest_gets_the_model() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = stage(&app).await;
+    let user = &prepared.user;
+    let model = prepared.train().await["id"].clone();
+    let slot = json!({ "project": prepared.project, "name": "auto-deploy-P", "trained_model": model });
+    let older = user.post("deployment_slot/", slot.clone()).await.expect(201).id();
+    let newer = user.post("deployment_slot/", slot).await.expect(201).id();
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "auto_deploy": true });
+    let schedule = plan(&prepared, wanted).await.expect(201).id();
+    let done = run(&app, user, schedule).await;
+    assert_eq!((&done["status"], &done["deployed_slot"]), (&json!("COMPLETED"), &json!(newer)), "{done}");
+    assert_eq!(user.get(&format!("deployment_slot/{newer}/")).await.body["trained_model"], done["trained_model"]);
+    assert_eq!(user.get(&format!("deployment_slot/{older}/")).await.body["trained_model"], model);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Caller, TestApp};
 
 /// Two groups of people with tastes of their own, and ids that are no numbers.
-fn interactions() -> String {
+pub fn interactions() -> String {
     let names = ["007", "Sigur Rós", "\"a/b c\"", "1.0", "001", "x", "y", "z", "千と千尋", "w"];
     let mut csv = String::from("user_id,item_id\n");
     for user in 0..60 {
