@@ -19,6 +19,7 @@ export async function edges(page, baseUrl, seen, onStep = () => {}) {
   await cancelSearch(page, baseUrl + seen.overview)
   await onStep('cancelled')
 
+  await takeDown(page, seen.overview)
   await page.goto(baseUrl)
   await id('project-card').first().waitFor()
   const cards = await id('project-card').count()
@@ -56,4 +57,14 @@ async function cancelSearch(page, project) {
   await id('cancel-job').click()
   await id('confirm-accept').click()
   await page.waitForFunction(() => document.querySelector('[data-testid="job-status"]')?.dataset.status === 'CANCELLED')
+}
+
+/** What answers or will train again keeps its project from being deleted. */
+async function takeDown(page, project) {
+  await page.evaluate(async (project) => {
+    const list = async (kind) => (await (await fetch(`/api/v1/${kind}/?project=${project}`)).json()).results
+    const send = (method, path, body) => fetch(`/api/v1/${path}/`, { method, headers: { 'Content-Type': 'application/json' }, body })
+    for (const slot of await list('deployment_slot')) await send('DELETE', `deployment_slot/${slot.id}`)
+    for (const schedule of await list('retraining_schedule')) await send('PATCH', `retraining_schedule/${schedule.id}`, '{"is_enabled":false}')
+  }, Number(project.split('/')[2]))
 }

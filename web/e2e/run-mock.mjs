@@ -4,7 +4,7 @@ import { run } from './run.mjs'
 
 const mock = await startMock()
 try {
-  await run(mock.url, mock.password, { tenants: true })
+  await run(mock.url, mock.password)
 } finally {
   mock.stop()
 }

@@ -12,10 +12,9 @@ import { people } from './people.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
 import { traffic } from './traffic.mjs'
 
-const TENANT_STEPS = ['invite', 'invitation-link', 'typed-delete', 'user-menu', 'reset-link', 'password-reset', 'audit-open', 'item-preview', 'new-slot', 'weights-edited', 'new-test', 'ab-draft', 'ab-running', 'blocked', 'retraining-new']
+const PICTURED_STEPS = ['invite', 'invitation-link', 'typed-delete', 'user-menu', 'reset-link', 'password-reset', 'audit-open', 'item-preview', 'new-slot', 'weights-edited', 'new-test', 'ab-draft', 'ab-running', 'blocked', 'retraining-new']
 
-/** `tenants` adds what not every server has yet: organisations, slots, tests, retraining. */
-export async function run(baseUrl, password, { tenants = false } = {}) {
+export async function run(baseUrl, password) {
   const browser = await launch()
   mkdirSync(FOLDER, { recursive: true })
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, locale: 'en' })
@@ -23,12 +22,12 @@ export async function run(baseUrl, password, { tenants = false } = {}) {
   const started = Date.now()
   const onStep = async (name) => {
     console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${name}`)
-    if (/^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name) || TENANT_STEPS.includes(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
+    if (/^(job-live|key-created|settings-edited|wizard-|bad-upload|cancelled)/.test(name) || PICTURED_STEPS.includes(name)) await page.screenshot({ path: `${FOLDER}${name}.png`, fullPage: true })
   }
   try {
     const { seen } = await journey(page, baseUrl, password, { trials: Number(process.env.E2E_TRIALS ?? 15), onStep })
     const project = seen.overview
-    if (tenants) Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
+    Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
     if (process.env.SCREENSHOTS !== '0') {
       const paths = { ...seen, data: `${project}/data`, tuning: `${project}/tuning`, models: `${project}/models`, account: '/account', 'not-found': '/no/such/page' }
       await photographAll(browser, baseUrl, await context.storageState(), paths)

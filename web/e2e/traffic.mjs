@@ -43,12 +43,11 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   await id('start-test').click()
   await id('confirm-accept').click()
   await id('stop-test').waitFor()
+  seen['ab-test'] = new URL(page.url()).pathname
+  await report(page)
+  await page.reload()
   await id('ab-chart').waitFor()
   await onStep('ab-running')
-  await id('stop-test').click()
-  await id('confirm-accept').click()
-  await id('promote-variant').waitFor()
-  seen['ab-test'] = new URL(page.url()).pathname
 
   await page.goto(`${baseUrl}${project}/deployments`)
   await id('delete-slot').first().click()
@@ -57,6 +56,11 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   assert.match(await id('dependents').innerText(), /Challenger on the front page/)
   await onStep('blocked')
 
+  await page.goto(`${baseUrl}${seen['ab-test']}`)
+  await id('stop-test').click()
+  await id('confirm-accept').click()
+  await id('promote-variant').waitFor()
+
   await page.goto(`${baseUrl}${project}/retraining`)
   await id('begin-schedule').click()
   await id('cron-time').fill('04:30')
@@ -64,8 +68,23 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   await onStep('retraining-new')
   await id('schedule-save').click()
   await id('next-run').waitFor()
-  await id('run-row').first().waitFor()
   await id('run-now').click()
+  await id('run-row').first().waitFor()
   await page.waitForFunction(() => document.querySelectorAll('[data-testid="run-row"]')[0]?.querySelector('[data-status="COMPLETED"]'), null, { timeout: 60_000 })
   return seen
+}
+
+/** What a shop would report of both slots: forty lists shown each, and more of the second one's clicked. */
+async function report(page) {
+  const answered = await page.evaluate(async () => {
+    const project = Number(location.pathname.split('/')[2])
+    const slots = (await (await fetch(`/api/v1/deployment_slot/?project=${project}`)).json()).results
+    const event = (slot, type, number) => ({ project, deployment_slot: slot.id, event_type: type, user_id: `visitor ${number}`, item_id: '007' })
+    const clicks = (slot) => (slot.name === 'Challenger' ? 18 : 9)
+    const numbers = [...Array(40).keys()]
+    const of = (slot) => numbers.flatMap((number) => [event(slot, 'impression', number), ...(number < clicks(slot) ? [event(slot, 'click', number)] : [])])
+    const body = JSON.stringify({ events: slots.flatMap(of) })
+    return (await fetch('/api/v1/conversion_event/batch/', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })).status
+  })
+  assert.equal(answered, 201)
 }
