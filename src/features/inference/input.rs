@@ -95,6 +95,7 @@ fn options(body: &Value, faults: &mut Faults) -> Options {
         deny: optional_texts(body, "deny", faults).unwrap_or_default(),
         exclude_seen: flag(body, "exclude_seen", true, faults),
         diversity: share(body, "diversity", faults),
+        explain: flag(body, "explain", false, faults),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Options, Strategy, answer, answers};
+use super::answer::{Answer, Options, answer, answers};
 use super::assignment::Assigner;
 use super::directory::{Directory, ServedModel, UnknownUsers};
 use super::error::InferenceError;
@@ -13,13 +13,10 @@ use super::limits::Limits;
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
 use crate::features::api_keys::KnownKey;
-use crate::features::models::{ModelCache, ModelError, Scored};
+use crate::features::models::{ModelCache, ModelError};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
-
-/// A list and how it came about.
-pub type Answer = Option<(Strategy, Vec<Scored>)>;
 
 /// What answers predictions. One of these is made at start and handed to every HTTP worker as application data.
 pub struct Inference {
@@ -109,7 +106,7 @@ impl Inference {
 
 /// Whether the answer takes less time than handing the question to another thread: lists from an index of factors do.
 fn is_quick(artifact: &Artifact, options: &Options) -> bool {
-    artifact.model.factors().is_some() && options.interactions.is_empty() && options.diversity == 0.0
+    artifact.model.factors().is_some() && options.interactions.is_empty() && options.diversity == 0.0 && !options.explain
 }
 
 fn crashed(error: tokio::task::JoinError) -> ModelError {

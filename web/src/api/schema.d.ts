@@ -1983,6 +1983,17 @@ export interface components {
             /** @description All columns but that of the item ids. */
             valid_columns_list_json?: string[] | null;
         };
+        /** @description An item of a list; scores compare within one list only. */
+        ListedItem: {
+            /**
+             * @description The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
+             *     popular. Only there when `explain` was asked for.
+             */
+            because?: components["schemas"]["Reason"][] | null;
+            item_id: string;
+            /** Format: float */
+            score: number;
+        };
         /** @description What a log-in answers. */
         LoggedIn: {
             access: string;
@@ -2824,7 +2835,7 @@ export interface components {
         };
         /** @description The best items for one user. */
         Prediction: {
-            items: components["schemas"]["ScoredItem"][];
+            items: components["schemas"]["ListedItem"][];
             /** Format: int64 */
             model_id: number;
             /** Format: uuid */
@@ -2874,6 +2885,15 @@ export interface components {
             n_data: number;
             /** Format: int64 */
             n_models: number;
+        };
+        /** @description An item that somebody has interacted with, and how much it speaks for another. */
+        Reason: {
+            item_id: string;
+            /**
+             * Format: float
+             * @description Its part of all that speaks for the other, from 0 to 1.
+             */
+            share: number;
         };
         /** @description A row that could not be imported. */
         RejectedRow: {
@@ -21132,6 +21152,7 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
                  *       "user_id": "u1"
                  *     }
@@ -21153,6 +21174,8 @@ export interface operations {
                     diversity?: number | null;
                     /** @description Whether to leave out what the user has already interacted with; true unless told. */
                     exclude_seen?: boolean | null;
+                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
+                    explain?: boolean | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
@@ -21170,6 +21193,7 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "because": null,
                      *           "item_id": "i1",
                      *           "score": 0.75
                      *         }
@@ -21182,7 +21206,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        items: components["schemas"]["ScoredItem"][];
+                        items: components["schemas"]["ListedItem"][];
                         /** Format: int64 */
                         model_id: number;
                         /** Format: uuid */
@@ -21299,6 +21323,7 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
                  *       "user_id": "u1"
                  *     }
@@ -21320,6 +21345,8 @@ export interface operations {
                     diversity?: number | null;
                     /** @description Whether to leave out what the user has already interacted with; true unless told. */
                     exclude_seen?: boolean | null;
+                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
+                    explain?: boolean | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
@@ -21337,6 +21364,7 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "because": null,
                      *           "item_id": "i1",
                      *           "score": 0.75
                      *         }
@@ -21347,7 +21375,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        items: components["schemas"]["ScoredItem"][];
+                        items: components["schemas"]["ListedItem"][];
                         /** Format: int64 */
                         model_id: number;
                         /** Format: uuid */
@@ -21452,6 +21480,7 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
@@ -21469,6 +21498,7 @@ export interface operations {
                     /** Format: float */
                     diversity?: number | null;
                     exclude_seen?: boolean | null;
+                    explain?: boolean | null;
                     user_ids: string[];
                 };
             };
@@ -21486,6 +21516,7 @@ export interface operations {
                      *         {
                      *           "items": [
                      *             {
+                     *               "because": null,
                      *               "item_id": "i1",
                      *               "score": 0.75
                      *             }

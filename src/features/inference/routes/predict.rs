@@ -4,11 +4,11 @@ use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::features::inference::answer::{Options, Strategy};
+use crate::features::inference::answer::{Answer, Options, Strategy};
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::listed::ListedItem;
 use crate::features::inference::service::Inference;
-use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
 
 const LARGEST_BATCH: usize = 100;
@@ -30,6 +30,8 @@ pub struct PredictRequest {
     exclude_seen: Option<bool>,
     /// From 0, best first, to 1, as unlike one another as possible.
     diversity: Option<f32>,
+    /// Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told.
+    explain: Option<bool>,
 }
 
 /// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
@@ -43,12 +45,13 @@ pub struct BatchRequest {
     deny: Option<Vec<String>>,
     exclude_seen: Option<bool>,
     diversity: Option<f32>,
+    explain: Option<bool>,
 }
 
 /// The best items for one user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Prediction {
-    items: Vec<Scored>,
+    items: Vec<ListedItem>,
     model_id: i64,
     request_id: uuid::Uuid,
     /// How the list came about; left out where there is none.
@@ -57,7 +60,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    fn new(model_id: i64, answer: Option<(Strategy, Vec<Scored>)>) -> Self {
+    fn new(model_id: i64, answer: Answer) -> Self {
         let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
     }

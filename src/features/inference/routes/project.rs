@@ -8,14 +8,14 @@ use super::predict::PredictRequest;
 use crate::features::inference::answer::Strategy;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::listed::ListedItem;
 use crate::features::inference::service::Inference;
-use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
 
 /// The best items for one user, and which slot they are from.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SlotPrediction {
-    items: Vec<Scored>,
+    items: Vec<ListedItem>,
     model_id: i64,
     slot_id: i64,
     slot_name: String,
