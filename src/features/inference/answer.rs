@@ -18,6 +18,8 @@ pub enum Strategy {
     FoldIn,
     /// What most users have.
     Popular,
+    /// From the items that a list is to go with.
+    Related,
 }
 
 /// What somebody should get.
@@ -70,6 +72,15 @@ pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: 
         return None;
     }
     Some((Strategy::Popular, listed(model, model.recommend_popular_as(&wanted), options, Vec::new)))
+}
+
+/// The items most like some others as a group; what most users have where the model knows none of them.
+pub fn related(model: &Artifact, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
+    let wanted = options.wanted();
+    match model.related_as(items, &wanted) {
+        Some(list) => (Strategy::Related, listed::plain(list)),
+        None => (Strategy::Popular, listed::plain(model.recommend_popular_as(&wanted))),
+    }
 }
 
 /// As [`answer`] for many users, in their order. Those of whom nothing is new share their wishes, which are the options of

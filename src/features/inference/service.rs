@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, Options, answer, answers};
+use super::answer::{self, Answer, Options, answer, answers};
 use super::assignment::Assigner;
 use super::directory::{Directory, ServedModel, UnknownUsers};
 use super::error::InferenceError;
@@ -93,6 +93,13 @@ impl Inference {
         let asked: Vec<(String, Options)> = asked.collect();
         let work = move || answers(&artifact, &asked, unknown);
         Ok(tokio::task::spawn_blocking(work).await.map_err(crashed)?)
+    }
+
+    /// The items most like some others as a group.
+    pub async fn related(&self, model: &ServedModel, items: Vec<String>, options: Options) -> ApiResult<Answer> {
+        let artifact = self.models.get(&self.services, &model.row).await?;
+        let work = move || answer::related(&artifact, &items, &options);
+        Ok(Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?))
     }
 
     /// The same wishes with what the user has lately clicked or bought among the interactions.

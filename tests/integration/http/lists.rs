@@ -1,5 +1,7 @@
 //! What a program may ask of a list beside the items: why they are there, what is known about them, which may be there.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
@@ -52,6 +54,10 @@ fn items(body: &Value) -> &Vec<Value> {
     body["items"].as_array().expect("items")
 }
 
+fn ids(body: &Value) -> Vec<&str> {
+    items(body).iter().filter_map(|item| item["item_id"].as_str()).collect()
+}
+
 fn keys(item: &Value) -> Vec<&str> {
     item.as_object().expect("an object").keys().map(String::as_str).collect()
 }
@@ -85,4 +91,62 @@ async fn each_item_says_why_it_is_there_when_that_is_asked() {
     let by_slot = served.by_slot(&app, json!({ "user_id": "007", "cutoff": 1, "explain": true })).await;
     assert_eq!(by_slot["items"], known["items"]);
     assert_eq!(served.faults(json!({ "user_id": "007", "explain": "yes" })).await[0]["loc"], json!(["body", "explain"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_that_go_with_a_basket() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "CosineKNN").await;
+    let path = format!("/inference/related/{}", served.model);
+    let ask = async |body: Value| served.program.post(&path, body).await.expect(200).body;
+    let of_one = ask(json!({ "item_ids": ["Ágætis byrjun"], "cutoff": 1 })).await;
+    assert_eq!((&of_one["strategy"], &of_one["model_id"]), (&json!("related"), &json!(served.model)));
+    assert_eq!(ids(&of_one), ["x"], "the only one they share a user with");
+    assert!(of_one["request_id"].is_string() && keys(&items(&of_one)[0]) == ["item_id", "score"], "{of_one}");
+
+    let basket = ask(json!({ "item_ids": ["Ágætis byrjun", "x", "unheard of", "x"] })).await;
+    assert_eq!(BTreeSet::from_iter(ids(&basket)), BTreeSet::from(["007", "a/b c"]), "no item of the basket: {basket}");
+    let together = ask(json!({ "item_ids": ["Ágætis byrjun", "007"], "cutoff": 1 })).await;
+    let alone = ask(json!({ "item_ids": ["007"], "cutoff": 1 })).await;
+    let score = |body: &Value| items(body)[0]["score"].as_f64().expect("a score");
+    assert!((score(&together) - score(&of_one) - score(&alone)).abs() < 1e-5, "likenesses add up");
+
+    let denied = ask(json!({ "item_ids": ["007"], "deny": ["x"], "cutoff": 2 })).await;
+    assert_eq!(BTreeSet::from_iter(ids(&denied)), BTreeSet::from(["a/b c", "Ágætis byrjun"]));
+    let allowed = ask(json!({ "item_ids": ["007"], "allow": ["a/b c", "007"], "diversity": 0.5 })).await;
+    assert_eq!(ids(&allowed), ["a/b c"]);
+    let unknown = ask(json!({ "item_ids": ["unheard of"], "cutoff": 1 })).await;
+    assert_eq!((&unknown["strategy"], ids(&unknown)), (&json!("popular"), vec!["x"]));
+    for wrong in [
+        json!({}),
+        json!({ "item_ids": [] }),
+        json!({ "item_ids": "x" }),
+        json!({ "item_ids": [7] }),
+        json!({ "item_ids": vec!["x"; 101] }),
+        json!({ "item_ids": ["x"], "cutoff": 0 }),
+    ] {
+        assert!(served.program.post(&path, wrong).await.expect(422).body["detail"].is_array());
+    }
+    ask(json!({ "item_ids": vec!["x"; 100] })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_that_go_with_others_are_told_to_the_project_s_programs_only() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "TopPop").await;
+    let (path, body) = (format!("/inference/related/{}", served.model), json!({ "item_ids": ["x"] }));
+    let anonymous = app.anonymous();
+    anonymous.post(&path, body.clone()).await.expect(401);
+    anonymous.with_key("rctm_wrong").post(&path, body.clone()).await.expect(401);
+    served.prepared.user.post(&path, body.clone()).await.expect(401);
+    anonymous.with_key(&served.prepared.key("reader", "read").await).post(&path, json!({})).await.expect(403);
+    let sibling = prepare(served.prepared.user.clone(), "Q", "TopPop").await;
+    let stranger = prepare(app.user("friedrich").await, "R", "TopPop").await;
+    for other in [&sibling, &stranger] {
+        let program = anonymous.with_key(&other.key("other", "predict").await);
+        program.post(&path, body.clone()).await.expect(403);
+    }
+    served.program.post("/inference/related/999", body.clone()).await.expect(404);
+    served.program.get(&path).await.expect(405);
+    assert_eq!(served.program.post(&format!("{path}/"), body).await.expect(307).header("location"), path);
 }

@@ -1683,6 +1683,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/related/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The items most like some others as a group. Where the model knows none of these, what most users have. */
+        post: operations["create_related_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3071,7 +3088,7 @@ export interface components {
          * @description How a list came about.
          * @enum {string}
          */
-        Strategy: "personal" | "fold_in" | "popular";
+        Strategy: "personal" | "fold_in" | "popular" | "related";
         /** @description How a task stands, in the words of 1.x. */
         Task: {
             /** Format: date-time */
@@ -21599,6 +21616,158 @@ export interface operations {
                 };
             };
             /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_related_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "item_ids": [
+                 *         "i1",
+                 *         "i2"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000, 10 unless told.
+                     */
+                    cutoff?: number | null;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0, best first, to 1, as unlike one another as possible.
+                     */
+                    diversity?: number | null;
+                    /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
+                    item_ids: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "because": null,
+                     *           "item_id": "i1",
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "model_id": 1,
+                     *       "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "strategy": "personal"
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["ListedItem"][];
+                        /** Format: int64 */
+                        model_id: number;
+                        /** Format: uuid */
+                        request_id: string;
+                        strategy?: components["schemas"]["Strategy"] | null;
+                    };
+                };
+            };
+            /** @description The batch is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No key, or one that does not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope, or is of another project */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
+            };
+            /** @description The model's file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */

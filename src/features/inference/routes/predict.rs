@@ -60,7 +60,8 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    fn new(model_id: i64, answer: Answer) -> Self {
+    /// With an id of its own.
+    pub fn new(model_id: i64, answer: Answer) -> Self {
         let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
     }
