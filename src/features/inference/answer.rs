@@ -38,6 +38,8 @@ pub struct Options {
     pub diversity: f32,
     /// Tell for each item why it is listed.
     pub explain: bool,
+    /// Tell for each item what is known about it.
+    pub with_metadata: bool,
 }
 
 impl Options {

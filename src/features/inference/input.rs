@@ -122,6 +122,7 @@ fn of_any_list(body: &Value, faults: &mut Faults) -> Options {
         allow: optional_texts(body, "allow", faults),
         deny: optional_texts(body, "deny", faults).unwrap_or_default(),
         diversity: share(body, "diversity", faults),
+        with_metadata: flag(body, "with_metadata", false, faults),
         ..Options::default()
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{self, Answer, Options, answer, answers};
+use super::answer::{self, Answer, Options, Strategy, answer, answers};
 use super::assignment::Assigner;
-use super::directory::{Directory, ServedModel, UnknownUsers};
+use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::limits::Limits;
+use super::listed::{self, ListedItem};
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
 use crate::features::api_keys::KnownKey;
@@ -52,11 +53,11 @@ impl Inference {
         Ok(caller)
     }
 
-    /// What the project of a model wants unknown users to get.
-    pub async fn unknown_users(&self, model: &ServedModel) -> ApiResult<UnknownUsers> {
+    /// How the project of a model is served.
+    pub async fn serving(&self, model: &ServedModel) -> ApiResult<Arc<Serving>> {
         match model.ownership.project_id {
-            Some(project) => Ok(self.directory.serving(project).await?.unknown_users),
-            None => Ok(UnknownUsers::default()),
+            Some(project) => self.directory.serving(project).await,
+            None => Ok(Arc::default()),
         }
     }
 
@@ -66,15 +67,21 @@ impl Inference {
         model: &ServedModel,
         user: Option<String>,
         options: Options,
-        unknown: UnknownUsers,
+        serving: &Serving,
     ) -> ApiResult<Answer> {
         let artifact = self.models.get(&self.services, &model.row).await?;
         let options = self.with_recent(model, user.as_deref(), options);
-        if is_quick(&artifact, &options) {
-            return Ok(answer(&artifact, user.as_deref(), &options, unknown));
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
+        let mut answered = if is_quick(&artifact, &options) {
+            answer(&artifact, user.as_deref(), &options, unknown)
+        } else {
+            let work = move || answer(&artifact, user.as_deref(), &options, unknown);
+            tokio::task::spawn_blocking(work).await.map_err(crashed)?
+        };
+        if with_metadata {
+            self.describe(serving, answered.iter_mut()).await?;
         }
-        let work = move || answer(&artifact, user.as_deref(), &options, unknown);
-        Ok(tokio::task::spawn_blocking(work).await.map_err(crashed)?)
+        Ok(answered)
     }
 
     /// The lists for many users, in their order.
@@ -83,8 +90,9 @@ impl Inference {
         model: &ServedModel,
         users: Vec<String>,
         options: Options,
-        unknown: UnknownUsers,
+        serving: &Serving,
     ) -> ApiResult<Vec<Answer>> {
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
         let artifact = self.models.get(&self.services, &model.row).await?;
         let asked = users.into_iter().map(|user| {
             let options = self.with_recent(model, Some(&user), options.clone());
@@ -92,14 +100,36 @@ impl Inference {
         });
         let asked: Vec<(String, Options)> = asked.collect();
         let work = move || answers(&artifact, &asked, unknown);
-        Ok(tokio::task::spawn_blocking(work).await.map_err(crashed)?)
+        let mut answered = tokio::task::spawn_blocking(work).await.map_err(crashed)?;
+        if with_metadata {
+            self.describe(serving, answered.iter_mut().flatten()).await?;
+        }
+        Ok(answered)
     }
 
     /// The items most like some others as a group.
-    pub async fn related(&self, model: &ServedModel, items: Vec<String>, options: Options) -> ApiResult<Answer> {
+    pub async fn related(
+        &self,
+        model: &ServedModel,
+        items: Vec<String>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<Answer> {
         let artifact = self.models.get(&self.services, &model.row).await?;
+        let with_metadata = options.with_metadata;
         let work = move || answer::related(&artifact, &items, &options);
-        Ok(Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?))
+        let mut answered = Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?);
+        if with_metadata {
+            self.describe(serving, answered.iter_mut()).await?;
+        }
+        Ok(answered)
+    }
+
+    /// Says of each item what is known about it.
+    async fn describe(&self, serving: &Serving, lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>) -> ApiResult<()> {
+        let table = self.directory.items(serving).await?;
+        lists.for_each(|(_, list)| listed::describe(table.as_ref(), list));
+        Ok(())
     }
 
     /// The same wishes with what the user has lately clicked or bought among the interactions.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
@@ -41,6 +43,20 @@ impl Served {
         let answers = async || self.program.post(&path, json!({ "user_id": "007" })).await.status.as_u16() == 200;
         app.soon("the slot answers", answers).await;
         self.program.post(&path, body).await.expect(200).body
+    }
+
+    /// Uploads item metadata; gives its id.
+    async fn describe(&self, csv: &str) -> i64 {
+        let file = Part::bytes(csv.as_bytes().to_vec()).file_name("items.csv");
+        let form = Form::new().part("file", file).text("project", self.prepared.project.to_string());
+        self.prepared.user.send_form(Method::POST, "item_meta_data/", form).await.expect(201).id()
+    }
+
+    /// What is said of the most popular item.
+    async fn known_of_x(&self) -> Value {
+        let list = self.predict(json!({ "user_id": "nobody", "cutoff": 1, "with_metadata": true })).await;
+        assert_eq!(ids(&list), ["x"]);
+        items(&list)[0]["metadata"].clone()
     }
 
     /// The faults of a refused body.
@@ -149,4 +165,59 @@ async fn items_that_go_with_others_are_told_to_the_project_s_programs_only() {
     served.program.post("/inference/related/999", body.clone()).await.expect(404);
     served.program.get(&path).await.expect(405);
     assert_eq!(served.program.post(&format!("{path}/"), body).await.expect(307).header("location"), path);
+}
+
+const ITEMS: &str = "item,title,price,code\nx,The X,9.90,007\na/b c,Slash,,12\nÁgætis byrjun,Sigur Rós,3,\nelsewhere,E,1,1\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_item_comes_with_what_is_known_about_it_when_that_is_asked() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "CosineKNN").await;
+    assert_eq!(served.known_of_x().await, Value::Null, "nothing has been uploaded");
+    let first = served.describe(ITEMS).await;
+    let known = async || served.known_of_x().await == json!({ "title": "The X", "price": 9.9, "code": "007" });
+    app.soon("an upload is heard of", known).await;
+
+    let body = json!({ "user_id": "nobody", "with_metadata": true });
+    let all = served.predict(body.clone()).await;
+    for item in items(&all) {
+        assert_eq!(keys(item), ["item_id", "score", "metadata"]);
+        match item["item_id"].as_str() {
+            Some("007") => assert_eq!(item["metadata"], Value::Null, "it is not in the upload"),
+            Some("a/b c") => assert_eq!(item["metadata"], json!({ "title": "Slash", "price": null, "code": "12" })),
+            _ => assert!(item["metadata"]["title"].is_string(), "{item}"),
+        }
+    }
+    let plain = served.predict(json!({ "user_id": "nobody" })).await;
+    assert!(items(&plain).iter().all(|item| keys(item) == ["item_id", "score"]), "{plain}");
+    let batch = served.batch(json!({ "user_ids": ["nobody", "007"], "with_metadata": true, "explain": true })).await;
+    assert_eq!(batch[0]["items"][0]["metadata"], items(&all)[0]["metadata"]);
+    assert_eq!(keys(&batch[1]["items"][0]), ["item_id", "score", "because", "metadata"]);
+    let related = json!({ "item_ids": ["007"], "cutoff": 1, "with_metadata": true });
+    let related = served.program.post(&format!("/inference/related/{}", served.model), related).await.expect(200).body;
+    assert_eq!(items(&related)[0]["metadata"], items(&all)[0]["metadata"]);
+    assert_eq!(served.by_slot(&app, body.clone()).await["items"], all["items"]);
+    assert_eq!(served.faults(json!({ "user_id": "007", "with_metadata": 1 })).await[0]["loc"], json!(["body", "with_metadata"]));
+
+    served.describe("item,title\nx,Another X\n").await;
+    let newer = async || served.known_of_x().await == json!({ "title": "Another X" });
+    app.soon("the newest upload counts", newer).await;
+    let newest = app.count("SELECT max(id) AS count FROM item_meta_data").await;
+    served.prepared.user.delete(&format!("item_meta_data/{newest}/")).await.expect(204);
+    app.soon("what was deleted is not known", known).await;
+    served.prepared.user.delete(&format!("item_meta_data/{first}/unlink_file/")).await.expect(200);
+    let nothing = async || served.known_of_x().await == Value::Null;
+    app.soon("an upload without its file says nothing", nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_stays_known_while_the_database_is_away() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "TopPop").await;
+    served.describe(ITEMS).await;
+    assert_eq!(served.known_of_x().await["title"], "The X");
+    app.services.db.close();
+    for _ in 0..3 {
+        assert_eq!(served.known_of_x().await["title"], "The X");
+    }
 }

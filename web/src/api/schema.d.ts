@@ -2008,6 +2008,11 @@ export interface components {
              */
             because?: components["schemas"]["Reason"][] | null;
             item_id: string;
+            /**
+             * @description What the project's newest item metadata says about it, by column; null where it says nothing. Only there when
+             *     `with_metadata` was asked for.
+             */
+            metadata?: Record<string, never> | null;
             /** Format: float */
             score: number;
         };
@@ -21171,7 +21176,8 @@ export interface operations {
                  *       "exclude_seen": null,
                  *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21196,6 +21202,8 @@ export interface operations {
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21212,6 +21220,7 @@ export interface operations {
                      *         {
                      *           "because": null,
                      *           "item_id": "i1",
+                     *           "metadata": null,
                      *           "score": 0.75
                      *         }
                      *       ],
@@ -21342,7 +21351,8 @@ export interface operations {
                  *       "exclude_seen": null,
                  *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21367,6 +21377,8 @@ export interface operations {
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21383,6 +21395,7 @@ export interface operations {
                      *         {
                      *           "because": null,
                      *           "item_id": "i1",
+                     *           "metadata": null,
                      *           "score": 0.75
                      *         }
                      *       ],
@@ -21501,7 +21514,8 @@ export interface operations {
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21517,6 +21531,7 @@ export interface operations {
                     exclude_seen?: boolean | null;
                     explain?: boolean | null;
                     user_ids: string[];
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21535,6 +21550,7 @@ export interface operations {
                      *             {
                      *               "because": null,
                      *               "item_id": "i1",
+                     *               "metadata": null,
                      *               "score": 0.75
                      *             }
                      *           ],
@@ -21648,7 +21664,8 @@ export interface operations {
                  *       "item_ids": [
                  *         "i1",
                  *         "i2"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21668,6 +21685,8 @@ export interface operations {
                     diversity?: number | null;
                     /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
                     item_ids: string[];
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21684,6 +21703,7 @@ export interface operations {
                      *         {
                      *           "because": null,
                      *           "item_id": "i1",
+                     *           "metadata": null,
                      *           "score": 0.75
                      *         }
                      *       ],

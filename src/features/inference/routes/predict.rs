@@ -32,6 +32,8 @@ pub struct PredictRequest {
     diversity: Option<f32>,
     /// Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told.
     explain: Option<bool>,
+    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
+    with_metadata: Option<bool>,
 }
 
 /// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
@@ -46,6 +48,7 @@ pub struct BatchRequest {
     exclude_seen: Option<bool>,
     diversity: Option<f32>,
     explain: Option<bool>,
+    with_metadata: Option<bool>,
 }
 
 /// The best items for one user.
@@ -89,8 +92,8 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: w
     let (user, options) = input::whom(&body, &mut faults);
     faults.finish()?;
     let model = inference.directory.model(&caller.principal, id).await?;
-    let unknown = inference.unknown_users(&model).await?;
-    let answer = inference.for_one(&model, user.clone(), options, unknown).await?;
+    let serving = inference.serving(&model).await?;
+    let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     match (answer, user) {
         (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
         (answer, _) => Ok(web::Json(Prediction::new(id, answer))),
@@ -117,8 +120,8 @@ pub async fn batch(
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
     let model = inference.directory.model(&caller.principal, id).await?;
-    let unknown = inference.unknown_users(&model).await?;
+    let serving = inference.serving(&model).await?;
     let options = Options { interactions: Vec::new(), ..options };
-    let answers = inference.for_many(&model, users, options, unknown).await?;
+    let answers = inference.for_many(&model, users, options, &serving).await?;
     Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
 }

@@ -51,7 +51,7 @@ pub async fn one(
     }
     let slot = inference.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
     let model = inference.directory.model(&caller.principal, slot.trained_model_id).await?;
-    let answer = inference.for_one(&model, user.clone(), options, serving.unknown_users).await?;
+    let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
     let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
     Ok(web::Json(SlotPrediction { items, model_id: slot.trained_model_id, slot_id, slot_name, request_id, strategy }))

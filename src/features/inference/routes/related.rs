@@ -22,6 +22,8 @@ pub struct RelatedRequest {
     deny: Option<Vec<String>>,
     /// From 0, best first, to 1, as unlike one another as possible.
     diversity: Option<f32>,
+    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
+    with_metadata: Option<bool>,
 }
 
 /// The items most like some others as a group. Where the model knows none of these, what most users have.
@@ -39,6 +41,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: w
     let (items, options) = input::group(&body, &mut faults);
     faults.finish()?;
     let model = inference.directory.model(&caller.principal, id).await?;
-    let answer = inference.related(&model, items, options).await?;
+    let serving = inference.serving(&model).await?;
+    let answer = inference.related(&model, items, options, &serving).await?;
     Ok(web::Json(Prediction::new(id, answer)))
 }
