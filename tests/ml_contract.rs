@@ -100,9 +100,11 @@ fn reasons_are_of_the_same_colour_and_the_popular_have_none() {
         assert_eq!(model.explain_user("nobody", "Sigur Rós/000", 3).unwrap(), None);
         assert_eq!(model.explain_history(&mixed, "unknown", 3).unwrap(), None);
         assert_eq!(model.explain_history(&["unknown".to_owned()], "Sigur Rós/000", 3).unwrap(), None);
-        assert!(model.model.contributions(&[0, 1], ITEMS as u32).is_err(), "{}", info.name);
-        assert!(model.model.contributions(&[ITEMS as u32], 0).is_err(), "{}", info.name);
-        assert_eq!(model.model.contributions(&[5, 0, 3], 2).unwrap().len(), 3, "{}", info.name);
+        assert!(model.model.contributions(&[0, 1], &[ITEMS as u32]).is_err(), "{}", info.name);
+        assert!(model.model.contributions(&[ITEMS as u32], &[0]).is_err(), "{}", info.name);
+        let together = model.model.contributions(&[5, 0, 3], &[2, 4]).unwrap();
+        let apart = [2, 4].map(|item| model.model.contributions(&[5, 0, 3], &[item]).unwrap()).concat();
+        assert_eq!((together.len(), together), (6, apart), "{}", info.name);
     }
 }
 

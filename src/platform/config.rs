@@ -70,6 +70,8 @@ pub struct Settings {
     pub max_expanded_bytes: u64,
     /// Bytes of models kept in memory for serving.
     pub model_cache_bytes: u64,
+    /// Bytes of item metadata kept in memory for serving.
+    pub item_cache_bytes: u64,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -138,6 +140,7 @@ impl Default for Settings {
             max_upload_bytes: 500 << 20,
             max_expanded_bytes: 8 << 30,
             model_cache_bytes: 2 << 30,
+            item_cache_bytes: 512 << 20,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

@@ -13,7 +13,7 @@ mod store;
 
 pub use error::DataError;
 pub use jobs::PrepareData;
-pub use metadata::{Descriptions, ItemMetaData, descriptions};
+pub use metadata::{Descriptions, ItemMetaData, ItemTable, descriptions, newest as newest_item_metadata};
 pub use model::TrainingData;
 pub use routes::{Docs, routes};
 pub use service::load_log;

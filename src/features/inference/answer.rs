@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::directory::UnknownUsers;
-use crate::features::models::Scored;
-use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
+use super::listed::{self, ListedItem};
+use crate::ml::artifact::{Recommendations, TrainedModel as Artifact, Wanted};
 
 /// How a list came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -18,6 +18,8 @@ pub enum Strategy {
     FoldIn,
     /// What most users have.
     Popular,
+    /// From the items that a list is to go with.
+    Related,
 }
 
 /// What somebody should get.
@@ -34,6 +36,10 @@ pub struct Options {
     pub exclude_seen: bool,
     /// From 0, best first, to 1, as unlike one another as possible.
     pub diversity: f32,
+    /// Tell for each item why it is listed.
+    pub explain: bool,
+    /// Tell for each item what is known about it.
+    pub with_metadata: bool,
 }
 
 impl Options {
@@ -48,28 +54,40 @@ impl Options {
     }
 }
 
-/// The list for a user, or for somebody without a name. None when the model does not know the user and that is to be said.
-pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Option<(Strategy, Vec<Scored>)> {
+/// A list and how it came about; none where the model does not know the user and that is to be said.
+pub type Answer = Option<(Strategy, Vec<ListedItem>)>;
+
+/// The list for a user, or for somebody without a name.
+pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
     let wanted = options.wanted();
     let known = user.and_then(|user| model.users.find(user));
     if !options.interactions.is_empty() {
         let history = history(model, known, &options.interactions);
         if let Some(list) = model.recommend_history_as(&history, &wanted) {
-            return Some((Strategy::FoldIn, scored(list)));
+            return Some((Strategy::FoldIn, listed(model, list, options, || history)));
         }
     }
     if let Some(list) = user.filter(|_| known.is_some()).and_then(|user| model.recommend_user_as(user, &wanted)) {
-        return Some((Strategy::Personal, scored(list)));
+        return Some((Strategy::Personal, listed(model, list, options, || history(model, known, &[]))));
     }
     if user.is_some() && unknown == UnknownUsers::NotFound {
         return None;
     }
-    Some((Strategy::Popular, scored(model.recommend_popular_as(&wanted))))
+    Some((Strategy::Popular, listed(model, model.recommend_popular_as(&wanted), options, Vec::new)))
+}
+
+/// The items most like some others as a group; what most users have where the model knows none of them.
+pub fn related(model: &Artifact, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
+    let wanted = options.wanted();
+    match model.related_as(items, &wanted) {
+        Some(list) => (Strategy::Related, listed::plain(list)),
+        None => (Strategy::Popular, listed::plain(model.recommend_popular_as(&wanted))),
+    }
 }
 
 /// As [`answer`] for many users, in their order. Those of whom nothing is new share their wishes, which are the options of
 /// each; they are answered together.
-pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Option<(Strategy, Vec<Scored>)>> {
+pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
     let plain = || asked.iter().filter(|(_, options)| options.interactions.is_empty());
     let users: Vec<String> = plain().map(|(user, _)| user.clone()).collect();
     let lists = plain().next().map(|(_, options)| model.recommend_users_as(&users, &options.wanted()));
@@ -77,7 +95,10 @@ pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUs
     let mut one = |(user, options): &(String, Options)| {
         let together = if options.interactions.is_empty() { lists.next().flatten() } else { None };
         match together {
-            Some(list) => Some((Strategy::Personal, scored(list))),
+            Some(list) => {
+                let history = || history(model, model.users.find(user), &[]);
+                Some((Strategy::Personal, listed(model, list, options, history)))
+            }
             None => answer(model, Some(user), options, unknown),
         }
     };
@@ -90,6 +111,11 @@ fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String
     seen.iter().map(|item| model.items.get(*item).to_owned()).chain(fresh.iter().cloned()).collect()
 }
 
-fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
-    list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
+/// A list with what was asked for beside it; `history` is what it was made from.
+fn listed(model: &Artifact, list: Recommendations, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
+    let mut list = listed::plain(list);
+    if options.explain {
+        listed::explain(model, &history(), &mut list);
+    }
+    list
 }

@@ -8,6 +8,8 @@ use super::error::InferenceError;
 
 const LARGEST_CUTOFF: i64 = 1_000;
 const DEFAULT_CUTOFF: usize = 10;
+/// Most items that a list may be asked to go with.
+const LARGEST_GROUP: usize = 100;
 /// Most ids in one list of a request.
 const LONGEST_LIST: usize = 10_000;
 
@@ -87,14 +89,41 @@ pub fn many(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
     if is_object(body, faults) { (texts(body, "user_ids", faults), options(body, faults)) } else { Default::default() }
 }
 
+/// The items of which a list is to be of the same kind, and how. None of them is listed again.
+pub fn group(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
+    if !is_object(body, faults) {
+        return Default::default();
+    }
+    let items = texts(body, "item_ids", faults);
+    let loc = || json!(["body", "item_ids"]);
+    if body["item_ids"].as_array().is_some_and(Vec::is_empty) {
+        faults.add_bound("too_short", loc(), "List should have at least 1 item", &body["item_ids"], ("min_length", 1));
+    }
+    if items.len() > LARGEST_GROUP {
+        let message = format!("List should have at most {LARGEST_GROUP} items");
+        faults.add_bound("too_long", loc(), &message, &Value::Null, ("max_length", LARGEST_GROUP as i64));
+    }
+    (items, of_any_list(body, faults))
+}
+
 fn options(body: &Value, faults: &mut Faults) -> Options {
     Options {
-        cutoff: cutoff(body, faults),
         interactions: optional_texts(body, "interactions", faults).unwrap_or_default(),
+        exclude_seen: flag(body, "exclude_seen", true, faults),
+        explain: flag(body, "explain", false, faults),
+        ..of_any_list(body, faults)
+    }
+}
+
+/// What may be asked of every list, whomever it is for.
+fn of_any_list(body: &Value, faults: &mut Faults) -> Options {
+    Options {
+        cutoff: cutoff(body, faults),
         allow: optional_texts(body, "allow", faults),
         deny: optional_texts(body, "deny", faults).unwrap_or_default(),
-        exclude_seen: flag(body, "exclude_seen", true, faults),
         diversity: share(body, "diversity", faults),
+        with_metadata: flag(body, "with_metadata", false, faults),
+        ..Options::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod directory;
 mod error;
 mod input;
 mod limits;
+mod listed;
 mod recent_events;
 mod routes;
 mod service;

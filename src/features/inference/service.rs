@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Options, Strategy, answer, answers};
+use super::answer::{self, Answer, Options, Strategy, answer, answers};
 use super::assignment::Assigner;
-use super::directory::{Directory, ServedModel, UnknownUsers};
+use super::directory::{Directory, ServedModel, Serving};
 use super::limits::Limits;
+use super::listed::{self, ListedItem};
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
 use crate::features::api_keys::KnownKey;
-use crate::features::models::{ModelCache, ModelError, Scored};
+use crate::features::models::{ModelCache, ModelError};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
-
-/// A list and how it came about.
-pub type Answer = Option<(Strategy, Vec<Scored>)>;
 
 /// What answers predictions. One of these is made at start and handed to every HTTP worker as application data.
 pub struct Inference {
@@ -51,11 +49,11 @@ impl Inference {
         Ok(caller)
     }
 
-    /// What the project of a model wants unknown users to get.
-    pub async fn unknown_users(&self, model: &ServedModel) -> ApiResult<UnknownUsers> {
+    /// How the project of a model is served.
+    pub async fn serving(&self, model: &ServedModel) -> ApiResult<Arc<Serving>> {
         match model.ownership.project_id {
-            Some(project) => Ok(self.directory.serving(project).await?.unknown_users),
-            None => Ok(UnknownUsers::default()),
+            Some(project) => self.directory.serving(project).await,
+            None => Ok(Arc::default()),
         }
     }
 
@@ -65,15 +63,21 @@ impl Inference {
         model: &ServedModel,
         user: Option<String>,
         options: Options,
-        unknown: UnknownUsers,
+        serving: &Serving,
     ) -> ApiResult<Answer> {
         let artifact = self.models.get(&self.services, &model.row).await?;
         let options = self.with_recent(model, user.as_deref(), options);
-        if is_quick(&artifact, &options) {
-            return Ok(answer(&artifact, user.as_deref(), &options, unknown));
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
+        let mut answered = if is_quick(&artifact, &options) {
+            answer(&artifact, user.as_deref(), &options, unknown)
+        } else {
+            let work = move || answer(&artifact, user.as_deref(), &options, unknown);
+            tokio::task::spawn_blocking(work).await.map_err(crashed)?
+        };
+        if with_metadata {
+            self.describe(serving, answered.iter_mut()).await?;
         }
-        let work = move || answer(&artifact, user.as_deref(), &options, unknown);
-        Ok(tokio::task::spawn_blocking(work).await.map_err(crashed)?)
+        Ok(answered)
     }
 
     /// The lists for many users, in their order.
@@ -82,8 +86,9 @@ impl Inference {
         model: &ServedModel,
         users: Vec<String>,
         options: Options,
-        unknown: UnknownUsers,
+        serving: &Serving,
     ) -> ApiResult<Vec<Answer>> {
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
         let artifact = self.models.get(&self.services, &model.row).await?;
         let asked = users.into_iter().map(|user| {
             let options = self.with_recent(model, Some(&user), options.clone());
@@ -91,7 +96,36 @@ impl Inference {
         });
         let asked: Vec<(String, Options)> = asked.collect();
         let work = move || answers(&artifact, &asked, unknown);
-        Ok(tokio::task::spawn_blocking(work).await.map_err(crashed)?)
+        let mut answered = tokio::task::spawn_blocking(work).await.map_err(crashed)?;
+        if with_metadata {
+            self.describe(serving, answered.iter_mut().flatten()).await?;
+        }
+        Ok(answered)
+    }
+
+    /// The items most like some others as a group.
+    pub async fn related(
+        &self,
+        model: &ServedModel,
+        items: Vec<String>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<Answer> {
+        let artifact = self.models.get(&self.services, &model.row).await?;
+        let with_metadata = options.with_metadata;
+        let work = move || answer::related(&artifact, &items, &options);
+        let mut answered = Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?);
+        if with_metadata {
+            self.describe(serving, answered.iter_mut()).await?;
+        }
+        Ok(answered)
+    }
+
+    /// Says of each item what is known about it.
+    async fn describe(&self, serving: &Serving, lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>) -> ApiResult<()> {
+        let table = self.directory.items(serving).await?;
+        lists.for_each(|(_, list)| listed::describe(table.as_ref(), list));
+        Ok(())
     }
 
     /// The same wishes with what the user has lately clicked or bought among the interactions.
@@ -105,7 +139,7 @@ impl Inference {
 
 /// Whether the answer takes less time than handing the question to another thread: lists from an index of factors do.
 fn is_quick(artifact: &Artifact, options: &Options) -> bool {
-    artifact.model.factors().is_some() && options.interactions.is_empty() && options.diversity == 0.0
+    artifact.model.factors().is_some() && options.interactions.is_empty() && options.diversity == 0.0 && !options.explain
 }
 
 fn crashed(error: tokio::task::JoinError) -> ModelError {

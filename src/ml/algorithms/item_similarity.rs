@@ -1,6 +1,6 @@
 //! Models that are a matrix of likeness between items: a user's score is the sum over what they know.
 
-use super::{Model, Recommender, check_block, check_items, check_pair};
+use super::{Model, Recommender, check_block, check_items, check_pairs};
 use crate::ml::error::MlResult;
 use crate::ml::simd::{Kernels, STRIP};
 use crate::ml::sparse::Csr;
@@ -68,9 +68,10 @@ impl Recommender for SparseSimilarity {
     }
 
     /// The model is linear: each item adds its weight.
-    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
-        check_pair(self, history, item)?;
-        Ok(history.iter().map(|&known| self.weight(known, item)).collect())
+    fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
+        check_pairs(self, history, items)?;
+        let of_item = |&item: &u32| history.iter().map(move |&known| self.weight(known, item));
+        Ok(items.iter().flat_map(of_item).collect())
     }
 
     fn scores_one_by_one(&self) -> bool {
@@ -156,9 +157,10 @@ impl Recommender for DenseSimilarity {
     }
 
     /// The model is linear: each item adds its weight.
-    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
-        check_pair(self, history, item)?;
-        Ok(history.iter().map(|&known| self.weights[known as usize * self.n_items + item as usize]).collect())
+    fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
+        check_pairs(self, history, items)?;
+        let weight = |known: u32, item: u32| self.weights[known as usize * self.n_items + item as usize];
+        Ok(items.iter().flat_map(|&item| history.iter().map(move |&known| weight(known, item))).collect())
     }
 
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
@@ -180,16 +182,16 @@ mod tests {
         let mut sparse = Csr::from_pairs(3, 3, &[0, 0, 1, 1, 2], &[1, 2, 0, 2, 1]).unwrap();
         sparse.values = dense.iter().copied().filter(|v| *v != 0.0).collect();
         for model in [SparseSimilarity::boxed(1, sparse), DenseSimilarity::boxed(1, 3, dense)] {
-            assert_eq!(model.contributions(&[1, 0], 2).unwrap(), [3.0, -0.5]);
+            assert_eq!(model.contributions(&[1, 0], &[2, 1]).unwrap(), [3.0, -0.5, 0.0, 1.5]);
             let mut scores = vec![0f32; 3];
             for history in [&[0u32, 1, 2][..], &[2, 1], &[]] {
                 model.score_history(history, &mut scores).unwrap();
                 for item in 0..3 {
-                    let sum: f32 = model.contributions(history, item).unwrap().iter().sum();
+                    let sum: f32 = model.contributions(history, &[item]).unwrap().iter().sum();
                     assert_eq!(sum, scores[item as usize]);
                 }
             }
-            assert!(model.contributions(&[0], 3).is_err() && model.contributions(&[3], 0).is_err());
+            assert!(model.contributions(&[0], &[3]).is_err() && model.contributions(&[3], &[0]).is_err());
         }
     }
 }

@@ -52,22 +52,26 @@ pub trait Recommender: Send + Sync {
     /// Scores all items by likeness to one; the value of the item itself means nothing.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()>;
 
-    /// What each item of a history (distinct) adds to the score of an item for somebody known only by that history;
-    /// parallel to `history`.
+    /// What each item of a history (distinct) adds to the scores of some items for somebody known only by that history:
+    /// `items.len()` × `history.len()`, by rows.
     ///
     /// Exact, so that they sum up to the score, for models that are linear in the history and for least squares. For
     /// all others leaving one out: the score of the whole history minus that without the item, which costs a scoring
-    /// for each item of the history.
-    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
-        let mut scores = vec![0f32; self.n_items()];
-        let mut score = |history: &[u32]| -> MlResult<f32> {
-            self.score_history(history, &mut scores)?;
-            let score = scores.get(item as usize).copied();
-            score.ok_or_else(|| MlError::BadInput(format!("the model has no item number {item}")))
-        };
-        let whole = score(history)?;
-        let without = |at: usize| [&history[..at], &history[at + 1..]].concat();
-        (0..history.len()).map(|at| Ok(whole - score(&without(at))?)).collect()
+    /// for each item of the history, however many items are asked about.
+    fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
+        if let Some(item) = items.iter().find(|item| **item as usize >= self.n_items()) {
+            return Err(MlError::BadInput(format!("the model has no item number {item}")));
+        }
+        let (mut whole, mut without) = (vec![0f32; self.n_items()], vec![0f32; self.n_items()]);
+        self.score_history(history, &mut whole)?;
+        let mut contributions = vec![0f32; items.len() * history.len()];
+        for at in 0..history.len() {
+            self.score_history(&[&history[..at], &history[at + 1..]].concat(), &mut without)?;
+            for (&item, row) in items.iter().zip(contributions.chunks_exact_mut(history.len())) {
+                row[at] = whole[item as usize] - without[item as usize];
+            }
+        }
+        Ok(contributions)
     }
 
     /// The factors whose products are the scores of known users, for models that are nothing else.
@@ -295,7 +299,7 @@ fn check_history(model: &dyn Recommender, history: &[u32]) -> MlResult<()> {
 }
 
 /// Checks the arguments of [`Recommender::contributions`].
-fn check_pair(model: &dyn Recommender, history: &[u32], item: u32) -> MlResult<()> {
+fn check_pairs(model: &dyn Recommender, history: &[u32], items: &[u32]) -> MlResult<()> {
     check_history(model, history)?;
-    check_history(model, &[item])
+    check_history(model, items)
 }

@@ -29,12 +29,40 @@ impl TrainedModel {
         }
     }
 
-    fn explain(&self, history: &[u32], item: u32, n: usize) -> MlResult<Reasons> {
-        let contributions = self.model.contributions(history, item)?;
-        let mut reasons: Vec<(u32, f32)> = history.iter().copied().zip(contributions).collect();
-        reasons.retain(|(_, contribution)| *contribution > 0.0);
-        reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        reasons.truncate(n);
-        Ok(reasons.into_iter().map(|(item, contribution)| (self.items.get(item).to_owned(), contribution)).collect())
+    /// For each item of a list, which items of a history speak most for it, at most `n`, each with its share: its part,
+    /// from 0 to 1, of all that speaks for the item. Nothing for items of the list, or of the history, that are not known.
+    pub fn shares<'l>(&self, history: &[String], list: impl Iterator<Item = &'l str>, n: usize) -> MlResult<Vec<Reasons>> {
+        let history = codes(&self.items, history);
+        let list: Vec<Option<u32>> = list.map(|item| self.items.find(item)).collect();
+        let known: Vec<u32> = list.iter().copied().flatten().collect();
+        let contributions = self.model.contributions(&history, &known)?;
+        let mut rows = contributions.chunks_exact(history.len().max(1));
+        let shares = |item: Option<u32>| {
+            let Some(contributions) = item.and_then(|_| rows.next()) else { return Reasons::new() };
+            let mut reasons = speaking_for(&history, contributions);
+            let all: f64 = reasons.iter().map(|(_, contribution)| f64::from(*contribution)).sum();
+            reasons.iter_mut().for_each(|(_, contribution)| *contribution = (f64::from(*contribution) / all) as f32);
+            self.named(reasons, n)
+        };
+        Ok(list.into_iter().map(shares).collect())
     }
+
+    fn explain(&self, history: &[u32], item: u32, n: usize) -> MlResult<Reasons> {
+        let contributions = self.model.contributions(history, &[item])?;
+        Ok(self.named(speaking_for(history, &contributions), n))
+    }
+
+    /// The first `n` with their ids.
+    fn named(&self, mut reasons: Vec<(u32, f32)>, n: usize) -> Reasons {
+        reasons.truncate(n);
+        reasons.into_iter().map(|(item, amount)| (self.items.get(item).to_owned(), amount)).collect()
+    }
+}
+
+/// The items of a history that add something, those that add most first.
+fn speaking_for(history: &[u32], contributions: &[f32]) -> Vec<(u32, f32)> {
+    let mut reasons: Vec<(u32, f32)> = history.iter().copied().zip(contributions.iter().copied()).collect();
+    reasons.retain(|(_, contribution)| *contribution > 0.0);
+    reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    reasons
 }

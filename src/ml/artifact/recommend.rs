@@ -6,7 +6,7 @@ use super::derived::Working;
 use super::wanted::{Wanted, WantedNumbers, codes};
 use super::{Recommendations, TrainedModel};
 use crate::ml::algorithms::Factors;
-use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::ranking::top_k;
 
 /// Whom a list is for.
 #[derive(Clone, Copy)]
@@ -82,13 +82,35 @@ impl TrainedModel {
 
     /// The items most like one; `None` when the model does not know it.
     pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
-        let item = self.items.find(item_id)?;
+        self.related_as(&[item_id.to_owned()], &Wanted::best(cutoff))
+    }
+
+    /// The items most like some others as a group, by the sum of their likenesses to each; those are not listed
+    /// themselves. `None` when the model knows none of them.
+    pub fn related_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+        let group = codes(&self.items, item_ids);
+        if group.is_empty() {
+            return None;
+        }
+        let wanted = Wanted { exclude_seen: true, ..*wanted }.in_numbers(&self.items);
         self.with_working(|working| {
-            working.scores.resize(self.items.len(), 0.0);
-            self.model.similar_items(item, &mut working.scores).ok()?;
-            let best = top_k(&working.scores, cutoff, &Candidates { seen: &[item], ..Candidates::default() });
-            Some(self.with_ids(best))
+            self.add_likenesses(&group, &mut working.scores)?;
+            let best = top_k(&working.scores, wanted.depth(), &wanted.candidates(&group));
+            Some(self.with_ids(wanted.finish(best, || self.by_item())))
         })
+    }
+
+    fn add_likenesses(&self, group: &[u32], sums: &mut Vec<f32>) -> Option<()> {
+        sums.clear();
+        sums.resize(self.items.len(), 0.0);
+        let mut likenesses = vec![0f32; self.items.len()];
+        for &item in group {
+            self.model.similar_items(item, &mut likenesses).ok()?;
+            // An item that has no likeness to one of the group may well have some to the others.
+            let finite = likenesses.iter().map(|likeness| if likeness.is_finite() { *likeness } else { 0.0 });
+            sums.iter_mut().zip(finite).for_each(|(sum, likeness)| *sum += likeness);
+        }
+        Some(())
     }
 
     /// What most users have, for somebody nothing is known of; the score is the number of users.

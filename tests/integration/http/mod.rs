@@ -23,6 +23,7 @@ mod inference;
 mod invitations;
 mod isolation;
 mod item_metadata;
+mod lists;
 mod live;
 mod log_ins;
 mod models;

@@ -1683,6 +1683,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/related/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The items most like some others as a group. Where the model knows none of these, what most users have. */
+        post: operations["create_related_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1982,6 +1999,22 @@ export interface components {
             report?: components["schemas"]["MetaDataReport"] | null;
             /** @description All columns but that of the item ids. */
             valid_columns_list_json?: string[] | null;
+        };
+        /** @description An item of a list; scores compare within one list only. */
+        ListedItem: {
+            /**
+             * @description The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
+             *     popular. Only there when `explain` was asked for.
+             */
+            because?: components["schemas"]["Reason"][] | null;
+            item_id: string;
+            /**
+             * @description What the project's newest item metadata says about it, by column; null where it says nothing. Only there when
+             *     `with_metadata` was asked for.
+             */
+            metadata?: Record<string, never> | null;
+            /** Format: float */
+            score: number;
         };
         /** @description What a log-in answers. */
         LoggedIn: {
@@ -2824,7 +2857,7 @@ export interface components {
         };
         /** @description The best items for one user. */
         Prediction: {
-            items: components["schemas"]["ScoredItem"][];
+            items: components["schemas"]["ListedItem"][];
             /** Format: int64 */
             model_id: number;
             /** Format: uuid */
@@ -2874,6 +2907,15 @@ export interface components {
             n_data: number;
             /** Format: int64 */
             n_models: number;
+        };
+        /** @description An item that somebody has interacted with, and how much it speaks for another. */
+        Reason: {
+            item_id: string;
+            /**
+             * Format: float
+             * @description Its part of all that speaks for the other, from 0 to 1.
+             */
+            share: number;
         };
         /** @description A row that could not be imported. */
         RejectedRow: {
@@ -3051,7 +3093,7 @@ export interface components {
          * @description How a list came about.
          * @enum {string}
          */
-        Strategy: "personal" | "fold_in" | "popular";
+        Strategy: "personal" | "fold_in" | "popular" | "related";
         /** @description How a task stands, in the words of 1.x. */
         Task: {
             /** Format: date-time */
@@ -21148,8 +21190,10 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21169,9 +21213,13 @@ export interface operations {
                     diversity?: number | null;
                     /** @description Whether to leave out what the user has already interacted with; true unless told. */
                     exclude_seen?: boolean | null;
+                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
+                    explain?: boolean | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21186,7 +21234,9 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "because": null,
                      *           "item_id": "i1",
+                     *           "metadata": null,
                      *           "score": 0.75
                      *         }
                      *       ],
@@ -21198,7 +21248,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        items: components["schemas"]["ScoredItem"][];
+                        items: components["schemas"]["ListedItem"][];
                         /** Format: int64 */
                         model_id: number;
                         /** Format: uuid */
@@ -21315,8 +21365,10 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1"
+                 *       "user_id": "u1",
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21336,9 +21388,13 @@ export interface operations {
                     diversity?: number | null;
                     /** @description Whether to leave out what the user has already interacted with; true unless told. */
                     exclude_seen?: boolean | null;
+                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
+                    explain?: boolean | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21353,7 +21409,9 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "because": null,
                      *           "item_id": "i1",
+                     *           "metadata": null,
                      *           "score": 0.75
                      *         }
                      *       ],
@@ -21363,7 +21421,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        items: components["schemas"]["ScoredItem"][];
+                        items: components["schemas"]["ListedItem"][];
                         /** Format: int64 */
                         model_id: number;
                         /** Format: uuid */
@@ -21468,10 +21526,12 @@ export interface operations {
                  *       "deny": null,
                  *       "diversity": null,
                  *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
-                 *       ]
+                 *       ],
+                 *       "with_metadata": null
                  *     }
                  */
                 "application/json": {
@@ -21485,7 +21545,9 @@ export interface operations {
                     /** Format: float */
                     diversity?: number | null;
                     exclude_seen?: boolean | null;
+                    explain?: boolean | null;
                     user_ids: string[];
+                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -21502,7 +21564,9 @@ export interface operations {
                      *         {
                      *           "items": [
                      *             {
+                     *               "because": null,
                      *               "item_id": "i1",
+                     *               "metadata": null,
                      *               "score": 0.75
                      *             }
                      *           ],
@@ -21584,6 +21648,162 @@ export interface operations {
                 };
             };
             /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    create_related_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "item_ids": [
+                 *         "i1",
+                 *         "i2"
+                 *       ],
+                 *       "with_metadata": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000, 10 unless told.
+                     */
+                    cutoff?: number | null;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0, best first, to 1, as unlike one another as possible.
+                     */
+                    diversity?: number | null;
+                    /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
+                    item_ids: string[];
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "because": null,
+                     *           "item_id": "i1",
+                     *           "metadata": null,
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "model_id": 1,
+                     *       "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "strategy": "personal"
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["ListedItem"][];
+                        /** Format: int64 */
+                        model_id: number;
+                        /** Format: uuid */
+                        request_id: string;
+                        strategy?: components["schemas"]["Strategy"] | null;
+                    };
+                };
+            };
+            /** @description The batch is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No key, or one that does not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope, or is of another project */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
+            };
+            /** @description The model's file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */

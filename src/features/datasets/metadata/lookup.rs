@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -173,17 +173,44 @@ fn find_one(
     Ok(None)
 }
 
+/// Goes through all rows in the order of the upload, each with its item and its cells (column, value). Gives all columns
+/// but that of the item ids.
+pub fn each_row(path: &Path, mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>) -> io::Result<Vec<String>> {
+    let file = File::open(path)?;
+    let footer = footer_of(&file)?;
+    let mut rows = BufReader::with_capacity(1 << 20, file).take(footer.index_at);
+    let mut text = Vec::new();
+    for _ in 0..footer.rows {
+        let mut length = [0; 4];
+        rows.read_exact(&mut length)?;
+        let length = u64::from(u32::from_le_bytes(length));
+        text.clear();
+        if length > rows.limit() || (&mut rows).take(length).read_to_end(&mut text)? as u64 != length {
+            return Err(damaged());
+        }
+        let mut row: Vec<Value> = serde_json::from_slice(&text)?;
+        let Some(Value::String(item)) = row.first_mut().map(Value::take) else { return Err(damaged()) };
+        take(item, cells_of(row, &footer).collect())?;
+    }
+    Ok(footer.columns)
+}
+
 /// A value for each column.
 fn widen(row: Vec<Value>, footer: &Footer) -> Vec<Value> {
     let mut wide = vec![Value::Null; footer.columns.len()];
-    let mut cells = row.into_iter().skip(1);
-    while let (Some(column), Some(value)) = (cells.next(), cells.next()) {
-        let column = column.as_u64().and_then(|column| usize::try_from(column).ok());
-        let Some(column) = column.filter(|column| *column < wide.len()) else { continue };
-        let number = value.as_str().filter(|_| footer.numeric.get(column) == Some(&true)).and_then(as_number);
-        wide[column] = number.unwrap_or(value);
-    }
+    cells_of(row, footer).for_each(|(column, value)| wide[column as usize] = value);
     wide
+}
+
+/// The cells of a row: column and value.
+fn cells_of(row: Vec<Value>, footer: &Footer) -> impl Iterator<Item = (u32, Value)> {
+    let mut cells = row.into_iter().skip(1);
+    let pairs = std::iter::from_fn(move || Some((cells.next()?, cells.next()?)));
+    pairs.filter_map(|(column, value)| {
+        let column = u32::try_from(column.as_u64()?).ok().filter(|column| (*column as usize) < footer.columns.len())?;
+        let number = value.as_str().filter(|_| footer.numeric.get(column as usize) == Some(&true)).and_then(as_number);
+        Some((column, number.unwrap_or(value)))
+    })
 }
 
 fn footer_of(file: &File) -> io::Result<Footer> {

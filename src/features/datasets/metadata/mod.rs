@@ -7,7 +7,10 @@ mod preparation;
 pub mod routes;
 mod service;
 mod store;
+mod table;
 
 pub use lookup::Descriptions;
 pub use model::ItemMetaData;
 pub use service::descriptions;
+pub use store::newest;
+pub use table::ItemTable;

@@ -61,6 +61,19 @@ pub async fn list(
     Ok((count, rows))
 }
 
+/// The prepared form of the newest upload of a project that still has its file.
+pub async fn newest(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<String>> {
+    let prepared: Option<Option<String>> = item_meta_data::table
+        .filter(item_meta_data::project_id.eq(project))
+        .filter(item_meta_data::storage_key.is_not_null().and(item_meta_data::prepared_key.is_not_null()))
+        .order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc()))
+        .select(item_meta_data::prepared_key)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(prepared.flatten())
+}
+
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     project_id: i64,

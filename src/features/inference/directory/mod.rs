@@ -1,10 +1,11 @@
-//! What every prediction has to know, kept in memory: whose key it is, which model answers, how traffic is shared. The hot
-//! path asks no database; a change of a row behind it is heard of through the database's notifications.
+//! What every prediction has to know, kept in memory: whose key it is, which model answers, how traffic is shared, and what
+//! is known about items once that has been asked for. The hot path asks no database; a change of a row behind it is heard of through the database's notifications.
 //!
 //! Keys and models are read again by whoever asks first after a change, so that a revoked key stops at once. Slots are read
 //! again in the background, and the models they now name are loaded before the first request meets them. When the database
 //! is gone there are no changes either: what is known goes on answering.
 
+mod items;
 mod refresher;
 mod store;
 
@@ -17,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 use super::error::InferenceError;
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::{self, KnownKey};
+use crate::features::datasets::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
+use self::items::Tables;
 pub use self::store::{Slot, UnknownUsers};
 
 /// Entries of each kind that are kept.
@@ -54,6 +57,8 @@ pub struct Serving {
     /// The active slots, in the order of their ids.
     pub slots: Vec<Slot>,
     pub unknown_users: UnknownUsers,
+    /// The prepared form of the newest item metadata.
+    pub items: Option<Arc<str>>,
 }
 
 /// The memory of one process. Cheap to clone; clones share it.
@@ -70,6 +75,7 @@ struct Shelves {
     keys: Cache<Digest, Read<KnownKey>>,
     models: Cache<i64, Read<ServedModel>>,
     projects: Cache<i64, Arc<Serving>>,
+    tables: Tables,
 }
 
 impl Directory {
@@ -80,6 +86,7 @@ impl Directory {
             keys: Cache::new(MOST_ENTRIES),
             models: Cache::new(MOST_ENTRIES),
             projects: Cache::new(MOST_ENTRIES),
+            tables: Tables::new(services.settings.item_cache_bytes),
         };
         let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
         tokio::spawn(refresher::run(directory.clone(), stop));
@@ -145,6 +152,13 @@ impl Directory {
     async fn read_serving(&self, project: i64) -> ApiResult<Serving> {
         let mut connection = self.services.db.conn().await?;
         Ok(store::serving(&mut connection, project).await?)
+    }
+
+    /// What is known about the items of a project; none when nothing has been uploaded.
+    pub async fn items(&self, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
+        let Some(key) = &serving.items else { return Ok(None) };
+        let path = self.services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
+        self.shelves.tables.get(key, path).await.map(Some)
     }
 
     fn generation(&self) -> u64 {

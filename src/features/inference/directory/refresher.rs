@@ -32,7 +32,7 @@ pub async fn run(directory: Directory, stop: CancellationToken) {
     }
 }
 
-/// Reads the slots of every known project again. What a project had goes on serving until its new models are in memory.
+/// Reads every known project again. What a project had goes on serving until what is new is in memory.
 async fn refresh(directory: &Directory) {
     let projects: Vec<i64> = directory.shelves.projects.iter().map(|(project, _)| *project).collect();
     for project in projects {
@@ -42,7 +42,17 @@ async fn refresh(directory: &Directory) {
                 tracing::warn!(project, slot = slot.id, model = slot.trained_model_id, %error, "the model of a slot cannot be loaded");
             }
         }
+        let before = directory.shelves.projects.get(&project).and_then(|before| before.items.clone());
+        let outdated = before.filter(|before| serving.items.as_ref() != Some(before));
+        if outdated.as_ref().is_some_and(|before| directory.shelves.tables.has(before))
+            && let Err(error) = directory.items(&serving).await
+        {
+            tracing::warn!(project, %error, "the item metadata of a project cannot be loaded");
+        }
         swap(directory, project, serving);
+        if let Some(outdated) = outdated {
+            directory.shelves.tables.forget(&outdated);
+        }
     }
 }
 

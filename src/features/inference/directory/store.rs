@@ -1,9 +1,12 @@
 //! SQL of what serving keeps in memory.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::Serving;
+use crate::features::datasets;
 use crate::schema::{deployment_slots, projects};
 
 /// A share of a project's traffic and the model that answers it.
@@ -27,7 +30,7 @@ pub enum UnknownUsers {
     NotFound,
 }
 
-/// The active slots and the settings of a project.
+/// The active slots and the settings of a project, and what it knows about items.
 pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Serving> {
     let slots = deployment_slots::table
         .filter(deployment_slots::project_id.eq(project))
@@ -38,5 +41,6 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await?;
     let word: Option<String> = projects::table.find(project).select(projects::unknown_user).first(connection).await.optional()?;
     let unknown_users = if word.as_deref() == Some("not_found") { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
-    Ok(Serving { slots, unknown_users })
+    let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
+    Ok(Serving { slots, unknown_users, items })
 }

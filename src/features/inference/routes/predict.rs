@@ -5,11 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::admitted;
-use crate::features::inference::answer::{Options, Strategy};
+use crate::features::inference::answer::{Answer, Options, Strategy};
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::listed::ListedItem;
 use crate::features::inference::service::Inference;
-use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
 
 const LARGEST_BATCH: usize = 100;
@@ -31,6 +31,10 @@ pub struct PredictRequest {
     exclude_seen: Option<bool>,
     /// From 0, best first, to 1, as unlike one another as possible.
     diversity: Option<f32>,
+    /// Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told.
+    explain: Option<bool>,
+    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
+    with_metadata: Option<bool>,
 }
 
 /// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
@@ -44,12 +48,14 @@ pub struct BatchRequest {
     deny: Option<Vec<String>>,
     exclude_seen: Option<bool>,
     diversity: Option<f32>,
+    explain: Option<bool>,
+    with_metadata: Option<bool>,
 }
 
 /// The best items for one user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Prediction {
-    items: Vec<Scored>,
+    items: Vec<ListedItem>,
     model_id: i64,
     request_id: uuid::Uuid,
     /// How the list came about; left out where there is none.
@@ -58,7 +64,8 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    fn new(model_id: i64, answer: Option<(Strategy, Vec<Scored>)>) -> Self {
+    /// With an id of its own.
+    pub fn new(model_id: i64, answer: Answer) -> Self {
         let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
     }
@@ -86,8 +93,8 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: w
     let (user, options) = input::whom(&body, &mut faults);
     faults.finish()?;
     let model = inference.directory.model(&caller.principal, id).await?;
-    let unknown = inference.unknown_users(&model).await?;
-    let answer = inference.for_one(&model, user.clone(), options, unknown).await?;
+    let serving = inference.serving(&model).await?;
+    let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     match (answer, user) {
         (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
         (answer, _) => Ok(web::Json(Prediction::new(id, answer))),
@@ -114,8 +121,8 @@ pub async fn batch(
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
     let model = inference.directory.model(&caller.principal, id).await?;
-    let unknown = inference.unknown_users(&model).await?;
+    let serving = inference.serving(&model).await?;
     let options = Options { interactions: Vec::new(), ..options };
-    let answers = inference.for_many(&model, users, options, unknown).await?;
+    let answers = inference.for_many(&model, users, options, &serving).await?;
     Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
 }

@@ -9,14 +9,14 @@ use super::predict::PredictRequest;
 use crate::features::inference::answer::Strategy;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::listed::ListedItem;
 use crate::features::inference::service::Inference;
-use crate::features::models::Scored;
 use crate::platform::http::ApiResult;
 
 /// The best items for one user, and which slot they are from.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SlotPrediction {
-    items: Vec<Scored>,
+    items: Vec<ListedItem>,
     model_id: i64,
     slot_id: i64,
     slot_name: String,
@@ -52,7 +52,7 @@ pub async fn one(
     }
     let slot = inference.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
     let model = inference.directory.model(&caller.principal, slot.trained_model_id).await?;
-    let answer = inference.for_one(&model, user.clone(), options, serving.unknown_users).await?;
+    let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
     let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
     Ok(web::Json(SlotPrediction { items, model_id: slot.trained_model_id, slot_id, slot_name, request_id, strategy }))

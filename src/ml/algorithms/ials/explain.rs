@@ -8,8 +8,8 @@ use super::model::Ials;
 use crate::ml::error::MlResult;
 use crate::ml::linalg::{self, CholeskyScratch};
 
-/// The terms of the sum, parallel to `history`; items are in range.
-pub(super) fn contributions(model: &Ials, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
+/// The terms of the sums, a row as long as `history` for each of `items`; all are in range.
+pub(super) fn contributions(model: &Ials, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
     if history.is_empty() {
         return Ok(Vec::new());
     }
@@ -26,11 +26,16 @@ pub(super) fn contributions(model: &Ials, history: &[u32], item: u32) -> MlResul
     let root = confidence.max(0.0).sqrt();
     let rows: Vec<f32> = history.iter().flat_map(|&known| row(known)).map(|value| value * root).collect();
     linalg::add_gram_lower(&rows, width, &mut matrix);
-    let mut solved = row(item).to_vec();
-    CholeskyScratch::new(width).solve(&mut matrix, &mut solved)?;
     let weight = confidence + settings.observed_bias;
-    let product = |known: u32| row(known).iter().zip(&solved).map(|(a, b)| a * b).sum::<f32>();
-    Ok(history.iter().map(|&known| weight * product(known)).collect())
+    let mut scratch = CholeskyScratch::new(width);
+    let mut terms = Vec::with_capacity(items.len() * history.len());
+    for &item in items {
+        let mut solved = row(item).to_vec();
+        scratch.solve(&mut matrix.clone(), &mut solved)?;
+        let product = |known: u32| row(known).iter().zip(&solved).map(|(a, b)| a * b).sum::<f32>();
+        terms.extend(history.iter().map(|&known| weight * product(known)));
+    }
+    Ok(terms)
 }
 
 #[cfg(test)]
@@ -55,10 +60,10 @@ mod tests {
                 let mut scores = vec![0f32; 20];
                 model.score_history(&history, &mut scores).unwrap();
                 for item in 0..20 {
-                    let sum: f32 = model.contributions(&history, item).unwrap().iter().sum();
+                    let sum: f32 = model.contributions(&history, &[item]).unwrap().iter().sum();
                     assert!((sum - scores[item as usize]).abs() < 1e-4, "{loss} {scaling}: {sum} {}", scores[item as usize]);
                 }
-                assert!(model.contributions(&[], 3).unwrap().is_empty());
+                assert!(model.contributions(&[], &[3]).unwrap().is_empty());
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::super::factor_model::compact;
-use super::super::{Factors, Model, Recommender, check_block, check_history, check_items, check_pair};
+use super::super::{Factors, Model, Recommender, check_block, check_history, check_items, check_pairs};
 use super::half_step::{Effort, HalfStep, Scratch};
 use super::settings::Settings;
 use super::sides::{Row, RowConfidences};
@@ -114,9 +114,9 @@ impl Recommender for Ials {
     }
 
     /// Exact for the exact solution, which the steps taken when scoring come near to.
-    fn contributions(&self, history: &[u32], item: u32) -> MlResult<Vec<f32>> {
-        check_pair(self, history, item)?;
-        explain::contributions(self, history, item)
+    fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
+        check_pairs(self, history, items)?;
+        explain::contributions(self, history, items)
     }
 
     fn factors(&self) -> Option<Factors<'_>> {

@@ -1,0 +1,1 @@
+DROP TRIGGER announced ON item_meta_data;

@@ -1,0 +1,139 @@
+//! All of an upload in memory, for those who look into it all the time.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::lookup;
+use crate::ml::ids::Ids;
+
+/// The rows of an upload by item. Equal values are held once, and a row holds only those that are there.
+#[derive(Debug, Default)]
+pub struct ItemTable {
+    columns: Vec<String>,
+    /// Of the rows, in their order.
+    items: Ids,
+    /// Where the cells of each row end.
+    ends: Vec<usize>,
+    /// Column and number of the value; columns rise within a row.
+    cells: Vec<(u32, u32)>,
+    values: Vec<Value>,
+}
+
+impl ItemTable {
+    /// Reads a prepared form; of several rows about one item the last counts.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut numbers: HashMap<Value, u32> = HashMap::new();
+        // By item, so that they come in order and later rows replace earlier ones.
+        let mut rows: Vec<(String, Vec<(u32, u32)>)> = Vec::new();
+        let columns = lookup::each_row(path, |item, cells| {
+            let mut row = Vec::with_capacity(cells.len());
+            for (column, value) in cells.into_iter().filter(|(_, value)| !value.is_null()) {
+                let next = u32::try_from(numbers.len()).map_err(io::Error::other)?;
+                row.push((column, *numbers.entry(value).or_insert(next)));
+            }
+            row.sort_unstable();
+            rows.push((item, row));
+            Ok(())
+        })?;
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut table = Self { columns, values: vec![Value::Null; numbers.len()], ..Self::default() };
+        numbers.into_iter().for_each(|(value, number)| table.values[number as usize] = value);
+        let last_of_item = |at: usize| rows.get(at + 1).is_none_or(|next| next.0 != rows[at].0);
+        let kept: Vec<usize> = (0..rows.len()).filter(|at| last_of_item(*at)).collect();
+        table.items = Ids::from_sorted(kept.iter().map(|at| &rows[*at].0)).map_err(io::Error::other)?;
+        for at in kept {
+            table.cells.extend_from_slice(&rows[at].1);
+            table.ends.push(table.cells.len());
+        }
+        Ok(table)
+    }
+
+    /// All columns but that of the item ids.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The items that are described, in the order of their rows.
+    pub fn items(&self) -> &Ids {
+        &self.items
+    }
+
+    /// All distinct values.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// What is in a row: column and number of the value, columns rising. Cells that are empty are left out.
+    pub fn cells(&self, row: u32) -> &[(u32, u32)] {
+        let row = row as usize;
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.cells[start..self.ends[row]]
+    }
+
+    /// The number of the value of a row in a column.
+    pub fn cell(&self, row: u32, column: u32) -> Option<u32> {
+        let cells = self.cells(row);
+        let at = cells.binary_search_by_key(&column, |cell| cell.0).ok()?;
+        Some(cells[at].1)
+    }
+
+    /// Bytes held on the heap, roughly.
+    pub fn heap_bytes(&self) -> u64 {
+        let fixed = self.items.bytes().len() + self.items.len() * 16 + self.cells.len() * 8;
+        (fixed + self.values.iter().map(bytes_of).sum::<usize>()) as u64
+    }
+}
+
+/// Bytes of a value, with its place.
+fn bytes_of(value: &Value) -> usize {
+    let below = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes_of).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 64 + bytes_of(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + below
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_says_what_looking_up_says() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut builder = lookup::Builder::new(file.as_file_mut());
+        let rows = [
+            ("7", vec![(0, json!("seven")), (1, json!("1"))]),
+            ("007", vec![(1, json!("9.90")), (2, json!(["a", "b"]))]),
+            ("a/b c", vec![]),
+            ("7", vec![(2, json!(["a", "b"])), (0, json!("Seven")), (1, Value::Null)]),
+        ];
+        rows.iter().for_each(|(item, cells)| builder.push(item, cells.clone()).unwrap());
+        let columns = ["title", "price", "tags"].map(str::to_owned);
+        builder.finish(&columns, true).unwrap();
+
+        let table = ItemTable::read(file.path()).unwrap();
+        assert_eq!(table.columns(), columns);
+        assert_eq!(table.items().iter().collect::<Vec<_>>(), ["007", "7", "a/b c"]);
+        let asked: Vec<String> = table.items().iter().map(str::to_owned).collect();
+        let found = lookup::find(file.path(), &asked).unwrap();
+        for (row, item) in asked.iter().enumerate() {
+            let value = |column| table.cell(row as u32, column).map_or(Value::Null, |at| table.values()[at as usize].clone());
+            assert_eq!((0..3).map(value).collect::<Vec<_>>(), found.rows[item], "{item}");
+        }
+        assert_eq!(table.cell(0, 2), table.cell(1, 2), "equal values are one");
+        assert!(table.heap_bytes() > 0);
+
+        let bytes = std::fs::read(file.path()).unwrap();
+        for at in 0..bytes.len() {
+            std::fs::write(file.path(), &bytes[..at]).unwrap();
+            assert!(ItemTable::read(file.path()).is_err());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is known about items, in memory: one table for each upload that is asked about, bounded in bytes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use crate::features::datasets::ItemTable;
+use crate::platform::http::{ApiError, ApiResult};
+
+/// Weights of the cache are 32 bits wide.
+const UNIT: u64 = 1 << 10;
+
+/// Tables by the key of the prepared form they are read from, which is never written to again.
+pub struct Tables(Cache<Arc<str>, Arc<ItemTable>>);
+
+impl Tables {
+    /// None yet, and at most so many bytes of them; one that alone is larger has the place for itself.
+    pub fn new(budget: u64) -> Self {
+        let most = (budget / UNIT).clamp(1, u32::MAX.into());
+        let weigh = move |_: &Arc<str>, table: &Arc<ItemTable>| {
+            let units = table.heap_bytes().div_ceil(UNIT).clamp(1, most);
+            u32::try_from(units).unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder().weigher(weigh).max_capacity(most).eviction_policy(EvictionPolicy::lru());
+        Self(cache.build())
+    }
+
+    /// The table of a prepared form; it is read by whoever asks first.
+    pub async fn get(&self, key: &Arc<str>, path: PathBuf) -> ApiResult<Arc<ItemTable>> {
+        if let Some(table) = self.0.get(key) {
+            return Ok(table);
+        }
+        let (cache, key) = (self.0.clone(), Arc::clone(key));
+        let read = move || cache.try_get_with(key, || ItemTable::read(&path).map(Arc::new));
+        let table = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))?;
+        table.map_err(|error| ApiError::unavailable(&format!("item metadata cannot be read: {error}")))
+    }
+
+    /// Whether the table is in memory.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Drops a table that nobody will ask for again.
+    pub fn forget(&self, key: &str) {
+        self.0.invalidate(key);
+    }
+}

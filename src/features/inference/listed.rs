@@ -1,0 +1,74 @@
+//! The items of a list as they are answered: always id and score, and beside them only what was asked for.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::features::datasets::ItemTable;
+use crate::ml::artifact::{Recommendations, TrainedModel as Artifact};
+
+/// Reasons that are told for each item.
+const MOST_REASONS: usize = 3;
+
+/// An item of a list; scores compare within one list only.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ListedItem {
+    pub item_id: String,
+    pub score: f32,
+    /// The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
+    /// popular. Only there when `explain` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Vec<Reason>>,
+    /// What the project's newest item metadata says about it, by column; null where it says nothing. Only there when
+    /// `with_metadata` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Description>,
+}
+
+/// A row of item metadata, written out only when the answer is.
+#[derive(Debug, Clone, Default)]
+pub struct Description(Option<(Arc<ItemTable>, u32)>);
+
+impl Serialize for Description {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((table, row)) = &self.0 else { return serializer.serialize_none() };
+        let value = |column: u32| table.cell(*row, column).and_then(|number| table.values().get(number as usize));
+        serializer.collect_map(table.columns().iter().zip(0..).map(|(name, column)| (name, value(column))))
+    }
+}
+
+/// An item that somebody has interacted with, and how much it speaks for another.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Reason {
+    pub item_id: String,
+    /// Its part of all that speaks for the other, from 0 to 1.
+    pub share: f32,
+}
+
+/// A list without anything beside it.
+pub fn plain(list: Recommendations) -> Vec<ListedItem> {
+    list.into_iter().map(|(item_id, score)| ListedItem { item_id, score, because: None, metadata: None }).collect()
+}
+
+/// Says of each item which items of a history speak for it.
+pub fn explain(model: &Artifact, history: &[String], list: &mut [ListedItem]) {
+    let shares = model.shares(history, list.iter().map(|item| item.item_id.as_str()), MOST_REASONS);
+    let shares = shares.unwrap_or_else(|error| {
+        // The list is good all the same.
+        tracing::warn!(%error, "a list could not be explained");
+        Vec::new()
+    });
+    let reason = |(item_id, share)| Reason { item_id, share };
+    let mut reasons = shares.into_iter().map(|shares| shares.into_iter().map(reason).collect());
+    list.iter_mut().for_each(|item| item.because = Some(reasons.next().unwrap_or_default()));
+}
+
+/// Says of each item what is known about it.
+pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem]) {
+    for item in list {
+        let row = table.and_then(|table| Some((Arc::clone(table), table.items().find(&item.item_id)?)));
+        item.metadata = Some(Description(row));
+    }
+}

@@ -1,0 +1,48 @@
+//! Items that go with others, by a model that the caller names.
+
+use actix_web::{HttpRequest, web};
+use utoipa::ToSchema;
+
+use super::admitted;
+use super::predict::Prediction;
+use crate::features::inference::input::{self, Faults};
+use crate::features::inference::service::Inference;
+use crate::platform::http::ApiResult;
+
+/// What the items should go with. Everything but these may be left out.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct RelatedRequest {
+    /// Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored.
+    item_ids: Vec<String>,
+    /// 1 to 1000, 10 unless told.
+    cutoff: Option<i32>,
+    /// Only these items may be listed.
+    allow: Option<Vec<String>>,
+    /// These items must not be listed.
+    deny: Option<Vec<String>>,
+    /// From 0, best first, to 1, as unlike one another as possible.
+    diversity: Option<f32>,
+    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
+    with_metadata: Option<bool>,
+}
+
+/// The items most like some others as a group. Where the model knows none of these, what most users have.
+#[utoipa::path(post, path = "/inference/related/{model_id}", tag = "inference", operation_id = "create_related_items",
+    params(("model_id" = i64, Path)), request_body = inline(RelatedRequest),
+    responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
+        (status = 403, description = "The key lacks the scope, or is of another project"),
+        (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
+        (status = 503, description = "The model's file is missing or damaged")))]
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
+    let body = input::parse(&request, &bytes)?;
+    let caller = admitted(&request, &inference).await?;
+    let mut faults = Faults::default();
+    let id = input::path_id(&request, "model_id", &mut faults);
+    let (items, options) = input::group(&body, &mut faults);
+    faults.finish()?;
+    let model = inference.directory.model(&caller.principal, id).await?;
+    let serving = inference.serving(&model).await?;
+    let answer = inference.related(&model, items, options, &serving).await?;
+    Ok(web::Json(Prediction::new(id, answer)))
+}
