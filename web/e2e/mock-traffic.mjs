@@ -17,6 +17,12 @@ export function mockTraffic({ now, ago, db, insert }) {
       control_impressions: ci, control_conversions: cc, control_rate: pc, variant_impressions: vi, variant_conversions: vc, variant_rate: pv,
       z_score: z, p_value: Math.abs(z) > 3 ? 0.0003 : 1 - Math.abs(z) / 3, significant: Math.abs(z) > 1.96, lift: pc ? (pv / pc - 1) * 100 : 0,
       confidence_interval: [pv - pc - 1.96 * se, pv - pc + 1.96 * se], min_sample_size: test.min_sample_size, sufficient_data: ci + vi >= test.min_sample_size,
+      control_attributed_conversions: cc, variant_attributed_conversions: vc,
+      sample_ratio: { control_users: ci, variant_users: vi, expected_control_share: 0.5, p_value: 0.2, suspicious: false },
+      sequential: { p_value: enough && ci ? 0.0089 : 1, significant: enough && ci > 0, lift_interval: ci ? (enough ? [9.17, 225.9] : [-60, 210]) : null },
+      lift_interval: ci ? (enough ? [32.51, 168.5] : [-36, 122]) : null,
+      advice: enough && ci ? 'variant_wins' : test.status === 'RUNNING' ? 'keep_running' : 'no_difference_found',
+      needed_sample_size: enough && ci ? { control: 0, variant: 0 } : { control: test.min_sample_size - ci, variant: test.min_sample_size - vi },
     }
   }
 

@@ -24,6 +24,9 @@ pub struct AbTest {
     pub target_metric_name: String,
     pub min_sample_size: i32,
     pub confidence_level: f64,
+    /// Of the control slot when the test was started.
+    pub control_weight: Option<f64>,
+    pub variant_weight: Option<f64>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
     pub winner_slot_id: Option<i64>,

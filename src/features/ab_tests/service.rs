@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::TestError;
 use super::model::{AbTest, TestFields};
-use super::statistics::{Arm, Results, compare};
+use super::statistics::{Arm, Plan, Results, Side, judge};
 use super::store;
 use crate::features::deployments::{self, Promotion};
 use crate::features::events::{self, SlotCounts};
@@ -123,18 +123,21 @@ pub async fn promote(
 pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> QueryResult<Results> {
     let slots = [test.control_slot_id, test.variant_slot_id];
     let counts = events::counts(connection, test.project_id, &slots, test.started_at, test.ended_at).await?;
-    let arm = |slot: i64| {
+    let side = |slot: i64, weight: Option<f64>| {
         let counts = counts.iter().find(|counts| counts.slot == slot).copied().unwrap_or_default();
-        arm_of(counts, &test.target_metric_name)
+        side_of(counts, &test.target_metric_name, weight)
     };
-    Ok(compare(arm(slots[0]), arm(slots[1]), test.confidence_level, test.min_sample_size))
+    let plan = Plan { min_sample_size: test.min_sample_size, confidence_level: test.confidence_level };
+    let is_over = matches!(test.status.as_str(), "COMPLETED" | "CANCELLED");
+    Ok(judge(side(slots[0], test.control_weight), side(slots[1], test.variant_weight), plan, is_over))
 }
 
-fn arm_of(counts: SlotCounts, metric: &str) -> Arm {
-    let conversions = match metric {
-        "ctr" => counts.clicks,
-        "purchase_rate" => counts.purchases,
-        _ => counts.clicks + counts.purchases,
+fn side_of(counts: SlotCounts, metric: &str, weight: Option<f64>) -> Side {
+    let (conversions, attributed_conversions) = match metric {
+        "ctr" => (counts.clicks, counts.attributed_clicks),
+        "purchase_rate" => (counts.purchases, counts.attributed_purchases),
+        _ => (counts.clicks + counts.purchases, counts.attributed),
     };
-    Arm { impressions: counts.impressions, conversions }
+    let arm = Arm { impressions: counts.impressions, conversions };
+    Side { arm, attributed_conversions, users: counts.users, weight }
 }

@@ -210,22 +210,51 @@ pub struct SlotCounts {
     pub clicks: i64,
     #[diesel(sql_type = BigInt)]
     pub purchases: i64,
+    /// Different users with an impression.
+    #[diesel(sql_type = BigInt)]
+    pub users: i64,
+    /// Requests with an impression and a click.
+    #[diesel(sql_type = BigInt)]
+    pub attributed_clicks: i64,
+    /// Requests with an impression and a purchase.
+    #[diesel(sql_type = BigInt)]
+    pub attributed_purchases: i64,
+    /// Requests with an impression and a click or a purchase.
+    #[diesel(sql_type = BigInt)]
+    pub attributed: i64,
 }
 
 /// An event of a type counts once per recommendation request, however often a list is shown, clicked or reported again;
-/// events without a request count one by one.
+/// events without a request count one by one. What was clicked or bought is attributed where the same slot reported that the
+/// list was shown.
 const COUNT: &str = "
-    SELECT deployment_slot_id AS slot,
-        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'impression')
-            + count(*) FILTER (WHERE event_type = 'impression' AND recommendation_request_id IS NULL) AS impressions,
-        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'click')
-            + count(*) FILTER (WHERE event_type = 'click' AND recommendation_request_id IS NULL) AS clicks,
-        count(DISTINCT recommendation_request_id) FILTER (WHERE event_type = 'purchase')
-            + count(*) FILTER (WHERE event_type = 'purchase' AND recommendation_request_id IS NULL) AS purchases
-    FROM conversion_events
-    WHERE project_id = $1 AND deployment_slot_id = ANY ($2)
-        AND timestamp >= coalesce($3, '-infinity') AND timestamp <= coalesce($4, 'infinity')
-    GROUP BY deployment_slot_id";
+    WITH chosen AS (
+        SELECT deployment_slot_id AS slot, recommendation_request_id AS request, event_type AS type, user_id
+        FROM conversion_events
+        WHERE project_id = $1 AND deployment_slot_id = ANY ($2)
+            AND timestamp >= coalesce($3, '-infinity') AND timestamp <= coalesce($4, 'infinity')
+    ), requests AS (
+        SELECT slot, request, bool_or(type = 'impression') AS shown, bool_or(type = 'click') AS clicked,
+            bool_or(type = 'purchase') AS bought
+        FROM chosen WHERE request IS NOT NULL GROUP BY slot, request
+    ), listed AS (
+        SELECT slot, count(*) FILTER (WHERE shown) AS impressions, count(*) FILTER (WHERE clicked) AS clicks,
+            count(*) FILTER (WHERE bought) AS purchases, count(*) FILTER (WHERE shown AND clicked) AS attributed_clicks,
+            count(*) FILTER (WHERE shown AND bought) AS attributed_purchases,
+            count(*) FILTER (WHERE shown AND (clicked OR bought)) AS attributed
+        FROM requests GROUP BY slot
+    ), loose AS (
+        SELECT slot, count(*) FILTER (WHERE type = 'impression' AND request IS NULL) AS impressions,
+            count(*) FILTER (WHERE type = 'click' AND request IS NULL) AS clicks,
+            count(*) FILTER (WHERE type = 'purchase' AND request IS NULL) AS purchases,
+            count(DISTINCT user_id) FILTER (WHERE type = 'impression') AS users
+        FROM chosen GROUP BY slot
+    )
+    SELECT slot, loose.impressions + coalesce(listed.impressions, 0) AS impressions,
+        loose.clicks + coalesce(listed.clicks, 0) AS clicks, loose.purchases + coalesce(listed.purchases, 0) AS purchases,
+        users, coalesce(attributed_clicks, 0) AS attributed_clicks,
+        coalesce(attributed_purchases, 0) AS attributed_purchases, coalesce(attributed, 0) AS attributed
+    FROM loose LEFT JOIN listed USING (slot)";
 
 /// The events of some slots of a project within a time whose ends may be open. A slot without events has no entry.
 pub async fn counts(

@@ -44,6 +44,24 @@ impl Stage {
         self.user().get(&format!("ab_test/{test}/results/")).await.expect(200).body
     }
 
+    /// The fields that 1.x had.
+    async fn figures(&self, test: i64) -> Value {
+        let mut results = self.results(test).await;
+        let added = [
+            "control_attributed_conversions",
+            "variant_attributed_conversions",
+            "sample_ratio",
+            "sequential",
+            "lift_interval",
+            "advice",
+            "needed_sample_size",
+        ];
+        for field in added {
+            assert!(results.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+        }
+        results
+    }
+
     /// Reports events of a slot: as many as asked, each under a request of its own if asked for.
     async fn report(&self, slot: i64, kind: &str, count: usize, requests: bool) {
         let event = |number: usize| {
@@ -146,16 +164,16 @@ async fn results_are_those_of_1_x_to_the_digit() {
         "z_score": 3.6155, "p_value": 0.0003, "significant": true, "lift": 88.62,
         "confidence_interval": [0.033392, 0.107563], "min_sample_size": 1000, "sufficient_data": true,
     });
-    assert_eq!(stage.results(id).await, expected);
+    assert_eq!(stage.figures(id).await, expected);
     // The same lists shown and clicked again change nothing.
     stage.report(stage.variant, "impression", 400, true).await;
     stage.report(stage.variant, "click", 90, true).await;
-    assert_eq!(stage.results(id).await, expected);
+    assert_eq!(stage.figures(id).await, expected);
     // What comes after the end does not count.
     stage.act(id, "stop", json!({})).await.expect(200);
     stage.app.services.clock.advance(TimeDelta::seconds(1));
     stage.report(stage.control, "click", 300, false).await;
-    assert_eq!(stage.results(id).await, expected);
+    assert_eq!(stage.figures(id).await, expected);
     let purchases =
         stage.plan(json!({ "target_metric_name": "purchase_rate", "min_sample_size": 10_000 })).await.expect(201).id();
     let draft = stage.results(purchases).await;
@@ -191,6 +209,38 @@ async fn a_difference_is_not_called_significant_before_the_sample_is_complete() 
     );
     stage.user().patch(&format!("ab_test/{id}/"), json!({ "min_sample_size": 200 })).await.expect(200);
     assert_eq!(stage.results(id).await["significant"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_that_may_be_looked_at_any_time_stands_beside_the_figures_of_1_x() {
+    let stage = stage().await;
+    let id = stage.plan(json!({})).await.expect(201).id();
+    let draft = stage.results(id).await;
+    assert_eq!((&draft["sample_ratio"], &draft["advice"]), (&Value::Null, &json!("keep_running")));
+    assert_eq!(draft["needed_sample_size"], json!({ "control": 970, "variant": 970 }));
+    stage.act(id, "start", json!({})).await.expect(200);
+    stage.report(stage.control, "impression", 520, true).await;
+    stage.report(stage.control, "click", 40, true).await;
+    stage.report(stage.variant, "impression", 500, true).await;
+    // Two of the clicks are of no list, and what was bought from lists that nobody was shown is attributed to none.
+    stage.report(stage.variant, "click", 70, true).await;
+    stage.report(stage.variant, "click", 2, false).await;
+    stage.report(stage.variant, "purchase", 600, true).await;
+    let results = stage.results(id).await;
+    let ratio = json!({ "control_users": 520, "variant_users": 500, "expected_control_share": 0.5, "p_value": 0.531168,
+        "suspicious": false });
+    assert_eq!(results["sample_ratio"], ratio);
+    assert_eq!((&results["significant"], &results["sequential"]["significant"]), (&json!(true), &json!(true)), "{results}");
+    assert_eq!((&results["advice"], &results["variant_conversions"]), (&json!("variant_wins"), &json!(72)));
+    let attributed = (&results["control_attributed_conversions"], &results["variant_attributed_conversions"]);
+    assert_eq!(attributed, (&json!(40), &json!(70)));
+    let (once, always) = (&results["lift_interval"], &results["sequential"]["lift_interval"]);
+    assert!(once[0].as_f64() > always[0].as_f64() && once[1].as_f64() < always[1].as_f64(), "{once} {always}");
+
+    // Users who are missing in one arm make every comparison worthless.
+    stage.report(stage.control, "impression", 900, true).await;
+    let uneven = stage.results(id).await;
+    assert_eq!((&uneven["sample_ratio"]["suspicious"], &uneven["advice"]), (&json!(true), &json!("check_assignment")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

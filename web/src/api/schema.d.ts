@@ -1734,8 +1734,13 @@ export interface components {
             /** Format: int64 */
             winner_slot?: number | null;
         };
-        /** @description How two arms compare, as clients see it. */
-        ABTestResults: {
+        /**
+         * @description The next step for somebody who looks at a test.
+         * @enum {string}
+         */
+        ABTestAdvice: "keep_running" | "variant_wins" | "control_wins" | "no_difference_found" | "check_assignment";
+        /** @description The figures that 1.x gave, to the digit. */
+        ABTestComparison: {
             /** @description Of the difference of the rates. */
             confidence_interval: number[];
             /** Format: int64 */
@@ -1765,6 +1770,63 @@ export interface components {
             variant_rate: number;
             /** Format: double */
             z_score: number;
+        };
+        /** @description Impressions still to be collected, if the traffic stays divided as it is. */
+        ABTestNeededSampleSize: {
+            /** Format: int64 */
+            control: number;
+            /** Format: int64 */
+            variant: number;
+        };
+        /** @description How two arms compare, as clients see it. */
+        ABTestResults: components["schemas"]["ABTestComparison"] & {
+            advice: components["schemas"]["ABTestAdvice"];
+            /**
+             * Format: int64
+             * @description Lists shown by the control that led to at least one conversion: those without an impression of the same
+             *     `recommendation_request_id` are left out, and several conversions of one list count once.
+             */
+            control_attributed_conversions: number;
+            /** @description Bounds of `lift`, in percent, for a single look; null while an arm has no conversions. */
+            lift_interval?: number[] | null;
+            /**
+             * @description Impressions per arm still to be collected: with them a difference is found four times out of five, if it is as large
+             *     as the observed one or as the smallest that `min_sample_size` can show.
+             */
+            needed_sample_size: components["schemas"]["ABTestNeededSampleSize"];
+            sample_ratio?: components["schemas"]["ABTestSampleRatio"] | null;
+            /** @description What may be concluded at any time, however often somebody looked. */
+            sequential: components["schemas"]["ABTestSequential"];
+            /** Format: int64 */
+            variant_attributed_conversions: number;
+        };
+        /** @description The users of both arms beside those expected. */
+        ABTestSampleRatio: {
+            /** Format: int64 */
+            control_users: number;
+            /**
+             * Format: double
+             * @description The share of the control among the users of both arms, by the weights at the start.
+             */
+            expected_control_share: number;
+            /** Format: double */
+            p_value: number;
+            /** @description The division cannot be chance: something assigns, loses or reports users unevenly, and no comparison can be trusted. */
+            suspicious: boolean;
+            /** Format: int64 */
+            variant_users: number;
+        };
+        /** @description What may be concluded now, whether or not somebody looked before. */
+        ABTestSequential: {
+            /** @description Bounds of the relative change, in percent, that hold at every look; null while an arm has no conversions. */
+            lift_interval?: number[] | null;
+            /**
+             * Format: double
+             * @description Always valid: looking every day does not make false alarms more frequent.
+             */
+            p_value: number;
+            /** @description The p-value is below 1 − confidence level. */
+            significant: boolean;
         };
         /** @description An algorithm one can choose. */
         Algorithm: {
@@ -5200,7 +5262,27 @@ export interface operations {
                      *       "variant_conversions": 1,
                      *       "variant_impressions": 1,
                      *       "variant_rate": 0.5,
-                     *       "z_score": 0.5
+                     *       "z_score": 0.5,
+                     *       "advice": "keep_running",
+                     *       "control_attributed_conversions": 1,
+                     *       "lift_interval": null,
+                     *       "needed_sample_size": {
+                     *         "control": 1,
+                     *         "variant": 1
+                     *       },
+                     *       "sample_ratio": {
+                     *         "control_users": 1,
+                     *         "expected_control_share": 0.5,
+                     *         "p_value": 0.5,
+                     *         "suspicious": true,
+                     *         "variant_users": 1
+                     *       },
+                     *       "sequential": {
+                     *         "lift_interval": null,
+                     *         "p_value": 0.5,
+                     *         "significant": true
+                     *       },
+                     *       "variant_attributed_conversions": 1
                      *     }
                      */
                     "application/json": components["schemas"]["ABTestResults"];

@@ -240,6 +240,17 @@ export interface AbResults {
   confidence_interval: [number, number]
   min_sample_size: number
   sufficient_data: boolean
+  control_attributed_conversions: number
+  variant_attributed_conversions: number
+  /** Users as they were divided, beside the weights at the start; nothing before it. */
+  sample_ratio: { control_users: number; variant_users: number; expected_control_share: number; p_value: number; suspicious: boolean } | null
+  /** Holds however often one looks. The interval is of the lift, in percent. */
+  sequential: { p_value: number; significant: boolean; lift_interval: [number, number] | null }
+  /** For a single look. */
+  lift_interval: [number, number] | null
+  advice: 'keep_running' | 'variant_wins' | 'control_wins' | 'no_difference_found' | 'check_assignment'
+  /** Impressions still to be collected. */
+  needed_sample_size: { control: number; variant: number }
 }
 
 export type RunStatus = JobStatus | 'SKIPPED'

@@ -1,33 +1,16 @@
-//! The comparison of two conversion rates: a two-proportion z test with pooled variance, and an interval of the difference
-//! with the variances as they are. Pure functions; checked against scipy.
+//! The comparison of two conversion rates as in Recotem 1.x: a two-proportion z test with pooled variance, and an interval of
+//! the difference with the variances as they are. It holds for one look, planned beforehand. Checked against scipy.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What was counted in one arm of a test.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Arm {
-    pub impressions: i64,
-    pub conversions: i64,
-}
+use super::normal::{quantile, two_sided_p};
+use super::{Arm, rounded, z_score};
 
-impl Arm {
-    fn rate(self) -> f64 {
-        self.conversions as f64 / self.impressions as f64
-    }
-
-    /// Conversions may outnumber impressions, when several events count per impression or impressions were not reported. A
-    /// share above 1 has no binomial variance; it counts as certain.
-    fn variance(self) -> f64 {
-        let share = self.rate().min(1.0);
-        share * (1.0 - share) / self.impressions as f64
-    }
-}
-
-/// How two arms compare, as clients see it.
+/// The figures that 1.x gave, to the digit.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = ABTestResults)]
-pub struct Results {
+#[schema(as = ABTestComparison)]
+pub struct Comparison {
     pub control_impressions: i64,
     pub control_conversions: i64,
     pub control_rate: f64,
@@ -48,9 +31,9 @@ pub struct Results {
 }
 
 /// Compares two arms. An arm without impressions says nothing: no difference, no significance.
-pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_size: i32) -> Results {
+pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_size: i32) -> Comparison {
     let sufficient_data = control.impressions + variant.impressions >= i64::from(min_sample_size);
-    let nothing = Results {
+    let nothing = Comparison {
         control_impressions: control.impressions,
         control_conversions: control.conversions,
         control_rate: 0.0,
@@ -72,8 +55,8 @@ pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_siz
     let difference = after - before;
     let z = z_score(control, variant);
     let p = two_sided_p(z);
-    let margin = normal_quantile(0.5 + confidence_level / 2.0) * (control.variance() + variant.variance()).sqrt();
-    Results {
+    let margin = quantile(0.5 + confidence_level / 2.0) * (control.variance() + variant.variance()).sqrt();
+    Comparison {
         control_rate: rounded(before, 6),
         variant_rate: rounded(after, 6),
         z_score: rounded(z, 4),
@@ -86,87 +69,11 @@ pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_siz
     }
 }
 
-fn z_score(control: Arm, variant: Arm) -> f64 {
-    let (n, m) = (control.impressions as f64, variant.impressions as f64);
-    let pooled = (control.conversions + variant.conversions) as f64 / (n + m);
-    if pooled <= 0.0 || pooled >= 1.0 {
-        return 0.0;
-    }
-    (variant.rate() - control.rate()) / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt()
-}
-
-fn rounded(value: f64, digits: i32) -> f64 {
-    let scale = 10_f64.powi(digits);
-    // Adding 0 turns -0 into 0.
-    (value * scale).round() / scale + 0.0
-}
-
-/// How likely a standard normal variable is at least this far from 0.
-pub fn two_sided_p(z: f64) -> f64 {
-    libm::erfc(z.abs() / std::f64::consts::SQRT_2)
-}
-
-/// Where the standard normal distribution function reaches `p`: Acklam's approximation (relative error below 1.2e-9) with one
-/// step of Halley's method on top.
-pub fn normal_quantile(p: f64) -> f64 {
-    let start = acklam(p);
-    let error = 0.5 * libm::erfc(-start / std::f64::consts::SQRT_2) - p;
-    let step = error * std::f64::consts::TAU.sqrt() * (start * start / 2.0).exp();
-    start - step / (1.0 + start * step / 2.0)
-}
-
-fn acklam(p: f64) -> f64 {
-    const LOW: f64 = 0.024_25;
-    if p < LOW {
-        tail((-2.0 * p.ln()).sqrt())
-    } else if p > 1.0 - LOW {
-        -tail((-2.0 * (1.0 - p).ln()).sqrt())
-    } else {
-        let q = p - 0.5;
-        let r = q * q;
-        let above = [
-            -3.969_683_028_665_376e1,
-            2.209_460_984_245_205e2,
-            -2.759_285_104_469_687e2,
-            1.383_577_518_672_69e2,
-            -3.066_479_806_614_716e1,
-            2.506_628_277_459_239,
-        ];
-        let below = [
-            -5.447_609_879_822_406e1,
-            1.615_858_368_580_409e2,
-            -1.556_989_798_598_866e2,
-            6.680_131_188_771_972e1,
-            -1.328_068_155_288_572e1,
-            1.0,
-        ];
-        polynomial(&above, r) * q / polynomial(&below, r)
-    }
-}
-
-fn tail(q: f64) -> f64 {
-    let above = [
-        -7.784_894_002_430_293e-3,
-        -3.223_964_580_411_365e-1,
-        -2.400_758_277_161_838,
-        -2.549_732_539_343_734,
-        4.374_664_141_464_968,
-        2.938_163_982_698_783,
-    ];
-    let below = [7.784_695_709_041_462e-3, 3.224_671_290_700_398e-1, 2.445_134_137_142_996, 3.754_408_661_907_416, 1.0];
-    polynomial(&above, q) / polynomial(&below, q)
-}
-
-/// Horner's scheme; the highest power comes first.
-fn polynomial(coefficients: &[f64], x: f64) -> f64 {
-    coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn compared(control: (i64, i64), variant: (i64, i64), confidence: f64) -> Results {
+    fn compared(control: (i64, i64), variant: (i64, i64), confidence: f64) -> Comparison {
         let arm = |(impressions, conversions)| Arm { impressions, conversions };
         compare(arm(control), arm(variant), confidence, 1_000)
     }
@@ -193,24 +100,6 @@ mod tests {
             let results = compared(control, variant, confidence);
             assert_eq!((results.z_score, results.p_value, results.lift), figures);
             assert_eq!(results.confidence_interval, interval);
-        }
-    }
-
-    #[test]
-    fn the_normal_distribution_agrees_with_scipy() {
-        let quantiles = [
-            (1e-10, -6.361_340_902_404_056),
-            (0.005, -2.575_829_303_548_901),
-            (0.25, -0.674_489_750_196_081_7),
-            (0.5, 0.0),
-            (0.975, 1.959_963_984_540_054),
-            (0.995, 2.575_829_303_548_900_4),
-        ];
-        for (p, expected) in quantiles {
-            assert!((normal_quantile(p) - expected).abs() < 1e-13, "{p}: {}", normal_quantile(p));
-        }
-        for (z, expected) in [(0.0, 1.0), (-1.96, 0.049_995_790_296_440_87), (6.0, 1.973_175_290_075_389e-9)] {
-            assert!((two_sided_p(z) / expected - 1.0).abs() < 1e-12, "{z}");
         }
     }
 
