@@ -58,6 +58,7 @@ impl Args {
             cutoff: self.cutoff as usize,
             exclude_seen: !self.include_seen,
             allow: self.allow.as_deref(),
+            among: None,
             deny: &self.deny,
             diversity: self.diversity,
         }

@@ -1,10 +1,13 @@
 //! The steps to a list that is never empty: the model's own for a user it knows, folding in what somebody has just done,
 //! and what most people have for everybody else.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::directory::UnknownUsers;
+use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
 use crate::ml::artifact::{Recommendations, TrainedModel as Artifact, Wanted};
 
@@ -40,6 +43,10 @@ pub struct Options {
     pub explain: bool,
     /// Tell for each item what is known about it.
     pub with_metadata: bool,
+    /// When given, only items whose metadata fits.
+    pub filter: Option<Arc<Filter>>,
+    /// The items that the filter admits, once it has been evaluated.
+    pub admitted: Option<Arc<Admitted>>,
 }
 
 impl Options {
@@ -48,6 +55,7 @@ impl Options {
             cutoff: self.cutoff,
             exclude_seen: self.exclude_seen,
             allow: self.allow.as_deref(),
+            among: self.admitted.as_ref().map(|admitted| admitted.items.as_slice()),
             deny: &self.deny,
             diversity: self.diversity,
         }

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use crate::features::models::ModelError;
 use crate::platform::http::ApiError;
 
+/// Fields of item metadata that a message names.
+const NAMED_FIELDS: usize = 20;
+
 /// Why there is no prediction.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
@@ -39,6 +42,21 @@ pub enum InferenceError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+impl InferenceError {
+    /// A filter that there is nothing to go by for.
+    pub fn no_metadata() -> Self {
+        let message = "This project has no item metadata to filter by. Upload a file with a row for each item first.";
+        Self::Invalid(vec![json!({ "type": "no_item_metadata", "loc": ["body", "filter"], "msg": message, "input": {} })])
+    }
+
+    /// A filter by a field that the item metadata does not have.
+    pub fn unknown_field(field: &str, known: &[String]) -> Self {
+        let known = known.iter().take(NAMED_FIELDS).map(|field| format!("'{field}'")).collect::<Vec<_>>().join(", ");
+        let message = format!("The item metadata has no field '{field}'. It has: {known}");
+        Self::Invalid(vec![json!({ "type": "unknown_field", "loc": ["body", "filter"], "msg": message, "input": field })])
+    }
 }
 
 impl From<InferenceError> for ApiError {

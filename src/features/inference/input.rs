@@ -1,10 +1,13 @@
 //! Reading paths and bodies of predictions, with faults reported as 1.x's inference service does: `{type, loc, msg, input}`.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
 use super::answer::Options;
 use super::error::InferenceError;
+use super::filter::{self, Filter};
 
 const LARGEST_CUTOFF: i64 = 1_000;
 const DEFAULT_CUTOFF: usize = 10;
@@ -18,7 +21,8 @@ const LONGEST_LIST: usize = 10_000;
 pub struct Faults(Vec<Value>);
 
 impl Faults {
-    fn add(&mut self, kind: &str, loc: Value, message: &str, input: &Value) {
+    /// Notes a fault: its kind, where it is, what to do, and what was sent.
+    pub fn add(&mut self, kind: &str, loc: Value, message: &str, input: &Value) {
         self.0.push(json!({ "type": kind, "loc": loc, "msg": message, "input": input }));
     }
 
@@ -123,8 +127,14 @@ fn of_any_list(body: &Value, faults: &mut Faults) -> Options {
         deny: optional_texts(body, "deny", faults).unwrap_or_default(),
         diversity: share(body, "diversity", faults),
         with_metadata: flag(body, "with_metadata", false, faults),
+        filter: filter(body, faults),
         ..Options::default()
     }
+}
+
+fn filter(body: &Value, faults: &mut Faults) -> Option<Arc<Filter>> {
+    let value = body.get("filter").filter(|value| !value.is_null())?;
+    filter::read(value, faults).map(Arc::new)
 }
 
 /// A list of texts that may be left out, of a bounded length.

@@ -5,6 +5,7 @@ mod answer;
 mod assignment;
 mod directory;
 mod error;
+mod filter;
 mod input;
 mod limits;
 mod listed;

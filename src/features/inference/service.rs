@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
 use super::assignment::Assigner;
 use super::directory::{Directory, ServedModel, Serving};
+use super::error::InferenceError;
+use super::filter::{Admitted, Filters};
 use super::limits::Limits;
 use super::listed::{self, ListedItem};
 use super::recent_events::RecentEvents;
@@ -17,11 +19,15 @@ use crate::ml::artifact::TrainedModel as Artifact;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
+/// Items that are scored one by one in less time than handing the question to another thread takes.
+const FEW: usize = 4_096;
+
 /// What answers predictions. One of these is made at start and handed to every HTTP worker as application data.
 pub struct Inference {
     pub directory: Directory,
     pub assigner: Assigner,
     recent: RecentEvents,
+    filters: Filters,
     limits: Limits,
     models: Arc<ModelCache>,
     services: Services,
@@ -34,6 +40,7 @@ impl Inference {
             directory: Directory::start(services, models.clone(), stop.clone()),
             assigner: Assigner::new(&services.secret),
             recent: RecentEvents::start(services, stop.clone()),
+            filters: Filters::new(),
             limits: Limits::new(&services.settings),
             models,
             services: services.clone(),
@@ -67,6 +74,7 @@ impl Inference {
     ) -> ApiResult<Answer> {
         let artifact = self.models.get(&self.services, &model.row).await?;
         let options = self.with_recent(model, user.as_deref(), options);
+        let options = self.filtered(&artifact, options, serving).await?;
         let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
         let mut answered = if is_quick(&artifact, &options) {
             answer(&artifact, user.as_deref(), &options, unknown)
@@ -90,6 +98,7 @@ impl Inference {
     ) -> ApiResult<Vec<Answer>> {
         let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
         let artifact = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&artifact, options, serving).await?;
         let asked = users.into_iter().map(|user| {
             let options = self.with_recent(model, Some(&user), options.clone());
             (user, options)
@@ -112,6 +121,7 @@ impl Inference {
         serving: &Serving,
     ) -> ApiResult<Answer> {
         let artifact = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&artifact, options, serving).await?;
         let with_metadata = options.with_metadata;
         let work = move || answer::related(&artifact, &items, &options);
         let mut answered = Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?);
@@ -119,6 +129,17 @@ impl Inference {
             self.describe(serving, answered.iter_mut()).await?;
         }
         Ok(answered)
+    }
+
+    /// The same wishes with the items that their filter admits; 422 when it asks for what is not known about items.
+    async fn filtered(&self, artifact: &Arc<Artifact>, options: Options, serving: &Serving) -> ApiResult<Options> {
+        let Some(filter) = &options.filter else { return Ok(options) };
+        let table = self.directory.items(serving).await?.ok_or_else(InferenceError::no_metadata)?;
+        if let Some(field) = filter.unknown_field(&table) {
+            return Err(InferenceError::unknown_field(field, table.columns()).into());
+        }
+        let admitted = Some(self.filters.admitted(filter, artifact, &table).await?);
+        Ok(Options { admitted, ..options })
     }
 
     /// Says of each item what is known about it.
@@ -139,7 +160,12 @@ impl Inference {
 
 /// Whether the answer takes less time than handing the question to another thread: lists from an index of factors do.
 fn is_quick(artifact: &Artifact, options: &Options) -> bool {
-    artifact.model.factors().is_some() && options.interactions.is_empty() && options.diversity == 0.0 && !options.explain
+    let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
+    artifact.model.factors().is_some()
+        && options.interactions.is_empty()
+        && options.diversity == 0.0
+        && !options.explain
+        && options.admitted.as_ref().is_none_or(few)
 }
 
 fn crashed(error: tokio::task::JoinError) -> ModelError {

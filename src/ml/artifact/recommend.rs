@@ -49,7 +49,7 @@ impl TrainedModel {
     fn lists_of_block(
         &self,
         users: &[Option<u32>],
-        wanted: &WantedNumbers,
+        wanted: &WantedNumbers<'_>,
         working: &mut Working,
     ) -> Vec<Option<Recommendations>> {
         let known: Vec<u32> = users.iter().copied().flatten().collect();
@@ -121,7 +121,7 @@ impl TrainedModel {
     }
 
     /// One list; `None` when the model does not fit what it is asked for.
-    fn list(&self, whom: For<'_>, wanted: &WantedNumbers, working: &mut Working) -> Option<Recommendations> {
+    fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Recommendations> {
         let candidates = wanted.candidates(match whom {
             For::User(user) => self.seen.row_indices(user as usize),
             For::History(history) => history,

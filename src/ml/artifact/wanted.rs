@@ -1,5 +1,7 @@
 //! What a list of recommendations should be like.
 
+use std::borrow::Cow;
+
 use crate::ml::diversity;
 use crate::ml::ids::Ids;
 use crate::ml::ranking::Candidates;
@@ -14,16 +16,18 @@ pub struct Wanted<'a> {
     pub exclude_seen: bool,
     /// When given, only these items may appear.
     pub allow: Option<&'a [String]>,
+    /// When given, only items of these numbers, which rise.
+    pub among: Option<&'a [u32]>,
     /// These items must not appear.
     pub deny: &'a [String],
     /// From 0, best first, to 1, as unlike one another as possible; see [`crate::ml::diversity`].
     pub diversity: f32,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
     /// The best items that the user has not met yet, whatever they are.
     pub fn best(cutoff: usize) -> Self {
-        Wanted { cutoff, exclude_seen: true, allow: None, deny: &[], diversity: 0.0 }
+        Wanted { cutoff, exclude_seen: true, allow: None, among: None, deny: &[], diversity: 0.0 }
     }
 
     /// The same as a test for single items.
@@ -31,31 +35,39 @@ impl Wanted<'_> {
         let mut refused = codes(items, self.deny);
         refused.extend_from_slice(if self.exclude_seen { seen } else { &[] });
         refused.sort_unstable();
-        Admitted { allow: self.allow.map(|ids| codes(items, ids)), refused }
+        Admitted { allow: self.allowed(items).map(Cow::into_owned), refused }
     }
 
     /// The same in numbers of items.
-    pub(super) fn in_numbers(&self, items: &Ids) -> WantedNumbers {
+    pub(super) fn in_numbers(&self, items: &Ids) -> WantedNumbers<'a> {
         WantedNumbers {
             cutoff: self.cutoff,
             exclude_seen: self.exclude_seen,
-            allow: self.allow.map(|ids| codes(items, ids)),
+            allow: self.allowed(items),
             deny: codes(items, self.deny),
             diversity: self.diversity,
         }
     }
+
+    /// The only items that may appear, rising, unless all may.
+    fn allowed(&self, items: &Ids) -> Option<Cow<'a, [u32]>> {
+        let Some(ids) = self.allow else { return self.among.map(Cow::Borrowed) };
+        let mut allowed = codes(items, ids);
+        allowed.retain(|item| self.among.is_none_or(|among| among.binary_search(item).is_ok()));
+        Some(Cow::Owned(allowed))
+    }
 }
 
 /// What a list should be like, in numbers of items.
-pub(super) struct WantedNumbers {
+pub(super) struct WantedNumbers<'a> {
     cutoff: usize,
     exclude_seen: bool,
-    allow: Option<Vec<u32>>,
+    allow: Option<Cow<'a, [u32]>>,
     deny: Vec<u32>,
     diversity: f32,
 }
 
-impl WantedNumbers {
+impl WantedNumbers<'_> {
     /// How many of the best items to find first.
     pub fn depth(&self) -> usize {
         if self.diversity > 0.0 { diversity::candidates_for(self.cutoff) } else { self.cutoff }

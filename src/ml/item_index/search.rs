@@ -28,6 +28,8 @@ const LONGEST: f64 = 1e30;
 const GREATEST: f64 = 1e36;
 /// With fewer items for each place of the list, scoring everything is as quick.
 const ITEMS_FOR_EACH_PLACE: usize = 8;
+/// With more items for each one that may be listed, scoring those few is quicker than searching.
+const ITEMS_FOR_EACH_ALLOWED: usize = 8;
 
 impl ItemIndex {
     /// The `k` best items for a user's factors, best first; equal scores go to the smaller number. `items` are the
@@ -48,19 +50,20 @@ impl ItemIndex {
         if k == 0 {
             return Vec::new();
         }
-        scratch.refuse(self.order.len(), candidates);
+        let searches = self.is_worth_searching(user, k, candidates);
+        scratch.refuse(self.order.len(), candidates, searches);
         let Scratch { refused, picked, .. } = scratch;
         let may_be_listed = |item: &u32| (*item as usize) < self.order.len() && !has(refused, *item);
         match candidates.allow {
+            _ if searches => self.search(user, k, scratch),
             Some(allow) => {
                 picked.extend(allow.iter().filter(|item| may_be_listed(item)));
                 picked.sort_unstable();
                 picked.dedup();
             }
-            None if self.is_worth_searching(user, k) => self.search(user, k, scratch),
             None => picked.extend((0..self.order.len() as u32).filter(may_be_listed)),
         }
-        scratch.admit_all(candidates);
+        scratch.admit_all(candidates, searches);
         let Scratch { picked, scores, .. } = scratch;
         scores.resize(picked.len(), 0.0);
         self.kernels.picked_products(items, user, picked, scores);
@@ -69,14 +72,16 @@ impl ItemIndex {
         best.finish()
     }
 
-    fn is_worth_searching(&self, user: &[f32], k: usize) -> bool {
+    fn is_worth_searching(&self, user: &[f32], k: usize, candidates: &Candidates<'_>) -> bool {
+        let n_allowed = candidates.allow.map_or(self.order.len(), <[u32]>::len);
         let longest = f64::from(self.longest);
         // Comparisons with what is not a number are false.
         let length = bytes::length(user);
         longest <= LONGEST
             && length <= LONGEST
             && longest * length <= GREATEST
-            && k.saturating_mul(ITEMS_FOR_EACH_PLACE) < self.order.len()
+            && k.saturating_mul(ITEMS_FOR_EACH_PLACE) < n_allowed
+            && n_allowed.saturating_mul(ITEMS_FOR_EACH_ALLOWED) >= self.order.len()
     }
 
     /// Picks all items that may be among the best `k`.
@@ -136,15 +141,25 @@ fn has(bits: &[u64], item: u32) -> bool {
 }
 
 impl Scratch {
-    fn refuse(&mut self, n_items: usize, candidates: &Candidates<'_>) {
+    /// `searches` says that items are met in the order of the index, also those that are not allowed.
+    fn refuse(&mut self, n_items: usize, candidates: &Candidates<'_>, searches: bool) {
         self.refused.resize(n_items.div_ceil(64), 0);
+        if let Some(allow) = candidates.allow.filter(|_| searches) {
+            self.refused.fill(u64::MAX);
+            for &item in allow.iter().filter(|item| (**item as usize) < n_items) {
+                self.refused[item as usize / 64] &= !(1 << (item % 64));
+            }
+        }
         for &item in candidates.deny.iter().chain(candidates.seen).filter(|item| (**item as usize) < n_items) {
             self.refused[item as usize / 64] |= 1 << (item % 64);
         }
     }
 
     /// Takes back what `refuse` did, sooner than clearing everything.
-    fn admit_all(&mut self, candidates: &Candidates<'_>) {
+    fn admit_all(&mut self, candidates: &Candidates<'_>, searches: bool) {
+        if candidates.allow.is_some() && searches {
+            return self.refused.fill(0);
+        }
         for &item in candidates.deny.iter().chain(candidates.seen) {
             if let Some(bits) = self.refused.get_mut(item as usize / 64) {
                 *bits = 0;

@@ -221,3 +221,91 @@ async fn what_is_known_stays_known_while_the_database_is_away() {
         assert_eq!(served.known_of_x().await["title"], "The X");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_items_that_fit_are_listed_and_as_many_as_there_are() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "CosineKNN").await;
+    let dear = json!({ "field": "price", "op": "ge", "value": 5 });
+    let refused = served.faults(json!({ "user_id": "nobody", "filter": dear })).await;
+    assert_eq!((&refused[0]["type"], &refused[0]["loc"]), (&json!("no_item_metadata"), &json!(["body", "filter"])));
+    served.describe(ITEMS).await;
+    let described = async || served.known_of_x().await["title"] == "The X";
+    app.soon("the upload is heard of", described).await;
+
+    let popular = served.predict(json!({ "user_id": "nobody", "filter": dear })).await;
+    assert_eq!((&popular["strategy"], ids(&popular)), (&json!("popular"), vec!["x"]));
+    let others = json!({ "not": dear });
+    for (cutoff, expected) in [(1, 1), (2, 2), (3, 3), (9, 3)] {
+        let list = served.predict(json!({ "user_id": "nobody", "cutoff": cutoff, "filter": others })).await;
+        assert!(ids(&list).len() == expected && !ids(&list).contains(&"x"), "{list}");
+    }
+    let titled = json!({ "and": [{ "field": "title", "op": "exists" }, { "field": "code", "op": "ne", "value": "12" }] });
+    let personal = served.predict(json!({ "user_id": "007", "filter": titled, "with_metadata": true })).await;
+    assert_eq!((&personal["strategy"], ids(&personal)), (&json!("personal"), vec!["Ágætis byrjun"]));
+    assert_eq!(items(&personal)[0]["metadata"]["title"], "Sigur Rós");
+    let folded = json!({ "interactions": ["007"], "filter": titled, "allow": ["x", "007"], "diversity": 0.3 });
+    assert_eq!(ids(&served.predict(folded).await), ["x"], "what is allowed and fits");
+    let denied = json!({ "user_id": "nobody", "filter": titled, "deny": ["x"] });
+    assert_eq!(ids(&served.predict(denied).await), ["Ágætis byrjun"]);
+
+    let batch = served.batch(json!({ "user_ids": ["nobody", "007"], "filter": titled })).await;
+    assert_eq!((ids(&batch[0]).len(), ids(&batch[1])), (2, vec!["Ágætis byrjun"]));
+    let related = json!({ "item_ids": ["007"], "filter": others, "cutoff": 5 });
+    let related = served.program.post(&format!("/inference/related/{}", served.model), related).await.expect(200).body;
+    assert_eq!(BTreeSet::from_iter(ids(&related)), BTreeSet::from(["a/b c", "Ágætis byrjun"]));
+    let by_slot = served.by_slot(&app, json!({ "user_id": "007", "filter": titled })).await;
+    assert_eq!(ids(&by_slot), ["Ágætis byrjun"]);
+
+    let nothing = json!({ "field": "price", "op": "gt", "value": 1_000 });
+    for user in ["007", "nobody"] {
+        for _ in 0..2 {
+            assert_eq!(served.predict(json!({ "user_id": user, "filter": nothing })).await["items"], json!([]));
+        }
+    }
+
+    served.describe("item,price\nx,1\n007,2000\n").await;
+    let newer = async || ids(&served.predict(json!({ "user_id": "nobody", "filter": nothing })).await) == ["007"];
+    app.soon("the filter goes by the newest upload", newer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_cannot_be_followed_is_refused_and_says_why() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "TopPop").await;
+    served.describe(ITEMS).await;
+    let filter = json!({ "or": [{ "field": "title", "op": "exists" }, { "field": "genre", "op": "eq", "value": "jazz" }] });
+    let body = json!({ "user_id": "nobody", "filter": filter });
+    let fault = &served.faults(body.clone()).await[0];
+    assert_eq!(fault["type"], "unknown_field");
+    let message = fault["msg"].as_str().expect("a message");
+    assert!(message.contains("'genre'") && message.contains("'title', 'price', 'code'"), "{message}");
+    let wrong = json!({ "user_id": 7, "filter": { "and": [{ "field": "title", "op": "like", "value": "x" }] } });
+    let places: Vec<Value> = served.faults(wrong).await.iter().map(|fault| fault["loc"].clone()).collect();
+    assert_eq!(places, [json!(["body", "user_id"]), json!(["body", "filter", "and", 0, "op"])]);
+    for below in ["/batch", ""] {
+        let path = format!("/inference/predict/{}{below}", served.model);
+        let body = json!({ "user_id": "x", "user_ids": ["x"], "filter": filter });
+        served.program.post(&path, body.clone()).await.expect(422);
+        app.anonymous().post(&path, body.clone()).await.expect(401);
+        app.anonymous().with_key(&served.prepared.key(&format!("r{below}"), "read").await).post(&path, body).await.expect(403);
+    }
+    let stranger = prepare(app.user("friedrich").await, "R", "TopPop").await;
+    let program = app.anonymous().with_key(&stranger.key("other", "predict").await);
+    let foreign = program.post(&format!("/inference/predict/{}", served.model), body).await.expect(403);
+    assert!(!foreign.body.to_string().contains("title"), "nothing about somebody else's items");
+}
+
+/// Lists from an index of factors, where filters meet another way of searching.
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_hold_for_lists_from_factors_too() {
+    let app = TestApp::start_with_worker().await;
+    let served = Served::start(&app, "TruncatedSVD").await;
+    served.describe(ITEMS).await;
+    let filter = json!({ "field": "title", "op": "in", "value": ["Sigur Rós", "Slash"] });
+    let list = served.predict(json!({ "user_id": "7", "filter": filter, "cutoff": 2, "explain": true })).await;
+    assert_eq!(list["strategy"], "personal");
+    assert_eq!(BTreeSet::from_iter(ids(&list)), BTreeSet::from(["a/b c", "Ágætis byrjun"]), "{list}");
+    let quick = served.predict(json!({ "user_id": "7", "filter": filter, "cutoff": 2, "with_metadata": true })).await;
+    assert_eq!(ids(&quick), ids(&list));
+}

@@ -1840,6 +1840,14 @@ export interface components {
             parameters: components["schemas"]["Parameter"][];
             short: string;
         };
+        /** @description All of these hold. */
+        AllOf: {
+            and: components["schemas"]["ItemFilter"][];
+        };
+        /** @description At least one of these holds. */
+        AnyOf: {
+            or: components["schemas"]["ItemFilter"][];
+        };
         /** @description An API key as clients see it; the key itself is shown at creation only. */
         ApiKey: {
             /** Format: date-time */
@@ -2043,6 +2051,30 @@ export interface components {
             invited_by: string;
             role: components["schemas"]["Role"];
         };
+        /**
+         * @description A condition on one field. Two numbers compare as numbers, everything else as text. An item without a value fulfils only
+         *     `ne`, `not_in` and `exists` with the value false.
+         */
+        ItemCondition: {
+            /**
+             * @description A column of the item metadata.
+             * @example genre
+             */
+            field: string;
+            op: components["schemas"]["ItemOperation"];
+            /** @description A text, a number, true or false; a list of these for `in` and `not_in`; true or false for `exists`. */
+            value?: unknown;
+        };
+        /**
+         * @description Which items may be listed, by the project's newest item metadata: a condition on a field, or several put together. At
+         *     most 200 conditions, 16 levels deep.
+         * @example {
+         *       "field": "genre",
+         *       "op": "eq",
+         *       "value": "jazz"
+         *     }
+         */
+        ItemFilter: components["schemas"]["ItemCondition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NoneOf"];
         /** @description Item metadata as clients see it. */
         ItemMetaData: {
             /** @description The name the file came with. */
@@ -2062,6 +2094,11 @@ export interface components {
             /** @description All columns but that of the item ids. */
             valid_columns_list_json?: string[] | null;
         };
+        /**
+         * @description `contains` asks whether a list has the value among it, or a text has it in it.
+         * @enum {string}
+         */
+        ItemOperation: "eq" | "ne" | "in" | "not_in" | "lt" | "le" | "gt" | "ge" | "exists" | "contains";
         /** @description An item of a list; scores compare within one list only. */
         ListedItem: {
             /**
@@ -2134,6 +2171,10 @@ export interface components {
              * @description The job that found it.
              */
             tuning_job?: number | null;
+        };
+        /** @description This does not hold. */
+        NoneOf: {
+            not: components["schemas"]["ItemFilter"];
         };
         /** @description An organisation as clients see it. */
         Organisation: {
@@ -21273,6 +21314,11 @@ export interface operations {
                  *       "diversity": null,
                  *       "exclude_seen": null,
                  *       "explain": null,
+                 *       "filter": {
+                 *         "field": "genre",
+                 *         "op": "eq",
+                 *         "value": "jazz"
+                 *       },
                  *       "interactions": null,
                  *       "user_id": "u1",
                  *       "with_metadata": null
@@ -21297,6 +21343,7 @@ export interface operations {
                     exclude_seen?: boolean | null;
                     /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
                     explain?: boolean | null;
+                    filter?: components["schemas"]["ItemFilter"] | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
@@ -21448,6 +21495,11 @@ export interface operations {
                  *       "diversity": null,
                  *       "exclude_seen": null,
                  *       "explain": null,
+                 *       "filter": {
+                 *         "field": "genre",
+                 *         "op": "eq",
+                 *         "value": "jazz"
+                 *       },
                  *       "interactions": null,
                  *       "user_id": "u1",
                  *       "with_metadata": null
@@ -21472,6 +21524,7 @@ export interface operations {
                     exclude_seen?: boolean | null;
                     /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
                     explain?: boolean | null;
+                    filter?: components["schemas"]["ItemFilter"] | null;
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
@@ -21609,6 +21662,11 @@ export interface operations {
                  *       "diversity": null,
                  *       "exclude_seen": null,
                  *       "explain": null,
+                 *       "filter": {
+                 *         "field": "genre",
+                 *         "op": "eq",
+                 *         "value": "jazz"
+                 *       },
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
@@ -21628,6 +21686,7 @@ export interface operations {
                     diversity?: number | null;
                     exclude_seen?: boolean | null;
                     explain?: boolean | null;
+                    filter?: components["schemas"]["ItemFilter"] | null;
                     user_ids: string[];
                     with_metadata?: boolean | null;
                 };
@@ -21759,6 +21818,11 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
+                 *       "filter": {
+                 *         "field": "genre",
+                 *         "op": "eq",
+                 *         "value": "jazz"
+                 *       },
                  *       "item_ids": [
                  *         "i1",
                  *         "i2"
@@ -21781,6 +21845,7 @@ export interface operations {
                      * @description From 0, best first, to 1, as unlike one another as possible.
                      */
                     diversity?: number | null;
+                    filter?: components["schemas"]["ItemFilter"] | null;
                     /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
                     item_ids: string[];
                     /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */

@@ -25,30 +25,17 @@ pub struct ItemTable {
 impl ItemTable {
     /// Reads a prepared form; of several rows about one item the last counts.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let mut numbers: HashMap<Value, u32> = HashMap::new();
-        // By item, so that they come in order and later rows replace earlier ones.
-        let mut rows: Vec<(String, Vec<(u32, u32)>)> = Vec::new();
-        let columns = lookup::each_row(path, |item, cells| {
-            let mut row = Vec::with_capacity(cells.len());
-            for (column, value) in cells.into_iter().filter(|(_, value)| !value.is_null()) {
-                let next = u32::try_from(numbers.len()).map_err(io::Error::other)?;
-                row.push((column, *numbers.entry(value).or_insert(next)));
-            }
-            row.sort_unstable();
-            rows.push((item, row));
-            Ok(())
-        })?;
-        rows.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut table = Self { columns, values: vec![Value::Null; numbers.len()], ..Self::default() };
-        numbers.into_iter().for_each(|(value, number)| table.values[number as usize] = value);
-        let last_of_item = |at: usize| rows.get(at + 1).is_none_or(|next| next.0 != rows[at].0);
-        let kept: Vec<usize> = (0..rows.len()).filter(|at| last_of_item(*at)).collect();
-        table.items = Ids::from_sorted(kept.iter().map(|at| &rows[*at].0)).map_err(io::Error::other)?;
-        for at in kept {
-            table.cells.extend_from_slice(&rows[at].1);
-            table.ends.push(table.cells.len());
-        }
-        Ok(table)
+        let mut gathered = Gathered::default();
+        let columns = lookup::each_row(path, |item, cells| gathered.push(item, cells))?;
+        gathered.finish(columns)
+    }
+
+    /// A table of rows that come from nowhere in particular.
+    #[cfg(test)]
+    pub fn of(columns: &[&str], rows: Vec<(&str, Vec<(u32, Value)>)>) -> Self {
+        let mut gathered = Gathered::default();
+        rows.into_iter().for_each(|(item, cells)| gathered.push(item.to_owned(), cells).unwrap());
+        gathered.finish(columns.iter().map(ToString::to_string).collect()).unwrap()
     }
 
     /// All columns but that of the item ids.
@@ -84,6 +71,42 @@ impl ItemTable {
     pub fn heap_bytes(&self) -> u64 {
         let fixed = self.items.bytes().len() + self.items.len() * 16 + self.cells.len() * 8;
         (fixed + self.values.iter().map(bytes_of).sum::<usize>()) as u64
+    }
+}
+
+/// Rows in the order of an upload.
+#[derive(Default)]
+struct Gathered {
+    numbers: HashMap<Value, u32>,
+    rows: Vec<(String, Vec<(u32, u32)>)>,
+}
+
+impl Gathered {
+    fn push(&mut self, item: String, cells: Vec<(u32, Value)>) -> io::Result<()> {
+        let mut row = Vec::with_capacity(cells.len());
+        for (column, value) in cells.into_iter().filter(|(_, value)| !value.is_null()) {
+            let next = u32::try_from(self.numbers.len()).map_err(io::Error::other)?;
+            row.push((column, *self.numbers.entry(value).or_insert(next)));
+        }
+        row.sort_unstable();
+        self.rows.push((item, row));
+        Ok(())
+    }
+
+    fn finish(self, columns: Vec<String>) -> io::Result<ItemTable> {
+        let Self { numbers, mut rows } = self;
+        let mut table = ItemTable { columns, values: vec![Value::Null; numbers.len()], ..ItemTable::default() };
+        numbers.into_iter().for_each(|(value, number)| table.values[number as usize] = value);
+        // Rows about the same item stay in order, so that the last can be told.
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let is_last = |at: usize| rows.get(at + 1).is_none_or(|next| next.0 != rows[at].0);
+        let kept: Vec<usize> = (0..rows.len()).filter(|at| is_last(*at)).collect();
+        table.items = Ids::from_sorted(kept.iter().map(|at| &rows[*at].0)).map_err(io::Error::other)?;
+        for at in kept {
+            table.cells.extend_from_slice(&rows[at].1);
+            table.ends.push(table.cells.len());
+        }
+        Ok(table)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/inference/predict/…`, `/inference/related/…`, `/inference/health`, `/inference/models`.
 
 mod health;
+mod item_filter;
 mod predict;
 mod project;
 mod related;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::admitted;
+use super::item_filter::ItemFilter;
 use crate::features::inference::answer::{Answer, Options, Strategy};
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
@@ -35,6 +36,8 @@ pub struct PredictRequest {
     explain: Option<bool>,
     /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
     with_metadata: Option<bool>,
+    /// Only items whose metadata fits may be listed.
+    filter: Option<ItemFilter>,
 }
 
 /// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
@@ -50,6 +53,7 @@ pub struct BatchRequest {
     diversity: Option<f32>,
     explain: Option<bool>,
     with_metadata: Option<bool>,
+    filter: Option<ItemFilter>,
 }
 
 /// The best items for one user.

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, web};
 use utoipa::ToSchema;
 
 use super::admitted;
+use super::item_filter::ItemFilter;
 use super::predict::Prediction;
 use crate::features::inference::input::{self, Faults};
 use crate::features::inference::service::Inference;
@@ -25,6 +26,8 @@ pub struct RelatedRequest {
     diversity: Option<f32>,
     /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
     with_metadata: Option<bool>,
+    /// Only items whose metadata fits may be listed.
+    filter: Option<ItemFilter>,
 }
 
 /// The items most like some others as a group. Where the model knows none of these, what most users have.

@@ -1,0 +1,60 @@
+//! Evaluated filters, kept: the same filter over the same model and the same item metadata costs nothing again.
+
+use std::sync::{Arc, Weak};
+
+use moka::sync::Cache;
+
+use super::{Filter, evaluation};
+use crate::features::datasets::ItemTable;
+use crate::features::models::ModelError;
+use crate::ml::artifact::TrainedModel as Artifact;
+
+/// Bytes of evaluated filters that are kept.
+const BUDGET: u64 = 128 << 20;
+
+/// Where model and metadata lie in memory, and the text of the filter.
+type Key = (usize, usize, String);
+
+/// Which items of a model a filter admits.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Numbers of items, rising.
+    pub items: Vec<u32>,
+    /// While these are held nothing else can lie where the model and the metadata lie.
+    _of: (Weak<Artifact>, Weak<ItemTable>),
+}
+
+/// What filters admit.
+pub struct Filters(Cache<Key, Arc<Admitted>>);
+
+impl Filters {
+    /// Nothing evaluated yet.
+    pub fn new() -> Self {
+        let weigh = |key: &Key, admitted: &Arc<Admitted>| {
+            let bytes = key.2.len() + admitted.items.len() * size_of::<u32>() + 1_000;
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().weigher(weigh).max_capacity(BUDGET).build())
+    }
+
+    /// What a filter admits; evaluated by whoever asks first.
+    pub async fn admitted(
+        &self,
+        filter: &Arc<Filter>,
+        model: &Arc<Artifact>,
+        table: &Arc<ItemTable>,
+    ) -> Result<Arc<Admitted>, ModelError> {
+        let key = (Arc::as_ptr(model) as usize, Arc::as_ptr(table) as usize, filter.text.clone());
+        if let Some(admitted) = self.0.get(&key) {
+            return Ok(admitted);
+        }
+        let (cache, filter, model, table) = (self.0.clone(), Arc::clone(filter), Arc::clone(model), Arc::clone(table));
+        let work = move || {
+            cache.get_with(key, || {
+                let items = evaluation::admitted(&filter, &table, &model.items);
+                Arc::new(Admitted { items, _of: (Arc::downgrade(&model), Arc::downgrade(&table)) })
+            })
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
+    }
+}

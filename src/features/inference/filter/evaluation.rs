@@ -1,0 +1,54 @@
+//! From a filter to the items that it admits.
+
+use super::{Condition, Filter, Node};
+use crate::features::datasets::ItemTable;
+use crate::ml::ids::Ids;
+
+/// The numbers of a model's items that a filter admits, rising.
+pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids) -> Vec<u32> {
+    let verdicts = verdicts(&filter.root, table);
+    let described = table.items();
+    let mut row = 0;
+    // Both are in the same order.
+    let admits = |item: &u32| {
+        let id = items.get(*item);
+        while row < described.len() && described.get(row as u32) < id {
+            row += 1;
+        }
+        let is_described = row < described.len() && described.get(row as u32) == id;
+        verdicts[if is_described { row } else { described.len() }]
+    };
+    (0..items.len() as u32).filter(admits).collect()
+}
+
+/// For each row, whether it is admitted; at last the same for an item that has no row.
+fn verdicts(node: &Node, table: &ItemTable) -> Vec<bool> {
+    let together = |parts: &[Node], start: bool, join: fn(bool, bool) -> bool| {
+        let mut all = vec![start; table.items().len() + 1];
+        for part in parts {
+            all.iter_mut().zip(verdicts(part, table)).for_each(|(all, one)| *all = join(*all, one));
+        }
+        all
+    };
+    match node {
+        Node::Field { name, condition } => of_field(name, condition, table),
+        Node::All(parts) => together(parts, true, |a, b| a && b),
+        Node::Any(parts) => together(parts, false, |a, b| a || b),
+        Node::Not(part) => verdicts(part, table).into_iter().map(|admitted| !admitted).collect(),
+    }
+}
+
+/// Each distinct value is looked at once, however many items have it.
+fn of_field(name: &str, condition: &Condition, table: &ItemTable) -> Vec<bool> {
+    let column = table.columns().iter().zip(0u32..).find(|(column, _)| *column == name).map(|(_, number)| number);
+    let missing = condition.holds(None);
+    let mut known: Vec<Option<bool>> = vec![None; table.values().len()];
+    let mut verdict = |row: u32| {
+        let Some(number) = column.and_then(|column| table.cell(row, column)) else { return missing };
+        let number = number as usize;
+        *known[number].get_or_insert_with(|| condition.holds(Some(&table.values()[number])))
+    };
+    let mut verdicts: Vec<bool> = (0..table.items().len() as u32).map(&mut verdict).collect();
+    verdicts.push(missing);
+    verdicts
+}

@@ -1,0 +1,174 @@
+//! Which items may be listed, said by what is known about them: conditions on fields of the item metadata, put together
+//! with "and", "or" and "not".
+//!
+//! Two numbers compare as numbers, everything else as text. An item that has no value in a field fulfils no condition on
+//! it but those that say what it must not be.
+
+mod cache;
+mod evaluation;
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use serde_json::{Value, json};
+
+use crate::features::datasets::ItemTable;
+
+pub use self::cache::{Admitted, Filters};
+pub use self::reading::read;
+
+/// A filter that has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    root: Node,
+    /// Alike for all ways of writing the same conditions in another order.
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Field { name: String, condition: Condition },
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+}
+
+/// What a value must be. Values are texts, numbers, true or false.
+#[derive(Debug, Clone, PartialEq)]
+enum Condition {
+    /// One of these, which are in the order of their texts.
+    In(Vec<Value>),
+    /// None of these.
+    NotIn(Vec<Value>),
+    Compare(Comparison, Value),
+    /// There, or not.
+    Exists(bool),
+    /// A list with this among it, or a text with this in it.
+    Contains(Value),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Filter {
+    fn new(root: Node) -> Self {
+        Self { text: root.text(), root }
+    }
+
+    /// A field that the item metadata does not have.
+    pub fn unknown_field(&self, table: &ItemTable) -> Option<&str> {
+        self.root.fields().into_iter().find(|field| !table.columns().iter().any(|column| column == field))
+    }
+}
+
+impl Node {
+    fn text(&self) -> String {
+        let together = |word: &str, parts: &[Node]| {
+            let mut parts: Vec<String> = parts.iter().map(Node::text).collect();
+            parts.sort_unstable();
+            parts.dedup();
+            format!("{word}({})", parts.join(","))
+        };
+        match self {
+            Node::Field { name, condition } => condition.text(name),
+            Node::All(parts) => together("and", parts),
+            Node::Any(parts) => together("or", parts),
+            Node::Not(part) => format!("not({})", part.text()),
+        }
+    }
+
+    fn fields(&self) -> Vec<&str> {
+        match self {
+            Node::Field { name, .. } => vec![name],
+            Node::All(parts) | Node::Any(parts) => parts.iter().flat_map(Node::fields).collect(),
+            Node::Not(part) => part.fields(),
+        }
+    }
+}
+
+impl Condition {
+    fn text(&self, field: &str) -> String {
+        let parts = match self {
+            Condition::In(values) => json!([field, "in", values]),
+            Condition::NotIn(values) => json!([field, "not in", values]),
+            Condition::Compare(comparison, value) => json!([field, comparison.sign(), value]),
+            Condition::Exists(exists) => json!([field, "exists", exists]),
+            Condition::Contains(value) => json!([field, "contains", value]),
+        };
+        parts.to_string()
+    }
+
+    /// Whether a value fulfils it, or there being none.
+    fn holds(&self, value: Option<&Value>) -> bool {
+        match (self, value) {
+            (Condition::Exists(exists), value) => value.is_some() == *exists,
+            (Condition::NotIn(values), value) => value.is_none_or(|value| !is_among(values, value)),
+            (_, None) => false,
+            (Condition::In(values), Some(value)) => is_among(values, value),
+            (Condition::Compare(comparison, bound), Some(value)) => comparison.admits(order(value, bound)),
+            (Condition::Contains(part), Some(Value::Array(parts))) => parts.iter().any(|other| order(other, part).is_eq()),
+            (Condition::Contains(part), Some(value)) => text(value).contains(text(part).as_ref()),
+        }
+    }
+}
+
+impl Comparison {
+    fn sign(self) -> &'static str {
+        match self {
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+
+    fn admits(self, order: Ordering) -> bool {
+        match self {
+            Comparison::Less => order.is_lt(),
+            Comparison::LessOrEqual => order.is_le(),
+            Comparison::Greater => order.is_gt(),
+            Comparison::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+/// The text that a value is where it is not compared as a number.
+fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Number(_), Value::Number(_)) => order_of_numbers(a, b),
+        _ => text(a).cmp(&text(b)),
+    }
+}
+
+/// Whole numbers compare exactly, however long they are.
+fn order_of_numbers(a: &Value, b: &Value) -> Ordering {
+    let whole = |value: &Value| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+    match (whole(a), whole(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
+    }
+}
+
+/// Whether a value is one of some others, which are in the order of their texts. Values of the same text are equal,
+/// whatever they are; beyond that only numbers are.
+fn is_among(values: &[Value], value: &Value) -> bool {
+    let wanted = text(value);
+    let same_number = |other: &Value| other.is_number() && order_of_numbers(value, other).is_eq();
+    values.binary_search_by(|other| text(other).as_ref().cmp(wanted.as_ref())).is_ok()
+        || (value.is_number() && values.iter().any(same_number))
+}

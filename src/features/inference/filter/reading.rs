@@ -1,0 +1,147 @@
+//! Reading a filter, with every fault and where it is.
+
+use serde_json::{Map, Value, json};
+
+use super::{Comparison, Condition, Filter, Node, text};
+use crate::features::inference::input::Faults;
+
+/// Levels of "and", "or" and "not" below one another, with the condition in the innermost.
+const DEEPEST: usize = 16;
+/// Conditions, and the words that put them together.
+const MOST_NODES: usize = 200;
+/// Values of one condition.
+const MOST_VALUES: usize = 1_000;
+
+const OPERATIONS: &str = "'eq', 'ne', 'in', 'not_in', 'lt', 'le', 'gt', 'ge', 'exists' or 'contains'";
+
+/// Reads the filter of a body; none where there is none or it is faulty.
+pub fn read(value: &Value, faults: &mut Faults) -> Option<Filter> {
+    let mut reader = Reader { faults, nodes: 0, loc: vec![json!("body"), json!("filter")] };
+    let root = reader.node(value, 1)?;
+    Some(Filter::new(root))
+}
+
+struct Reader<'f> {
+    faults: &'f mut Faults,
+    nodes: usize,
+    /// Where the reader is.
+    loc: Vec<Value>,
+}
+
+impl Reader<'_> {
+    fn node(&mut self, value: &Value, depth: usize) -> Option<Node> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            // Saying so once is enough.
+            let message = format!("A filter may have at most {MOST_NODES} conditions");
+            return if self.nodes == MOST_NODES + 1 { self.fault("too_long", &message, &Value::Null) } else { None };
+        }
+        if depth > DEEPEST {
+            return self.fault("too_deep", &format!("A filter may be at most {DEEPEST} levels deep"), &Value::Null);
+        }
+        let Value::Object(fields) = value else {
+            return self.fault("dict_type", "Input should be a valid dictionary", value);
+        };
+        match (fields.get("and"), fields.get("or"), fields.get("not"), fields.get("field")) {
+            (Some(parts), None, None, None) => self.parts("and", parts, depth).map(Node::All),
+            (None, Some(parts), None, None) => self.parts("or", parts, depth).map(Node::Any),
+            (None, None, Some(part), None) => {
+                let part = self.within(json!("not"), |reader| reader.node(part, depth + 1))?;
+                Some(Node::Not(Box::new(part)))
+            }
+            (None, None, None, Some(name)) => self.condition(name, fields),
+            _ => self.fault("filter_type", "Input should have exactly one of 'field', 'and', 'or' and 'not'", value),
+        }
+    }
+
+    fn parts(&mut self, word: &str, parts: &Value, depth: usize) -> Option<Vec<Node>> {
+        self.within(json!(word), |reader| {
+            let Value::Array(parts) = parts else {
+                return reader.fault("list_type", "Input should be a valid list", parts);
+            };
+            let mut part = |(at, part): (usize, &Value)| reader.within(json!(at), |reader| reader.node(part, depth + 1));
+            // All are read, so that all faults are found.
+            let read: Vec<Option<Node>> = parts.iter().enumerate().map(&mut part).collect();
+            read.into_iter().collect()
+        })
+    }
+
+    fn condition(&mut self, name: &Value, fields: &Map<String, Value>) -> Option<Node> {
+        let Value::String(name) = name else {
+            return self.within(json!("field"), |reader| reader.fault("string_type", "Input should be a valid string", name));
+        };
+        let value = fields.get("value").filter(|value| !value.is_null());
+        let operation = fields.get("op").unwrap_or(&Value::Null);
+        let condition = match operation.as_str() {
+            Some("eq") => Condition::In(vec![self.single(value)?]),
+            Some("ne") => Condition::NotIn(vec![self.single(value)?]),
+            Some("in") => Condition::In(self.list(value)?),
+            Some("not_in") => Condition::NotIn(self.list(value)?),
+            Some("lt") => Condition::Compare(Comparison::Less, self.single(value)?),
+            Some("le") => Condition::Compare(Comparison::LessOrEqual, self.single(value)?),
+            Some("gt") => Condition::Compare(Comparison::Greater, self.single(value)?),
+            Some("ge") => Condition::Compare(Comparison::GreaterOrEqual, self.single(value)?),
+            Some("exists") => Condition::Exists(self.flag(value)?),
+            Some("contains") => Condition::Contains(self.single(value)?),
+            _ => {
+                let message = format!("Input should be {OPERATIONS}");
+                return self.within(json!("op"), |reader| reader.fault("enum", &message, operation));
+            }
+        };
+        Some(Node::Field { name: name.clone(), condition })
+    }
+
+    /// A text, a number, true or false.
+    fn single(&mut self, value: Option<&Value>) -> Option<Value> {
+        self.within(json!("value"), |reader| match value {
+            None => reader.fault("missing", "Field required", &Value::Null),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                reader.fault("value_type", "Input should be a text, a number, true or false", value.unwrap_or(&Value::Null))
+            }
+            Some(value) => Some(value.clone()),
+        })
+    }
+
+    /// Such values, in the order of their texts.
+    fn list(&mut self, value: Option<&Value>) -> Option<Vec<Value>> {
+        let Some(Value::Array(list)) = value else {
+            let given = value.unwrap_or(&Value::Null);
+            return self.within(json!("value"), |reader| reader.fault("list_type", "Input should be a valid list", given));
+        };
+        if list.len() > MOST_VALUES {
+            let message = format!("List should have at most {MOST_VALUES} items");
+            return self.within(json!("value"), |reader| reader.fault("too_long", &message, &Value::Null));
+        }
+        if let Some(wrong) = list.iter().find(|value| value.is_null() || value.is_array() || value.is_object()) {
+            let message = "Each should be a text, a number, true or false";
+            return self.within(json!("value"), |reader| reader.fault("value_type", message, wrong));
+        }
+        let mut values = list.clone();
+        values.sort_by(|a, b| text(a).cmp(&text(b)).then(a.is_string().cmp(&b.is_string())));
+        values.dedup();
+        Some(values)
+    }
+
+    /// True unless told.
+    fn flag(&mut self, value: Option<&Value>) -> Option<bool> {
+        match value {
+            None => Some(true),
+            Some(Value::Bool(flag)) => Some(*flag),
+            Some(other) => {
+                self.within(json!("value"), |reader| reader.fault("bool_type", "Input should be a valid boolean", other))
+            }
+        }
+    }
+
+    fn within<T>(&mut self, step: Value, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.loc.push(step);
+        let result = work(self);
+        self.loc.pop();
+        result
+    }
+
+    fn fault<T>(&mut self, kind: &str, message: &str, input: &Value) -> Option<T> {
+        self.faults.add(kind, Value::Array(self.loc.clone()), message, input);
+        None
+    }
+}

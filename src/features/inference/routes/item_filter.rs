@@ -1,0 +1,71 @@
+//! How a filter is written, for the API document.
+
+use utoipa::ToSchema;
+
+/// Which items may be listed, by the project's newest item metadata: a condition on a field, or several put together. At
+/// most 200 conditions, 16 levels deep.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(example = json!({ "field": "genre", "op": "eq", "value": "jazz" }))]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub enum ItemFilter {
+    Condition(ItemCondition),
+    And(AllOf),
+    Or(AnyOf),
+    Not(NoneOf),
+}
+
+/// A condition on one field. Two numbers compare as numbers, everything else as text. An item without a value fulfils only
+/// `ne`, `not_in` and `exists` with the value false.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct ItemCondition {
+    /// A column of the item metadata.
+    #[schema(example = "genre")]
+    field: String,
+    op: ItemOperation,
+    /// A text, a number, true or false; a list of these for `in` and `not_in`; true or false for `exists`.
+    #[schema(value_type = Option<Value>)]
+    value: Option<serde_json::Value>,
+}
+
+/// `contains` asks whether a list has the value among it, or a text has it in it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub enum ItemOperation {
+    Eq,
+    Ne,
+    In,
+    NotIn,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Exists,
+    Contains,
+}
+
+/// All of these hold.
+#[derive(ToSchema)]
+#[schema(no_recursion)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct AllOf {
+    and: Vec<ItemFilter>,
+}
+
+/// At least one of these holds.
+#[derive(ToSchema)]
+#[schema(no_recursion)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct AnyOf {
+    or: Vec<ItemFilter>,
+}
+
+/// This does not hold.
+#[derive(ToSchema)]
+#[schema(no_recursion)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct NoneOf {
+    not: Box<ItemFilter>,
+}
