@@ -15,6 +15,7 @@ mod contract_pages;
 mod datasets;
 mod deletions;
 mod events;
+mod gate;
 mod inference;
 mod invitations;
 mod isolation;
