@@ -30,6 +30,7 @@ mod retraining;
 mod serving;
 mod sessions;
 mod slots;
+mod story;
 mod trained;
 mod tuning;
 mod users;
