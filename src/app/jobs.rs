@@ -11,4 +11,5 @@ pub fn registry() -> Registry<Services> {
         .register::<models::TrainModel>()
         .register::<tuning::RunSearch>()
         .register::<retraining::Retrain>()
+        .register::<retraining::JudgeRun>()
 }

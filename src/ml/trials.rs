@@ -117,6 +117,13 @@ pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
+/// What a suggestion scores with its parameters as they are: an algorithm that learns in epochs takes those it is told.
+pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
+    let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
+    let model = algorithms::fit(trial.algorithm, &trial.params, &trial.train, context)?;
+    Ok(trial.judge(&*model)?.get(metric))
+}
+
 /// Runs one trial. `prune` is asked after each look at the held-out part, with the epoch and the best score so far,
 /// whether to give up.
 ///

@@ -55,6 +55,7 @@ export function mockTraffic({ now, ago, db, insert }) {
     const past = (days, more) => insert('runs', { schedule: row.id, trained_model: null, tuning_job: null, error_message: '', data_rows_at_trigger: 35_112, ins_datetime: ago(days), completed_at: ago(days - 0.003), ...more })
     past(21, { status: 'COMPLETED', trained_model: db.models[0]?.id ?? null })
     past(14, { status: 'FAILED', error_message: 'The file “ratings.csv” has no column “user_id”.' })
+    past(10, { status: 'SKIPPED', trained_model: db.models[0]?.id ?? null, gate_metric: 'ndcg@20', new_score: 0.1834, deployed_score: 0.2217, deployed_model: db.models[0]?.id ?? null, error_message: 'Not deployed: on the same data the new model scores 0.1834 (ndcg@20) and the deployed model scores 0.2217; the schedule allows a loss of 2.0 % at most. The slot keeps its model.' })
     past(7, { status: 'SKIPPED', error_message: 'The data has not changed since the last run.' })
     return [201, row]
   }

@@ -161,6 +161,19 @@ describe('retraining', () => {
     page.unmount()
   })
 
+  it('compares before it deploys where that is wanted, and shows both figures of a run', async () => {
+    const blocked = { id: 1, status: 'SKIPPED', trained_model: 9, tuning_job: null, error_message: 'Not deployed.', ins_datetime: '2026-01-01T00:00:00Z', completed_at: null, data_rows_at_trigger: 5, gate_metric: 'ndcg@20', new_score: 0.1, deployed_score: 0.25, deployed_model: 7 }
+    const { page, id, has, sent } = await open([{ ...SCHEDULE, gate_tolerance: null }], { 'GET retraining_run/': list([blocked]), 'PATCH retraining_schedule/6/': (body: object) => [200, { ...SCHEDULE, ...body }] })
+    expect(id('gate-figures').text()).toBe('ndcg@20: new 0.1000, deployed 0.2500')
+    expect(has('gate')).toBe(false)
+    await page.get('#auto-deploy').setValue(true)
+    await page.get('#gate').setValue(true)
+    await page.get('[data-testid="schedule"]').trigger('submit')
+    await settle()
+    expect(sent[0]?.body).toEqual({ auto_deploy: true, gate_tolerance: 0.02 })
+    page.unmount()
+  })
+
   it('begins from nothing, and says what the server refuses at its field', async () => {
     const { page, id, has, sent } = await open([], { 'POST retraining_schedule/': () => [400, { time_zone: ['Unknown.'] }] })
     expect(has('empty-state')).toBe(true)

@@ -10,5 +10,5 @@ mod store;
 pub use error::SlotError;
 pub use model::DeploymentSlot;
 pub use routes::{Docs, routes};
-pub use service::{Promotion, deploy, promote};
+pub use service::{Promotion, deploy, promote, replaced_by};
 pub use store::{lock_project, slots_by_id};

@@ -203,6 +203,17 @@ pub async fn deploy(
     Ok(deployed)
 }
 
+/// The slot whose model would no longer answer if one were deployed under this name: the slot of that name while it is in use,
+/// otherwise the one with the largest share of the traffic. None when nobody answers.
+pub async fn replaced_by(connection: &mut AsyncPgConnection, project_id: i64, name: &str) -> QueryResult<Option<DeploymentSlot>> {
+    let mut answering = store::of_project(connection, project_id).await?;
+    answering.retain(|slot| slot.is_active && !slot.is_shadow && slot.weight > 0.0);
+    if let Some(at) = answering.iter().rposition(|slot| slot.name == name) {
+        return Ok(Some(answering.swap_remove(at)));
+    }
+    Ok(answering.into_iter().max_by(|a, b| a.weight.total_cmp(&b.weight)))
+}
+
 /// Refuses to leave traffic without anybody to answer it.
 async fn check_weights(connection: &mut AsyncPgConnection, project_id: i64) -> Result<(), SlotError> {
     let slots = store::of_project(connection, project_id).await?;

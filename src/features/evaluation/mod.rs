@@ -7,6 +7,6 @@ mod routes;
 mod store;
 
 pub use access::{evaluation_for, split_for};
-pub use model::{EvaluationConfig, SplitConfig};
+pub use model::{EvaluationConfig, EvaluationFields, SplitConfig};
 pub use routes::{Docs, routes};
 pub use store::{find_evaluation, find_evaluations, find_split};

@@ -1,10 +1,11 @@
-//! The background job that carries out a run.
+//! The background jobs of a run: the one that carries it out, and the one that judges its model.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::RetrainingError;
+use super::gate;
 use super::runner::{self, Progress};
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
@@ -35,8 +36,35 @@ impl Job for Retrain {
     }
 
     async fn failed(self, services: Services, _: i64, reason: String) {
-        if let Err(error) = runner::give_up(&services, self.retraining_run_id, &reason).await {
-            tracing::error!(%error, run = self.retraining_run_id, "the failure of a retraining could not be recorded");
-        }
+        give_up(&services, self.retraining_run_id, &reason).await;
+    }
+}
+
+/// Finds the figures of the quality gate: the configurations of the new and of the deployed model are fitted and judged. The
+/// run waits for them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JudgeRun {
+    pub retraining_run_id: i64,
+    pub deployed_model_id: i64,
+}
+
+impl Job for JudgeRun {
+    const KIND: &'static str = "retraining.judge";
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        gate::judge(&context, &self).await
+    }
+
+    async fn failed(self, services: Services, _: i64, reason: String) {
+        give_up(&services, self.retraining_run_id, &reason).await;
+    }
+}
+
+async fn give_up(services: &Services, run: i64, reason: &str) {
+    if let Err(error) = runner::give_up(services, run, reason).await {
+        tracing::error!(%error, run, "the failure of a retraining could not be recorded");
     }
 }

@@ -3,6 +3,7 @@
 
 mod cadence;
 mod error;
+mod gate;
 mod jobs;
 mod model;
 mod routes;
@@ -11,6 +12,6 @@ mod scheduler;
 mod service;
 mod store;
 
-pub use jobs::Retrain;
+pub use jobs::{JudgeRun, Retrain};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

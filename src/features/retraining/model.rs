@@ -81,6 +81,12 @@ pub struct Run {
     pub trained_model_id: Option<i64>,
     pub tuning_job_id: Option<i64>,
     pub deployed_slot_id: Option<i64>,
+    /// Metric and length of the lists, such as `ndcg@20`; with both scores once the gate's figures are there.
+    pub gate_metric: Option<String>,
+    pub new_score: Option<f64>,
+    pub deployed_score: Option<f64>,
+    /// The model that answered when the gate was asked.
+    pub deployed_model_id: Option<i64>,
     pub error_message: String,
     pub ins_datetime: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -116,6 +122,15 @@ pub struct Begun {
     pub model_configuration_id: Option<i64>,
     pub trained_model_id: Option<i64>,
     pub tuning_job_id: Option<i64>,
+}
+
+/// What the quality gate compares.
+#[derive(Debug, Clone, AsChangeset)]
+#[diesel(table_name = retraining_runs)]
+pub struct GateFigures {
+    pub gate_metric: String,
+    pub new_score: f64,
+    pub deployed_score: f64,
 }
 
 /// How a run ended.

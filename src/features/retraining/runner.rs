@@ -1,10 +1,12 @@
-//! How a run gets on: PENDING until its data is there, RUNNING while a search or a training works for it, then over. Each step
+//! How a run gets on: PENDING until its data is there, RUNNING while a search or a training works for it, then over; before its model
+//! is deployed the quality gate may have to be waited for. Each step
 //! is one transaction that holds the run, so that a step done twice has no effect the second time.
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::RetrainingError;
+use super::gate::{self, Verdict};
 use super::model::{Begun, Ended, Run, Schedule};
 use super::store;
 use crate::features::accounts::Guarded;
@@ -189,6 +191,11 @@ async fn complete(
         && let Some((project, _)) = Project::load(connection, schedule.project_id).await?
     {
         let name = format!("auto-deploy-{}", project.name);
+        match gate::ask(connection, schedule, run, model, &name).await? {
+            Verdict::Deploy => {}
+            Verdict::Keep(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
+            Verdict::Wait => return Ok(Progress::Waiting),
+        }
         slot = Some(deployments::deploy(connection, project.id, &name, model, now).await?.id);
     }
     let ended = Ended {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Begun, Ended, NewRun, Run, Schedule, ScheduleFields};
+use super::model::{Begun, Ended, GateFigures, NewRun, Run, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::datasets::TrainingData;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -212,6 +212,32 @@ pub async fn lock_run(connection: &mut AsyncPgConnection, id: i64) -> QueryResul
 
 pub async fn begin_run(connection: &mut AsyncPgConnection, id: i64, begun: Begun) -> QueryResult<()> {
     diesel::update(retraining_runs::table.find(id)).set(begun).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes that a run's model is to be compared with a deployed one, and forgets the figures of another comparison.
+pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64, deployed: i64) -> QueryResult<()> {
+    diesel::update(retraining_runs::table.find(id))
+        .set((
+            retraining_runs::trained_model_id.eq(model),
+            retraining_runs::deployed_model_id.eq(deployed),
+            retraining_runs::gate_metric.eq(None::<String>),
+            retraining_runs::new_score.eq(None::<f64>),
+            retraining_runs::deployed_score.eq(None::<f64>),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Stores the figures of a comparison, while the run waits for them.
+pub async fn set_figures(connection: &mut AsyncPgConnection, id: i64, deployed: i64, figures: GateFigures) -> QueryResult<()> {
+    let waiting = retraining_runs::id
+        .eq(id)
+        .and(retraining_runs::status.eq("RUNNING"))
+        .and(retraining_runs::deployed_model_id.eq(deployed))
+        .and(retraining_runs::new_score.is_null());
+    diesel::update(retraining_runs::table.filter(waiting)).set(figures).execute(connection).await?;
     Ok(())
 }
 

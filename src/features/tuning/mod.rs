@@ -1,6 +1,7 @@
 //! Tuning: a job searches algorithms and their parameters over one upload, one split and one evaluation; each attempt is a trial.
 //! Any number of workers run trials of one job at once; a worker that dies loses nothing but the time of its running trial.
 
+mod comparison;
 mod error;
 mod jobs;
 mod model;
@@ -10,6 +11,8 @@ mod service;
 mod split_cache;
 mod store;
 
+pub use comparison::{Contest, scores};
+pub use error::TuningError;
 pub use jobs::RunSearch;
 pub use model::{NewTuningJob, Trial, TrialCounts, TuningJob};
 pub use routes::{Docs, routes};

@@ -91,7 +91,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let weights = projects::of_data(&mut connection, job.data_id).await?.weights();
     drop(connection);
     let weighed = job.search_weights || !weights.is_neutral();
-    let split = split_cache::split_of(services, &data, &split, weighed.then_some(&weights)).await?;
+    let split = split_cache::split_of(services, &data, &split.to_engine(), weighed.then_some(&weights)).await?;
     let algorithms = Algorithms::of(job.tried_algorithms_json.as_ref());
     let study = match job.search_weights {
         true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
@@ -305,7 +305,7 @@ fn to_record(trial: &Trial) -> TrialRecord {
 }
 
 /// Runs heavy work on a thread that may block; a panic there is the task's failure, not the worker's.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TuningError> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TuningError> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| TuningError::Data(format!("The engine stopped unexpectedly: {error}. Please report this.")))

@@ -6,8 +6,7 @@ use tokio::sync::Mutex;
 
 use super::error::TuningError;
 use crate::features::datasets::{self, TrainingData};
-use crate::features::evaluation::SplitConfig;
-use crate::ml::splits::{self, Split};
+use crate::ml::splits::{self, Split, SplitConfig};
 use crate::ml::weights::Weights;
 use crate::platform::services::Services;
 
@@ -27,7 +26,6 @@ pub async fn split_of(
     config: &SplitConfig,
     weights: Option<&Weights>,
 ) -> Result<Arc<Split>, TuningError> {
-    let config = config.to_engine();
     let key = format!("{}:{:?}:{config:?}:{weights:?}", data.id, data.sha256);
     let mut known = LAST.lock().await;
     known.retain(|(_, split)| split.strong_count() > 0);
@@ -38,7 +36,7 @@ pub async fn split_of(
         true => TuningError::Passing(error.to_string()),
         false => TuningError::Data(error.to_string()),
     })?;
-    let weights = weights.cloned();
+    let (weights, config) = (weights.cloned(), config.clone());
     let split = tokio::task::spawn_blocking(move || match weights {
         None => splits::split(&log, &config),
         Some(weights) => {

@@ -11,7 +11,8 @@ async fn stage(app: &TestApp) -> Prepared {
     prepare(app.user("margarete").await, "P", "TopPop").await
 }
 
-async fn plan(prepared: &Prepared, more: Value) -> Answer {
+/// Gives a project a schedule.
+pub async fn plan(prepared: &Prepared, more: Value) -> Answer {
     let mut schedule = json!({ "project": prepared.project });
     schedule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     prepared.user.post("retraining_schedule/", schedule).await
@@ -26,13 +27,14 @@ fn over(run: &Value) -> bool {
 }
 
 /// Triggers a schedule and waits until the run is over. The clock stands still, so whoever is put off is woken by hand.
-async fn run(app: &TestApp, user: &Caller, schedule: i64) -> Value {
+pub async fn run(app: &TestApp, user: &Caller, schedule: i64) -> Value {
     let before = runs(user, schedule).await.len();
     user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
     finish(app, user, schedule, before + 1).await
 }
 
-async fn finish(app: &TestApp, user: &Caller, schedule: i64, count: usize) -> Value {
+/// Waits until the newest of so many runs is over.
+pub async fn finish(app: &TestApp, user: &Caller, schedule: i64, count: usize) -> Value {
     for _ in 0..600 {
         let runs = runs(user, schedule).await;
         assert!(runs.len() <= count, "{runs:?}");

@@ -166,7 +166,8 @@ impl TestApp {
 
     /// Lets jobs that were put off go on: the clock stands still, so their time would never come.
     pub async fn wake(&self) {
-        self.execute("UPDATE jobs SET run_at = NULL WHERE kind = 'retraining.run' AND state = 'available'").await;
+        self.execute("UPDATE jobs SET run_at = NULL WHERE kind LIKE 'retraining.%' AND state IN ('available', 'retryable')")
+            .await;
     }
 
     /// Tells the server to end, as a signal does.

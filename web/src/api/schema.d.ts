@@ -2599,6 +2599,13 @@ export interface components {
                  * @description Rows of the training data.
                  */
                 data_rows_at_trigger?: number | null;
+                /** Format: int64 */
+                deployed_model?: number | null;
+                /**
+                 * Format: double
+                 * @description Of the model that was deployed, on the same data.
+                 */
+                deployed_score?: number | null;
                 /**
                  * Format: int64
                  * @description Where the model was deployed.
@@ -2606,10 +2613,14 @@ export interface components {
                 deployed_slot?: number | null;
                 /** @description Why it failed or was skipped. */
                 error_message: string;
+                /** @description By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare. */
+                gate_metric?: string | null;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
+                /** Format: double */
+                new_score?: number | null;
                 /** Format: int64 */
                 schedule: number;
                 /**
@@ -3038,6 +3049,13 @@ export interface components {
              * @description Rows of the training data.
              */
             data_rows_at_trigger?: number | null;
+            /** Format: int64 */
+            deployed_model?: number | null;
+            /**
+             * Format: double
+             * @description Of the model that was deployed, on the same data.
+             */
+            deployed_score?: number | null;
             /**
              * Format: int64
              * @description Where the model was deployed.
@@ -3045,10 +3063,14 @@ export interface components {
             deployed_slot?: number | null;
             /** @description Why it failed or was skipped. */
             error_message: string;
+            /** @description By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare. */
+            gate_metric?: string | null;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
+            /** Format: double */
+            new_score?: number | null;
             /** Format: int64 */
             schedule: number;
             /**
@@ -15348,10 +15370,14 @@ export interface operations {
                      *           "cause": "text",
                      *           "completed_at": null,
                      *           "data_rows_at_trigger": null,
+                     *           "deployed_model": null,
+                     *           "deployed_score": null,
                      *           "deployed_slot": null,
                      *           "error_message": "text",
+                     *           "gate_metric": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "new_score": null,
                      *           "schedule": 1,
                      *           "scheduled_for": null,
                      *           "started_at": null,
@@ -15448,10 +15474,14 @@ export interface operations {
                      *       "cause": "text",
                      *       "completed_at": null,
                      *       "data_rows_at_trigger": null,
+                     *       "deployed_model": null,
+                     *       "deployed_score": null,
                      *       "deployed_slot": null,
                      *       "error_message": "text",
+                     *       "gate_metric": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "new_score": null,
                      *       "schedule": 1,
                      *       "scheduled_for": null,
                      *       "started_at": null,

@@ -269,6 +269,8 @@ export interface RetrainingSchedule {
   max_retries: number
   notify_on_failure: boolean
   auto_deploy: boolean
+  /** Which share of the deployed model's score a new one may lose and still be deployed; nothing deploys without comparing. */
+  gate_tolerance: number | null
   /** What happens to runs that were missed while the server was down. */
   catch_up: 'once' | 'skip'
   skip_unchanged: boolean
@@ -288,5 +290,10 @@ export interface RetrainingRun {
   completed_at: string | null
   data_rows_at_trigger: number | null
   cause?: 'manual' | 'schedule'
+  /** What the new model and the deployed one were compared by, such as `ndcg@20`; nothing when they were not. */
+  gate_metric?: string | null
+  new_score?: number | null
+  deployed_score?: number | null
+  deployed_model?: number | null
   started_at?: string | null
 }

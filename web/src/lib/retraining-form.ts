@@ -13,6 +13,7 @@ export const newSettings = (): RetrainingSettings => ({
   max_retries: 3,
   notify_on_failure: true,
   auto_deploy: false,
+  gate_tolerance: 0.02,
   catch_up: 'once',
   skip_unchanged: true,
 })

@@ -34,6 +34,12 @@ pub struct RunBody {
     training_data: Option<i64>,
     /// Where the model was deployed.
     deployed_slot: Option<i64>,
+    /// By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare.
+    gate_metric: Option<String>,
+    new_score: Option<f64>,
+    /// Of the model that was deployed, on the same data.
+    deployed_score: Option<f64>,
+    deployed_model: Option<i64>,
     /// The moment it stands for.
     #[serde(serialize_with = "timestamp::option::serialize")]
     scheduled_for: Option<DateTime<Utc>>,
@@ -56,6 +62,10 @@ impl From<Run> for RunBody {
             cause: run.cause,
             training_data: run.training_data_id,
             deployed_slot: run.deployed_slot_id,
+            gate_metric: run.gate_metric,
+            new_score: run.new_score,
+            deployed_score: run.deployed_score,
+            deployed_model: run.deployed_model_id,
             scheduled_for: run.scheduled_for,
             started_at: run.started_at,
         }

@@ -1,0 +1,161 @@
+//! The quality gate: with a tolerance set, a new model takes the place of a deployed one only if it is not notably worse. Judged
+//! are not the two models, one of which has seen all of the data, but what they were made of: both configurations are fitted
+//! to the same part of the run's data and score on the rest.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::{Map, Value};
+
+use super::error::RetrainingError;
+use super::jobs::JudgeRun;
+use super::model::{GateFigures, Run, Schedule};
+use super::store;
+use crate::features::accounts::Guarded;
+use crate::features::datasets::{self, TrainingData};
+use crate::features::deployments;
+use crate::features::evaluation::{self, EvaluationFields};
+use crate::features::model_configs::ModelConfiguration;
+use crate::features::models::TrainedModel;
+use crate::features::tuning::{self, Contest, TuningError};
+use crate::ml::error::MlError;
+use crate::ml::splits;
+use crate::ml::tuning::Suggestion;
+use crate::platform::queue::{self, EnqueueOptions, JobContext, JobError};
+use crate::platform::services::Services;
+
+/// What the gate says to a new model.
+#[derive(Debug)]
+pub enum Verdict {
+    Deploy,
+    /// A sentence with both figures.
+    Keep(String),
+    /// The figures are on their way.
+    Wait,
+}
+
+/// Whether a run's model may be deployed under a name. The first time it is asked, and again whenever another model answers
+/// meanwhile, a background job is told to find the figures. Runs in the caller's transaction, which holds the run.
+pub async fn ask(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    model: i64,
+    slot_name: &str,
+) -> Result<Verdict, RetrainingError> {
+    let Some(tolerance) = schedule.gate_tolerance else { return Ok(Verdict::Deploy) };
+    // What answers must not change between this answer and the deployment.
+    deployments::lock_project(connection, schedule.project_id).await?;
+    let replaced = deployments::replaced_by(connection, schedule.project_id, slot_name).await?;
+    let Some(deployed) = replaced.map(|slot| slot.trained_model_id).filter(|deployed| *deployed != model) else {
+        return Ok(Verdict::Deploy);
+    };
+    if run.deployed_model_id != Some(deployed) {
+        begin(connection, run.id, model, deployed).await?;
+        return Ok(Verdict::Wait);
+    }
+    let (Some(metric), Some(new), Some(old)) = (&run.gate_metric, run.new_score, run.deployed_score) else {
+        return Ok(Verdict::Wait);
+    };
+    if new >= old * (1.0 - tolerance) {
+        return Ok(Verdict::Deploy);
+    }
+    Ok(Verdict::Keep(format!(
+        "Not deployed: on the same data the new model scores {new:.4} ({metric}) and the deployed model {deployed} scores \
+         {old:.4}; the schedule allows a loss of {:.1} % at most. The slot keeps its model.",
+        tolerance * 100.0
+    )))
+}
+
+async fn begin(connection: &mut AsyncPgConnection, run: i64, model: i64, deployed: i64) -> Result<(), RetrainingError> {
+    store::begin_gate(connection, run, model, deployed).await?;
+    let options = EnqueueOptions {
+        unique_key: Some(format!("retraining-gate:{run}:{deployed}")),
+        group_key: Some(format!("retraining-run:{run}")),
+        ..EnqueueOptions::default()
+    };
+    queue::enqueue(connection, &JudgeRun { retraining_run_id: run, deployed_model_id: deployed }, options).await?;
+    Ok(())
+}
+
+/// Finds the figures of a run and stores them; nothing when nobody waits for them any more. It may be done again from the
+/// start, since it stores all or nothing, and only the first time.
+pub async fn judge(context: &JobContext<Services>, job: &JudgeRun) -> Result<(), JobError> {
+    let Some((contest, configurations)) = prepare(&context.app, job).await.map_err(refusal)? else { return Ok(()) };
+    let metric = format!("{}@{}", contest.metric.as_str(), contest.cutoff);
+    let alike = configurations[0] == configurations[1];
+    let judged = if alike { configurations[..1].to_vec() } else { configurations.to_vec() };
+    let scores = tuning::scores(context, &contest, judged).await.map_err(refusal)?;
+    let [Some(new_score), Some(deployed_score)] = [scores.first().copied(), scores.last().copied()] else { return Ok(()) };
+    let figures = GateFigures { gate_metric: metric, new_score, deployed_score };
+    let mut connection = context.app.db.conn().await.map_err(|error| refusal(error.into()))?;
+    let (run, deployed) = (job.retraining_run_id, job.deployed_model_id);
+    store::set_figures(&mut connection, run, deployed, figures).await.map_err(|error| refusal(error.into()))
+}
+
+/// What has to be judged on what: the new model's configuration, and the deployed one's.
+async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest, [Suggestion; 2])>, TuningError> {
+    let mut connection = services.db.conn().await?;
+    let run = Run::load(&mut connection, job.retraining_run_id).await?.map(|(run, _)| run);
+    let waits = |run: &Run| run.is_live() && run.new_score.is_none() && run.deployed_model_id == Some(job.deployed_model_id);
+    let Some(run) = run.filter(waits) else { return Ok(None) };
+    let Some((schedule, _)) = Schedule::load(&mut connection, run.schedule_id).await? else { return Ok(None) };
+    let gone = |what: &str| TuningError::Data(format!("The {what} of this run has been deleted."));
+    let data = match run.training_data_id {
+        Some(id) => datasets::find(&mut connection, id).await?,
+        None => None,
+    };
+    let contest = contest(&mut connection, &schedule, data.ok_or_else(|| gone("training data"))?).await?;
+    let model = run.trained_model_id.ok_or_else(|| gone("model"))?;
+    let configurations = [
+        made_of(&mut connection, model).await?.ok_or_else(|| gone("model"))?,
+        made_of(&mut connection, job.deployed_model_id).await?.ok_or_else(|| gone("deployed model"))?,
+    ];
+    Ok(Some((contest, configurations)))
+}
+
+/// The configs of the schedule, or what they are by default.
+async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: TrainingData) -> Result<Contest, TuningError> {
+    let split = match schedule.split_config_id {
+        Some(id) => evaluation::find_split(connection, id).await?.to_engine(),
+        None => splits::SplitConfig::default(),
+    };
+    let measure = match schedule.evaluation_config_id {
+        Some(id) => evaluation::find_evaluation(connection, id).await?.fields(),
+        None => EvaluationFields::default(),
+    };
+    let metric = measure.target_metric.parse().map_err(TuningError::Data)?;
+    Ok(Contest { data, split, metric, cutoff: measure.cutoff.unsigned_abs() as usize })
+}
+
+/// Algorithm and parameters as a model was trained with them; its configuration may have been changed since. A model that was
+/// not trained yet has only that.
+async fn made_of(connection: &mut AsyncPgConnection, model: i64) -> Result<Option<Suggestion>, TuningError> {
+    let Some((model, _)) = TrainedModel::load(connection, model).await? else { return Ok(None) };
+    if let (Some(algorithm), Some(params)) = (model.lineage["algorithm"].as_str(), model.lineage["parameters"].as_object()) {
+        return Ok(Some(Suggestion { algorithm: algorithm.to_owned(), params: params.clone() }));
+    }
+    let configuration = ModelConfiguration::load(connection, model.configuration_id).await?;
+    Ok(configuration.map(|(configuration, _)| Suggestion {
+        algorithm: configuration.recommender_class_name,
+        params: parameters(configuration.parameters_json),
+    }))
+}
+
+fn parameters(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(parameters) => parameters,
+        _ => Map::new(),
+    }
+}
+
+fn refusal(error: TuningError) -> JobError {
+    let hint = match error {
+        TuningError::Engine(MlError::BadSplit(_)) => ". Choose a split config for the schedule that suits its data.",
+        _ => "",
+    };
+    let reason = format!("The new model could not be compared with the deployed one: {error}{hint}");
+    match error {
+        TuningError::Engine(MlError::Cancelled) => JobError::Cancelled,
+        TuningError::Database(_) | TuningError::Connection(_) | TuningError::Passing(_) => JobError::Retry { reason },
+        _ => JobError::Fail { reason },
+    }
+}

@@ -1,0 +1,111 @@
+//! The quality gate of retraining.
+
+use serde_json::{Value, json};
+
+use super::retraining::{plan, run};
+use super::trained::{Prepared, prepare};
+use crate::support::{Caller, TestApp};
+
+/// Everybody likes most of the items of one of four tastes, so that popularity tells nothing and neighbours tell all.
+pub fn tastes(users: usize) -> String {
+    let liked = |user: usize| (0..8).map(move |n| format!("u{user},t{}-{}\n", user % 4, (user / 4 + n * 5) % 12));
+    (0..users).flat_map(liked).fold("user,item\n".to_owned(), |text, line| text + &line)
+}
+
+/// A configuration of a project.
+pub async fn configure(prepared: &Prepared, algorithm: &str, parameters: Value) -> i64 {
+    let body = json!({ "project": prepared.project, "name": algorithm, "recommender_class_name": algorithm,
+        "parameters_json": parameters });
+    prepared.user.post("model_configuration/", body).await.expect(201).id()
+}
+
+/// A split that hides half of what each user likes.
+pub async fn halves(user: &Caller) -> i64 {
+    user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id()
+}
+
+/// The first time the figures are to be stored the database fails, as if the worker had been lost.
+const FAIL_ONCE: &str = "
+    CREATE SEQUENCE figures_stored;
+    GRANT USAGE ON SEQUENCE figures_stored TO PUBLIC;
+    CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('figures_stored') = 1 THEN RAISE EXCEPTION 'lost'; END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER fail_once BEFORE UPDATE OF new_score ON retraining_runs
+        FOR EACH ROW WHEN (NEW.new_score IS NOT NULL) EXECUTE FUNCTION fail_once();";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worse_model_is_not_deployed_and_a_good_one_is() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
+    let user = &prepared.user;
+    user.upload(prepared.project, "tastes.csv", tastes(80)).await.expect(201);
+    let poor = configure(&prepared, "TopPop", json!({})).await;
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "auto_deploy": true,
+        "gate_tolerance": 0.05, "split_config": halves(user).await });
+    let schedule = plan(&prepared, wanted).await.expect(201).id();
+    let path = format!("retraining_schedule/{schedule}/");
+
+    // Where nobody answers there is nothing to compare with.
+    let first = run(&app, user, schedule).await;
+    assert_eq!((&first["status"], &first["gate_metric"], &first["new_score"]), (&json!("COMPLETED"), &Value::Null, &Value::Null));
+    let slot = format!("deployment_slot/{}/", first["deployed_slot"]);
+    let answering = async || user.get(&slot).await.expect(200).body["trained_model"].clone();
+    assert_eq!(answering().await, first["trained_model"]);
+
+    app.execute(FAIL_ONCE).await;
+    user.patch(&path, json!({ "model_configuration": poor })).await.expect(200);
+    let blocked = run(&app, user, schedule).await;
+    assert_eq!((&blocked["status"], &blocked["gate_metric"]), (&json!("SKIPPED"), &json!("ndcg@20")), "{blocked}");
+    let (new, deployed) = (blocked["new_score"].as_f64().unwrap(), blocked["deployed_score"].as_f64().unwrap());
+    assert!(new < 0.7 * deployed, "{blocked}");
+    let reason = blocked["error_message"].as_str().unwrap();
+    assert!(reason.contains(&format!("{new:.4}")) && reason.contains(&format!("{deployed:.4}")), "{reason}");
+    assert_eq!((&blocked["deployed_model"], &blocked["deployed_slot"]), (&first["trained_model"], &Value::Null));
+    assert_eq!(answering().await, first["trained_model"]);
+    assert_eq!(user.get(&path).await.body["last_run_status"], "SKIPPED");
+    // The model is there, for whoever wants to deploy it by hand.
+    let model = user.get(&format!("trained_model/{}/", blocked["trained_model"])).await.expect(200).body;
+    assert_eq!(model["status"], "COMPLETED");
+    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'retraining.judge' AND attempt = 2").await, 1);
+
+    let evaluation = user.post("evaluation_config/", json!({ "cutoff": 5, "target_metric": "recall" })).await.expect(201).id();
+    let change = json!({ "model_configuration": prepared.configuration, "evaluation_config": evaluation });
+    user.patch(&path, change).await.expect(200);
+    let good = run(&app, user, schedule).await;
+    assert_eq!((&good["status"], &good["gate_metric"]), (&json!("COMPLETED"), &json!("recall@5")), "{good}");
+    assert_eq!(good["new_score"], good["deployed_score"]);
+    assert_eq!(answering().await, good["trained_model"]);
+
+    user.patch(&path, json!({ "model_configuration": poor, "gate_tolerance": 1.0 })).await.expect(200);
+    let tolerated = run(&app, user, schedule).await;
+    assert_eq!(tolerated["status"], "COMPLETED", "{tolerated}");
+    assert_eq!(answering().await, tolerated["trained_model"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_model_was_trained_with_counts_and_not_what_its_configuration_says_by_now() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
+    let user = &prepared.user;
+    let tastes = user.upload(prepared.project, "tastes.csv", tastes(80)).await.expect(201).id();
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "auto_deploy": true,
+        "gate_tolerance": 0.0, "training_data": tastes, "split_config": halves(user).await });
+    let schedule = plan(&prepared, wanted).await.expect(201).id();
+    let first = run(&app, user, schedule).await;
+    assert_eq!(first["status"], "COMPLETED", "{first}");
+    let edited = json!({ "recommender_class_name": "TopPop" });
+    user.patch(&format!("model_configuration/{}/", prepared.configuration), edited).await.expect(200);
+    let blocked = run(&app, user, schedule).await;
+    assert_eq!(blocked["status"], "SKIPPED", "{blocked}");
+
+    // Hiding a tenth of eight interactions hides nothing: what cannot be judged is not deployed either.
+    user.patch(&format!("retraining_schedule/{schedule}/"), json!({ "split_config": null })).await.expect(200);
+    let failed = run(&app, user, schedule).await;
+    assert_eq!(failed["status"], "FAILED", "{failed}");
+    assert!(failed["error_message"].as_str().unwrap().contains("could not be compared"), "{failed}");
+    let slot = user.get(&format!("deployment_slot/{}/", first["deployed_slot"])).await.expect(200).body;
+    assert_eq!(slot["trained_model"], first["trained_model"]);
+}
