@@ -50,7 +50,7 @@ pub struct EventBody {
     /// When the server heard of it.
     #[serde(serialize_with = "timestamp::serialize")]
     timestamp: DateTime<Utc>,
-    #[schema(value_type = Object)]
+    /// Any JSON but null.
     metadata_json: Value,
     /// What the client calls this event.
     event_id: Option<String>,
@@ -86,7 +86,7 @@ struct ConversionEventRequest {
     event_type: String,
     /// What a prediction answered as `request_id`. With it, an event of a type counts once per list.
     recommendation_request_id: Option<Uuid>,
-    #[schema(value_type = Option<Object>)]
+    /// Any JSON but null; `{}` unless given.
     metadata_json: Option<Value>,
     /// An id of your own, unique in the project: an event that is sent again with it is not stored again.
     event_id: Option<String>,

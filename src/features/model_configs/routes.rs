@@ -221,7 +221,7 @@ struct Parameter {
     name: &'static str,
     /// `int`, `float`, `bool` or `choice`.
     r#type: &'static str,
-    #[schema(value_type = Object)]
+    /// Of the type above, or null where that is allowed.
     default: Value,
     nullable: bool,
     min: Option<f64>,

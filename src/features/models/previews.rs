@@ -74,7 +74,7 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
 #[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
     params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query)),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this user"),
-        (status = 409, description = "Not trained yet"), (status = 503, description = "The file is missing or damaged")))]
+        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn recommendation(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
@@ -91,7 +91,8 @@ pub async fn recommendation(
 /// A random user, what they have, and what the model recommends them.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_raw/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_raw", params(("id" = i64, Path)),
-    responses((status = 200, body = inline(RawSample))))]
+    responses((status = 200, body = inline(RawSample)), (status = 409, description = "Not trained yet, or its file was removed"),
+        (status = 503, description = "The file is missing or damaged")))]
 pub async fn sample_raw(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
@@ -154,7 +155,8 @@ async fn metadata_for(
 #[utoipa::path(post, path = "/trained_model/{id}/recommend_using_profile_interaction/", tag = "trained_model",
     operation_id = "create_trained_model_recommend_using_profile_interaction", params(("id" = i64, Path)),
     request_body = inline(ProfileRequest),
-    responses((status = 200, body = inline(Recommendations)), (status = 400, description = "A field is wrong")))]
+    responses((status = 200, body = inline(Recommendations)), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn using_profile(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,
@@ -173,7 +175,8 @@ pub async fn using_profile(
 /// The items most like one.
 #[utoipa::path(get, path = "/trained_model/{id}/similar/", tag = "trained_model", operation_id = "list_trained_model_similar",
     params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query)),
-    responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item")))]
+    responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item"),
+        (status = 409, description = "Not trained yet, or its file was removed"), (status = 503, description = "The file is missing or damaged")))]
 pub async fn similar(
     access: Access<TrainedModel, Viewer>,
     services: web::Data<Services>,

@@ -82,7 +82,7 @@ pub struct TrainedModelBody {
     n_users: Option<i32>,
     n_items: Option<i32>,
     /// What the search that found the configuration measured; null for one written by hand.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
     /// What is needed to make this model again.
     #[schema(value_type = Object)]

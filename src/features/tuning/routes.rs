@@ -120,7 +120,7 @@ pub struct TrialBody {
     score: Option<f64>,
     /// 95 % confidence interval of the score.
     interval: Option<[f64; 2]>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
     /// Pairs of step and score.
     #[schema(value_type = Vec<Vec<f64>>)]

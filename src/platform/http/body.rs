@@ -216,8 +216,9 @@ impl FieldReader {
         })
     }
 
-    /// Any JSON but null.
+    /// Any JSON but null; in a form, text that is no JSON stands for itself.
     pub fn json(&mut self, field: &str, missing: Missing<Value>) -> Value {
+        self.unpack(field, |value| serde_json::from_str(value.as_str()?).ok());
         self.read(field, missing, |value| Ok(value.clone()))
     }
 

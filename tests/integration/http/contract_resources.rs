@@ -282,6 +282,8 @@ async fn keys_speak_1x_and_are_checked_when_they_change_too() {
         let made = user.post("api_keys/", fields(alias, json!([alias]))).await.expect(201).body;
         let program = app.anonymous().with_key(made["key"].as_str().expect("a key"));
         program.post("/inference/predict/1", json!({ "user_id": "1" })).await.expect(404);
+        // Predictions touch no table.
+        assert_eq!(user.get(&format!("api_keys/{}/", made["id"])).await.expect(200).body["last_used_at"], Value::Null);
         program.get("project/").await.expect(403);
     }
 }

@@ -1914,7 +1914,8 @@ export interface components {
             /** Format: int64 */
             id: number;
             item_id: string;
-            metadata_json: Record<string, never>;
+            /** @description Any JSON but null. */
+            metadata_json: unknown;
             /** Format: int64 */
             project: number;
             /**
@@ -1941,7 +1942,8 @@ export interface components {
             /** @description `impression`, `click` or `purchase`. */
             event_type: string;
             item_id?: string | null;
-            metadata_json?: Record<string, never> | null;
+            /** @description Any JSON but null; `{}` unless given. */
+            metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
@@ -2326,7 +2328,8 @@ export interface components {
                 /** Format: int64 */
                 id: number;
                 item_id: string;
-                metadata_json: Record<string, never>;
+                /** @description Any JSON but null. */
+                metadata_json: unknown;
                 /** Format: int64 */
                 project: number;
                 /**
@@ -2833,7 +2836,7 @@ export interface components {
                 /** @description What is needed to make this model again. */
                 lineage: Record<string, never>;
                 /** @description What the search that found the configuration measured; null for one written by hand. */
-                metrics: Record<string, never>;
+                metrics?: Record<string, never> | null;
                 /** Format: int32 */
                 n_items?: number | null;
                 /** Format: int32 */
@@ -2957,7 +2960,8 @@ export interface components {
         /** @description A parameter of an algorithm. */
         Parameter: {
             choices?: string[] | null;
-            default: Record<string, never>;
+            /** @description Of the type above, or null where that is allowed. */
+            default: unknown;
             /** Format: double */
             max?: number | null;
             /** Format: double */
@@ -3274,7 +3278,7 @@ export interface components {
             /** @description What is needed to make this model again. */
             lineage: Record<string, never>;
             /** @description What the search that found the configuration measured; null for one written by hand. */
-            metrics: Record<string, never>;
+            metrics?: Record<string, never> | null;
             /** Format: int32 */
             n_items?: number | null;
             /** Format: int32 */
@@ -3323,7 +3327,7 @@ export interface components {
             intermediate: number[][];
             /** @description 95 % confidence interval of the score. */
             interval?: number[] | null;
-            metrics: Record<string, never>;
+            metrics?: Record<string, never> | null;
             note?: string | null;
             /** Format: int32 */
             number: number;
@@ -3721,7 +3725,8 @@ export interface components {
             /** @description `impression`, `click` or `purchase`. */
             event_type: string;
             item_id?: string | null;
-            metadata_json?: Record<string, never> | null;
+            /** @description Any JSON but null; `{}` unless given. */
+            metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
@@ -3748,7 +3753,8 @@ export interface components {
             /** @description `impression`, `click` or `purchase`. */
             event_type: string;
             item_id?: string | null;
-            metadata_json?: Record<string, never> | null;
+            /** @description Any JSON but null; `{}` unless given. */
+            metadata_json?: unknown;
             /** Format: int64 */
             project: number;
             /**
@@ -3770,7 +3776,8 @@ export interface components {
             /** @description `impression`, `click` or `purchase`. */
             event_type?: string;
             item_id?: string | null;
-            metadata_json?: Record<string, never> | null;
+            /** @description Any JSON but null; `{}` unless given. */
+            metadata_json?: unknown;
             /** Format: int64 */
             project?: number;
             /**
@@ -5623,7 +5630,7 @@ export interface operations {
                      *         "parameters": [
                      *           {
                      *             "choices": null,
-                     *             "default": {},
+                     *             "default": null,
                      *             "max": null,
                      *             "min": null,
                      *             "name": "Shop",
@@ -7396,6 +7403,15 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
+            /** @description Accounts are made by invitation here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7495,6 +7511,15 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
+            /** @description The token is not, or no longer, good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -7573,6 +7598,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description It is not */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
                 };
             };
             /** @description The body is too large */
@@ -7973,7 +8007,7 @@ export interface operations {
                      *           "event_type": "click",
                      *           "id": 1,
                      *           "item_id": "i1",
-                     *           "metadata_json": {},
+                     *           "metadata_json": null,
                      *           "project": 1,
                      *           "recommendation_request_id": null,
                      *           "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -8109,7 +8143,7 @@ export interface operations {
                      *       "event_type": "click",
                      *       "id": 1,
                      *       "item_id": "i1",
-                     *       "metadata_json": {},
+                     *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
                      *       "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -8132,7 +8166,7 @@ export interface operations {
                      *       "event_type": "click",
                      *       "id": 1,
                      *       "item_id": "i1",
-                     *       "metadata_json": {},
+                     *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
                      *       "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -8393,7 +8427,7 @@ export interface operations {
                      *       "event_type": "click",
                      *       "id": 1,
                      *       "item_id": "i1",
-                     *       "metadata_json": {},
+                     *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
                      *       "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -8520,7 +8554,7 @@ export interface operations {
                      *       "event_type": "click",
                      *       "id": 1,
                      *       "item_id": "i1",
-                     *       "metadata_json": {},
+                     *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
                      *       "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -8743,7 +8777,7 @@ export interface operations {
                      *       "event_type": "click",
                      *       "id": 1,
                      *       "item_id": "i1",
-                     *       "metadata_json": {},
+                     *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
                      *       "timestamp": "2026-01-31T12:00:00.123456Z",
@@ -11247,7 +11281,7 @@ export interface operations {
                      *       "more": true,
                      *       "rows": [
                      *         [
-                     *           {}
+                     *           null
                      *         ]
                      *       ],
                      *       "total_rows": 1
@@ -11257,7 +11291,8 @@ export interface operations {
                         columns: string[];
                         /** @description Whether there are more rows than are shown. */
                         more: boolean;
-                        rows: Record<string, never>[][];
+                        /** @description Texts, numbers, truth values, and null where nothing is. */
+                        rows: unknown[][];
                         /**
                          * Format: int64
                          * @description Rows of the whole file where they have been counted, otherwise the rows shown.
@@ -11272,7 +11307,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BadRequest"];
+                    "application/json": string[] | {
+                        [key: string]: string[];
+                    } | {
+                        columns: string[];
+                        error: string;
+                        rows: unknown[][];
+                        /** Format: int64 */
+                        total_rows: number;
+                    };
                 };
             };
             /** @description No credentials, or such as do not count */
@@ -14382,7 +14425,7 @@ export interface operations {
                      *           ]
                      *         ],
                      *         "interval": null,
-                     *         "metrics": {},
+                     *         "metrics": null,
                      *         "note": null,
                      *         "number": 1,
                      *         "parameters": {},
@@ -17761,7 +17804,7 @@ export interface operations {
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "irspack_version": null,
                      *           "lineage": {},
-                     *           "metrics": {},
+                     *           "metrics": null,
                      *           "n_items": null,
                      *           "n_users": null,
                      *           "name": "Shop",
@@ -17899,7 +17942,7 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "irspack_version": null,
                      *       "lineage": {},
-                     *       "metrics": {},
+                     *       "metrics": null,
                      *       "n_items": null,
                      *       "n_users": null,
                      *       "name": "Shop",
@@ -18022,7 +18065,7 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "irspack_version": null,
                      *       "lineage": {},
-                     *       "metrics": {},
+                     *       "metrics": null,
                      *       "n_items": null,
                      *       "n_users": null,
                      *       "name": "Shop",
@@ -18151,7 +18194,7 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "irspack_version": null,
                      *       "lineage": {},
-                     *       "metrics": {},
+                     *       "metrics": null,
                      *       "n_items": null,
                      *       "n_users": null,
                      *       "name": "Shop",
@@ -18385,7 +18428,7 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "irspack_version": null,
                      *       "lineage": {},
-                     *       "metrics": {},
+                     *       "metrics": null,
                      *       "n_items": null,
                      *       "n_users": null,
                      *       "name": "Shop",
@@ -18663,6 +18706,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description Not trained yet, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -18692,7 +18744,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description The file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -18772,7 +18824,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description Not trained yet */
+            /** @description Not trained yet, or its file was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18965,6 +19017,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description Not trained yet, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description Too many requests; wait for the seconds in Retry-After */
             429: {
                 headers: {
@@ -18976,7 +19037,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description The file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19056,6 +19117,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description Not trained yet, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description Too many requests; wait for the seconds in Retry-After */
             429: {
                 headers: {
@@ -19067,7 +19137,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description The file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -19110,7 +19180,7 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "irspack_version": null,
                      *       "lineage": {},
-                     *       "metrics": {},
+                     *       "metrics": null,
                      *       "n_items": null,
                      *       "n_users": null,
                      *       "name": "Shop",
@@ -20069,7 +20139,7 @@ export interface operations {
                      *       "more": true,
                      *       "rows": [
                      *         [
-                     *           {}
+                     *           null
                      *         ]
                      *       ],
                      *       "total_rows": 1
@@ -20079,7 +20149,8 @@ export interface operations {
                         columns: string[];
                         /** @description Whether there are more rows than are shown. */
                         more: boolean;
-                        rows: Record<string, never>[][];
+                        /** @description Texts, numbers, truth values, and null where nothing is. */
+                        rows: unknown[][];
                         /**
                          * Format: int64
                          * @description Rows of the whole file where they have been counted, otherwise the rows shown.
@@ -20094,7 +20165,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BadRequest"];
+                    "application/json": string[] | {
+                        [key: string]: string[];
+                    } | {
+                        columns: string[];
+                        error: string;
+                        rows: unknown[][];
+                        /** Format: int64 */
+                        total_rows: number;
+                    };
                 };
             };
             /** @description No credentials, or such as do not count */

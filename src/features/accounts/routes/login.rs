@@ -121,7 +121,8 @@ struct RefreshRequest {
 
 /// New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie.
 #[utoipa::path(post, path = "/auth/token/refresh/", tag = "auth", operation_id = "create_token_refresh",
-    request_body = inline(RefreshRequest), responses((status = 200, body = inline(Refreshed))))]
+    request_body = inline(RefreshRequest),
+    responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is not, or no longer, good")))]
 pub(super) async fn refresh(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let sent = body.0.get("refresh").and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned);
     let token = sent.or_else(|| request.cookie(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned()));
@@ -141,7 +142,7 @@ struct TokenRequest {
 /// Whether a token is still good.
 #[utoipa::path(post, path = "/auth/token/verify/", tag = "auth", operation_id = "create_token_verify",
     request_body = inline(TokenRequest),
-    responses((status = 200, description = "It is"), (status = 400, description = "No token")))]
+    responses((status = 200, description = "It is"), (status = 400, description = "No token"), (status = 401, description = "It is not")))]
 pub(super) async fn verify(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let token = fields.text("token", LONGEST_TOKEN, Missing::Required);
@@ -169,7 +170,8 @@ struct SignUpRequest {
 
 /// Make an account of one's own, where the install allows it, and log in.
 #[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
-    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is wrong")))]
+    responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is wrong"),
+        (status = 403, description = "Accounts are made by invitation here")))]
 pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     if !services.settings.self_sign_up {
         return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));

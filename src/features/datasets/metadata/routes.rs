@@ -11,7 +11,7 @@ use super::model::ItemMetaData;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::error::DataError;
-use crate::features::datasets::routes::files::{DataPreview, file_removed, preview_of};
+use crate::features::datasets::routes::files::{DataPreview, PreviewRefused, file_removed, preview_of};
 use crate::features::datasets::routes::upload::{UploadForm, UploadRequest, project_for_upload};
 use crate::features::datasets::service::Upload;
 use crate::features::projects::{self, Kind};
@@ -193,7 +193,7 @@ pub async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Se
 /// The first rows of an upload.
 #[utoipa::path(get, path = "/item_meta_data/{id}/preview/", tag = "item_meta_data", operation_id = "read_item_meta_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
-    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read"),
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused)),
         (status = 404, description = "Not there, not yours, or its file was removed")))]
 pub async fn preview(
     access: Access<ItemMetaData, Viewer>,

@@ -1,5 +1,7 @@
 //! What is shown of an uploaded file.
 
+use std::collections::HashMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -19,12 +21,25 @@ const MOST_PREVIEW_ROWS: i64 = 200;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DataPreview {
     columns: Vec<String>,
-    #[schema(value_type = Vec<Vec<Object>>)]
+    /// Texts, numbers, truth values, and null where nothing is.
     rows: Vec<Vec<Value>>,
     /// Rows of the whole file where they have been counted, otherwise the rows shown.
     total_rows: u64,
     /// Whether there are more rows than are shown.
     more: bool,
+}
+
+/// Why there are no rows to show.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub enum PreviewRefused {
+    /// The number of rows is below zero.
+    Sentences(Vec<String>),
+    /// The number of rows is no number of rows.
+    Fields(HashMap<String, Vec<String>>),
+    /// The file cannot be read.
+    Unreadable { columns: Vec<String>, rows: Vec<Vec<Value>>, total_rows: u64, error: String },
 }
 
 /// Answers with the first rows of a stored file; `counted` are the rows of the whole file, where they are known.

@@ -18,7 +18,7 @@ use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
 
-use files::{DataPreview, file_removed, preview_of};
+use files::{DataPreview, PreviewRefused, file_removed, preview_of};
 use upload::{UploadForm, UploadRequest, project_for_upload};
 
 #[derive(OpenApi)]
@@ -259,7 +259,7 @@ async fn unlink_file(
 /// The first rows of an upload.
 #[utoipa::path(get, path = "/training_data/{id}/preview/", tag = "training_data", operation_id = "read_training_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
-    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read")))]
+    responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused))))]
 async fn preview(
     access: Access<TrainingData, Viewer>,
     services: web::Data<Services>,
