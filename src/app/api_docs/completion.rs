@@ -191,6 +191,7 @@ impl Operation<'_> {
         self.add("401", "No key, or one that does not count");
         self.add("403", "The key lacks the scope, or is of another project");
         self.add("404", "No such model, or it does not know this user");
+        self.add("409", "The model is not trained, or its file was removed");
         self.add("413", "The body is too large");
         self.add("422", "The path or the body is wrong");
         self.add("429", "Too many requests of this key for this path");

@@ -30,7 +30,7 @@ pub struct SlotPrediction {
     responses((status = 200, body = inline(SlotPrediction)), (status = 401, description = "No key, or one that does not count"),
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No active slot, or an unknown user and the project is set to say so"),
-        (status = 409, description = "All active slots have the weight 0"),
+        (status = 409, description = "All active slots have the weight 0, or the file of the model was removed"),
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
 pub async fn one(
     request: HttpRequest,
