@@ -12,4 +12,5 @@ mod store;
 pub use model::EVENT_TYPES;
 pub use partitions::{keep_ahead, make_ahead};
 pub use routes::{Docs, routes};
+pub use store::recorded::{Recorded, RecordedEvent, extent, page};
 pub use store::{SlotCounts, counts};

@@ -28,6 +28,7 @@ mod lists;
 mod live;
 mod log_ins;
 mod models;
+mod new_data;
 mod organisations;
 mod passwords;
 mod projects;

@@ -2657,8 +2657,15 @@ export interface components {
                 catch_up: string;
                 /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
                 cron_expression: string;
+                /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
+                data_source: string;
                 /** Format: int64 */
                 evaluation_config?: number | null;
+                /**
+                 * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+                 *     upload that is learnt from.
+                 */
+                event_types: string[];
                 /**
                  * Format: double
                  * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -2879,6 +2886,10 @@ export interface components {
                 /** @description Where to download the rows that could not be imported; null when there are none. */
                 rejected_rows_url?: string | null;
                 report?: components["schemas"]["DataReport"] | null;
+                /** @description Checksum of the file, in hexadecimal. */
+                sha256?: string | null;
+                /** @description What it was put together from; null for an upload. */
+                sources?: components["schemas"]["TrainingDataSource"][] | null;
                 /** @description `preparing`, `ready` or `failed`. */
                 status: string;
             }[];
@@ -3096,8 +3107,15 @@ export interface components {
             catch_up: string;
             /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
             cron_expression: string;
+            /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
+            data_source: string;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /**
+             * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+             *     upload that is learnt from.
+             */
+            event_types: string[];
             /**
              * Format: double
              * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -3309,8 +3327,41 @@ export interface components {
             /** @description Where to download the rows that could not be imported; null when there are none. */
             rejected_rows_url?: string | null;
             report?: components["schemas"]["DataReport"] | null;
+            /** @description Checksum of the file, in hexadecimal. */
+            sha256?: string | null;
+            /** @description What it was put together from; null for an upload. */
+            sources?: components["schemas"]["TrainingDataSource"][] | null;
             /** @description `preparing`, `ready` or `failed`. */
             status: string;
+        };
+        /** @description A part of combined data: which rows exactly. */
+        TrainingDataSource: {
+            basename?: string | null;
+            /** @enum {string} */
+            kind: "upload";
+            /** Format: int64 */
+            rows: number;
+            /** @description Of the bytes that were uploaded. */
+            sha256?: string | null;
+            /** Format: int64 */
+            training_data: number;
+        } | {
+            /**
+             * Format: date-time
+             * @description Only events that are later than this.
+             */
+            after: string;
+            event_types: string[];
+            /** Format: int64 */
+            first_id?: number | null;
+            /** @enum {string} */
+            kind: "events";
+            /** Format: int64 */
+            last_id?: number | null;
+            /** Format: int64 */
+            rows: number;
+            /** @description Of the lines `id,user,item,type,microseconds since 1970` in the order of time and id, once they have been read. */
+            sha256?: string | null;
         };
         /** @description A trial as clients see it. */
         Trial: {
@@ -4126,8 +4177,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4152,8 +4207,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4178,8 +4237,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -15576,7 +15639,11 @@ export interface operations {
                      *           "auto_deploy": true,
                      *           "catch_up": "text",
                      *           "cron_expression": "0 2 * * 0",
+                     *           "data_source": "text",
                      *           "evaluation_config": null,
+                     *           "event_types": [
+                     *             "text"
+                     *           ],
                      *           "gate_tolerance": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15675,7 +15742,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15695,7 +15764,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15715,7 +15786,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15744,7 +15817,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15858,7 +15935,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15948,7 +16029,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15968,7 +16051,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15988,7 +16073,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16017,7 +16104,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -16203,7 +16294,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16223,7 +16316,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16243,7 +16338,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16272,7 +16369,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -19248,6 +19349,8 @@ export interface operations {
                      *             "time_min": null,
                      *             "users": 1
                      *           },
+                     *           "sha256": null,
+                     *           "sources": null,
                      *           "status": "COMPLETED"
                      *         }
                      *       ]
@@ -19382,6 +19485,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19510,6 +19615,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19635,6 +19742,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19874,6 +19983,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -20276,6 +20387,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */

@@ -1,5 +1,7 @@
 //! SQL of events.
 
+pub mod recorded;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
