@@ -27,6 +27,7 @@ mod item_metadata;
 mod lists;
 mod live;
 mod log_ins;
+mod many_events;
 mod models;
 mod new_data;
 mod organisations;

@@ -474,6 +474,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversion_event/daily_counts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. */
+        get: operations["list_conversion_event_daily_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conversion_event/{id}/": {
         parameters: {
             query?: never;
@@ -1951,6 +1968,22 @@ export interface components {
             recommendation_request_id?: string | null;
             user_id: string;
         };
+        /** @description How many events of a type there were in a slot on one day. */
+        DailyEventCount: {
+            /**
+             * Format: date
+             * @description In UTC.
+             */
+            day: string;
+            /** Format: int64 */
+            deployment_slot: number;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            /** Format: int64 */
+            events: number;
+            /** Format: int64 */
+            project: number;
+        };
         /** @description What was found in an upload. */
         DataReport: {
             /**
@@ -2340,6 +2373,33 @@ export interface components {
                  */
                 timestamp: string;
                 user_id: string;
+            }[];
+        };
+        /** @description One page of results. */
+        Page_DailyEventCount: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: date
+                 * @description In UTC.
+                 */
+                day: string;
+                /** Format: int64 */
+                deployment_slot: number;
+                /** @description `impression`, `click` or `purchase`. */
+                event_type: string;
+                /** Format: int64 */
+                events: number;
+                /** Format: int64 */
+                project: number;
             }[];
         };
         /** @description One page of results. */
@@ -8270,7 +8330,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description Not stored, because the database is away or more arrive than can be stored */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8406,6 +8466,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_conversion_event_daily_counts: {
+        parameters: {
+            query?: {
+                project?: number;
+                deployment_slot?: number;
+                event_type?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "day": "text",
+                     *           "deployment_slot": 1,
+                     *           "event_type": "click",
+                     *           "events": 1,
+                     *           "project": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_DailyEventCount"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
                 };
             };
             /** @description Too many requests; wait for the seconds in Retry-After */
