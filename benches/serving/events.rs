@@ -13,8 +13,10 @@ const PREDICTIONS: f64 = 500.0;
 const EVENTS: f64 = 5_000.0;
 const BATCH: usize = 100;
 const LARGE_BATCH: usize = 1_000;
-/// Connections that each kind of request may use at once.
+/// Connections that predictions may use at once.
 const CONNECTIONS: usize = 32;
+/// Connections of the programs that report; an event is only answered once it is on the disk.
+const REPORTERS: usize = 128;
 
 /// Measures, and prints the table that the README shows.
 pub fn measure(shop: &Shop, duration: Duration) -> anyhow::Result<()> {
@@ -23,13 +25,13 @@ pub fn measure(shop: &Shop, duration: Duration) -> anyhow::Result<()> {
     let predictions = shop.singles();
     let predict = || load::run(&shop.address, &predictions, &Plan::open(CONNECTIONS, PREDICTIONS, duration));
     load::run(&shop.address, &predictions, &Plan::closed(CONNECTIONS, Duration::from_secs(2)))?;
-    load::run(&shop.address, &shop.events(1, 2_000, "warm"), &Plan::open(CONNECTIONS, 1_000.0, Duration::from_secs(2)))?;
+    load::run(&shop.address, &shop.events(1, 2_000, "warm"), &Plan::open(REPORTERS, 1_000.0, Duration::from_secs(2)))?;
 
     println!("| events | taken per second | their wait | predictions beside them | errors |\n|---|---|---|---|---|");
     println!("| none | | | {} | |", waits(&predict()?));
     let many = (EVENTS * duration.as_secs_f64()) as usize;
-    let at_rate = |size: usize| Plan::open(CONNECTIONS, EVENTS / size as f64, duration);
-    let closed = || Plan::closed(CONNECTIONS, duration);
+    let at_rate = |size: usize| Plan::open(REPORTERS, EVENTS / size as f64, duration);
+    let closed = || Plan::closed(REPORTERS, duration);
     let cases = [
         ("one by one, 5,000/s".to_owned(), 1, shop.events(1, many, "one"), at_rate(1)),
         (format!("batches of {BATCH}, 5,000/s"), BATCH, shop.events(BATCH, many, "batch"), at_rate(BATCH)),

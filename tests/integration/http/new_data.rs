@@ -16,7 +16,7 @@ struct Stage {
     slot: i64,
 }
 
-/// A project with a deployed model, an hour after its upload.
+/// A project with a deployed model, a minute after its upload.
 async fn stage() -> Stage {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
@@ -214,4 +214,31 @@ async fn what_a_schedule_cannot_learn_from_is_refused() {
         format!("retraining_schedule/{}/", plan(&prepared, json!({ "training_data": prepared.data })).await.expect(201).id());
     prepared.user.patch(&path, json!({ "data_source": "all" })).await.fault("training_data");
     prepared.user.patch(&path, json!({ "data_source": "all", "training_data": null })).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_anew_begins_once_its_data_is_put_together() {
+    let stage = stage().await;
+    let user = &stage.prepared.user;
+    let rows: String = (0..400).map(|n| format!("u{},i{}\n", n % 40, (n * n + n / 40) % 23)).collect();
+    user.upload(stage.prepared.project, "more.csv", format!("user,item\n{rows}")).await.expect(201);
+    let split = user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id();
+    let evaluation = user.post("evaluation_config/", json!({ "cutoff": 5 })).await.expect(201).id();
+    let wanted = json!({ "data_source": "all", "retune": true, "split_config": split, "evaluation_config": evaluation });
+    let schedule = stage.schedule(wanted).await;
+    user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
+    let begun = async || {
+        stage.app.wake().await;
+        user.get("parameter_tuning_job/").await.body["count"] == 1
+    };
+    stage.app.soon("a search", begun).await;
+    // As many as there are by default would take minutes here.
+    stage.app.execute("UPDATE tuning_jobs SET n_trials = 2").await;
+    let job = user.get("parameter_tuning_job/").await.body["results"][0].clone();
+    let data = upload_of(user, &job["data"]).await;
+    assert_eq!((&data["status"], &data["report"]["rows_kept"]), (&json!("ready"), &json!(407)));
+    let done = finish(&stage.app, user, schedule, 1).await;
+    assert_eq!((&done["status"], &done["training_data"]), (&json!("COMPLETED"), &job["data"]), "{done}");
+    let model = stage.model_of(&done).await;
+    assert_eq!(model["lineage"]["data_sources"].as_array().unwrap().len(), 2);
 }
