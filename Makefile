@@ -11,7 +11,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,10 @@ bench-tuning: ## The search beside random draws and Optuna, on the data sets bel
 bench-serving: ## Predictions over HTTP beside a bare echo, on DATA/gowalla/train.csv.gz
 	cargo build --profile $(PROFILE) --locked
 	cargo bench --profile $(PROFILE) --locked --bench serving -- $(abspath $(TARGET)/$(PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
+
+bench-events: ## Events over HTTP, one by one and in batches, with predictions beside them
+	cargo build --profile $(PROFILE) --locked
+	cargo bench --profile $(PROFILE) --locked --bench serving -- --events $(abspath $(TARGET)/$(PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
 
 bench-sockets: ## Memory of SOCKETS idle live sockets, and the time a change takes to reach all of them
 	cargo build --profile $(PROFILE) --locked

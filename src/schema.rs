@@ -161,6 +161,7 @@ table! {
         error -> Nullable<Text>,
         report -> Nullable<Jsonb>,
         ins_datetime -> Timestamptz,
+        sources -> Nullable<Jsonb>,
     }
 }
 
@@ -320,6 +321,7 @@ table! {
         winner_slot_id -> Nullable<BigInt>,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        kept_counts -> Nullable<Jsonb>,
     }
 }
 
@@ -349,6 +351,16 @@ table! {
         client_event_id -> Nullable<Text>,
         timestamp -> Timestamptz,
         metadata_json -> Jsonb,
+    }
+}
+
+table! {
+    event_daily_counts (deployment_slot_id, day, event_type) {
+        project_id -> BigInt,
+        deployment_slot_id -> BigInt,
+        day -> Date,
+        event_type -> Text,
+        events -> BigInt,
     }
 }
 
@@ -386,6 +398,8 @@ table! {
         next_run_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        data_source -> Text,
+        event_types -> Jsonb,
     }
 }
 
@@ -483,6 +497,7 @@ allow_tables_to_appear_in_same_query!(
     slot_changes,
     conversion_events,
     conversion_event_keys,
+    event_daily_counts,
     retraining_schedules,
     retraining_runs,
     task_logs,

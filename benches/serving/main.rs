@@ -1,4 +1,5 @@
-//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`.
+//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`; and
+//! how many events are taken meanwhile: `make bench-events`.
 //!
 //! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the file given, and asks
 //! it as a shop would: over HTTP, with a key, for ten items nobody has seen. Prints the table that the README shows.
@@ -6,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 
 mod echo;
+mod events;
 mod load;
 mod report;
 mod setup;
@@ -30,13 +32,18 @@ fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.as_slice() {
         [echo] if echo == "--echo" => echo::run(),
+        [what, binary, interactions, rest @ ..] if what == "--events" => {
+            let seconds = rest.first().map_or(Ok(10), |text| text.parse())?;
+            let shop = Shop::open(binary.as_ref(), interactions.as_ref()).context("the server could not be set up")?;
+            events::measure(&shop, Duration::from_secs(seconds))
+        }
         [binary, interactions, rest @ ..] => {
             let seconds = rest.first().map_or(Ok(10), |text| text.parse())?;
             measure(binary.into(), interactions.into(), Duration::from_secs(seconds))
         }
         // What `cargo test --benches` runs: nothing is measured without being asked for.
         _ => {
-            println!("usage: serving BINARY INTERACTIONS.csv.gz [SECONDS]");
+            println!("usage: serving [--events] BINARY INTERACTIONS.csv.gz [SECONDS]");
             Ok(())
         }
     }

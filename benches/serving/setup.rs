@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use reqwest::multipart;
 use serde_json::{Value, json};
 
+use super::events;
 use super::load::{Outcome, Request};
 
 const PASSWORD: &str = "only for the length of a measurement";
@@ -44,7 +45,9 @@ impl Shop {
             .env("DEFAULT_ADMIN_PASSWORD", PASSWORD)
             .env("RECOTEM_THROTTLE__INFERENCE", "1000000000/sec")
             .env("RECOTEM_THROTTLE__USER", "100000/min")
+            .env("RECOTEM_THROTTLE__EVENTS", "1000000/sec")
             .env("RECOTEM_LOG_LEVEL", "warn")
+            .env("RECOTEM_ACCESS_TOKEN_LIFETIME", "7200")
             .stdout(Stdio::null())
             .spawn()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -113,16 +116,22 @@ impl Shop {
     }
 
     fn request(&self, action: &str, body: &Value) -> Request {
-        let body = body.to_string();
         // A batch is for one model; singles go the way of a shop, through the project's slots.
         let path = if action.is_empty() { format!("project/{}", self.project) } else { format!("{}{action}", self.models[0]) };
-        let head = format!(
-            "POST /inference/predict/{path} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.address,
-            self.key,
-            body.len()
-        );
-        (head + &body).into_bytes()
+        events::request(&self.address, &self.key, &format!("/inference/predict/{path}"), body)
+    }
+
+    /// Requests that report `count` events, so many at once; with ids of the client unless `name` is empty.
+    pub fn events(&self, size: usize, count: usize, name: &str) -> Vec<Request> {
+        let path = if size == 1 { "/api/v1/conversion_event/" } else { "/api/v1/conversion_event/batch/" };
+        let starts = (0..count).step_by(size);
+        let body = |start: usize| events::body(self.project, self.slot, &self.users, start..start + size, name);
+        starts.map(|start| events::request(&self.address, &self.key, path, &body(start))).collect()
+    }
+
+    /// How many events there are.
+    pub fn stored_events(&self) -> anyhow::Result<i64> {
+        self.get("conversion_event/?page_size=1")?["count"].as_i64().context("the events are not counted")
     }
 
     /// Swaps the slot's model to and fro, twice a second, while `work` runs.

@@ -3,12 +3,13 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
-use crate::features::api_keys;
+use crate::features::api_keys::{self, NotedUses};
+use crate::features::inference::Inference;
 use crate::platform::db;
 use crate::platform::http::{ApiError, ApiResult, client_address, request_id};
 use crate::platform::services::Services;
@@ -66,7 +67,13 @@ fn is_open(path: &str) -> bool {
 /// The caller by API key, bearer token or cookie, in this order.
 pub async fn caller(request: &HttpRequest) -> ApiResult<Option<Principal>> {
     let services = request.app_data::<web::Data<Services>>().ok_or_else(|| ApiError::internal(&"no services"))?;
-    if let Some(key) = text_header(request, "x-api-key")
+    let key = text_header(request, "x-api-key").filter(|key| key.starts_with(api_keys::PREFIX));
+    if let Some(key) = key
+        && reports_events(request)
+    {
+        return by_known_key(request, services, key).await.map(Some);
+    }
+    if let Some(key) = key
         && let Some(principal) = api_keys::authenticate(services, key).await?
     {
         return Ok(Some(principal));
@@ -78,6 +85,22 @@ pub async fn caller(request: &HttpRequest) -> ApiResult<Option<Principal>> {
             None => Ok(None),
         },
     }
+}
+
+/// Whether a request reports events. There may be thousands a second, so that a key is then looked up where predictions look.
+pub fn reports_events(request: &HttpRequest) -> bool {
+    let path = request.path();
+    request.method() == Method::POST && (path.ends_with("/conversion_event/") || path.ends_with("/conversion_event/batch/"))
+}
+
+async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
+    let (inference, uses) = (request.app_data::<web::Data<Inference>>(), request.app_data::<web::Data<NotedUses>>());
+    let inference = inference.ok_or_else(|| ApiError::internal(&"no inference"))?;
+    let known = inference.caller(key).await?;
+    if let (Some(uses), Some(grant)) = (uses, &known.principal.key) {
+        uses.note(services, grant.id).await?;
+    }
+    Ok(known.principal.clone())
 }
 
 fn text_header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {

@@ -12,4 +12,5 @@ pub fn registry() -> Registry<Services> {
         .register::<tuning::RunSearch>()
         .register::<retraining::Retrain>()
         .register::<retraining::JudgeRun>()
+        .register::<retraining::CombineData>()
 }

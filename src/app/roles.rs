@@ -7,10 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::throttling::Throttles;
 use super::{answers, headers, jobs, routes};
+use crate::features::api_keys::NotedUses;
+use crate::features::events::{EventWriter, KnownSlots};
 use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::{events, projects, retraining};
+use crate::features::{ab_tests, events, projects, retraining};
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -63,8 +65,17 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone());
     let throttles = web::Data::new(throttles);
+    let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
+    let writer = web::Data::new(EventWriter::start(services));
+    let uses = web::Data::new(NotedUses::default());
     listen_with(services, stop, move |config| {
-        config.app_data(hub.clone()).app_data(throttles.clone()).configure(routes::all);
+        config
+            .app_data(hub.clone())
+            .app_data(throttles.clone())
+            .app_data(slots.clone())
+            .app_data(writer.clone())
+            .app_data(uses.clone())
+            .configure(routes::all);
     })
 }
 
@@ -150,11 +161,12 @@ pub async fn work(services: Services, stop: CancellationToken) {
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 
-/// Does what falls due by itself until told to stop: tidies the queue and the file store, makes partitions ahead, fires
-/// schedules. Any number of processes may; one leads.
+/// Does what falls due by itself until told to stop: tidies the queue and the file store, makes partitions ahead, removes old
+/// events, fires schedules. Any number of processes may; one leads.
 pub async fn schedule(services: Services, stop: CancellationToken) {
     let tidying = queue::maintain(services.db.clone(), services.clock.clone(), stop.clone());
     let sweeping = projects::sweep_until(services.clone(), stop.clone());
     let partitioning = events::keep_ahead(services.clone(), stop.clone());
-    tokio::join!(tidying, sweeping, partitioning, retraining::keep_firing(services, stop));
+    let expiring = ab_tests::keep_expiring(services.clone(), stop.clone());
+    tokio::join!(tidying, sweeping, partitioning, expiring, retraining::keep_firing(services, stop));
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use chrono::Utc;
 
 use super::addresses::Asked;
+use super::authentication::reports_events;
 use crate::features::accounts::Principal;
 use crate::platform::clock::Clock;
 use crate::platform::config::ThrottleRates;
@@ -18,6 +19,7 @@ pub struct Throttles {
     user: Throttle,
     login: Throttle,
     recommendation: Throttle,
+    events: Throttle,
     clock: Clock,
 }
 
@@ -29,6 +31,7 @@ impl Throttles {
             user: Throttle::new(rates.user),
             login: Throttle::new(rates.login),
             recommendation: Throttle::new(rates.recommendation),
+            events: Throttle::new(rates.events),
             clock,
         }
     }
@@ -57,7 +60,13 @@ pub fn admit(throttles: &Throttles, request: &HttpRequest, caller: &ApiResult<Op
     }
     match caller {
         Ok(Some(principal)) => {
-            let throttle = if is_recommendation(path) { &throttles.recommendation } else { &throttles.user };
+            let throttle = if is_recommendation(path) {
+                &throttles.recommendation
+            } else if reports_events(request) {
+                &throttles.events
+            } else {
+                &throttles.user
+            };
             throttle.admit(&principal.user.id.to_string(), now).map(Some)
         }
         Ok(None) if UNLIMITED.iter().any(|unlimited| path.ends_with(unlimited)) => Ok(None),

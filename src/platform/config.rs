@@ -72,6 +72,8 @@ pub struct Settings {
     pub model_cache_bytes: u64,
     /// Bytes of item metadata kept in memory for serving.
     pub item_cache_bytes: u64,
+    /// Days that conversion events are kept one by one before only their daily counts are; 0 keeps them for ever.
+    pub event_retention_days: u32,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -102,6 +104,8 @@ pub struct ThrottleRates {
     pub recommendation: Rate,
     /// Predictions per API key and path.
     pub inference: Rate,
+    /// Requests that report events, single ones and batches, per user.
+    pub events: Rate,
 }
 
 impl Default for ThrottleRates {
@@ -113,6 +117,7 @@ impl Default for ThrottleRates {
             login: per_minute(5),
             recommendation: per_minute(30),
             inference: per_minute(100),
+            events: Rate { requests: 6_000, window: std::time::Duration::from_secs(1) },
         }
     }
 }
@@ -141,6 +146,7 @@ impl Default for Settings {
             max_expanded_bytes: 8 << 30,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
+            event_retention_days: 0,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

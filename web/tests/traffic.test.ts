@@ -140,7 +140,7 @@ describe('the rhythm', () => {
   })
 })
 
-const SCHEDULE = { id: 6, project: 3, is_enabled: true, cron_expression: '0 3 * * 1', time_zone: 'Asia/Tokyo', training_data: null, model_configuration: 8, retune: false, split_config: null, evaluation_config: null, max_retries: 3, notify_on_failure: true, auto_deploy: false, catch_up: 'once', skip_unchanged: false, last_run_at: null, last_run_status: null, next_run_at: '2026-11-22T18:00:00Z' }
+const SCHEDULE = { id: 6, project: 3, is_enabled: true, cron_expression: '0 3 * * 1', time_zone: 'Asia/Tokyo', training_data: null, model_configuration: 8, retune: false, split_config: null, evaluation_config: null, max_retries: 3, notify_on_failure: true, auto_deploy: false, catch_up: 'once', skip_unchanged: false, data_source: 'newest', event_types: [], last_run_at: null, last_run_status: null, next_run_at: '2026-11-22T18:00:00Z' }
 
 describe('retraining', () => {
   const open = (schedules: unknown[], answers = {}) =>
@@ -171,6 +171,25 @@ describe('retraining', () => {
     await page.get('[data-testid="schedule"]').trigger('submit')
     await settle()
     expect(sent[0]?.body).toEqual({ auto_deploy: true, gate_tolerance: 0.02 })
+    page.unmount()
+  })
+
+  it('learns from all uploads and from events where that is wanted', async () => {
+    const { page, sent } = await open([SCHEDULE], { 'PATCH retraining_schedule/6/': (body: object) => [200, { ...SCHEDULE, ...body }] })
+    await page.get('#learn-purchase').setValue(true)
+    await page.get('#learn-click').setValue(true)
+    await page.get('[data-testid="schedule"]').trigger('submit')
+    await settle()
+    expect(sent[0]?.body).toEqual({ event_types: ['click', 'purchase'] })
+    page.unmount()
+  })
+
+  it('puts a choice of events back without anything to save', async () => {
+    const { page, id } = await open([{ ...SCHEDULE, event_types: ['click'] }])
+    await page.get('#learn-click').setValue(false)
+    expect(id('save-state').attributes('data-unsaved')).toBe('true')
+    await page.get('#learn-click').setValue(true)
+    expect(id('save-state').attributes('data-unsaved')).toBe('false')
     page.unmount()
   })
 

@@ -1,11 +1,13 @@
 //! A/B tests: two deployment slots compared on what users did with their lists.
 
 mod error;
+mod expiry;
 mod model;
 mod routes;
 mod service;
 mod statistics;
 mod store;
 
+pub use expiry::{expire_events, keep_expiring};
 pub use model::AbTest;
 pub use routes::{Docs, routes};

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
 use crate::schema::ab_tests;
 
@@ -32,6 +33,8 @@ pub struct AbTest {
     pub winner_slot_id: Option<i64>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// What was counted in both arms, once the events are gone: an array of [`SlotCounts`](crate::features::events::SlotCounts).
+    pub kept_counts: Option<Value>,
 }
 
 /// What a caller decides about a test.

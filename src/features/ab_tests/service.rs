@@ -122,7 +122,11 @@ pub async fn promote(
 /// by one, as all events did in 1.x, so that reports without repetitions give 1.x's figures.
 pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> QueryResult<Results> {
     let slots = [test.control_slot_id, test.variant_slot_id];
-    let counts = events::counts(connection, test.project_id, &slots, test.started_at, test.ended_at).await?;
+    let kept = test.kept_counts.as_ref().and_then(|kept| serde_json::from_value::<Vec<SlotCounts>>(kept.clone()).ok());
+    let counts = match kept {
+        Some(kept) => kept,
+        None => events::counts(connection, test.project_id, &slots, test.started_at, test.ended_at).await?,
+    };
     let side = |slot: i64, weight: Option<f64>| {
         let counts = counts.iter().find(|counts| counts.slot == slot).copied().unwrap_or_default();
         side_of(counts, &test.target_metric_name, weight)

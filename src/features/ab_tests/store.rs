@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{AbTest, TestFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::events::SlotCounts;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{ab_tests, projects};
 
@@ -133,5 +135,40 @@ pub async fn set_winner(connection: &mut AsyncPgConnection, id: i64, slot: i64, 
         .set((ab_tests::winner_slot_id.eq(slot), ab_tests::updated_at.eq(at)))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Lead {
+    #[diesel(sql_type = Bool)]
+    lead: bool,
+}
+
+/// Whether this transaction alone does a duty, until it ends.
+pub async fn try_to_lead(connection: &mut AsyncPgConnection, lock: i64) -> QueryResult<bool> {
+    let sql = format!("SELECT pg_try_advisory_xact_lock({lock}) AS lead");
+    Ok(diesel::sql_query(sql).get_result::<Lead>(connection).await?.lead)
+}
+
+/// The tests that have ended, began before a moment, and whose counts have not been written down.
+pub async fn ended_uncounted(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<Vec<AbTest>> {
+    ab_tests::table
+        .filter(ab_tests::status.eq_any(["COMPLETED", "CANCELLED"]).and(ab_tests::kept_counts.is_null()))
+        .filter(ab_tests::started_at.lt(before))
+        .order(ab_tests::id)
+        .select(AbTest::as_select())
+        .load(connection)
+        .await
+}
+
+/// The tests that run, of all projects.
+pub async fn running(connection: &mut AsyncPgConnection) -> QueryResult<Vec<AbTest>> {
+    ab_tests::table.filter(ab_tests::status.eq("RUNNING")).select(AbTest::as_select()).load(connection).await
+}
+
+/// Writes down what a test counted.
+pub async fn keep_counts(connection: &mut AsyncPgConnection, id: i64, counts: &[SlotCounts]) -> QueryResult<()> {
+    let counts = serde_json::to_value(counts).unwrap_or_default();
+    diesel::update(ab_tests::table.find(id)).set(ab_tests::kept_counts.eq(counts)).execute(connection).await?;
     Ok(())
 }

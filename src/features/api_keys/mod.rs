@@ -7,4 +7,4 @@ mod store;
 
 pub use model::{SCOPES, scope_of};
 pub use routes::{Docs, routes};
-pub use service::{KnownKey, authenticate, create_for, look_up};
+pub use service::{KnownKey, NotedUses, PREFIX, authenticate, create_for, look_up};

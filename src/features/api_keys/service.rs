@@ -1,6 +1,9 @@
 //! Decisions about keys: how they are made and when they count.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -54,6 +57,26 @@ pub async fn authenticate(services: &Services, key: &str) -> ApiResult<Option<Pr
         store::note_use(&mut *services.db.conn().await?, grant.id, now).await?;
     }
     Ok(Some(known.principal))
+}
+
+/// When this process has last noted the use of a key: for callers that are known without asking the database, who would
+/// otherwise have to wait for it each time.
+#[derive(Debug, Default)]
+pub struct NotedUses(Mutex<HashMap<i64, DateTime<Utc>>>);
+
+impl NotedUses {
+    /// Notes the use of a key, at most once a minute.
+    pub async fn note(&self, services: &Services, key: i64) -> ApiResult<()> {
+        let now = services.clock.now();
+        {
+            let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.get(&key).is_some_and(|at| now - *at < TimeDelta::minutes(1)) {
+                return Ok(());
+            }
+            noted.insert(key, now);
+        }
+        Ok(store::note_use(&mut *services.db.conn().await?, key, now).await?)
+    }
 }
 
 /// A key that was not revoked, and whom it stands for.

@@ -57,15 +57,44 @@ impl Intake {
     }
 }
 
-fn write_all(mut file: Incoming, mut arriving: mpsc::Receiver<Bytes>) -> std::io::Result<Received> {
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut size = 0;
+fn write_all(file: Incoming, mut arriving: mpsc::Receiver<Bytes>) -> std::io::Result<Received> {
+    let mut file = Checked::new(file);
     while let Some(piece) = arriving.blocking_recv() {
-        digest.update(&piece);
-        size += piece.len() as u64;
-        file.file.write_all(&piece)?;
+        file.write_all(&piece)?;
     }
-    Ok(Received { file, size, sha256: hex::encode(digest.finish()) })
+    Ok(file.finish())
+}
+
+/// A file that is counted and summed up while it is written.
+pub struct Checked {
+    file: Incoming,
+    size: u64,
+    digest: ring::digest::Context,
+}
+
+impl Checked {
+    /// With nothing written yet.
+    pub fn new(file: Incoming) -> Self {
+        Self { file, size: 0, digest: ring::digest::Context::new(&ring::digest::SHA256) }
+    }
+
+    /// The file with its size and checksum.
+    pub fn finish(self) -> Received {
+        Received { file: self.file, size: self.size, sha256: hex::encode(self.digest.finish()) }
+    }
+}
+
+impl Write for Checked {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.file.flush()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Training data and item metadata: uploaded files of interactions and of what is known about items. An upload is kept twice: the original bytes, untouched, and a prepared
-//! form that every later step reads. What could not be imported is reported row by row.
+//! form that every later step reads. What could not be imported is reported row by row. Training data may also be put
+//! together from several sources, and then says from which.
 
+mod combined;
 mod error;
 mod intake;
 mod jobs;
@@ -11,10 +13,11 @@ mod routes;
 mod service;
 mod store;
 
+pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
 pub use jobs::PrepareData;
 pub use metadata::{Descriptions, ItemMetaData, ItemTable, descriptions, newest as newest_item_metadata};
 pub use model::TrainingData;
 pub use routes::{Docs, routes};
-pub use service::load_log;
+pub use service::{give_up, load_log};
 pub use store::find;

@@ -27,6 +27,8 @@ pub struct TrainingData {
     pub error: Option<String>,
     pub report: Option<Value>,
     pub ins_datetime: DateTime<Utc>,
+    /// What it was put together from, as an array of [`Source`](super::Source); none for an upload.
+    pub sources: Option<Value>,
 }
 
 impl TrainingData {
@@ -102,6 +104,7 @@ pub struct Stored {
     pub status: String,
     pub error: Option<String>,
     pub report: Option<Value>,
+    pub sources: Option<Value>,
 }
 
 #[cfg(test)]
@@ -123,6 +126,7 @@ mod tests {
             error: None,
             report: None,
             ins_datetime: DateTime::UNIX_EPOCH,
+            sources: None,
         };
         assert_eq!(row.keys(), Some(keys.clone()));
         assert_ne!(FileKeys::fresh(7), keys);

@@ -57,7 +57,7 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
     let project_id = project.id;
     let added = connection
         .transaction(async move |connection| -> Result<TrainingData, DataError> {
-            let data = store::insert(connection, id, project_id, maker, stored).await?;
+            let data = store::insert(connection, id, project_id, Some(maker), stored).await?;
             enqueue_if_waiting(connection, &data).await?;
             Ok(data)
         })
@@ -139,6 +139,7 @@ impl Examined {
                 status: "preparing".to_owned(),
                 error: None,
                 report: None,
+                sources: None,
             };
             if let Some(prepared) = self.prepared {
                 stored.report = Some(keep_prepared(&blobs, &keys, prepared)?);
@@ -167,7 +168,7 @@ async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, da
     Ok(())
 }
 
-/// Prepares an upload that was too large to be prepared at once.
+/// Prepares data that was not prepared at once: a large upload, or what was put together from several sources.
 pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == "preparing") else { return Ok(()) };

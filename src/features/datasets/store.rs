@@ -83,11 +83,12 @@ pub async fn next_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
     Ok(next.id)
 }
 
+/// Stores new training data; nobody made it when it was the program's own idea.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     id: i64,
     project_id: i64,
-    created_by: i64,
+    created_by: Option<i64>,
     stored: Stored,
 ) -> QueryResult<TrainingData> {
     diesel::insert_into(training_data::table)
@@ -110,6 +111,24 @@ pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored
 /// Locks a row until the transaction ends, so that nothing starts to use it meanwhile.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table.find(id).for_update().select(TrainingData::as_select()).first(connection).await.optional()
+}
+
+/// Records what waiting data was put together from, and its file. False when the data has gone or was replaced meanwhile.
+pub async fn set_combined(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    storage_key: &str,
+    (filesize, sha256): (Option<i64>, &str),
+    sources: serde_json::Value,
+) -> QueryResult<bool> {
+    let still_waiting = training_data::table
+        .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
+        .filter(training_data::status.eq("preparing"));
+    let changed = diesel::update(still_waiting)
+        .set((training_data::filesize.eq(filesize), training_data::sha256.eq(sha256), training_data::sources.eq(sources)))
+        .execute(connection)
+        .await?;
+    Ok(changed == 1)
 }
 
 /// Records how the preparation of an upload ended. False when the upload has gone or was replaced meanwhile.

@@ -8,10 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::model::ConversionEvent;
-use super::store;
-use crate::features::accounts::{Guarded, Principal, Role, Scope, caller_of};
-use crate::features::projects::Project;
-use crate::platform::db::Connection;
+use super::slots::KnownSlots;
+use crate::features::accounts::{Principal, Role, Scope, caller_of};
 use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
 
@@ -70,19 +68,15 @@ impl Reporter {
 
     /// 403 unless the caller may report events of all these pairs of project and slot. What is not there and what is somebody
     /// else's are answered alike.
-    pub async fn require(&self, connection: &mut Connection, pairs: &HashSet<(i64, i64)>) -> ApiResult<()> {
-        let projects: HashSet<i64> = pairs.iter().map(|(project, _)| *project).collect();
-        for project in projects {
-            let role = Project::load(connection, project).await?.and_then(|(_, ownership)| self.0.role_on(ownership));
-            if role.is_none_or(|role| role < self.role_to_write()) {
-                return Err(ApiError::forbidden("You may not report events of this project."));
-            }
+    pub async fn require(&self, known: &KnownSlots, pairs: &HashSet<(i64, i64)>) -> ApiResult<()> {
+        let owners = known.of(&pairs.iter().map(|(_, slot)| *slot).collect()).await?;
+        let may = |(project, slot): &(i64, i64)| {
+            let owner = owners.get(slot).filter(|owner| owner.project_id == Some(*project));
+            owner.and_then(|owner| self.0.role_on(*owner)).is_some_and(|role| role >= self.role_to_write())
+        };
+        if pairs.iter().all(may) {
+            return Ok(());
         }
-        let slots: Vec<i64> = pairs.iter().map(|(_, slot)| *slot).collect();
-        let known = store::projects_of_slots(connection, &slots).await?;
-        match pairs.iter().all(|(project, slot)| known.get(slot) == Some(project)) {
-            true => Ok(()),
-            false => Err(ApiError::forbidden("This deployment slot does not belong to the project.")),
-        }
+        Err(ApiError::forbidden("You may not report events of this project, or the deployment slot is not one of it."))
     }
 }

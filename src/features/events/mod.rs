@@ -1,5 +1,6 @@
 //! Conversion events: what users did with the lists they were given. Programs report them one by one or in batches; A/B tests
-//! count them. The table is partitioned by month; partitions are made ahead of time.
+//! count them, and retraining may learn from them. The table is partitioned by month; partitions are made ahead of time. Old
+//! events can be reduced to daily counts.
 
 mod access;
 mod input;
@@ -7,9 +8,15 @@ mod model;
 mod partitions;
 mod routes;
 mod service;
+mod slots;
 mod store;
+mod writer;
 
 pub use model::EVENT_TYPES;
 pub use partitions::{keep_ahead, make_ahead};
 pub use routes::{Docs, routes};
+pub use slots::KnownSlots;
+pub use store::expiry::{Exempt, expire};
+pub use store::recorded::{Recorded, RecordedEvent, extent, page};
 pub use store::{SlotCounts, counts};
+pub use writer::EventWriter;

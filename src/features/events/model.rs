@@ -59,3 +59,21 @@ impl ConversionEvent {
         }
     }
 }
+
+impl EventFields {
+    /// The event as it was stored.
+    pub fn stored(self, id: i64, at: DateTime<Utc>) -> ConversionEvent {
+        ConversionEvent {
+            id,
+            project_id: self.project_id,
+            deployment_slot_id: self.deployment_slot_id,
+            user_id: self.user_id,
+            item_id: self.item_id,
+            event_type: self.event_type,
+            recommendation_request_id: self.recommendation_request_id,
+            client_event_id: self.client_event_id,
+            timestamp: at,
+            metadata_json: self.metadata_json,
+        }
+    }
+}

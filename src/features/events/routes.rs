@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
@@ -12,12 +12,15 @@ use uuid::Uuid;
 use super::access::{EventAccess, Reporter};
 use super::model::{ConversionEvent, EVENT_TYPES};
 use super::service::{self, Reported};
+use super::slots::KnownSlots;
+use super::store::expiry::DailyCount;
+use super::writer::EventWriter;
 use super::{input, store};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
-#[openapi(paths(list, create, create_batch, read, replace, update, delete))]
+#[openapi(paths(list, create, create_batch, daily_counts, read, replace, update, delete))]
 pub struct Docs;
 
 /// The URLs of this slice.
@@ -25,6 +28,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/conversion_event/").route(web::get().to(list)).route(web::post().to(create)))
         .service(web::resource("/conversion_event/batch/").route(web::post().to(create_batch)))
+        .route("/conversion_event/daily_counts/", web::get().to(daily_counts))
         .service(
             web::resource("/conversion_event/{id}/")
                 .route(web::get().to(read))
@@ -107,6 +111,14 @@ struct Created {
     created: usize,
 }
 
+fn read_filter(filters: &Filters) -> ApiResult<store::EventFilter> {
+    Ok(store::EventFilter {
+        project: filters.id("project")?,
+        slot: filters.id("deployment_slot")?,
+        event_type: filters.choice("event_type", &EVENT_TYPES)?,
+    })
+}
+
 /// The events of the projects one may see, newest first.
 #[utoipa::path(get, path = "/conversion_event/", tag = "conversion_event", operation_id = "list_conversion_event",
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
@@ -118,11 +130,7 @@ async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<EventBody>>> {
-    let filter = store::EventFilter {
-        project: filters.id("project")?,
-        slot: filters.id("deployment_slot")?,
-        event_type: filters.choice("event_type", &EVENT_TYPES)?,
-    };
+    let filter = read_filter(&filters)?;
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list(&mut connection, &reporter.0, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EventBody::from).collect())?))
@@ -132,12 +140,18 @@ async fn list(
 #[utoipa::path(post, path = "/conversion_event/", tag = "conversion_event", operation_id = "create_conversion_event",
     request_body = inline(ConversionEventRequest),
     responses((status = 201, body = EventBody), (status = 200, body = EventBody, description = "Reported before"),
-        (status = 400, description = "A field is wrong"), (status = 409, description = "Reported before, and removed since")))]
-async fn create(reporter: Reporter, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+        (status = 400, description = "A field is wrong"), (status = 409, description = "Reported before, and removed since"),
+        (status = 503, description = "Not stored, because the database is away or more arrive than can be stored")))]
+async fn create(
+    reporter: Reporter,
+    services: web::Data<Services>,
+    slots: web::Data<KnownSlots>,
+    writer: web::Data<EventWriter>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
     let event = input::event(body, None, false)?;
-    let mut connection = services.db.conn().await?;
-    reporter.require(&mut connection, &HashSet::from([(event.project_id, event.deployment_slot_id)])).await?;
-    match service::report(&mut connection, event, services.clock.now()).await? {
+    reporter.require(&slots, &HashSet::from([(event.project_id, event.deployment_slot_id)])).await?;
+    match service::report(&services, &writer, event).await? {
         Reported::New(event) => Ok(HttpResponse::Created().json(EventBody::from(event))),
         Reported::Repeated(event) => Ok(HttpResponse::Ok().json(EventBody::from(event))),
         Reported::Removed => Err(ApiError::conflict("An event with this event_id was reported before and has been removed.")),
@@ -149,16 +163,57 @@ async fn create(reporter: Reporter, services: web::Data<Services>, body: Body) -
     request_body = inline(ConversionEventBatchRequest),
     responses((status = 201, body = inline(Created)),
         (status = 400, description = "Some event is wrong: `events` has an entry for each, empty for the good ones")))]
-async fn create_batch(reporter: Reporter, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+async fn create_batch(
+    reporter: Reporter,
+    services: web::Data<Services>,
+    slots: web::Data<KnownSlots>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
     let events = input::batch(body)?;
     if events.is_empty() {
         return Ok(HttpResponse::Created().json(Created { created: 0 }));
     }
-    let mut connection = services.db.conn().await?;
     let pairs = events.iter().map(|event| (event.project_id, event.deployment_slot_id)).collect();
-    reporter.require(&mut connection, &pairs).await?;
+    reporter.require(&slots, &pairs).await?;
+    let mut connection = services.db.conn().await?;
     let created = store::insert(&mut connection, events, services.clock.now()).await?.len();
     Ok(HttpResponse::Created().json(Created { created }))
+}
+
+/// How many events of a type there were in a slot on one day.
+#[derive(Debug, Serialize, ToSchema)]
+struct DailyEventCount {
+    project: i64,
+    deployment_slot: i64,
+    /// In UTC.
+    day: NaiveDate,
+    /// `impression`, `click` or `purchase`.
+    event_type: String,
+    events: i64,
+}
+
+impl From<DailyCount> for DailyEventCount {
+    fn from(count: DailyCount) -> Self {
+        let DailyCount { project_id, deployment_slot_id, day, event_type, events } = count;
+        Self { project: project_id, deployment_slot: deployment_slot_id, day, event_type, events }
+    }
+}
+
+/// How many events there were by day, slot and type, newest first; those that are no longer kept one by one included.
+#[utoipa::path(get, path = "/conversion_event/daily_counts/", tag = "conversion_event", operation_id = "list_conversion_event_daily_counts",
+    params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
+        ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
+    responses((status = 200, body = Page<DailyEventCount>), (status = 400, description = "A filter is wrong")))]
+async fn daily_counts(
+    reporter: Reporter,
+    services: web::Data<Services>,
+    filters: Filters,
+    page: PageRequest,
+) -> ApiResult<web::Json<Page<DailyEventCount>>> {
+    let filter = read_filter(&filters)?;
+    let mut connection = services.db.conn().await?;
+    let (count, rows) = store::expiry::daily_counts(&mut connection, &reporter.0, &filter, &page).await?;
+    Ok(web::Json(page.wrap(count, rows.into_iter().map(DailyEventCount::from).collect())?))
 }
 
 /// One event.
@@ -174,8 +229,13 @@ async fn read(access: EventAccess) -> web::Json<EventBody> {
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
     responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
         (status = 404, description = "Not there, or not yours")))]
-async fn replace(access: EventAccess, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<EventBody>> {
-    save(access, &services, body, false).await
+async fn replace(
+    access: EventAccess,
+    services: web::Data<Services>,
+    slots: web::Data<KnownSlots>,
+    body: Body,
+) -> ApiResult<web::Json<EventBody>> {
+    save(access, &services, &slots, body, false).await
 }
 
 /// Change some fields of an event; its time and `event_id` stay.
@@ -183,19 +243,29 @@ async fn replace(access: EventAccess, services: web::Data<Services>, body: Body)
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
     responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
         (status = 404, description = "Not there, or not yours")))]
-async fn update(access: EventAccess, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<EventBody>> {
-    save(access, &services, body, true).await
+async fn update(
+    access: EventAccess,
+    services: web::Data<Services>,
+    slots: web::Data<KnownSlots>,
+    body: Body,
+) -> ApiResult<web::Json<EventBody>> {
+    save(access, &services, &slots, body, true).await
 }
 
-async fn save(access: EventAccess, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<EventBody>> {
+async fn save(
+    access: EventAccess,
+    services: &Services,
+    slots: &KnownSlots,
+    body: Body,
+    partial: bool,
+) -> ApiResult<web::Json<EventBody>> {
     let current = access.object;
     let wanted = input::event(body, Some(&current), partial)?;
     if wanted.project_id != current.project_id {
         return Err(ApiError::field("project", "An event cannot move to another project."));
     }
+    access.reporter.require(slots, &HashSet::from([(wanted.project_id, wanted.deployment_slot_id)])).await?;
     let mut connection = services.db.conn().await?;
-    let pair = (wanted.project_id, wanted.deployment_slot_id);
-    access.reporter.require(&mut connection, &HashSet::from([pair])).await?;
     Ok(web::Json(store::update(&mut connection, current.id, wanted).await?.into()))
 }
 

@@ -1,11 +1,10 @@
 //! Decisions about events: what counts as new.
 
-use chrono::{DateTime, Utc};
-use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
-
 use super::model::{ConversionEvent, EventFields};
 use super::store;
+use super::writer::EventWriter;
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
 
 /// What became of a reported event.
 pub enum Reported {
@@ -17,15 +16,12 @@ pub enum Reported {
 }
 
 /// Stores one event, unless its client has reported it before.
-pub async fn report(connection: &mut AsyncPgConnection, event: EventFields, at: DateTime<Utc>) -> QueryResult<Reported> {
-    let (project, client_id) = (event.project_id, event.client_event_id.clone());
-    if let Some(id) = store::insert(connection, vec![event], at).await?.first() {
-        let stored = store::find(connection, *id).await?;
-        return Ok(stored.map_or(Reported::Removed, Reported::New));
+pub async fn report(services: &Services, writer: &EventWriter, event: EventFields) -> ApiResult<Reported> {
+    if let Some(stored) = writer.store(event.clone()).await? {
+        return Ok(Reported::New(event.stored(stored.id, stored.at)));
     }
-    let first = match client_id {
-        Some(client_id) => store::find_by_client_id(connection, project, &client_id).await?,
-        None => None,
-    };
+    let Some(client_id) = event.client_event_id else { return Ok(Reported::Removed) };
+    let mut connection = services.db.conn().await?;
+    let first = store::find_by_client_id(&mut connection, event.project_id, &client_id).await?;
     Ok(first.map_or(Reported::Removed, Reported::Repeated))
 }

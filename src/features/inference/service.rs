@@ -56,6 +56,11 @@ impl Inference {
         Ok(caller)
     }
 
+    /// Whom a key stands for, without asking the database about one that is known.
+    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
+        self.directory.caller(key).await
+    }
+
     /// How the project of a model is served.
     pub async fn serving(&self, model: &ServedModel) -> ApiResult<Arc<Serving>> {
         match model.ownership.project_id {

@@ -67,6 +67,7 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
         model_id: id,
         data_id: data.id,
         data_sha256: data.sha256.clone(),
+        data_sources: data.sources.clone(),
         algorithm: recipe.recommender_class_name,
         parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
         weights: project.weights(),

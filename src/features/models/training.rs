@@ -24,6 +24,8 @@ pub struct Plan {
     pub model_id: i64,
     pub data_id: i64,
     pub data_sha256: Option<String>,
+    /// What the data was put together from; none for an upload.
+    pub data_sources: Option<Value>,
     pub algorithm: String,
     pub parameters: Map<String, Value>,
     /// How much interactions count where the parameters say nothing else.
@@ -54,6 +56,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     let lineage = json!({
         "data_id": plan.data_id,
         "data_sha256": plan.data_sha256,
+        "data_sources": plan.data_sources,
         "n_rows": log.n_rows(),
         "n_interactions": shape.nnz,
         "n_users": shape.n_users,
@@ -115,7 +118,8 @@ mod tests {
     fn plan(parameters: Value) -> Plan {
         let parameters = parameters.as_object().cloned().unwrap_or_default();
         let weights = Weights::default();
-        Plan { model_id: 3, data_id: 4, data_sha256: Some("ab".into()), algorithm: "TopPop".into(), parameters, weights }
+        let data_sha256 = Some("ab".into());
+        Plan { model_id: 3, data_id: 4, data_sha256, data_sources: None, algorithm: "TopPop".into(), parameters, weights }
     }
 
     fn log() -> InteractionLog {

@@ -1,11 +1,12 @@
-//! Sweeping up files that nobody refers to: left by uploads that broke off and by processes that died between two steps.
+//! Sweeping up files that nobody refers to: left by uploads that broke off, by processes that died between two steps, and by
+//! data that was put together for models that are gone.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::store::files;
+use super::store::{self, files};
 use crate::platform::blobs::{Blobs, INCOMING, StoredFile};
 use crate::platform::services::Services;
 
@@ -49,6 +50,8 @@ pub async fn sweep_until(services: Services, stop: CancellationToken) {
 /// Removes the files that no row names and that are older than a day; gives how many there were.
 pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
     let (blobs, before) = (services.blobs.clone(), services.clock.now() - YOUNGEST);
+    // What was put together for a run and is of no use any more goes first, so that its files are nobody's.
+    store::forget_unused_combinations(&mut *services.db.conn().await?, before).await?;
     // Files first, rows afterwards: a row that comes meanwhile is seen.
     let (broken_off, old) = tokio::task::spawn_blocking(move || old_files(&blobs, before)).await??;
     let mut removed = remove(services, broken_off).await?;

@@ -2,6 +2,7 @@
 //! The scheduler makes runs when schedules fall due, people make them by hand, and a job carries each of them out.
 
 mod cadence;
+mod combining;
 mod error;
 mod gate;
 mod jobs;
@@ -10,8 +11,10 @@ mod routes;
 mod runner;
 mod scheduler;
 mod service;
+mod sources;
 mod store;
 
+pub use combining::CombineData;
 pub use jobs::{JudgeRun, Retrain};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

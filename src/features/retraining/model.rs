@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
 use crate::schema::{retraining_runs, retraining_schedules};
 
@@ -10,6 +11,9 @@ pub const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "S
 
 /// What happens to firings that were missed: one run for all of them, or none.
 pub const CATCH_UPS: [&str; 2] = ["once", "skip"];
+
+/// What a run learns from: the newest upload (or the one the schedule names), or all uploads of the project together.
+pub const DATA_SOURCES: [&str; 2] = ["newest", "all"];
 
 /// When a project trains again, and on what.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -41,6 +45,17 @@ pub struct Schedule {
     pub next_run_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// One of [`DATA_SOURCES`].
+    pub data_source: String,
+    /// Types of events that are learnt from as well.
+    pub event_types: Value,
+}
+
+impl Schedule {
+    /// The types of events that are learnt from as well.
+    pub fn event_words(&self) -> Vec<String> {
+        serde_json::from_value(self.event_types.clone()).unwrap_or_default()
+    }
 }
 
 /// What a caller decides about a schedule, and when it falls due because of it.
@@ -62,6 +77,8 @@ pub struct ScheduleFields {
     pub catch_up: String,
     pub skip_unchanged: bool,
     pub next_run_at: Option<DateTime<Utc>>,
+    pub data_source: String,
+    pub event_types: Value,
 }
 
 /// One time a schedule was carried out.
@@ -77,6 +94,8 @@ pub struct Run {
     pub triggered_by: Option<i64>,
     pub scheduled_for: Option<DateTime<Utc>>,
     pub training_data_id: Option<i64>,
+    /// Checksum of the data, or of the list of its sources.
+    pub data_sha256: Option<String>,
     pub data_rows_at_trigger: Option<i64>,
     pub trained_model_id: Option<i64>,
     pub tuning_job_id: Option<i64>,
@@ -110,15 +129,21 @@ pub struct NewRun {
     pub scheduled_for: Option<DateTime<Utc>>,
 }
 
+/// What a run learns from.
+#[derive(Debug, Clone, AsChangeset)]
+#[diesel(table_name = retraining_runs)]
+pub struct RunData {
+    pub training_data_id: i64,
+    pub data_sha256: Option<String>,
+    pub data_rows_at_trigger: Option<i64>,
+}
+
 /// What a run has begun.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct Begun {
     pub status: &'static str,
     pub started_at: DateTime<Utc>,
-    pub training_data_id: i64,
-    pub data_sha256: Option<String>,
-    pub data_rows_at_trigger: Option<i64>,
     pub model_configuration_id: Option<i64>,
     pub trained_model_id: Option<i64>,
     pub tuning_job_id: Option<i64>,

@@ -1,4 +1,4 @@
-//! How a run gets on: PENDING until its data is there, RUNNING while a search or a training works for it, then over; before its model
+//! How a run gets on: PENDING until its data is there (and put together, when it has several sources), RUNNING while a search or a training works for it, then over; before its model
 //! is deployed the quality gate may have to be waited for. Each step
 //! is one transaction that holds the run, so that a step done twice has no effect the second time.
 
@@ -7,10 +7,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::RetrainingError;
 use super::gate::{self, Verdict};
-use super::model::{Begun, Ended, Run, Schedule};
-use super::store;
+use super::model::{Begun, Ended, Run, RunData, Schedule};
+use super::sources::{self, Choice, Chosen};
+use super::{combining, store};
 use crate::features::accounts::Guarded;
-use crate::features::datasets::{self, TrainingData};
+use crate::features::datasets;
 use crate::features::deployments;
 use crate::features::models::{self, TrainedModel};
 use crate::features::projects::Project;
@@ -22,13 +23,6 @@ use crate::platform::services::Services;
 pub enum Progress {
     Waiting,
     Over,
-}
-
-/// What can be learnt from, or why nothing can.
-enum Data {
-    Ready(Box<TrainingData>),
-    Preparing,
-    None(String),
 }
 
 /// Takes a run as far as it goes at present.
@@ -72,70 +66,101 @@ async fn begin(
     if !schedule.is_enabled {
         return end(connection, run, "SKIPPED", "The schedule is disabled.", now).await;
     }
-    let data = match choose_data(connection, schedule).await? {
-        Data::Ready(data) => data,
-        Data::Preparing => return Ok(Progress::Waiting),
-        Data::None(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
+    if let Some(combined) = run.training_data_id {
+        return begin_on_combined(connection, schedule, run, combined, now).await;
+    }
+    let chosen = match sources::choose(connection, schedule).await? {
+        Choice::Of(chosen) => chosen,
+        Choice::Wait => return Ok(Progress::Waiting),
+        Choice::None(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
     };
-    if let Some(sha256) = data.sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == "schedule")
+    let sha256 = chosen.checksum();
+    if let Some(sha256) = sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == "schedule")
         && store::last_success_was_of(connection, schedule.id, sha256).await?
     {
         let reason = "The data has not changed since the last successful run.";
         return end(connection, run, "SKIPPED", reason, now).await;
     }
-    let Some((job, model)) = start_work(connection, schedule, run, data.id).await? else {
+    if !has_work(schedule) {
         let reason =
             "There is nothing to train: choose a model configuration, or retuning with a split and an evaluation config.";
         return end(connection, run, "SKIPPED", reason, now).await;
-    };
-    let begun = Begun {
-        status: "RUNNING",
-        started_at: now,
-        training_data_id: data.id,
-        data_rows_at_trigger: data.report.as_ref().and_then(|report| report["rows_kept"].as_i64()),
-        data_sha256: data.sha256,
-        model_configuration_id: schedule.model_configuration_id,
-        trained_model_id: model,
-        tuning_job_id: job,
-    };
-    store::begin_run(connection, run.id, begun).await?;
-    store::set_last_run(connection, schedule.id, "RUNNING", now).await?;
-    Ok(Progress::Waiting)
+    }
+    match chosen {
+        Chosen::One(data) => {
+            let rows = data.report.as_ref().and_then(|report| report["rows_kept"].as_i64());
+            let data = RunData { training_data_id: data.id, data_sha256: sha256, data_rows_at_trigger: rows };
+            start_work(connection, schedule, run, data, now).await
+        }
+        Chosen::Several(sources) => {
+            let rows = sources.iter().map(datasets::Source::rows).sum();
+            let maker = run.triggered_by.or(schedule.created_by);
+            let data = combining::begin(connection, schedule.project_id, maker, &sources).await?;
+            let data = RunData { training_data_id: data, data_sha256: sha256, data_rows_at_trigger: Some(rows) };
+            store::set_run_data(connection, run.id, data).await?;
+            Ok(Progress::Waiting)
+        }
+    }
 }
 
-async fn choose_data(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Data, RetrainingError> {
-    let chosen = match schedule.training_data_id {
-        Some(id) => datasets::find(connection, id).await?,
-        None => store::newest_data(connection, schedule.project_id).await?,
-    };
-    Ok(match chosen {
-        None => Data::None("This project has no training data to learn from. Upload some first.".to_owned()),
-        Some(data) if data.status == "preparing" && data.storage_key.is_some() => Data::Preparing,
-        Some(data) => match data.problem() {
-            Some(problem) => Data::None(problem),
-            None => Data::Ready(Box::new(data)),
-        },
-    })
+/// Goes on with a run once its sources have been put together.
+async fn begin_on_combined(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    combined: i64,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let Some(data) = datasets::find(connection, combined).await? else { return Ok(Progress::Waiting) };
+    if sources::is_coming(&data) {
+        return Ok(Progress::Waiting);
+    }
+    if let Some(problem) = data.problem() {
+        return end(connection, run, "FAILED", &problem, now).await;
+    }
+    let rows = data.report.as_ref().and_then(|report| report["rows_kept"].as_i64());
+    let data = RunData { training_data_id: data.id, data_sha256: run.data_sha256.clone(), data_rows_at_trigger: rows };
+    start_work(connection, schedule, run, data, now).await
 }
 
-/// The search or the model that works for a run from now on; none when the schedule does not say what to train.
+/// Whether the schedule says what to train.
+fn has_work(schedule: &Schedule) -> bool {
+    searches(schedule).is_some() || schedule.model_configuration_id.is_some()
+}
+
+/// Split and evaluation config of a search, when the schedule wants one.
+fn searches(schedule: &Schedule) -> Option<(i64, i64)> {
+    schedule.split_config_id.zip(schedule.evaluation_config_id).filter(|_| schedule.retune)
+}
+
+/// Has the search or the training begin that works for a run from now on.
 async fn start_work(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
     run: &Run,
-    data_id: i64,
-) -> Result<Option<(Option<i64>, Option<i64>)>, RetrainingError> {
-    if let (true, Some(split_id), Some(evaluation_id)) =
-        (schedule.retune, schedule.split_config_id, schedule.evaluation_config_id)
-    {
+    data: RunData,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    let (mut tuning_job_id, mut trained_model_id) = (None, None);
+    if let Some((split, evaluation)) = searches(schedule) {
         let maker = run.triggered_by.or(schedule.created_by);
-        let job = NewTuningJob::with_defaults(data_id, split_id, evaluation_id, maker);
+        let job = NewTuningJob::with_defaults(data.training_data_id, split, evaluation, maker);
         let job = tuning::create(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
-        return Ok(Some((Some(job.id), None)));
+        tuning_job_id = Some(job.id);
+    } else if let Some(configuration) = schedule.model_configuration_id {
+        trained_model_id = Some(models::create(connection, configuration, data.training_data_id).await?.id);
     }
-    let Some(configuration) = schedule.model_configuration_id else { return Ok(None) };
-    let model = models::create(connection, configuration, data_id).await?;
-    Ok(Some((None, Some(model.id))))
+    store::set_run_data(connection, run.id, data).await?;
+    let begun = Begun {
+        status: "RUNNING",
+        started_at: now,
+        model_configuration_id: schedule.model_configuration_id,
+        trained_model_id,
+        tuning_job_id,
+    };
+    store::begin_run(connection, run.id, begun).await?;
+    store::set_last_run(connection, schedule.id, "RUNNING", now).await?;
+    Ok(Progress::Waiting)
 }
 
 async fn follow_search(

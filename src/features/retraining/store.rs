@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Begun, Ended, GateFigures, NewRun, Run, Schedule, ScheduleFields};
+use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::datasets::TrainingData;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -210,6 +210,12 @@ pub async fn lock_run(connection: &mut AsyncPgConnection, id: i64) -> QueryResul
     retraining_runs::table.find(id).select(Run::as_select()).for_no_key_update().first(connection).await.optional()
 }
 
+/// Notes what a run learns from.
+pub async fn set_run_data(connection: &mut AsyncPgConnection, id: i64, data: RunData) -> QueryResult<()> {
+    diesel::update(retraining_runs::table.find(id)).set(data).execute(connection).await?;
+    Ok(())
+}
+
 pub async fn begin_run(connection: &mut AsyncPgConnection, id: i64, begun: Begun) -> QueryResult<()> {
     diesel::update(retraining_runs::table.find(id)).set(begun).execute(connection).await?;
     Ok(())
@@ -250,12 +256,23 @@ pub async fn end_run(connection: &mut AsyncPgConnection, id: i64, ended: Ended) 
 pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
-        .filter(training_data::status.eq_any(["ready", "preparing"]))
+        .filter(training_data::status.eq_any(["ready", "preparing"]).and(training_data::sources.is_null()))
         .order((training_data::status.desc(), training_data::ins_datetime.desc(), training_data::id.desc()))
         .select(TrainingData::as_select())
         .first(connection)
         .await
         .optional()
+}
+
+/// All uploads of a project that can be learnt from or are still being prepared, the oldest first.
+pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<TrainingData>> {
+    training_data::table
+        .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
+        .filter(training_data::status.eq_any(["ready", "preparing"]).and(training_data::sources.is_null()))
+        .order((training_data::ins_datetime, training_data::id))
+        .select(TrainingData::as_select())
+        .load(connection)
+        .await
 }
 
 /// Whether the last successful run of a schedule was made of data with this checksum.

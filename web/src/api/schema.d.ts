@@ -474,6 +474,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversion_event/daily_counts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. */
+        get: operations["list_conversion_event_daily_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conversion_event/{id}/": {
         parameters: {
             query?: never;
@@ -1953,6 +1970,22 @@ export interface components {
             recommendation_request_id?: string | null;
             user_id: string;
         };
+        /** @description How many events of a type there were in a slot on one day. */
+        DailyEventCount: {
+            /**
+             * Format: date
+             * @description In UTC.
+             */
+            day: string;
+            /** Format: int64 */
+            deployment_slot: number;
+            /** @description `impression`, `click` or `purchase`. */
+            event_type: string;
+            /** Format: int64 */
+            events: number;
+            /** Format: int64 */
+            project: number;
+        };
         /** @description What was found in an upload. */
         DataReport: {
             /**
@@ -2346,6 +2379,33 @@ export interface components {
             }[];
         };
         /** @description One page of results. */
+        Page_DailyEventCount: {
+            /**
+             * Format: int64
+             * @description How many there are over all pages.
+             */
+            count: number;
+            /** @description Address of the next page. */
+            next?: string | null;
+            /** @description Address of the page before. */
+            previous?: string | null;
+            results: {
+                /**
+                 * Format: date
+                 * @description In UTC.
+                 */
+                day: string;
+                /** Format: int64 */
+                deployment_slot: number;
+                /** @description `impression`, `click` or `purchase`. */
+                event_type: string;
+                /** Format: int64 */
+                events: number;
+                /** Format: int64 */
+                project: number;
+            }[];
+        };
+        /** @description One page of results. */
         Page_DeploymentSlot: {
             /**
              * Format: int64
@@ -2660,8 +2720,15 @@ export interface components {
                 catch_up: string;
                 /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
                 cron_expression: string;
+                /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
+                data_source: string;
                 /** Format: int64 */
                 evaluation_config?: number | null;
+                /**
+                 * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+                 *     upload that is learnt from.
+                 */
+                event_types: string[];
                 /**
                  * Format: double
                  * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -2882,6 +2949,10 @@ export interface components {
                 /** @description Where to download the rows that could not be imported; null when there are none. */
                 rejected_rows_url?: string | null;
                 report?: components["schemas"]["DataReport"] | null;
+                /** @description Checksum of the file, in hexadecimal. */
+                sha256?: string | null;
+                /** @description What it was put together from; null for an upload. */
+                sources?: components["schemas"]["TrainingDataSource"][] | null;
                 /** @description `preparing`, `ready` or `failed`. */
                 status: string;
             }[];
@@ -3100,8 +3171,15 @@ export interface components {
             catch_up: string;
             /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
             cron_expression: string;
+            /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
+            data_source: string;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /**
+             * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+             *     upload that is learnt from.
+             */
+            event_types: string[];
             /**
              * Format: double
              * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -3313,8 +3391,41 @@ export interface components {
             /** @description Where to download the rows that could not be imported; null when there are none. */
             rejected_rows_url?: string | null;
             report?: components["schemas"]["DataReport"] | null;
+            /** @description Checksum of the file, in hexadecimal. */
+            sha256?: string | null;
+            /** @description What it was put together from; null for an upload. */
+            sources?: components["schemas"]["TrainingDataSource"][] | null;
             /** @description `preparing`, `ready` or `failed`. */
             status: string;
+        };
+        /** @description A part of combined data: which rows exactly. */
+        TrainingDataSource: {
+            basename?: string | null;
+            /** @enum {string} */
+            kind: "upload";
+            /** Format: int64 */
+            rows: number;
+            /** @description Of the bytes that were uploaded. */
+            sha256?: string | null;
+            /** Format: int64 */
+            training_data: number;
+        } | {
+            /**
+             * Format: date-time
+             * @description Only events that are later than this.
+             */
+            after: string;
+            event_types: string[];
+            /** Format: int64 */
+            first_id?: number | null;
+            /** @enum {string} */
+            kind: "events";
+            /** Format: int64 */
+            last_id?: number | null;
+            /** Format: int64 */
+            rows: number;
+            /** @description Of the lines `id,user,item,type,microseconds since 1970` in the order of time and id, once they have been read. */
+            sha256?: string | null;
         };
         /** @description A trial as clients see it. */
         Trial: {
@@ -4133,8 +4244,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4159,8 +4274,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4185,8 +4304,12 @@ export interface components {
             catch_up?: string | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: string | null;
             /** Format: int64 */
             evaluation_config?: number | null;
+            /** @description None unless told otherwise. */
+            event_types?: string[] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -8241,7 +8364,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description Not stored, because the database is away or more arrive than can be stored */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -8377,6 +8500,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    list_conversion_event_daily_counts: {
+        parameters: {
+            query?: {
+                project?: number;
+                deployment_slot?: number;
+                event_type?: string;
+                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                page?: number | "last";
+                /** @description Rows on a page. More than 100 count as 100. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "next": null,
+                     *       "previous": null,
+                     *       "results": [
+                     *         {
+                     *           "day": "text",
+                     *           "deployment_slot": 1,
+                     *           "event_type": "click",
+                     *           "events": 1,
+                     *           "project": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Page_DailyEventCount"];
+                };
+            };
+            /** @description A filter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description There is no such page */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
                 };
             };
             /** @description Too many requests; wait for the seconds in Retry-After */
@@ -15619,7 +15844,11 @@ export interface operations {
                      *           "auto_deploy": true,
                      *           "catch_up": "text",
                      *           "cron_expression": "0 2 * * 0",
+                     *           "data_source": "text",
                      *           "evaluation_config": null,
+                     *           "event_types": [
+                     *             "text"
+                     *           ],
                      *           "gate_tolerance": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15718,7 +15947,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15738,7 +15969,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15758,7 +15991,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -15787,7 +16022,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15901,7 +16140,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -15991,7 +16234,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16011,7 +16256,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16031,7 +16278,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16060,7 +16309,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -16246,7 +16499,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16266,7 +16521,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16286,7 +16543,9 @@ export interface operations {
                  *       "auto_deploy": null,
                  *       "catch_up": null,
                  *       "cron_expression": "0 2 * * 0",
+                 *       "data_source": null,
                  *       "evaluation_config": null,
+                 *       "event_types": null,
                  *       "gate_tolerance": null,
                  *       "is_enabled": null,
                  *       "max_retries": null,
@@ -16315,7 +16574,11 @@ export interface operations {
                      *       "auto_deploy": true,
                      *       "catch_up": "text",
                      *       "cron_expression": "0 2 * * 0",
+                     *       "data_source": "text",
                      *       "evaluation_config": null,
+                     *       "event_types": [
+                     *         "text"
+                     *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
@@ -19318,6 +19581,8 @@ export interface operations {
                      *             "time_min": null,
                      *             "users": 1
                      *           },
+                     *           "sha256": null,
+                     *           "sources": null,
                      *           "status": "COMPLETED"
                      *         }
                      *       ]
@@ -19452,6 +19717,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19580,6 +19847,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19705,6 +19974,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -19944,6 +20215,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */
@@ -20355,6 +20628,8 @@ export interface operations {
                      *         "time_min": null,
                      *         "users": 1
                      *       },
+                     *       "sha256": null,
+                     *       "sources": null,
                      *       "status": "COMPLETED"
                      *     }
                      */

@@ -24,7 +24,12 @@ export type EventCount = Schemas['EventCount']
 /** Reports of files that were read without an event column know no events. */
 export type DataReport = With<Sent<Schemas['DataReport']>, { events?: EventCount[] }>
 export type DataStatus = 'preparing' | 'ready' | 'failed'
-export type TrainingData = With<Sent<Schemas['TrainingData']>, { status: DataStatus; report: DataReport | null }>
+export type EventType = 'impression' | 'click' | 'purchase'
+/** A part of data that was put together. */
+export type DataSource =
+  | Extract<Schemas['TrainingDataSource'], { kind: 'upload' }>
+  | With<Extract<Schemas['TrainingDataSource'], { kind: 'events' }>, { event_types: EventType[] }>
+export type TrainingData = With<Sent<Schemas['TrainingData']>, { status: DataStatus; report: DataReport | null; sources?: DataSource[] | null; sha256?: string | null }>
 
 export interface DataPreview {
   columns: string[]
@@ -274,6 +279,10 @@ export interface RetrainingSchedule {
   /** What happens to runs that were missed while the server was down. */
   catch_up: 'once' | 'skip'
   skip_unchanged: boolean
+  /** The newest upload, or the one that is named; or all of them together. */
+  data_source: 'newest' | 'all'
+  /** Types of events that are learnt from as well. */
+  event_types: EventType[]
   last_run_at: string | null
   last_run_status: RunStatus | null
   next_run_at: string | null

@@ -16,6 +16,8 @@ export const newSettings = (): RetrainingSettings => ({
   gate_tolerance: 0.02,
   catch_up: 'once',
   skip_unchanged: true,
+  data_source: 'newest',
+  event_types: [],
 })
 
 const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]
@@ -24,7 +26,7 @@ export const settingsOf = (schedule: RetrainingSchedule) => Object.fromEntries(F
 
 /** Only what differs is sent, so that two people can change two things. */
 export function changedRetraining(saved: RetrainingSettings, form: RetrainingSettings): Partial<RetrainingSettings> {
-  return Object.fromEntries(Object.entries(form).filter(([key, value]) => saved[key as keyof RetrainingSettings] !== value)) as Partial<RetrainingSettings>
+  return Object.fromEntries(Object.entries(form).filter(([key, value]) => JSON.stringify(saved[key as keyof RetrainingSettings]) !== JSON.stringify(value))) as Partial<RetrainingSettings>
 }
 
 /** A search anew is tested like an earlier one: people know searches, not the ids of splits and measures. */

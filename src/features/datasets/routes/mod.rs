@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
+use super::combined::Source;
 use super::error::DataError;
 use super::model::TrainingData;
 use super::{metadata, service, store};
@@ -76,6 +77,8 @@ pub struct TrainingDataBody {
     /// The name the file came with.
     basename: Option<String>,
     filesize: Option<i64>,
+    /// Checksum of the file, in hexadecimal.
+    sha256: Option<String>,
     /// `preparing`, `ready` or `failed`.
     status: String,
     /// Why it failed.
@@ -85,6 +88,9 @@ pub struct TrainingDataBody {
     download_url: Option<String>,
     /// Where to download the rows that could not be imported; null when there are none.
     rejected_rows_url: Option<String>,
+    /// What it was put together from; null for an upload.
+    #[schema(value_type = Option<Vec<Source>>)]
+    sources: Option<Value>,
 }
 
 /// What was found in an upload.
@@ -141,9 +147,11 @@ impl From<TrainingData> for TrainingDataBody {
             download_url,
             basename: data.basename,
             filesize: data.filesize,
+            sha256: data.sha256,
             status: data.status,
             error: data.error,
             report: data.report,
+            sources: data.sources,
         }
     }
 }

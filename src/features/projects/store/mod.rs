@@ -123,6 +123,7 @@ pub async fn update(
 pub async fn counts(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<(i64, i64, i64)> {
     let data = training_data::table
         .filter(training_data::project_id.eq(id).and(training_data::storage_key.is_not_null()))
+        .filter(training_data::sources.is_null())
         .count()
         .get_result(connection)
         .await?;
@@ -139,4 +140,14 @@ pub async fn counts(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .get_result(connection)
         .await?;
     Ok((data, jobs, models))
+}
+
+/// Removes data that was combined for a run before a moment, and that no model, search, schedule or live run refers to.
+pub async fn forget_unused_combinations(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    let sql = "DELETE FROM training_data d WHERE d.sources IS NOT NULL AND d.ins_datetime < $1
+        AND NOT EXISTS (SELECT FROM trained_models m WHERE m.data_id = d.id)
+        AND NOT EXISTS (SELECT FROM tuning_jobs j WHERE j.data_id = d.id)
+        AND NOT EXISTS (SELECT FROM retraining_schedules s WHERE s.training_data_id = d.id)
+        AND NOT EXISTS (SELECT FROM retraining_runs r WHERE r.training_data_id = d.id AND r.status IN ('PENDING', 'RUNNING'))";
+    diesel::sql_query(sql).bind::<diesel::sql_types::Timestamptz, _>(before).execute(connection).await
 }

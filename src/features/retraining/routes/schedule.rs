@@ -4,14 +4,16 @@ use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::cadence::Cadence;
-use super::super::model::{CATCH_UPS, Schedule, ScheduleFields};
+use super::super::model::{CATCH_UPS, DATA_SOURCES, Schedule, ScheduleFields};
 use super::super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
+use crate::features::events::EVENT_TYPES;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::projects::Project;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
@@ -58,11 +60,18 @@ pub struct ScheduleBody {
     catch_up: String,
     /// Whether a run over unchanged data is skipped.
     skip_unchanged: bool,
+    /// `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together.
+    data_source: String,
+    /// Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+    /// upload that is learnt from.
+    event_types: Vec<String>,
 }
 
 impl From<Schedule> for ScheduleBody {
     fn from(schedule: Schedule) -> Self {
         Self {
+            event_types: schedule.event_words(),
+            data_source: schedule.data_source,
             id: schedule.id,
             project: schedule.project_id,
             is_enabled: schedule.is_enabled,
@@ -108,6 +117,10 @@ struct ScheduleRequest {
     gate_tolerance: Option<f64>,
     catch_up: Option<String>,
     skip_unchanged: Option<bool>,
+    /// `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`.
+    data_source: Option<String>,
+    /// None unless told otherwise.
+    event_types: Option<Vec<String>>,
 }
 
 /// That a run is on its way.
@@ -169,6 +182,7 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTi
     let max_retries = current.map_or(3, |schedule| schedule.max_retries);
     let notify = current.is_none_or(|schedule| schedule.notify_on_failure);
     let auto_deploy = current.is_some_and(|schedule| schedule.auto_deploy);
+    let source = current.map_or_else(|| DATA_SOURCES[0].to_owned(), |schedule| schedule.data_source.clone());
     ScheduleFields {
         is_enabled,
         cron_expression,
@@ -186,7 +200,18 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTi
         catch_up: fields.choice("catch_up", &CATCH_UPS, Missing::Use(catch_up)),
         skip_unchanged: fields.flag("skip_unchanged", Missing::Use(current.is_some_and(|schedule| schedule.skip_unchanged))),
         next_run_at,
+        data_source: fields.choice("data_source", &DATA_SOURCES, Missing::Use(source)),
+        event_types: read_event_types(fields, current),
     }
+}
+
+fn read_event_types(fields: &mut FieldReader, current: Option<&Schedule>) -> Value {
+    let words = fields.texts("event_types", Missing::Use(current.map(Schedule::event_words).unwrap_or_default()));
+    if let Some(unknown) = words.iter().find(|word| !EVENT_TYPES.contains(&word.as_str())) {
+        fields.fault("event_types", format!("\"{unknown}\" is not a type of event. Choose among: {}.", EVENT_TYPES.join(", ")));
+    }
+    // In one order, each once: the same choice is the same data.
+    EVENT_TYPES.iter().filter(|known| words.iter().any(|word| word == *known)).copied().collect()
 }
 
 /// The cadence, once zone and expression have been found in order.
@@ -206,7 +231,7 @@ fn read_cadence(fields: &mut FieldReader, expression: &str, zone: &str, now: Dat
     None
 }
 
-/// What a schedule newly refers to must be in its project, or a config the caller may use.
+/// What a schedule newly refers to must be in its project, or a config the caller may use; and all uploads are not one of them.
 async fn check_references(
     principal: &Principal,
     connection: &mut Connection,
@@ -214,6 +239,10 @@ async fn check_references(
     wanted: &ScheduleFields,
     current: Option<&Schedule>,
 ) -> ApiResult<()> {
+    if wanted.data_source == "all" && wanted.training_data_id.is_some() {
+        let message = "Leave this empty to learn from all uploads, or set data_source to newest.";
+        return Err(ApiError::field("training_data", message));
+    }
     let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
     if let Some(id) = new(wanted.training_data_id, current.and_then(|schedule| schedule.training_data_id)) {
         let data: TrainingData = principal.load_referred(connection, "training_data", id, Role::Viewer).await?;

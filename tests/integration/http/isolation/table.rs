@@ -167,6 +167,7 @@ fn of_traffic() -> Vec<Row> {
         row("GET", "slot_change/{id}/", Object(viewer), 200),
         row("POST", "slot_change/{id}/revert/", Object(editor), 200),
         row("GET", "conversion_event/", Events, 200),
+        row("GET", "conversion_event/daily_counts/", Events, 200),
         row("GET", "conversion_event/{id}/", Event(viewer), 200),
         row("POST", "conversion_event/", Reporting(editor), 201).json(event),
         row("POST", "conversion_event/batch/", Reporting(editor), 201).json(|ids| json!({ "events": [event(ids)] })),

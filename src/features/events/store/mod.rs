@@ -1,11 +1,13 @@
 //! SQL of events.
 
-use std::collections::HashMap;
+pub mod expiry;
+pub mod recorded;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -92,14 +94,16 @@ async fn visible_projects(
     query.load(connection).await
 }
 
-/// The project of each slot that there is.
-pub async fn projects_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<HashMap<i64, i64>> {
-    let pairs: Vec<(i64, i64)> = deployment_slots::table
+/// Where each slot belongs that there is.
+pub async fn owners_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<Vec<(i64, Ownership)>> {
+    let found: Vec<(i64, i64, i64)> = deployment_slots::table
+        .inner_join(projects::table)
         .filter(deployment_slots::id.eq_any(slots))
-        .select((deployment_slots::id, deployment_slots::project_id))
+        .select((deployment_slots::id, projects::id, projects::organisation_id))
         .load(connection)
         .await?;
-    Ok(pairs.into_iter().collect())
+    let owner = |(slot, project, organisation_id)| (slot, Ownership { organisation_id, project_id: Some(project) });
+    Ok(found.into_iter().map(owner).collect())
 }
 
 /// A statement has at most 65,535 parameters, so the rows come as one array per column. An event whose client gave it an id is
@@ -116,22 +120,38 @@ const INSERT: &str = "
         FROM sent WHERE client_id IS NOT NULL ORDER BY project_id, client_id, place
         ON CONFLICT DO NOTHING
         RETURNING event_id
+    ), stored AS (
+        INSERT INTO conversion_events (id, project_id, deployment_slot_id, user_id, item_id, event_type,
+            recommendation_request_id, client_event_id, timestamp, metadata_json)
+        SELECT id, project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id, $9, metadata
+        FROM sent WHERE client_id IS NULL OR id IN (SELECT event_id FROM claimed)
+        ORDER BY place
+        RETURNING id
     )
-    INSERT INTO conversion_events (id, project_id, deployment_slot_id, user_id, item_id, event_type,
-        recommendation_request_id, client_event_id, timestamp, metadata_json)
-    SELECT id, project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id, $9, metadata
-    FROM sent WHERE client_id IS NULL OR id IN (SELECT event_id FROM claimed)
-    ORDER BY place
-    RETURNING id";
+    SELECT id, place FROM sent JOIN stored USING (id)";
 
-#[derive(QueryableByName)]
-struct Id {
+/// An event that was stored.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct NewEvent {
     #[diesel(sql_type = BigInt)]
-    id: i64,
+    pub id: i64,
+    #[diesel(sql_type = BigInt)]
+    place: i64,
 }
 
-/// Stores events with one statement and gives the ids of those that were new.
-pub async fn insert(connection: &mut AsyncPgConnection, events: Vec<EventFields>, at: DateTime<Utc>) -> QueryResult<Vec<i64>> {
+impl NewEvent {
+    /// Where it stands among the events that were sent, from 0.
+    pub fn place(&self) -> usize {
+        usize::try_from(self.place - 1).unwrap_or(usize::MAX)
+    }
+}
+
+/// Stores events with one statement and gives those that were new.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    events: Vec<EventFields>,
+    at: DateTime<Utc>,
+) -> QueryResult<Vec<NewEvent>> {
     let projects: Vec<i64> = events.iter().map(|event| event.project_id).collect();
     let slots: Vec<i64> = events.iter().map(|event| event.deployment_slot_id).collect();
     let requests: Vec<Option<Uuid>> = events.iter().map(|event| event.recommendation_request_id).collect();
@@ -143,7 +163,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, events: Vec<EventFields>
         clients.push(event.client_event_id);
         metadata.push(event.metadata_json);
     }
-    let ids: Vec<Id> = diesel::sql_query(INSERT)
+    diesel::sql_query(INSERT)
         .bind::<Array<BigInt>, _>(projects)
         .bind::<Array<BigInt>, _>(slots)
         .bind::<Array<Text>, _>(users)
@@ -154,8 +174,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, events: Vec<EventFields>
         .bind::<Array<Jsonb>, Vec<Value>>(metadata)
         .bind::<Timestamptz, _>(at)
         .load(connection)
-        .await?;
-    Ok(ids.into_iter().map(|row| row.id).collect())
+        .await
 }
 
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ConversionEvent>> {
@@ -200,7 +219,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
 }
 
 /// What was counted for one slot: distinct recommendation requests, plus the events that came without one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName, Serialize, Deserialize)]
 pub struct SlotCounts {
     #[diesel(sql_type = BigInt)]
     pub slot: i64,

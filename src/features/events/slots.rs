@@ -1,0 +1,56 @@
+//! Where slots belong, in memory: who reports thousands of events a second is asked about no more often than something changes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::StreamExt;
+use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+
+use super::store;
+use crate::features::accounts::Ownership;
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
+
+/// The channel that tells of changes of slots and projects.
+const CHANNEL: &str = "recotem_serving";
+const MOST_SLOTS: u64 = 10_000;
+
+/// The slots of one process. One of these is made at start and handed to every HTTP worker as application data.
+pub struct KnownSlots {
+    services: Services,
+    /// Counts the changes heard of; what was read before the last one is read again.
+    generation: Arc<AtomicU64>,
+    slots: Cache<i64, (u64, Ownership)>,
+}
+
+impl KnownSlots {
+    /// Hears of changes until `stop` is cancelled.
+    pub fn start(services: &Services, stop: CancellationToken) -> Self {
+        let generation = Arc::new(AtomicU64::new(0));
+        let (heard, mut changes) = (Arc::clone(&generation), services.db.listen(&[CHANNEL]));
+        tokio::spawn(async move {
+            while let Some(Some(_)) = stop.run_until_cancelled(changes.next()).await {
+                heard.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+        Self { services: services.clone(), generation, slots: Cache::new(MOST_SLOTS) }
+    }
+
+    /// Where each slot belongs that there is, whoever asks.
+    pub async fn of(&self, slots: &HashSet<i64>) -> ApiResult<HashMap<i64, Ownership>> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let known = |slot: &i64| self.slots.get(slot).filter(|(read, _)| *read == generation).map(|(_, owner)| (*slot, owner));
+        let mut found: HashMap<i64, Ownership> = slots.iter().filter_map(known).collect();
+        let missing: Vec<i64> = slots.iter().filter(|slot| !found.contains_key(slot)).copied().collect();
+        if !missing.is_empty() {
+            let mut connection = self.services.db.unrestricted_conn().await?;
+            for (slot, owner) in store::owners_of_slots(&mut connection, &missing).await? {
+                self.slots.insert(slot, (generation, owner));
+                found.insert(slot, owner);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,173 @@
+//! SQL of events that have grown old: counted by the day, then removed; and of the counts.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Date, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::{EventFilter, visible_projects};
+use crate::features::accounts::Principal;
+use crate::platform::http::{ApiResult, PageRequest};
+
+/// What of the events up to a moment has to stay: those of a slot since a moment of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Exempt {
+    slots: Vec<i64>,
+    since: Vec<DateTime<Utc>>,
+}
+
+impl FromIterator<(i64, DateTime<Utc>)> for Exempt {
+    fn from_iter<T: IntoIterator<Item = (i64, DateTime<Utc>)>>(pairs: T) -> Self {
+        let (slots, since) = pairs.into_iter().unzip();
+        Self { slots, since }
+    }
+}
+
+/// Says of an event, or of the id its client gave it, whether it goes: older than $1, and not exempt by $2 and $3.
+const GOES: &str = "timestamp < $1 AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::timestamptz[]) AS exempt (slot, since)
+    WHERE exempt.slot = deployment_slot_id AND timestamp >= exempt.since)";
+
+/// Counts the events before a moment by the day, and removes them with the ids their clients gave them: whole months with
+/// their partition, where nothing of it has to stay. Give the beginning of a day, and do it in a transaction.
+pub async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<()> {
+    let count = format!(
+        "INSERT INTO event_daily_counts (project_id, deployment_slot_id, day, event_type, events)
+         SELECT project_id, deployment_slot_id, (timestamp AT TIME ZONE 'UTC')::date, event_type, count(*)
+         FROM conversion_events WHERE {GOES} GROUP BY 1, 2, 3, 4
+         ON CONFLICT (deployment_slot_id, day, event_type) DO UPDATE SET events = event_daily_counts.events + excluded.events"
+    );
+    run(connection, &count, before, exempt).await?;
+    let months = finished_months(connection, before, exempt).await?;
+    // Rows that go with their table need not be removed one by one.
+    let others: Vec<String> = months.iter().map(|name| format!("AND tableoid <> '{name}'::regclass")).collect();
+    run(connection, &format!("DELETE FROM conversion_events WHERE {GOES} {}", others.join(" ")), before, exempt).await?;
+    run(connection, &format!("DELETE FROM conversion_event_keys WHERE {GOES}"), before, exempt).await?;
+    for name in months {
+        // Whoever reads for long keeps nobody else waiting: the next time will do as well.
+        diesel::sql_query("SET LOCAL lock_timeout = '5s'").execute(connection).await?;
+        diesel::sql_query(format!("DROP TABLE {name}")).execute(connection).await?;
+    }
+    Ok(())
+}
+
+async fn run(connection: &mut AsyncPgConnection, sql: &str, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<usize> {
+    diesel::sql_query(sql)
+        .bind::<Timestamptz, _>(before)
+        .bind::<Array<BigInt>, _>(&exempt.slots)
+        .bind::<Array<Timestamptz>, _>(&exempt.since)
+        .execute(connection)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct Partition {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    yes: bool,
+}
+
+/// The partitions of which everything goes.
+async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<Vec<String>> {
+    let sql = "SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'conversion_events'::regclass ORDER BY 1";
+    let partitions: Vec<Partition> = diesel::sql_query(sql).load(connection).await?;
+    let mut finished = Vec::new();
+    for Partition { name } in partitions {
+        if end_of_month(&name).is_none_or(|end| end > before) {
+            continue;
+        }
+        let sql = format!("SELECT NOT EXISTS (SELECT FROM {name} WHERE NOT ({GOES})) AS yes");
+        let answer: Answer = diesel::sql_query(sql)
+            .bind::<Timestamptz, _>(before)
+            .bind::<Array<BigInt>, _>(&exempt.slots)
+            .bind::<Array<Timestamptz>, _>(&exempt.since)
+            .get_result(connection)
+            .await?;
+        finished.extend(answer.yes.then_some(name));
+    }
+    Ok(finished)
+}
+
+/// The end of the month that a partition is for, by its name as `make_month_partition` gives it; the default partition is for
+/// none.
+fn end_of_month(partition: &str) -> Option<DateTime<Utc>> {
+    let (year, month) = partition.strip_prefix("conversion_events_")?.split_once('_')?;
+    let first = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?;
+    let next = if first.month() == 12 {
+        first.with_month(1)?.with_year(first.year() + 1)?
+    } else {
+        first.with_month(first.month() + 1)?
+    };
+    Some(next.and_time(NaiveTime::MIN).and_utc())
+}
+
+/// How many events of a type there were in a slot on a day in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct DailyCount {
+    #[diesel(sql_type = BigInt)]
+    pub project_id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub deployment_slot_id: i64,
+    #[diesel(sql_type = Date)]
+    pub day: NaiveDate,
+    #[diesel(sql_type = Text)]
+    pub event_type: String,
+    #[diesel(sql_type = BigInt)]
+    pub events: i64,
+}
+
+/// Events that are kept and events that were removed for their age count alike.
+const DAYS: &str = "SELECT project_id, deployment_slot_id, day, event_type, sum(events)::bigint AS events FROM (
+        SELECT project_id, deployment_slot_id, day, event_type, events FROM event_daily_counts WHERE project_id = ANY ($1)
+        UNION ALL
+        SELECT project_id, deployment_slot_id, (timestamp AT TIME ZONE 'UTC')::date, event_type, count(*)
+        FROM conversion_events WHERE project_id = ANY ($1) GROUP BY 1, 2, 3, 4
+    ) AS counted
+    WHERE ($2 IS NULL OR deployment_slot_id = $2) AND ($3 IS NULL OR event_type = $3)
+    GROUP BY 1, 2, 3, 4";
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// One page of the daily counts a caller may see, newest first.
+pub async fn daily_counts(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    filter: &EventFilter,
+    page: &PageRequest,
+) -> ApiResult<(i64, Vec<DailyCount>)> {
+    let visible = visible_projects(connection, principal, filter.project).await?;
+    let query = |sql: String| {
+        diesel::sql_query(sql)
+            .bind::<Array<BigInt>, _>(visible.clone())
+            .bind::<Nullable<BigInt>, _>(filter.slot)
+            .bind::<Nullable<Text>, _>(filter.event_type.clone())
+    };
+    let total: Count = query(format!("SELECT count(*) FROM ({DAYS}) AS days")).get_result(connection).await?;
+    let (limit, offset) = (page.limit(), page.offset(total.count)?);
+    let sql = format!("{DAYS} ORDER BY day DESC, deployment_slot_id, event_type LIMIT {limit} OFFSET {offset}");
+    Ok((total.count, query(sql).load(connection).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_say_by_their_names_when_they_end() {
+        let end = |name: &str| end_of_month(name).map(|end| end.to_rfc3339());
+        assert_eq!(end("conversion_events_2026_11").as_deref(), Some("2026-12-01T00:00:00+00:00"));
+        assert_eq!(end("conversion_events_2026_12").as_deref(), Some("2027-01-01T00:00:00+00:00"));
+        for other in ["conversion_events_default", "conversion_events_2026_13", "conversion_events_2026", "jobs"] {
+            assert_eq!(end(other), None, "{other}");
+        }
+    }
+}

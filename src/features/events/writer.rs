@@ -1,0 +1,95 @@
+//! Group commit: events that arrive one by one at the same time are stored with one statement. Each request is answered when
+//! its event has been committed and not before, so that nothing that was acknowledged can be lost. While one group is being
+//! committed the next one gathers; a single event waits for nobody.
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::model::EventFields;
+use super::store;
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// Events stored with one statement.
+const LARGEST_GROUP: usize = 1_000;
+/// Events that may wait, some seconds' worth; those beyond are refused rather than kept waiting.
+const LONGEST_QUEUE: usize = 20_000;
+
+/// Where and when an event was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub id: i64,
+    pub at: DateTime<Utc>,
+}
+
+/// An event and whoever waits for it; none is told where its client has reported it before.
+struct Waiting {
+    event: EventFields,
+    answer: oneshot::Sender<ApiResult<Option<Stored>>>,
+}
+
+/// Stores single events. One of these is made at start and handed to every HTTP worker as application data.
+pub struct EventWriter(mpsc::Sender<Waiting>);
+
+impl EventWriter {
+    /// Writes until it is dropped, and what it was given until then.
+    pub fn start(services: &Services) -> Self {
+        let (queue, waiting) = mpsc::channel(LONGEST_QUEUE);
+        tokio::spawn(write_groups(services.clone(), waiting));
+        Self(queue)
+    }
+
+    /// Stores an event that its reporter may report; none when it is not new. 503 when it cannot be stored now.
+    pub async fn store(&self, event: EventFields) -> ApiResult<Option<Stored>> {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(Waiting { event, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => ApiError::unavailable(&"more events arrive than can be stored"),
+            TrySendError::Closed(_) => ApiError::unavailable(&"the program is ending"),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(ApiError::unavailable(&"the program is ending")))
+    }
+}
+
+async fn write_groups(services: Services, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut group = Vec::new();
+    while waiting.recv_many(&mut group, LARGEST_GROUP).await > 0 {
+        let (events, answers): (Vec<EventFields>, Vec<_>) =
+            group.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
+        for (stored, answer) in write(&services, events).await.into_iter().zip(answers) {
+            // Whoever has gone away does not want to know.
+            let _ = answer.send(stored);
+        }
+    }
+}
+
+/// What became of each event. When a group is refused, each is tried by itself: one whose slot has just been deleted must not
+/// take the others along.
+async fn write(services: &Services, events: Vec<EventFields>) -> Vec<ApiResult<Option<Stored>>> {
+    let alone = events.len() == 1;
+    match write_group(services, events.clone()).await {
+        Ok(stored) => stored.into_iter().map(Ok).collect(),
+        Err(error) if alone || error.status().as_u16() == 503 => events.iter().map(|_| Err(error.clone())).collect(),
+        Err(_) => {
+            let mut answers = Vec::with_capacity(events.len());
+            for event in events {
+                let stored = write_group(services, vec![event]).await;
+                answers.push(stored.map(|stored| stored.into_iter().next().flatten()));
+            }
+            answers
+        }
+    }
+}
+
+async fn write_group(services: &Services, events: Vec<EventFields>) -> ApiResult<Vec<Option<Stored>>> {
+    let at = services.clock.now();
+    let mut stored = vec![None; events.len()];
+    // Events of many callers: that each may report its own was checked before it came here.
+    let mut connection = services.db.unrestricted_conn().await?;
+    for new in store::insert(&mut connection, events, at).await? {
+        if let Some(place) = stored.get_mut(new.place()) {
+            *place = Some(Stored { id: new.id, at });
+        }
+    }
+    Ok(stored)
+}

@@ -1,0 +1,155 @@
+//! Putting the sources of a run together into training data of their own, which says exactly which rows went into it.
+
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use serde::{Deserialize, Serialize};
+
+use crate::features::accounts::Guarded;
+use crate::features::datasets::{self, CombinedFile, DataError, Source, TrainingData};
+use crate::features::events::{self, Recorded, RecordedEvent};
+use crate::features::projects::Project;
+use crate::platform::queue::{self, EnqueueOptions, Job, JobContext, JobError};
+use crate::platform::services::Services;
+
+/// A row for combined data, and the job that fills it: both or neither. Gives the row's id.
+pub async fn begin(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    maker: Option<i64>,
+    sources: &[Source],
+) -> diesel::QueryResult<i64> {
+    let data = datasets::add_combined(connection, project, maker, sources).await?;
+    let options = EnqueueOptions { group_key: Some(format!("training_data:{}", data.id)), ..EnqueueOptions::default() };
+    queue::enqueue(connection, &CombineData { training_data_id: data.id }, options).await?;
+    Ok(data.id)
+}
+
+/// Writes the file of combined data and prepares it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CombineData {
+    pub training_data_id: i64,
+}
+
+impl Job for CombineData {
+    const KIND: &'static str = "retraining.combine";
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        combine(&context.app, self.training_data_id).await.map_err(|error| {
+            let reason = error.to_string();
+            if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
+        })
+    }
+
+    async fn failed(self, services: Services, _: i64, reason: String) {
+        if let Err(error) = datasets::give_up(&services, self.training_data_id, &reason).await {
+            tracing::error!(%error, training_data = self.training_data_id, "the end of a combination could not be recorded");
+        }
+    }
+}
+
+async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    let Some(data) = datasets::find(&mut connection, id).await?.filter(|data| data.status == "preparing") else { return Ok(()) };
+    let Some((project, _)) = Project::load(&mut connection, data.project_id).await? else { return Ok(()) };
+    drop(connection);
+    let planned: Vec<Source> = serde_json::from_value(data.sources.clone().unwrap_or_default())
+        .map_err(|error| DataError::NotUsable(format!("The sources of this data cannot be read: {error}.")))?;
+    let blobs = services.blobs.clone();
+    let columns = project.clone();
+    let mut file = blocking(move || CombinedFile::start(&blobs, &columns)).await?;
+    let mut sources = Vec::with_capacity(planned.len());
+    for source in planned {
+        let added = add(services, &data, file, source).await?;
+        file = added.0;
+        sources.push(added.1);
+    }
+    let file = blocking(move || file.finish()).await?;
+    datasets::complete_combined(services, &data, file, &sources).await
+}
+
+/// Adds one source to the file, and says what it turned out to be.
+async fn add(
+    services: &Services,
+    data: &TrainingData,
+    mut file: CombinedFile,
+    source: Source,
+) -> Result<(CombinedFile, Source), DataError> {
+    match source {
+        Source::Upload { training_data, ref sha256, .. } => {
+            let upload = datasets::find(&mut *services.db.conn().await?, training_data).await?;
+            let upload = upload.filter(|upload| upload.sha256 == *sha256).ok_or_else(|| {
+                DataError::NotUsable(format!("Training data {training_data} was replaced or deleted before it could be used."))
+            })?;
+            let log = datasets::load_log(services, &upload).await?;
+            let file = blocking(move || file.append(&log).map(|()| file)).await?;
+            Ok((file, source))
+        }
+        Source::Events { event_types, after, last_id, .. } => {
+            let recorded = Recorded { project: data.project_id, event_types, after };
+            add_events(services, file, recorded, last_id.unwrap_or(i64::MAX)).await
+        }
+    }
+}
+
+/// What has been read of the events.
+struct Tally {
+    rows: i64,
+    first_id: Option<i64>,
+    last_id: Option<i64>,
+    digest: ring::digest::Context,
+}
+
+impl Tally {
+    fn count(&mut self, event: &RecordedEvent) {
+        self.rows += 1;
+        self.first_id = Some(self.first_id.map_or(event.id, |first| first.min(event.id)));
+        self.last_id = self.last_id.max(Some(event.id));
+        let micros = event.timestamp.timestamp_micros();
+        let line = format!("{},{},{},{},{micros}\n", event.id, event.user_id, event.item_id, event.event_type);
+        self.digest.update(line.as_bytes());
+    }
+}
+
+/// Adds the events up to an id. Some that were counted when the run began may have been removed since, and some that were
+/// on their way then may have arrived: what is written down is what was read.
+async fn add_events(
+    services: &Services,
+    mut file: CombinedFile,
+    recorded: Recorded,
+    up_to: i64,
+) -> Result<(CombinedFile, Source), DataError> {
+    let digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut tally = Tally { rows: 0, first_id: None, last_id: None, digest };
+    let mut from = (recorded.after, i64::MAX);
+    loop {
+        let page = events::page(&mut *services.db.conn().await?, &recorded, from, up_to).await?;
+        let Some(last) = page.last() else { break };
+        from = (last.timestamp, last.id);
+        (file, tally) = blocking(move || {
+            for event in &page {
+                let time = Some(event.timestamp.timestamp_micros());
+                file.push(&event.user_id, &event.item_id, time, &event.event_type)?;
+                tally.count(event);
+            }
+            Ok((file, tally))
+        })
+        .await?;
+    }
+    let source = Source::Events {
+        event_types: recorded.event_types,
+        after: recorded.after,
+        first_id: tally.first_id,
+        last_id: tally.last_id,
+        rows: tally.rows,
+        sha256: Some(hex::encode(tally.digest.finish())),
+    };
+    Ok((file, source))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| DataError::Stopped(error.to_string()))?
+}
