@@ -41,8 +41,13 @@ impl VmisKnn {
         if sessions.is_empty() {
             return Err(MlError::EmptyInput("there are no sessions to learn from".into()));
         }
-        ctx.require_memory(&format!("fitting {NAME}"), Index::estimate(sessions))?;
+        ctx.require_memory(&format!("fitting {NAME}"), Self::estimate_memory_bytes(sessions))?;
         Ok(Self::new(settings, Index::build(sessions, settings.sample_size, ctx)?))
+    }
+
+    /// Peak memory of fitting, in bytes, beyond the sessions themselves.
+    pub fn estimate_memory_bytes(sessions: &Sessions) -> u64 {
+        Index::estimate(sessions)
     }
 
     fn new(settings: Settings, index: Index) -> Self {

@@ -33,6 +33,7 @@ mod passwords;
 mod projects;
 mod retraining;
 mod serving;
+mod session_models;
 mod sessions;
 mod slots;
 mod story;
