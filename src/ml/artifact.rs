@@ -19,6 +19,7 @@ use crate::ml::tensors::{TensorReader, TensorWriter};
 
 pub use self::derived::Derived;
 pub use self::explain::Reasons;
+pub(in crate::ml) use self::wanted::Admitted;
 pub use self::wanted::Wanted;
 
 const FORMAT: &str = "recotem-model-v1";

@@ -9,6 +9,7 @@ pub mod context;
 pub mod diversity;
 pub mod error;
 pub mod evaluate;
+mod idle;
 pub mod ids;
 pub mod interactions;
 pub mod item_index;

@@ -157,7 +157,7 @@ export async function startMock({ port = 0, password = 'e2e-password', trialMs =
     const table = TABLES[resource]
     const row = table && id ? db[table].find((r) => r.id === Number(id)) : undefined
     const inProject = (project) => db.data.filter((d) => d.project === project).map((d) => d.id)
-    if (resource === 'algorithms') return [200, ALGORITHMS.map(([name, short, description, parameters, early_stopping, default_in_tuning]) => ({ name, short, description, parameters: parameters.map((p) => ({ name: p, type: 'float', default: null, search: {} })), early_stopping, default_in_tuning }))]
+    if (resource === 'algorithms') return [200, ALGORITHMS.map(([name, short, description, parameters, early_stopping, default_in_tuning]) => ({ name, short, description, parameters: parameters.map((p) => ({ name: p, type: 'float', default: null, search: {} })), early_stopping, default_in_tuning, learns_from: 'users' }))]
     if (resource === 'project_summary') {
       const project = Number(id)
       return [200, { n_data: inProject(project).length, n_complete_jobs: db.jobs.filter((j) => j.status === 'COMPLETED' && inProject(project).includes(j.data)).length, n_models: db.models.filter((m) => inProject(project).includes(m.data_loc)).length, ins_datetime: now() }]

@@ -50,6 +50,11 @@ impl TrainingData {
         self.storage_key.as_deref()?.strip_prefix(UPLOADS).map(|stem| FileKeys { stem: stem.to_owned() })
     }
 
+    /// Whether its interactions have times; not known before it has been prepared.
+    pub fn has_times(&self) -> Option<bool> {
+        self.report.as_ref().map(|report| !report["time_min"].is_null())
+    }
+
     /// Whether there is a file of rejected rows.
     pub fn has_rejected_rows(&self) -> bool {
         let rejected = self.report.as_ref().and_then(|report| report["rejected"].as_u64());

@@ -1,5 +1,5 @@
-//! The steps to a list that is never empty: the model's own for a user it knows, folding in what somebody has just done,
-//! and what most people have for everybody else.
+//! The steps to a list that is never empty: the model's own for a user it knows, what somebody has just done (folded in, or
+//! compared with other sessions), and what most people have for everybody else.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use super::directory::UnknownUsers;
 use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
+use crate::features::models::ReadyModel;
 use crate::ml::artifact::{Recommendations, TrainedModel as Artifact, Wanted};
+use crate::ml::sessions::SessionModel;
 
 /// How a list came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -19,17 +21,22 @@ pub enum Strategy {
     Personal,
     /// From the interactions sent along, and those the model knows of the user.
     FoldIn,
-    /// What most users have.
+    /// From sessions like the one in progress, which is what the user has lately done and the interactions sent along.
+    Session,
+    /// What most users or sessions have.
     Popular,
     /// From the items that a list is to go with.
     Related,
 }
 
+/// Reasons that are told for each item.
+const MOST_REASONS: usize = 3;
+
 /// What somebody should get.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub cutoff: usize,
-    /// Items of interactions that the model has not seen.
+    /// Items of interactions that the model has not seen, oldest first.
     pub interactions: Vec<String>,
     /// When given, only these items.
     pub allow: Option<Vec<String>>,
@@ -66,7 +73,14 @@ impl Options {
 pub type Answer = Option<(Strategy, Vec<ListedItem>)>;
 
 /// The list for a user, or for somebody without a name.
-pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
+pub fn answer(model: &ReadyModel, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
+    match model {
+        ReadyModel::Matrix(model) => of_matrix(model, user, options, unknown),
+        ReadyModel::Sessions(model) => of_sessions(model, user, options, unknown),
+    }
+}
+
+fn of_matrix(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
     let wanted = options.wanted();
     let known = user.and_then(|user| model.users.find(user));
     if !options.interactions.is_empty() {
@@ -84,18 +98,46 @@ pub fn answer(model: &Artifact, user: Option<&str>, options: &Options, unknown: 
     Some((Strategy::Popular, listed(model, model.recommend_popular_as(&wanted), options, Vec::new)))
 }
 
-/// The items most like some others as a group; what most users have where the model knows none of them.
-pub fn related(model: &Artifact, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
+/// A model of sessions knows no users: whoever has done nothing that it knows gets what is popular.
+fn of_sessions(model: &SessionModel, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
+    let (session, wanted) = (&options.interactions, options.wanted());
+    let (strategy, list) = match model.recommend(session, &wanted) {
+        Some(list) => (Strategy::Session, list),
+        None if user.is_some() && unknown == UnknownUsers::NotFound => return None,
+        None => (Strategy::Popular, model.recommend_popular(&wanted)),
+    };
+    let mut list = listed::plain(list);
+    if options.explain {
+        listed::explain(&mut list, |items| model.shares(session, items, MOST_REASONS));
+    }
+    Some((strategy, list))
+}
+
+/// The items most like some others as a group; what most users or sessions have where the model knows none of them.
+pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
     let wanted = options.wanted();
-    match model.related_as(items, &wanted) {
+    let (related, popular): (_, &dyn Fn() -> Recommendations) = match model {
+        ReadyModel::Matrix(model) => (model.related_as(items, &wanted), &|| model.recommend_popular_as(&wanted)),
+        ReadyModel::Sessions(model) => (model.related(items, &wanted), &|| model.recommend_popular(&wanted)),
+    };
+    match related {
         Some(list) => (Strategy::Related, listed::plain(list)),
-        None => (Strategy::Popular, listed::plain(model.recommend_popular_as(&wanted))),
+        None => (Strategy::Popular, listed::plain(popular())),
     }
 }
 
 /// As [`answer`] for many users, in their order. Those of whom nothing is new share their wishes, which are the options of
 /// each; they are answered together.
-pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
+pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
+    match model {
+        ReadyModel::Matrix(model) => many_of_matrix(model, asked, unknown),
+        ReadyModel::Sessions(model) => {
+            asked.iter().map(|(user, options)| of_sessions(model, Some(user), options, unknown)).collect()
+        }
+    }
+}
+
+fn many_of_matrix(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
     let plain = || asked.iter().filter(|(_, options)| options.interactions.is_empty());
     let users: Vec<String> = plain().map(|(user, _)| user.clone()).collect();
     let lists = plain().next().map(|(_, options)| model.recommend_users_as(&users, &options.wanted()));
@@ -107,7 +149,7 @@ pub fn answers(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUs
                 let history = || history(model, model.users.find(user), &[]);
                 Some((Strategy::Personal, listed(model, list, options, history)))
             }
-            None => answer(model, Some(user), options, unknown),
+            None => of_matrix(model, Some(user), options, unknown),
         }
     };
     asked.iter().map(&mut one).collect()
@@ -123,7 +165,7 @@ fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String
 fn listed(model: &Artifact, list: Recommendations, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
     let mut list = listed::plain(list);
     if options.explain {
-        listed::explain(model, &history(), &mut list);
+        listed::explain(&mut list, |items| model.shares(&history(), items, MOST_REASONS));
     }
     list
 }

@@ -13,6 +13,8 @@ const LARGEST_CUTOFF: i64 = 1_000;
 const DEFAULT_CUTOFF: usize = 10;
 /// Most items that a list may be asked to go with.
 const LARGEST_GROUP: usize = 100;
+/// Most items of a session in progress.
+const LONGEST_SESSION: usize = 1_000;
 /// Most ids in one list of a request.
 const LONGEST_LIST: usize = 10_000;
 
@@ -110,9 +112,26 @@ pub fn group(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
     (items, of_any_list(body, faults))
 }
 
+/// A session in progress, as interactions, and how to go on. It may be empty, but not left out.
+pub fn session(body: &Value, faults: &mut Faults) -> Options {
+    if !is_object(body, faults) {
+        return Options::default();
+    }
+    let interactions = texts(body, "session", faults);
+    if interactions.len() > LONGEST_SESSION {
+        let message = format!("List should have at most {LONGEST_SESSION} items");
+        let bound = ("max_length", LONGEST_SESSION as i64);
+        faults.add_bound("too_long", json!(["body", "session"]), &message, &Value::Null, bound);
+    }
+    Options { interactions, ..of_one_list(body, faults) }
+}
+
 fn options(body: &Value, faults: &mut Faults) -> Options {
+    Options { interactions: optional_texts(body, "interactions", faults).unwrap_or_default(), ..of_one_list(body, faults) }
+}
+
+fn of_one_list(body: &Value, faults: &mut Faults) -> Options {
     Options {
-        interactions: optional_texts(body, "interactions", faults).unwrap_or_default(),
         exclude_seen: flag(body, "exclude_seen", true, faults),
         explain: flag(body, "explain", false, faults),
         ..of_any_list(body, faults)

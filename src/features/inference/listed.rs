@@ -6,10 +6,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::features::datasets::ItemTable;
-use crate::ml::artifact::{Recommendations, TrainedModel as Artifact};
-
-/// Reasons that are told for each item.
-const MOST_REASONS: usize = 3;
+use crate::ml::artifact::{Reasons, Recommendations};
+use crate::ml::error::MlResult;
 
 /// An item of a list; scores compare within one list only.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -52,9 +50,9 @@ pub fn plain(list: Recommendations) -> Vec<ListedItem> {
     list.into_iter().map(|(item_id, score)| ListedItem { item_id, score, because: None, metadata: None }).collect()
 }
 
-/// Says of each item which items of a history speak for it.
-pub fn explain(model: &Artifact, history: &[String], list: &mut [ListedItem]) {
-    let shares = model.shares(history, list.iter().map(|item| item.item_id.as_str()), MOST_REASONS);
+/// Says of each item which items of the user speak for it; `shares` tells that of a list of items.
+pub fn explain(list: &mut [ListedItem], shares: impl FnOnce(&mut dyn Iterator<Item = &str>) -> MlResult<Vec<Reasons>>) {
+    let shares = shares(&mut list.iter().map(|item| item.item_id.as_str()));
     let shares = shares.unwrap_or_else(|error| {
         // The list is good all the same.
         tracing::warn!(%error, "a list could not be explained");

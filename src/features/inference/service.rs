@@ -14,8 +14,7 @@ use super::listed::{self, ListedItem};
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
 use crate::features::api_keys::KnownKey;
-use crate::features::models::{ModelCache, ModelError};
-use crate::ml::artifact::TrainedModel as Artifact;
+use crate::features::models::{ModelCache, ModelError, ReadyModel};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
@@ -77,14 +76,14 @@ impl Inference {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Answer> {
-        let artifact = self.models.get(&self.services, &model.row).await?;
+        let ready = self.models.get(&self.services, &model.row).await?;
         let options = self.with_recent(model, user.as_deref(), options);
-        let options = self.filtered(&artifact, options, serving).await?;
+        let options = self.filtered(&ready, options, serving).await?;
         let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
-        let mut answered = if is_quick(&artifact, &options) {
-            answer(&artifact, user.as_deref(), &options, unknown)
+        let mut answered = if is_quick(&ready, &options) {
+            answer(&ready, user.as_deref(), &options, unknown)
         } else {
-            let work = move || answer(&artifact, user.as_deref(), &options, unknown);
+            let work = move || answer(&ready, user.as_deref(), &options, unknown);
             tokio::task::spawn_blocking(work).await.map_err(crashed)?
         };
         if with_metadata {
@@ -102,14 +101,14 @@ impl Inference {
         serving: &Serving,
     ) -> ApiResult<Vec<Answer>> {
         let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
-        let artifact = self.models.get(&self.services, &model.row).await?;
-        let options = self.filtered(&artifact, options, serving).await?;
+        let ready = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&ready, options, serving).await?;
         let asked = users.into_iter().map(|user| {
             let options = self.with_recent(model, Some(&user), options.clone());
             (user, options)
         });
         let asked: Vec<(String, Options)> = asked.collect();
-        let work = move || answers(&artifact, &asked, unknown);
+        let work = move || answers(&ready, &asked, unknown);
         let mut answered = tokio::task::spawn_blocking(work).await.map_err(crashed)?;
         if with_metadata {
             self.describe(serving, answered.iter_mut().flatten()).await?;
@@ -125,10 +124,10 @@ impl Inference {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Answer> {
-        let artifact = self.models.get(&self.services, &model.row).await?;
-        let options = self.filtered(&artifact, options, serving).await?;
+        let ready = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&ready, options, serving).await?;
         let with_metadata = options.with_metadata;
-        let work = move || answer::related(&artifact, &items, &options);
+        let work = move || answer::related(&ready, &items, &options);
         let mut answered = Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?);
         if with_metadata {
             self.describe(serving, answered.iter_mut()).await?;
@@ -137,13 +136,13 @@ impl Inference {
     }
 
     /// The same wishes with the items that their filter admits; 422 when it asks for what is not known about items.
-    async fn filtered(&self, artifact: &Arc<Artifact>, options: Options, serving: &Serving) -> ApiResult<Options> {
+    async fn filtered(&self, model: &Arc<ReadyModel>, options: Options, serving: &Serving) -> ApiResult<Options> {
         let Some(filter) = &options.filter else { return Ok(options) };
         let table = self.directory.items(serving).await?.ok_or_else(InferenceError::no_metadata)?;
         if let Some(field) = filter.unknown_field(&table) {
             return Err(InferenceError::unknown_field(field, table.columns()).into());
         }
-        let admitted = Some(self.filters.admitted(filter, artifact, &table).await?);
+        let admitted = Some(self.filters.admitted(filter, model, &table).await?);
         Ok(Options { admitted, ..options })
     }
 
@@ -163,14 +162,17 @@ impl Inference {
     }
 }
 
-/// Whether the answer takes less time than handing the question to another thread: lists from an index of factors do.
-fn is_quick(artifact: &Artifact, options: &Options) -> bool {
+/// Whether the answer takes less time than handing the question to another thread: lists from an index of factors and those
+/// from a few neighbours of a session do.
+fn is_quick(model: &ReadyModel, options: &Options) -> bool {
     let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
-    artifact.model.factors().is_some()
-        && options.interactions.is_empty()
-        && options.diversity == 0.0
-        && !options.explain
-        && options.admitted.as_ref().is_none_or(few)
+    let is_quick = match model {
+        ReadyModel::Matrix(model) => {
+            model.model.factors().is_some() && options.interactions.is_empty() && options.admitted.as_ref().is_none_or(few)
+        }
+        ReadyModel::Sessions(model) => model.is_quick(),
+    };
+    is_quick && options.diversity == 0.0 && !options.explain
 }
 
 fn crashed(error: tokio::task::JoinError) -> ModelError {

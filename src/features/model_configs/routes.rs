@@ -15,6 +15,7 @@ use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::projects::{self, Kind, Project};
 use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
 use crate::ml::search_space::Domain;
+use crate::ml::sessions;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
 use crate::platform::http::{ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
@@ -213,6 +214,32 @@ struct Algorithm {
     early_stopping: bool,
     /// Whether a search tries it when no algorithms are named.
     default_in_tuning: bool,
+    learns_from: LearnsFrom,
+}
+
+/// What an algorithm learns from.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum LearnsFrom {
+    /// From who has what.
+    Users,
+    /// From what follows what: every user stands for a session, and the project needs a time column. A search does not try
+    /// it.
+    Sessions,
+}
+
+impl Algorithm {
+    fn of_sessions() -> Self {
+        Self {
+            name: sessions::NAME,
+            short: sessions::SHORT,
+            description: sessions::SUMMARY,
+            parameters: sessions::parameters().into_iter().map(Parameter::from).collect(),
+            early_stopping: false,
+            default_in_tuning: false,
+            learns_from: LearnsFrom::Sessions,
+        }
+    }
 }
 
 /// A parameter of an algorithm.
@@ -241,6 +268,7 @@ impl From<&'static AlgorithmInfo> for Algorithm {
             parameters: info.parameters().into_iter().map(Parameter::from).collect(),
             early_stopping: info.early_stopping(),
             default_in_tuning: DEFAULT_ALGORITHMS.contains(&info.name),
+            learns_from: LearnsFrom::Users,
         }
     }
 }
@@ -272,5 +300,5 @@ impl From<ParameterSpec> for Parameter {
 #[utoipa::path(get, path = "/algorithms/", tag = "model_configuration", operation_id = "list_algorithms",
     responses((status = 200, body = Vec<Algorithm>)))]
 async fn list_algorithms(_: Principal) -> web::Json<Vec<Algorithm>> {
-    web::Json(algorithms::registry().iter().map(Algorithm::from).collect())
+    web::Json(algorithms::registry().iter().map(Algorithm::from).chain([Algorithm::of_sessions()]).collect())
 }

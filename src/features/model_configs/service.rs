@@ -8,6 +8,7 @@ use super::model::ConfigurationFields;
 use super::store;
 use crate::ml::algorithms;
 use crate::ml::error::MlError;
+use crate::ml::sessions;
 use crate::ml::weights::Weights;
 use crate::platform::http::ApiError;
 
@@ -16,15 +17,24 @@ pub const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommen
 
 /// The class name an algorithm goes by, once its parameters have been found in order.
 pub fn check(algorithm: &str, parameters: &Map<String, Value>) -> Result<&'static str, ApiError> {
-    let info = algorithms::find(algorithm).map_err(|error| ApiError::field("recommender_class_name", sentence(&error)))?;
+    if sessions::is_named(algorithm) {
+        sessions::check(parameters).map_err(wrong_parameters)?;
+        return Ok(sessions::NAME);
+    }
+    let info = algorithms::find(algorithm).map_err(|error| {
+        ApiError::field("recommender_class_name", sentence(&format!("{error}; and, from sessions, {}", sessions::NAME)))
+    })?;
     let own = Weights::default().overridden(parameters).and_then(|(_, own)| info.check(&own));
-    own.map_err(|error| ApiError::field("parameters_json", sentence(&error)))?;
+    own.map_err(wrong_parameters)?;
     Ok(info.name)
 }
 
+fn wrong_parameters(error: MlError) -> ApiError {
+    ApiError::field("parameters_json", sentence(&error.to_string()))
+}
+
 /// What the engine says, as a sentence of its own.
-fn sentence(error: &MlError) -> String {
-    let text = error.to_string();
+fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let start = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{start}{}.", characters.as_str())
@@ -68,14 +78,18 @@ mod tests {
         for name in ["TopPopRecommender", "TopPopOptimizer", "TopPop"] {
             assert_eq!(check(name, &Map::new()).unwrap(), "TopPopRecommender");
         }
+        assert_eq!(check("VMISKNN", &Map::new()).unwrap(), "VMISKNNRecommender");
     }
 
     #[test]
     fn what_is_unknown_is_named_on_its_field() {
         let unknown = fault("BPRRecommender", json!({}));
         assert!(unknown["recommender_class_name"][0].as_str().unwrap().contains("BPRRecommender"));
-        let parameter = fault("TopPopRecommender", json!({ "depth": 3 }));
-        assert!(parameter["parameters_json"][0].as_str().unwrap().contains("depth"));
+        assert!(unknown["recommender_class_name"][0].as_str().unwrap().contains("VMISKNNRecommender"));
+        for algorithm in ["TopPopRecommender", "VMISKNN"] {
+            let parameter = fault(algorithm, json!({ "depth": 3 }));
+            assert!(parameter["parameters_json"][0].as_str().unwrap().contains("depth"));
+        }
     }
 
     #[test]

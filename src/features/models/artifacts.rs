@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ModelError;
 use super::model::TrainedModel;
+use super::ready::ReadyModel;
 use crate::ml::artifact;
 use crate::platform::blobs::{Blobs, Incoming};
 
@@ -105,13 +106,12 @@ fn read(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<Vec<u8>
 }
 
 /// A model ready to recommend, with roughly the bytes it holds in memory.
-pub fn open(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<(artifact::TrainedModel, u64), ModelError> {
+pub fn open(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<(ReadyModel, u64), ModelError> {
     let bytes = read(blobs, key, model)?;
-    let artifact = artifact::TrainedModel::from_bytes(&bytes)?;
-    artifact.prepare();
+    let ready = ReadyModel::from_bytes(&bytes)?;
     // Dictionaries are not counted in the first; the file holds them once, as memory does.
-    let held = artifact.heap_bytes().max(bytes.len() as u64);
-    Ok((artifact, held))
+    let held = ready.heap_bytes().max(bytes.len() as u64);
+    Ok((ready, held))
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ pub mod tests {
         assert!(matches!(open(&blobs, &key, &row(1, &stored)), Err(ModelError::Missing)));
         keep(&blobs, staged).unwrap();
         let model = row(1, &stored);
-        let (opened, _) = open(&blobs, &key, &model).unwrap();
+        let (ReadyModel::Matrix(opened), _) = open(&blobs, &key, &model).unwrap() else { panic!("another kind") };
         assert_eq!(opened.recommend_user("007", 10, true).unwrap(), [("z".to_owned(), 1.0)]);
 
         let other = SigningKey::derive(&"t".repeat(40).into());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::artifacts::{self, SigningKey};
 use super::error::ModelError;
 use super::model::TrainedModel;
-use crate::ml::artifact;
+use super::ready::ReadyModel;
 use crate::platform::services::Services;
 
 /// The models of this process. One of these is made at start and handed to every HTTP worker as application data.
@@ -28,12 +28,12 @@ struct Shelf {
 struct Place {
     /// Of the artifact it was read from: another signature is another model.
     signature: String,
-    model: Arc<artifact::TrainedModel>,
+    model: Arc<ReadyModel>,
     bytes: u64,
     last_use: u64,
 }
 
-type Loaded = Result<(artifact::TrainedModel, u64), ModelError>;
+type Loaded = Result<(ReadyModel, u64), ModelError>;
 
 impl ModelCache {
     /// An empty cache of at most `budget` bytes.
@@ -42,7 +42,7 @@ impl ModelCache {
     }
 
     /// The model of a row, from memory or from its file.
-    pub async fn get(&self, services: &Services, row: &TrainedModel) -> Result<Arc<artifact::TrainedModel>, ModelError> {
+    pub async fn get(&self, services: &Services, row: &TrainedModel) -> Result<Arc<ReadyModel>, ModelError> {
         let Some(signature) = row.signature.clone().filter(|_| row.storage_key.is_some()) else {
             return Err(ModelError::without_file(row));
         };
@@ -59,7 +59,7 @@ impl ModelCache {
         id: i64,
         signature: &str,
         load: impl Future<Output = Loaded>,
-    ) -> Result<Arc<artifact::TrainedModel>, ModelError> {
+    ) -> Result<Arc<ReadyModel>, ModelError> {
         if let Some(model) = self.on_shelf(id, Some(signature)) {
             return Ok(model);
         }
@@ -82,7 +82,7 @@ impl ModelCache {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn on_shelf(&self, id: i64, signature: Option<&str>) -> Option<Arc<artifact::TrainedModel>> {
+    fn on_shelf(&self, id: i64, signature: Option<&str>) -> Option<Arc<ReadyModel>> {
         let mut shelf = self.lock();
         shelf.uses += 1;
         let uses = shelf.uses;
@@ -91,7 +91,7 @@ impl ModelCache {
         Some(Arc::clone(&place.model))
     }
 
-    fn put(&self, id: i64, signature: &str, model: artifact::TrainedModel, bytes: u64) -> Arc<artifact::TrainedModel> {
+    fn put(&self, id: i64, signature: &str, model: ReadyModel, bytes: u64) -> Arc<ReadyModel> {
         let model = Arc::new(model);
         let mut shelf = self.lock();
         shelf.uses += 1;
@@ -131,10 +131,14 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::artifacts::tests::sample;
+    use super::super::artifacts::tests::sample as artifact;
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
+
+    fn sample() -> ReadyModel {
+        ReadyModel::Matrix(artifact())
+    }
 
     #[tokio::test]
     async fn a_model_is_loaded_once_however_many_ask() {

@@ -29,6 +29,12 @@ pub enum ModelError {
     /// The file is what was signed, but this version cannot read it.
     #[error("The file of this model cannot be read by this version. Train the configuration again.")]
     Unreadable(String),
+    /// It learnt from sessions and was asked for a user.
+    #[error(
+        "This model learnt from sessions and knows no users. Ask it with the items of a session instead, through \
+         recommend_using_profile_interaction or /inference/next."
+    )]
+    KnowsNoUsers,
     /// The thread that loads or scores went away.
     #[error("Something went wrong on the server.")]
     Crashed(String),
@@ -60,6 +66,7 @@ impl From<ModelError> for ApiError {
             ModelError::NotReady => Self::coded(StatusCode::CONFLICT, "model_not_ready", message),
             ModelError::Failed(_) => Self::coded(StatusCode::CONFLICT, "model_failed", message),
             ModelError::Unlinked => Self::coded(StatusCode::CONFLICT, "model_file_removed", message),
+            ModelError::KnowsNoUsers => Self::coded(StatusCode::CONFLICT, "model_without_users", message),
             ModelError::Missing => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_missing", message),
             ModelError::Untrusted(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_untrusted", message),
             ModelError::Unreadable(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_unreadable", message),

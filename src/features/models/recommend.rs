@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::ModelError;
+use super::ready::ReadyModel;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 
 /// An item and how well it fits; scores compare within one list only.
@@ -24,22 +25,46 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
 }
 
-/// The best items a user has not met yet; none when the model does not know the user.
-pub async fn for_user(model: Arc<Artifact>, user_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
-    blocking(move || model.recommend_user(&user_id, cutoff, true).map(scored)).await
+/// The model, if it knows users.
+fn of_users(model: &ReadyModel) -> Result<&Artifact, ModelError> {
+    match model {
+        ReadyModel::Matrix(model) => Ok(model),
+        ReadyModel::Sessions(_) => Err(ModelError::KnowsNoUsers),
+    }
 }
 
-/// The best items for somebody known only by items; when none of these is known, what most users have.
-pub async fn for_items(model: Arc<Artifact>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
+/// The best items a user has not met yet; none when the model does not know the user.
+pub async fn for_user(model: Arc<ReadyModel>, user_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
+    blocking(move || Ok(of_users(&model)?.recommend_user(&user_id, cutoff, true).map(scored))).await?
+}
+
+/// The best items for somebody known only by items, which a model of sessions takes first to last; when none of these is
+/// known, what most users or sessions have.
+pub async fn for_items(model: Arc<ReadyModel>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
     blocking(move || {
-        scored(model.recommend_history(&item_ids, cutoff).unwrap_or_else(|| model.recommend_popular_as(&Wanted::best(cutoff))))
+        let wanted = Wanted::best(cutoff);
+        scored(match &*model {
+            ReadyModel::Matrix(model) => {
+                model.recommend_history_as(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular_as(&wanted))
+            }
+            ReadyModel::Sessions(model) => {
+                model.recommend(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular(&wanted))
+            }
+        })
     })
     .await
 }
 
 /// The items most like one; none when the model does not know it.
-pub async fn like_item(model: Arc<Artifact>, item_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
-    blocking(move || model.similar(&item_id, cutoff).map(scored)).await
+pub async fn like_item(model: Arc<ReadyModel>, item_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
+    blocking(move || {
+        let list = match &*model {
+            ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
+            ReadyModel::Sessions(model) => model.related(&[item_id], &Wanted::best(cutoff)),
+        };
+        list.map(scored)
+    })
+    .await
 }
 
 /// A user with what they have and what they might like.
@@ -51,25 +76,26 @@ pub struct Sample {
 }
 
 /// A sample of the user that a random number picks; none when the model has no users.
-pub async fn for_sample(model: Arc<Artifact>, random: u128, cutoff: usize) -> Result<Option<Sample>, ModelError> {
-    blocking(move || {
-        let user = u32::try_from(random.checked_rem(model.users.len() as u128)?).ok()?;
-        let user_id = model.users.get(user).to_owned();
-        let profile = model.seen.row_indices(user as usize).iter().map(|item| model.items.get(*item).to_owned()).collect();
-        let recommendations = model.recommend_user(&user_id, cutoff, true).map(scored)?;
-        Some(Sample { user_id, profile, recommendations })
-    })
-    .await
+pub async fn for_sample(model: Arc<ReadyModel>, random: u128, cutoff: usize) -> Result<Option<Sample>, ModelError> {
+    blocking(move || Ok(sample(of_users(&model)?, random, cutoff))).await?
+}
+
+fn sample(model: &Artifact, random: u128, cutoff: usize) -> Option<Sample> {
+    let user = u32::try_from(random.checked_rem(model.users.len() as u128)?).ok()?;
+    let user_id = model.users.get(user).to_owned();
+    let profile = model.seen.row_indices(user as usize).iter().map(|item| model.items.get(*item).to_owned()).collect();
+    let recommendations = model.recommend_user(&user_id, cutoff, true).map(scored)?;
+    Some(Sample { user_id, profile, recommendations })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::artifacts::tests::sample;
+    use super::super::artifacts::tests;
     use super::*;
 
     #[tokio::test]
     async fn ids_are_exact_and_strangers_get_what_is_popular() {
-        let model = Arc::new(sample());
+        let model = Arc::new(ReadyModel::Matrix(tests::sample()));
         for known in ["007", "Sigur Rós", "a/b c"] {
             assert!(for_user(model.clone(), known.to_owned(), 5).await.unwrap().is_some(), "{known}");
         }

@@ -10,11 +10,12 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::cache::ModelCache;
 use super::model::{Recipe, TrainedModel};
-use super::{previews, service, store};
+use super::{previews, service, store, training};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::task_logs::{self, TaskLink};
+use crate::ml::sessions;
 use crate::platform::db::Connection;
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, attachment, timestamp,
@@ -182,6 +183,9 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     // What is still being prepared may be used: training waits for it.
     if let Some(problem) = data.problem().filter(|_| data.storage_key.is_none() || data.status != "preparing") {
         return Err(ApiError::field("data_loc", problem));
+    }
+    if sessions::is_named(&configuration.recommender_class_name) && data.has_times() == Some(false) {
+        return Err(ApiError::field("data_loc", format!("{}.", training::TIMES_NEEDED)));
     }
     let model = service::create(&mut connection, configuration.id, data.id).await?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, model).await?))

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::ml::algorithms::{self, TrainShape};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::ml::context::Context;
-use crate::ml::error::MlResult;
+use crate::ml::error::{MlError, MlResult};
 use crate::ml::interactions::InteractionLog;
+use crate::ml::sessions::{self, SessionModel, Sessions, VmisKnn};
 use crate::ml::weights::{Weights, weighed_matrix};
 
 /// Seed of whatever in an algorithm is random and has no seed parameter.
@@ -17,6 +18,10 @@ pub const SEED: u64 = 42;
 
 /// Version of the engine, stored with each model.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why nothing can be learnt from the order of interactions, and what to do.
+pub const TIMES_NEEDED: &str = "VMISKNNRecommender learns from the order of interactions, and this data has no times. Set the \
+     time column of the project and upload the data again";
 
 /// What to fit, and where it came from.
 #[derive(Debug, Clone)]
@@ -36,15 +41,19 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Packed {
     pub bytes: Vec<u8>,
+    /// Sessions where it learns from these.
     pub n_users: usize,
     pub n_items: usize,
-    /// Distinct pairs of user and item.
+    /// Distinct pairs of user and item; of a session, every step.
     pub n_interactions: usize,
     pub lineage: Value,
 }
 
 /// Fits and packs. The same plan and data give the same bytes. Refuses before it starts when memory would not suffice.
 pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
+    if sessions::is_named(&plan.algorithm) {
+        return fit_sessions(plan, log, context);
+    }
     let info = algorithms::find(&plan.algorithm)?;
     let (weights, own) = plan.weights.overridden(&plan.parameters)?;
     let seen = weighed_matrix(log, &weights);
@@ -53,21 +62,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     context.require_memory(&format!("training {}", info.name), estimate)?;
     let model = algorithms::fit(info.name, &own, &seen, context)?;
     context.check()?;
-    let lineage = json!({
-        "data_id": plan.data_id,
-        "data_sha256": plan.data_sha256,
-        "data_sources": plan.data_sources,
-        "n_rows": log.n_rows(),
-        "n_interactions": shape.nnz,
-        "n_users": shape.n_users,
-        "n_items": shape.n_items,
-        "algorithm": info.name,
-        "parameters": plan.parameters,
-        "weights": weights.to_params(),
-        "seed": context.seed,
-        "engine_version": ENGINE_VERSION,
-        "memory_estimate_bytes": estimate,
-    });
+    let lineage = lineage(plan, log, info.name, &weights, estimate);
     let artifact = Artifact {
         algorithm: info.name.to_owned(),
         parameters: plan.parameters.clone(),
@@ -78,7 +73,46 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
         metadata: metadata(plan),
         derived: Default::default(),
     };
-    Ok(Packed { bytes: artifact.to_bytes(), n_users: shape.n_users, n_items: shape.n_items, n_interactions: shape.nnz, lineage })
+    Ok(packed(artifact.to_bytes(), shape, lineage))
+}
+
+/// Each user is a session. Only what counts for nothing is left out: beyond that, order is all that matters.
+fn fit_sessions(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
+    if log.times.is_none() {
+        return Err(MlError::BadInput(TIMES_NEEDED.to_owned()));
+    }
+    let history = Sessions::from_log(&plan.weights.counted(log))?;
+    let estimate = VmisKnn::estimate_memory_bytes(&history);
+    let mut model = SessionModel::fit(plan.parameters.clone(), log.items.clone(), &history, context)?;
+    context.check()?;
+    model.metadata = metadata(plan);
+    let shape = TrainShape { n_users: history.len(), n_items: history.n_items(), nnz: history.n_interactions() };
+    let lineage = lineage(plan, log, sessions::NAME, &plan.weights, estimate);
+    Ok(packed(model.to_bytes(), shape, lineage))
+}
+
+/// What is needed to make the same model again, but for its size.
+fn lineage(plan: &Plan, log: &InteractionLog, algorithm: &str, weights: &Weights, estimate: u64) -> Value {
+    json!({
+        "data_id": plan.data_id,
+        "data_sha256": plan.data_sha256,
+        "data_sources": plan.data_sources,
+        "n_rows": log.n_rows(),
+        "algorithm": algorithm,
+        "parameters": plan.parameters,
+        "weights": weights.to_params(),
+        "seed": SEED,
+        "engine_version": ENGINE_VERSION,
+        "memory_estimate_bytes": estimate,
+    })
+}
+
+fn packed(bytes: Vec<u8>, shape: TrainShape, mut lineage: Value) -> Packed {
+    let TrainShape { n_users, n_items, nnz: n_interactions } = shape;
+    for (name, number) in [("n_interactions", n_interactions), ("n_users", n_users), ("n_items", n_items)] {
+        lineage[name] = number.into();
+    }
+    Packed { bytes, n_users, n_items, n_interactions, lineage }
 }
 
 fn metadata(plan: &Plan) -> BTreeMap<String, String> {
@@ -112,7 +146,6 @@ fn available_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::error::MlError;
     use crate::ml::interactions::InteractionLogBuilder;
 
     fn plan(parameters: Value) -> Plan {
@@ -140,6 +173,28 @@ mod tests {
         assert_eq!(first.lineage["algorithm"], "TopPopRecommender");
         let opened = Artifact::from_bytes(&first.bytes).unwrap();
         assert_eq!(opened.metadata["data_sha256"], "ab");
+    }
+
+    #[test]
+    fn users_stand_for_sessions_and_what_counts_for_nothing_is_left_out() {
+        let mut builder = InteractionLogBuilder::new(true).with_events();
+        for (at, (user, item, event)) in
+            [("v1", "a", "view"), ("v1", "ad", "shown"), ("v1", "b", "view"), ("v2", "a", "view")].into_iter().enumerate()
+        {
+            builder.push_event(user, item, Some(at as i64), event);
+        }
+        let events = [("shown".to_owned(), 0.0), ("view".to_owned(), 2.0)].into();
+        let weights = Weights::new(events, Some(3.0)).unwrap();
+        let plan = Plan { algorithm: sessions::NAME.to_owned(), weights, ..plan(json!({ "top_k": 5 })) };
+        let packed = fit(&plan, &builder.finish(), &Context::new(SEED, 1)).unwrap();
+        assert_eq!((packed.n_users, packed.n_items, packed.n_interactions), (2, 3, 3));
+        assert_eq!((&packed.lineage["n_users"], &packed.lineage["n_rows"]), (&json!(2), &json!(4)));
+        let model = SessionModel::from_bytes(&packed.bytes).unwrap();
+        assert_eq!((model.metadata["data_sha256"].as_str(), &model.parameters["top_k"]), ("ab", &json!(5)));
+        let next = model.recommend(&["a".to_owned()], &crate::ml::artifact::Wanted::best(1)).unwrap();
+        assert_eq!(next[0].0, "b");
+        let untimed = fit(&plan, &log(), &Context::new(SEED, 1)).unwrap_err().to_string();
+        assert!(untimed.contains("time column"), "{untimed}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::features::datasets::TrainingData;
 use crate::features::evaluation::{self, EvaluationConfig};
 use crate::features::projects::Project;
 use crate::features::task_logs::{self, TaskLink};
+use crate::ml::sessions;
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
@@ -288,6 +289,9 @@ fn with_list(mut body: Body) -> Body {
     body
 }
 
+const SESSIONS_ARE_NOT_SEARCHED: &str = "VMISKNNRecommender learns from sessions, which a search does not judge. Make a \
+     configuration of it and train that; recotem evaluate judges it on the command line.";
+
 async fn check_references(principal: &Principal, connection: &mut Connection, job: &NewTuningJob) -> ApiResult<()> {
     let data: TrainingData = principal.load_referred(connection, "data", job.data_id, Role::Editor).await?;
     if let Some(problem) = data.problem() {
@@ -298,6 +302,10 @@ async fn check_references(principal: &Principal, connection: &mut Connection, jo
     let has_time = project.time_column.is_some();
     split.to_engine().validate(has_time).map_err(|error| ApiError::field("split", error.to_string()))?;
     evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id).await?;
+    let asked = texts(job.tried_algorithms_json.as_ref()).unwrap_or_default();
+    if asked.iter().any(|name| sessions::is_named(name)) {
+        return Err(ApiError::field("tried_algorithms_json", SESSIONS_ARE_NOT_SEARCHED));
+    }
     Ok(())
 }
 

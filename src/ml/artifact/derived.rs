@@ -1,9 +1,10 @@
 //! What is made of a model when it is first needed, and kept.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use super::TrainedModel;
 use crate::ml::algorithms::Factors;
+use crate::ml::idle::Idle;
 use crate::ml::item_index::{self, ItemIndex};
 use crate::ml::sparse::Csr;
 
@@ -13,7 +14,7 @@ pub struct Derived {
     by_item: OnceLock<Csr>,
     index: OnceLock<ItemIndex>,
     popularity: OnceLock<Vec<f32>>,
-    idle: Mutex<Vec<Working>>,
+    idle: Idle<Working>,
 }
 
 /// Memory in which lists are made.
@@ -22,9 +23,6 @@ pub(super) struct Working {
     pub search: item_index::Scratch,
     pub scores: Vec<f32>,
 }
-
-/// Most that is kept for lists to come: as many as are usually made at once.
-const MOST_IDLE: usize = 16;
 
 impl TrainedModel {
     /// `seen` by items.
@@ -58,14 +56,6 @@ impl TrainedModel {
 
     /// Lends memory, one lot to each thread that asks.
     pub(super) fn with_working<T>(&self, work: impl FnOnce(&mut Working) -> T) -> T {
-        // Nothing panics under this lock; if something did, there would merely be nothing idle.
-        let mut working = self.derived.idle.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default();
-        let result = work(&mut working);
-        if let Ok(mut idle) = self.derived.idle.lock()
-            && idle.len() < MOST_IDLE
-        {
-            idle.push(working);
-        }
-        result
+        self.derived.idle.lend(work)
     }
 }

@@ -31,11 +31,10 @@ impl<'a> Wanted<'a> {
     }
 
     /// The same as a test for single items.
-    pub(in crate::ml) fn admitted(&self, items: &Ids, seen: &[u32]) -> Admitted {
+    pub(in crate::ml) fn admitted(&self, items: &Ids, seen: &[u32]) -> Admitted<'a> {
         let mut refused = codes(items, self.deny);
         refused.extend_from_slice(if self.exclude_seen { seen } else { &[] });
-        refused.sort_unstable();
-        Admitted { allow: self.allowed(items).map(Cow::into_owned), refused }
+        Admitted { only: self.allowed(items), ..Admitted::but(refused) }
     }
 
     /// The same in numbers of items.
@@ -87,16 +86,23 @@ impl WantedNumbers<'_> {
 }
 
 /// Which items may appear in a list.
-pub(in crate::ml) struct Admitted {
-    allow: Option<Vec<u32>>,
-    /// Rising, like `allow`.
+pub(in crate::ml) struct Admitted<'a> {
+    /// When given, only these, which rise.
+    pub only: Option<Cow<'a, [u32]>>,
+    /// Rising too.
     refused: Vec<u32>,
 }
 
-impl Admitted {
+impl Admitted<'_> {
+    /// All but some.
+    pub fn but(mut refused: Vec<u32>) -> Self {
+        refused.sort_unstable();
+        Admitted { only: None, refused }
+    }
+
     /// Whether the item may appear.
     pub fn has(&self, item: u32) -> bool {
-        self.allow.as_ref().is_none_or(|allow| allow.binary_search(&item).is_ok()) && self.refused.binary_search(&item).is_err()
+        self.only.as_ref().is_none_or(|only| only.binary_search(&item).is_ok()) && self.refused.binary_search(&item).is_err()
     }
 }
 

@@ -1,15 +1,14 @@
-//! A session model with its dictionary: one safetensors file, and what it answers.
+//! A session model with its dictionary: one safetensors file.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::sequences::Sessions;
-use super::vmis_knn::{Scorer, VmisKnn};
-use crate::ml::artifact::{Recommendations, Wanted};
+use super::vmis_knn::{Buffers, VmisKnn};
 use crate::ml::context::Context;
-use crate::ml::diversity;
 use crate::ml::error::{MlError, MlResult};
+use crate::ml::idle::Idle;
 use crate::ml::ids::Ids;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
@@ -27,6 +26,7 @@ pub struct SessionModel {
     pub model: VmisKnn,
     /// Anything the caller wants to keep with it.
     pub metadata: BTreeMap<String, String>,
+    pub(super) idle: Idle<Buffers>,
 }
 
 impl SessionModel {
@@ -36,7 +36,7 @@ impl SessionModel {
             return Err(MlError::BadInput("items and sessions do not belong together".into()));
         }
         let model = VmisKnn::fit(&parameters, sessions, ctx)?;
-        Ok(SessionModel { parameters, items, model, metadata: BTreeMap::new() })
+        Ok(SessionModel { parameters, items, model, metadata: BTreeMap::new(), idle: Idle::default() })
     }
 
     /// The file.
@@ -65,49 +65,11 @@ impl SessionModel {
         let metadata = input.all_metadata().iter().filter_map(extra).collect();
         let items = input.ids("items")?;
         let model = VmisKnn::load(&parameters, &input, items.len())?;
-        Ok(SessionModel { parameters, items, model, metadata })
+        Ok(SessionModel { parameters, items, model, metadata, idle: Idle::default() })
     }
 
-    /// Items to show next, for a session given first item to last; `None` when the model knows none of its items.
-    ///
-    /// Where neighbours hold fewer items than wanted, the most popular others follow with a score of zero.
-    pub fn recommend(&self, session: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
-        let session: Vec<u32> = session.iter().filter_map(|id| self.items.find(id)).collect();
-        if session.is_empty() {
-            return None;
-        }
-        let admitted = wanted.admitted(&self.items, &session);
-        let ranked = |n| rank(&mut Scorer::new(&self.model), &session, n, |item| admitted.has(item)).ok();
-        let list = if wanted.diversity > 0.0 {
-            let candidates = ranked(diversity::candidates_for(wanted.cutoff))?;
-            diversity::spread(&candidates, wanted.cutoff, wanted.diversity, self.model.by_item())
-        } else {
-            ranked(wanted.cutoff)?
-        };
-        Some(list.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect())
+    /// Whether bytes claim to be such a file; whether they hold together is another matter.
+    pub fn is_in(bytes: &[u8]) -> bool {
+        TensorReader::open(bytes).is_ok_and(|input| input.require_metadata("format", FORMAT).is_ok())
     }
-}
-
-/// The `n` best items that are admitted, best first: by score, equal ones by number; then the most popular of the rest.
-pub(super) fn rank(
-    scorer: &mut Scorer<'_>,
-    session: &[u32],
-    n: usize,
-    admitted: impl Fn(u32) -> bool,
-) -> MlResult<Vec<(u32, f32)>> {
-    let model = scorer.model();
-    let mut list: Vec<(u32, f32)> = scorer.score(session)?.iter().copied().filter(|(item, _)| admitted(*item)).collect();
-    let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if list.len() > n {
-        list.select_nth_unstable_by(n, better);
-        list.truncate(n);
-    }
-    list.sort_unstable_by(better);
-    if list.len() < n {
-        let mut held: Vec<u32> = list.iter().map(|(item, _)| *item).collect();
-        held.sort_unstable();
-        let others = model.by_popularity().iter().filter(|item| held.binary_search(item).is_err() && admitted(**item));
-        list.extend(others.take(n - list.len()).map(|&item| (item, 0.0)));
-    }
-    Ok(list)
 }

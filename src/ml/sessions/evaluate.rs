@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::artifact::rank;
+use super::recommend::rank;
 use super::sequences::Sessions;
 use super::vmis_knn::{Scorer, VmisKnn};
+use crate::ml::artifact::Admitted;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::evaluate::bootstrap_mean;
@@ -49,9 +50,7 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
     let judge = |scorer: &mut Scorer<'_>, cases: &[(&[u32], u32)]| -> MlResult<Vec<(usize, usize)>> {
         ctx.check()?;
         let ranks = |(session, target): &(&[u32], u32)| {
-            let mut known = session.to_vec();
-            known.sort_unstable();
-            let list = rank(scorer, session, cutoff, |item| known.binary_search(&item).is_err())?;
+            let list = rank(scorer, session, cutoff, &Admitted::but(session.to_vec()))?;
             let found = list.iter().position(|(item, _)| item == target).unwrap_or(cutoff);
             Ok((found, popularity_rank(&popularity, session, *target)))
         };

@@ -10,6 +10,7 @@
 mod artifact;
 mod evaluate;
 mod index;
+mod recommend;
 mod sequences;
 mod settings;
 mod vmis_knn;
@@ -24,6 +25,8 @@ pub use vmis_knn::{Scorer, VmisKnn};
 pub const NAME: &str = "VMISKNNRecommender";
 /// Its short form, also accepted.
 pub const SHORT: &str = "VMISKNN";
+/// One line for people choosing.
+pub const SUMMARY: &str = "what came next in recent sessions like the one in progress; needs times";
 
 /// Whether a name means the algorithm of this module, in any of the forms that [`crate::ml::algorithms::find`] takes.
 pub fn is_named(name: &str) -> bool {

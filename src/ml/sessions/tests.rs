@@ -150,11 +150,48 @@ fn the_latest_items_count_most_and_as_many_come_back_as_exist() {
 }
 
 #[test]
+fn strangers_get_what_is_popular_and_baskets_what_goes_with_them() {
+    let model = shop();
+    let popular = model.recommend_popular(&Wanted::best(9));
+    let expected = [("bulb", 15.0), ("chair", 15.0), ("desk", 15.0), ("lamp", 15.0), ("Sigur Rós", 1.0)];
+    assert_eq!(popular, expected.map(|(item, sessions)| (item.to_owned(), sessions)));
+    let (allow, deny) = (ids(&["Sigur Rós", "lamp", "chair"]), ids(&["lamp"]));
+    let wanted = Wanted { allow: Some(&allow), deny: &deny, ..Wanted::best(9) };
+    assert_eq!(model.recommend_popular(&wanted).into_iter().map(|(item, _)| item).collect::<Vec<_>>(), ["chair", "Sigur Rós"]);
+
+    let basket = |items: &[&str]| model.related(&ids(items), &Wanted::best(2)).unwrap();
+    assert_eq!(basket(&["lamp", "desk"]), basket(&["unknown", "desk", "lamp", "desk"]), "whatever their order");
+    let mut with_both: Vec<String> = basket(&["lamp", "desk"]).into_iter().map(|(item, _)| item).collect();
+    with_both.sort_unstable();
+    assert_eq!(with_both, ["bulb", "chair"]);
+    assert!(model.related(&ids(&["unknown"]), &Wanted::best(2)).is_none());
+}
+
+#[test]
+fn each_item_names_the_items_of_the_session_that_speak_for_it() {
+    let model = shop();
+    let session = ids(&["desk", "lamp"]);
+    let shares = model.shares(&session, ["bulb", "chair", "unknown", "Sigur Rós"].into_iter(), 3).unwrap();
+    let one = |item: &str| vec![(item.to_owned(), 1.0)];
+    assert_eq!(shares, [one("lamp"), one("desk"), Vec::new(), one("lamp")]);
+    let mut builder = InteractionLogBuilder::new(true);
+    ["a", "b", "c"].iter().zip(0..).for_each(|(item, at)| builder.push("v", item, Some(at)));
+    let log = builder.finish();
+    let sessions = Sessions::from_log(&log).unwrap();
+    let model = SessionModel::fit(Map::new(), log.items, &sessions, &Context::new(0, 1)).unwrap();
+    let shares = model.shares(&ids(&["a", "b"]), ["c"].into_iter(), 3).unwrap().remove(0);
+    assert_eq!(shares.iter().map(|(item, _)| item.as_str()).collect::<Vec<_>>(), ["b", "a"], "the latest speaks loudest");
+    assert!((shares[0].1 - 2.0 / 3.0).abs() < 1e-6 && (shares[1].1 - 1.0 / 3.0).abs() < 1e-6, "{shares:?}");
+    assert!(model.is_quick() && model.heap_bytes() > 0);
+}
+
+#[test]
 fn files_come_back_and_damage_never_panics() {
     let model = shop();
     let bytes = model.to_bytes();
     let answer = |model: &SessionModel| model.recommend(&ids(&["lamp", "desk"]), &Wanted::best(5));
     assert_eq!(answer(&SessionModel::from_bytes(&bytes).unwrap()), answer(&model));
+    assert!(SessionModel::is_in(&bytes) && !SessionModel::is_in(&bytes[1..]));
     for cut in (0..bytes.len()).step_by(7) {
         assert!(SessionModel::from_bytes(&bytes[..cut]).is_err(), "cut at {cut}");
     }

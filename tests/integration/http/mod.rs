@@ -35,6 +35,7 @@ mod passwords;
 mod projects;
 mod retraining;
 mod serving;
+mod session_models;
 mod sessions;
 mod slots;
 mod story;

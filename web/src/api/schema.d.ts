@@ -1646,6 +1646,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/next/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds
+         *     its items in, whatever their order (`fold_in`). Where it knows none of them, what is popular.
+         */
+        post: operations["create_next_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/inference/predict/project/{project_id}": {
         parameters: {
             query?: never;
@@ -1852,6 +1872,7 @@ export interface components {
             description: string;
             /** @description Whether it learns in epochs, so that a search can stop it early. */
             early_stopping: boolean;
+            learns_from: components["schemas"]["LearnsFrom"];
             /** @description What `recommender_class_name` takes. */
             name: string;
             parameters: components["schemas"]["Parameter"][];
@@ -2134,6 +2155,11 @@ export interface components {
          * @enum {string}
          */
         ItemOperation: "eq" | "ne" | "in" | "not_in" | "lt" | "le" | "gt" | "ge" | "exists" | "contains";
+        /**
+         * @description What an algorithm learns from.
+         * @enum {string}
+         */
+        LearnsFrom: "users" | "sessions";
         /** @description An item of a list; scores compare within one list only. */
         ListedItem: {
             /**
@@ -3300,7 +3326,7 @@ export interface components {
          * @description How a list came about.
          * @enum {string}
          */
-        Strategy: "personal" | "fold_in" | "popular" | "related";
+        Strategy: "personal" | "fold_in" | "session" | "popular" | "related";
         /** @description How a task stands, in the words of 1.x. */
         Task: {
             /** Format: date-time */
@@ -5749,6 +5775,7 @@ export interface operations {
                      *         "default_in_tuning": true,
                      *         "description": "text",
                      *         "early_stopping": true,
+                     *         "learns_from": "users",
                      *         "name": "Shop",
                      *         "parameters": [
                      *           {
@@ -21675,6 +21702,176 @@ export interface operations {
                         /** @description Ids, the one used longest ago first. */
                         models: number[];
                     };
+                };
+            };
+        };
+    };
+    create_next_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "allow": null,
+                 *       "cutoff": 10,
+                 *       "deny": null,
+                 *       "diversity": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
+                 *       "filter": {
+                 *         "field": "genre",
+                 *         "op": "eq",
+                 *         "value": "jazz"
+                 *       },
+                 *       "session": [
+                 *         "text"
+                 *       ],
+                 *       "with_metadata": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Only these items may be listed. */
+                    allow?: string[] | null;
+                    /**
+                     * Format: int32
+                     * @description 1 to 1000, 10 unless told.
+                     */
+                    cutoff?: number | null;
+                    /** @description These items must not be listed. */
+                    deny?: string[] | null;
+                    /**
+                     * Format: float
+                     * @description From 0, best first, to 1, as unlike one another as possible.
+                     */
+                    diversity?: number | null;
+                    /** @description Whether to leave out the items of the session; true unless told. */
+                    exclude_seen?: boolean | null;
+                    /** @description Whether to tell for each item, in `because`, which items of the session speak most for it; false unless told. */
+                    explain?: boolean | null;
+                    filter?: components["schemas"]["ItemFilter"] | null;
+                    /**
+                     * @description Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
+                     *     be none yet.
+                     */
+                    session: string[];
+                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+                    with_metadata?: boolean | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "because": null,
+                     *           "item_id": "i1",
+                     *           "metadata": null,
+                     *           "score": 0.75
+                     *         }
+                     *       ],
+                     *       "model_id": 1,
+                     *       "request_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
+                     *       "strategy": "personal"
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["ListedItem"][];
+                        /** Format: int64 */
+                        model_id: number;
+                        /** Format: uuid */
+                        request_id: string;
+                        strategy?: components["schemas"]["Strategy"] | null;
+                    };
+                };
+            };
+            /** @description The batch is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No key, or one that does not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The key lacks the scope, or is of another project */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The body is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description Too many requests of this key for this path */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimited"];
+                };
+            };
+            /** @description The model's file is missing or damaged */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
                 };
             };
         };

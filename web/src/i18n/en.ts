@@ -246,6 +246,7 @@ export const en = {
     RP3beta: 'Walks at random between users and items and holds popular items back. Often strong on the long tail.',
     DenseSLIM: 'Learns a weight for every pair of items in one exact step. Strong; its memory grows with the square of the items.',
     TopPop: 'The same best-sellers for everyone: the line every other algorithm has to beat.',
+    VMISKNN: 'Shows what came next in recent sessions like the one in progress, without knowing who is there. Needs a time column; every user of the data stands for a session.',
   },
   wizard: {
     title: 'New search',
@@ -374,7 +375,10 @@ export const en = {
     deleted: 'Model {id} deleted',
     configuration: 'Configuration',
     fromSearch: 'from a search',
-    newConfiguration: 'An algorithm with its default parameters',
+    newConfiguration: 'A new configuration',
+    parameters: 'Parameters',
+    parameterDefault: 'Default: {value}.',
+    timesNeeded: 'This algorithm learns from the order of interactions, and this data has no times. Choose the time column of the project and upload the data again.',
     start: 'Train',
     started: 'Training started',
     unnamedConfiguration: 'Configuration {id}',
@@ -387,6 +391,7 @@ export const en = {
     job: 'Search',
     configuration: 'Configuration',
     users: 'Users',
+    sessions: 'Sessions',
     items: 'Items',
     version: 'Made with',
     trainedAt: 'Created',
@@ -401,6 +406,7 @@ export const en = {
     preview: 'Try it',
     byUser: 'By user',
     byItems: 'By items',
+    bySession: 'By session',
     similar: 'Similar items',
     userId: 'User id',
     userHint: 'Exactly as in your data, with leading zeros and accents.',
@@ -409,6 +415,7 @@ export const en = {
     showSimilar: 'Find similar',
     itemIds: 'Item ids, one per line',
     itemsHint: 'For a visitor who is not in the data: what have they looked at?',
+    sessionHint: 'What a visitor has looked at, first to last: the last item counts most.',
     itemId: 'Item id',
     count: 'How many',
     item: 'Item',
@@ -425,12 +432,24 @@ export const en = {
     idle: 'Type an id to see what this model answers.',
     call: 'Call it from your application',
     callLead: 'With an API key that may predict:',
+    callNextLead: 'With an API key that may predict, and the items of the session, first to last:',
     createKey: 'Create a key',
   },
   /** Names of parameters that say what interactions count, not how an algorithm works. */
   parameters: {
     eventWeight: 'weight of {event}',
     halfLife: 'half-life (days)',
+  },
+  /** What the parameters of algorithms do, where a form offers them. */
+  parameterHints: {
+    VMISKNN: {
+      top_k: 'How many of the most similar sessions vote for what comes next.',
+      sample_size: 'How many of the most recent sessions that share an item are compared.',
+      max_session_length: 'How many of the last items of the session are looked at.',
+      weighting: 'How the weight of an item falls towards the beginning of the session.',
+      weighting_score: 'How the vote of a session falls the longer ago the latest shared item was.',
+      idf_weighting: 'How much rare items are preferred; 0 is not at all.',
+    },
   },
   settings: {
     title: 'Settings',

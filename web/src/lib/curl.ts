@@ -4,7 +4,13 @@ export function predictCommand(origin: string, model: number, key: string, user:
   return `curl -X POST ${origin}/inference/predict/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
-/** The same without naming a model: the project's slots decide which one answers. */
+/** One line that asks what to show next in a session, given first item to last. */
+export function nextCommand(origin: string, model: number, key: string, session: string[], cutoff = 10): string {
+  const body = JSON.stringify({ session, cutoff })
+  return `curl -X POST ${origin}/inference/next/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
+}
+
+/** A line for a user without naming a model: the project's slots decide which one answers. */
 export function projectPredictCommand(origin: string, project: number, user: string, cutoff = 10): string {
   const body = JSON.stringify({ user_id: user, cutoff })
   return `curl -X POST ${origin}/inference/predict/project/${project} -H 'X-API-Key: rctm_…' -H 'Content-Type: application/json' -d ${quote(body)}`

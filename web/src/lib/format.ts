@@ -67,5 +67,8 @@ export function formatBytes(value: number | null | undefined, locale: string): s
   }).format(value / 1000 ** power)
 }
 
+/** Whether a model of this algorithm learnt from sessions: it knows no users and answers for the visit in progress. */
+export const learnsFromSessions = (algorithm: string | null | undefined) => algorithm === 'VMISKNNRecommender'
+
 /** `IALSRecommender` → `IALS`: the short name people use. */
 export const shortName = (algorithm: string | null | undefined) => (algorithm ?? '').replace(/Recommender$/, '')

@@ -6,8 +6,7 @@ use moka::sync::Cache;
 
 use super::{Filter, evaluation};
 use crate::features::datasets::ItemTable;
-use crate::features::models::ModelError;
-use crate::ml::artifact::TrainedModel as Artifact;
+use crate::features::models::{ModelError, ReadyModel};
 
 /// Bytes of evaluated filters that are kept.
 const BUDGET: u64 = 128 << 20;
@@ -21,7 +20,7 @@ pub struct Admitted {
     /// Numbers of items, rising.
     pub items: Vec<u32>,
     /// While these are held nothing else can lie where the model and the metadata lie.
-    _of: (Weak<Artifact>, Weak<ItemTable>),
+    _of: (Weak<ReadyModel>, Weak<ItemTable>),
 }
 
 /// What filters admit.
@@ -41,7 +40,7 @@ impl Filters {
     pub async fn admitted(
         &self,
         filter: &Arc<Filter>,
-        model: &Arc<Artifact>,
+        model: &Arc<ReadyModel>,
         table: &Arc<ItemTable>,
     ) -> Result<Arc<Admitted>, ModelError> {
         let key = (Arc::as_ptr(model) as usize, Arc::as_ptr(table) as usize, filter.text.clone());
@@ -51,7 +50,7 @@ impl Filters {
         let (cache, filter, model, table) = (self.0.clone(), Arc::clone(filter), Arc::clone(model), Arc::clone(table));
         let work = move || {
             cache.get_with(key, || {
-                let items = evaluation::admitted(&filter, &table, &model.items);
+                let items = evaluation::admitted(&filter, &table, model.items());
                 Arc::new(Admitted { items, _of: (Arc::downgrade(&model), Arc::downgrade(&table)) })
             })
         };

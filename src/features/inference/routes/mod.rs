@@ -1,7 +1,8 @@
-//! `/inference/predict/…`, `/inference/related/…`, `/inference/health`, `/inference/models`.
+//! `/inference/predict/…`, `/inference/next/…`, `/inference/related/…`, `/inference/health`, `/inference/models`.
 
 mod health;
 mod item_filter;
+mod next;
 mod predict;
 mod project;
 mod related;
@@ -21,7 +22,7 @@ use crate::platform::http::{ApiError, ApiResult};
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
-#[openapi(paths(predict::one, predict::batch, project::one, related::one, health::health, health::loaded))]
+#[openapi(paths(predict::one, predict::batch, project::one, related::one, next::one, health::health, health::loaded))]
 pub struct Docs;
 
 /// The URLs of this slice.
@@ -30,6 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(only("/predict/project/{project_id}", web::post().to(project::one), "POST"))
         .service(only("/predict/{model_id}", web::post().to(predict::one), "POST"))
         .service(only("/predict/{model_id}/batch", web::post().to(predict::batch), "POST"))
+        .service(only("/next/{model_id}", web::post().to(next::one), "POST"))
         .service(only("/related/{model_id}", web::post().to(related::one), "POST"))
         .service(only("/health", web::get().to(health::health), "GET"))
         .service(only("/models", web::get().to(health::loaded), "GET"))

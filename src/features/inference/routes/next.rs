@@ -1,0 +1,57 @@
+//! What to show next to somebody known only by what they do right now, by a model that the caller names.
+
+use actix_web::{HttpRequest, web};
+use utoipa::ToSchema;
+
+use super::admitted;
+use super::item_filter::ItemFilter;
+use super::predict::Prediction;
+use crate::features::inference::input::{self, Faults};
+use crate::features::inference::service::Inference;
+use crate::platform::http::ApiResult;
+
+/// A session in progress. Everything but the session may be left out.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the body in the API document")]
+pub struct NextRequest {
+    /// Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
+    /// be none yet.
+    session: Vec<String>,
+    /// 1 to 1000, 10 unless told.
+    cutoff: Option<i32>,
+    /// Only these items may be listed.
+    allow: Option<Vec<String>>,
+    /// These items must not be listed.
+    deny: Option<Vec<String>>,
+    /// Whether to leave out the items of the session; true unless told.
+    exclude_seen: Option<bool>,
+    /// From 0, best first, to 1, as unlike one another as possible.
+    diversity: Option<f32>,
+    /// Whether to tell for each item, in `because`, which items of the session speak most for it; false unless told.
+    explain: Option<bool>,
+    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
+    with_metadata: Option<bool>,
+    /// Only items whose metadata fits may be listed.
+    filter: Option<ItemFilter>,
+}
+
+/// The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds
+/// its items in, whatever their order (`fold_in`). Where it knows none of them, what is popular.
+#[utoipa::path(post, path = "/inference/next/{model_id}", tag = "inference", operation_id = "create_next_items",
+    params(("model_id" = i64, Path)), request_body = inline(NextRequest),
+    responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
+        (status = 403, description = "The key lacks the scope, or is of another project"),
+        (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
+        (status = 503, description = "The model's file is missing or damaged")))]
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
+    let body = input::parse(&request, &bytes)?;
+    let caller = admitted(&request, &inference).await?;
+    let mut faults = Faults::default();
+    let id = input::path_id(&request, "model_id", &mut faults);
+    let options = input::session(&body, &mut faults);
+    faults.finish()?;
+    let model = inference.directory.model(&caller.principal, id).await?;
+    let serving = inference.serving(&model).await?;
+    let answer = inference.for_one(&model, None, options, &serving).await?;
+    Ok(web::Json(Prediction::new(id, answer)))
+}
