@@ -72,6 +72,8 @@ pub struct Settings {
     pub model_cache_bytes: u64,
     /// Bytes of item metadata kept in memory for serving.
     pub item_cache_bytes: u64,
+    /// Days that logged lists are kept; they go month by month.
+    pub recommendation_log_days: u32,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -141,6 +143,7 @@ impl Default for Settings {
             max_expanded_bytes: 8 << 30,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
+            recommendation_log_days: 90,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

@@ -34,6 +34,7 @@ mod projects;
 mod retraining;
 mod serving;
 mod sessions;
+mod shadows;
 mod slots;
 mod story;
 mod trained;
