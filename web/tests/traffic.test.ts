@@ -78,6 +78,22 @@ describe('a shadow slot', () => {
     page.unmount()
   })
 
+  it('is made with one switch, which takes the place of a weight', async () => {
+    const made: Record<string, unknown>[] = []
+    const { page, id, has } = await openPage('deployments', DeploymentsPage, { address: '/projects/3/deployments', user: ADMIN, answers: { ...common, 'GET deployment_slot/': list([slot(1, 'Front', 100)]), 'GET trained_model/': list([MODEL]), 'POST deployment_slot/': (body: Record<string, unknown>) => (made.push(body), [201, { ...shadow, name: body.name }]) } })
+    await id('new-slot').trigger('click')
+    await settle()
+    await id('slot-name').setValue('Candidate')
+    expect(has('slot-weight')).toBe(true)
+    await page.get('#slot-shadow').setValue(true)
+    await settle()
+    expect(has('slot-weight')).toBe(false)
+    await id('slot-submit').trigger('submit')
+    await settle()
+    expect(made).toMatchObject([{ name: 'Candidate', trained_model: 7, is_shadow: true, is_active: true }])
+    page.unmount()
+  })
+
   it('is told beside what was answered, with what to think of it', async () => {
     const { page, id } = await open(FOUND)
     expect(id('page-title').text()).toContain('Comparison of “New”')
