@@ -128,6 +128,7 @@ table! {
         event_weights -> Jsonb,
         half_life_days -> Nullable<Double>,
         unknown_user -> Text,
+        logged_share -> Nullable<Double>,
     }
 }
 
@@ -432,6 +433,22 @@ table! {
 }
 
 table! {
+    recommendation_log (request_id, deployment_slot_id, timestamp) {
+        request_id -> Uuid,
+        project_id -> BigInt,
+        deployment_slot_id -> BigInt,
+        trained_model_id -> BigInt,
+        is_shadow -> Bool,
+        user_id -> Nullable<Text>,
+        items -> Array<Text>,
+        strategy -> Nullable<Text>,
+        propensity -> Nullable<Double>,
+        item_propensities -> Nullable<Array<Double>>,
+        timestamp -> Timestamptz,
+    }
+}
+
+table! {
     task_logs (id) {
         id -> BigInt,
         job_id -> Nullable<BigInt>,
@@ -498,6 +515,7 @@ allow_tables_to_appear_in_same_query!(
     conversion_events,
     conversion_event_keys,
     event_daily_counts,
+    recommendation_log,
     retraining_schedules,
     retraining_runs,
     task_logs,

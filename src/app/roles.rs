@@ -1,5 +1,7 @@
 //! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
 
+use std::sync::Arc;
+
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
@@ -12,7 +14,7 @@ use crate::features::events::{EventWriter, KnownSlots};
 use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
-use crate::features::{ab_tests, events, projects, retraining};
+use crate::features::{ab_tests, events, projects, recommendation_log, retraining};
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -41,12 +43,13 @@ pub struct Parts {
 pub struct Listening {
     server: actix_web::dev::Server,
     handle: ServerHandle,
+    inference: Arc<Inference>,
     /// Where it listens.
     pub address: String,
 }
 
 impl Listening {
-    /// Serves until `stop` is cancelled, then finishes the requests in flight.
+    /// Serves until `stop` is cancelled, then finishes the requests in flight and logs their lists.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
         let handle = self.handle;
         let watcher = tokio::spawn(async move {
@@ -55,6 +58,7 @@ impl Listening {
         });
         let result = self.server.await.map_err(RoleError::Server);
         watcher.abort();
+        self.inference.observer.finish().await;
         result
     }
 }
@@ -94,13 +98,14 @@ fn listen_with(
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
-    let inference = web::Data::new(Inference::start(services, models.clone().into_inner(), stop));
+    let inference = Inference::start(services, models.clone().into_inner(), stop);
+    let inference_data = web::Data::from(Arc::clone(&inference));
     let origins = settings.cors_allowed_origins.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
-            .app_data(inference.clone())
+            .app_data(inference_data.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::for_our_hosts))
@@ -114,7 +119,7 @@ fn listen_with(
     let server = server.bind(&settings.bind).map_err(|cause| RoleError::Bind { address: settings.bind.clone(), cause })?;
     let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
     let server = server.run();
-    Ok(Listening { handle: server.handle(), server, address })
+    Ok(Listening { handle: server.handle(), server, inference, address })
 }
 
 fn cors(origins: &[String]) -> actix_cors::Cors {
@@ -168,5 +173,6 @@ pub async fn schedule(services: Services, stop: CancellationToken) {
     let sweeping = projects::sweep_until(services.clone(), stop.clone());
     let partitioning = events::keep_ahead(services.clone(), stop.clone());
     let expiring = ab_tests::keep_expiring(services.clone(), stop.clone());
-    tokio::join!(tidying, sweeping, partitioning, expiring, retraining::keep_firing(services, stop));
+    let logging = recommendation_log::keep_in_bounds(services.clone(), stop.clone());
+    tokio::join!(tidying, sweeping, partitioning, expiring, logging, retraining::keep_firing(services, stop));
 }

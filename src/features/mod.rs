@@ -26,6 +26,8 @@ pub mod events;
 
 pub mod ab_tests;
 
+pub mod recommendation_log;
+
 pub mod retraining;
 
 pub mod inference;
@@ -50,6 +52,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         deployments::Docs::openapi(),
         events::Docs::openapi(),
         ab_tests::Docs::openapi(),
+        recommendation_log::Docs::openapi(),
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
     ]

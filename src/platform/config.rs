@@ -74,6 +74,8 @@ pub struct Settings {
     pub item_cache_bytes: u64,
     /// Days that conversion events are kept one by one before only their daily counts are; 0 keeps them for ever.
     pub event_retention_days: u32,
+    /// Days that logged lists are kept; they go month by month.
+    pub recommendation_log_days: u32,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -147,6 +149,7 @@ impl Default for Settings {
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
             event_retention_days: 0,
+            recommendation_log_days: 90,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

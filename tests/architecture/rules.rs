@@ -3,7 +3,7 @@
 use crate::paths::{Source, crate_paths};
 
 /// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 20] = [
+pub const SLICES: [&str; 21] = [
     "accounts",
     "audit",
     "projects",
@@ -17,6 +17,7 @@ pub const SLICES: [&str; 20] = [
     "deployments",
     "events",
     "ab_tests",
+    "recommendation_log",
     "retraining",
     "inference",
     "webhooks",

@@ -47,6 +47,7 @@ export const routes: RouteRecordRaw[] = [
           page('models', 'models', () => import('./pages/ModelsPage.vue'), 'models.title'),
           page(`models/:modelId${ID}`, 'model', () => import('./pages/ModelPage.vue'), 'models.title'),
           page('deployments', 'deployments', () => import('./pages/DeploymentsPage.vue'), 'deployments.title'),
+          page(`deployments/:slotId${ID}/comparison`, 'slot-comparison', () => import('./pages/SlotComparisonPage.vue'), 'comparison.title'),
           page('ab-tests', 'ab-tests', () => import('./pages/AbTestsPage.vue'), 'abTests.title'),
           page(`ab-tests/:testId${ID}`, 'ab-test', () => import('./pages/AbTestPage.vue'), 'abTests.title'),
           page('retraining', 'retraining', () => import('./pages/RetrainingPage.vue'), 'retraining.title'),

@@ -13,6 +13,7 @@ const project: Project = {
   event_weights: { view: 0.2, purchase: 5 },
   half_life_days: null,
   unknown_user: 'fallback',
+  logged_share: null,
   organisation: 1,
   ins_datetime: '2026-11-21T06:00:00Z',
   updated_at: '2026-11-21T06:00:00Z',
@@ -29,6 +30,14 @@ describe('unsaved changes', () => {
     expect(changedSettings(project, edited({ event_column: ' event ', time_column: ' ' }))).toEqual({ event_column: 'event', time_column: null })
     expect(changedSettings(project, edited({ weights: [{ name: 'view', weight: 1 }] }))).toEqual({ event_weights: { view: 1 } })
     expect(changedSettings(project, edited({ weights: [] }))).toEqual({ event_weights: {} })
+  })
+
+  it('know when lists are logged', () => {
+    expect(changedSettings(project, edited({ logging: 'never' }))).toEqual({ logged_share: 0 })
+    expect(changedSettings(project, edited({ logging: 'share', loggedPercent: 7 }))).toEqual({ logged_share: 0.07 })
+    expect(settingsForm({ ...project, logged_share: 0.07 })).toMatchObject({ logging: 'share', loggedPercent: 7 })
+    expect(settingsForm({ ...project, logged_share: 0 }).logging).toBe('never')
+    for (const loggedPercent of [null, 0, 101]) expect(mistakesIn(edited({ logging: 'share', loggedPercent })).fields).toEqual({ logged_share: 'settings.logRange' })
   })
 
   it('keep whatever a type is called', () => {

@@ -9,6 +9,7 @@ mod filter;
 mod input;
 mod limits;
 mod listed;
+mod observer;
 mod recent_events;
 mod routes;
 mod service;

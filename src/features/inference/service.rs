@@ -11,6 +11,7 @@ use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
 use super::limits::Limits;
 use super::listed::{self, ListedItem};
+use super::observer::Observer;
 use super::recent_events::RecentEvents;
 use crate::features::accounts::Scope;
 use crate::features::api_keys::KnownKey;
@@ -25,6 +26,7 @@ const FEW: usize = 4_096;
 pub struct Inference {
     pub directory: Directory,
     pub assigner: Assigner,
+    pub observer: Observer,
     recent: RecentEvents,
     filters: Filters,
     limits: Limits,
@@ -34,8 +36,9 @@ pub struct Inference {
 
 impl Inference {
     /// Keeps up with the database until `stop` is cancelled.
-    pub fn start(services: &Services, models: Arc<ModelCache>, stop: &CancellationToken) -> Self {
-        Self {
+    pub fn start(services: &Services, models: Arc<ModelCache>, stop: &CancellationToken) -> Arc<Self> {
+        Arc::new_cyclic(|inference| Self {
+            observer: Observer::start(services, inference.clone()),
             directory: Directory::start(services, models.clone(), stop.clone()),
             assigner: Assigner::new(&services.secret),
             recent: RecentEvents::start(services, stop.clone()),
@@ -43,7 +46,7 @@ impl Inference {
             limits: Limits::new(&services.settings),
             models,
             services: services.clone(),
-        }
+        })
     }
 
     /// Whom a key stands for, with the scope for it and within its limit for the path.

@@ -29,6 +29,8 @@ pub struct Project {
     pub half_life_days: Option<f64>,
     /// What a user gets whom the model does not know: `fallback`, the best list there is, or `not_found`, 404.
     pub unknown_user: String,
+    /// Which share of its lists is logged; none logs all of them while a shadow slot is active, and otherwise none.
+    pub logged_share: Option<f64>,
 }
 
 impl Project {
@@ -53,4 +55,5 @@ pub struct ProjectFields {
     pub event_weights: Value,
     pub half_life_days: Option<f64>,
     pub unknown_user: String,
+    pub logged_share: Option<f64>,
 }

@@ -61,6 +61,9 @@ pub struct ProjectBody {
     half_life_days: Option<f64>,
     /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404.
     unknown_user: String,
+    /// Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
+    /// none.
+    logged_share: Option<f64>,
     /// The organisation whose members see it.
     organisation: i64,
 }
@@ -79,6 +82,7 @@ impl From<Project> for ProjectBody {
             event_weights: project.event_weights,
             half_life_days: project.half_life_days,
             unknown_user: project.unknown_user,
+            logged_share: project.logged_share,
             owner: project.owner_id,
             organisation: project.organisation_id,
         }
@@ -102,6 +106,9 @@ struct ProjectRequest {
     /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
     /// unless sent.
     unknown_user: Option<String>,
+    /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
+    /// otherwise none. Kept unless sent.
+    logged_share: Option<f64>,
     /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
     organisation: Option<i64>,
 }
@@ -118,6 +125,7 @@ fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool
         event_weights: read_weights(&mut fields, kept),
         half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
         unknown_user: fields.choice("unknown_user", &UNKNOWN_USER, Missing::Use(unknown_user)),
+        logged_share: fields.nullable_number("logged_share", 0.0..=1.0, current.and_then(|project| project.logged_share)),
     };
     if !result.user_column.is_empty() && result.user_column == result.item_column {
         fields.fault("item_column", "The item column must differ from the user column.");

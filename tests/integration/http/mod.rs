@@ -37,6 +37,7 @@ mod retraining;
 mod serving;
 mod session_models;
 mod sessions;
+mod shadows;
 mod slots;
 mod story;
 mod trained;

@@ -549,6 +549,26 @@ export interface paths {
         patch: operations["update_deployment_slot"];
         trace?: never;
     };
+    "/api/v1/deployment_slot/{id}/comparison/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the lists of a shadow slot compare with those that users were answered for the same requests, and what its lists would
+         *     have earned. A slot that was no shadow in that time has nothing to compare.
+         */
+        get: operations["read_deployment_slot_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evaluation_config/": {
         parameters: {
             query?: never;
@@ -1936,6 +1956,22 @@ export interface components {
             /** @description The user's name at the time. */
             username?: string | null;
         };
+        /** @description How the lists of a shadow compare with those that were answered. */
+        Comparison: {
+            agreement?: components["schemas"]["ListAgreement"] | null;
+            click_estimates?: components["schemas"]["OffPolicyEstimates"] | null;
+            clicked: components["schemas"]["ListHits"];
+            /** @description What the lists that were answered showed. */
+            live: components["schemas"]["ShownItems"];
+            purchase_estimates?: components["schemas"]["OffPolicyEstimates"] | null;
+            purchased: components["schemas"]["ListHits"];
+            /** @description Requests that were answered and have a list of the shadow. */
+            requests: number;
+            /** @description What the shadow's lists would have shown. */
+            shadow: components["schemas"]["ShownItems"];
+            /** @description Different users; a request that named nobody counts as one of its own. */
+            users: number;
+        };
         /** @description The body of such an answer. */
         ConflictBody: {
             dependents: components["schemas"]["Dependent"][];
@@ -2160,6 +2196,44 @@ export interface components {
          * @enum {string}
          */
         LearnsFrom: "users" | "sessions";
+        /** @description How far both lists of a request agree, on average. */
+        ListAgreement: {
+            /**
+             * Format: double
+             * @description Share of requests with the same items in the same order.
+             */
+            identical: number;
+            /**
+             * Format: double
+             * @description Share of items in both lists.
+             */
+            overlap: number;
+            /** @description The same for the first item, the first two, and so on. */
+            overlap_by_depth: number[];
+            /**
+             * Format: double
+             * @description From 0 to 1; the higher in the lists, the more it counts. With a persistence of 0.9, extrapolated.
+             */
+            rank_biased_overlap: number;
+        };
+        /**
+         * @description How many of the items that users took notice of were in the lists. They took notice of what they were shown, so this flatters
+         *     the lists that were answered.
+         */
+        ListHits: {
+            /** @description Items by request. */
+            items: number;
+            /**
+             * Format: double
+             * @description Share of them in the list that was answered; null without any.
+             */
+            live?: number | null;
+            /**
+             * Format: double
+             * @description Share of them in the shadow's list; null without any.
+             */
+            shadow?: number | null;
+        };
         /** @description An item of a list; scores compare within one list only. */
         ListedItem: {
             /**
@@ -2237,6 +2311,45 @@ export interface components {
         NoneOf: {
             not: components["schemas"]["ItemFilter"];
         };
+        /** @description An estimated number of rewarded items per list. */
+        OffPolicyEstimate: {
+            /** @description Within these bounds with 95 % confidence; null where so little of the shadow's lists was ever shown that no bounds hold. */
+            interval?: number[] | null;
+            /** Format: double */
+            standard_error: number;
+            /** Format: double */
+            value: number;
+        };
+        /** @description What the shadow's lists would have earned: items clicked (or bought) per list. */
+        OffPolicyEstimates: {
+            /** @description Doubly robust. */
+            doubly_robust: components["schemas"]["OffPolicyEstimate"];
+            /**
+             * Format: double
+             * @description How many users' lists the matching places are worth.
+             */
+            effective_sample_size: number;
+            /** @description By inverse propensity scores. */
+            ips: components["schemas"]["OffPolicyEstimate"];
+            /** @description What the lists that were answered earned. */
+            live: components["schemas"]["OffPolicyEstimate"];
+            /** @description Requests whose propensities are known. */
+            requests: number;
+            /** @description By self-normalised inverse propensity scores. */
+            snips: components["schemas"]["OffPolicyEstimate"];
+            /**
+             * Format: double
+             * @description Which share of the shadow's items some slot would have shown in the same place, from 0 to 1; itself estimated.
+             */
+            support: number;
+            /** @description Reasons to distrust the estimates of the shadow. */
+            warnings: components["schemas"]["OffPolicyWarning"][];
+        };
+        /**
+         * @description A reason to distrust the estimates.
+         * @enum {string}
+         */
+        OffPolicyWarning: "small_sample" | "little_support" | "no_rewards";
         /** @description An organisation as clients see it. */
         Organisation: {
             /** Format: int64 */
@@ -2651,6 +2764,12 @@ export interface components {
                 /** Format: date-time */
                 ins_datetime: string;
                 item_column: string;
+                /**
+                 * Format: double
+                 * @description Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
+                 *     none.
+                 */
+                logged_share?: number | null;
                 name: string;
                 /**
                  * Format: int64
@@ -3097,6 +3216,12 @@ export interface components {
             /** Format: date-time */
             ins_datetime: string;
             item_column: string;
+            /**
+             * Format: double
+             * @description Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
+             *     none.
+             */
+            logged_share?: number | null;
             name: string;
             /**
              * Format: int64
@@ -3269,6 +3394,16 @@ export interface components {
             last_used_at: string;
             user_agent: string;
         };
+        /** @description What a slot's lists show of the catalogue. */
+        ShownItems: {
+            /**
+             * Format: double
+             * @description As a share of the items that the shadow's model knows; null when that is not known.
+             */
+            coverage?: number | null;
+            /** @description Different items in all the lists. */
+            items: number;
+        };
         /** @description An act that changed who answers, as clients see it. */
         SlotChange: {
             /**
@@ -3298,6 +3433,25 @@ export interface components {
              * @description The change that it took back.
              */
             reverts?: number | null;
+        };
+        /** @description How the lists of a shadow slot compare with those that users were answered. */
+        SlotComparison: components["schemas"]["Comparison"] & {
+            /**
+             * Format: int32
+             * @description Items of each list that count, from its head.
+             */
+            cutoff: number;
+            /** @description Whether there were more requests; only the newest ones were compared. */
+            is_partial: boolean;
+            /** Format: date-time */
+            since: string;
+            /** Format: int64 */
+            slot: number;
+            /**
+             * Format: int64
+             * @description The model the slot has now; only its lists count.
+             */
+            trained_model: number;
         };
         /** @description A split config as clients see it. */
         SplitConfig: {
@@ -4194,6 +4348,12 @@ export interface components {
              */
             half_life_days?: number | null;
             item_column: string;
+            /**
+             * Format: double
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
+             *     otherwise none. Kept unless sent.
+             */
+            logged_share?: number | null;
             name: string;
             /**
              * Format: int64
@@ -4222,6 +4382,12 @@ export interface components {
              */
             half_life_days?: number | null;
             item_column: string;
+            /**
+             * Format: double
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
+             *     otherwise none. Kept unless sent.
+             */
+            logged_share?: number | null;
             name: string;
             /**
              * Format: int64
@@ -4250,6 +4416,12 @@ export interface components {
              */
             half_life_days?: number | null;
             item_column?: string;
+            /**
+             * Format: double
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
+             *     otherwise none. Kept unless sent.
+             */
+            logged_share?: number | null;
             name?: string;
             /**
              * Format: int64
@@ -9823,6 +9995,184 @@ export interface operations {
             };
         };
     };
+    read_deployment_slot_comparison: {
+        parameters: {
+            query?: {
+                /** @description How far back; 28 unless told */
+                days?: number;
+                /** @description Items of each list, from its head; 10 unless told */
+                cutoff?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "agreement": {
+                     *         "identical": 0.5,
+                     *         "overlap": 0.5,
+                     *         "overlap_by_depth": [
+                     *           0.5
+                     *         ],
+                     *         "rank_biased_overlap": 0.5
+                     *       },
+                     *       "click_estimates": {
+                     *         "doubly_robust": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "effective_sample_size": 0.5,
+                     *         "ips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "live": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "requests": 1,
+                     *         "snips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "support": 0.5,
+                     *         "warnings": [
+                     *           "small_sample"
+                     *         ]
+                     *       },
+                     *       "clicked": {
+                     *         "items": 1,
+                     *         "live": null,
+                     *         "shadow": null
+                     *       },
+                     *       "live": {
+                     *         "coverage": null,
+                     *         "items": 1
+                     *       },
+                     *       "purchase_estimates": {
+                     *         "doubly_robust": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "effective_sample_size": 0.5,
+                     *         "ips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "live": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "requests": 1,
+                     *         "snips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "support": 0.5,
+                     *         "warnings": [
+                     *           "small_sample"
+                     *         ]
+                     *       },
+                     *       "purchased": {
+                     *         "items": 1,
+                     *         "live": null,
+                     *         "shadow": null
+                     *       },
+                     *       "requests": 1,
+                     *       "shadow": {
+                     *         "coverage": null,
+                     *         "items": 1
+                     *       },
+                     *       "users": 1,
+                     *       "cutoff": 10,
+                     *       "is_partial": true,
+                     *       "since": "2026-01-31T12:00:00.123456Z",
+                     *       "slot": 1,
+                     *       "trained_model": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SlotComparison"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
     list_evaluation_config: {
         parameters: {
             query?: {
@@ -14806,6 +15156,7 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "item_column": "item_id",
+                     *           "logged_share": null,
                      *           "name": "Shop",
                      *           "organisation": 1,
                      *           "owner": null,
@@ -14898,6 +15249,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -14915,6 +15267,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -14932,6 +15285,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -14960,6 +15314,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
+                     *       "logged_share": null,
                      *       "name": "Shop",
                      *       "organisation": 1,
                      *       "owner": null,
@@ -15069,6 +15424,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
+                     *       "logged_share": null,
                      *       "name": "Shop",
                      *       "organisation": 1,
                      *       "owner": null,
@@ -15152,6 +15508,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15169,6 +15526,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15186,6 +15544,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15214,6 +15573,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
+                     *       "logged_share": null,
                      *       "name": "Shop",
                      *       "organisation": 1,
                      *       "owner": null,
@@ -15402,6 +15762,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15419,6 +15780,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15436,6 +15798,7 @@ export interface operations {
                  *       },
                  *       "half_life_days": 30,
                  *       "item_column": "item_id",
+                 *       "logged_share": null,
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
@@ -15464,6 +15827,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
+                     *       "logged_share": null,
                      *       "name": "Shop",
                      *       "organisation": 1,
                      *       "owner": null,
@@ -21834,6 +22198,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The model is not trained, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22006,7 +22379,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description All active slots have the weight 0 */
+            /** @description All active slots have the weight 0, or the file of the model was removed */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22182,6 +22555,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description The model is not trained, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -22338,6 +22720,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The model is not trained, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
                 };
             };
             /** @description The body is too large */
@@ -22500,6 +22891,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description The model is not trained, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
                 };
             };
             /** @description The body is too large */

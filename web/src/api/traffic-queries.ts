@@ -3,16 +3,34 @@ import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, path } from './client'
 import { known, num, type Id } from './queries'
-import type { AbResults, AbTest, DeploymentSlot, RetrainingRun, RetrainingSchedule } from './types'
+import type { AbResults, AbTest, DeploymentSlot, RetrainingRun, RetrainingSchedule, SlotComparison } from './types'
 
 const RESULTS_POLL_MS = 10_000
 const RUN_POLL_MS = 5_000
+/** A comparison reads a great deal, and changes slowly. */
+const COMPARISON_POLL_MS = 60_000
 
 export const useSlots = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['slots', 'of', toValue(project)]),
     queryFn: ({ signal }) => listAll<DeploymentSlot>(path('deployment_slot'), { project: num(project) }, signal),
     enabled: known(project),
+  })
+
+export const useSlot = (id: Id) =>
+  useQuery({
+    queryKey: computed(() => ['slots', toValue(id)]),
+    queryFn: ({ signal }) => get<DeploymentSlot>(path('deployment_slot', num(id)), {}, signal),
+    enabled: known(id),
+  })
+
+/** What a shadow slot would have answered during the last days, beside what was answered. */
+export const useSlotComparison = (id: Id, days: MaybeRefOrGetter<number>) =>
+  useQuery({
+    queryKey: computed(() => ['slots', toValue(id), 'comparison', toValue(days)]),
+    queryFn: ({ signal }) => get<SlotComparison>(path('deployment_slot', num(id), 'comparison'), { days: toValue(days) }, signal),
+    enabled: known(id),
+    refetchInterval: COMPARISON_POLL_MS,
   })
 
 export const useAbTests = (project: Id) =>

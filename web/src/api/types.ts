@@ -16,7 +16,7 @@ export type User = Schemas['UserDetails']
 export type Project = Sent<Schemas['Project']> & { organisation?: number }
 export type NewProject = Pick<Project, 'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'> & Partial<Pick<Project, 'organisation'>>
 /** What the settings of a project can change. */
-export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user'>
+export type ProjectSettings = Omit<NewProject, 'organisation'> & Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user' | 'logged_share'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
@@ -210,6 +210,44 @@ export interface DeploymentSlot {
   is_shadow?: boolean
   ins_datetime: string
   updated_at: string
+}
+
+/** Clicks or purchases per list, with the bounds that hold with 95 % confidence, where there are any. */
+export interface OffPolicyEstimate {
+  value: number
+  standard_error: number
+  interval: [number, number] | null
+}
+export type OffPolicyWarning = 'small_sample' | 'little_support' | 'no_rewards'
+export interface OffPolicyEstimates {
+  requests: number
+  live: OffPolicyEstimate
+  ips: OffPolicyEstimate
+  snips: OffPolicyEstimate
+  doubly_robust: OffPolicyEstimate
+  /** In users. */
+  effective_sample_size: number
+  /** Share of the shadow's items that somebody might have been shown in the same place. */
+  support: number
+  warnings: OffPolicyWarning[]
+}
+/** What a shadow slot would have answered, beside what was answered. */
+export interface SlotComparison {
+  slot: number
+  trained_model: number
+  since: string
+  cutoff: number
+  /** Only the newest requests were compared. */
+  is_partial: boolean
+  requests: number
+  users: number
+  agreement: { overlap: number; overlap_by_depth: number[]; rank_biased_overlap: number; identical: number } | null
+  live: { items: number; coverage: number | null }
+  shadow: { items: number; coverage: number | null }
+  clicked: { items: number; live: number | null; shadow: number | null }
+  purchased: { items: number; live: number | null; shadow: number | null }
+  click_estimates: OffPolicyEstimates | null
+  purchase_estimates: OffPolicyEstimates | null
 }
 
 export type AbStatus = 'DRAFT' | 'RUNNING' | 'COMPLETED' | 'CANCELLED'

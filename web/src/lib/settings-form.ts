@@ -24,7 +24,14 @@ export interface SettingsForm {
   fades: boolean
   halfLife: number | null
   unknown_user: string
+  logging: Logging
+  /** Of the lists, while `logging` says to keep a share of them. */
+  loggedPercent: number | null
 }
+
+/** When lists are logged: while a shadow slot is active, always some share of them, or never. */
+export const LOGGING = ['auto', 'share', 'never'] as const
+export type Logging = (typeof LOGGING)[number]
 
 export const settingsForm = (project: Project): SettingsForm => ({
   name: project.name,
@@ -36,7 +43,14 @@ export const settingsForm = (project: Project): SettingsForm => ({
   fades: project.half_life_days !== null,
   halfLife: project.half_life_days ?? USUAL_HALF_LIFE,
   unknown_user: project.unknown_user,
+  logging: project.logged_share === null ? 'auto' : project.logged_share === 0 ? 'never' : 'share',
+  loggedPercent: Number(((project.logged_share || 1) * 100).toFixed(3)),
 })
+
+function loggedShare(form: SettingsForm): number | null {
+  if (form.logging === 'auto') return null
+  return form.logging === 'never' ? 0 : (form.loggedPercent ?? 0) / 100
+}
 
 /** The form as the server's fields. A number that is missing is a mistake (below), which keeps it from being sent. */
 function settingsOf(form: SettingsForm): ProjectSettings {
@@ -49,6 +63,7 @@ function settingsOf(form: SettingsForm): ProjectSettings {
     event_weights: Object.fromEntries(form.weights.map((row) => [row.name, row.weight as number])),
     half_life_days: form.fades ? form.halfLife : null,
     unknown_user: form.unknown_user,
+    logged_share: loggedShare(form),
   }
 }
 
@@ -87,6 +102,7 @@ export function mistakesIn(form: SettingsForm): Mistakes {
   if (form.weights.length > 0 && form.weights.every((row) => row.weight === 0)) fields.event_weights = 'settings.allZero'
   if (form.fades && form.halfLife === null) fields.half_life_days = 'errors.required'
   else if (form.fades && !inRange(form.halfLife)) fields.half_life_days = 'settings.halfLifeRange'
+  if (form.logging === 'share' && !(form.loggedPercent !== null && form.loggedPercent > 0 && form.loggedPercent <= 100)) fields.logged_share = 'settings.logRange'
   return { fields, weights }
 }
 

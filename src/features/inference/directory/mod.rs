@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::error::InferenceError;
 use crate::features::accounts::{Guarded, Ownership, Principal};
@@ -54,11 +55,24 @@ pub struct ServedModel {
 /// How a project is served.
 #[derive(Debug, Clone, Default)]
 pub struct Serving {
-    /// The active slots, in the order of their ids.
+    /// The active slots that answer, in the order of their ids.
     pub slots: Vec<Slot>,
+    /// The active slots that get a copy of the traffic and answer nobody.
+    pub shadows: Vec<Slot>,
+    /// Which share of the lists is logged, if the project says so.
+    pub logged_share: Option<f64>,
     pub unknown_users: UnknownUsers,
     /// The prepared form of the newest item metadata.
     pub items: Option<Arc<str>>,
+}
+
+impl Serving {
+    /// Whether the list of a request is to be logged. The ids of requests are random, and so are those that are chosen.
+    pub fn logs(&self, request: Uuid) -> bool {
+        let share = self.logged_share.unwrap_or(if self.shadows.is_empty() { 0.0 } else { 1.0 });
+        let lot = (request.as_u64_pair().0 >> 32) as f64 / f64::from(u32::MAX);
+        share > 0.0 && lot <= share
+    }
 }
 
 /// The memory of one process. Cheap to clone; clones share it.
@@ -170,4 +184,20 @@ fn digest_of(key: &str) -> Digest {
     let mut digest = Digest::default();
     digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref());
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_requests_is_logged_and_all_of_them_for_a_shadow() {
+        let logged = |serving: &Serving| (0..4_000).filter(|_| serving.logs(Uuid::new_v4())).count();
+        let serving = Serving { logged_share: Some(0.25), ..Serving::default() };
+        assert!((800..1_200).contains(&logged(&serving)));
+        let shadow = Slot { id: 1, name: "s".to_owned(), trained_model_id: 1, weight: 1.0 };
+        let watched = Serving { shadows: vec![shadow], ..Serving::default() };
+        assert_eq!((logged(&Serving::default()), logged(&watched)), (0, 4_000));
+        assert_eq!(logged(&Serving { logged_share: Some(0.0), ..watched }), 0);
+    }
 }

@@ -32,15 +32,23 @@ pub enum UnknownUsers {
 
 /// The active slots and the settings of a project, and what it knows about items.
 pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Serving> {
-    let slots = deployment_slots::table
+    let active: Vec<(Slot, bool)> = deployment_slots::table
         .filter(deployment_slots::project_id.eq(project))
-        .filter(deployment_slots::is_active.and(diesel::dsl::not(deployment_slots::is_shadow)))
+        .filter(deployment_slots::is_active)
         .order(deployment_slots::id)
-        .select(Slot::as_select())
+        .select((Slot::as_select(), deployment_slots::is_shadow))
         .load(connection)
         .await?;
-    let word: Option<String> = projects::table.find(project).select(projects::unknown_user).first(connection).await.optional()?;
-    let unknown_users = if word.as_deref() == Some("not_found") { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
+    let (shadows, slots): (Vec<_>, Vec<_>) = active.into_iter().partition(|(_, is_shadow)| *is_shadow);
+    let (slots, shadows) = [slots, shadows].map(|pairs| pairs.into_iter().map(|(slot, _)| slot).collect()).into();
+    let settings: Option<(String, Option<f64>)> = projects::table
+        .find(project)
+        .select((projects::unknown_user, projects::logged_share))
+        .first(connection)
+        .await
+        .optional()?;
+    let (word, logged_share) = settings.unwrap_or_default();
+    let unknown_users = if word == "not_found" { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
     let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
-    Ok(Serving { slots, unknown_users, items })
+    Ok(Serving { slots, shadows, logged_share, unknown_users, items })
 }

@@ -1,5 +1,7 @@
 //! Predictions by whichever model a project has deployed.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +12,7 @@ use crate::features::inference::answer::Strategy;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
 use crate::features::inference::listed::ListedItem;
+use crate::features::inference::observer::Asked;
 use crate::features::inference::service::Inference;
 use crate::platform::http::ApiResult;
 
@@ -50,10 +53,16 @@ pub async fn one(
     if serving.slots.is_empty() {
         return Err(InferenceError::NoSlot.into());
     }
+    let request_id = uuid::Uuid::new_v4();
+    let logged = serving.logs(request_id).then(|| (user.clone(), options.clone()));
     let slot = inference.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
     let model = inference.directory.model(&caller.principal, slot.trained_model_id).await?;
     let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
-    let (slot_id, slot_name, request_id) = (slot.id, slot.name.clone(), uuid::Uuid::new_v4());
+    if let Some((user, options)) = logged {
+        let asked = Asked { caller, serving: Arc::clone(&serving), request_id, project, user, options };
+        inference.observer.observe(asked, slot, strategy, &items);
+    }
+    let (slot_id, slot_name) = (slot.id, slot.name.clone());
     Ok(web::Json(SlotPrediction { items, model_id: slot.trained_model_id, slot_id, slot_name, request_id, strategy }))
 }

@@ -157,6 +157,7 @@ fn of_traffic() -> Vec<Row> {
     vec![
         row("GET", "deployment_slot/", List, 200),
         row("GET", "deployment_slot/{id}/", Object(viewer), 200),
+        row("GET", "deployment_slot/{id}/comparison/", Object(viewer), 200),
         row("POST", "deployment_slot/", Below(editor), 201).json(
             |ids| json!({ "project": ids["project"], "name": "new", "trained_model": ids["trained_model"], "is_active": false }),
         ),

@@ -1,0 +1,15 @@
+//! The recommendation log: the lists a project answered and, beside them, those its shadow slots would have answered; how far
+//! they agree, and what the shadow would have earned. Written in the background, kept for some months.
+
+mod model;
+mod recorder;
+mod retention;
+mod routes;
+mod service;
+mod statistics;
+mod store;
+
+pub use model::LoggedList;
+pub use recorder::Recorder;
+pub use retention::{keep_in_bounds, tidy};
+pub use routes::{Docs, routes};

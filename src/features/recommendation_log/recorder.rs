@@ -1,0 +1,143 @@
+//! Writes the log in the background. Whoever answers hands its lists over without waiting; while one batch is being written the
+//! next one gathers, so that a batch is as large as the traffic makes it. Where lists come faster than they can be written,
+//! they are dropped, and how many is said in a warning.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{mpsc, oneshot};
+
+use super::model::LoggedList;
+use super::store;
+use crate::platform::services::Services;
+
+/// Requests whose lists wait to be written.
+const MOST_WAITING: usize = 4_096;
+/// Requests whose lists are written at once.
+const BATCH: usize = 256;
+/// At most one warning in so much time.
+const BETWEEN_WARNINGS: TimeDelta = TimeDelta::seconds(10);
+
+enum Message {
+    Lists(Vec<LoggedList>),
+    Finish(oneshot::Sender<()>),
+}
+
+/// Takes lists for the log. Cheap to clone; clones share one queue.
+#[derive(Clone)]
+pub struct Recorder {
+    sender: mpsc::Sender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Recorder {
+    /// Writes until the last clone is gone.
+    pub fn start(services: &Services) -> Self {
+        let (recorder, receiver) = Self::with_room(MOST_WAITING);
+        tokio::spawn(write_all(services.clone(), receiver, Arc::clone(&recorder.dropped)));
+        recorder
+    }
+
+    fn with_room(room: usize) -> (Self, mpsc::Receiver<Message>) {
+        let (sender, receiver) = mpsc::channel(room);
+        (Self { sender, dropped: Arc::default() }, receiver)
+    }
+
+    /// Takes the lists of one request, or drops them when too many wait.
+    pub fn record(&self, lists: Vec<LoggedList>) {
+        if self.sender.try_send(Message::Lists(lists)).is_err() {
+            self.count_dropped();
+        }
+    }
+
+    /// Counts a request whose lists were dropped before they got here.
+    pub fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns once everything taken so far has been written.
+    pub async fn finish(&self) {
+        let (done, written) = oneshot::channel();
+        if self.sender.send(Message::Finish(done)).await.is_ok() {
+            drop(written.await);
+        }
+    }
+}
+
+async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>) {
+    let (mut messages, mut warned) = (Vec::with_capacity(BATCH), None);
+    while receiver.recv_many(&mut messages, BATCH).await > 0 {
+        let (mut lists, mut waiting) = (Vec::new(), Vec::new());
+        for message in messages.drain(..) {
+            match message {
+                Message::Lists(more) => lists.extend(more.into_iter().filter(is_storable)),
+                Message::Finish(done) => waiting.push(done),
+            }
+        }
+        write(&services, lists).await;
+        warn_of_dropped(&dropped, services.clock.now(), &mut warned);
+        for done in waiting {
+            // Whoever waited may have gone.
+            done.send(()).ok();
+        }
+    }
+}
+
+/// PostgreSQL has no text with a null character.
+fn is_storable(list: &LoggedList) -> bool {
+    !list.items.iter().chain(&list.user_id).any(|text| text.contains('\0'))
+}
+
+async fn write(services: &Services, lists: Vec<LoggedList>) {
+    if lists.is_empty() {
+        return;
+    }
+    let count = lists.len();
+    let written = async {
+        let mut connection = services.db.conn().await?;
+        anyhow::Ok(store::insert(&mut connection, lists).await?)
+    };
+    if let Err(error) = written.await {
+        tracing::warn!(count, %error, "lists could not be logged");
+    }
+}
+
+fn warn_of_dropped(dropped: &AtomicU64, now: DateTime<Utc>, warned: &mut Option<DateTime<Utc>>) {
+    if warned.is_some_and(|at| now - at < BETWEEN_WARNINGS) {
+        return;
+    }
+    let requests = dropped.swap(0, Ordering::Relaxed);
+    if requests > 0 {
+        *warned = Some(now);
+        tracing::warn!(requests, "requests came faster than they could be logged, so these are not in the recommendation log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_full_queue_and_what_is_dropped_is_counted() {
+        let (recorder, mut receiver) = Recorder::with_room(2);
+        for _ in 0..5 {
+            recorder.record(Vec::new());
+        }
+        assert_eq!(recorder.dropped.load(Ordering::Relaxed), 3);
+        let mut taken = Vec::new();
+        assert_eq!(receiver.recv_many(&mut taken, BATCH).await, 2);
+    }
+
+    #[test]
+    fn a_warning_counts_all_that_was_dropped_since_the_last_one() {
+        let (dropped, mut warned, start) = (AtomicU64::new(7), None, DateTime::UNIX_EPOCH);
+        warn_of_dropped(&dropped, start, &mut warned);
+        assert_eq!((dropped.load(Ordering::Relaxed), warned), (0, Some(start)));
+        dropped.store(2, Ordering::Relaxed);
+        warn_of_dropped(&dropped, start + TimeDelta::seconds(5), &mut warned);
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
+        warn_of_dropped(&dropped, start + BETWEEN_WARNINGS, &mut warned);
+        assert_eq!(dropped.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,36 @@
+//! How long the log is kept. It is partitioned by month: partitions are made ahead of time and dropped as a whole.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use super::store;
+use crate::platform::services::Services;
+
+/// How many months there are partitions for beyond the present one.
+const MONTHS_AHEAD: i32 = 3;
+const PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Looks every hour until told to stop.
+pub async fn keep_in_bounds(services: Services, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match tidy(&services).await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::info!(dropped, "dropped months of the recommendation log"),
+            Err(error) => tracing::warn!(%error, "the recommendation log could not be tidied; trying again later"),
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+/// Makes the partitions of this month and the next ones, and drops those of months whose last list is older than the setting
+/// allows; gives how many were dropped. Safe to repeat, and in several processes at once.
+pub async fn tidy(services: &Services) -> anyhow::Result<usize> {
+    let now = services.clock.now();
+    let oldest = now - TimeDelta::days(services.settings.recommendation_log_days.into());
+    let mut connection = services.db.unrestricted_conn().await?;
+    store::make_partitions(&mut connection, now, MONTHS_AHEAD).await?;
+    store::delete_strays(&mut connection, oldest).await?;
+    Ok(store::drop_partitions(&mut connection, oldest).await?)
+}

@@ -1,0 +1,73 @@
+//! `/deployment_slot/{id}/comparison/`.
+
+use std::ops::RangeInclusive;
+
+use actix_web::web;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::service;
+use super::statistics::Comparison;
+use crate::features::accounts::{Access, Viewer};
+use crate::features::deployments::DeploymentSlot;
+use crate::platform::http::{ApiError, ApiResult, Filters, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(comparison))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/deployment_slot/{id}/comparison/", web::get().to(comparison));
+}
+
+/// How the lists of a shadow slot compare with those that users were answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotComparison)]
+pub struct ComparisonBody {
+    slot: i64,
+    /// The model the slot has now; only its lists count.
+    trained_model: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    since: DateTime<Utc>,
+    /// Items of each list that count, from its head.
+    cutoff: i32,
+    /// Whether there were more requests; only the newest ones were compared.
+    is_partial: bool,
+    #[serde(flatten)]
+    comparison: Comparison,
+}
+
+/// How the lists of a shadow slot compare with those that users were answered for the same requests, and what its lists would
+/// have earned. A slot that was no shadow in that time has nothing to compare.
+#[utoipa::path(get, path = "/deployment_slot/{id}/comparison/", tag = "deployment_slot", operation_id = "read_deployment_slot_comparison",
+    params(("id" = i64, Path),
+        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),
+        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its head; 10 unless told")),
+    responses((status = 200, body = ComparisonBody), (status = 400, description = "A parameter is wrong"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn comparison(
+    access: Access<DeploymentSlot, Viewer>,
+    services: web::Data<Services>,
+    filters: Filters,
+) -> ApiResult<web::Json<ComparisonBody>> {
+    let (days, cutoff) = (bounded(&filters, "days", 1..=365, 28)?, bounded(&filters, "cutoff", 1..=100, 10)?);
+    let slot = access.object;
+    let found = service::compare(&services, &slot, days, cutoff).await?;
+    Ok(web::Json(ComparisonBody {
+        slot: slot.id,
+        trained_model: slot.trained_model_id,
+        since: found.since,
+        cutoff,
+        is_partial: found.is_partial,
+        comparison: found.comparison,
+    }))
+}
+
+fn bounded(filters: &Filters, name: &str, range: RangeInclusive<i32>, otherwise: i32) -> ApiResult<i32> {
+    let Some(text) = filters.text(name) else { return Ok(otherwise) };
+    let number = text.trim().parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| ApiError::field(name, format!("Enter a whole number from {} to {}.", range.start(), range.end())))
+}

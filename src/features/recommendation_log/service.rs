@@ -1,0 +1,85 @@
+//! Reads what a shadow slot is compared by, in a compact form, and has it compared.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+
+use super::model::Pair;
+use super::statistics::{Comparison, Request, compare as judge};
+use super::store::{self, Selection};
+use crate::features::accounts::Guarded;
+use crate::features::deployments::DeploymentSlot;
+use crate::features::models::TrainedModel;
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// The newest requests that are compared.
+const MOST_REQUESTS: i64 = 50_000;
+
+/// A comparison and what it is of.
+pub struct Found {
+    pub since: DateTime<Utc>,
+    /// Whether there were more requests than are compared.
+    pub is_partial: bool,
+    pub comparison: Comparison,
+}
+
+/// Compares the lists of a slot's present model, made as a shadow during the last days, with those that were answered.
+pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cutoff: i32) -> ApiResult<Found> {
+    let since = services.clock.now() - TimeDelta::days(days.into());
+    let selection = Selection { slot: slot.id, model: slot.trained_model_id, since, cutoff, most: MOST_REQUESTS };
+    let mut connection = services.db.conn().await?;
+    let catalogue = TrainedModel::load(&mut connection, slot.trained_model_id).await?.and_then(|(model, _)| model.n_items);
+    let mut requests = Requests::default();
+    let mut pairs = pin!(store::pairs(&mut connection, selection).await?);
+    while let Some(pair) = pairs.try_next().await? {
+        requests.add(pair);
+    }
+    let requests = requests.all;
+    let is_partial = requests.len() as i64 >= MOST_REQUESTS;
+    let catalogue = catalogue.and_then(|items| usize::try_from(items).ok());
+    let work = move || judge(&requests, cutoff as usize, catalogue);
+    let comparison = tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?;
+    Ok(Found { since, is_partial, comparison })
+}
+
+/// Requests with numbers for the ids of users and items, which repeat a great deal.
+#[derive(Default)]
+struct Requests {
+    all: Vec<Request>,
+    users: HashMap<String, u32>,
+    items: HashMap<String, u32>,
+    /// Users so far, those without a name among them.
+    count: u32,
+}
+
+impl Requests {
+    fn add(&mut self, pair: Pair) {
+        let user = self.user(pair.user_id);
+        let mut numbers = |items: Vec<String>| -> Vec<u32> {
+            let mut number = |item| {
+                let next = self.items.len() as u32;
+                *self.items.entry(item).or_insert(next)
+            };
+            items.into_iter().map(&mut number).collect()
+        };
+        let (live, shadow) = (numbers(pair.live), numbers(pair.shadow));
+        let (clicked, bought) = (numbers(pair.clicked), numbers(pair.bought));
+        self.all.push(Request { user, live, shadow, propensities: pair.propensities, clicked, bought });
+    }
+
+    /// Somebody without a name is somebody else each time.
+    fn user(&mut self, id: Option<String>) -> u32 {
+        let known = id.as_ref().and_then(|id| self.users.get(id).copied());
+        known.unwrap_or_else(|| {
+            let number = self.count;
+            self.count += 1;
+            if let Some(id) = id {
+                self.users.insert(id, number);
+            }
+            number
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! SQL of the log.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Text, Timestamptz};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::Stream;
+
+use super::model::{LoggedList, Pair};
+use crate::platform::db::QueryError;
+use crate::schema::{deployment_slots, recommendation_log};
+
+/// A statement has at most 65,535 parameters.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// Stores lists. Those of slots that have been deleted meanwhile are left out.
+pub async fn insert(connection: &mut AsyncPgConnection, lists: Vec<LoggedList>) -> QueryResult<()> {
+    connection
+        .transaction(async move |connection| {
+            let slots: HashSet<i64> = lists.iter().map(|list| list.deployment_slot_id).collect();
+            let present: HashSet<i64> = deployment_slots::table
+                .filter(deployment_slots::id.eq_any(slots))
+                .select(deployment_slots::id)
+                .for_key_share()
+                .load(connection)
+                .await?
+                .into_iter()
+                .collect();
+            let kept: Vec<LoggedList> = lists.into_iter().filter(|list| present.contains(&list.deployment_slot_id)).collect();
+            for rows in kept.chunks(ROWS_AT_ONCE) {
+                diesel::insert_into(recommendation_log::table).values(rows).execute(connection).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// What somebody bought without clicking counts as bought, whenever that was after the list.
+const PAIRS: &str = "
+    SELECT live.user_id, live.items[1:$4] AS live, shadow.items[1:$4] AS shadow,
+        live.item_propensities[1:$4] AS propensities,
+        coalesce(seen.clicked, '{}') AS clicked, coalesce(seen.bought, '{}') AS bought
+    FROM (
+        SELECT request_id, project_id, items, timestamp FROM recommendation_log
+        WHERE deployment_slot_id = $1 AND trained_model_id = $2 AND is_shadow AND timestamp >= $3
+        ORDER BY timestamp DESC LIMIT $5
+    ) AS shadow
+    JOIN recommendation_log AS live
+        ON live.request_id = shadow.request_id AND live.timestamp = shadow.timestamp
+            AND live.project_id = shadow.project_id AND NOT live.is_shadow
+    LEFT JOIN LATERAL (
+        SELECT array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'click') AS clicked,
+            array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'purchase') AS bought
+        FROM conversion_events
+        WHERE recommendation_request_id = shadow.request_id AND project_id = shadow.project_id AND item_id <> ''
+            AND timestamp >= shadow.timestamp
+    ) AS seen ON true";
+
+/// Which pairs of lists are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection {
+    /// The shadow slot.
+    pub slot: i64,
+    /// Only lists of this model of it.
+    pub model: i64,
+    pub since: DateTime<Utc>,
+    /// Items of each list, from its head.
+    pub cutoff: i32,
+    /// The newest requests, at most so many.
+    pub most: i64,
+}
+
+/// The pairs of a shadow slot's lists and those that were answered, with what became of them; in no particular order.
+pub async fn pairs(
+    connection: &mut AsyncPgConnection,
+    selection: Selection,
+) -> QueryResult<impl Stream<Item = QueryResult<Pair>>> {
+    let query = diesel::sql_query(PAIRS)
+        .bind::<BigInt, _>(selection.slot)
+        .bind::<BigInt, _>(selection.model)
+        .bind::<Timestamptz, _>(selection.since)
+        .bind::<Integer, _>(selection.cutoff)
+        .bind::<BigInt, _>(selection.most);
+    query.load_stream(connection).await
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Makes the partitions of the present month and some next ones where they are missing, and says how many were.
+pub async fn make_partitions(connection: &mut AsyncPgConnection, now: DateTime<Utc>, months_ahead: i32) -> QueryResult<i64> {
+    let made: Count = diesel::sql_query(
+        "SELECT count(*) AS count FROM generate_series(0, $2) AS months
+         WHERE make_month_partition('recommendation_log',
+             (date_trunc('month', $1 AT TIME ZONE 'UTC') + months * interval '1 month')::date)",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Integer, _>(months_ahead)
+    .get_result(connection)
+    .await?;
+    Ok(made.count)
+}
+
+#[derive(QueryableByName)]
+struct Partition {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Drops the partitions of months that ended before a moment, and says how many there were.
+pub async fn drop_partitions(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    let old: Vec<Partition> = diesel::sql_query(
+        r"SELECT inhrelid::regclass::text AS name FROM pg_inherits
+          WHERE inhparent = 'recommendation_log'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d{2}$'
+              AND (to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' <= $1",
+    )
+    .bind::<Timestamptz, _>(before)
+    .load(connection)
+    .await?;
+    for Partition { name } in &old {
+        // It waits for whoever uses projects and slots, and they for it: rather not now than for long.
+        let sql = format!("SET LOCAL lock_timeout = '3s'; DROP TABLE {name}");
+        connection.transaction::<_, QueryError, _>(async move |connection| connection.batch_execute(&sql).await).await?;
+    }
+    Ok(old.len())
+}
+
+/// Removes what lies before a moment and in no month's partition.
+pub async fn delete_strays(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::sql_query("DELETE FROM recommendation_log_default WHERE timestamp < $1")
+        .bind::<Timestamptz, _>(before)
+        .execute(connection)
+        .await
+}
