@@ -168,14 +168,12 @@ impl Inference {
 /// Whether the answer takes less time than handing the question to another thread: lists from an index of factors and those
 /// from a few neighbours of a session do.
 fn is_quick(model: &ReadyModel, options: &Options) -> bool {
-    let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
     let is_quick = match model {
-        ReadyModel::Matrix(model) => {
-            model.model.factors().is_some() && options.interactions.is_empty() && options.admitted.as_ref().is_none_or(few)
-        }
+        ReadyModel::Matrix(model) => model.model.factors().is_some() && options.interactions.is_empty(),
         ReadyModel::Sessions(model) => model.is_quick(),
     };
-    is_quick && options.diversity == 0.0 && !options.explain
+    let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
+    is_quick && options.diversity == 0.0 && !options.explain && options.admitted.as_ref().is_none_or(few)
 }
 
 fn crashed(error: tokio::task::JoinError) -> ModelError {

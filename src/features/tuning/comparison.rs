@@ -1,4 +1,5 @@
-//! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are.
+//! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are. Those of
+//! sessions are judged by the item that came last.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use crate::features::projects;
 use crate::ml::context::{Context, Interrupt};
 use crate::ml::error::MlResult;
 use crate::ml::metrics::Metric;
+use crate::ml::sessions::{self, Sessions, VmisKnn};
 use crate::ml::splits::SplitConfig;
 use crate::ml::trials;
 use crate::ml::tuning::Suggestion;
@@ -34,10 +36,53 @@ pub struct Contest {
 pub async fn scores(
     context: &JobContext<Services>,
     contest: &Contest,
+    configurations: Vec<Suggestion>,
+) -> Result<Vec<f64>, TuningError> {
+    let weights = projects::of_data(&mut *context.app.db.conn().await?, contest.data.id).await?.weights();
+    let of_sessions = configurations.iter().filter(|one| sessions::is_named(&one.algorithm)).count();
+    match of_sessions {
+        0 => scores_of_users(context, contest, configurations, weights).await,
+        all if all == configurations.len() => scores_of_sessions(context, contest, configurations, weights).await,
+        _ => Err(TuningError::Data(
+            "One learnt from sessions and the other from users and items, and no split judges both alike. Deploy the new model \
+             by hand, or take the tolerance out of the schedule."
+                .to_owned(),
+        )),
+    }
+}
+
+/// Learns from the sessions that ended first and lets the last item of the others be foreseen, whatever the scheme of the
+/// split: sessions can only be divided by time.
+async fn scores_of_sessions(
+    context: &JobContext<Services>,
+    contest: &Contest,
+    configurations: Vec<Suggestion>,
+    weights: Weights,
+) -> Result<Vec<f64>, TuningError> {
+    let log = split_cache::log_of(&context.app, &contest.data).await?;
+    let (metric, cutoff, share, engine) = (contest.metric, contest.cutoff, contest.split.heldout_ratio, engine_context(context));
+    let unmeasured = move || {
+        let message = format!("{metric} is not measured of sessions. Choose another metric in the evaluation config.");
+        TuningError::Data(message)
+    };
+    let judge = move || -> Result<Vec<f64>, TuningError> {
+        let (earlier, later) = Sessions::from_log(&weights.counted(&log))?.split_latest(share)?;
+        let score = |one: &Suggestion| {
+            let model = VmisKnn::fit(&one.params, &earlier, &engine)?;
+            sessions::evaluate(&model, &later, cutoff, &engine)?.metric(metric).ok_or_else(unmeasured)
+        };
+        configurations.iter().map(score).collect()
+    };
+    search::blocking(judge).await?
+}
+
+async fn scores_of_users(
+    context: &JobContext<Services>,
+    contest: &Contest,
     mut configurations: Vec<Suggestion>,
+    weights: Weights,
 ) -> Result<Vec<f64>, TuningError> {
     let services = &context.app;
-    let weights = projects::of_data(&mut *services.db.conn().await?, contest.data.id).await?.weights();
     let mut weighed = false;
     for configuration in &mut configurations {
         weights.complete(&mut configuration.params);

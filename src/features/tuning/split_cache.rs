@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 
 use super::error::TuningError;
 use crate::features::datasets::{self, TrainingData};
+use crate::ml::interactions::InteractionLog;
 use crate::ml::splits::{self, Split, SplitConfig};
 use crate::ml::weights::Weights;
 use crate::platform::services::Services;
@@ -17,6 +18,14 @@ type Key = String;
 static LAST: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 type Known = Vec<(Key, Weak<Split>)>;
+
+/// The interactions of an upload.
+pub async fn log_of(services: &Services, data: &TrainingData) -> Result<InteractionLog, TuningError> {
+    datasets::load_log(services, data).await.map_err(|error| match error.is_passing() {
+        true => TuningError::Passing(error.to_string()),
+        false => TuningError::Data(error.to_string()),
+    })
+}
 
 /// The split of an upload, with what weights are made of where they are wanted. Tasks that ask at once wait for the
 /// first one's answer.
@@ -32,10 +41,7 @@ pub async fn split_of(
     if let Some(split) = known.iter().find(|(other, _)| *other == key).and_then(|(_, split)| split.upgrade()) {
         return Ok(split);
     }
-    let log = datasets::load_log(services, data).await.map_err(|error| match error.is_passing() {
-        true => TuningError::Passing(error.to_string()),
-        false => TuningError::Data(error.to_string()),
-    })?;
+    let log = log_of(services, data).await?;
     let (weights, config) = (weights.cloned(), config.clone());
     let split = tokio::task::spawn_blocking(move || match weights {
         None => splits::split(&log, &config),

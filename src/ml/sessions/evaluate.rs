@@ -9,6 +9,7 @@ use crate::ml::artifact::Admitted;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::evaluate::bootstrap_mean;
+use crate::ml::metrics::Metric;
 
 /// How well the last item of each session was foreseen.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +26,26 @@ pub struct SessionEvaluation {
     pub mrr: f64,
     /// 95 % interval of the reciprocal rank over sessions.
     pub mrr_interval: (f64, f64),
+    /// Mean of one over log2 of one more than the last item's rank, zero where it was not in the list (NDCG@cutoff).
+    pub ndcg: f64,
     /// Hit rate of showing what is most popular.
     pub baseline_hit_rate: f64,
     /// Reciprocal rank of showing what is most popular.
     pub baseline_mrr: f64,
+}
+
+impl SessionEvaluation {
+    /// A metric of single users with a session in the place of a user, whose last item is all that is held out; `None` for
+    /// metrics over all lists.
+    pub fn metric(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Ndcg => Some(self.ndcg),
+            Metric::Recall | Metric::Hit => Some(self.hit_rate),
+            Metric::Precision => Some(self.hit_rate / self.cutoff as f64),
+            Metric::Map | Metric::Mrr => Some(self.mrr),
+            _ => None,
+        }
+    }
 }
 
 /// Sessions handed to a thread at a time.
@@ -63,8 +80,10 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
     let reciprocal = |ranks: &[usize]| {
         ranks.iter().map(|&rank| if rank < cutoff { 1.0 / (rank + 1) as f64 } else { 0.0 }).collect::<Vec<f64>>()
     };
+    let gain = |&rank: &usize| if rank < cutoff { 1.0 / ((rank + 2) as f64).log2() } else { 0.0 };
     Ok(SessionEvaluation {
         cutoff,
+        ndcg: mean(&ranks.iter().map(gain).collect::<Vec<f64>>()),
         n_sessions: cases.len(),
         hit_rate: mean(&hits(&ranks)),
         hit_rate_interval: bootstrap_mean(&hits(&ranks), ctx.seed),

@@ -7,6 +7,7 @@ use super::*;
 use crate::ml::artifact::Wanted;
 use crate::ml::context::Context;
 use crate::ml::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::ml::metrics::Metric;
 
 const ITEMS: u32 = 12;
 
@@ -228,6 +229,22 @@ fn the_next_item_is_foreseen_better_than_by_popularity() {
     assert!(found.baseline_hit_rate < 0.4 && found.baseline_mrr < found.mrr, "{found:?}");
     assert!(found.hit_rate_interval.0 <= found.hit_rate && found.hit_rate <= found.hit_rate_interval.1);
     assert_eq!(found, evaluate_with(2));
+}
+
+#[test]
+fn an_item_foreseen_in_the_second_place_counts_as_the_metrics_of_users_have_it() {
+    let mut builder = InteractionLogBuilder::new(true);
+    for (visit, item, time) in [("1", "a", 1), ("1", "b", 2), ("1", "c", 3), ("2", "a", 8), ("2", "c", 9)] {
+        builder.push(visit, item, Some(time));
+    }
+    let (earlier, later) = Sessions::from_log(&builder.finish()).unwrap().split_latest(0.5).unwrap();
+    let context = Context::new(1, 1);
+    let model = VmisKnn::fit(&Map::new(), &earlier, &context).unwrap();
+    let found = evaluate(&model, &later, 2, &context).unwrap();
+    let of = |metric: Metric| found.metric(metric);
+    assert_eq!((of(Metric::Hit), of(Metric::Recall), of(Metric::Precision)), (Some(1.0), Some(1.0), Some(0.5)));
+    assert_eq!((of(Metric::Mrr), of(Metric::Map), of(Metric::Novelty)), (Some(0.5), Some(0.5), None));
+    assert!((of(Metric::Ndcg).unwrap() - 1.0 / 3f64.log2()).abs() < 1e-12, "{found:?}");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+use super::gate::configure;
+use super::retraining::{plan, run};
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
@@ -278,4 +280,43 @@ async fn people_preview_it_with_items_and_hear_that_it_knows_no_users() {
         assert_eq!(refused["code"], "model_without_users", "{action}: {refused}");
         assert!(refused["detail"].as_str().is_some_and(|text| text.contains("/inference/next")), "{refused}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_does_not_try_it_and_says_so() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = Shop::prepare(&app).await;
+    let user = &prepared.user;
+    let (split, evaluation) = (user.post("split_config/", json!({})).await, user.post("evaluation_config/", json!({})).await);
+    let job = json!({ "data": prepared.data, "split": split.expect(201).id(), "evaluation": evaluation.expect(201).id(),
+        "tried_algorithms_json": ["TopPop", "VMISKNN"] });
+    let fault = user.post("parameter_tuning_job/", job).await.expect(400).body;
+    assert!(fault["tried_algorithms_json"][0].as_str().is_some_and(|text| text.contains("VMISKNN")), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = Shop::prepare(&app).await;
+    let user = &prepared.user;
+    let split = user.post("split_config/", json!({ "heldout_ratio": 0.3 })).await.expect(201).id();
+    let evaluation = user.post("evaluation_config/", json!({ "cutoff": 1, "target_metric": "recall" })).await.expect(201).id();
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "auto_deploy": true,
+        "gate_tolerance": 0.0, "split_config": split, "evaluation_config": evaluation });
+    let schedule = plan(&prepared, wanted).await.expect(201).id();
+    let path = format!("retraining_schedule/{schedule}/");
+    let first = run(&app, user, schedule).await;
+    assert_eq!(first["status"], "COMPLETED", "{first}");
+
+    let other = configure(&prepared, "VMISKNN", json!({ "top_k": 1, "sample_size": 1 })).await;
+    user.patch(&path, json!({ "model_configuration": other })).await.expect(200);
+    let second = run(&app, user, schedule).await;
+    assert_eq!((&second["status"], &second["gate_metric"]), (&json!("COMPLETED"), &json!("recall@1")), "{second}");
+    assert_eq!((&second["new_score"], &second["deployed_score"]), (&json!(1.0), &json!(1.0)), "{second}");
+
+    let users = configure(&prepared, "TopPop", json!({})).await;
+    user.patch(&path, json!({ "model_configuration": users })).await.expect(200);
+    let failed = run(&app, user, schedule).await;
+    assert_eq!(failed["status"], "FAILED", "{failed}");
+    assert!(failed["error_message"].as_str().is_some_and(|text| text.contains("learnt from sessions")), "{failed}");
 }
