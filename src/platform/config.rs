@@ -42,6 +42,8 @@ pub struct Settings {
     pub database_pool_size: usize,
     /// Signs tokens and artifacts. Generated into the data directory when not set.
     pub secret_key: Option<String>,
+    /// Secrets that signed before `secret_key`: artifacts they signed are still believed, nothing else is.
+    pub previous_secret_keys: Vec<String>,
     /// Refuses weak secrets.
     pub production: bool,
     /// Password of the first superuser; a random one is printed when not set.
@@ -72,6 +74,8 @@ pub struct Settings {
     pub model_cache_bytes: u64,
     /// Bytes of item metadata kept in memory for serving.
     pub item_cache_bytes: u64,
+    /// Whether the models of active slots are loaded before somebody asks for them.
+    pub preload_models: bool,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -126,6 +130,7 @@ impl Default for Settings {
             postgres_bin_dir: None,
             database_pool_size: 16,
             secret_key: None,
+            previous_secret_keys: Vec::new(),
             production: false,
             default_admin_password: None,
             access_token_lifetime: 300,
@@ -141,6 +146,7 @@ impl Default for Settings {
             max_expanded_bytes: 8 << 30,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
+            preload_models: true,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

@@ -8,8 +8,9 @@ use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
-use super::artifacts::{self, SigningKey, Staged};
+use super::artifacts::{self, Staged};
 use super::model::{Outcome, Status};
+use super::signing::Keyring;
 use super::store;
 use super::training::{self, Packed, Plan};
 use crate::features::datasets::{self, DataError, TrainingData};
@@ -98,8 +99,7 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
     let engine = engine_context(context);
     let work = move || {
         let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
-        let key = SigningKey::derive(&services.secret);
-        let staged = artifacts::stage(&services.blobs, &key, plan.model_id, &packed.bytes);
+        let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
         Ok((packed, staged))
     };

@@ -8,8 +8,10 @@ mod jobs;
 mod model;
 mod previews;
 mod recommend;
+mod resigning;
 mod routes;
 mod service;
+mod signing;
 mod store;
 mod training;
 
@@ -18,5 +20,6 @@ pub use error::ModelError;
 pub use jobs::TrainModel;
 pub use model::TrainedModel;
 pub use recommend::Scored;
+pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
 pub use service::create;

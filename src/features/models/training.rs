@@ -18,6 +18,9 @@ pub const SEED: u64 = 42;
 /// Version of the engine, stored with each model.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Name of the metadata that says whose model a file is.
+pub const MODEL_ID: &str = "trained_model_id";
+
 /// What to fit, and where it came from.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -80,7 +83,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
 
 fn metadata(plan: &Plan) -> BTreeMap<String, String> {
     let mut metadata = BTreeMap::from([
-        ("trained_model_id".to_owned(), plan.model_id.to_string()),
+        (MODEL_ID.to_owned(), plan.model_id.to_string()),
         ("data_id".to_owned(), plan.data_id.to_string()),
         ("engine_version".to_owned(), ENGINE_VERSION.to_owned()),
     ]);

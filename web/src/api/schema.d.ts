@@ -1683,6 +1683,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the models of active slots have been loaded since the start; for whoever decides when traffic may come. A model
+         *     that cannot be loaded, or has no room, does not hold this up. Needs no key.
+         */
+        get: operations["read_inference_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/inference/related/{model_id}": {
         parameters: {
             query?: never;
@@ -21827,6 +21847,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_inference_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "loaded_models": 1,
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
+                    "application/json": {
+                        loaded_models: number;
+                        /** @description `ready` or `preloading`. */
+                        status: string;
+                    };
+                };
+            };
+            /** @description Not yet */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        loaded_models: number;
+                        /** @description `ready` or `preloading`. */
+                        status: string;
+                    };
                 };
             };
         };
