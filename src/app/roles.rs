@@ -1,10 +1,13 @@
 //! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
 
+use std::net::TcpListener;
+
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::{answers, headers, jobs, routes};
 use crate::features::inference::Inference;
@@ -39,16 +42,20 @@ pub struct Parts {
 pub struct Listening {
     server: actix_web::dev::Server,
     handle: ServerHandle,
+    drain: Drain,
+    /// The same sockets once more.
+    sockets: Vec<TcpListener>,
     /// Where it listens.
     pub address: String,
 }
 
 impl Listening {
-    /// Serves until `stop` is cancelled, then finishes the requests in flight.
+    /// Serves until `stop` is cancelled, then finishes what has got through.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
-        let handle = self.handle;
+        let (handle, drain, sockets) = (self.handle, self.drain, self.sockets);
         let watcher = tokio::spawn(async move {
             stop.cancelled().await;
+            drain.run(sockets).await;
             handle.stop(true).await;
         });
         let result = self.server.await.map_err(RoleError::Server);
@@ -85,25 +92,34 @@ fn listen_with(
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
     let inference = web::Data::new(Inference::start(services, models.clone().into_inner(), stop));
     let origins = settings.cors_allowed_origins.clone();
+    let drain = Drain::default();
+    let counted = web::Data::new(drain.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
             .app_data(inference.clone())
+            .app_data(counted.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::for_our_hosts))
             .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults())
             .wrap(from_fn(headers::trace))
+            .wrap(from_fn(draining::count))
             .configure(configure.clone())
     })
     .shutdown_timeout(GRACE_SECONDS)
     .disable_signals();
-    let server = server.bind(&settings.bind).map_err(|cause| RoleError::Bind { address: settings.bind.clone(), cause })?;
+    let refused = |cause| RoleError::Bind { address: settings.bind.clone(), cause };
+    let (mut server, mut sockets) = (server, Vec::new());
+    for socket in draining::listeners(&settings.bind).map_err(refused)? {
+        sockets.push(socket.try_clone().map_err(refused)?);
+        server = server.listen(socket).map_err(refused)?;
+    }
     let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
     let server = server.run();
-    Ok(Listening { handle: server.handle(), server, address })
+    Ok(Listening { handle: server.handle(), server, drain, sockets, address })
 }
 
 fn cors(origins: &[String]) -> actix_cors::Cors {
