@@ -22,4 +22,4 @@ pub use model::TrainedModel;
 pub use recommend::Scored;
 pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
-pub use service::create;
+pub use service::{create, create_from};

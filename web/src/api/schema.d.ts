@@ -2658,6 +2658,8 @@ export interface components {
                 training_data?: number | null;
                 /** Format: int64 */
                 tuning_job?: number | null;
+                /** @description Whether the training began with what the model of the last successful run had learnt. */
+                was_warm_start: boolean;
             }[];
         };
         /** @description One page of results. */
@@ -2717,6 +2719,11 @@ export interface components {
                 training_data?: number | null;
                 /** Format: date-time */
                 updated_at: string;
+                /**
+                 * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+                 *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+                 */
+                warm_start: boolean;
             }[];
         };
         /** @description One page of results. */
@@ -3108,6 +3115,8 @@ export interface components {
             training_data?: number | null;
             /** Format: int64 */
             tuning_job?: number | null;
+            /** @description Whether the training began with what the model of the last successful run had learnt. */
+            was_warm_start: boolean;
         };
         /** @description A retraining schedule as clients see it. */
         RetrainingSchedule: {
@@ -3156,6 +3165,11 @@ export interface components {
             training_data?: number | null;
             /** Format: date-time */
             updated_at: string;
+            /**
+             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             */
+            warm_start: boolean;
         };
         /**
          * @description What somebody may do in an organisation; each role may do all that the one before may.
@@ -4165,6 +4179,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new schedule. */
         ReplaceRetrainingScheduleRequest: {
@@ -4191,6 +4206,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new schedule. */
         UpdateRetrainingScheduleRequest: {
@@ -4217,6 +4233,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new split config; each has a default. */
         CreateSplitConfigRequest: {
@@ -15404,7 +15421,8 @@ export interface operations {
                      *           "status": "COMPLETED",
                      *           "trained_model": null,
                      *           "training_data": null,
-                     *           "tuning_job": null
+                     *           "tuning_job": null,
+                     *           "was_warm_start": true
                      *         }
                      *       ]
                      *     }
@@ -15508,7 +15526,8 @@ export interface operations {
                      *       "status": "COMPLETED",
                      *       "trained_model": null,
                      *       "training_data": null,
-                     *       "tuning_job": null
+                     *       "tuning_job": null,
+                     *       "was_warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingRun"];
@@ -15613,7 +15632,8 @@ export interface operations {
                      *           "split_config": null,
                      *           "time_zone": "text",
                      *           "training_data": null,
-                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *           "warm_start": true
                      *         }
                      *       ]
                      *     }
@@ -15706,7 +15726,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -15726,7 +15747,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -15746,7 +15768,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -15781,7 +15804,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -15895,7 +15919,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -15979,7 +16004,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -15999,7 +16025,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -16019,7 +16046,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -16054,7 +16082,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -16234,7 +16263,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16254,7 +16284,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16274,7 +16305,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16309,7 +16341,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];

@@ -274,6 +274,8 @@ export interface RetrainingSchedule {
   /** What happens to runs that were missed while the server was down. */
   catch_up: 'once' | 'skip'
   skip_unchanged: boolean
+  /** A training begins with what the model of the last successful run has learnt. */
+  warm_start: boolean
   last_run_at: string | null
   last_run_status: RunStatus | null
   next_run_at: string | null

@@ -16,6 +16,7 @@ export const newSettings = (): RetrainingSettings => ({
   gate_tolerance: 0.02,
   catch_up: 'once',
   skip_unchanged: true,
+  warm_start: false,
 })
 
 const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]
