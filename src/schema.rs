@@ -394,6 +394,7 @@ table! {
         gate_tolerance -> Nullable<Double>,
         catch_up -> Text,
         skip_unchanged -> Bool,
+        warm_start -> Bool,
         last_run_at -> Nullable<Timestamptz>,
         last_run_status -> Nullable<Text>,
         next_run_at -> Nullable<Timestamptz>,

@@ -5,6 +5,7 @@ mod answers;
 pub mod api_docs;
 mod authentication;
 mod boot;
+mod draining;
 mod headers;
 mod jobs;
 pub mod roles;

@@ -1,5 +1,6 @@
 //! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -7,6 +8,7 @@ use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::{answers, headers, jobs, routes};
 use crate::features::api_keys::NotedUses;
@@ -44,16 +46,20 @@ pub struct Listening {
     server: actix_web::dev::Server,
     handle: ServerHandle,
     inference: Arc<Inference>,
+    drain: Drain,
+    /// The same sockets once more.
+    sockets: Vec<TcpListener>,
     /// Where it listens.
     pub address: String,
 }
 
 impl Listening {
-    /// Serves until `stop` is cancelled, then finishes the requests in flight and logs their lists.
+    /// Serves until `stop` is cancelled, then finishes what has got through and logs its lists.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
-        let handle = self.handle;
+        let (handle, drain, sockets) = (self.handle, self.drain, self.sockets);
         let watcher = tokio::spawn(async move {
             stop.cancelled().await;
+            drain.run(sockets).await;
             handle.stop(true).await;
         });
         let result = self.server.await.map_err(RoleError::Server);
@@ -101,25 +107,34 @@ fn listen_with(
     let inference = Inference::start(services, models.clone().into_inner(), stop);
     let inference_data = web::Data::from(Arc::clone(&inference));
     let origins = settings.cors_allowed_origins.clone();
+    let drain = Drain::default();
+    let counted = web::Data::new(drain.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
             .app_data(inference_data.clone())
+            .app_data(counted.clone())
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::for_our_hosts))
             .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults())
             .wrap(from_fn(headers::trace))
+            .wrap(from_fn(draining::count))
             .configure(configure.clone())
     })
     .shutdown_timeout(GRACE_SECONDS)
     .disable_signals();
-    let server = server.bind(&settings.bind).map_err(|cause| RoleError::Bind { address: settings.bind.clone(), cause })?;
+    let refused = |cause| RoleError::Bind { address: settings.bind.clone(), cause };
+    let (mut server, mut sockets) = (server, Vec::new());
+    for socket in draining::listeners(&settings.bind).map_err(refused)? {
+        sockets.push(socket.try_clone().map_err(refused)?);
+        server = server.listen(socket).map_err(refused)?;
+    }
     let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
     let server = server.run();
-    Ok(Listening { handle: server.handle(), server, inference, address })
+    Ok(Listening { handle: server.handle(), server, inference, drain, sockets, address })
 }
 
 fn cors(origins: &[String]) -> actix_cors::Cors {

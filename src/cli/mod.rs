@@ -11,6 +11,7 @@ mod migrate;
 mod offline;
 mod openapi;
 mod recommend;
+mod resign_models;
 mod scheduler;
 mod serve;
 mod server_options;
@@ -57,6 +58,8 @@ enum Command {
     CreateSuperuser(create_superuser::Args),
     /// Make an API key for a project
     CreateApiKey(create_api_key::Args),
+    /// Check every model's file and sign with the present secret what an earlier one signed
+    ResignModels(resign_models::Args),
     /// Give the projects that nobody owns to somebody
     AssignOwners(assign_owners::Args),
     /// Make users for trying things out, or set their passwords again; not in production mode
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::WaitDb(args) => wait_db::run(args),
         Command::CreateSuperuser(args) => create_superuser::run(args),
         Command::CreateApiKey(args) => create_api_key::run(args),
+        Command::ResignModels(args) => resign_models::run(args),
         Command::AssignOwners(args) => assign_owners::run(args),
         Command::CreateTestUsers(args) => create_test_users::run(args),
         Command::Openapi(args) => openapi::run(args),

@@ -103,6 +103,11 @@ impl TrainedModel {
     }
 }
 
+/// An entry of [`TrainedModel::metadata`] in a file, without reading the rest of it; `None` where there is no such entry.
+pub fn metadata_entry(bytes: &[u8], key: &str) -> MlResult<Option<String>> {
+    Ok(TensorReader::open(bytes)?.all_metadata().get(&format!("{EXTRA}{key}")).cloned())
+}
+
 /// Version of the signature's own format.
 const SIGNATURE_VERSION: &str = "v1";
 
@@ -110,6 +115,11 @@ const SIGNATURE_VERSION: &str = "v1";
 pub fn sign(bytes: &[u8], key: &[u8], key_id: &str) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
     format!("{SIGNATURE_VERSION}:{key_id}:{}", hex::encode(tag))
+}
+
+/// The id of the key that a detached signature says it was made with.
+pub fn key_id(signature: &str) -> Option<&str> {
+    signature.strip_prefix(SIGNATURE_VERSION)?.strip_prefix(':')?.split(':').next()
 }
 
 /// Checks a detached signature with the key it names; old keys stay in `keys` until their files are gone.
@@ -139,5 +149,6 @@ mod tests {
         assert!(verify(b"model", &signature, &keys[..1]).is_err());
         assert!(verify(b"model", "v1:k1:zz", keys).is_err());
         assert!(verify(b"model", "", keys).is_err());
+        assert_eq!((key_id(&signature), key_id("v2:k1:00"), key_id("")), (Some("k1"), None, None));
     }
 }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub database_pool_size: usize,
     /// Signs tokens and artifacts. Generated into the data directory when not set.
     pub secret_key: Option<String>,
+    /// Secrets that signed before `secret_key`: artifacts they signed are still believed, nothing else is.
+    pub previous_secret_keys: Vec<String>,
     /// Refuses weak secrets.
     pub production: bool,
     /// Password of the first superuser; a random one is printed when not set.
@@ -76,6 +78,8 @@ pub struct Settings {
     pub event_retention_days: u32,
     /// Days that logged lists are kept; they go month by month.
     pub recommendation_log_days: u32,
+    /// Whether the models of active slots are loaded before somebody asks for them.
+    pub preload_models: bool,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
     /// `text` or `json`.
@@ -133,6 +137,7 @@ impl Default for Settings {
             postgres_bin_dir: None,
             database_pool_size: 16,
             secret_key: None,
+            previous_secret_keys: Vec::new(),
             production: false,
             default_admin_password: None,
             access_token_lifetime: 300,
@@ -150,6 +155,7 @@ impl Default for Settings {
             item_cache_bytes: 512 << 20,
             event_retention_days: 0,
             recommendation_log_days: 90,
+            preload_models: true,
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
             cors_allowed_origins: Vec::new(),

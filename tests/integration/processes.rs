@@ -19,6 +19,7 @@ impl Process {
         command.args(arguments).arg("--data-dir").arg(data_dir);
         command.env("DEFAULT_ADMIN_PASSWORD", PASSWORD).env("SECRET_KEY", "one secret for all processes of a test");
         command.env("THROTTLE_USER_RATE", "100000/min").env("THROTTLE_LOGIN_RATE", "1000/min");
+        command.env("INFERENCE_RATE_LIMIT", "10000000/min");
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         match database {
             Some(url) => command.env("DATABASE_URL", url),
@@ -155,4 +156,82 @@ async fn a_stop_in_the_middle_of_a_search_hands_it_back() {
     let job = admin.get(&job).await.expect(200).body;
     assert_eq!(job["status"], "RUNNING", "{job}");
     assert_eq!(job["task_links"][0]["task"]["status"], "PENDING", "{job}");
+}
+
+/// A project with a model on that server, and a key for it.
+async fn trained(admin: &Caller) -> (i64, Caller) {
+    let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
+    let project = admin.post("project/", project).await.expect(201).id();
+    let data = admin.upload(project, "data.csv", "user_id,item_id\nu,i\nv,i\nv,j\n").await.expect(201).id();
+    let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });
+    let configuration = admin.post("model_configuration/", configuration).await.expect(201).id();
+    let model = json!({ "configuration": configuration, "data_loc": data });
+    let model = admin.post("trained_model/", model).await.expect(201).id();
+    admin.wait_for(&format!("trained_model/{model}/"), |model| model["status"] == "COMPLETED").await;
+    let key = json!({ "project": project, "name": "k", "scopes": ["predict"] });
+    let key = admin.post("api_keys/", key).await.expect(201).body["key"].as_str().expect("a key").to_owned();
+    (model, admin.with_key(&key))
+}
+
+/// Asks until the server takes no more connections. Gives how often it was answered; an answer that never came is an error.
+async fn ask_until_refused(address: String, model: i64, key: String, keep_alive: bool) -> Result<usize, String> {
+    let idle = if keep_alive { 1 } else { 0 };
+    let client = reqwest::Client::builder().pool_max_idle_per_host(idle).build().expect("a client");
+    let mut answered = 0;
+    loop {
+        let request = client.post(format!("{address}/inference/predict/{model}")).header("x-api-key", &key);
+        match request.json(&json!({ "user_id": "u" })).send().await {
+            Ok(answer) if answer.status() == 200 => {
+                answer.bytes().await.map_err(|error| format!("cut off after {answered}: {error:?}"))?;
+                answered += 1;
+            }
+            Ok(answer) => return Err(format!("{} after {answered}", answer.status())),
+            Err(error) if error.is_connect() => return Ok(answered),
+            Err(error) => return Err(format!("dropped after {answered}: {error:?}")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_under_load_answers_whoever_got_through() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let (server, address) = Process::serve(&[], folder.path(), Some(database.db.url()));
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let (model, program) = trained(&admin).await;
+    let ask = |keep_alive| tokio::spawn(ask_until_refused(address.clone(), model, program.key().to_owned(), keep_alive));
+    let clients: Vec<_> = (0..16).map(|client| ask(client % 2 == 0)).collect();
+    let mut warm = 0;
+    while warm < 50 {
+        warm += i32::from(program.post(&format!("/inference/predict/{model}"), json!({ "user_id": "u" })).await.status == 200);
+    }
+    assert_eq!(tokio::task::spawn_blocking(move || server.stop()).await.expect("it ends"), Some(0));
+    let heard = futures_util::future::join_all(clients).await;
+    let heard: Vec<Result<usize, String>> = heard.into_iter().map(|client| client.expect("no panic")).collect();
+    assert!(heard.iter().all(|heard| matches!(heard, Ok(answered) if *answered > 0)), "{heard:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_schedulers_each_firing_makes_one_run_and_one_goes_on_alone() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let url = Some(database.db.url());
+    let (_server, address) = Process::serve(&["--no-worker", "--no-scheduler"], folder.path(), url);
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
+    let project = admin.post("project/", project).await.expect(201).id();
+    let schedule = json!({ "project": project, "is_enabled": true, "cron_expression": "0 0 1 1 *" });
+    admin.post("retraining_schedule/", schedule).await.expect(201);
+    let [first, second] = [(); 2].map(|()| Process::start(&["scheduler"], folder.path(), url));
+    let due = "UPDATE retraining_schedules SET next_run_at = now() - interval '1 second'";
+    let count = async |n: u64| {
+        let runs = admin.wait_for("retraining_run/", |runs| runs["count"].as_u64() >= Some(n)).await;
+        assert_eq!(runs["count"], n, "{runs}");
+        // No worker carries it out.
+        database.execute("UPDATE retraining_runs SET status = 'SKIPPED'").await;
+    };
+    database.execute(due).await;
+    count(1).await;
+    first.kill();
+    database.execute(due).await;
+    count(2).await;
+    assert_eq!(tokio::task::spawn_blocking(move || second.stop()).await.expect("it ends"), Some(0));
 }

@@ -252,6 +252,17 @@ describe('retraining', () => {
     page.unmount()
   })
 
+  it('begins a training with the last model where that is wanted and something is trained, not searched', async () => {
+    const { page, sent } = await open([{ ...SCHEDULE, warm_start: false }], { 'PATCH retraining_schedule/6/': (body: object) => [200, { ...SCHEDULE, ...body }] })
+    await page.get('#warm-start').setValue(true)
+    await page.get('[data-testid="schedule"]').trigger('submit')
+    await settle()
+    expect(sent[0]?.body).toEqual({ warm_start: true })
+    await page.get('[data-testid="retune"] input').setValue(true)
+    expect(page.find('#warm-start').exists()).toBe(false)
+    page.unmount()
+  })
+
   it('begins from nothing, and says what the server refuses at its field', async () => {
     const { page, id, has, sent } = await open([], { 'POST retraining_schedule/': () => [400, { time_zone: ['Unknown.'] }] })
     expect(has('empty-state')).toBe(true)

@@ -2,42 +2,13 @@
 
 use std::io::{self, Write};
 
-use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
-
 use super::error::ModelError;
 use super::model::TrainedModel;
 use super::ready::ReadyModel;
+use super::signing::Keyring;
+use super::training::MODEL_ID;
 use crate::ml::artifact;
 use crate::platform::blobs::{Blobs, Incoming};
-
-/// Says what the derived key is for, so that no other use of the secret yields the same key.
-const PURPOSE: &[u8] = b"recotem model artifacts v1";
-
-/// The key that signs artifacts: derived from the install's secret, so that neither gives away the other.
-pub struct SigningKey {
-    /// Tells keys apart in signatures; says nothing about the key.
-    pub id: String,
-    bytes: Vec<u8>,
-}
-
-impl SigningKey {
-    /// The key of an install.
-    pub fn derive(secret: &SecretString) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-        let bytes = hmac::sign(&root, PURPOSE).as_ref().to_vec();
-        let print = ring::digest::digest(&ring::digest::SHA256, &bytes);
-        Self { id: hex::encode(&print.as_ref()[..4]), bytes }
-    }
-
-    fn sign(&self, bytes: &[u8]) -> String {
-        artifact::sign(bytes, &self.bytes, &self.id)
-    }
-
-    fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), ModelError> {
-        artifact::verify(bytes, signature, &[(&self.id, &self.bytes)]).map_err(|error| ModelError::Untrusted(error.to_string()))
-    }
-}
 
 /// A signed file that waits for its place.
 #[derive(Debug)]
@@ -65,8 +36,8 @@ fn signature_key(key: &str) -> String {
 }
 
 /// Signs an artifact and writes it out, not yet under its key.
-pub fn stage(blobs: &Blobs, key: &SigningKey, id: i64, bytes: &[u8]) -> io::Result<Staged> {
-    let stored = Stored { key: key_of(id), signature: key.sign(bytes), size: bytes.len() as u64 };
+pub fn stage(blobs: &Blobs, keys: &Keyring, id: i64, bytes: &[u8]) -> io::Result<Staged> {
+    let stored = Stored { key: key_of(id), signature: keys.sign(bytes), size: bytes.len() as u64 };
     let mut incoming = blobs.incoming()?;
     incoming.file.write_all(bytes)?;
     incoming.file.sync_all()?;
@@ -77,7 +48,16 @@ pub fn stage(blobs: &Blobs, key: &SigningKey, id: i64, bytes: &[u8]) -> io::Resu
 /// a whole, never written into.
 pub fn keep(blobs: &Blobs, staged: Staged) -> io::Result<()> {
     blobs.keep(staged.incoming, &staged.stored.key)?;
-    blobs.write(&signature_key(&staged.stored.key), staged.stored.signature.as_bytes())
+    keep_signature(blobs, &staged.stored.key, &staged.stored.signature)
+}
+
+/// Puts a signature beside an artifact, unless it is there already.
+pub fn keep_signature(blobs: &Blobs, key: &str, signature: &str) -> io::Result<()> {
+    let place = signature_key(key);
+    if blobs.read(&place).is_ok_and(|there| there == signature.as_bytes()) {
+        return Ok(());
+    }
+    blobs.write(&place, signature.as_bytes())
 }
 
 /// Removes an artifact with its signature.
@@ -86,9 +66,9 @@ pub fn remove(blobs: &Blobs, key: &str) -> io::Result<()> {
     blobs.remove(&signature_key(key))
 }
 
-/// The bytes of a model's artifact, once its size and signature hold. It is read into memory first:
-/// a mapped file could change between the check and the use.
-fn read(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<Vec<u8>, ModelError> {
+/// The bytes of a model's artifact, once its size and signature hold and it says of itself that it is this model's. It is
+/// read into memory first: a mapped file could change between the check and the use.
+pub fn read(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<Vec<u8>, ModelError> {
     let (Some(place), Some(signature)) = (&model.storage_key, &model.signature) else {
         return Err(ModelError::without_file(model));
     };
@@ -97,17 +77,28 @@ fn read(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<Vec<u8>
         _ => ModelError::Unreadable(error.to_string()),
     };
     let size = std::fs::metadata(blobs.path(place).map_err(missing)?).map_err(missing)?.len();
-    if model.filesize.is_some_and(|expected| expected.unsigned_abs() != size) {
-        return Err(ModelError::Untrusted(format!("the file has {size} bytes instead of {:?}", model.filesize)));
+    if let Some(expected) = model.filesize.filter(|expected| expected.unsigned_abs() != size) {
+        return Err(ModelError::Untrusted(format!("the file has {size} bytes instead of {expected}")));
     }
     let bytes = blobs.read(place).map_err(missing)?;
-    key.verify(&bytes, signature)?;
+    keys.verify(&bytes, signature)?;
+    require_owner(&bytes, model.id)?;
     Ok(bytes)
 }
 
+/// Fails when a file was signed for another model: whoever can write to both the folder and the database, but does not
+/// have the key, could otherwise put it in the place of this one with its signature.
+fn require_owner(bytes: &[u8], id: i64) -> Result<(), ModelError> {
+    let owner = artifact::metadata_entry(bytes, MODEL_ID)?;
+    if owner.as_deref() == Some(id.to_string().as_str()) {
+        return Ok(());
+    }
+    Err(ModelError::Untrusted(format!("the file is that of model {}", owner.as_deref().unwrap_or("nobody"))))
+}
+
 /// A model ready to recommend, with roughly the bytes it holds in memory.
-pub fn open(blobs: &Blobs, key: &SigningKey, model: &TrainedModel) -> Result<(ReadyModel, u64), ModelError> {
-    let bytes = read(blobs, key, model)?;
+pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<(ReadyModel, u64), ModelError> {
+    let bytes = read(blobs, keys, model)?;
     let ready = ReadyModel::from_bytes(&bytes)?;
     // Dictionaries are not counted in the first; the file holds them once, as memory does.
     let held = ready.heap_bytes().max(bytes.len() as u64);
@@ -122,7 +113,7 @@ pub mod tests {
     use crate::ml::interactions::InteractionLogBuilder;
     use serde_json::{Map, Value};
 
-    /// A small artifact: "Sigur Rós" and "a/b c" know a few items.
+    /// A small artifact, of model 1: "Sigur Rós" and "a/b c" know a few items.
     pub fn sample() -> artifact::TrainedModel {
         let mut builder = InteractionLogBuilder::new(false);
         for (user, item) in [("007", "x"), ("007", "y"), ("Sigur Rós", "x"), ("a/b c", "z")] {
@@ -138,7 +129,7 @@ pub mod tests {
             items: log.items,
             seen,
             model,
-            metadata: Default::default(),
+            metadata: [(MODEL_ID.to_owned(), "1".to_owned())].into(),
             derived: Default::default(),
         }
     }
@@ -168,25 +159,28 @@ pub mod tests {
     fn only_what_this_install_signed_is_opened() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
-        let key = SigningKey::derive(&"s".repeat(40).into());
+        let keys = Keyring::new(&"s".repeat(40).into(), &[]);
         let bytes = sample().to_bytes();
-        let staged = stage(&blobs, &key, 1, &bytes).unwrap();
+        let staged = stage(&blobs, &keys, 1, &bytes).unwrap();
         let stored = staged.stored.clone();
-        assert!(matches!(open(&blobs, &key, &row(1, &stored)), Err(ModelError::Missing)));
+        assert!(matches!(open(&blobs, &keys, &row(1, &stored)), Err(ModelError::Missing)));
         keep(&blobs, staged).unwrap();
         let model = row(1, &stored);
-        let (ReadyModel::Matrix(opened), _) = open(&blobs, &key, &model).unwrap() else { panic!("another kind") };
+        let (ReadyModel::Matrix(opened), _) = open(&blobs, &keys, &model).unwrap() else { panic!("another kind") };
         assert_eq!(opened.recommend_user("007", 10, true).unwrap(), [("z".to_owned(), 1.0)]);
 
-        let other = SigningKey::derive(&"t".repeat(40).into());
+        let other = Keyring::new(&"t".repeat(40).into(), &[]);
         assert!(matches!(open(&blobs, &other, &model), Err(ModelError::Untrusted(_))));
         blobs.write(&stored.key, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(matches!(open(&blobs, &key, &model), Err(ModelError::Untrusted(_))));
+        assert!(matches!(open(&blobs, &keys, &model), Err(ModelError::Untrusted(_))));
         let mut altered = bytes.clone();
         *altered.last_mut().unwrap() ^= 1;
         blobs.write(&stored.key, &altered).unwrap();
-        assert!(matches!(open(&blobs, &key, &model), Err(ModelError::Untrusted(_))));
+        assert!(matches!(open(&blobs, &keys, &model), Err(ModelError::Untrusted(_))));
+        // Row and file of another model, both as they were signed.
+        blobs.write(&stored.key, &bytes).unwrap();
+        assert!(matches!(open(&blobs, &keys, &row(2, &stored)), Err(ModelError::Untrusted(_))));
         remove(&blobs, &stored.key).unwrap();
-        assert!(matches!(open(&blobs, &key, &model), Err(ModelError::Missing)));
+        assert!(matches!(open(&blobs, &keys, &model), Err(ModelError::Missing)));
     }
 }

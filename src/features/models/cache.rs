@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::artifacts::{self, SigningKey};
+use super::artifacts;
 use super::error::ModelError;
 use super::model::TrainedModel;
 use super::ready::ReadyModel;
+use super::signing::Keyring;
 use crate::platform::services::Services;
 
 /// The models of this process. One of these is made at start and handed to every HTTP worker as application data.
@@ -20,20 +21,24 @@ pub struct ModelCache {
 #[derive(Default)]
 struct Shelf {
     places: HashMap<i64, Place>,
-    /// Whoever loads a model holds its gate; the others wait there and then find it on the shelf.
-    gates: HashMap<i64, Arc<tokio::sync::Mutex<()>>>,
+    /// Models that are being loaded: whoever asks for one meanwhile gets what comes of it, a model or an error.
+    attempts: HashMap<i64, Attempt>,
     uses: u64,
 }
 
 struct Place {
-    /// Of the artifact it was read from: another signature is another model.
+    /// Of the artifact it was read from.
     signature: String,
+    /// Of the artifact that was last to take its place, so that a bad one is read once and not for every request.
+    tried: Option<String>,
     model: Arc<ReadyModel>,
     bytes: u64,
     last_use: u64,
 }
 
+type Attempt = Arc<tokio::sync::OnceCell<Found>>;
 type Loaded = Result<(ReadyModel, u64), ModelError>;
+type Found = Result<Arc<ReadyModel>, ModelError>;
 
 impl ModelCache {
     /// An empty cache of at most `budget` bytes.
@@ -41,61 +46,69 @@ impl ModelCache {
         Self { budget, shelf: Mutex::default() }
     }
 
-    /// The model of a row, from memory or from its file.
-    pub async fn get(&self, services: &Services, row: &TrainedModel) -> Result<Arc<ReadyModel>, ModelError> {
+    /// The model of a row, from memory or from its file. One whose file has been signed anew answers from memory until the
+    /// file has been read, and goes on doing so when the file is bad.
+    pub async fn get(self: &Arc<Self>, services: &Services, row: &TrainedModel) -> Found {
         let Some(signature) = row.signature.clone().filter(|_| row.storage_key.is_some()) else {
             return Err(ModelError::without_file(row));
         };
-        let load = async {
-            let (services, row) = (services.clone(), row.clone());
-            let work = move || artifacts::open(&services.blobs, &SigningKey::derive(&services.secret), &row);
+        let (services, row) = (services.clone(), row.clone());
+        let id = row.id;
+        let load = async move {
+            let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row);
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
         };
-        self.get_with(row.id, &signature, load).await
+        self.get_with(id, &signature, load).await
     }
 
-    async fn get_with(
-        &self,
-        id: i64,
-        signature: &str,
-        load: impl Future<Output = Loaded>,
-    ) -> Result<Arc<ReadyModel>, ModelError> {
-        if let Some(model) = self.on_shelf(id, Some(signature)) {
-            return Ok(model);
+    async fn get_with(self: &Arc<Self>, id: i64, signature: &str, load: impl Future<Output = Loaded> + Send + 'static) -> Found {
+        let Some((model, is_outdated)) = self.on_shelf(id, signature) else { return self.load(id, signature, load).await };
+        if is_outdated {
+            let (cache, signature) = (Arc::clone(self), signature.to_owned());
+            tokio::spawn(async move { cache.load(id, &signature, load).await });
         }
-        let gate = Arc::clone(self.lock().gates.entry(id).or_default());
-        let _turn = gate.lock().await;
-        if let Some(model) = self.on_shelf(id, Some(signature)) {
-            return Ok(model);
+        Ok(model)
+    }
+
+    async fn load(&self, id: i64, signature: &str, load: impl Future<Output = Loaded>) -> Found {
+        let attempt = Arc::clone(self.lock().attempts.entry(id).or_default());
+        let found = attempt.get_or_init(|| async {
+            let loaded =
+                load.await.inspect_err(|error| tracing::error!(model = id, cause = ?error, "a model could not be loaded"));
+            loaded.map(|(model, bytes)| self.put(id, signature, model, bytes))
+        });
+        let found = found.await.clone();
+        let mut shelf = self.lock();
+        if shelf.attempts.get(&id).is_some_and(|present| Arc::ptr_eq(present, &attempt)) {
+            shelf.attempts.remove(&id);
         }
-        match load.await {
-            Ok((model, bytes)) => Ok(self.put(id, signature, model, bytes)),
-            Err(error) => {
-                tracing::error!(model = id, cause = ?error, "a model could not be loaded");
-                // Whoever asks is better served by what was good before than by nothing.
-                self.on_shelf(id, None).ok_or(error)
-            }
-        }
+        found
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn on_shelf(&self, id: i64, signature: Option<&str>) -> Option<Arc<ReadyModel>> {
+    /// The model in memory, and whether an artifact with this signature should now be loaded in its place.
+    fn on_shelf(&self, id: i64, signature: &str) -> Option<(Arc<ReadyModel>, bool)> {
         let mut shelf = self.lock();
         shelf.uses += 1;
         let uses = shelf.uses;
-        let place = shelf.places.get_mut(&id).filter(|place| signature.is_none_or(|wanted| wanted == place.signature))?;
+        let place = shelf.places.get_mut(&id)?;
         place.last_use = uses;
-        Some(Arc::clone(&place.model))
+        let is_outdated = place.signature != signature && place.tried.as_deref() != Some(signature);
+        if is_outdated {
+            place.tried = Some(signature.to_owned());
+        }
+        Some((Arc::clone(&place.model), is_outdated))
     }
 
     fn put(&self, id: i64, signature: &str, model: ReadyModel, bytes: u64) -> Arc<ReadyModel> {
         let model = Arc::new(model);
         let mut shelf = self.lock();
         shelf.uses += 1;
-        let place = Place { signature: signature.to_owned(), model: Arc::clone(&model), bytes, last_use: shelf.uses };
+        let (signature, last_use) = (signature.to_owned(), shelf.uses);
+        let place = Place { signature, tried: None, model: Arc::clone(&model), bytes, last_use };
         shelf.places.insert(id, place);
         shelf.shrink(self.budget);
         model
@@ -103,9 +116,12 @@ impl ModelCache {
 
     /// Drops a model whose file was removed.
     pub fn forget(&self, id: i64) {
-        let mut shelf = self.lock();
-        shelf.places.remove(&id);
-        shelf.gates.remove(&id);
+        self.lock().places.remove(&id);
+    }
+
+    /// Whether another model would push one out.
+    pub fn is_full(&self) -> bool {
+        self.lock().held() >= self.budget
     }
 
     /// Ids of the models in memory, the one used longest ago first.
@@ -118,13 +134,16 @@ impl ModelCache {
 }
 
 impl Shelf {
+    fn held(&self) -> u64 {
+        self.places.values().map(|place| place.bytes).sum()
+    }
+
     /// Drops what was used longest ago until the rest fits.
     fn shrink(&mut self, budget: u64) {
-        let mut held: u64 = self.places.values().map(|place| place.bytes).sum();
+        let mut held = self.held();
         while held > budget && self.places.len() > 1 {
             let Some(oldest) = self.places.iter().min_by_key(|(_, place)| place.last_use).map(|(id, _)| *id) else { return };
             held -= self.places.remove(&oldest).map_or(0, |place| place.bytes);
-            self.gates.remove(&oldest);
         }
     }
 }
@@ -136,45 +155,81 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
+    fn cache(budget: u64) -> Arc<ModelCache> {
+        Arc::new(ModelCache::new(budget))
+    }
+
     fn sample() -> ReadyModel {
         ReadyModel::Matrix(artifact())
     }
 
     #[tokio::test]
-    async fn a_model_is_loaded_once_however_many_ask() {
-        let cache = ModelCache::new(100);
-        let loads = AtomicU32::new(0);
-        let load = || async {
-            loads.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            Ok((sample(), 10))
+    async fn a_model_is_loaded_once_however_many_ask_and_all_hear_when_it_is_bad() {
+        let cache = cache(100);
+        let loads = Arc::new(AtomicU32::new(0));
+        let load = |outcome: fn() -> Loaded| {
+            let loads = Arc::clone(&loads);
+            async move {
+                loads.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                outcome()
+            }
         };
-        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", load()))).await;
+        let bad = || load(|| Err(ModelError::Missing));
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", bad()))).await;
+        assert!(answers.iter().all(Result::is_err));
+        assert_eq!(loads.swap(0, Ordering::SeqCst), 1);
+        let good = || load(|| Ok((sample(), 10)));
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", good()))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(loads.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
     async fn the_least_recently_used_model_makes_room() {
-        let cache = ModelCache::new(25);
+        let cache = cache(25);
         for id in [1, 2] {
             cache.get_with(id, "s", async { Ok((sample(), 10)) }).await.unwrap();
         }
+        assert!(!cache.is_full());
         cache.get_with(1, "s", async { Err(ModelError::Missing) }).await.unwrap();
         cache.get_with(3, "s", async { Ok((sample(), 10)) }).await.unwrap();
         assert_eq!(cache.ids(), [1, 3]);
         cache.get_with(4, "s", async { Ok((sample(), 1_000)) }).await.unwrap();
         assert_eq!(cache.ids(), [4]);
+        assert!(cache.is_full());
     }
 
     #[tokio::test]
-    async fn what_was_good_keeps_serving_when_its_successor_is_bad() {
-        let cache = ModelCache::new(100);
+    async fn what_was_good_answers_while_its_successor_is_read_and_when_that_is_bad() {
+        let cache = cache(100);
         assert!(cache.get_with(1, "a", async { Err(ModelError::Missing) }).await.is_err());
         let good = cache.get_with(1, "a", async { Ok((sample(), 10)) }).await.unwrap();
-        let bad = cache.get_with(1, "b", async { Err(ModelError::Untrusted(String::new())) }).await.unwrap();
-        assert!(Arc::ptr_eq(&good, &bad));
+        let (heard, mut hears) = tokio::sync::mpsc::channel(9);
+        let bad = || {
+            let heard = heard.clone();
+            async move {
+                heard.send(()).await.unwrap();
+                Err(ModelError::Untrusted(String::new()))
+            }
+        };
+        for _ in 0..3 {
+            let still = cache.get_with(1, "b", bad()).await.unwrap();
+            assert!(Arc::ptr_eq(&good, &still));
+            tokio::task::yield_now().await;
+        }
+        hears.recv().await.unwrap();
+        assert!(hears.try_recv().is_err(), "a bad successor is read once");
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let successor = async move {
+            let _ = done.send(());
+            Ok((sample(), 10))
+        };
+        assert!(Arc::ptr_eq(&good, &cache.get_with(1, "c", successor).await.unwrap()));
+        is_done.await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(!Arc::ptr_eq(&good, &cache.get_with(1, "c", async { Err(ModelError::Missing) }).await.unwrap()));
         cache.forget(1);
-        assert!(cache.get_with(1, "b", async { Err(ModelError::Missing) }).await.is_err());
+        assert!(cache.get_with(1, "c", async { Err(ModelError::Missing) }).await.is_err());
     }
 }

@@ -53,6 +53,16 @@ impl ModelError {
     }
 }
 
+impl ModelError {
+    /// What exactly was wrong with a file, for whoever runs the server.
+    pub fn details(&self) -> Option<&str> {
+        match self {
+            Self::Untrusted(details) | Self::Unreadable(details) => Some(details),
+            _ => None,
+        }
+    }
+}
+
 impl From<MlError> for ModelError {
     fn from(error: MlError) -> Self {
         Self::Unreadable(error.to_string())

@@ -8,10 +8,12 @@ use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
-use super::artifacts::{self, SigningKey, Staged};
+use super::artifacts::{self, Staged};
 use super::model::{Outcome, Status};
+use super::ready::ReadyModel;
+use super::signing::Keyring;
 use super::store;
-use super::training::{self, Packed, Plan};
+use super::training::{self, EarlierModel, Packed, Plan};
 use crate::features::datasets::{self, DataError, TrainingData};
 use crate::features::projects;
 use crate::features::task_logs::{self, Line};
@@ -28,6 +30,9 @@ const PREPARATION_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TrainModel {
     pub trained_model_id: i64,
+    /// A model to begin with, where the algorithm can.
+    #[serde(default)]
+    pub warm_start_from: Option<i64>,
 }
 
 impl Job for TrainModel {
@@ -37,10 +42,11 @@ impl Job for TrainModel {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        let Some((plan, data)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
+        let Some((mut plan, data)) = prepare(&context.app, self.trained_model_id).await? else { return Ok(()) };
         if !begin(&context, &plan).await? {
             return Ok(());
         }
+        plan.before = earlier_model(&context.app, self.warm_start_from).await?;
         let (packed, staged, seconds) = train(&context, plan, &data).await?;
         complete(&context, self.trained_model_id, packed, staged, seconds).await
     }
@@ -72,8 +78,29 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
         algorithm: recipe.recommender_class_name,
         parameters: recipe.parameters_json.as_object().cloned().unwrap_or_default(),
         weights: project.weights(),
+        before: None,
     };
     Ok(Some((plan, data)))
+}
+
+/// The model to begin with. One that has gone or cannot be read is done without: training can always begin with nothing.
+async fn earlier_model(services: &Services, id: Option<i64>) -> Result<Option<EarlierModel>, JobError> {
+    let Some(id) = id else { return Ok(None) };
+    let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
+    let Some(row) = store::find(&mut connection, id).await.map_err(|error| later(&error))? else { return Ok(None) };
+    drop(connection);
+    let services = services.clone();
+    let open = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row);
+    match tokio::task::spawn_blocking(open).await {
+        Ok(Ok((ReadyModel::Matrix(artifact), _))) => Ok(Some(EarlierModel { id, artifact: Arc::new(artifact) })),
+        // Nothing of a model of sessions is of use to another.
+        Ok(Ok((ReadyModel::Sessions(_), _))) => Ok(None),
+        Ok(Err(error)) => {
+            tracing::warn!(model = id, cause = ?error, "a training begins with nothing: the earlier model cannot be read");
+            Ok(None)
+        }
+        Err(error) => Err(JobError::Retry { reason: format!("The earlier model could not be read: {error}.") }),
+    }
 }
 
 async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobError> {
@@ -100,8 +127,7 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
     let engine = engine_context(context);
     let work = move || {
         let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
-        let key = SigningKey::derive(&services.secret);
-        let staged = artifacts::stage(&services.blobs, &key, plan.model_id, &packed.bytes);
+        let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
         Ok((packed, staged))
     };

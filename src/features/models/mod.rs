@@ -9,8 +9,10 @@ mod model;
 mod previews;
 mod ready;
 mod recommend;
+mod resigning;
 mod routes;
 mod service;
+mod signing;
 mod store;
 mod training;
 
@@ -20,5 +22,6 @@ pub use jobs::TrainModel;
 pub use model::TrainedModel;
 pub use ready::ReadyModel;
 pub use recommend::Scored;
+pub use resigning::{Resigned, resign};
 pub use routes::{Docs, routes};
-pub use service::create;
+pub use service::{create, create_from};

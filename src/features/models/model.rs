@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use super::training::WARM_START;
 use crate::schema::{model_configurations, trained_models};
 
 /// Where a training stands.
@@ -62,6 +63,11 @@ impl TrainedModel {
     /// Whether the status is this one.
     pub fn is(&self, status: Status) -> bool {
         self.status == status.wire()
+    }
+
+    /// Whether its training began with what another model had learnt.
+    pub fn was_warm_start(&self) -> bool {
+        self.lineage[WARM_START].is_i64()
     }
 
     /// The name its file has for people.

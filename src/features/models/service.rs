@@ -15,11 +15,21 @@ use crate::platform::services::Services;
 
 /// Stores a model to be trained and hands its training to the queue, both or neither.
 pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
+    create_from(connection, configuration_id, data_id, None).await
+}
+
+/// The same for a training that begins with what another model has learnt, where the algorithm can.
+pub async fn create_from(
+    connection: &mut AsyncPgConnection,
+    configuration_id: i64,
+    data_id: i64,
+    warm_start_from: Option<i64>,
+) -> QueryResult<TrainedModel> {
     connection
         .transaction(async move |connection| {
             let model = store::insert(connection, configuration_id, data_id).await?;
             let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), ..EnqueueOptions::default() };
-            queue::enqueue(connection, &TrainModel { trained_model_id: model.id }, options).await?;
+            queue::enqueue(connection, &TrainModel { trained_model_id: model.id, warm_start_from }, options).await?;
             store::announce(connection, model.id, Status::Pending).await?;
             Ok(model)
         })

@@ -171,6 +171,28 @@ pub async fn search_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResu
     tuning_jobs::table.filter(tuning_jobs::tuned_model_id.eq(id)).select(tuning_jobs::id).first(connection).await.optional()
 }
 
+/// Ids of all models that have a file.
+pub async fn with_file(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
+    trained_models::table
+        .filter(trained_models::storage_key.is_not_null().and(trained_models::signature.is_not_null()))
+        .order(trained_models::id)
+        .select(trained_models::id)
+        .load(connection)
+        .await
+}
+
+/// A model, held until the transaction ends.
+pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {
+    let query = trained_models::table.find(id).select(TrainedModel::as_select()).for_no_key_update();
+    query.first(connection).await.optional()
+}
+
+/// Replaces the signature of a model's file.
+pub async fn set_signature(connection: &mut AsyncPgConnection, id: i64, signature: &str) -> QueryResult<()> {
+    diesel::update(trained_models::table.find(id)).set(trained_models::signature.eq(signature)).execute(connection).await?;
+    Ok(())
+}
+
 /// Forgets the file of a model.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainedModel> {
     diesel::update(trained_models::table.find(id))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::ml::algorithms::{self, TrainShape};
+use crate::ml::algorithms::{self, Before, Recommender, TrainShape};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
+use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::sessions::{self, SessionModel, Sessions, VmisKnn};
+use crate::ml::sparse::Csr;
 use crate::ml::weights::{Weights, weighed_matrix};
 
 /// Seed of whatever in an algorithm is random and has no seed parameter.
@@ -18,6 +20,12 @@ pub const SEED: u64 = 42;
 
 /// Version of the engine, stored with each model.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Name of the metadata that says whose model a file is.
+pub const MODEL_ID: &str = "trained_model_id";
+
+/// Where a model's lineage names the model that its training began with.
+pub const WARM_START: &str = "warm_start_from";
 
 /// Why nothing can be learnt from the order of interactions, and what to do.
 pub const TIMES_NEEDED: &str = "VMISKNNRecommender learns from the order of interactions, and this data has no times. Set the \
@@ -35,6 +43,15 @@ pub struct Plan {
     pub parameters: Map<String, Value>,
     /// How much interactions count where the parameters say nothing else.
     pub weights: Weights,
+    /// A model to begin with, where the algorithm can.
+    pub before: Option<EarlierModel>,
+}
+
+/// A model of an earlier training.
+#[derive(Debug, Clone)]
+pub struct EarlierModel {
+    pub id: i64,
+    pub artifact: Arc<Artifact>,
 }
 
 /// A fitted model as the bytes of its file, and its figures.
@@ -60,9 +77,20 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     let shape = TrainShape::of(&seen);
     let estimate = info.estimate_memory_bytes(&own, shape)?;
     context.require_memory(&format!("training {}", info.name), estimate)?;
-    let model = algorithms::fit(info.name, &own, &seen, context)?;
+    let warm = match &plan.before {
+        Some(before) => fit_from(plan, info.name, &own, log, &seen, before, context)?,
+        None => None,
+    };
+    let warm_start_from = plan.before.as_ref().filter(|_| warm.is_some()).map(|before| before.id);
+    let model = match warm {
+        Some(model) => model,
+        None => algorithms::fit(info.name, &own, &seen, context)?,
+    };
     context.check()?;
-    let lineage = lineage(plan, log, info.name, &weights, estimate);
+    let mut lineage = lineage(plan, log, info.name, &weights, estimate);
+    if let Some(id) = warm_start_from {
+        lineage[WARM_START] = id.into();
+    }
     let artifact = Artifact {
         algorithm: info.name.to_owned(),
         parameters: plan.parameters.clone(),
@@ -115,9 +143,28 @@ fn packed(bytes: Vec<u8>, shape: TrainShape, mut lineage: Value) -> Packed {
     Packed { bytes, n_users, n_items, n_interactions, lineage }
 }
 
+/// Fits from an earlier model, if it is one of the same algorithm and shape.
+fn fit_from(
+    plan: &Plan,
+    algorithm: &str,
+    own: &Map<String, Value>,
+    log: &InteractionLog,
+    seen: &Csr,
+    before: &EarlierModel,
+    context: &Context,
+) -> MlResult<Option<Box<dyn Recommender>>> {
+    let artifact = &before.artifact;
+    let Some(factors) = artifact.model.factors().filter(|_| artifact.algorithm == algorithm) else { return Ok(None) };
+    let (_, parameters) = plan.weights.overridden(&artifact.parameters)?;
+    let places = |ids: &Ids, known: &Ids| (0..ids.len() as u32).map(|id| known.find(ids.get(id))).collect::<Vec<_>>();
+    let (users, items) = (places(&log.users, &artifact.users), places(&log.items, &artifact.items));
+    let before = Before { parameters: &parameters, factors, users: &users, items: &items };
+    algorithms::fit_from(algorithm, own, seen, &before, context)
+}
+
 fn metadata(plan: &Plan) -> BTreeMap<String, String> {
     let mut metadata = BTreeMap::from([
-        ("trained_model_id".to_owned(), plan.model_id.to_string()),
+        (MODEL_ID.to_owned(), plan.model_id.to_string()),
         ("data_id".to_owned(), plan.data_id.to_string()),
         ("engine_version".to_owned(), ENGINE_VERSION.to_owned()),
     ]);
@@ -151,8 +198,16 @@ mod tests {
     fn plan(parameters: Value) -> Plan {
         let parameters = parameters.as_object().cloned().unwrap_or_default();
         let weights = Weights::default();
-        let data_sha256 = Some("ab".into());
-        Plan { model_id: 3, data_id: 4, data_sha256, data_sources: None, algorithm: "TopPop".into(), parameters, weights }
+        Plan {
+            model_id: 3,
+            data_id: 4,
+            data_sha256: Some("ab".into()),
+            data_sources: None,
+            algorithm: "TopPop".into(),
+            parameters,
+            weights,
+            before: None,
+        }
     }
 
     fn log() -> InteractionLog {

@@ -40,6 +40,8 @@ pub struct Schedule {
     /// One of [`CATCH_UPS`].
     pub catch_up: String,
     pub skip_unchanged: bool,
+    /// Whether a training begins with what the model of the last successful run has learnt.
+    pub warm_start: bool,
     pub last_run_at: Option<DateTime<Utc>>,
     pub last_run_status: Option<String>,
     pub next_run_at: Option<DateTime<Utc>>,
@@ -76,6 +78,7 @@ pub struct ScheduleFields {
     pub gate_tolerance: Option<f64>,
     pub catch_up: String,
     pub skip_unchanged: bool,
+    pub warm_start: bool,
     pub next_run_at: Option<DateTime<Utc>>,
     pub data_source: String,
     pub event_types: Value,
@@ -106,6 +109,7 @@ pub struct Run {
     pub deployed_score: Option<f64>,
     /// The model that answered when the gate was asked.
     pub deployed_model_id: Option<i64>,
+    pub was_warm_start: bool,
     pub error_message: String,
     pub ins_datetime: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -168,4 +172,5 @@ pub struct Ended {
     /// None leaves what is known.
     pub trained_model_id: Option<i64>,
     pub deployed_slot_id: Option<i64>,
+    pub was_warm_start: Option<bool>,
 }

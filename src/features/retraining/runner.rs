@@ -148,7 +148,8 @@ async fn start_work(
         let job = tuning::create(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
         tuning_job_id = Some(job.id);
     } else if let Some(configuration) = schedule.model_configuration_id {
-        trained_model_id = Some(models::create(connection, configuration, data.training_data_id).await?.id);
+        let before = if schedule.warm_start { store::last_model(connection, schedule.id).await? } else { None };
+        trained_model_id = Some(models::create_from(connection, configuration, data.training_data_id, before).await?.id);
     }
     store::set_run_data(connection, run.id, data).await?;
     let begun = Begun {
@@ -195,7 +196,7 @@ async fn follow_model(
         return end(connection, run, "FAILED", "The model of this run has been deleted.", now).await;
     };
     match model.status.as_str() {
-        "COMPLETED" => complete(connection, schedule, run, model.id, now).await,
+        "COMPLETED" => complete(connection, schedule, run, &model, now).await,
         "FAILED" => {
             let reason = model.error.unwrap_or_else(|| "The model could not be trained.".to_owned());
             end(connection, run, "FAILED", &reason, now).await
@@ -208,7 +209,7 @@ async fn complete(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
     run: &Run,
-    model: i64,
+    model: &TrainedModel,
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     let mut slot = None;
@@ -216,19 +217,20 @@ async fn complete(
         && let Some((project, _)) = Project::load(connection, schedule.project_id).await?
     {
         let name = format!("auto-deploy-{}", project.name);
-        match gate::ask(connection, schedule, run, model, &name).await? {
+        match gate::ask(connection, schedule, run, model.id, &name).await? {
             Verdict::Deploy => {}
             Verdict::Keep(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
             Verdict::Wait => return Ok(Progress::Waiting),
         }
-        slot = Some(deployments::deploy(connection, project.id, &name, model, now).await?.id);
+        slot = Some(deployments::deploy(connection, project.id, &name, model.id, now).await?.id);
     }
     let ended = Ended {
         status: "COMPLETED",
         error_message: String::new(),
         completed_at: now,
-        trained_model_id: Some(model),
+        trained_model_id: Some(model.id),
         deployed_slot_id: slot,
+        was_warm_start: Some(model.was_warm_start()),
     };
     store::end_run(connection, run.id, ended).await?;
     store::set_last_run(connection, schedule.id, "COMPLETED", now).await?;
@@ -243,7 +245,8 @@ async fn end(
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     let error_message = reason.to_owned();
-    let ended = Ended { status, error_message, completed_at: now, trained_model_id: None, deployed_slot_id: None };
+    let ended =
+        Ended { status, error_message, completed_at: now, trained_model_id: None, deployed_slot_id: None, was_warm_start: None };
     store::end_run(connection, run.id, ended).await?;
     store::set_last_run(connection, run.schedule_id, status, now).await?;
     Ok(Progress::Over)

@@ -275,6 +275,19 @@ pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> Qu
         .await
 }
 
+/// The model of the last successful run of a schedule.
+pub async fn last_model(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<i64>> {
+    retraining_runs::table
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq("COMPLETED")))
+        .filter(retraining_runs::trained_model_id.is_not_null())
+        .order(retraining_runs::id.desc())
+        .select(retraining_runs::trained_model_id)
+        .first(connection)
+        .await
+        .optional()
+        .map(Option::flatten)
+}
+
 /// Whether the last successful run of a schedule was made of data with this checksum.
 pub async fn last_success_was_of(connection: &mut AsyncPgConnection, schedule: i64, sha256: &str) -> QueryResult<bool> {
     let last: Option<Option<String>> = retraining_runs::table

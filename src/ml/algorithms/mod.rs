@@ -133,6 +133,19 @@ impl<'a> Factors<'a> {
     }
 }
 
+/// An earlier model of the same algorithm, to begin with.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Its parameters.
+    pub parameters: &'a Map<String, Value>,
+    /// What it learnt.
+    pub factors: Factors<'a>,
+    /// For each user of the training matrix their row in those factors, where they have one.
+    pub users: &'a [Option<u32>],
+    /// The same for items.
+    pub items: &'a [Option<u32>],
+}
+
 /// What to do after an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
@@ -276,6 +289,25 @@ pub fn fit_with_validation(
     ctx.require_memory(&format!("fitting {}", info.name), (info.estimate)(&params, TrainShape::of(train))?)?;
     ctx.check()?;
     (info.fit)(&params, train, ctx, hook)
+}
+
+/// Fits from an earlier model in a part of the epochs. `None`, and nothing done, when the algorithm cannot or the two models
+/// have another shape: then it takes [`fit`]. The result depends on that model and is as good, but not the same.
+pub fn fit_from(
+    algorithm: &str,
+    params: &Map<String, Value>,
+    train: &Csr,
+    before: &Before<'_>,
+    ctx: &Context,
+) -> MlResult<Option<Model>> {
+    let info = find(algorithm)?;
+    if info.name != ials::INFO.name || train.nnz() == 0 {
+        return Ok(None);
+    }
+    let params = Params::check(info.name, info.parameters(), params)?;
+    ctx.require_memory(&format!("fitting {}", info.name), (info.estimate)(&params, TrainShape::of(train))?)?;
+    ctx.check()?;
+    ials::warm_start::fit(&params, train, before, ctx)
 }
 
 /// Checks the arguments of [`Recommender::score_users`], so that implementations may index freely.

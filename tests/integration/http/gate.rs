@@ -109,3 +109,42 @@ async fn what_a_model_was_trained_with_counts_and_not_what_its_configuration_say
     let slot = user.get(&format!("deployment_slot/{}/", first["deployed_slot"])).await.expect(200).body;
     assert_eq!(slot["trained_model"], first["trained_model"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_begins_with_the_model_of_the_last_run_when_that_is_asked() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
+    let user = &prepared.user;
+    user.upload(prepared.project, "tastes.csv", tastes(40)).await.expect(201);
+    let ials = |k: u32| json!({ "n_components": k, "alpha0": 0.1, "train_epochs": 8 });
+    let first = configure(&prepared, "IALS", ials(4)).await;
+    let schedule = plan(&prepared, json!({ "is_enabled": true, "model_configuration": first })).await.expect(201);
+    assert_eq!(schedule.body["warm_start"], false);
+    let path = format!("retraining_schedule/{}/", schedule.id());
+    let lineage = async |run: &Value| user.get(&format!("trained_model/{}/", run["trained_model"])).await.body["lineage"].clone();
+    let again = async || {
+        let ended = run(&app, user, schedule.id()).await;
+        assert_eq!(ended["status"], "COMPLETED", "{ended}");
+        ended
+    };
+
+    let cold = again().await;
+    assert_eq!((&cold["was_warm_start"], &lineage(&cold).await["warm_start_from"]), (&json!(false), &Value::Null));
+    user.patch(&path, json!({ "warm_start": true })).await.expect(200);
+    user.upload(prepared.project, "more.csv", tastes(60)).await.expect(201);
+    let warm = again().await;
+    assert_eq!(warm["was_warm_start"], true, "{warm}");
+    assert_eq!(lineage(&warm).await["warm_start_from"], cold["trained_model"]);
+    assert_eq!(lineage(&warm).await["n_users"], 60);
+
+    // Another shape, another algorithm, a file that is gone: each begins with nothing and ends well.
+    let other = configure(&prepared, "IALSRecommender", ials(5)).await;
+    let neighbours = configure(&prepared, "CosineKNN", json!({})).await;
+    for configuration in [other, neighbours, first] {
+        user.patch(&path, json!({ "model_configuration": configuration })).await.expect(200);
+        assert_eq!(again().await["was_warm_start"], false);
+    }
+    let last = app.count("SELECT max(id) AS count FROM trained_models").await;
+    app.services.blobs.remove(&format!("models/{last}.safetensors")).unwrap();
+    assert_eq!(again().await["was_warm_start"], false);
+}

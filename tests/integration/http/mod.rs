@@ -3,7 +3,9 @@
 mod ab_tests;
 mod accounts;
 mod api_keys;
+mod artifacts;
 mod audit;
+mod bad_days;
 mod barriers;
 mod concurrency;
 mod configs;

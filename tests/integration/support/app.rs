@@ -81,6 +81,21 @@ impl TestApp {
         self.database.execute(sql).await;
     }
 
+    /// Somebody without credentials at another server process of the same install, which has nothing in memory yet.
+    pub fn replica(&self, change: impl FnOnce(&mut Services)) -> Caller {
+        let mut services = self.services.clone();
+        change(&mut services);
+        let listening = roles::listen(&services, &self.stop).expect("a free port");
+        let base = format!("http://{}", listening.address);
+        tokio::spawn(listening.run(self.stop.clone()));
+        Caller { http: http(), base, credential: Credential::None }
+    }
+
+    /// The database, to take it away and bring it back.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
     /// Somebody without credentials.
     pub fn anonymous(&self) -> Caller {
         Caller { http: http(), base: self.base.clone(), credential: Credential::None }
@@ -262,6 +277,14 @@ impl Caller {
         match &self.credential {
             Credential::Token(token) => token,
             _ => panic!("not logged in with a token"),
+        }
+    }
+
+    /// The API key this one calls with.
+    pub fn key(&self) -> &str {
+        match &self.credential {
+            Credential::Key(key) => key,
+            _ => panic!("no API key"),
         }
     }
 

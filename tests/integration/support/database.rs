@@ -23,6 +23,7 @@ struct Server {
 /// A migrated, empty database that no other test sees.
 pub struct TestDatabase {
     pub db: Database,
+    name: String,
 }
 
 impl TestDatabase {
@@ -37,12 +38,36 @@ impl TestDatabase {
             .await
             .expect("a copy of the template");
         let db = Database::new(&url_of(&server.url, &name), CONNECTIONS).expect("a pool");
-        Self { db }
+        Self { db, name }
     }
 
     /// Runs statements as they are.
     pub async fn execute(&self, sql: &str) {
         let mut connection = self.db.conn().await.expect("a connection");
+        connection.batch_execute(sql).await.expect(sql);
+    }
+}
+
+impl TestDatabase {
+    /// Ends every connection and refuses new ones, as when the server is gone.
+    pub async fn vanish(&self) {
+        self.let_in(false).await;
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        self.execute_beside(&sql).await;
+    }
+
+    /// Answers again after [`TestDatabase::vanish`].
+    pub async fn come_back(&self) {
+        self.let_in(true).await;
+    }
+
+    async fn let_in(&self, allowed: bool) {
+        self.execute_beside(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allowed}", self.name)).await;
+    }
+
+    /// Runs a statement on the same server, in another database.
+    async fn execute_beside(&self, sql: &str) {
+        let mut connection = AsyncPgConnection::establish(&server().url).await.expect("it answers");
         connection.batch_execute(sql).await.expect(sql);
     }
 }

@@ -1740,6 +1740,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/inference/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the models of active slots have been loaded since the start; for whoever decides when traffic may come. A model
+         *     that cannot be loaded, or has no room, does not hold this up. Needs no key.
+         */
+        get: operations["read_inference_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/inference/related/{model_id}": {
         parameters: {
             query?: never;
@@ -2846,6 +2866,8 @@ export interface components {
                 training_data?: number | null;
                 /** Format: int64 */
                 tuning_job?: number | null;
+                /** @description Whether the training began with what the model of the last successful run had learnt. */
+                was_warm_start: boolean;
             }[];
         };
         /** @description One page of results. */
@@ -2912,6 +2934,11 @@ export interface components {
                 training_data?: number | null;
                 /** Format: date-time */
                 updated_at: string;
+                /**
+                 * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+                 *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+                 */
+                warm_start: boolean;
             }[];
         };
         /** @description One page of results. */
@@ -3314,6 +3341,8 @@ export interface components {
             training_data?: number | null;
             /** Format: int64 */
             tuning_job?: number | null;
+            /** @description Whether the training began with what the model of the last successful run had learnt. */
+            was_warm_start: boolean;
         };
         /** @description A retraining schedule as clients see it. */
         RetrainingSchedule: {
@@ -3369,6 +3398,11 @@ export interface components {
             training_data?: number | null;
             /** Format: date-time */
             updated_at: string;
+            /**
+             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             */
+            warm_start: boolean;
         };
         /**
          * @description What somebody may do in an organisation; each role may do all that the one before may.
@@ -4465,6 +4499,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new schedule. */
         ReplaceRetrainingScheduleRequest: {
@@ -4495,6 +4530,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new schedule. */
         UpdateRetrainingScheduleRequest: {
@@ -4525,6 +4561,7 @@ export interface components {
             time_zone?: string | null;
             /** Format: int64 */
             training_data?: number | null;
+            warm_start?: boolean | null;
         };
         /** @description The fields of a new split config; each has a default. */
         CreateSplitConfigRequest: {
@@ -16043,7 +16080,8 @@ export interface operations {
                      *           "status": "COMPLETED",
                      *           "trained_model": null,
                      *           "training_data": null,
-                     *           "tuning_job": null
+                     *           "tuning_job": null,
+                     *           "was_warm_start": true
                      *         }
                      *       ]
                      *     }
@@ -16147,7 +16185,8 @@ export interface operations {
                      *       "status": "COMPLETED",
                      *       "trained_model": null,
                      *       "training_data": null,
-                     *       "tuning_job": null
+                     *       "tuning_job": null,
+                     *       "was_warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingRun"];
@@ -16256,7 +16295,8 @@ export interface operations {
                      *           "split_config": null,
                      *           "time_zone": "text",
                      *           "training_data": null,
-                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *           "warm_start": true
                      *         }
                      *       ]
                      *     }
@@ -16351,7 +16391,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -16373,7 +16414,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -16395,7 +16437,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -16434,7 +16477,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -16552,7 +16596,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -16638,7 +16683,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -16660,7 +16706,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -16682,7 +16729,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -16721,7 +16769,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -16903,7 +16952,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16925,7 +16975,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16947,7 +16998,8 @@ export interface operations {
                  *       "skip_unchanged": null,
                  *       "split_config": null,
                  *       "time_zone": null,
-                 *       "training_data": null
+                 *       "training_data": null,
+                 *       "warm_start": null
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -16986,7 +17038,8 @@ export interface operations {
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
+                     *       "warm_start": true
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -22769,6 +22822,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_inference_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "loaded_models": 1,
+                     *       "status": "COMPLETED"
+                     *     }
+                     */
+                    "application/json": {
+                        loaded_models: number;
+                        /** @description `ready` or `preloading`. */
+                        status: string;
+                    };
+                };
+            };
+            /** @description Not yet */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        loaded_models: number;
+                        /** @description `ready` or `preloading`. */
+                        status: string;
+                    };
                 };
             };
         };

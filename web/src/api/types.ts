@@ -321,6 +321,8 @@ export interface RetrainingSchedule {
   data_source: 'newest' | 'all'
   /** Types of events that are learnt from as well. */
   event_types: EventType[]
+  /** A training begins with what the model of the last successful run has learnt. */
+  warm_start: boolean
   last_run_at: string | null
   last_run_status: RunStatus | null
   next_run_at: string | null

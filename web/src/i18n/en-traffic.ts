@@ -204,6 +204,8 @@ export const traffic = {
     same: 'Train the same configuration again',
     sameHint: 'Quick, and good while the data changes little.',
     noConfiguration: 'There is no configuration yet. A search makes one.',
+    warmStart: 'Begin with the last model',
+    warmStartHint: 'Matrix factorisation (IALS) then takes a quarter of the epochs. The result is as good, but depends on that model.',
     anew: 'Search for the best configuration anew',
     anewHint: 'Takes longer; follows data that changes.',
     like: 'Tested as in',

@@ -18,6 +18,7 @@ export const newSettings = (): RetrainingSettings => ({
   skip_unchanged: true,
   data_source: 'newest',
   event_types: [],
+  warm_start: false,
 })
 
 const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]

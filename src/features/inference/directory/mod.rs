@@ -1,5 +1,6 @@
 //! What every prediction has to know, kept in memory: whose key it is, which model answers, how traffic is shared, and what
-//! is known about items once that has been asked for. The hot path asks no database; a change of a row behind it is heard of through the database's notifications.
+//! is known about items once that has been asked for. The hot path asks no database; a change of a row behind it is heard of
+//! through the database's notifications.
 //!
 //! Keys and models are read again by whoever asks first after a change, so that a revoked key stops at once. Slots are read
 //! again in the background, and the models they now name are loaded before the first request meets them. When the database
@@ -10,7 +11,7 @@ mod refresher;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +87,8 @@ pub struct Directory {
 struct Shelves {
     /// Counts the changes heard of. What was read in an earlier generation has to be read again.
     generation: AtomicU64,
+    /// Whether what was deployed at the start is in memory, as far as it could be loaded.
+    is_ready: AtomicBool,
     keys: Cache<Digest, Read<KnownKey>>,
     models: Cache<i64, Read<ServedModel>>,
     projects: Cache<i64, Arc<Serving>>,
@@ -97,14 +100,28 @@ impl Directory {
     pub fn start(services: &Services, models: Arc<ModelCache>, stop: CancellationToken) -> Self {
         let shelves = Shelves {
             generation: AtomicU64::new(0),
+            is_ready: AtomicBool::new(!services.settings.preload_models),
             keys: Cache::new(MOST_ENTRIES),
             models: Cache::new(MOST_ENTRIES),
             projects: Cache::new(MOST_ENTRIES),
             tables: Tables::new(services.settings.item_cache_bytes),
         };
         let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
-        tokio::spawn(refresher::run(directory.clone(), stop));
+        tokio::spawn(refresher::run(directory.clone(), stop.clone()));
+        if !directory.is_ready() {
+            tokio::spawn(directory.clone().preload(stop));
+        }
         directory
+    }
+
+    async fn preload(self, stop: CancellationToken) {
+        stop.run_until_cancelled(refresher::preload(&self)).await;
+        self.shelves.is_ready.store(true, Ordering::Release);
+    }
+
+    /// Whether what was deployed at the start is in memory, or was not to be loaded before somebody asks for it.
+    pub fn is_ready(&self) -> bool {
+        self.shelves.is_ready.load(Ordering::Acquire)
     }
 
     /// Whom a key stands for; 401 when it does not count.
@@ -158,9 +175,14 @@ impl Directory {
         if let Some(serving) = self.shelves.projects.get(&project) {
             return Ok(serving);
         }
-        let serving = Arc::new(self.read_serving(project).await?);
-        self.shelves.projects.insert(project, Arc::clone(&serving));
-        Ok(serving)
+        loop {
+            let generation = self.generation();
+            let serving = Arc::new(self.read_serving(project).await?);
+            // What changed while this was read has perhaps been followed already, and must not be undone.
+            if generation == self.generation() {
+                return Ok(self.shelves.projects.get_with(project, || serving));
+            }
+        }
     }
 
     async fn read_serving(&self, project: i64) -> ApiResult<Serving> {

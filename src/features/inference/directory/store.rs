@@ -30,6 +30,17 @@ pub enum UnknownUsers {
     NotFound,
 }
 
+/// The projects with an active slot, those that have had it longest first.
+pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
+    deployment_slots::table
+        .filter(deployment_slots::is_active.and(diesel::dsl::not(deployment_slots::is_shadow)))
+        .group_by(deployment_slots::project_id)
+        .order(diesel::dsl::min(deployment_slots::id))
+        .select(deployment_slots::project_id)
+        .load(connection)
+        .await
+}
+
 /// The active slots and the settings of a project, and what it knows about items.
 pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Serving> {
     let active: Vec<(Slot, bool)> = deployment_slots::table

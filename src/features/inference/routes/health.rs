@@ -1,9 +1,10 @@
 //! Whether predictions are answered, and by what. Needs no key.
 
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::features::inference::service::Inference;
 use crate::features::models::ModelCache;
 
 /// Whether predictions are answered, and how many models are in memory.
@@ -18,6 +19,27 @@ pub struct Health {
     responses((status = 200, body = inline(Health))))]
 pub async fn health(cache: web::Data<ModelCache>) -> web::Json<Health> {
     web::Json(Health { status: "healthy", loaded_models: cache.ids().len() })
+}
+
+/// Whether the first requests will find their models in memory.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready` or `preloading`.
+    status: &'static str,
+    loaded_models: usize,
+}
+
+/// Whether the models of active slots have been loaded since the start; for whoever decides when traffic may come. A model
+/// that cannot be loaded, or has no room, does not hold this up. Needs no key.
+#[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
+    responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
+pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
+    let loaded_models = cache.ids().len();
+    if inference.directory.is_ready() {
+        HttpResponse::Ok().json(Readiness { status: "ready", loaded_models })
+    } else {
+        HttpResponse::ServiceUnavailable().json(Readiness { status: "preloading", loaded_models })
+    }
 }
 
 /// The models in memory.

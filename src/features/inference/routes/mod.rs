@@ -1,4 +1,5 @@
-//! `/inference/predict/…`, `/inference/next/…`, `/inference/related/…`, `/inference/health`, `/inference/models`.
+//! `/inference/predict/…`, `/inference/next/…`, `/inference/related/…`, `/inference/health`, `/inference/ready`,
+//! `/inference/models`.
 
 mod health;
 mod item_filter;
@@ -22,7 +23,16 @@ use crate::platform::http::{ApiError, ApiResult};
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
-#[openapi(paths(predict::one, predict::batch, project::one, related::one, next::one, health::health, health::loaded))]
+#[openapi(paths(
+    predict::one,
+    predict::batch,
+    project::one,
+    related::one,
+    next::one,
+    health::health,
+    health::readiness,
+    health::loaded
+))]
 pub struct Docs;
 
 /// The URLs of this slice.
@@ -34,6 +44,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(only("/next/{model_id}", web::post().to(next::one), "POST"))
         .service(only("/related/{model_id}", web::post().to(related::one), "POST"))
         .service(only("/health", web::get().to(health::health), "GET"))
+        .service(only("/ready", web::get().to(health::readiness), "GET"))
         .service(only("/models", web::get().to(health::loaded), "GET"))
         .route("/{path:.+}/", web::route().to(without_slash));
 }

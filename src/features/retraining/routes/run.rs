@@ -40,6 +40,8 @@ pub struct RunBody {
     /// Of the model that was deployed, on the same data.
     deployed_score: Option<f64>,
     deployed_model: Option<i64>,
+    /// Whether the training began with what the model of the last successful run had learnt.
+    was_warm_start: bool,
     /// The moment it stands for.
     #[serde(serialize_with = "timestamp::option::serialize")]
     scheduled_for: Option<DateTime<Utc>>,
@@ -66,6 +68,7 @@ impl From<Run> for RunBody {
             new_score: run.new_score,
             deployed_score: run.deployed_score,
             deployed_model: run.deployed_model_id,
+            was_warm_start: run.was_warm_start,
             scheduled_for: run.scheduled_for,
             started_at: run.started_at,
         }

@@ -65,6 +65,9 @@ pub struct ScheduleBody {
     /// Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
     /// upload that is learnt from.
     event_types: Vec<String>,
+    /// Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+    /// epochs; for iALS with the same number of components. What comes of it depends on that model too.
+    warm_start: bool,
 }
 
 impl From<Schedule> for ScheduleBody {
@@ -93,6 +96,7 @@ impl From<Schedule> for ScheduleBody {
             gate_tolerance: schedule.gate_tolerance,
             catch_up: schedule.catch_up,
             skip_unchanged: schedule.skip_unchanged,
+            warm_start: schedule.warm_start,
         }
     }
 }
@@ -121,6 +125,7 @@ struct ScheduleRequest {
     data_source: Option<String>,
     /// None unless told otherwise.
     event_types: Option<Vec<String>>,
+    warm_start: Option<bool>,
 }
 
 /// That a run is on its way.
@@ -199,6 +204,7 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTi
         gate_tolerance: fields.nullable_number("gate_tolerance", 0.0..=1.0, current.and_then(|schedule| schedule.gate_tolerance)),
         catch_up: fields.choice("catch_up", &CATCH_UPS, Missing::Use(catch_up)),
         skip_unchanged: fields.flag("skip_unchanged", Missing::Use(current.is_some_and(|schedule| schedule.skip_unchanged))),
+        warm_start: fields.flag("warm_start", Missing::Use(current.is_some_and(|schedule| schedule.warm_start))),
         next_run_at,
         data_source: fields.choice("data_source", &DATA_SOURCES, Missing::Use(source)),
         event_types: read_event_types(fields, current),

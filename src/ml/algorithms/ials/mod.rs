@@ -24,6 +24,7 @@ mod half_step;
 mod model;
 mod settings;
 mod sides;
+pub(super) mod warm_start;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -93,9 +94,23 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
 fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
     let settings = Settings::read(params, train)?;
     let epochs = params.size("train_epochs")? as u32;
+    let (users, items) = random_start(params, settings.k, train, ctx)?;
+    improve(settings, users, items, epochs, train, ctx, hook)
+}
+
+/// Runs so many epochs from these factors of users and items.
+fn improve(
+    settings: Settings,
+    users: Vec<f32>,
+    items: Vec<f32>,
+    epochs: u32,
+    train: &Csr,
+    ctx: &Context,
+    hook: &mut EpochHook<'_>,
+) -> MlResult<Model> {
     let by_user = Side::of_users(train, &settings);
     let by_item = by_user.transposed(train.n_cols);
-    let mut model = start(params, settings, train, ctx)?;
+    let mut model = ctx.install(|| Ials::new(settings.clone(), users, items))?;
     for epoch in 1..=epochs {
         ctx.check()?;
         ctx.install(|| run_epoch(&mut model, &by_user, &by_item, ctx))?;
@@ -116,15 +131,14 @@ fn run_epoch(model: &mut Ials, by_user: &Side<'_>, by_item: &Side<'_>, ctx: &Con
     model.align()
 }
 
-/// A model with random factors.
-fn start(params: &Params<'_>, settings: Settings, train: &Csr, ctx: &Context) -> MlResult<Ials> {
-    let k = settings.k;
+/// Random factors of users and items.
+fn random_start(params: &Params<'_>, k: usize, train: &Csr, ctx: &Context) -> MlResult<(Vec<f32>, Vec<f32>)> {
     let deviation = (params.float("init_std")? / (k as f64).sqrt()) as f32;
     let seed = params.size("random_seed")? as u64;
     ctx.install(|| {
         let users = random_factors(train.n_rows, k, deviation, seed, 0);
         let items = random_factors(train.n_cols, k, deviation, seed, 1 << 32);
-        Ials::new(settings, users, items)
+        Ok((users, items))
     })
 }
 

@@ -1,4 +1,5 @@
 mod loss;
+mod warm_start;
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,7 @@ use super::half_step::{Effort, HalfStep, Scratch};
 use super::model::Ials;
 use super::settings::Settings;
 use super::sides::Side;
-use super::{INFO, start};
+use super::{INFO, random_start};
 use crate::ml::algorithms::{Control, Params, Recommender, fit, fit_with_validation};
 use crate::ml::context::Context;
 use crate::ml::simd::padded;
@@ -115,7 +116,8 @@ fn rows_solved_exactly_leave_no_gradient() {
 /// A model as it is before the first epoch.
 fn beginning(params: &Map<String, Value>, train: &Csr) -> Ials {
     let params = Params::check(INFO.name, INFO.parameters(), params).unwrap();
-    start(&params, Settings::read(&params, train).unwrap(), train, &Context::new(0, 1)).unwrap()
+    let (users, items) = random_start(&params, K, train, &Context::new(0, 1)).unwrap();
+    Ials::new(Settings::read(&params, train).unwrap(), users, items).unwrap()
 }
 
 fn compact(factors: &[f32]) -> Vec<f32> {

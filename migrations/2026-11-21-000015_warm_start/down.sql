@@ -1,0 +1,1 @@
+ALTER TABLE retraining_schedules DROP COLUMN warm_start;

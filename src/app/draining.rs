@@ -1,0 +1,130 @@
+//! An end that drops no request.
+//!
+//! The framework closes what it has not begun to read when it is told to stop, and closing a listening socket resets the
+//! connections that wait to be accepted. So before that:
+//! 1. New connections are kept out: a filter on the listening sockets drops the first packet of each, so that the client's
+//!    system tries again and hears, once the socket is closed, that nobody listens. Whoever is connected stays connected.
+//! 2. What is there is answered, and told by `Connection: close` not to come back this way.
+//! 3. When nothing has come for a moment, the server stops.
+
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// How long nothing must have come or been under way.
+const QUIET: Duration = Duration::from_millis(250);
+/// Clients that go on sending on old connections hold up the end no longer than this.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What is under way in a server. Cheap to clone; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Drain(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    is_ending: AtomicBool,
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// Counts an end, also when the client went away and the work was dropped.
+struct UnderWay<'a>(&'a Counts);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Notes each request; while the server ends, each answer is the last of its connection.
+pub async fn count(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(drain) = request.app_data::<web::Data<Drain>>().cloned() else { return next.call(request).await };
+    drain.0.begun.fetch_add(1, Ordering::AcqRel);
+    let under_way = UnderWay(&drain.0);
+    let mut response = next.call(request).await?;
+    drop(under_way);
+    if drain.0.is_ending.load(Ordering::Acquire) && response.status() != actix_web::http::StatusCode::SWITCHING_PROTOCOLS {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
+}
+
+impl Drain {
+    /// Answers who is connected until nobody asks any more. The sockets must not be those the server listens with, but
+    /// clones of them; they are given up here.
+    pub async fn run(&self, listeners: Vec<TcpListener>) {
+        self.0.is_ending.store(true, Ordering::Release);
+        for listener in listeners {
+            if let Err(error) = keep_out(&listener) {
+                tracing::debug!(%error, "new connections cannot be kept out; those made last may be reset");
+            }
+        }
+        if tokio::time::timeout(LONGEST, self.quiet()).await.is_err() {
+            tracing::warn!("clients still send requests on old connections; stopping all the same");
+        }
+    }
+
+    async fn quiet(&self) {
+        loop {
+            let begun = self.0.begun.load(Ordering::Acquire);
+            tokio::time::sleep(QUIET).await;
+            if begun == self.0.begun.load(Ordering::Acquire) && begun == self.0.ended.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+}
+
+/// Drops whatever would begin a connection.
+#[cfg(target_os = "linux")]
+fn keep_out(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+    /// Where the flags of a TCP header are, and the one that begins a connection.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 2;
+    let program = [
+        SockFilter::new(0x30, 0, 0, FLAGS),    // load that byte
+        SockFilter::new(0x45, 0, 1, SYN),      // if the flag is set, go on, else skip one
+        SockFilter::new(0x06, 0, 0, 0),        // drop
+        SockFilter::new(0x06, 0, 0, u32::MAX), // let through
+    ];
+    socket2::SockRef::from(listener).attach_filter(&program)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_out(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Sockets that listen on every address that `bind` stands for; an error when there is none.
+pub fn listeners(bind: &str) -> io::Result<Vec<TcpListener>> {
+    let mut sockets = Vec::new();
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "this is no address");
+    for address in bind.to_socket_addrs()? {
+        match listener(address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => last = error,
+        }
+    }
+    if sockets.is_empty() { Err(last) } else { Ok(sockets) }
+}
+
+fn listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // The port is free at once for the next start.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

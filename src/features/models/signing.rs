@@ -1,0 +1,83 @@
+//! The keys that sign artifacts, derived from the install's secrets.
+
+use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::ModelError;
+use crate::ml::artifact;
+use crate::platform::services::Services;
+
+/// Says what the derived key is for, so that no other use of the secret yields the same key.
+const PURPOSE: &[u8] = b"recotem model artifacts v1";
+
+/// A key derived from a secret, so that neither gives away the other.
+struct SigningKey {
+    /// Tells keys apart in signatures; says nothing about the key.
+    id: String,
+    bytes: Vec<u8>,
+}
+
+impl SigningKey {
+    fn derive(secret: &SecretString) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+        let bytes = hmac::sign(&root, PURPOSE).as_ref().to_vec();
+        let print = ring::digest::digest(&ring::digest::SHA256, &bytes);
+        Self { id: hex::encode(&print.as_ref()[..4]), bytes }
+    }
+}
+
+/// The keys of an install. The present one signs; what earlier ones signed is believed as long as their secrets are configured.
+pub struct Keyring {
+    present: SigningKey,
+    former: Vec<SigningKey>,
+}
+
+impl Keyring {
+    /// The keys of a running program.
+    pub fn of(services: &Services) -> Self {
+        let former: Vec<SecretString> =
+            services.settings.previous_secret_keys.iter().map(|secret| secret.clone().into()).collect();
+        Self::new(&services.secret, &former)
+    }
+
+    /// The keys of these secrets.
+    pub fn new(present: &SecretString, former: &[SecretString]) -> Self {
+        Self { present: SigningKey::derive(present), former: former.iter().map(SigningKey::derive).collect() }
+    }
+
+    /// A signature by the present key.
+    pub fn sign(&self, bytes: &[u8]) -> String {
+        artifact::sign(bytes, &self.present.bytes, &self.present.id)
+    }
+
+    /// Whether a signature says it is by the present key.
+    pub fn is_present(&self, signature: &str) -> bool {
+        artifact::key_id(signature) == Some(&self.present.id)
+    }
+
+    /// Fails unless one of the keys has made this signature of these bytes.
+    pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), ModelError> {
+        let keys = std::iter::once(&self.present).chain(&self.former);
+        let keys: Vec<(&str, &[u8])> = keys.map(|key| (key.id.as_str(), key.bytes.as_slice())).collect();
+        artifact::verify(bytes, signature, &keys).map_err(|error| ModelError::Untrusted(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_secret_signs_while_the_old_one_is_still_believed() {
+        let secrets: [SecretString; 3] = ["a".repeat(32).into(), "b".repeat(32).into(), "c".repeat(32).into()];
+        let [old, new, foreign] = &secrets;
+        let signature = Keyring::new(old, &[]).sign(b"model");
+        let both = Keyring::new(new, std::slice::from_ref(old));
+        both.verify(b"model", &signature).unwrap();
+        assert!(!both.is_present(&signature) && both.is_present(&both.sign(b"model")));
+        assert!(both.verify(b"modem", &signature).is_err());
+        assert!(Keyring::new(new, &[]).verify(b"model", &signature).is_err());
+        assert!(Keyring::new(new, std::slice::from_ref(foreign)).verify(b"model", &signature).is_err());
+        Keyring::new(new, &[]).verify(b"model", &both.sign(b"model")).unwrap();
+    }
+}
