@@ -4,7 +4,7 @@ import { run } from './run.mjs'
 
 const mock = await startMock()
 try {
-  await run(mock.url, mock.password)
+  await run(mock.url, mock.password, { predicts: false })
 } finally {
   mock.stop()
 }

@@ -16,7 +16,7 @@ export async function photographAll(browser, baseUrl, storageState, paths) {
     for (const [name, path] of Object.entries(paths)) await shoot(wide, baseUrl + path, `${name}-${suffix}`, name)
     await wide.close()
     const narrow = await look(browser, { locale, theme, storageState, viewport: { width: 390, height: 844 } })
-    for (const name of ['overview', 'job', 'model', 'data-detail', 'settings', 'organisation', 'audit', 'deployments', 'ab-test', 'retraining'].filter((name) => paths[name])) await shoot(narrow, baseUrl + paths[name], `narrow-${name}-${suffix}`, name)
+    for (const name of ['overview', 'job', 'model', 'data-detail', 'settings', 'organisation', 'audit', 'deployments', 'comparison', 'ab-test', 'retraining'].filter((name) => paths[name])) await shoot(narrow, baseUrl + paths[name], `narrow-${name}-${suffix}`, name)
     await narrow.close()
     const stranger = await look(browser, { locale, theme, viewport: { width: 1360, height: 900 } })
     await shoot(stranger, `${baseUrl}/login`, `login-${suffix}`, 'login')

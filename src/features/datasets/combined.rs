@@ -174,6 +174,7 @@ mod tests {
             event_weights: json!({}),
             half_life_days: None,
             unknown_user: "fallback".to_owned(),
+            logged_share: None,
         }
     }
 
