@@ -149,6 +149,12 @@ async fn without_the_database_predictions_go_on_and_events_are_refused_in_words(
     let app = TestApp::start_with_worker().await;
     let stage = Stage::open(&app).await;
     assert_eq!(stage.status(&stage.path).await, 200);
+    // A change just before is no reason to forget whose key it is.
+    let rename = format!("UPDATE deployment_slots SET name = 'renamed' WHERE id = {}", stage.slot);
+    app.execute(&rename).await;
+    let renamed = async || stage.program.post(&stage.by_slot, json!({ "user_id": "007" })).await.body["slot_name"] == "renamed";
+    app.soon("the change is known", renamed).await;
+    app.execute(&rename).await;
     app.database().vanish().await;
     for _ in 0..3 {
         assert_eq!((stage.status(&stage.path).await, stage.status(&stage.by_slot).await), (200, 200));

@@ -4,7 +4,8 @@
 //!
 //! Keys and models are read again by whoever asks first after a change, so that a revoked key stops at once. Slots are read
 //! again in the background, and the models they now name are loaded before the first request meets them. When the database
-//! is gone there are no changes either: what is known goes on answering.
+//! is gone there are no changes either: what is known goes on answering. A key does not count if it had to be read again just
+//! then, so only changes of who may do what make that necessary.
 
 mod items;
 mod refresher;
@@ -87,6 +88,8 @@ pub struct Directory {
 struct Shelves {
     /// Counts the changes heard of. What was read in an earlier generation has to be read again.
     generation: AtomicU64,
+    /// Those of them that may be about who may do what. A key that was read before the last of them has to be read again.
+    access_generation: AtomicU64,
     /// Whether what was deployed at the start is in memory, as far as it could be loaded.
     is_ready: AtomicBool,
     keys: Cache<Digest, Read<KnownKey>>,
@@ -100,6 +103,7 @@ impl Directory {
     pub fn start(services: &Services, models: Arc<ModelCache>, stop: CancellationToken) -> Self {
         let shelves = Shelves {
             generation: AtomicU64::new(0),
+            access_generation: AtomicU64::new(0),
             is_ready: AtomicBool::new(!services.settings.preload_models),
             keys: Cache::new(MOST_ENTRIES),
             models: Cache::new(MOST_ENTRIES),
@@ -127,7 +131,7 @@ impl Directory {
     /// Whom a key stands for; 401 when it does not count.
     pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
         let digest = digest_of(key);
-        let generation = self.generation();
+        let generation = self.shelves.access_generation.load(Ordering::Acquire);
         let known = match self.shelves.keys.get(&digest).filter(|read| read.generation == generation) {
             Some(read) => read.value,
             None => {

@@ -16,6 +16,8 @@ use crate::platform::http::ApiResult;
 
 /// The channel that the triggers of the tables behind the directory notify on.
 const CHANNEL: &str = "recotem_serving";
+/// Tables that say what is served, and nothing about who may ask for it.
+const OF_SERVING_ONLY: [&str; 4] = ["deployment_slots", "ab_tests", "trained_models", "item_meta_data"];
 /// Changes that come in a burst are followed once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How soon to look again at a project whose slots could not all follow.
@@ -52,12 +54,17 @@ async fn changed(
     more: &mut (impl Stream<Item = Notification> + Unpin),
 ) -> Option<HashSet<i64>> {
     // Keys and models are read again from now on, whatever becomes of the rest.
-    let mark = || directory.shelves.generation.fetch_add(1, Ordering::AcqRel);
-    mark();
+    let mark = |change: &Notification| {
+        if may_be_about_access(change) {
+            directory.shelves.access_generation.fetch_add(1, Ordering::AcqRel);
+        }
+        directory.shelves.generation.fetch_add(1, Ordering::AcqRel);
+    };
+    mark(&first);
     tokio::time::sleep(PAUSE).await;
     let mut projects = project_of(&first).map(|project| HashSet::from([project]));
     while let Some(Some(next)) = more.next().now_or_never() {
-        mark();
+        mark(&next);
         projects = projects.zip(project_of(&next)).map(|(mut projects, project)| {
             projects.insert(project);
             projects
@@ -68,8 +75,19 @@ async fn changed(
 
 /// The project that a change is about, if it is about one.
 fn project_of(change: &Notification) -> Option<i64> {
+    told(change)?.get("project_id")?.as_i64()
+}
+
+/// Whether somebody may now do more or less than before.
+fn may_be_about_access(change: &Notification) -> bool {
+    let table = told(change).and_then(|told| told.get("table")?.as_str().map(str::to_owned));
+    table.is_none_or(|table| !OF_SERVING_ONLY.contains(&table.as_str()))
+}
+
+/// What a trigger tells of a change.
+fn told(change: &Notification) -> Option<serde_json::Value> {
     let Notification::Message { payload, .. } = change else { return None };
-    serde_json::from_str::<serde_json::Value>(payload).ok()?.get("project_id")?.as_i64()
+    serde_json::from_str(payload).ok()
 }
 
 /// Those of the changed projects that matter here: the known ones and, where models are loaded before they are asked for,
