@@ -25,7 +25,7 @@ pub fn measure(shop: &Shop, duration: Duration) -> anyhow::Result<()> {
     let predictions = shop.singles();
     let predict = || load::run(&shop.address, &predictions, &Plan::open(CONNECTIONS, PREDICTIONS, duration));
     load::run(&shop.address, &predictions, &Plan::closed(CONNECTIONS, Duration::from_secs(2)))?;
-    load::run(&shop.address, &shop.events(1, 2_000, "warm"), &Plan::open(REPORTERS, 1_000.0, Duration::from_secs(2)))?;
+    load::run(&shop.address, &shop.events(1, 10_000, "warm"), &Plan::open(REPORTERS, EVENTS, Duration::from_secs(2)))?;
 
     println!("| events | taken per second | their wait | predictions beside them | errors |\n|---|---|---|---|---|");
     println!("| none | | | {} | |", waits(&predict()?));
@@ -74,7 +74,7 @@ pub fn body(project: i64, slot: i64, users: &[String], numbers: std::ops::Range<
         let request = uuid::Uuid::from_u128(number as u128 + 1);
         let id = (!name.is_empty()).then(|| format!("{name}-{number}"));
         serde_json::json!({ "project": project, "deployment_slot": slot, "user_id": user, "item_id": (number % 40_000).to_string(),
-            "event_type": if number % 10 == 0 { "click" } else { "impression" }, "recommendation_request_id": request,
+            "event_type": if number.is_multiple_of(10) { "click" } else { "impression" }, "recommendation_request_id": request,
             "event_id": id })
     };
     if numbers.len() == 1 {
