@@ -1,0 +1,89 @@
+use super::*;
+use serde_json::json;
+
+fn reader(value: Value) -> FieldReader {
+    Body::from(value.as_object().cloned().unwrap_or_default()).reader()
+}
+
+#[test]
+fn numbers_and_texts_are_read_with_the_clients_tolerance() {
+    let mut fields = reader(json!({ "a": "5", "b": 5.0, "c": 7, "d": " x ", "e": "yes" }));
+    assert_eq!(fields.integer("a", 0..=10, Missing::Required), 5);
+    assert_eq!(fields.integer("b", 0..=10, Missing::Required), 5);
+    assert_eq!(fields.text("c", 10, Missing::Required), "7");
+    assert_eq!(fields.text("d", 10, Missing::Required), "x");
+    assert!(fields.flag("e", Missing::Required));
+    assert!(fields.finish().is_ok());
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let mut fields = reader(json!({ "n": true, "s": "", "z": null, "big": 4_000_000_000_u64, "nul": "a\0b" }));
+    fields.integer("n", 0..=10, Missing::Required);
+    fields.text("s", 10, Missing::Required);
+    fields.text("z", 10, Missing::Required);
+    fields.text("gone", 10, Missing::Required);
+    fields.text("nul", 10, Missing::Required);
+    fields.integer("big", 0..=i32::MAX, Missing::Required);
+    let error = fields.finish().unwrap_err();
+    for field in ["n", "s", "z", "gone", "big", "nul"] {
+        assert!(error.body()[field].is_array(), "{field} is missing in {error}");
+    }
+}
+
+#[test]
+fn coercions_are_those_of_the_contract() {
+    let whole = |value: Value| integer(&value, i32::MIN..=i32::MAX).ok();
+    assert_eq!([json!("7"), json!(" 7 "), json!("7.0"), json!(7.0), json!("-7")].map(whole), [7, 7, 7, 7, -7].map(Some));
+    for wrong in [json!(true), json!("x"), json!(7.5), json!("7.5"), json!(2_147_483_648_i64), json!([7]), json!("")] {
+        assert_eq!(whole(wrong.clone()), None, "{wrong}");
+    }
+    let real = |value: Value| number(&value, -1e9..=1e9).ok();
+    assert_eq!([json!("0.5"), json!(1), json!("1e3")].map(real), [Some(0.5), Some(1.0), Some(1000.0)]);
+    assert_eq!([json!("nan"), json!("inf"), json!(false), json!("")].map(real), [None; 4]);
+    assert_eq!([json!("true"), json!("YES"), json!("on"), json!(1)].map(|value| flag(&value).ok()), [Some(true); 4]);
+    assert_eq!([json!("false"), json!("n"), json!(0)].map(|value| flag(&value).ok()), [Some(false); 3]);
+    assert!(flag(&json!("maybe")).is_err() && flag(&json!([])).is_err());
+    assert_eq!(text(&json!(1.5), 9, false), Ok("1.5".to_owned()));
+    assert!(text(&json!(true), 9, false).is_err() && text(&json!("  "), 9, false).is_err());
+}
+
+#[test]
+fn moments_are_read_in_every_form_clients_write() {
+    let noon = "2030-01-31T12:00:00+00:00".parse::<DateTime<Utc>>().unwrap();
+    for text in [
+        "2030-01-31T12:00:00Z",
+        "2030-01-31T13:00:00+01:00",
+        "2030-01-31T12:00",
+        "2030-01-31 12:00:00.000",
+        "2030-01-31T12:00Z",
+        "2030-01-31T14:00+0200",
+    ] {
+        assert_eq!(moment(&json!(text)), Ok(noon), "{text}");
+    }
+    assert_eq!(moment(&json!("2030-01-31")).unwrap(), noon - chrono::Duration::hours(12));
+    for wrong in [json!("yesterday"), json!(5), json!("+99999-01-01"), json!("2030-02-30"), json!("")] {
+        assert!(moment(&wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_form_writes_null_lists_and_objects_as_text() {
+    let values = json!({ "n": "", "one": "read", "two": ["read", "write"], "o": "{\"a\": 1}", "last": ["1", "2"] });
+    let mut fields = Body(values.as_object().cloned().unwrap(), Encoding::Form).reader();
+    assert_eq!(fields.nullable_integer("n", 0..=9, Some(5)), None);
+    assert_eq!(fields.texts("one", Missing::Required), ["read"]);
+    assert_eq!(fields.texts("two", Missing::Required), ["read", "write"]);
+    assert_eq!(fields.object("o", Missing::Required)["a"], 1);
+    assert_eq!(fields.integer("last", 0..=9, Missing::Required), 2);
+    assert!(fields.finish().is_ok());
+}
+
+#[test]
+fn a_null_character_is_refused_however_deep_it_lies() {
+    let mut fields = reader(json!({ "o": { "a": [{ "b\0": 1 }] }, "l": ["x\0"] }));
+    fields.object("o", Missing::Required);
+    fields.texts("l", Missing::Required);
+    let error = fields.finish().unwrap_err();
+    assert!(error.body()["o"].is_array() && error.body()["l"].is_array(), "{error}");
+}
