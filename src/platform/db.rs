@@ -4,6 +4,7 @@
 //! unix socket or a private network. A URL with `sslmode=require` is refused with a clear error
 //! rather than silently sent in the clear.
 
+mod leading;
 mod listen;
 mod migrate;
 mod session;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+pub use leading::try_to_lead;
 pub use listen::Notification;
 pub use session::{Session, acting_as};
 

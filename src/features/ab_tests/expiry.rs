@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store;
 use crate::features::events;
+use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(3_600);
@@ -40,7 +41,7 @@ fn oldest_kept(days: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> diesel::QueryResult<()> {
-    if !store::try_to_lead(connection, LEADER_LOCK).await? {
+    if !try_to_lead(connection, LEADER_LOCK).await? {
         return Ok(());
     }
     for test in store::ended_uncounted(connection, before).await? {

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{AbTest, TestFields};
@@ -136,18 +135,6 @@ pub async fn set_winner(connection: &mut AsyncPgConnection, id: i64, slot: i64, 
         .execute(connection)
         .await?;
     Ok(())
-}
-
-#[derive(QueryableByName)]
-struct Lead {
-    #[diesel(sql_type = Bool)]
-    lead: bool,
-}
-
-/// Whether this transaction alone does a duty, until it ends.
-pub async fn try_to_lead(connection: &mut AsyncPgConnection, lock: i64) -> QueryResult<bool> {
-    let sql = format!("SELECT pg_try_advisory_xact_lock({lock}) AS lead");
-    Ok(diesel::sql_query(sql).get_result::<Lead>(connection).await?.lead)
 }
 
 /// The tests that have ended, began before a moment, and whose counts have not been written down.

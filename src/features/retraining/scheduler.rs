@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::cadence::Cadence;
 use super::model::{NewRun, Schedule};
 use super::{service, store};
+use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     let mut connection = services.db.conn().await?;
     let fired = connection
         .transaction(async move |connection| -> QueryResult<usize> {
-            if !store::try_to_lead(connection, LEADER_LOCK).await? {
+            if !try_to_lead(connection, LEADER_LOCK).await? {
                 return Ok(0);
             }
             let mut fired = 0;

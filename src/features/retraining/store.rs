@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, Schedule, ScheduleFields};
@@ -148,18 +147,6 @@ pub async fn delete_schedule(connection: &mut AsyncPgConnection, id: i64) -> Que
 pub async fn lock_schedule(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Schedule>> {
     let query = retraining_schedules::table.find(id).select(Schedule::as_select()).for_no_key_update();
     query.first(connection).await.optional()
-}
-
-#[derive(QueryableByName)]
-struct Lead {
-    #[diesel(sql_type = Bool)]
-    lead: bool,
-}
-
-/// Whether this transaction leads all schedulers, until it ends.
-pub async fn try_to_lead(connection: &mut AsyncPgConnection, lock: i64) -> QueryResult<bool> {
-    let sql = format!("SELECT pg_try_advisory_xact_lock({lock}) AS lead");
-    Ok(diesel::sql_query(sql).get_result::<Lead>(connection).await?.lead)
 }
 
 /// The schedules that have fallen due, held until the transaction ends.

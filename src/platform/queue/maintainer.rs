@@ -2,24 +2,17 @@
 
 use std::time::Duration;
 
-use diesel::sql_types::Bool;
-use diesel::{QueryResult, QueryableByName};
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel::QueryResult;
+use diesel_async::AsyncConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::pruner;
 use crate::platform::clock::Clock;
-use crate::platform::db::Database;
+use crate::platform::db::{Database, try_to_lead};
 
 const PAUSE: Duration = Duration::from_secs(600);
 /// Any number will do, as long as nothing else in the database locks it: "recotem" in letters of a telephone's keypad.
 const LEADER_LOCK: i64 = 7_326_836;
-
-#[derive(QueryableByName)]
-struct Lead {
-    #[diesel(sql_type = Bool)]
-    lead: bool,
-}
 
 /// Tidies the queue now and then until told to stop. Any number of processes may do this; each round has one leader.
 pub async fn maintain(db: Database, clock: Clock, stop: CancellationToken) {
@@ -38,9 +31,7 @@ async fn round(db: &Database, clock: &Clock) -> anyhow::Result<Option<usize>> {
     let mut connection = db.conn().await?;
     let deleted = connection
         .transaction(async move |connection| -> QueryResult<_> {
-            let sql = format!("SELECT pg_try_advisory_xact_lock({LEADER_LOCK}) AS lead");
-            let lead: Lead = diesel::sql_query(sql).get_result(&mut **connection).await?;
-            if lead.lead { pruner::prune(connection, now).await.map(Some) } else { Ok(None) }
+            if try_to_lead(connection, LEADER_LOCK).await? { pruner::prune(connection, now).await.map(Some) } else { Ok(None) }
         })
         .await?;
     Ok(deleted)

@@ -1,6 +1,7 @@
 //! What is logged of the lists that are answered, and what a shadow slot would have answered in their stead.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use recotem::features::recommendation_log;
@@ -43,6 +44,19 @@ impl Shop {
         self.prepared.user.post("deployment_slot/", body).await.expect(201).id()
     }
 
+    /// A shadow slot that those who answer know of. A slot takes part once its model has been loaded.
+    async fn shadow(&self, app: &TestApp, model: i64) -> i64 {
+        let shadow = self.slot(model, json!({ "name": "shadow", "is_shadow": true })).await;
+        let observed = async || {
+            self.ask("the first").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            app.count("SELECT count(*) FROM recommendation_log WHERE is_shadow").await > 0
+        };
+        app.soon("the shadow gets requests", observed).await;
+        app.execute("DELETE FROM recommendation_log").await;
+        shadow
+    }
+
     async fn ask(&self, user: &str) -> Value {
         let path = format!("/inference/predict/project/{}", self.prepared.project);
         self.program.post(&path, json!({ "user_id": user, "cutoff": 3 })).await.expect(200).body
@@ -80,7 +94,7 @@ async fn a_shadow_answers_nobody_and_its_lists_are_compared_with_those_that_user
     let shop = Shop::open(&app).await;
     let other = shop.another_model().await;
     let live = shop.slot(shop.model, json!({ "name": "live" })).await;
-    let shadow = shop.slot(other, json!({ "name": "shadow", "is_shadow": true })).await;
+    let shadow = shop.shadow(&app, other).await;
     let empty = shop.comparison(shadow, "").await;
     assert_eq!((&empty["requests"], &empty["agreement"], &empty["trained_model"]), (&json!(0), &Value::Null, &json!(other)));
     assert_eq!(empty["click_estimates"], Value::Null);
@@ -137,7 +151,7 @@ async fn propensities_are_the_shares_of_all_slots_that_would_show_the_item_there
     shop.slot(shop.model, json!({ "weight": 50 })).await;
     shop.slot(shop.model, json!({ "weight": 25 })).await;
     shop.slot(other, json!({ "weight": 25 })).await;
-    let shadow = shop.slot(other, json!({ "is_shadow": true })).await;
+    let shadow = shop.shadow(&app, other).await;
     for user in USERS {
         shop.ask(user).await;
     }
@@ -201,7 +215,7 @@ async fn a_log_that_cannot_be_written_stops_no_answer() {
     let app = TestApp::start_with_worker().await;
     let shop = Shop::open(&app).await;
     shop.slot(shop.model, json!({})).await;
-    let shadow = shop.slot(shop.another_model().await, json!({ "is_shadow": true })).await;
+    let shadow = shop.shadow(&app, shop.another_model().await).await;
     shop.ask("007").await;
     let logged = async || shop.comparison(shadow, "").await["requests"] == 1;
     app.soon("a request is logged", logged).await;
@@ -222,7 +236,7 @@ async fn old_months_of_the_log_are_dropped() {
     let app = TestApp::start_with_worker().await;
     let shop = Shop::open(&app).await;
     shop.slot(shop.model, json!({})).await;
-    let shadow = shop.slot(shop.another_model().await, json!({ "is_shadow": true })).await;
+    let shadow = shop.shadow(&app, shop.another_model().await).await;
     recommendation_log::tidy(&app.services).await.expect("tidied");
     shop.ask("007").await;
     let logged = async || shop.comparison(shadow, "").await["requests"] == 1;
