@@ -86,6 +86,13 @@ pub fn expected(kind: Kind, row: &Row) -> u16 {
     if row.rule == Rule::Public {
         return row.done;
     }
+    if row.rule == Rule::Prediction {
+        return match kind {
+            Kind::PredictKey => row.done,
+            Kind::ReadKey | Kind::WriteKey | Kind::ForeignKey => 403,
+            _ => 401,
+        };
+    }
     match kind {
         Kind::Anonymous | Kind::Deactivated | Kind::Expired => 401,
         Kind::Outsider => to_outsider(row),
@@ -100,7 +107,9 @@ fn to_outsider(row: &Row) -> u16 {
         Rule::Staff | Rule::Reporting(_) => 403,
         Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Personal(_) | Rule::Organisation(_) | Rule::Event(_) => 404,
         Rule::Below(_) | Rule::BelowForPeople(_) => 400,
-        Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople | Rule::Events => row.done,
+        Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople | Rule::Events | Rule::Prediction => {
+            row.done
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Rule {
     Event(Role),
     /// New events, in at least this role.
     Reporting(Role),
+    /// Predictions: keys of the project with the scope `predict` and nobody else, since only a key is looked at.
+    Prediction,
 }
 
 /// What a call sends.
@@ -52,7 +54,7 @@ pub enum Sends {
 /// One route and what an authorised caller gets.
 pub struct Row {
     pub method: &'static str,
-    /// As in the API document, below the base.
+    /// As in the API document, below the base; from the root where it begins with a slash.
     pub path: &'static str,
     pub rule: Rule,
     pub sends: Sends,
@@ -81,7 +83,7 @@ impl Row {
 
 /// Every route, in an order in which an authorised caller can call them all: what takes something away comes last.
 pub fn table() -> Vec<Row> {
-    let groups = [open(), looking(), of_traffic(), of_people(), changing(), making(), removing()];
+    let groups = [open(), looking(), predicting(), of_traffic(), of_people(), changing(), making(), removing()];
     groups.into_iter().flatten().collect()
 }
 
@@ -147,6 +149,21 @@ fn looking() -> Vec<Row> {
         row("GET", "task_log/{id}/", Object(viewer), 200),
         row("GET", "api_keys/", ListForPeople, 200),
         row("GET", "api_keys/{id}/", ObjectForPeople(viewer), 200),
+    ]
+}
+
+fn predicting() -> Vec<Row> {
+    use Rule::{Prediction, Public};
+    let user = |_: &Ids| json!({ "user_id": "u1" });
+    vec![
+        row("GET", "/inference/health", Public, 200),
+        row("GET", "/inference/ready", Public, 200),
+        row("GET", "/inference/models", Public, 200),
+        row("POST", "/inference/predict/{model_id}", Prediction, 200).json(user),
+        row("POST", "/inference/predict/{model_id}/batch", Prediction, 200).json(|_| json!({ "user_ids": ["u1"] })),
+        row("POST", "/inference/predict/project/{project_id}", Prediction, 200).json(user),
+        row("POST", "/inference/next/{model_id}", Prediction, 200).json(|_| json!({ "session": ["a"] })),
+        row("POST", "/inference/related/{model_id}", Prediction, 200).json(|_| json!({ "item_ids": ["a"] })),
     ]
 }
 

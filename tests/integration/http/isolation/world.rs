@@ -11,8 +11,18 @@ use crate::support::{Caller, TestApp};
 pub type Ids = BTreeMap<&'static str, i64>;
 
 /// Ids of what has no list, or one that is not only about what is one's own.
-pub const WITHOUT_A_LIST: [&str; 8] =
-    ["project_summary", "users", "user_id", "auth", "organisation", "invitation_id", "metadata_id", "variant_slot"];
+pub const WITHOUT_A_LIST: [&str; 10] = [
+    "project_summary",
+    "users",
+    "user_id",
+    "auth",
+    "organisation",
+    "invitation_id",
+    "metadata_id",
+    "variant_slot",
+    "model_id",
+    "project_id",
+];
 
 pub const INTERACTIONS: &str = "user_id,item_id\nu1,a\nu1,b\nu2,a\nu2,c\nu3,b\nu3,c\nu4,a\nu4,b\nu4,c\n";
 
@@ -35,11 +45,13 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     let mut ids = BTreeMap::from([
         ("project", project),
         ("project_summary", project),
+        ("project_id", project),
         ("training_data", data),
         ("split_config", split),
         ("evaluation_config", evaluation),
         ("model_configuration", configuration),
         ("trained_model", model),
+        ("model_id", model),
         ("parameter_tuning_job", job),
         ("api_keys", key),
         ("task_log", log),
