@@ -67,6 +67,8 @@ fn measure(binary: PathBuf, interactions: PathBuf, duration: Duration) -> anyhow
     let swapping = shop.swap_while(|| open(&shop.address, &singles))?;
     report.swap(&swapping);
     report.memory(shop.resident_bytes()?, shop.artifact_bytes);
+    let (shadowed, compared) = shop.shadow_while(|| open(&shop.address, &singles))?;
+    report.shadow(&shadowed, compared);
     print!("{report}");
     Ok(())
 }

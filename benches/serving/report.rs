@@ -48,6 +48,11 @@ impl Report {
         self.row("1,000 requests/s while the model is swapped twice a second", waits(outcome), String::new(), outcome.errors);
     }
 
+    pub fn shadow(&mut self, outcome: &Outcome, compared: i64) {
+        let figure = format!("{}; {compared} lists logged and compared", waits(outcome));
+        self.row("1,000 requests/s with a shadow slot", figure, String::new(), outcome.errors);
+    }
+
     pub fn memory(&mut self, resident: u64, artifact: u64) {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let figure = format!("{:.0} MiB resident with two models of {:.0} MiB each", mib(resident), mib(artifact));

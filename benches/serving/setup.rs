@@ -39,6 +39,11 @@ impl Shop {
     pub fn open(binary: &Path, interactions: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = free_address()?;
+        let users = users_of(interactions)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Between two calls the server may close a connection that rests.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+        // Whatever fails from here on ends the server with the shop.
         let child = Command::new(binary)
             .args(["serve", "--bind", &address, "--data-dir"])
             .arg(folder.path())
@@ -50,18 +55,16 @@ impl Shop {
             .env("RECOTEM_ACCESS_TOKEN_LIFETIME", "7200")
             .stdout(Stdio::null())
             .spawn()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut shop = Self {
             child,
             runtime,
-            // Between two calls the server may close a connection that rests.
-            http: reqwest::Client::builder().pool_max_idle_per_host(0).build()?,
+            http,
             token: String::new(),
             key: String::new(),
             project: 0,
             models: [0; 2],
             slot: 0,
-            users: users_of(interactions)?,
+            users,
             address,
             artifact_bytes: 0,
             n_items: 0,
@@ -147,6 +150,15 @@ impl Shop {
             }
             working.join().unwrap_or_else(|_| bail!("the load stopped"))
         })
+    }
+
+    /// Gives the second model a copy of the requests while `work` runs, and says how many requests were logged and compared.
+    pub fn shadow_while(&self, work: impl FnOnce() -> anyhow::Result<Outcome>) -> anyhow::Result<(Outcome, i64)> {
+        let slot = json!({ "project": self.project, "name": "shadow", "trained_model": self.models[1], "is_shadow": true });
+        let slot = id(&self.post("deployment_slot/", slot)?)?;
+        let outcome = work()?;
+        let found = self.get(&format!("deployment_slot/{slot}/comparison/"))?;
+        Ok((outcome, found["requests"].as_i64().context("nothing was compared")?))
     }
 
     /// Memory of the server's process, without its database's.
