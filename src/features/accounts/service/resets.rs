@@ -44,22 +44,19 @@ pub fn mail_links(services: &Services, email: String) {
     if !services.settings.sends_mail() {
         return;
     }
+    let now = services.clock.now();
     tokio::spawn(async move {
-        if let Err(error) = mail_all(&services, &email).await {
+        if let Err(error) = mail_all(&services, &email, now).await {
             tracing::warn!(%error, "links for a new password could not be mailed");
         }
     });
 }
 
-async fn mail_all(services: &Services, email: &str) -> Result<(), AccountError> {
-    let now = services.clock.now();
+async fn mail_all(services: &Services, email: &str, now: DateTime<Utc>) -> Result<(), AccountError> {
     let base = services.settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let mut connection = services.db.unrestricted_conn().await?;
     for user in store::users_by_email(&mut connection, email).await? {
-        if resets::count_since(&mut connection, user.id, now - LIFE).await? >= MOST_MAILED {
-            continue;
-        }
-        let (url, _) = issue(&mut connection, &user, base, now).await?;
+        let Some(url) = issue_to_mail(&mut connection, &user, base, now).await? else { continue };
         let text = format!(
             "Somebody, hopefully you, asked for a new password for the account \"{}\" at {base}.\n\n\
              Choose one here within an hour:\n{url}\n\nIf it was not you, nothing has changed and there is nothing to do.\n",
@@ -69,6 +66,24 @@ async fn mail_all(services: &Services, email: &str) -> Result<(), AccountError> 
         mail::post(services.settings.clone(), letter);
     }
     Ok(())
+}
+
+/// A link to mail; none when the user has been mailed enough of them. Whoever asks at the same time waits here.
+async fn issue_to_mail(
+    connection: &mut AsyncPgConnection,
+    user: &User,
+    base: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, AccountError> {
+    connection
+        .transaction(async move |connection| {
+            resets::lock(connection, user.id).await?;
+            if resets::count_since(connection, user.id, now - LIFE).await? >= MOST_MAILED {
+                return Ok(None);
+            }
+            issue(connection, user, base, now).await.map(|(url, _)| Some(url))
+        })
+        .await
 }
 
 /// The user a link is for, while it is good.

@@ -26,6 +26,11 @@ pub async fn add(
     Ok(())
 }
 
+/// Lets nobody else make a link for a user until the transaction ends.
+pub async fn lock(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<()> {
+    users::table.find(user_id).select(users::id).for_no_key_update().first::<i64>(connection).await.map(drop)
+}
+
 /// How many links a user got since a moment.
 pub async fn count_since(connection: &mut AsyncPgConnection, user_id: i64, since: DateTime<Utc>) -> QueryResult<i64> {
     password_resets::table
