@@ -442,6 +442,12 @@ export const en = {
   },
   /** What the parameters of algorithms do, where a form offers them. */
   parameterHints: {
+    IALS: {
+      n_components: 'How many numbers describe a user or an item.',
+      alpha0: 'How much it counts that somebody has not touched an item. With 0 lists are arbitrary; 0.01 to 1 is usual.',
+      reg: 'How strongly users and items with few interactions are held back.',
+      train_epochs: 'How often all users and items are gone through.',
+    },
     VMISKNN: {
       top_k: 'How many of the most similar sessions vote for what comes next.',
       sample_size: 'How many of the most recent sessions that share an item are compared.',
