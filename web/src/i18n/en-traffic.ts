@@ -205,7 +205,7 @@ export const traffic = {
     sameHint: 'Quick, and good while the data changes little.',
     noConfiguration: 'There is no configuration yet. A search makes one.',
     warmStart: 'Begin with the last model',
-    warmStartHint: 'Matrix factorisation (IALS) then takes a quarter of the epochs. The result is as good, but depends on that model.',
+    warmStartHint: 'Matrix factorisation (IALS) then takes a quarter of the epochs. The result also depends on that model.',
     anew: 'Search for the best configuration anew',
     anewHint: 'Takes longer; follows data that changes.',
     like: 'Tested as in',

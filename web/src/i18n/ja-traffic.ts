@@ -206,7 +206,7 @@ export const traffic: Pick<Messages, 'deployments' | 'comparison' | 'abTests' | 
     sameHint: '短時間で済み、データの変化が小さい場合に適しています。',
     noConfiguration: '設定がまだありません。探索を行うと作成されます。',
     warmStart: '前回のモデルから学習を始める',
-    warmStartHint: '行列分解 (IALS) のエポック数が 4 分の 1 になります。精度は同等ですが、結果は前回のモデルにも左右されます。',
+    warmStartHint: '行列分解 (IALS) のエポック数が 4 分の 1 になります。結果は前回のモデルにも左右されます。',
     anew: '最適な設定を探索し直す',
     anewHint: '時間はかかりますが、データの変化に対応できます。',
     like: '評価方法',
