@@ -7,6 +7,7 @@
 mod leading;
 mod listen;
 mod migrate;
+mod months;
 mod session;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 pub use leading::try_to_lead;
 pub use listen::Notification;
+pub use months::{ended_months, make_months};
 pub use session::{Session, acting_as};
 
 /// Why a statement failed.

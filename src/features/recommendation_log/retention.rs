@@ -6,10 +6,9 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::store;
+use crate::platform::db::make_months;
 use crate::platform::services::Services;
 
-/// How many months there are partitions for beyond the present one.
-const MONTHS_AHEAD: i32 = 3;
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Looks every hour until told to stop.
@@ -30,7 +29,7 @@ pub async fn tidy(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
     let oldest = now - TimeDelta::days(services.settings.recommendation_log_days.into());
     let mut connection = services.db.unrestricted_conn().await?;
-    store::make_partitions(&mut connection, now, MONTHS_AHEAD).await?;
+    make_months(&mut connection, store::LOG, now).await?;
     store::delete_strays(&mut connection, oldest).await?;
     Ok(store::drop_partitions(&mut connection, oldest).await?)
 }

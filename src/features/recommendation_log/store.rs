@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Integer, Timestamptz};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::Stream;
 
 use super::model::{LoggedList, Pair};
-use crate::platform::db::QueryError;
+use crate::platform::db::{QueryError, ended_months};
 use crate::schema::{deployment_slots, recommendation_log};
+
+/// The table, which is partitioned by month.
+pub const LOG: &str = "recommendation_log";
 
 /// A statement has at most 65,535 parameters.
 const ROWS_AT_ONCE: usize = 1_000;
@@ -86,43 +89,10 @@ pub async fn pairs(
     query.load_stream(connection).await
 }
 
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// Makes the partitions of the present month and some next ones where they are missing, and says how many were.
-pub async fn make_partitions(connection: &mut AsyncPgConnection, now: DateTime<Utc>, months_ahead: i32) -> QueryResult<i64> {
-    let made: Count = diesel::sql_query(
-        "SELECT count(*) AS count FROM generate_series(0, $2) AS months
-         WHERE make_month_partition('recommendation_log',
-             (date_trunc('month', $1 AT TIME ZONE 'UTC') + months * interval '1 month')::date)",
-    )
-    .bind::<Timestamptz, _>(now)
-    .bind::<Integer, _>(months_ahead)
-    .get_result(connection)
-    .await?;
-    Ok(made.count)
-}
-
-#[derive(QueryableByName)]
-struct Partition {
-    #[diesel(sql_type = Text)]
-    name: String,
-}
-
 /// Drops the partitions of months that ended before a moment, and says how many there were.
 pub async fn drop_partitions(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    let old: Vec<Partition> = diesel::sql_query(
-        r"SELECT inhrelid::regclass::text AS name FROM pg_inherits
-          WHERE inhparent = 'recommendation_log'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d{2}$'
-              AND (to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' <= $1",
-    )
-    .bind::<Timestamptz, _>(before)
-    .load(connection)
-    .await?;
-    for Partition { name } in &old {
+    let old = ended_months(connection, LOG, before).await?;
+    for name in &old {
         // It waits for whoever uses projects and slots, and they for it: rather not now than for long.
         let sql = format!("SET LOCAL lock_timeout = '3s'; DROP TABLE {name}");
         connection.transaction::<_, QueryError, _>(async move |connection| connection.batch_execute(&sql).await).await?;

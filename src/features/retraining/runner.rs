@@ -1,5 +1,5 @@
-//! How a run gets on: PENDING until its data is there (and put together, when it has several sources), RUNNING while a search or a training works for it, then over; before its model
-//! is deployed the quality gate may have to be waited for. Each step
+//! How a run gets on: PENDING until its data is there (and put together, when it has several sources), RUNNING while a search
+//! or a training works for it, then over; before its model is deployed the quality gate may have to be waited for. Each step
 //! is one transaction that holds the run, so that a step done twice has no effect the second time.
 
 use chrono::{DateTime, Utc};

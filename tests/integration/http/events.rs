@@ -1,6 +1,7 @@
 //! Conversion events.
 
 use chrono::TimeDelta;
+use recotem::platform::config::Settings;
 use serde_json::{Value, json};
 
 use super::slots;
@@ -9,16 +10,22 @@ use crate::support::{Caller, TestApp};
 
 const REQUEST: &str = "0d9e6b0c-5a4f-4c3e-9b7a-3f0f6f1f2a3b";
 
-struct Stage {
-    app: TestApp,
-    prepared: Prepared,
-    model: i64,
-    slot: i64,
-    program: Caller,
+/// A project whose only slot gets events from a program.
+pub struct Stage {
+    pub app: TestApp,
+    pub prepared: Prepared,
+    pub model: i64,
+    pub slot: i64,
+    pub program: Caller,
 }
 
 async fn stage() -> Stage {
-    let app = TestApp::start().await;
+    stage_with(|_| {}).await
+}
+
+/// The same on a server with other settings.
+pub async fn stage_with(change: impl FnOnce(&mut Settings)) -> Stage {
+    let app = TestApp::start_with(false, change).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
     let slot = slots::make(&prepared, model, json!({})).await.expect(201).id();
     let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
@@ -26,7 +33,7 @@ async fn stage() -> Stage {
 }
 
 impl Stage {
-    fn event(&self, more: Value) -> Value {
+    pub fn event(&self, more: Value) -> Value {
         let mut event =
             json!({ "project": self.prepared.project, "deployment_slot": self.slot, "user_id": "007", "event_type": "click" });
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -3,42 +3,18 @@
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use recotem::features::ab_tests::expire_events;
 use recotem::features::events::make_ahead;
-use recotem::platform::config::Settings;
 use recotem::platform::services::Services;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::events::{Stage, stage_with};
 use super::slots;
-use super::trained::Prepared;
-use crate::support::{Caller, TestApp};
+use crate::support::Caller;
 
 const BATCH: &str = "conversion_event/batch/";
 const ALL: &str = "SELECT count(*) FROM conversion_events";
 
-struct Stage {
-    app: TestApp,
-    prepared: Prepared,
-    model: i64,
-    slot: i64,
-    program: Caller,
-}
-
-async fn stage(change: impl FnOnce(&mut Settings)) -> Stage {
-    let app = TestApp::start_with(false, change).await;
-    let (prepared, model) = slots::with_model(&app, "margarete").await;
-    let slot = slots::make(&prepared, model, json!({ "weight": 50 })).await.expect(201).id();
-    let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
-    Stage { app, prepared, model, slot, program }
-}
-
 impl Stage {
-    fn event(&self, more: Value) -> Value {
-        let mut event =
-            json!({ "project": self.prepared.project, "deployment_slot": self.slot, "user_id": "007", "event_type": "click" });
-        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        event
-    }
-
     async fn another_slot(&self) -> i64 {
         slots::make(&self.prepared, self.model, json!({ "name": "another", "weight": 50 })).await.expect(201).id()
     }
@@ -59,7 +35,7 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_arrive_together_are_all_stored_each_under_its_own_id() {
-    let stage = stage(|_| {}).await;
+    let stage = stage_with(|_| {}).await;
     let call = async |number: i32| {
         let event = stage.event(json!({ "user_id": number, "event_id": format!("e{}", number % 60) }));
         let answer = stage.program.post("conversion_event/", event).await;
@@ -78,7 +54,7 @@ async fn events_that_arrive_together_are_all_stored_each_under_its_own_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_that_cannot_be_stored_does_not_take_others_along() {
-    let stage = stage(|_| {}).await;
+    let stage = stage_with(|_| {}).await;
     let doomed = stage.another_slot().await;
     let of_doomed = stage.event(json!({ "deployment_slot": doomed }));
     stage.program.post("conversion_event/", of_doomed.clone()).await.expect(201);
@@ -97,7 +73,7 @@ async fn one_event_that_cannot_be_stored_does_not_take_others_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_that_are_taken_away_end_reporting() {
-    let stage = stage(|_| {}).await;
+    let stage = stage_with(|_| {}).await;
     let another = stage.another_slot().await;
     let event = stage.event(json!({ "deployment_slot": another }));
     stage.program.post("conversion_event/", event.clone()).await.expect(201);
@@ -113,7 +89,7 @@ async fn rights_that_are_taken_away_end_reporting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_have_an_allowance_of_their_own() {
-    let stage = stage(|settings| settings.throttle.events.requests = 3).await;
+    let stage = stage_with(|settings| settings.throttle.events.requests = 3).await;
     let program = &stage.program;
     program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
     program.post(BATCH, json!({ "events": [stage.event(json!({})), stage.event(json!({}))] })).await.expect(201);
@@ -126,7 +102,7 @@ async fn reports_have_an_allowance_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_events_are_refused_and_not_lost_silently() {
-    let stage = stage(|_| {}).await;
+    let stage = stage_with(|_| {}).await;
     stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
     stage.app.services.db.close();
     let refused = stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(503);
@@ -171,7 +147,7 @@ async fn days(caller: &Caller) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_events_become_daily_counts_and_a_test_that_ended_keeps_its_results() {
-    let stage = stage(|settings| settings.event_retention_days = 30).await;
+    let stage = stage_with(|settings| settings.event_retention_days = 30).await;
     let services = &stage.app.services;
     // Not at the edge of a day or a month, whatever day it is.
     to_the_middle_of_a_month(services);
@@ -206,7 +182,7 @@ async fn old_events_become_daily_counts_and_a_test_that_ended_keeps_its_results(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_that_is_over_goes_as_a_whole_unless_a_test_still_needs_it() {
-    let stage = stage(|settings| settings.event_retention_days = 30).await;
+    let stage = stage_with(|settings| settings.event_retention_days = 30).await;
     let services = &stage.app.services;
     to_the_middle_of_a_month(services);
     make_ahead(services).await.unwrap();
@@ -236,7 +212,7 @@ async fn a_month_that_is_over_goes_as_a_whole_unless_a_test_still_needs_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_setting_events_are_kept_for_ever() {
-    let stage = stage(|_| {}).await;
+    let stage = stage_with(|_| {}).await;
     stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
     stage.app.services.clock.advance(TimeDelta::days(5_000));
     expire_events(&stage.app.services).await.unwrap();

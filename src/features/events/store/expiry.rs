@@ -1,12 +1,13 @@
 //! SQL of events that have grown old: counted by the day, then removed; and of the counts.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{EventFilter, visible_projects};
+use super::{EVENTS, EventFilter, visible_projects};
 use crate::features::accounts::Principal;
+use crate::platform::db::ended_months;
 use crate::platform::http::{ApiResult, PageRequest};
 
 /// What of the events up to a moment has to stay: those of a slot since a moment of its own.
@@ -60,12 +61,6 @@ async fn run(connection: &mut AsyncPgConnection, sql: &str, before: DateTime<Utc
 }
 
 #[derive(QueryableByName)]
-struct Partition {
-    #[diesel(sql_type = Text)]
-    name: String,
-}
-
-#[derive(QueryableByName)]
 struct Answer {
     #[diesel(sql_type = Bool)]
     yes: bool,
@@ -73,14 +68,8 @@ struct Answer {
 
 /// The partitions of which everything goes.
 async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<Vec<String>> {
-    let sql = "SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'conversion_events'::regclass ORDER BY 1";
-    let partitions: Vec<Partition> = diesel::sql_query(sql).load(connection).await?;
     let mut finished = Vec::new();
-    for Partition { name } in partitions {
-        if end_of_month(&name).is_none_or(|end| end > before) {
-            continue;
-        }
+    for name in ended_months(connection, EVENTS, before).await? {
         let sql = format!("SELECT NOT EXISTS (SELECT FROM {name} WHERE NOT ({GOES})) AS yes");
         let answer: Answer = diesel::sql_query(sql)
             .bind::<Timestamptz, _>(before)
@@ -91,19 +80,6 @@ async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Ut
         finished.extend(answer.yes.then_some(name));
     }
     Ok(finished)
-}
-
-/// The end of the month that a partition is for, by its name as `make_month_partition` gives it; the default partition is for
-/// none.
-fn end_of_month(partition: &str) -> Option<DateTime<Utc>> {
-    let (year, month) = partition.strip_prefix("conversion_events_")?.split_once('_')?;
-    let first = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?;
-    let next = if first.month() == 12 {
-        first.with_month(1)?.with_year(first.year() + 1)?
-    } else {
-        first.with_month(first.month() + 1)?
-    };
-    Some(next.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// How many events of a type there were in a slot on a day in UTC.
@@ -155,19 +131,4 @@ pub async fn daily_counts(
     let (limit, offset) = (page.limit(), page.offset(total.count)?);
     let sql = format!("{DAYS} ORDER BY day DESC, deployment_slot_id, event_type LIMIT {limit} OFFSET {offset}");
     Ok((total.count, query(sql).load(connection).await?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_say_by_their_names_when_they_end() {
-        let end = |name: &str| end_of_month(name).map(|end| end.to_rfc3339());
-        assert_eq!(end("conversion_events_2026_11").as_deref(), Some("2026-12-01T00:00:00+00:00"));
-        assert_eq!(end("conversion_events_2026_12").as_deref(), Some("2027-01-01T00:00:00+00:00"));
-        for other in ["conversion_events_default", "conversion_events_2026_13", "conversion_events_2026", "jobs"] {
-            assert_eq!(end(other), None, "{other}");
-        }
-    }
 }

@@ -3,9 +3,9 @@
 pub mod expiry;
 pub mod recorded;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,9 @@ use super::model::{ConversionEvent, EventFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
+
+/// The table, which is partitioned by month.
+pub const EVENTS: &str = "conversion_events";
 
 impl Guarded for ConversionEvent {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -290,17 +293,4 @@ pub async fn counts(
         .bind::<Nullable<Timestamptz>, _>(to)
         .load(connection)
         .await
-}
-
-#[derive(QueryableByName)]
-struct Made {
-    #[diesel(sql_type = Bool)]
-    made: bool,
-}
-
-/// Makes the partition of a month; false when it was there.
-pub async fn make_partition(connection: &mut AsyncPgConnection, table: &str, month: NaiveDate) -> QueryResult<bool> {
-    let query = diesel::sql_query("SELECT make_month_partition($1, $2) AS made");
-    let row: Made = query.bind::<Text, _>(table).bind::<Date, _>(month).get_result(connection).await?;
-    Ok(row.made)
 }
