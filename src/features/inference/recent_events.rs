@@ -1,7 +1,8 @@
 //! What users have done lately, in memory, so that a click changes the next list without training and without a query.
 //!
-//! New events are fetched twice a second by id. An id is given out before its transaction ends, so a few of the ids before
-//! the highest one are fetched again each time; knowing which were taken keeps them from counting twice.
+//! New events are fetched twice a second by id. An id is given out before its transaction ends, and a long statement may end
+//! after thousands of later ones. So all ids above a floor are fetched each time, and knowing which of them were taken keeps
+//! them from counting twice. The floor rises to an id once every transaction that could still bring one below it has ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,10 +21,10 @@ use crate::platform::services::Services;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Events older than this are left to training.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
-/// Ids before the highest one that may still be on their way.
-const OVERLAP: i64 = 2_000;
-/// After so many looks at the same highest id, no transaction of before is on its way any more.
-const QUIET: u32 = 20;
+/// How far the floor may stay below the highest id. A transaction that somebody forgot to end would otherwise have ever more
+/// events fetched and remembered again and again. What ends after so many later ids is not heard of here before the process
+/// starts again; the events themselves are stored, and training learns from them.
+const MOST_BEHIND: i64 = 200_000;
 /// Events fetched at once.
 const MOST_ROWS: i64 = 20_000;
 /// Events that are read at the start.
@@ -77,30 +78,55 @@ impl RecentEvents {
 }
 
 /// Which events have been taken.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Taken {
+    /// No event up to this id is on its way any more.
+    floor: i64,
+    /// The highest id at the last look.
     highest: i64,
-    /// Those within the overlap below the highest.
+    /// Those taken above the floor.
     ids: HashSet<i64>,
-    /// How often in a row the highest id has been the same.
-    quiet: u32,
+    settling: Option<Settling>,
+}
+
+/// An id that becomes the floor when the transactions under way have ended.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    id: i64,
+    /// Every transaction that could bring an event up to the id is older than this one.
+    barrier: i64,
 }
 
 impl Taken {
     /// Whether the event is new; from now on it is not.
     fn take(&mut self, id: i64) -> bool {
         self.highest = self.highest.max(id);
-        self.ids.insert(id)
+        id > self.floor && self.ids.insert(id)
     }
 
-    fn forget_old(&mut self) {
-        let from = self.from();
-        self.ids.retain(|id| *id > from);
+    /// Whether there can be nothing new while this is the highest id.
+    fn is_settled(&self, highest: i64) -> bool {
+        highest <= self.highest && self.floor == self.highest
     }
 
-    /// Ids above this one may be new.
-    fn from(&self) -> i64 {
-        self.highest - OVERLAP
+    /// Takes note that all there was above the floor has been taken since `oldest` was the oldest transaction under way.
+    fn settle(&mut self, oldest: i64) {
+        if let Some(settled) = self.settling.take_if(|settling| settling.barrier <= oldest) {
+            self.raise_floor(settled.id);
+        }
+        self.keep_up();
+    }
+
+    /// Leaves behind what is too far below the highest id.
+    fn keep_up(&mut self) {
+        self.raise_floor(self.highest - MOST_BEHIND);
+    }
+
+    fn raise_floor(&mut self, to: i64) {
+        if to > self.floor {
+            self.floor = to;
+            self.ids.retain(|id| *id > to);
+        }
     }
 }
 
@@ -124,39 +150,47 @@ async fn follow(recent: RecentEvents, services: Services, stop: CancellationToke
 async fn begin(recent: &RecentEvents, services: &Services) -> QueryResult<Taken> {
     let mut connection = services.db.conn().await.map_err(away)?;
     let since = services.clock.now() - REMEMBERED;
-    let mut taken = Taken { highest: store::highest_event(&mut connection).await?, ..Taken::default() };
+    let highest = store::position(&mut connection).await?.highest;
+    let mut taken = Taken { highest, ..Taken::default() };
+    taken.keep_up();
     for event in store::latest_events(&mut connection, since, MOST_AT_START).await?.into_iter().rev() {
-        if taken.take(event.id) {
-            recent.add(event);
-        }
+        taken.take(event.id);
+        recent.add(event);
     }
-    taken.forget_old();
     Ok(taken)
 }
 
 async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) -> QueryResult<()> {
     let mut connection = services.db.conn().await.map_err(away)?;
-    let highest = store::highest_event(&mut connection).await?;
-    taken.quiet = if highest == taken.highest { taken.quiet.saturating_add(1) } else { 0 };
-    if taken.quiet > QUIET {
+    let since = services.clock.now() - REMEMBERED;
+    let store::Position { highest, oldest } = store::position(&mut connection).await?;
+    if taken.is_settled(highest) {
         return Ok(());
     }
-    let mut from = taken.from();
+    let before = taken.highest;
+    let mut from = taken.floor;
     loop {
-        let events = store::events_after(&mut connection, from, MOST_ROWS).await?;
+        let events = store::events_after(&mut connection, from, since, MOST_ROWS).await?;
         let (count, last) = (events.len() as i64, events.last().map(|event| event.id));
         for event in events {
             if taken.take(event.id) {
                 recent.add(event);
             }
         }
-        taken.forget_old();
+        taken.keep_up();
         match last {
             Some(last) if count == MOST_ROWS => from = last,
             _ => break,
         }
     }
     taken.highest = taken.highest.max(highest);
+    // What ended before `oldest` was read has been fetched just now.
+    taken.settle(oldest);
+    if taken.settling.is_none() && before > taken.floor {
+        // A statement takes its ids a moment before it counts as a transaction under way (ours do not, see their SQL): what was
+        // the highest at the last look has had the time from that look to this one.
+        taken.settling = Some(Settling { id: before, barrier: store::barrier(&mut connection).await? });
+    }
     Ok(())
 }
 
@@ -175,13 +209,30 @@ mod tests {
     #[test]
     fn a_late_transaction_is_not_missed_and_nothing_counts_twice() {
         let mut taken = Taken::default();
-        assert!([5, 7, 8].into_iter().all(|id| taken.take(id)));
-        taken.forget_old();
-        assert!(taken.take(6), "its transaction ended after that of 8");
-        assert!(!taken.take(7));
-        assert!(taken.take(8 + OVERLAP));
-        taken.forget_old();
-        assert_eq!(taken.ids.len(), 1);
+        assert!([5, 7, 90_000].into_iter().all(|id| taken.take(id)));
+        taken.settling = Some(Settling { id: 90_000, barrier: 30 });
+        taken.settle(29);
+        assert!(taken.take(6), "its transaction ended after that of 90,000");
+        assert!(!taken.take(7) && !taken.is_settled(90_000));
+        taken.settle(30);
+        assert!(taken.is_settled(90_000) && taken.ids.is_empty());
+        assert!(!taken.is_settled(90_001));
+        assert!(taken.take(90_001) && !taken.take(90_001) && !taken.take(90_000));
+    }
+
+    #[test]
+    fn a_transaction_that_never_ends_costs_no_more_than_so_many_ids() {
+        let mut taken = Taken::default();
+        for id in 1..=3 * MOST_BEHIND {
+            taken.take(id);
+            if id % MOST_ROWS == 0 {
+                taken.settle(0);
+            }
+        }
+        assert_eq!((taken.floor, taken.ids.len() as i64), (2 * MOST_BEHIND, MOST_BEHIND));
+        taken.settling = Some(Settling { id: MOST_BEHIND, barrier: 1 });
+        taken.settle(1);
+        assert_eq!(taken.floor, 2 * MOST_BEHIND, "it never sinks");
     }
 
     #[test]

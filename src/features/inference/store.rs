@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::schema::conversion_events;
@@ -16,11 +17,34 @@ pub struct Event {
     pub item_id: String,
 }
 
-/// The highest id there is; 0 without events.
-pub async fn highest_event(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
-    let highest: Option<i64> =
-        conversion_events::table.select(diesel::dsl::max(conversion_events::id)).get_result(connection).await?;
-    Ok(highest.unwrap_or_default())
+/// How far the events have come.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct Position {
+    /// The highest id there is; 0 without events.
+    #[diesel(sql_type = BigInt)]
+    pub highest: i64,
+    /// The oldest transaction under way: all that are older have ended, and what they stored can be seen.
+    #[diesel(sql_type = BigInt)]
+    pub oldest: i64,
+}
+
+/// How far the events have come by now.
+pub async fn position(connection: &mut AsyncPgConnection) -> QueryResult<Position> {
+    let sql = "SELECT coalesce((SELECT max(id) FROM conversion_events), 0) AS highest,
+        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest";
+    diesel::sql_query(sql).get_result(connection).await
+}
+
+/// A transaction that is younger than all that are under way, and has ended. A snapshot alone cannot tell: its `xmax` is only
+/// one more than the youngest that has *ended*, and several younger ones may be under way.
+pub async fn barrier(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Own {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let own: Own = diesel::sql_query("SELECT pg_current_xact_id()::text::bigint AS id").get_result(connection).await?;
+    Ok(own.id)
 }
 
 /// The latest events since a moment, the newest first.
@@ -35,10 +59,15 @@ pub async fn latest_events(connection: &mut AsyncPgConnection, since: DateTime<U
         .await
 }
 
-/// Events with ids above one, by rising ids.
-pub async fn events_after(connection: &mut AsyncPgConnection, id: i64, most: i64) -> QueryResult<Vec<Event>> {
+/// Events since a moment with ids above one, by rising ids.
+pub async fn events_after(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    since: DateTime<Utc>,
+    most: i64,
+) -> QueryResult<Vec<Event>> {
     conversion_events::table
-        .filter(conversion_events::id.gt(id))
+        .filter(conversion_events::id.gt(id).and(conversion_events::timestamp.ge(since)))
         .filter(conversion_events::event_type.eq_any(["click", "purchase"]).and(conversion_events::item_id.ne("")))
         .order(conversion_events::id)
         .select(Event::as_select())

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
@@ -160,4 +161,42 @@ async fn what_a_user_has_just_done_changes_their_list() {
     happens("purchase", "x").await;
     let gone = async || !ids(&shop.ask(json!({ "user_id": "a newcomer" })).await).contains("x");
     app.soon("what was bought does not come back", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_takes_long_to_store_is_heard_of_in_the_end() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    let slot = shop.slot(&app, model, "main", 100.0).await;
+    let project = shop.prepared.project;
+    let buys = |user: &str, item: &str, times: usize| {
+        format!(
+            "INSERT INTO conversion_events (project_id, deployment_slot_id, user_id, item_id, event_type, timestamp)
+             SELECT {project}, {slot}, '{user}', '{item}', 'purchase', now() FROM generate_series(1, {times});"
+        )
+    };
+    let follows = async |user: &str| {
+        let known = async || shop.ask(json!({ "user_id": user })).await["strategy"] == "fold_in";
+        app.soon("a purchase is known", known).await;
+    };
+    // The first of thousands of events, in a transaction that is still open when later ones have long been heard of.
+    let mut batch = app.services.db.conn().await.expect("a connection");
+    batch.batch_execute(&format!("BEGIN; {}{}", buys("early", "x", 1), buys("many", "007", 9_999))).await.expect("a batch");
+    let mut small = app.services.db.conn().await.expect("a connection");
+    small.batch_execute(&format!("BEGIN; {}", buys("late", "x", 1))).await.expect("an event");
+    for visitor in ["first visitor", "second visitor", "third visitor", "fourth visitor"] {
+        app.execute(&buys(visitor, "Ágætis byrjun", 1)).await;
+        follows(visitor).await;
+        assert!(ids(&shop.ask(json!({ "user_id": "early" })).await).contains("x"), "nobody knows of it yet");
+    }
+    batch.batch_execute("COMMIT").await.expect("it ends");
+    for user in ["early", "many"] {
+        follows(user).await;
+    }
+    assert!(!ids(&shop.ask(json!({ "user_id": "early" })).await).contains("x"));
+    // The other one is under way still, and all that came meanwhile has settled as little as it has.
+    small.batch_execute("COMMIT").await.expect("it ends");
+    follows("late").await;
+    app.execute(&buys("last visitor", "x", 1)).await;
+    follows("last visitor").await;
 }

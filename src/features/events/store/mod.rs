@@ -111,12 +111,16 @@ pub async fn owners_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) 
 
 /// A statement has at most 65,535 parameters, so the rows come as one array per column. An event whose client gave it an id is
 /// only stored by the first who claims that id; the claim and the event become visible together.
+///
+/// The transaction has its number before the events have theirs: whoever waits for all transactions under way to end has then
+/// heard of every id that was given out, even while this one waits for a claim.
 const INSERT: &str = "
     WITH sent AS (
         SELECT nextval(pg_get_serial_sequence('conversion_events', 'id')) AS id, given.*
         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
             WITH ORDINALITY AS given (project_id, deployment_slot_id, user_id, item_id, event_type, request_id, client_id,
                 metadata, place)
+        WHERE pg_current_xact_id() IS NOT NULL
     ), claimed AS (
         INSERT INTO conversion_event_keys (project_id, client_event_id, deployment_slot_id, event_id, timestamp)
         SELECT project_id, client_id, deployment_slot_id, id, $9
