@@ -129,6 +129,7 @@ table! {
         half_life_days -> Nullable<Double>,
         unknown_user -> Text,
         logged_share -> Nullable<Double>,
+        assignment_salt -> Uuid,
     }
 }
 
@@ -430,6 +431,7 @@ table! {
         ins_datetime -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         completed_at -> Nullable<Timestamptz>,
+        deployed_data_id -> Nullable<BigInt>,
     }
 }
 

@@ -2,24 +2,25 @@
 //! as many users as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
 
 use ring::hmac;
-use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::directory::Slot;
 
-/// Assigns users to slots, alike in every process of an install and unlike any other install.
+/// Assigns the users of a project to its slots, alike in every process and at any time, and unlike any other project.
+#[derive(Debug, Clone)]
 pub struct Assigner {
     key: hmac::Key,
 }
 
 impl Assigner {
-    /// The assigner of an install.
-    pub fn new(secret: &SecretString) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, format!("slots of {}", secret.expose_secret()).as_bytes()) }
+    /// The assigner of the project with this salt.
+    pub fn new(salt: Uuid) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes()) }
     }
 
     /// The slot of a user, or of nobody in particular by chance; none when all weights are zero.
     pub fn slot<'a>(&self, slots: &'a [Slot], user: Option<&str>) -> Option<&'a Slot> {
-        let nobody = uuid::Uuid::new_v4().to_string();
+        let nobody = Uuid::new_v4().to_string();
         let who = user.unwrap_or(&nobody);
         let lot = |slot: &&Slot| -self.draw(slot.id, who).ln() / slot.weight;
         slots.iter().filter(|slot| slot.weight > 0.0).min_by(|a, b| lot(a).total_cmp(&lot(b)))
@@ -43,6 +44,8 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    const SALT: Uuid = Uuid::from_u128(0x5a17);
+
     fn slots(weights: &[f64]) -> Vec<Slot> {
         let slot =
             |(id, weight): (usize, &f64)| Slot { id: id as i64, name: id.to_string(), trained_model_id: 1, weight: *weight };
@@ -55,10 +58,11 @@ mod tests {
 
     #[test]
     fn users_stay_and_shares_follow_the_weights() {
-        let assigner = Assigner::new(&"s".repeat(32).into());
+        let assigner = Assigner::new(SALT);
         let slots_ = slots(&[10.0, 30.0, 0.0, 60.0]);
         let first = assigned(&assigner, &slots_, 20_000);
-        assert_eq!(first, assigned(&Assigner::new(&"s".repeat(32).into()), &slots_, 20_000));
+        assert_eq!(first, assigned(&Assigner::new(SALT), &slots_, 20_000));
+        assert_ne!(first, assigned(&Assigner::new(Uuid::from_u128(1)), &slots_, 20_000));
         let mut counts: HashMap<i64, f64> = HashMap::new();
         for id in first {
             *counts.entry(id).or_default() += 1.0 / 20_000.0;
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_change_of_weights_moves_only_whom_it_must() {
-        let assigner = Assigner::new(&"s".repeat(32).into());
+        let assigner = Assigner::new(SALT);
         let before = assigned(&assigner, &slots(&[50.0, 50.0]), 10_000);
         let after = assigned(&assigner, &slots(&[50.0, 25.0]), 10_000);
         assert!(before.iter().zip(&after).all(|(before, after)| before == after || (*before, *after) == (1, 0)));
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn nobody_in_particular_is_drawn_by_chance_and_no_weight_means_no_slot() {
-        let assigner = Assigner::new(&"s".repeat(32).into());
+        let assigner = Assigner::new(SALT);
         let both = slots(&[1.0, 1.0]);
         let drawn: std::collections::HashSet<i64> =
             (0..100).filter_map(|_| assigner.slot(&both, None)).map(|slot| slot.id).collect();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
-use super::assignment::Assigner;
 use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
@@ -25,7 +24,6 @@ const FEW: usize = 4_096;
 /// What answers predictions. One of these is made at start and handed to every HTTP worker as application data.
 pub struct Inference {
     pub directory: Directory,
-    pub assigner: Assigner,
     pub observer: Observer,
     recent: RecentEvents,
     filters: Filters,
@@ -40,7 +38,6 @@ impl Inference {
         Arc::new_cyclic(|inference| Self {
             observer: Observer::start(services, inference.clone()),
             directory: Directory::start(services, models.clone(), stop.clone()),
-            assigner: Assigner::new(&services.secret),
             recent: RecentEvents::start(services, stop.clone()),
             filters: Filters::new(),
             limits: Limits::new(&services.settings),
@@ -67,7 +64,7 @@ impl Inference {
     pub async fn serving(&self, model: &ServedModel) -> ApiResult<Arc<Serving>> {
         match model.ownership.project_id {
             Some(project) => self.directory.serving(project).await,
-            None => Ok(Arc::default()),
+            None => Ok(Arc::new(Serving::nothing())),
         }
     }
 

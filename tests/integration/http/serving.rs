@@ -1,8 +1,11 @@
 //! What a shop relies on: never an empty list, users who stay in their slot, changes that take effect at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diesel_async::SimpleAsyncConnection;
+use recotem::platform::config::Settings;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
@@ -36,6 +39,17 @@ impl Shop {
     async fn ask(&self, body: Value) -> Value {
         self.program.post(&self.path, body).await.expect(200).body
     }
+}
+
+/// The slots of two hundred visitors.
+async fn assigned(program: &Caller, path: &str) -> BTreeMap<u32, String> {
+    let mut slots = BTreeMap::new();
+    for user in 0..200 {
+        let body = json!({ "user_id": format!("visitor {user}"), "cutoff": 1 });
+        let answer = program.post(path, body).await.expect(200).body;
+        slots.insert(user, answer["slot_name"].as_str().expect("a slot").to_owned());
+    }
+    slots
 }
 
 fn ids(body: &Value) -> BTreeSet<&str> {
@@ -93,18 +107,26 @@ async fn users_stay_in_their_slot_and_weights_share_them_out() {
     let other = shop.prepared.train().await["id"].as_i64().expect("a model");
     shop.slot(&app, model, "a", 75.0).await;
     shop.slot(&app, other, "b", 25.0).await;
-    let assign = async || {
-        let mut slots = BTreeMap::new();
-        for user in 0..200 {
-            let body = shop.ask(json!({ "user_id": format!("visitor {user}"), "cutoff": 1 })).await;
-            slots.insert(user, body["slot_name"].as_str().expect("a slot").to_owned());
-        }
-        slots
-    };
-    let first = assign().await;
-    assert_eq!(first, assign().await);
+    let first = assigned(&shop.program, &shop.path).await;
+    assert_eq!(first, assigned(&shop.program, &shop.path).await);
     let of_b = first.values().filter(|slot| *slot == "b").count();
     assert!((25..=75).contains(&of_b), "{of_b} of 200");
+
+    // Neither a new secret nor another process moves anybody; in another project, users are shared out anew.
+    let elsewhere = app.replica(|services| {
+        let previous = services.secret.expose_secret().to_owned();
+        services.secret = Arc::new(SecretString::from("a new secret, as long as the one before it was"));
+        services.settings = Arc::new(Settings { previous_secret_keys: vec![previous], ..Settings::clone(&services.settings) });
+    });
+    let program = elsewhere.with_key(shop.program.key());
+    assert_eq!(first, assigned(&program, &shop.path).await);
+    app.execute(&format!("UPDATE projects SET assignment_salt = gen_random_uuid() WHERE id = {}", shop.prepared.project)).await;
+    let fresh = app.replica(|_| {}).with_key(shop.program.key());
+    assert_ne!(first, assigned(&fresh, &shop.path).await, "another salt, another assignment");
+    let another = json!({ "name": "Q", "user_column": "user", "item_column": "item" });
+    let another = shop.prepared.user.post("project/", another).await.expect(201).body;
+    assert!(!another.to_string().contains("salt"));
+    assert_eq!(app.count("SELECT count(DISTINCT assignment_salt) FROM projects").await, 2);
 
     app.execute("UPDATE deployment_slots SET weight = 0").await;
     let refused = async || shop.program.post(&shop.path, json!({ "user_id": "007" })).await.status.as_u16() == 409;

@@ -18,6 +18,7 @@ use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::assignment::Assigner;
 use super::error::InferenceError;
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::{self, KnownKey};
@@ -55,7 +56,7 @@ pub struct ServedModel {
 }
 
 /// How a project is served.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Serving {
     /// The active slots that answer, in the order of their ids.
     pub slots: Vec<Slot>,
@@ -66,9 +67,23 @@ pub struct Serving {
     pub unknown_users: UnknownUsers,
     /// The prepared form of the newest item metadata.
     pub items: Option<Arc<str>>,
+    /// Which of the slots answers whom.
+    pub assigner: Assigner,
 }
 
 impl Serving {
+    /// Of no project: nothing is deployed.
+    pub fn nothing() -> Self {
+        Self {
+            slots: Vec::new(),
+            shadows: Vec::new(),
+            logged_share: None,
+            unknown_users: UnknownUsers::Fallback,
+            items: None,
+            assigner: Assigner::new(Uuid::nil()),
+        }
+    }
+
     /// Whether the list of a request is to be logged. The ids of requests are random, and so are those that are chosen.
     pub fn logs(&self, request: Uuid) -> bool {
         let share = self.logged_share.unwrap_or(if self.shadows.is_empty() { 0.0 } else { 1.0 });
@@ -219,11 +234,11 @@ mod tests {
     #[test]
     fn a_share_of_the_requests_is_logged_and_all_of_them_for_a_shadow() {
         let logged = |serving: &Serving| (0..4_000).filter(|_| serving.logs(Uuid::new_v4())).count();
-        let serving = Serving { logged_share: Some(0.25), ..Serving::default() };
+        let serving = Serving { logged_share: Some(0.25), ..Serving::nothing() };
         assert!((800..1_200).contains(&logged(&serving)));
         let shadow = Slot { id: 1, name: "s".to_owned(), trained_model_id: 1, weight: 1.0 };
-        let watched = Serving { shadows: vec![shadow], ..Serving::default() };
-        assert_eq!((logged(&Serving::default()), logged(&watched)), (0, 4_000));
+        let watched = Serving { shadows: vec![shadow], ..Serving::nothing() };
+        assert_eq!((logged(&Serving::nothing()), logged(&watched)), (0, 4_000));
         assert_eq!(logged(&Serving { logged_share: Some(0.0), ..watched }), 0);
     }
 }

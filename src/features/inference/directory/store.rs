@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
+use super::super::assignment::Assigner;
 use super::Serving;
 use crate::features::datasets;
 use crate::schema::{deployment_slots, projects};
@@ -52,14 +54,14 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await?;
     let (shadows, slots): (Vec<_>, Vec<_>) = active.into_iter().partition(|(_, is_shadow)| *is_shadow);
     let (slots, shadows) = [slots, shadows].map(|pairs| pairs.into_iter().map(|(slot, _)| slot).collect()).into();
-    let settings: Option<(String, Option<f64>)> = projects::table
+    let settings: Option<(String, Option<f64>, Uuid)> = projects::table
         .find(project)
-        .select((projects::unknown_user, projects::logged_share))
+        .select((projects::unknown_user, projects::logged_share, projects::assignment_salt))
         .first(connection)
         .await
         .optional()?;
-    let (word, logged_share) = settings.unwrap_or_default();
+    let (word, logged_share, salt) = settings.unwrap_or_default();
     let unknown_users = if word == "not_found" { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
     let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
-    Ok(Serving { slots, shadows, logged_share, unknown_users, items })
+    Ok(Serving { slots, shadows, logged_share, unknown_users, items, assigner: Assigner::new(salt) })
 }

@@ -55,7 +55,7 @@ pub async fn one(
     }
     let request_id = uuid::Uuid::new_v4();
     let logged = serving.logs(request_id).then(|| (user.clone(), options.clone()));
-    let slot = inference.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
+    let slot = serving.assigner.slot(&serving.slots, user.as_deref()).ok_or(InferenceError::NoWeight)?;
     let model = inference.directory.model(&caller.principal, slot.trained_model_id).await?;
     let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
     let (strategy, items) = answer.ok_or_else(|| InferenceError::UnknownUser(user.unwrap_or_default()))?;
