@@ -2,12 +2,13 @@
 //! are not the two models, one of which has seen all of the data, but what they were made of: both configurations are fitted
 //! to the same part of the run's data and score on the rest.
 
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use serde_json::{Map, Value};
 
 use super::error::RetrainingError;
 use super::jobs::JudgeRun;
-use super::model::{GateFigures, Run, Schedule};
+use super::model::{GateFigures, Run, Schedule, ScheduleFields};
 use super::store;
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{self, TrainingData};
@@ -15,8 +16,10 @@ use crate::features::deployments;
 use crate::features::evaluation::{self, EvaluationFields};
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::models::TrainedModel;
+use crate::features::projects::Project;
 use crate::features::tuning::{self, Contest, TuningError};
 use crate::ml::error::MlError;
+use crate::ml::sessions;
 use crate::ml::splits;
 use crate::ml::tuning::Suggestion;
 use crate::platform::queue::{self, EnqueueOptions, JobContext, JobError};
@@ -49,7 +52,12 @@ pub async fn ask(
         return Ok(Verdict::Deploy);
     };
     if run.deployed_model_id != Some(deployed) {
-        begin(connection, run.id, model, deployed).await?;
+        store::begin_gate(connection, run.id, model, deployed).await?;
+        let of_sessions = made_of(connection, model).await?.is_some_and(|new| sessions::is_named(&new.algorithm));
+        if let Some(reason) = unlike(connection, deployed, of_sessions).await? {
+            return Ok(Verdict::Keep(reason));
+        }
+        begin(connection, run.id, deployed).await?;
         return Ok(Verdict::Wait);
     }
     let (Some(metric), Some(new), Some(old)) = (&run.gate_metric, run.new_score, run.deployed_score) else {
@@ -65,8 +73,52 @@ pub async fn ask(
     )))
 }
 
-async fn begin(connection: &mut AsyncPgConnection, run: i64, model: i64, deployed: i64) -> Result<(), RetrainingError> {
-    store::begin_gate(connection, run, model, deployed).await?;
+/// Why a schedule with these fields could never pass the gate as things stand; a sentence says what to do.
+pub async fn obstacle(
+    connection: &mut AsyncPgConnection,
+    project: &Project,
+    wanted: &ScheduleFields,
+) -> QueryResult<Option<String>> {
+    if !wanted.is_enabled || wanted.gate_tolerance.is_none() || !wanted.auto_deploy {
+        return Ok(None);
+    }
+    let searches = wanted.retune && wanted.split_config_id.is_some() && wanted.evaluation_config_id.is_some();
+    let of_sessions = match wanted.model_configuration_id {
+        // No search tries a model of sessions.
+        _ if searches => false,
+        None => return Ok(None),
+        Some(id) => {
+            let configuration = ModelConfiguration::load(connection, id).await?;
+            configuration.is_some_and(|(configuration, _)| sessions::is_named(&configuration.recommender_class_name))
+        }
+    };
+    match deployments::replaced_by(connection, project.id, &slot_name(project)).await? {
+        Some(slot) => unlike(connection, slot.trained_model_id, of_sessions).await,
+        None => Ok(None),
+    }
+}
+
+/// Why a new model cannot be compared with the deployed one, if it is of the other kind.
+async fn unlike(connection: &mut AsyncPgConnection, deployed: i64, new_of_sessions: bool) -> QueryResult<Option<String>> {
+    let Some(old) = made_of(connection, deployed).await? else { return Ok(None) };
+    let kind = |of_sessions: bool| if of_sessions { "sessions" } else { "users and items" };
+    let old_of_sessions = sessions::is_named(&old.algorithm);
+    Ok((old_of_sessions != new_of_sessions).then(|| {
+        format!(
+            "Model {deployed}, which is deployed, has learnt from {}, the new one learns from {}, and no split judges both alike. \
+             Deploy the first model of the new kind by hand, or take the tolerance out of the schedule.",
+            kind(old_of_sessions),
+            kind(new_of_sessions)
+        )
+    }))
+}
+
+/// The slot that the runs of a project deploy to.
+pub fn slot_name(project: &Project) -> String {
+    format!("auto-deploy-{}", project.name)
+}
+
+async fn begin(connection: &mut AsyncPgConnection, run: i64, deployed: i64) -> Result<(), RetrainingError> {
     let options = EnqueueOptions {
         unique_key: Some(format!("retraining-gate:{run}:{deployed}")),
         group_key: Some(format!("retraining-run:{run}")),
@@ -128,7 +180,7 @@ async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: 
 
 /// Algorithm and parameters as a model was trained with them; its configuration may have been changed since. A model that was
 /// not trained yet has only that.
-async fn made_of(connection: &mut AsyncPgConnection, model: i64) -> Result<Option<Suggestion>, TuningError> {
+async fn made_of(connection: &mut AsyncPgConnection, model: i64) -> QueryResult<Option<Suggestion>> {
     let Some((model, _)) = TrainedModel::load(connection, model).await? else { return Ok(None) };
     if let (Some(algorithm), Some(params)) = (model.lineage["algorithm"].as_str(), model.lineage["parameters"].as_object()) {
         return Ok(Some(Suggestion { algorithm: algorithm.to_owned(), params: params.clone() }));

@@ -216,7 +216,7 @@ async fn complete(
     if schedule.auto_deploy
         && let Some((project, _)) = Project::load(connection, schedule.project_id).await?
     {
-        let name = format!("auto-deploy-{}", project.name);
+        let name = gate::slot_name(&project);
         match gate::ask(connection, schedule, run, model.id, &name).await? {
             Verdict::Deploy => {}
             Verdict::Keep(reason) => return end(connection, run, "SKIPPED", &reason, now).await,

@@ -43,11 +43,7 @@ pub async fn scores(
     match of_sessions {
         0 => scores_of_users(context, contest, configurations, weights).await,
         all if all == configurations.len() => scores_of_sessions(context, contest, configurations, weights).await,
-        _ => Err(TuningError::Data(
-            "One learnt from sessions and the other from users and items, and no split judges both alike. Deploy the new model \
-             by hand, or take the tolerance out of the schedule."
-                .to_owned(),
-        )),
+        _ => Err(TuningError::Data("No split judges models of sessions and those of users and items alike.".to_owned())),
     }
 }
 

@@ -314,9 +314,25 @@ async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
     assert_eq!((&second["status"], &second["gate_metric"]), (&json!("COMPLETED"), &json!("recall@1")), "{second}");
     assert_eq!((&second["new_score"], &second["deployed_score"]), (&json!(1.0), &json!(1.0)), "{second}");
 
+    // What can be known beforehand is refused, unless nothing is going to run.
     let users = configure(&prepared, "TopPop", json!({})).await;
-    user.patch(&path, json!({ "model_configuration": users })).await.expect(200);
-    let failed = run(&app, user, schedule).await;
-    assert_eq!(failed["status"], "FAILED", "{failed}");
-    assert!(failed["error_message"].as_str().is_some_and(|text| text.contains("learnt from sessions")), "{failed}");
+    let refused = user.patch(&path, json!({ "model_configuration": users })).await;
+    assert!(refused.fault("gate_tolerance").contains("has learnt from sessions, the new one learns from users"), "{refused:?}");
+    user.patch(&path, json!({ "retune": true })).await.fault("gate_tolerance");
+    user.patch(&path, json!({ "model_configuration": users, "is_enabled": false })).await.expect(200);
+    user.patch(&path, json!({ "is_enabled": true })).await.fault("gate_tolerance");
+    user.patch(&path, json!({ "model_configuration": other, "is_enabled": true })).await.expect(200);
+
+    // And what turns out only then ends with the same words; the model is there to be deployed by hand.
+    let edited = json!({ "recommender_class_name": "TopPop", "parameters_json": {} });
+    user.patch(&format!("model_configuration/{other}/"), edited).await.expect(200);
+    let skipped = run(&app, user, schedule).await;
+    assert_eq!((&skipped["status"], &skipped["new_score"]), (&json!("SKIPPED"), &Value::Null), "{skipped}");
+    assert_eq!(skipped["error_message"], refused.body["gate_tolerance"][0]);
+    let slot = user.get(&format!("deployment_slot/{}/", first["deployed_slot"])).await.expect(200).body;
+    assert_eq!(slot["trained_model"], second["trained_model"]);
+    let hand = json!({ "trained_model": skipped["trained_model"] });
+    user.patch(&format!("deployment_slot/{}/", first["deployed_slot"]), hand).await.expect(200);
+    user.patch(&path, json!({ "is_enabled": true })).await.expect(200);
+    user.patch(&path, json!({ "model_configuration": prepared.configuration })).await.fault("gate_tolerance");
 }

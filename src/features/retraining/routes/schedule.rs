@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::super::cadence::Cadence;
 use super::super::model::{CATCH_UPS, DATA_SOURCES, Schedule, ScheduleFields};
-use super::super::{service, store};
-use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
+use super::super::{gate, service, store};
+use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
 use crate::features::events::EVENT_TYPES;
@@ -162,6 +162,7 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     let mut connection = services.db.conn().await?;
     let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
     check_references(&principal, &mut connection, project.id, &schedule, None).await?;
+    check_gate(&mut connection, &project, &schedule).await?;
     let maker = principal.user.id;
     let schedule = store::insert_schedule(&mut connection, project.id, maker, schedule).await.map_err(there_already)?;
     Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
@@ -268,6 +269,14 @@ async fn check_references(
     Ok(())
 }
 
+/// The quality gate must be able to compare what the schedule makes with what is deployed.
+async fn check_gate(connection: &mut Connection, project: &Project, wanted: &ScheduleFields) -> ApiResult<()> {
+    match gate::obstacle(connection, project, wanted).await? {
+        Some(reason) => Err(ApiError::field("gate_tolerance", reason)),
+        None => Ok(()),
+    }
+}
+
 fn same_project(field: &str, theirs: i64, ours: i64) -> ApiResult<()> {
     if theirs == ours { Ok(()) } else { Err(ApiError::field(field, "Choose one of the same project.")) }
 }
@@ -323,6 +332,8 @@ async fn save(
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     check_references(&access.principal, &mut connection, current.project_id, &wanted, Some(&current)).await?;
+    let (project, _) = Project::load(&mut connection, current.project_id).await?.ok_or_else(ApiError::not_found)?;
+    check_gate(&mut connection, &project, &wanted).await?;
     Ok(web::Json(store::update_schedule(&mut connection, current.id, wanted, now).await?.into()))
 }
 
