@@ -109,6 +109,8 @@ pub struct Split {
     pub test_users: Vec<u32>,
     /// For each user the moment after which nothing may be known; empty when the split is not by time.
     known_until: Vec<i64>,
+    /// The same for anybody who is not among the users.
+    others_known_until: i64,
     evidence: Option<Evidence>,
 }
 
@@ -119,6 +121,17 @@ impl Split {
         let until = |user: usize| self.known_until.get(user).copied().unwrap_or(i64::MAX);
         self.evidence = Evidence::gather(log, &self.train, until);
         self
+    }
+
+    /// Whether who learns from other data must not learn an interaction there, because it is held out here or later than what
+    /// may be known. `None` stands for a user or an item that only the other data have, and for no time.
+    pub fn hides(&self, user: Option<u32>, item: Option<u32>, time: Option<i64>) -> bool {
+        let held_out = |(user, item): (u32, u32)| self.held_out.row_indices(user as usize).binary_search(&item).is_ok();
+        let until = match user {
+            Some(user) => self.known_until.get(user as usize).copied().unwrap_or(i64::MAX),
+            None => self.others_known_until,
+        };
+        user.zip(item).is_some_and(held_out) || time.is_some_and(|time| time > until)
     }
 
     /// Days that the training side covers, when its times were gathered.
@@ -206,7 +219,10 @@ impl Pairs {
         };
         let held_out = pick(Fate::HeldOut);
         let test_users = (0..held_out.n_rows as u32).filter(|&u| held_out.row_len(u as usize) > 0).collect();
-        Split { train: pick(Fate::Train), held_out, test_users, known_until: self.known_until(fate, scheme), evidence: None }
+        let known_until = self.known_until(fate, scheme);
+        let moment = known_until.first().filter(|_| scheme == SplitScheme::TG);
+        let others_known_until = moment.copied().unwrap_or(i64::MAX);
+        Split { train: pick(Fate::Train), held_out, test_users, known_until, others_known_until, evidence: None }
     }
 
     /// For each user the moment when the first of their pairs (TU), or the last before anybody's (TG), is hidden.

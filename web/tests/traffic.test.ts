@@ -221,9 +221,9 @@ describe('retraining', () => {
   })
 
   it('compares before it deploys where that is wanted, and shows both figures of a run', async () => {
-    const blocked = { id: 1, status: 'SKIPPED', trained_model: 9, tuning_job: null, error_message: 'Not deployed.', ins_datetime: '2026-01-01T00:00:00Z', completed_at: null, data_rows_at_trigger: 5, gate_metric: 'ndcg@20', new_score: 0.1, deployed_score: 0.25, deployed_model: 7 }
+    const blocked = { id: 1, status: 'SKIPPED', trained_model: 9, tuning_job: null, error_message: 'Not deployed.', ins_datetime: '2026-01-01T00:00:00Z', completed_at: null, data_rows_at_trigger: 5, gate_metric: 'ndcg@20', new_score: 0.1, deployed_score: 0.25, deployed_model: 7, deployed_data: 4 }
     const { page, id, has, sent } = await open([{ ...SCHEDULE, gate_tolerance: null }], { 'GET retraining_run/': list([blocked]), 'PATCH retraining_schedule/6/': (body: object) => [200, { ...SCHEDULE, ...body }] })
-    expect(id('gate-figures').text()).toBe('ndcg@20: new 0.1000, deployed 0.2500')
+    expect(id('gate-figures').text()).toBe('ndcg@20: new 0.1000, deployed 0.2500The deployed model with what it learnt from upload 4')
     expect(has('gate')).toBe(false)
     await page.get('#auto-deploy').setValue(true)
     await page.get('#gate').setValue(true)

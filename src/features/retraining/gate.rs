@@ -1,6 +1,8 @@
 //! The quality gate: with a tolerance set, a new model takes the place of a deployed one only if it is not notably worse. Judged
-//! are not the two models, one of which has seen all of the data, but what they were made of: both configurations are fitted
-//! to the same part of the run's data and score on the rest.
+//! are not the two models, one of which has seen all of the data, but what they were made of. The new one's configuration is
+//! fitted to a part of the run's data, the deployed one's to the data it was trained on, without what it must not know; both
+//! score on the rest of the run's data. So a new model that is worse because its data are is found out, too. Where the data of
+//! the deployed model are gone, or are those of the run, its configuration is fitted to the same part as the new one's.
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -17,7 +19,7 @@ use crate::features::evaluation::{self, EvaluationFields};
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::models::TrainedModel;
 use crate::features::projects::Project;
-use crate::features::tuning::{self, Contest, TuningError};
+use crate::features::tuning::{self, Contest, Entrant, TuningError};
 use crate::ml::error::MlError;
 use crate::ml::sessions;
 use crate::ml::splits;
@@ -60,16 +62,24 @@ pub async fn ask(
         begin(connection, run.id, deployed).await?;
         return Ok(Verdict::Wait);
     }
-    let (Some(metric), Some(new), Some(old)) = (&run.gate_metric, run.new_score, run.deployed_score) else {
+    let (Some(metric), Some(new_score), Some(old_score)) = (&run.gate_metric, run.new_score, run.deployed_score) else {
         return Ok(Verdict::Wait);
     };
-    if new >= old * (1.0 - tolerance) {
+    if new_score >= old_score * (1.0 - tolerance) {
         return Ok(Verdict::Deploy);
     }
+    let judged = match (run.training_data_id, run.deployed_data_id) {
+        (Some(new), Some(old)) => format!(
+            "judged by what was held out of training data {new}, the new model scores {new_score:.4} ({metric}) and the deployed \
+             model {deployed}, which has learnt from training data {old}, scores {old_score:.4}"
+        ),
+        _ => format!(
+            "on the same data the new model scores {new_score:.4} ({metric}) and the deployed model {deployed} scores {old_score:.4}"
+        ),
+    };
+    let loss = tolerance * 100.0;
     Ok(Verdict::Keep(format!(
-        "Not deployed: on the same data the new model scores {new:.4} ({metric}) and the deployed model {deployed} scores \
-         {old:.4}; the schedule allows a loss of {:.1} % at most. The slot keeps its model.",
-        tolerance * 100.0
+        "Not deployed: {judged}; the schedule allows a loss of {loss:.1} % at most. The slot keeps its model."
     )))
 }
 
@@ -131,20 +141,22 @@ async fn begin(connection: &mut AsyncPgConnection, run: i64, deployed: i64) -> R
 /// Finds the figures of a run and stores them; nothing when nobody waits for them any more. It may be done again from the
 /// start, since it stores all or nothing, and only the first time.
 pub async fn judge(context: &JobContext<Services>, job: &JudgeRun) -> Result<(), JobError> {
-    let Some((contest, configurations)) = prepare(&context.app, job).await.map_err(refusal)? else { return Ok(()) };
-    let metric = format!("{}@{}", contest.metric.as_str(), contest.cutoff);
-    let alike = configurations[0] == configurations[1];
-    let judged = if alike { configurations[..1].to_vec() } else { configurations.to_vec() };
-    let scores = tuning::scores(context, &contest, judged).await.map_err(refusal)?;
+    let Some((contest, [new, deployed])) = prepare(&context.app, job).await.map_err(refusal)? else { return Ok(()) };
+    let gate_metric = format!("{}@{}", contest.metric.as_str(), contest.cutoff);
+    let deployed_data_id = deployed.own_data.as_ref().map(|data| data.id);
+    // The same configuration on the same data need not be judged twice.
+    let alike = deployed_data_id.is_none() && new.made_of == deployed.made_of;
+    let entrants = if alike { vec![new] } else { vec![new, deployed] };
+    let scores = tuning::scores(context, &contest, entrants).await.map_err(refusal)?;
     let [Some(new_score), Some(deployed_score)] = [scores.first().copied(), scores.last().copied()] else { return Ok(()) };
-    let figures = GateFigures { gate_metric: metric, new_score, deployed_score };
+    let figures = GateFigures { gate_metric, new_score, deployed_score, deployed_data_id };
     let mut connection = context.app.db.conn().await.map_err(|error| refusal(error.into()))?;
     let (run, deployed) = (job.retraining_run_id, job.deployed_model_id);
     store::set_figures(&mut connection, run, deployed, figures).await.map_err(|error| refusal(error.into()))
 }
 
-/// What has to be judged on what: the new model's configuration, and the deployed one's.
-async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest, [Suggestion; 2])>, TuningError> {
+/// What has to be judged on what: what the new model is made of, and what the deployed one is.
+async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest, [Entrant; 2])>, TuningError> {
     let mut connection = services.db.conn().await?;
     let run = Run::load(&mut connection, job.retraining_run_id).await?.map(|(run, _)| run);
     let waits = |run: &Run| run.is_live() && run.new_score.is_none() && run.deployed_model_id == Some(job.deployed_model_id);
@@ -157,11 +169,24 @@ async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest,
     };
     let contest = contest(&mut connection, &schedule, data.ok_or_else(|| gone("training data"))?).await?;
     let model = run.trained_model_id.ok_or_else(|| gone("model"))?;
-    let configurations = [
+    let made_of = [
         made_of(&mut connection, model).await?.ok_or_else(|| gone("model"))?,
         made_of(&mut connection, job.deployed_model_id).await?.ok_or_else(|| gone("deployed model"))?,
     ];
-    Ok(Some((contest, configurations)))
+    let other = other_data(&mut connection, job.deployed_model_id, &contest.data).await?;
+    let [new, deployed] = made_of;
+    let entrants = [Entrant { made_of: new, own_data: None }, Entrant { made_of: deployed, own_data: other }];
+    Ok(Some((contest, entrants)))
+}
+
+/// What a model has learnt from, where it can still be read and is not the data of the run.
+async fn other_data(connection: &mut AsyncPgConnection, model: i64, of_run: &TrainingData) -> QueryResult<Option<TrainingData>> {
+    let Some((model, _)) = TrainedModel::load(connection, model).await? else { return Ok(None) };
+    let learnt = model.lineage["data_sha256"].as_str();
+    // An upload may have been replaced since: then the rows that the model knows are gone.
+    let is_it = |data: &TrainingData| data.problem().is_none() && learnt.is_some() && data.sha256.as_deref() == learnt;
+    let data = datasets::find(connection, model.data_id).await?;
+    Ok(data.filter(is_it).filter(|data| data.sha256 != of_run.sha256))
 }
 
 /// The configs of the schedule, or what they are by default.

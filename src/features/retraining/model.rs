@@ -114,6 +114,8 @@ pub struct Run {
     pub ins_datetime: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
+    /// What the deployed side of the gate has learnt from, where that was not the run's data.
+    pub deployed_data_id: Option<i64>,
 }
 
 impl Run {
@@ -160,6 +162,7 @@ pub struct GateFigures {
     pub gate_metric: String,
     pub new_score: f64,
     pub deployed_score: f64,
+    pub deployed_data_id: Option<i64>,
 }
 
 /// How a run ended.

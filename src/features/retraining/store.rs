@@ -217,6 +217,7 @@ pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64,
             retraining_runs::gate_metric.eq(None::<String>),
             retraining_runs::new_score.eq(None::<f64>),
             retraining_runs::deployed_score.eq(None::<f64>),
+            retraining_runs::deployed_data_id.eq(None::<i64>),
         ))
         .execute(connection)
         .await?;

@@ -1,5 +1,5 @@
-//! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are. Those of
-//! sessions are judged by the item that came last.
+//! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are, even where
+//! one of them learns from other data. Those of sessions are judged by the item that came last.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,9 @@ use crate::features::datasets::TrainingData;
 use crate::features::projects;
 use crate::ml::context::{Context, Interrupt};
 use crate::ml::error::MlResult;
+use crate::ml::interactions::InteractionLog;
 use crate::ml::metrics::Metric;
+use crate::ml::other_data::{self, Exam};
 use crate::ml::sessions::{self, Sessions, VmisKnn};
 use crate::ml::splits::SplitConfig;
 use crate::ml::trials;
@@ -31,18 +33,34 @@ pub struct Contest {
     pub cutoff: usize,
 }
 
-/// What each configuration scores, in the order given, if it were trained today: with the weights its project has now.
+/// Who takes part.
+#[derive(Debug)]
+pub struct Entrant {
+    pub made_of: Suggestion,
+    /// What it learns from, where that is not the rest of what it is judged by.
+    pub own_data: Option<TrainingData>,
+}
+
+/// A configuration with the rows it learns from.
+type Learner = (Suggestion, Option<InteractionLog>);
+
+/// What each scores, in the order given, if it were trained today: with the weights its project has now, on the rest of the
+/// data of the contest, or on all of its own but what the contest holds out (see [`crate::ml::other_data`]).
 /// Stops with `MlError::Cancelled` when the job has to.
-pub async fn scores(
-    context: &JobContext<Services>,
-    contest: &Contest,
-    configurations: Vec<Suggestion>,
-) -> Result<Vec<f64>, TuningError> {
+pub async fn scores(context: &JobContext<Services>, contest: &Contest, entrants: Vec<Entrant>) -> Result<Vec<f64>, TuningError> {
     let weights = projects::of_data(&mut *context.app.db.conn().await?, contest.data.id).await?.weights();
-    let of_sessions = configurations.iter().filter(|one| sessions::is_named(&one.algorithm)).count();
+    let of_sessions = entrants.iter().filter(|one| sessions::is_named(&one.made_of.algorithm)).count();
+    let (all, mut learners) = (entrants.len(), Vec::with_capacity(entrants.len()));
+    for Entrant { made_of, own_data } in entrants {
+        let own = match own_data {
+            Some(data) => Some(split_cache::log_of(&context.app, &data).await?),
+            None => None,
+        };
+        learners.push((made_of, own));
+    }
     match of_sessions {
-        0 => scores_of_users(context, contest, configurations, weights).await,
-        all if all == configurations.len() => scores_of_sessions(context, contest, configurations, weights).await,
+        0 => scores_of_users(context, contest, learners, weights).await,
+        some if some == all => scores_of_sessions(context, contest, learners, weights).await,
         _ => Err(TuningError::Data("No split judges models of sessions and those of users and items alike.".to_owned())),
     }
 }
@@ -52,7 +70,7 @@ pub async fn scores(
 async fn scores_of_sessions(
     context: &JobContext<Services>,
     contest: &Contest,
-    configurations: Vec<Suggestion>,
+    learners: Vec<Learner>,
     weights: Weights,
 ) -> Result<Vec<f64>, TuningError> {
     let log = split_cache::log_of(&context.app, &contest.data).await?;
@@ -62,12 +80,20 @@ async fn scores_of_sessions(
         TuningError::Data(message)
     };
     let judge = move || -> Result<Vec<f64>, TuningError> {
-        let (earlier, later) = Sessions::from_log(&weights.counted(&log))?.split_latest(share)?;
-        let score = |one: &Suggestion| {
-            let model = VmisKnn::fit(&one.params, &earlier, &engine)?;
+        let log = weights.counted(&log);
+        let score = |(one, own): &Learner| {
+            let (known, later) = match own {
+                None => Sessions::from_log(&log)?.split_latest(share)?,
+                Some(own) => {
+                    let [log, own] = other_data::over_same_ids(&log, &weights.counted(own))?;
+                    let (earlier, later) = Sessions::from_log(&log)?.split_latest(share)?;
+                    (Sessions::from_log(&own)?.ended_by(earlier.last_end().unwrap_or(i64::MIN)), later)
+                }
+            };
+            let model = VmisKnn::fit(&one.params, &known, &engine)?;
             sessions::evaluate(&model, &later, cutoff, &engine)?.metric(metric).ok_or_else(unmeasured)
         };
-        configurations.iter().map(score).collect()
+        learners.iter().map(score).collect()
     };
     search::blocking(judge).await?
 }
@@ -75,19 +101,28 @@ async fn scores_of_sessions(
 async fn scores_of_users(
     context: &JobContext<Services>,
     contest: &Contest,
-    mut configurations: Vec<Suggestion>,
+    mut learners: Vec<Learner>,
     weights: Weights,
 ) -> Result<Vec<f64>, TuningError> {
     let services = &context.app;
     let mut weighed = false;
-    for configuration in &mut configurations {
+    for (configuration, _) in &mut learners {
         weights.complete(&mut configuration.params);
         weighed |= !Weights::default().overridden(&configuration.params)?.0.is_neutral();
     }
     let split = split_cache::split_of(services, &contest.data, &contest.split, weighed.then_some(&weights)).await?;
+    let (users, items) = match learners.iter().any(|(_, own)| own.is_some()) {
+        true => split_cache::log_of(services, &contest.data).await.map(|log| (log.users, log.items))?,
+        false => Default::default(),
+    };
     let (metric, cutoff, engine) = (contest.metric, contest.cutoff, engine_context(context));
     let judge = move || -> MlResult<Vec<f64>> {
-        configurations.iter().map(|one| trials::judge(one, &split, metric, cutoff, &engine)).collect()
+        let exam = Exam { split: &split, users: &users, items: &items, metric, cutoff };
+        let score = |(one, own): &Learner| match own {
+            None => trials::judge(one, &split, metric, cutoff, &engine),
+            Some(own) => other_data::judge(one, &exam, own, &engine),
+        };
+        learners.iter().map(score).collect()
     };
     Ok(search::blocking(judge).await??)
 }

@@ -11,7 +11,7 @@ mod service;
 mod split_cache;
 mod store;
 
-pub use comparison::{Contest, scores};
+pub use comparison::{Contest, Entrant, scores};
 pub use error::TuningError;
 pub use jobs::RunSearch;
 pub use model::{NewTuningJob, Trial, TrialCounts, TuningJob};

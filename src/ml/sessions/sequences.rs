@@ -82,10 +82,21 @@ impl Sessions {
                 "the sessions cannot be divided by time; there are too few, or all end at once".into(),
             ));
         }
-        let part = |range: std::ops::Range<usize>| {
-            Self::collect(self.n_items, range.map(|at| (self.ends[at], self.get(at).iter().copied())))
-        };
-        Ok((part(0..cut), part(cut..self.len())))
+        Ok((self.part(0..cut), self.part(cut..self.len())))
+    }
+
+    /// When the last of them ended; `None` when there are none.
+    pub fn last_end(&self) -> Option<i64> {
+        self.ends.last().copied()
+    }
+
+    /// Those that had ended by a moment.
+    pub fn ended_by(&self, moment: i64) -> Sessions {
+        self.part(0..self.ends.partition_point(|end| *end <= moment))
+    }
+
+    fn part(&self, range: std::ops::Range<usize>) -> Sessions {
+        Self::collect(self.n_items, range.map(|at| (self.ends[at], self.get(at).iter().copied())))
     }
 }
 
@@ -106,6 +117,7 @@ mod tests {
         let (earlier, later) = sessions.split_latest(0.5).unwrap();
         assert_eq!((earlier.len(), later.len()), (3, 1), "sessions that end at once stay together");
         assert_eq!(later.get(0), [2, 0]);
+        assert_eq!((earlier.last_end(), sessions.ended_by(5), sessions.ended_by(1).len()), (Some(5), earlier, 0));
         assert!(sessions.split_latest(1.0).is_err() && sessions.split_latest(0.0).is_err());
         let mut untimed = InteractionLogBuilder::new(false);
         untimed.push("a", "x", None);

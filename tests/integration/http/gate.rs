@@ -86,6 +86,61 @@ async fn a_worse_model_is_not_deployed_and_a_good_one_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_worse_because_its_data_are_is_not_deployed_either() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
+    let user = &prepared.user;
+    let whole = user.upload(prepared.project, "tastes.csv", tastes(80)).await.expect(201).id();
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "auto_deploy": true,
+        "gate_tolerance": 0.05, "split_config": halves(user).await });
+    let schedule = plan(&prepared, wanted).await.expect(201).id();
+    let first = run(&app, user, schedule).await;
+    assert_eq!(first["status"], "COMPLETED", "{first}");
+    let slot = format!("deployment_slot/{}/", first["deployed_slot"]);
+    let answering = async || user.get(&slot).await.expect(200).body["trained_model"].clone();
+
+    // An upload that broke off after eight users, and one in which most of the columns slipped against each other.
+    let whole_text = tastes(80);
+    let lines: Vec<&str> = whole_text.lines().collect();
+    let broken_off = lines[..1 + 8 * 8].join("\n") + "\n";
+    let item = |at: usize| lines[at].split_once(',').map(|(_, item)| item).unwrap_or_default();
+    let slip = |(at, line): (usize, &&str)| match line.split_once(',') {
+        Some((user, _)) if at > 0 && at % 8 < 5 => format!("{user},{}\n", item(1 + (at * 37 + 11) % (lines.len() - 1))),
+        _ => format!("{line}\n"),
+    };
+    let slipped: String = lines.iter().enumerate().map(slip).collect();
+    for (name, spoilt) in [("broken off.csv", broken_off), ("slipped.csv", slipped)] {
+        let spoilt = user.upload(prepared.project, name, spoilt).await.expect(201).id();
+        let blocked = run(&app, user, schedule).await;
+        assert_eq!((&blocked["status"], &blocked["training_data"]), (&json!("SKIPPED"), &json!(spoilt)), "{name}: {blocked}");
+        assert_eq!((&blocked["deployed_model"], &blocked["deployed_data"]), (&first["trained_model"], &json!(whole)));
+        let (new, deployed) = (blocked["new_score"].as_f64().unwrap(), blocked["deployed_score"].as_f64().unwrap());
+        assert!(new < 0.95 * deployed, "{name}: {blocked}");
+        let reason = blocked["error_message"].as_str().unwrap();
+        for part in [format!("{new:.4}"), format!("{deployed:.4}"), format!("data {spoilt}"), format!("data {whole}")] {
+            assert!(reason.contains(&part), "{part}: {reason}");
+        }
+        assert_eq!(answering().await, first["trained_model"]);
+    }
+
+    let more = user.upload(prepared.project, "more.csv", tastes(120)).await.expect(201).id();
+    let good = run(&app, user, schedule).await;
+    assert_eq!(
+        (&good["status"], &good["training_data"], &good["deployed_data"]),
+        (&json!("COMPLETED"), &json!(more), &json!(whole))
+    );
+    assert!(good["new_score"].as_f64() > Some(0.0) && good["deployed_score"].as_f64() > Some(0.0), "{good}");
+    assert_eq!(answering().await, good["trained_model"]);
+
+    // Where what the deployed model has learnt from is gone, both learn from the data of the run.
+    user.delete(&format!("training_data/{more}/unlink_file/")).await.expect(200);
+    user.upload(prepared.project, "fewer.csv", tastes(60)).await.expect(201);
+    let alike = run(&app, user, schedule).await;
+    assert_eq!((&alike["status"], &alike["deployed_data"]), (&json!("COMPLETED"), &Value::Null), "{alike}");
+    assert_eq!(alike["new_score"], alike["deployed_score"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_model_was_trained_with_counts_and_not_what_its_configuration_says_by_now() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;

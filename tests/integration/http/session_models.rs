@@ -13,8 +13,13 @@ use crate::support::{Caller, TestApp};
 
 /// After a lamp comes a bulb, after a desk a chair; one visit goes on from a bulb to an item with a strange name.
 fn visits() -> String {
+    so_many_visits(20)
+}
+
+/// At most one a day in January.
+fn so_many_visits(visits: usize) -> String {
     let mut csv = "visit,product,at\n".to_owned();
-    for visit in 0..20 {
+    for visit in 0..visits {
         let pair = if visit % 2 == 0 { ["lamp", "bulb"] } else { ["desk", "chair"] };
         for (step, item) in pair.into_iter().enumerate() {
             writeln!(csv, "v{visit},{item},2024-01-{:02} 10:{step:02}:00", visit + 1).expect("a text");
@@ -314,6 +319,12 @@ async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
     assert_eq!((&second["status"], &second["gate_metric"]), (&json!("COMPLETED"), &json!("recall@1")), "{second}");
     assert_eq!((&second["new_score"], &second["deployed_score"]), (&json!(1.0), &json!(1.0)), "{second}");
 
+    // Each with its own data, both are asked about the visits that came last.
+    user.upload(prepared.project, "more.csv", so_many_visits(30)).await.expect(201);
+    let third = run(&app, user, schedule).await;
+    assert_eq!((&third["status"], &third["deployed_data"]), (&json!("COMPLETED"), &json!(prepared.data)), "{third}");
+    assert_eq!((&third["new_score"], &third["deployed_score"]), (&json!(1.0), &json!(1.0)), "{third}");
+
     // What can be known beforehand is refused, unless nothing is going to run.
     let users = configure(&prepared, "TopPop", json!({})).await;
     let refused = user.patch(&path, json!({ "model_configuration": users })).await;
@@ -330,7 +341,7 @@ async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
     assert_eq!((&skipped["status"], &skipped["new_score"]), (&json!("SKIPPED"), &Value::Null), "{skipped}");
     assert_eq!(skipped["error_message"], refused.body["gate_tolerance"][0]);
     let slot = user.get(&format!("deployment_slot/{}/", first["deployed_slot"])).await.expect(200).body;
-    assert_eq!(slot["trained_model"], second["trained_model"]);
+    assert_eq!(slot["trained_model"], third["trained_model"]);
     let hand = json!({ "trained_model": skipped["trained_model"] });
     user.patch(&format!("deployment_slot/{}/", first["deployed_slot"]), hand).await.expect(200);
     user.patch(&path, json!({ "is_enabled": true })).await.expect(200);

@@ -2827,11 +2827,16 @@ export interface components {
                  * @description Rows of the training data.
                  */
                 data_rows_at_trigger?: number | null;
+                /**
+                 * Format: int64
+                 * @description What the deployed side of the comparison has learnt from, where that was not the data of the run.
+                 */
+                deployed_data?: number | null;
                 /** Format: int64 */
                 deployed_model?: number | null;
                 /**
                  * Format: double
-                 * @description Of the model that was deployed, on the same data.
+                 * @description Of the model that was deployed, asked the same.
                  */
                 deployed_score?: number | null;
                 /**
@@ -3302,11 +3307,16 @@ export interface components {
              * @description Rows of the training data.
              */
             data_rows_at_trigger?: number | null;
+            /**
+             * Format: int64
+             * @description What the deployed side of the comparison has learnt from, where that was not the data of the run.
+             */
+            deployed_data?: number | null;
             /** Format: int64 */
             deployed_model?: number | null;
             /**
              * Format: double
-             * @description Of the model that was deployed, on the same data.
+             * @description Of the model that was deployed, asked the same.
              */
             deployed_score?: number | null;
             /**
@@ -16066,6 +16076,7 @@ export interface operations {
                      *           "cause": "text",
                      *           "completed_at": null,
                      *           "data_rows_at_trigger": null,
+                     *           "deployed_data": null,
                      *           "deployed_model": null,
                      *           "deployed_score": null,
                      *           "deployed_slot": null,
@@ -16171,6 +16182,7 @@ export interface operations {
                      *       "cause": "text",
                      *       "completed_at": null,
                      *       "data_rows_at_trigger": null,
+                     *       "deployed_data": null,
                      *       "deployed_model": null,
                      *       "deployed_score": null,
                      *       "deployed_slot": null,

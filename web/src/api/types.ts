@@ -344,5 +344,7 @@ export interface RetrainingRun {
   new_score?: number | null
   deployed_score?: number | null
   deployed_model?: number | null
+  /** What the deployed side has learnt from, where that was not the data of the run. */
+  deployed_data?: number | null
   started_at?: string | null
 }

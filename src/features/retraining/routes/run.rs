@@ -37,9 +37,11 @@ pub struct RunBody {
     /// By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare.
     gate_metric: Option<String>,
     new_score: Option<f64>,
-    /// Of the model that was deployed, on the same data.
+    /// Of the model that was deployed, asked the same.
     deployed_score: Option<f64>,
     deployed_model: Option<i64>,
+    /// What the deployed side of the comparison has learnt from, where that was not the data of the run.
+    deployed_data: Option<i64>,
     /// Whether the training began with what the model of the last successful run had learnt.
     was_warm_start: bool,
     /// The moment it stands for.
@@ -68,6 +70,7 @@ impl From<Run> for RunBody {
             new_score: run.new_score,
             deployed_score: run.deployed_score,
             deployed_model: run.deployed_model_id,
+            deployed_data: run.deployed_data_id,
             was_warm_start: run.was_warm_start,
             scheduled_for: run.scheduled_for,
             started_at: run.started_at,
