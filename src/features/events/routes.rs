@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
@@ -13,7 +13,7 @@ use super::access::{EventAccess, Reporter};
 use super::model::{ConversionEvent, EVENT_TYPES};
 use super::service::{self, Reported};
 use super::slots::KnownSlots;
-use super::store::expiry::DailyCount;
+use super::store::expiry::{DailyCount, Days};
 use super::writer::EventWriter;
 use super::{input, store};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, timestamp};
@@ -199,9 +199,29 @@ impl From<DailyCount> for DailyEventCount {
     }
 }
 
-/// How many events there were by day, slot and type, newest first; those that are no longer kept one by one included.
+/// Days that are shown unless the caller chooses others.
+const DAYS_SHOWN: i64 = 90;
+/// Days that are counted at once: the events of each of them have to be read.
+const MOST_DAYS: i64 = 400;
+
+/// The days a caller wants counted.
+fn read_days(filters: &Filters, today: NaiveDate) -> ApiResult<Days> {
+    let (from, to) = (filters.day("from")?, filters.day("to")?.unwrap_or(today));
+    let from = from.unwrap_or(to - TimeDelta::days(DAYS_SHOWN - 1));
+    if from > to {
+        return Err(ApiError::field("from", format!("The days begin after they end: {from} is later than {to}.")));
+    }
+    if (to - from).num_days() >= MOST_DAYS {
+        return Err(ApiError::field("from", format!("Ask for {MOST_DAYS} days at most; ask again for the others.")));
+    }
+    Ok(Days { from, to })
+}
+
+/// How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. Days
+/// are those of UTC, `from` and `to` included: the last 90 unless given, 400 at most.
 #[utoipa::path(get, path = "/conversion_event/daily_counts/", tag = "conversion_event", operation_id = "list_conversion_event_daily_counts",
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
+        ("from" = Option<NaiveDate>, Query), ("to" = Option<NaiveDate>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<DailyEventCount>), (status = 400, description = "A filter is wrong")))]
 async fn daily_counts(
@@ -211,8 +231,9 @@ async fn daily_counts(
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<DailyEventCount>>> {
     let filter = read_filter(&filters)?;
+    let days = read_days(&filters, services.clock.now().date_naive())?;
     let mut connection = services.db.conn().await?;
-    let (count, rows) = store::expiry::daily_counts(&mut connection, &reporter.0, &filter, &page).await?;
+    let (count, rows) = store::expiry::daily_counts(&mut connection, &reporter.0, &filter, days, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(DailyEventCount::from).collect())?))
 }
 

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web::Query};
+use chrono::NaiveDate;
 
 use super::error::{ApiError, ApiResult};
 
@@ -41,6 +42,14 @@ impl Filters {
     /// A parameter as an id.
     pub fn id(&self, name: &str) -> ApiResult<Option<i64>> {
         self.text(name).map(|text| text.trim().parse().map_err(|_| ApiError::field(name, "Enter a number."))).transpose()
+    }
+
+    /// A parameter as a day.
+    pub fn day(&self, name: &str) -> ApiResult<Option<NaiveDate>> {
+        // Days of five-digit years are no days to the database.
+        let parse = |text: String| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+        let wrong = || ApiError::field(name, "Enter a day such as 2026-01-31.");
+        self.text(name).map(|text| parse(text).ok_or_else(wrong)).transpose()
     }
 
     /// Whether a parameter, if there is one, is this id.

@@ -211,6 +211,52 @@ async fn a_month_that_is_over_goes_as_a_whole_unless_a_test_still_needs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_days_of_the_counts_are_chosen_and_never_all_there_are() {
+    let stage = stage_with(|settings| settings.event_retention_days = 200).await;
+    let services = &stage.app.services;
+    let first = services.clock.now().date_naive();
+    let report = async || stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+    report().await;
+    // One that is kept as it is, one that is a count by then, both more than ninety days ago.
+    services.clock.advance(TimeDelta::days(150));
+    report().await;
+    services.clock.advance(TimeDelta::days(100));
+    report().await;
+    expire_events(services).await.unwrap();
+    assert_eq!(stage.app.count(ALL).await, 2);
+    let path = "conversion_event/daily_counts/";
+    let counted = async |query: &str| {
+        let rows = stage.program.get(&format!("{path}?{query}")).await.expect(200).body["results"].clone();
+        let rows: Vec<(String, i64)> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["day"].as_str().unwrap().to_owned(), row["events"].as_i64().unwrap()))
+            .collect();
+        rows
+    };
+    let day = |after: i64| (first + TimeDelta::days(after)).to_string();
+    assert_eq!(counted("").await, [(day(250), 1)]);
+    assert_eq!(counted(&format!("from={}", day(160))).await, [(day(250), 1)]);
+    assert_eq!(counted(&format!("from={}", day(0))).await, [(day(250), 1), (day(150), 1), (day(0), 1)]);
+    assert_eq!(counted(&format!("from={}&to={}", day(0), day(150))).await, [(day(150), 1), (day(0), 1)]);
+    assert_eq!(counted(&format!("to={}", day(150))).await, [(day(150), 1)], "ninety days up to the one given");
+    assert_eq!(counted(&format!("to={}", day(89))).await, [(day(0), 1)]);
+    assert_eq!(counted(&format!("to={}", day(90))).await, []);
+    assert_eq!(counted(&format!("from={}&to={}", day(-149), day(250))).await.len(), 3);
+
+    let fault = async |query: String, field: &str| {
+        let refused = stage.program.get(&format!("{path}?{query}")).await;
+        refused.fault(field).to_owned()
+    };
+    assert!(fault(format!("from={}&to={}", day(-150), day(250)), "from").await.contains("400 days"));
+    assert!(fault(format!("from={}", day(251)), "from").await.contains("later"));
+    for wrong in ["yesterday", "2026-02-30", "12026-01-01", "01.02.2026"] {
+        assert!(fault(format!("to={wrong}"), "to").await.contains("2026-01-31"), "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_setting_events_are_kept_for_ever() {
     let stage = stage_with(|_| {}).await;
     stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);

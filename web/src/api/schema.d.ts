@@ -481,7 +481,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. */
+        /**
+         * How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. Days
+         *     are those of UTC, `from` and `to` included: the last 90 unless given, 400 at most.
+         */
         get: operations["list_conversion_event_daily_counts"];
         put?: never;
         post?: never;
@@ -8778,6 +8781,8 @@ export interface operations {
                 project?: number;
                 deployment_slot?: number;
                 event_type?: string;
+                from?: string;
+                to?: string;
                 /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */

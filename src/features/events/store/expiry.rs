@@ -97,12 +97,23 @@ pub struct DailyCount {
     pub events: i64,
 }
 
-/// Events that are kept and events that were removed for their age count alike.
+/// Days in UTC, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+}
+
+/// Events that are kept and events that were removed for their age count alike. Only the partitions of the days are read.
 const DAYS: &str = "SELECT project_id, deployment_slot_id, day, event_type, sum(events)::bigint AS events FROM (
-        SELECT project_id, deployment_slot_id, day, event_type, events FROM event_daily_counts WHERE project_id = ANY ($1)
+        SELECT project_id, deployment_slot_id, day, event_type, events FROM event_daily_counts
+        WHERE project_id = ANY ($1) AND day BETWEEN $4 AND $5
         UNION ALL
         SELECT project_id, deployment_slot_id, (timestamp AT TIME ZONE 'UTC')::date, event_type, count(*)
-        FROM conversion_events WHERE project_id = ANY ($1) GROUP BY 1, 2, 3, 4
+        FROM conversion_events
+        WHERE project_id = ANY ($1) AND timestamp >= $4::timestamp AT TIME ZONE 'UTC'
+            AND timestamp < ($5 + 1)::timestamp AT TIME ZONE 'UTC'
+        GROUP BY 1, 2, 3, 4
     ) AS counted
     WHERE ($2 IS NULL OR deployment_slot_id = $2) AND ($3 IS NULL OR event_type = $3)
     GROUP BY 1, 2, 3, 4";
@@ -118,6 +129,7 @@ pub async fn daily_counts(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
     filter: &EventFilter,
+    days: Days,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<DailyCount>)> {
     let visible = visible_projects(connection, principal, filter.project).await?;
@@ -126,6 +138,8 @@ pub async fn daily_counts(
             .bind::<Array<BigInt>, _>(visible.clone())
             .bind::<Nullable<BigInt>, _>(filter.slot)
             .bind::<Nullable<Text>, _>(filter.event_type.clone())
+            .bind::<Date, _>(days.from)
+            .bind::<Date, _>(days.to)
     };
     let total: Count = query(format!("SELECT count(*) FROM ({DAYS}) AS days")).get_result(connection).await?;
     let (limit, offset) = (page.limit(), page.offset(total.count)?);
