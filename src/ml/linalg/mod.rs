@@ -2,9 +2,11 @@
 //!
 //! Matrices are slices by rows; a symmetric matrix looks the same by columns.
 
+mod bfloat;
 mod inverse;
 mod symmetric;
 
+pub use bfloat::{BfloatScratch, multiply_bfloat};
 pub use inverse::invert_in_place;
 pub use symmetric::{Pencil, gram};
 

@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod aligned;
+mod bfloat_panels;
 mod byte_panels;
 mod coordinate_descent;
 mod descent;
@@ -25,6 +26,7 @@ mod weighted_rows;
 mod x86;
 
 pub use aligned::Aligned;
+pub use bfloat_panels::{BfloatKernels, Words, round_to_bfloat};
 pub use byte_panels::{BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, BytePanels, Near};
 pub use coordinate_descent::Penalty;
 pub use descent::Descent;

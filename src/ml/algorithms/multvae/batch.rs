@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::noise::nearly_normal;
 use super::network::{Sizes, length};
+use crate::ml::linalg::BfloatScratch;
 use crate::ml::simd::{Aligned, padded};
 use crate::ml::sparse::Csr;
 
@@ -152,6 +153,8 @@ pub(super) struct Batch {
     pub sums: Vec<f32>,
     /// For each block of items its part of the gradient by the second hidden layer.
     pub parts: Aligned,
+    /// For each block of items what its products round.
+    pub rounded: Vec<BfloatScratch>,
     /// Gradient by the weights of the items.
     pub gradient: Aligned,
     /// Gradient by the weights in between.
@@ -179,6 +182,7 @@ impl Batch {
             greatest: vec![0.0; rows * blocks.count],
             sums: vec![0.0; rows * blocks.count],
             parts: Aligned::zeros(rows * d * blocks.count),
+            rounded: (0..blocks.count).map(|_| BfloatScratch::default()).collect(),
             gradient: Aligned::zeros(sizes.items * d.max(h)),
             small_gradient: Aligned::zeros((2 * z * h).max(d * z)),
             bias_gradient: vec![0.0; padded(sizes.items)],

@@ -10,7 +10,7 @@ use super::batch::{Batch, Inputs, ROW_BLOCK, draw_noise, stream};
 use super::model::MultVae;
 use super::network::{Network, Sizes};
 use super::settings::Settings;
-use crate::ml::linalg::{Dense, multiply};
+use crate::ml::linalg::{Dense, multiply, multiply_bfloat};
 use crate::ml::simd::{AdamStep, Kernels};
 use crate::ml::sparse::Csr;
 
@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
     /// Scores of all items as exponentials, block by block; meanwhile the inputs are sorted by item.
     fn score(&mut self, n: usize) {
         let Trainer { model, batch, kernels, .. } = self;
-        let Batch { blocks, inputs, by_item, second, scores, greatest, sums, .. } = batch;
+        let Batch { blocks, inputs, by_item, second, scores, greatest, sums, rounded, .. } = batch;
         let (output, items) = (&model.network.output, model.network.sizes.items);
         let (width, d) = (blocks.width, output.width);
         let second = &second[..n * d];
@@ -112,11 +112,12 @@ impl<'a> Trainer<'a> {
             scores.par_chunks_mut(n * width),
             greatest.par_chunks_mut(n),
             sums.par_chunks_mut(n),
+            rounded,
         );
         let score = || {
-            tiles.into_par_iter().for_each(|(weights, bias, scores, greatest, sums)| {
+            tiles.into_par_iter().for_each(|(weights, bias, scores, greatest, sums, rounded)| {
                 let scores = &mut scores[..n * bias.len()];
-                multiply(Dense::new(second, d), Dense::new(weights, d).transposed(), scores);
+                multiply_bfloat(Dense::new(second, d), Dense::new(weights, d).transposed(), scores, rounded);
                 for ((row, greatest), sum) in scores.chunks_exact_mut(bias.len()).zip(greatest).zip(sums) {
                     (*greatest, *sum) = kernels.exp_below_greatest(row, bias);
                 }
@@ -156,8 +157,9 @@ impl<'a> Trainer<'a> {
             batch.parts.par_chunks_mut(n * d),
             batch.gradient.par_chunks_mut(width * d),
             batch.bias_gradient.par_chunks_mut(width),
+            &mut batch.rounded,
         );
-        blocks.into_par_iter().enumerate().for_each(|(block, (weights, bias, scores, part, gradient, d_bias))| {
+        blocks.into_par_iter().enumerate().for_each(|(block, (weights, bias, scores, part, gradient, d_bias, rounded))| {
             let columns = block * width..(block * width + width).min(items);
             let scores = &mut scores[..n * columns.len()];
             let d_bias = &mut d_bias[..bias.values.len()];
@@ -172,8 +174,8 @@ impl<'a> Trainer<'a> {
                 kernels.add(d_bias, row);
             }
             let scores = Dense::new(scores, columns.len());
-            multiply(scores, Dense::new(weights.values, d), part);
-            multiply(scores.transposed(), second, gradient);
+            multiply_bfloat(scores, Dense::new(weights.values, d), part, rounded);
+            multiply_bfloat(scores.transposed(), second, gradient, rounded);
             weights.step(gradient, step, *kernels);
             bias.step(d_bias, AdamStep { decay: 0.0, ..step }, *kernels);
         });
