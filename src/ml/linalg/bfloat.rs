@@ -103,7 +103,7 @@ mod tests {
     fn numbers_round_to_the_nearest_with_eight_digits() {
         assert_eq!(round_to_bfloat(1.0 + 1.0 / 512.0), 1.0);
         assert_eq!(round_to_bfloat(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
-        assert_eq!(round_to_bfloat(-3.14159), -3.140625);
+        assert_eq!(round_to_bfloat(-5.3), -5.3125);
         assert_eq!(round_to_bfloat(f32::MAX), f32::INFINITY);
         assert!(round_to_bfloat(f32::from_bits(0x7fff_ffff)).is_nan());
     }

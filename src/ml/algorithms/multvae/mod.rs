@@ -4,8 +4,9 @@
 //! to a distribution over all items. Adam, and a weight of the Kullback–Leibler term that grows from zero.
 //!
 //! Departures: the latent draw is a sum of four uniform numbers instead of a normal one; weights start with deviation
-//! 1/√(inputs), those of the items 0.1, and biases at zero. A model's score is the logit. New users are folded in, and known ones scored, by a
-//! forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
+//! 1/√(inputs), those of the items 0.1, and biases at zero; and in training the products of the output layer, which are most
+//! of the work, multiply numbers rounded to bfloat16. A model's score is the logit. New users are folded in, and known ones
+//! scored, by a forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
 
 mod adam;
 mod batch;
