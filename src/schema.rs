@@ -164,6 +164,7 @@ table! {
         report -> Nullable<Jsonb>,
         ins_datetime -> Timestamptz,
         sources -> Nullable<Jsonb>,
+        stored_at -> Timestamptz,
     }
 }
 
@@ -448,6 +449,7 @@ table! {
         propensity -> Nullable<Double>,
         item_propensities -> Nullable<Array<Double>>,
         timestamp -> Timestamptz,
+        plain_cutoff -> Nullable<Integer>,
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{addresses, api_docs, authentication, spa};
 use crate::features::{
     ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, inference, live_updates, model_configs,
-    models, projects, recommendation_log, retraining, task_logs, tuning,
+    models, off_policy, projects, recommendation_log, retraining, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -65,6 +65,7 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .configure(events::routes)
         .configure(ab_tests::routes)
         .configure(recommendation_log::routes)
+        .configure(off_policy::routes)
         .configure(retraining::routes)
         .route("/", web::get().to(addresses::root))
         .route("/ping/", web::get().to(ping))

@@ -32,6 +32,8 @@ pub mod retraining;
 
 pub mod inference;
 
+pub mod off_policy;
+
 pub mod live_updates;
 
 use utoipa::OpenApi;
@@ -55,5 +57,6 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         recommendation_log::Docs::openapi(),
         retraining::Docs::openapi(),
         inference::Docs::openapi(),
+        off_policy::Docs::openapi(),
     ]
 }

@@ -3,7 +3,7 @@
 use crate::paths::{Source, crate_paths};
 
 /// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 21] = [
+pub const SLICES: [&str; 22] = [
     "accounts",
     "audit",
     "projects",
@@ -20,6 +20,7 @@ pub const SLICES: [&str; 21] = [
     "recommendation_log",
     "retraining",
     "inference",
+    "off_policy",
     "webhooks",
     "data_sources",
     "monitoring",

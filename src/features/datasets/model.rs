@@ -1,6 +1,6 @@
 //! Rows of training data.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -29,7 +29,12 @@ pub struct TrainingData {
     pub ins_datetime: DateTime<Utc>,
     /// What it was put together from, as an array of [`Source`](super::Source); none for an upload.
     pub sources: Option<Value>,
+    /// When its present file came.
+    pub stored_at: DateTime<Utc>,
 }
+
+/// Times of a file need not say of which zone they are, and none is further from UTC.
+const ZONES: TimeDelta = TimeDelta::days(1);
 
 impl TrainingData {
     /// Why nothing can be learnt from it, if nothing can.
@@ -53,6 +58,14 @@ impl TrainingData {
     /// Whether its interactions have times; not known before it has been prepared.
     pub fn has_times(&self) -> Option<bool> {
         self.report.as_ref().map(|report| !report["time_min"].is_null())
+    }
+
+    /// A moment after which nothing in it happened: the file came then, or its last interaction was clearly before.
+    pub fn ends_before(&self) -> DateTime<Utc> {
+        let last = self.report.as_ref().and_then(|report| report["time_max"].as_str());
+        let last = last.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        let end = last.and_then(|last| last.to_utc().checked_add_signed(ZONES));
+        end.map_or(self.stored_at, |end| end.min(self.stored_at))
     }
 
     /// Whether there is a file of rejected rows.
@@ -116,10 +129,8 @@ pub struct Stored {
 mod tests {
     use super::*;
 
-    #[test]
-    fn keys_are_found_again_from_the_row() {
-        let keys = FileKeys::fresh(7);
-        let row = TrainingData {
+    fn row(keys: &FileKeys) -> TrainingData {
+        TrainingData {
             id: 7,
             project_id: 1,
             storage_key: Some(keys.upload()),
@@ -132,9 +143,26 @@ mod tests {
             report: None,
             ins_datetime: DateTime::UNIX_EPOCH,
             sources: None,
-        };
+            stored_at: DateTime::UNIX_EPOCH + TimeDelta::days(30),
+        }
+    }
+
+    #[test]
+    fn keys_are_found_again_from_the_row() {
+        let keys = FileKeys::fresh(7);
+        let row = row(&keys);
         assert_eq!(row.keys(), Some(keys.clone()));
         assert_ne!(FileKeys::fresh(7), keys);
         assert!(row.problem().is_some_and(|problem| problem.contains("prepared")));
+    }
+
+    #[test]
+    fn data_ends_when_it_came_or_a_day_after_its_last_interaction() {
+        let day = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
+        let end = |report| TrainingData { report, ..row(&FileKeys::fresh(7)) }.ends_before();
+        assert_eq!(end(None), day(30));
+        assert_eq!(end(Some(serde_json::json!({ "time_max": null }))), day(30));
+        assert_eq!(end(Some(serde_json::json!({ "time_max": "1970-01-11T00:00:00.000000Z" }))), day(11));
+        assert_eq!(end(Some(serde_json::json!({ "time_max": "2999-01-01T00:00:00.000000Z" }))), day(30), "a clock was wrong");
     }
 }

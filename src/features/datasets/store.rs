@@ -105,7 +105,11 @@ pub async fn insert(
 
 /// Puts another upload in the place of the one there was.
 pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<TrainingData> {
-    diesel::update(training_data::table.find(id)).set(stored).returning(TrainingData::as_returning()).get_result(connection).await
+    diesel::update(training_data::table.find(id))
+        .set((stored, training_data::stored_at.eq(diesel::dsl::now)))
+        .returning(TrainingData::as_returning())
+        .get_result(connection)
+        .await
 }
 
 /// Locks a row until the transaction ends, so that nothing starts to use it meanwhile.
@@ -125,7 +129,12 @@ pub async fn set_combined(
         .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
         .filter(training_data::status.eq("preparing"));
     let changed = diesel::update(still_waiting)
-        .set((training_data::filesize.eq(filesize), training_data::sha256.eq(sha256), training_data::sources.eq(sources)))
+        .set((
+            training_data::filesize.eq(filesize),
+            training_data::sha256.eq(sha256),
+            training_data::sources.eq(sources),
+            training_data::stored_at.eq(diesel::dsl::now),
+        ))
         .execute(connection)
         .await?;
     Ok(changed == 1)

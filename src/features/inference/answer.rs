@@ -57,6 +57,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether nothing is asked for but so many of the best items that a user has not met yet.
+    pub fn is_plain(&self) -> bool {
+        let Self { interactions, allow, deny, exclude_seen, diversity, filter, .. } = self;
+        let any_item = allow.is_none() && deny.is_empty() && filter.is_none();
+        interactions.is_empty() && any_item && *exclude_seen && *diversity == 0.0
+    }
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted {
             cutoff: self.cutoff,

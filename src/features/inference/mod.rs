@@ -10,10 +10,12 @@ mod input;
 mod limits;
 mod listed;
 mod observer;
+mod past;
 mod recent_events;
 mod routes;
 mod service;
 mod store;
 
+pub use past::{PastRequest, past_lists};
 pub use routes::{Docs, routes};
 pub use service::Inference;

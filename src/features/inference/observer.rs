@@ -1,10 +1,12 @@
-//! What is done with a project's answers once they have left: they are logged, and where the project has shadow slots, those
-//! are asked the same. All of it is bounded work in the background; what there is no room for is dropped.
+//! What is done with a project's answers once they have left: they are logged, and where other slots might have answered, or
+//! shadow slots look on, those are asked the same. All of it is bounded work in the background; what there is no room for is
+//! dropped.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -18,7 +20,7 @@ use crate::platform::clock::Clock;
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// Requests that wait for their shadows.
+/// Requests that wait until other slots have been asked.
 const MOST_WAITING: usize = 256;
 /// Items of a list that are logged, from its head.
 const LOGGED_ITEMS: usize = 100;
@@ -39,7 +41,7 @@ pub struct Asked {
     pub options: Options,
 }
 
-/// A request whose answer is known, and that shadows are to be asked as well.
+/// A request whose answer is known, and that other slots are to be asked as well.
 struct Answered {
     asked: Asked,
     /// As it will be logged.
@@ -59,10 +61,10 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Asks shadows, one request after the other, as long as there is somebody to ask.
+    /// Asks other slots, one request after the other, as long as there is somebody to ask.
     pub fn start(services: &Services, inference: Weak<Inference>) -> Self {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(ask_shadows(inference, receiver));
+        tokio::spawn(ask_others(inference, receiver));
         Self { sender, recorder: Recorder::start(services), clock: services.clock.clone() }
     }
 
@@ -71,10 +73,17 @@ impl Observer {
         let propensity = share(&asked.serving, slot);
         let head = items.iter().take(LOGGED_ITEMS).map(|item| item.item_id.clone()).collect();
         let list = LoggedList { propensity: Some(propensity), ..logged(&asked, slot, Some(strategy), head, self.clock.now()) };
-        if asked.serving.shadows.is_empty() {
+        let is_watched = !asked.serving.shadows.is_empty();
+        // Where no other slot could have answered, the propensity of the list is that of each of its items.
+        if !is_watched && propensity >= 1.0 {
             self.recorder.record(vec![list]);
-        } else if self.sender.try_send(Message::Answered(Box::new(Answered { asked, list }))).is_err() {
-            self.recorder.count_dropped();
+            return;
+        }
+        match self.sender.try_send(Message::Answered(Box::new(Answered { asked, list }))) {
+            // Better a list without the propensities of its items than none.
+            Err(TrySendError::Full(Message::Answered(answered))) if !is_watched => self.recorder.record(vec![answered.list]),
+            Err(_) => self.recorder.count_dropped(),
+            Ok(()) => {}
         }
     }
 
@@ -93,7 +102,7 @@ impl Observer {
     }
 }
 
-async fn ask_shadows(inference: Weak<Inference>, mut receiver: mpsc::Receiver<Message>) {
+async fn ask_others(inference: Weak<Inference>, mut receiver: mpsc::Receiver<Message>) {
     let mut warned: Option<DateTime<Utc>> = None;
     while let Some(message) = receiver.recv().await {
         match message {
@@ -184,6 +193,7 @@ fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<Str
         propensity: None,
         item_propensities: None,
         timestamp,
+        plain_cutoff: asked.options.is_plain().then(|| i32::try_from(asked.options.cutoff).ok()).flatten(),
     }
 }
 

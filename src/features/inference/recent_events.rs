@@ -20,7 +20,7 @@ use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// Events older than this are left to training.
-const REMEMBERED: TimeDelta = TimeDelta::days(30);
+pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
 /// How far the floor may stay below the highest id. A transaction that somebody forgot to end would otherwise have ever more
 /// events fetched and remembered again and again. What ends after so many later ids is not heard of here before the process
 /// starts again; the events themselves are stored, and training learns from them.
@@ -30,7 +30,7 @@ const MOST_ROWS: i64 = 20_000;
 /// Events that are read at the start.
 const MOST_AT_START: i64 = 500_000;
 /// Items remembered of a user, the last ones.
-const MOST_ITEMS: usize = 200;
+pub const MOST_ITEMS: usize = 200;
 /// Bytes of ids that are kept.
 const BUDGET: u64 = 128 << 20;
 

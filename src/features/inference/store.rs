@@ -1,8 +1,8 @@
 //! SQL of the events that serving follows: what users clicked or bought. What they were merely shown says nothing of taste.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{Array, BigInt, Double, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::schema::conversion_events;
@@ -74,4 +74,42 @@ pub async fn events_after(
         .limit(most)
         .load(connection)
         .await
+}
+
+const RECENT_BEFORE: &str = "
+    SELECT recent.items FROM unnest($2, $3) WITH ORDINALITY AS asked (user_id, at, place)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(item_id ORDER BY latest, id), '{}') AS items FROM (
+            SELECT item_id, max(timestamp) AS latest, max(id) AS id FROM conversion_events
+            WHERE project_id = $1 AND user_id = asked.user_id AND event_type IN ('click', 'purchase') AND item_id <> ''
+                AND timestamp < asked.at AND timestamp >= asked.at - make_interval(secs => $4)
+            GROUP BY item_id ORDER BY latest DESC, id DESC LIMIT $5
+        ) AS latest
+    ) AS recent
+    ORDER BY asked.place";
+
+#[derive(QueryableByName)]
+struct RecentItems {
+    #[diesel(sql_type = Array<Text>)]
+    items: Vec<String>,
+}
+
+/// The items that users had lately clicked or bought at given moments, oldest first: the last `most` of those noticed within a
+/// time before; one list for each user and moment, in their order.
+pub async fn recent_before(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    (users, moments): (Vec<&str>, Vec<DateTime<Utc>>),
+    within: TimeDelta,
+    most: usize,
+) -> QueryResult<Vec<Vec<String>>> {
+    let recent: Vec<RecentItems> = diesel::sql_query(RECENT_BEFORE)
+        .bind::<BigInt, _>(project)
+        .bind::<Array<Text>, _>(users)
+        .bind::<Array<Timestamptz>, _>(moments)
+        .bind::<Double, _>(within.num_seconds() as f64)
+        .bind::<BigInt, _>(i64::try_from(most).unwrap_or(i64::MAX))
+        .load(connection)
+        .await?;
+    Ok(recent.into_iter().map(|recent| recent.items).collect())
 }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 
 use super::training::WARM_START;
+use crate::features::datasets::TrainingData;
 use crate::schema::{model_configurations, trained_models};
 
 /// Where a training stands.
@@ -70,6 +71,15 @@ impl TrainedModel {
         self.lineage[WARM_START].is_i64()
     }
 
+    /// A moment after which nothing happened that it has learnt from. `data` is the row it was trained on, of which the file may
+    /// be another by now.
+    pub fn learnt_until(&self, data: &TrainingData) -> DateTime<Utc> {
+        let began = self.started_at.unwrap_or(self.ins_datetime);
+        let is_same = data.sha256.is_some() && self.lineage["data_sha256"].as_str() == data.sha256.as_deref();
+        // What it began with may have learnt from later data, though not from data that was not there yet.
+        if is_same && !self.was_warm_start() { began.min(data.ends_before()) } else { began }
+    }
+
     /// The name its file has for people.
     pub fn basename(&self) -> Option<String> {
         self.storage_key.as_ref().map(|_| format!("model-{}.safetensors", self.id))
@@ -97,4 +107,64 @@ pub struct Outcome {
     pub lineage: Value,
     pub n_users: i32,
     pub n_items: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use serde_json::json;
+
+    use super::*;
+
+    fn day(days: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(days)
+    }
+
+    fn model(lineage: Value) -> TrainedModel {
+        TrainedModel {
+            id: 1,
+            configuration_id: 1,
+            data_id: 1,
+            status: Status::Completed.wire().to_owned(),
+            error: None,
+            storage_key: None,
+            signature: None,
+            filesize: None,
+            engine_version: None,
+            lineage,
+            n_users: None,
+            n_items: None,
+            started_at: Some(day(20)),
+            finished_at: None,
+            ins_datetime: day(19),
+        }
+    }
+
+    fn data(stored_at: DateTime<Utc>) -> TrainingData {
+        TrainingData {
+            id: 1,
+            project_id: 1,
+            storage_key: None,
+            basename: None,
+            filesize: None,
+            sha256: Some("ab".to_owned()),
+            prepared_key: None,
+            status: "ready".to_owned(),
+            error: None,
+            report: None,
+            ins_datetime: day(1),
+            sources: None,
+            stored_at,
+        }
+    }
+
+    #[test]
+    fn a_model_has_learnt_until_its_data_came_or_until_it_was_trained_where_that_is_not_known() {
+        let same = json!({ "data_sha256": "ab" });
+        assert_eq!(model(same.clone()).learnt_until(&data(day(10))), day(10));
+        assert_eq!(model(same).learnt_until(&data(day(30))), day(20), "the same file was uploaded again");
+        assert_eq!(model(json!({ "data_sha256": "cd" })).learnt_until(&data(day(10))), day(20), "another file by now");
+        let warm = json!({ "data_sha256": "ab", "warm_start_from": 7 });
+        assert_eq!(model(warm).learnt_until(&data(day(10))), day(20));
+    }
 }

@@ -9,7 +9,10 @@ mod service;
 mod statistics;
 mod store;
 
-pub use model::LoggedList;
+pub use model::{AnsweredList, LoggedList, Pair};
 pub use recorder::Recorder;
 pub use retention::{keep_in_bounds, tidy};
 pub use routes::{Docs, routes};
+pub use service::Requests;
+pub use statistics::Comparison;
+pub use store::{Past, answered, count_answered};

@@ -1,7 +1,5 @@
 //! `/deployment_slot/{id}/comparison/`.
 
-use std::ops::RangeInclusive;
-
 use actix_web::web;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,7 +9,7 @@ use super::service;
 use super::statistics::Comparison;
 use crate::features::accounts::{Access, Viewer};
 use crate::features::deployments::DeploymentSlot;
-use crate::platform::http::{ApiError, ApiResult, Filters, timestamp};
+use crate::platform::http::{ApiResult, Filters, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -53,7 +51,7 @@ async fn comparison(
     services: web::Data<Services>,
     filters: Filters,
 ) -> ApiResult<web::Json<ComparisonBody>> {
-    let (days, cutoff) = (bounded(&filters, "days", 1..=365, 28)?, bounded(&filters, "cutoff", 1..=100, 10)?);
+    let (days, cutoff) = (filters.bounded("days", 1..=365, 28)?, filters.bounded("cutoff", 1..=100, 10)?);
     let slot = access.object;
     let found = service::compare(&services, &slot, days, cutoff).await?;
     Ok(web::Json(ComparisonBody {
@@ -64,10 +62,4 @@ async fn comparison(
         is_partial: found.is_partial,
         comparison: found.comparison,
     }))
-}
-
-fn bounded(filters: &Filters, name: &str, range: RangeInclusive<i32>, otherwise: i32) -> ApiResult<i32> {
-    let Some(text) = filters.text(name) else { return Ok(otherwise) };
-    let number = text.trim().parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| ApiError::field(name, format!("Enter a whole number from {} to {}.", range.start(), range.end())))
 }

@@ -37,17 +37,14 @@ pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cuto
     while let Some(pair) = pairs.try_next().await? {
         requests.add(pair);
     }
-    let requests = requests.all;
-    let is_partial = requests.len() as i64 >= MOST_REQUESTS;
-    let catalogue = catalogue.and_then(|items| usize::try_from(items).ok());
-    let work = move || judge(&requests, cutoff as usize, catalogue);
-    let comparison = tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?;
+    let is_partial = requests.all.len() as i64 >= MOST_REQUESTS;
+    let comparison = requests.compare(cutoff, catalogue).await?;
     Ok(Found { since, is_partial, comparison })
 }
 
-/// Requests with numbers for the ids of users and items, which repeat a great deal.
+/// Requests with both lists; numbers stand for the ids of users and items, which repeat a great deal.
 #[derive(Default)]
-struct Requests {
+pub struct Requests {
     all: Vec<Request>,
     users: HashMap<String, u32>,
     items: HashMap<String, u32>,
@@ -56,7 +53,8 @@ struct Requests {
 }
 
 impl Requests {
-    fn add(&mut self, pair: Pair) {
+    /// Adds one.
+    pub fn add(&mut self, pair: Pair) {
         let user = self.user(pair.user_id);
         let mut numbers = |items: Vec<String>| -> Vec<u32> {
             let mut number = |item| {
@@ -68,6 +66,13 @@ impl Requests {
         let (live, shadow) = (numbers(pair.live), numbers(pair.shadow));
         let (clicked, bought) = (numbers(pair.clicked), numbers(pair.bought));
         self.all.push(Request { user, live, shadow, propensities: pair.propensities, clicked, bought });
+    }
+
+    /// Compares the first items of each list. `catalogue` is how many items the model of the other lists knows.
+    pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
+        let catalogue = catalogue.and_then(|items| usize::try_from(items).ok());
+        let work = move || judge(&self.all, cutoff.unsigned_abs() as usize, catalogue);
+        tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
     }
 
     /// Somebody without a name is somebody else each time.

@@ -1,6 +1,7 @@
 //! SQL of the log.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,7 +9,7 @@ use diesel::sql_types::{BigInt, Integer, Timestamptz};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::Stream;
 
-use super::model::{LoggedList, Pair};
+use super::model::{AnsweredList, LoggedList, Pair};
 use crate::platform::db::{QueryError, ended_months};
 use crate::schema::{deployment_slots, recommendation_log};
 
@@ -40,7 +41,16 @@ pub async fn insert(connection: &mut AsyncPgConnection, lists: Vec<LoggedList>) 
         .await
 }
 
-/// What somebody bought without clicking counts as bought, whenever that was after the list.
+/// What became of the list `live`. What somebody bought without clicking counts as bought, whenever that was after the list.
+const OUTCOMES: &str = "
+    LEFT JOIN LATERAL (
+        SELECT array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'click') AS clicked,
+            array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'purchase') AS bought
+        FROM conversion_events
+        WHERE recommendation_request_id = live.request_id AND project_id = live.project_id AND item_id <> ''
+            AND timestamp >= live.timestamp
+    ) AS seen ON true";
+
 const PAIRS: &str = "
     SELECT live.user_id, live.items[1:$4] AS live, shadow.items[1:$4] AS shadow,
         live.item_propensities[1:$4] AS propensities,
@@ -52,14 +62,16 @@ const PAIRS: &str = "
     ) AS shadow
     JOIN recommendation_log AS live
         ON live.request_id = shadow.request_id AND live.timestamp = shadow.timestamp
-            AND live.project_id = shadow.project_id AND NOT live.is_shadow
-    LEFT JOIN LATERAL (
-        SELECT array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'click') AS clicked,
-            array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'purchase') AS bought
-        FROM conversion_events
-        WHERE recommendation_request_id = shadow.request_id AND project_id = shadow.project_id AND item_id <> ''
-            AND timestamp >= shadow.timestamp
-    ) AS seen ON true";
+            AND live.project_id = shadow.project_id AND NOT live.is_shadow";
+
+const ANSWERED: &str = "
+    SELECT live.user_id, live.timestamp, live.plain_cutoff, live.items[1:$3] AS items, live.propensity,
+        live.item_propensities[1:$3] AS item_propensities,
+        coalesce(seen.clicked, '{}') AS clicked, coalesce(seen.bought, '{}') AS bought
+    FROM (
+        SELECT * FROM recommendation_log WHERE project_id = $1 AND NOT is_shadow AND timestamp >= $2
+        ORDER BY timestamp DESC LIMIT $4
+    ) AS live";
 
 /// Which pairs of lists are compared.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +92,52 @@ pub async fn pairs(
     connection: &mut AsyncPgConnection,
     selection: Selection,
 ) -> QueryResult<impl Stream<Item = QueryResult<Pair>>> {
-    let query = diesel::sql_query(PAIRS)
+    let query = diesel::sql_query(format!("{PAIRS} {OUTCOMES}"))
         .bind::<BigInt, _>(selection.slot)
         .bind::<BigInt, _>(selection.model)
         .bind::<Timestamptz, _>(selection.since)
         .bind::<Integer, _>(selection.cutoff)
         .bind::<BigInt, _>(selection.most);
     query.load_stream(connection).await
+}
+
+/// Which answers of the past are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Past {
+    pub project: i64,
+    pub since: DateTime<Utc>,
+    /// Items of each list, from its head.
+    pub cutoff: i32,
+    /// The newest answers, at most so many.
+    pub most: i64,
+}
+
+/// What a project answered, the newest first, with what became of it.
+pub async fn answered(connection: &mut AsyncPgConnection, past: Past) -> QueryResult<Vec<AnsweredList>> {
+    diesel::sql_query(format!("{ANSWERED} {OUTCOMES} ORDER BY live.timestamp DESC"))
+        .bind::<BigInt, _>(past.project)
+        .bind::<Timestamptz, _>(past.since)
+        .bind::<Integer, _>(past.cutoff)
+        .bind::<BigInt, _>(past.most)
+        .load(connection)
+        .await
+}
+
+/// How many lists of a project's answers are logged in a time; counted no further than `most`.
+pub async fn count_answered(
+    connection: &mut AsyncPgConnection,
+    project: i64,
+    time: Range<DateTime<Utc>>,
+    most: i64,
+) -> QueryResult<usize> {
+    let lists: Vec<i64> = recommendation_log::table
+        .filter(recommendation_log::project_id.eq(project).and(diesel::dsl::not(recommendation_log::is_shadow)))
+        .filter(recommendation_log::timestamp.ge(time.start).and(recommendation_log::timestamp.lt(time.end)))
+        .select(recommendation_log::deployment_slot_id)
+        .limit(most)
+        .load(connection)
+        .await?;
+    Ok(lists.len())
 }
 
 /// Drops the partitions of months that ended before a moment, and says how many there were.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
+use std::ops::RangeInclusive;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web::Query};
@@ -50,6 +51,13 @@ impl Filters {
         let parse = |text: String| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
         let wrong = || ApiError::field(name, "Enter a day such as 2026-01-31.");
         self.text(name).map(|text| parse(text).ok_or_else(wrong)).transpose()
+    }
+
+    /// A parameter as a whole number within bounds, or another number without it.
+    pub fn bounded(&self, name: &str, range: RangeInclusive<i32>, otherwise: i32) -> ApiResult<i32> {
+        let Some(text) = self.text(name) else { return Ok(otherwise) };
+        let number = text.trim().parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| ApiError::field(name, format!("Enter a whole number from {} to {}.", range.start(), range.end())))
     }
 
     /// Whether a parameter, if there is one, is this id.

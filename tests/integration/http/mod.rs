@@ -32,6 +32,7 @@ mod log_ins;
 mod many_events;
 mod models;
 mod new_data;
+mod off_policy;
 mod organisations;
 mod passwords;
 mod projects;

@@ -1306,6 +1306,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trained_model/{id}/off_policy/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a trained model would have answered to logged requests of the past, beside what was answered, and what its lists would
+         *     have earned: off-policy estimates, before it gets any traffic.
+         * @description Only requests later than everything the model has learnt from count, and only those for the list of a user and nothing else:
+         *     interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
+         *     slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. What only one slot ever answered
+         *     speaks for a model no further than it shows the same items in the same places: see `support`.
+         */
+        get: operations["read_trained_model_off_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trained_model/{id}/recommend_using_profile_interaction/": {
         parameters: {
             query?: never;
@@ -2334,6 +2358,39 @@ export interface components {
         NoneOf: {
             not: components["schemas"]["ItemFilter"];
         };
+        /**
+         * @description How the lists of a model compare with those that users were answered before it got any traffic. What is said of a shadow is
+         *     said of the model here.
+         */
+        OffPolicyComparison: components["schemas"]["Comparison"] & {
+            /**
+             * Format: int32
+             * @description Items of each list that count, from its head.
+             */
+            cutoff: number;
+            /** @description Whether there were more requests; only the newest ones were compared, as many as could be in some seconds. */
+            is_partial: boolean;
+            /**
+             * Format: date-time
+             * @description Nothing that the model has learnt from is later.
+             */
+            learnt_until: string;
+            left_out: components["schemas"]["OffPolicyLeftOut"];
+            /**
+             * Format: date-time
+             * @description Requests from this moment on count.
+             */
+            since: string;
+            /** Format: int64 */
+            trained_model: number;
+            /** @description Reasons to distrust all of it; the estimates have some of their own. */
+            warnings: components["schemas"]["OffPolicyComparisonWarning"][];
+        };
+        /**
+         * @description A reason to distrust estimates from past traffic, whatever they say.
+         * @enum {string}
+         */
+        OffPolicyComparisonWarning: "no_propensities" | "nothing_varied" | "mostly_left_out";
         /** @description An estimated number of rewarded items per list. */
         OffPolicyEstimate: {
             /** @description Within these bounds with 95 % confidence; null where so little of the shadow's lists was ever shown that no bounds hold. */
@@ -2367,6 +2424,16 @@ export interface components {
             support: number;
             /** @description Reasons to distrust the estimates of the shadow. */
             warnings: components["schemas"]["OffPolicyWarning"][];
+        };
+        /** @description Logged requests that the model was not asked. */
+        OffPolicyLeftOut: {
+            /** @description From before `learnt_until`: the model may know what became of them. Counted up to 20,000. */
+            learnt: number;
+            /**
+             * @description They named no user, sent interactions along, admitted only some items, or wanted a list of another kind, none of which is
+             *     logged.
+             */
+            special: number;
         };
         /**
          * @description A reason to distrust the estimates.
@@ -19317,6 +19384,200 @@ export interface operations {
                 };
             };
             /** @description The database or file store cannot be reached */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    read_trained_model_off_policy: {
+        parameters: {
+            query?: {
+                /** @description How far back; 28 unless told */
+                days?: number;
+                /** @description Items of each list, from its head; 10 unless told */
+                cutoff?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "agreement": {
+                     *         "identical": 0.5,
+                     *         "overlap": 0.5,
+                     *         "overlap_by_depth": [
+                     *           0.5
+                     *         ],
+                     *         "rank_biased_overlap": 0.5
+                     *       },
+                     *       "click_estimates": {
+                     *         "doubly_robust": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "effective_sample_size": 0.5,
+                     *         "ips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "live": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "requests": 1,
+                     *         "snips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "support": 0.5,
+                     *         "warnings": [
+                     *           "small_sample"
+                     *         ]
+                     *       },
+                     *       "clicked": {
+                     *         "items": 1,
+                     *         "live": null,
+                     *         "shadow": null
+                     *       },
+                     *       "live": {
+                     *         "coverage": null,
+                     *         "items": 1
+                     *       },
+                     *       "purchase_estimates": {
+                     *         "doubly_robust": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "effective_sample_size": 0.5,
+                     *         "ips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "live": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "requests": 1,
+                     *         "snips": {
+                     *           "interval": null,
+                     *           "standard_error": 0.5,
+                     *           "value": 0.5
+                     *         },
+                     *         "support": 0.5,
+                     *         "warnings": [
+                     *           "small_sample"
+                     *         ]
+                     *       },
+                     *       "purchased": {
+                     *         "items": 1,
+                     *         "live": null,
+                     *         "shadow": null
+                     *       },
+                     *       "requests": 1,
+                     *       "shadow": {
+                     *         "coverage": null,
+                     *         "items": 1
+                     *       },
+                     *       "users": 1,
+                     *       "cutoff": 10,
+                     *       "is_partial": true,
+                     *       "learnt_until": "2026-01-31T12:00:00.123456Z",
+                     *       "left_out": {
+                     *         "learnt": 1,
+                     *         "special": 1
+                     *       },
+                     *       "since": "2026-01-31T12:00:00.123456Z",
+                     *       "trained_model": 1,
+                     *       "warnings": [
+                     *         "no_propensities"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OffPolicyComparison"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
+                };
+            };
+            /** @description No credentials, or such as do not count */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unauthorized"];
+                };
+            };
+            /** @description The role or the scope of the key is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description Not there, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description Not trained yet, or its file was removed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Too many requests; wait for the seconds in Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description The file is missing or damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */

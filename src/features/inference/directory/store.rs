@@ -32,6 +32,13 @@ pub enum UnknownUsers {
     NotFound,
 }
 
+impl UnknownUsers {
+    /// What a project's setting says.
+    pub fn of(setting: &str) -> Self {
+        if setting == "not_found" { Self::NotFound } else { Self::Fallback }
+    }
+}
+
 /// The projects with an active slot, those that have had it longest first.
 pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
     deployment_slots::table
@@ -61,7 +68,7 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await
         .optional()?;
     let (word, logged_share, salt) = settings.unwrap_or_default();
-    let unknown_users = if word == "not_found" { UnknownUsers::NotFound } else { UnknownUsers::Fallback };
+    let unknown_users = UnknownUsers::of(&word);
     let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
     Ok(Serving { slots, shadows, logged_share, unknown_users, items, assigner: Assigner::new(salt) })
 }

@@ -142,6 +142,7 @@ fn looking() -> Vec<Row> {
         row("GET", "trained_model/{id}/sample_recommendation_raw/", Object(viewer), 200),
         row("GET", "trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", Object(viewer), 200),
         row("GET", "trained_model/{id}/similar/", Object(viewer), 400),
+        row("GET", "trained_model/{id}/off_policy/", Object(viewer), 200),
         row("GET", "parameter_tuning_job/", List, 200),
         row("GET", "parameter_tuning_job/{id}/", Object(viewer), 200),
         row("GET", "parameter_tuning_job/{id}/trials/", Object(viewer), 200),

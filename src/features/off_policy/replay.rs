@@ -1,0 +1,72 @@
+//! Requests of the past that a model was asked again, and what is to be said of them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::features::recommendation_log::{AnsweredList, Comparison, Requests};
+use crate::platform::http::ApiResult;
+
+/// A reason to distrust estimates from past traffic, whatever they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OffPolicyComparisonWarning)]
+pub enum Warning {
+    /// It was not noted with which probability the items were shown, so nothing is estimated. It is while two or more slots share
+    /// the traffic and lists are logged.
+    NoPropensities,
+    /// Every list was the only one that could have been shown. Where the model lists anything else, there is nothing to judge it
+    /// by.
+    NothingVaried,
+    /// More requests were left out for their wishes than were compared: the figures speak for the others only.
+    MostlyLeftOut,
+}
+
+/// Logged requests that the model was not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[schema(as = OffPolicyLeftOut)]
+pub struct LeftOut {
+    /// From before `learnt_until`: the model may know what became of them. Counted up to 20,000.
+    pub learnt: usize,
+    /// They named no user, sent interactions along, admitted only some items, or wanted a list of another kind, none of which is
+    /// logged.
+    pub special: usize,
+}
+
+/// Gathers what a model would have answered beside what was answered.
+#[derive(Default)]
+pub struct Replay {
+    requests: Requests,
+    count: usize,
+    /// Requests of which the propensities are known, and those among them where another item might have been shown.
+    known: usize,
+    varied: usize,
+}
+
+impl Replay {
+    /// Adds a request with the list that the model would have answered.
+    pub fn add(&mut self, answered: AnsweredList, list: Vec<String>) {
+        let pair = answered.beside(list);
+        self.count += 1;
+        if let Some(propensities) = &pair.propensities {
+            self.known += 1;
+            self.varied += usize::from(propensities.iter().any(|propensity| *propensity < 1.0));
+        }
+        self.requests.add(pair);
+    }
+
+    /// What is to be said beside the figures; nothing while there are none.
+    pub fn warnings(&self, left_out: LeftOut) -> Vec<Warning> {
+        let asked = self.count > 0;
+        let reasons = [
+            (asked && self.known == 0, Warning::NoPropensities),
+            (self.known > 0 && self.varied == 0, Warning::NothingVaried),
+            (asked && left_out.special > self.count, Warning::MostlyLeftOut),
+        ];
+        reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
+    }
+
+    /// All figures. `catalogue` is how many items the model knows.
+    pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
+        self.requests.compare(cutoff, catalogue).await
+    }
+}

@@ -1,0 +1,75 @@
+//! `/trained_model/{id}/off_policy/`.
+
+use actix_web::web;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::replay::{LeftOut, Warning};
+use super::service::{self, Found};
+use crate::features::accounts::{Access, Viewer};
+use crate::features::models::{ModelCache, TrainedModel};
+use crate::features::recommendation_log::Comparison;
+use crate::platform::http::{ApiResult, Filters, timestamp};
+use crate::platform::services::Services;
+
+#[derive(OpenApi)]
+#[openapi(paths(off_policy))]
+pub struct Docs;
+
+/// The URLs of this slice.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/trained_model/{id}/off_policy/", web::get().to(off_policy));
+}
+
+/// How the lists of a model compare with those that users were answered before it got any traffic. What is said of a shadow is
+/// said of the model here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OffPolicyComparison)]
+pub struct OffPolicyBody {
+    trained_model: i64,
+    /// Requests from this moment on count.
+    #[serde(serialize_with = "timestamp::serialize")]
+    since: DateTime<Utc>,
+    /// Nothing that the model has learnt from is later.
+    #[serde(serialize_with = "timestamp::serialize")]
+    learnt_until: DateTime<Utc>,
+    /// Items of each list that count, from its head.
+    cutoff: i32,
+    /// Whether there were more requests; only the newest ones were compared, as many as could be in some seconds.
+    is_partial: bool,
+    left_out: LeftOut,
+    /// Reasons to distrust all of it; the estimates have some of their own.
+    warnings: Vec<Warning>,
+    #[serde(flatten)]
+    comparison: Comparison,
+}
+
+/// What a trained model would have answered to logged requests of the past, beside what was answered, and what its lists would
+/// have earned: off-policy estimates, before it gets any traffic.
+///
+/// Only requests later than everything the model has learnt from count, and only those for the list of a user and nothing else:
+/// interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
+/// slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. What only one slot ever answered
+/// speaks for a model no further than it shows the same items in the same places: see `support`.
+#[utoipa::path(get, path = "/trained_model/{id}/off_policy/", tag = "trained_model", operation_id = "read_trained_model_off_policy",
+    params(("id" = i64, Path),
+        ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),
+        ("cutoff" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Items of each list, from its head; 10 unless told")),
+    responses((status = 200, body = OffPolicyBody), (status = 400, description = "A parameter is wrong"),
+        (status = 404, description = "Not there, or not yours"),
+        (status = 409, description = "Not trained yet, or its file was removed"),
+        (status = 503, description = "The file is missing or damaged")))]
+async fn off_policy(
+    access: Access<TrainedModel, Viewer>,
+    services: web::Data<Services>,
+    cache: web::Data<ModelCache>,
+    filters: Filters,
+) -> ApiResult<web::Json<OffPolicyBody>> {
+    let (days, cutoff) = (filters.bounded("days", 1..=365, 28)?, filters.bounded("cutoff", 1..=100, 10)?);
+    let model = access.object;
+    let found = service::estimate(&services, &cache, &model, days, cutoff).await?;
+    let Found { since, learnt_until, is_partial, left_out, warnings, comparison } = found;
+    let trained_model = model.id;
+    Ok(web::Json(OffPolicyBody { trained_model, since, learnt_until, cutoff, is_partial, left_out, warnings, comparison }))
+}

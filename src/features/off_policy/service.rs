@@ -1,0 +1,98 @@
+//! Asks a model what it would have answered to past requests, and has its lists compared with those that were answered.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::replay::{LeftOut, Replay, Warning};
+use crate::features::datasets;
+use crate::features::inference::{PastRequest, past_lists};
+use crate::features::models::{ModelCache, TrainedModel};
+use crate::features::projects::{self, Project};
+use crate::features::recommendation_log::{self, AnsweredList, Comparison, Past};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::services::Services;
+
+/// The newest requests that a model is asked.
+const MOST_REQUESTS: i64 = 20_000;
+/// Requests it is asked at once; between two such handfuls others get their turn.
+const AT_ONCE: usize = 250;
+/// A slow model is asked no longer than this; what it has answered by then is compared.
+const PATIENCE: TimeDelta = TimeDelta::seconds(6);
+
+/// A comparison and what it is of.
+pub struct Found {
+    pub since: DateTime<Utc>,
+    pub learnt_until: DateTime<Utc>,
+    /// Whether there were more requests than were compared.
+    pub is_partial: bool,
+    pub left_out: LeftOut,
+    pub warnings: Vec<Warning>,
+    pub comparison: Comparison,
+}
+
+/// What the model would have answered to the requests of the last days that it has not learnt from.
+pub async fn estimate(
+    services: &Services,
+    cache: &Arc<ModelCache>,
+    model: &TrainedModel,
+    days: i32,
+    cutoff: i32,
+) -> ApiResult<Found> {
+    // A bad file is worth knowing of whether or not there is any traffic.
+    let ready = cache.get(services, model).await?;
+    let began = services.clock.now();
+    let Traffic { project, since, learnt_until, learnt, answered } = read(services, model, days, cutoff).await?;
+    let mut is_partial = answered.len() as i64 >= MOST_REQUESTS;
+    let all = answered.len();
+    let plain: Vec<(AnsweredList, PastRequest, usize)> = answered.into_iter().filter_map(|list| askable(list, cutoff)).collect();
+    let left_out = LeftOut { learnt, special: all - plain.len() };
+    let (mut replay, mut plain) = (Replay::default(), plain.into_iter().peekable());
+    while plain.peek().is_some() {
+        if services.clock.now() - began > PATIENCE {
+            is_partial = true;
+            break;
+        }
+        let handful: Vec<_> = plain.by_ref().take(AT_ONCE).collect();
+        let asked = handful.iter().map(|(_, request, _)| request.clone()).collect();
+        let lists = past_lists(services, Arc::clone(&ready), &project, asked, cutoff.unsigned_abs() as usize).await?;
+        for ((answered, _, wanted), mut list) in handful.into_iter().zip(lists) {
+            list.truncate(wanted);
+            replay.add(answered, list);
+        }
+    }
+    let warnings = replay.warnings(left_out);
+    let comparison = replay.compare(cutoff, model.n_items).await?;
+    Ok(Found { since, learnt_until, is_partial, left_out, warnings, comparison })
+}
+
+/// What was answered in the past, of a model's project.
+struct Traffic {
+    project: Project,
+    since: DateTime<Utc>,
+    learnt_until: DateTime<Utc>,
+    /// Requests that the model may have learnt from.
+    learnt: usize,
+    /// The others, the newest first.
+    answered: Vec<AnsweredList>,
+}
+
+async fn read(services: &Services, model: &TrainedModel, days: i32, cutoff: i32) -> ApiResult<Traffic> {
+    let from = services.clock.now() - TimeDelta::days(days.into());
+    let mut connection = services.db.conn().await?;
+    let data = datasets::find(&mut connection, model.data_id).await?.ok_or_else(ApiError::not_found)?;
+    let project = projects::of_data(&mut connection, data.id).await?;
+    let learnt_until = model.learnt_until(&data);
+    let since = learnt_until.max(from);
+    let learnt = recommendation_log::count_answered(&mut connection, project.id, from..since, MOST_REQUESTS).await?;
+    let past = Past { project: project.id, since, cutoff, most: MOST_REQUESTS };
+    let answered = recommendation_log::answered(&mut connection, past).await?;
+    Ok(Traffic { project, since, learnt_until, learnt, answered })
+}
+
+/// A request that another model can be asked, with the length of the list it wanted; none where it had wishes that are not logged.
+fn askable(list: AnsweredList, cutoff: i32) -> Option<(AnsweredList, PastRequest, usize)> {
+    let wanted = list.plain_cutoff?.min(cutoff).unsigned_abs() as usize;
+    let request = PastRequest { user: list.user_id.clone()?, at: list.timestamp };
+    Some((list, request, wanted))
+}

@@ -1,0 +1,166 @@
+//! Past traffic of which the truth is known: users are drawn to two slots by weight and click by the item-position model, and
+//! models that never answered anybody are judged by what was logged.
+
+use chrono::DateTime;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::replay::{LeftOut, Replay, Warning};
+use crate::features::recommendation_log::{AnsweredList, Comparison};
+
+const PLACES: u32 = 4;
+const SHARES: [f64; 2] = [0.7, 0.3];
+const USERS: u32 = 1_000;
+const TRIALS: usize = 60;
+/// Deviations of a standard normal that hold 99.99 %.
+const FAR: f64 = 4.0;
+
+/// Items of different places differ. Both slots agree on every other place.
+fn item(slot: u32, place: u32, user: u32) -> u32 {
+    let slot = if place.is_multiple_of(2) { 0 } else { slot };
+    place * 30 + (user * 7 + slot * 11) % 30
+}
+
+fn list(slot: u32, user: u32) -> Vec<u32> {
+    (0..PLACES).map(|place| item(slot, place, user)).collect()
+}
+
+/// A model that is better than both: in each place it lists what is liked more of what the slots do.
+fn better(user: u32) -> Vec<u32> {
+    let of_place = |place: u32| {
+        let (one, other) = (item(0, place, user), item(1, place, user));
+        if chance(one, 0) >= chance(other, 0) { one } else { other }
+    };
+    (0..PLACES).map(of_place).collect()
+}
+
+fn chance(item: u32, place: usize) -> f64 {
+    let attraction = 0.1 + f64::from(item * 37 % 101) / 101.0 * 0.8;
+    attraction * 0.9_f64.powi(place as i32)
+}
+
+/// What a model's lists earn in truth, per request: every other user comes twice.
+fn value(model: fn(u32) -> Vec<u32>) -> f64 {
+    let of_list = |list: Vec<u32>| list.iter().enumerate().map(|(place, item)| chance(*item, place)).sum::<f64>();
+    let (earned, requests) = (0..USERS).fold((0.0, 0.0), |(earned, requests), user| {
+        let times = f64::from(1 + user % 2);
+        (earned + times * of_list(model(user)), requests + times)
+    });
+    earned / requests
+}
+
+fn texts(items: &[u32]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+/// What the log holds of a request.
+fn answered(user: u32, slot: usize, random: &mut ChaCha8Rng) -> AnsweredList {
+    let live = list(slot as u32, user);
+    let lists = [0, 1].map(|slot| list(slot, user));
+    let shown_by = |place: usize| lists.iter().zip(SHARES).filter(move |(list, _)| list[place] == list_item(slot, place, user));
+    let propensities = (0..live.len()).map(|place| shown_by(place).map(|(_, share)| share).sum()).collect();
+    let mut place = 0..;
+    let clicked = live.iter().filter(|item| random.random_bool(chance(**item, place.next().unwrap_or_default())));
+    AnsweredList {
+        user_id: Some(user.to_string()),
+        timestamp: DateTime::UNIX_EPOCH,
+        plain_cutoff: Some(PLACES as i32),
+        clicked: clicked.map(ToString::to_string).collect(),
+        items: texts(&live),
+        propensity: Some(SHARES[slot]),
+        item_propensities: Some(propensities),
+        bought: Vec::new(),
+    }
+}
+
+fn list_item(slot: usize, place: usize, user: u32) -> u32 {
+    item(slot as u32, place as u32, user)
+}
+
+/// Traffic in which each user is drawn to a slot and stays there, put to a model afterwards.
+fn replayed(model: fn(u32) -> Vec<u32>, random: &mut ChaCha8Rng) -> Replay {
+    let mut replay = Replay::default();
+    for user in 0..USERS {
+        let slot = usize::from(random.random::<f64>() >= SHARES[0]);
+        for _ in 0..1 + user % 2 {
+            replay.add(answered(user, slot, random), texts(&model(user)));
+        }
+    }
+    replay
+}
+
+async fn compared(replay: Replay) -> Comparison {
+    replay.compare(PLACES as i32, None).await.expect("a comparison")
+}
+
+async fn is_recovered(model: fn(u32) -> Vec<u32>) {
+    let (truth, mut random) = (value(model), ChaCha8Rng::seed_from_u64(17));
+    let mut trials = Vec::new();
+    for _ in 0..TRIALS {
+        let replay = replayed(model, &mut random);
+        assert!(replay.warnings(LeftOut::default()).is_empty());
+        let found = compared(replay).await.click_estimates.expect("propensities are known");
+        assert!(found.warnings.is_empty(), "{found:?}");
+        trials.push([found.ips, found.snips, found.doubly_robust]);
+    }
+    for (method, name) in ["ips", "snips", "doubly robust"].into_iter().enumerate() {
+        let of_method = || trials.iter().map(|trial| trial[method]);
+        let mean = of_method().map(|found| found.value).sum::<f64>() / TRIALS as f64;
+        let error = of_method().map(|found| found.standard_error).sum::<f64>() / TRIALS as f64;
+        assert!((mean - truth).abs() < FAR * error / (TRIALS as f64).sqrt(), "{name}: {mean} instead of {truth}");
+        let within = of_method().filter(|found| found.interval.is_some_and(|[low, high]| (low..=high).contains(&truth)));
+        let within = within.count();
+        assert!(within as f64 >= 0.85 * TRIALS as f64, "{name}: {within} of {TRIALS} intervals hold the truth");
+    }
+}
+
+#[tokio::test]
+async fn the_value_of_a_model_that_never_answered_is_recovered_from_two_slots() {
+    is_recovered(better).await;
+    is_recovered(|user| list(1, user)).await;
+    let lesser = value(|user| list(0, user)).max(value(|user| list(1, user)));
+    assert!(value(better) > lesser + 0.02, "as good as what answers would be no test");
+}
+
+#[tokio::test]
+async fn what_no_slot_would_have_shown_has_no_bounds() {
+    let mut random = ChaCha8Rng::seed_from_u64(18);
+    let replay = replayed(|user| (0..PLACES).map(|place| 1_000 + item(0, place, user)).collect(), &mut random);
+    let found = compared(replay).await.click_estimates.expect("propensities are known");
+    assert_eq!(json!(found.warnings), json!(["small_sample", "little_support"]));
+    assert_eq!((found.support, found.doubly_robust.interval), (0.0, None));
+}
+
+#[tokio::test]
+async fn one_slot_alone_judges_only_its_like_and_that_is_said() {
+    let alone = |model: fn(u32) -> Vec<u32>| {
+        let (mut replay, mut random) = (Replay::default(), ChaCha8Rng::seed_from_u64(19));
+        for user in 0..USERS {
+            let answered = answered(user, 0, &mut random);
+            let alone = AnsweredList { propensity: Some(1.0), item_propensities: None, ..answered };
+            replay.add(alone, texts(&model(user)));
+        }
+        replay
+    };
+    let twin = alone(|user| list(0, user));
+    assert_eq!(twin.warnings(LeftOut::default()), [Warning::NothingVaried]);
+    let found = compared(twin).await.click_estimates.expect("it is certain what was shown");
+    assert_eq!((found.ips.value, found.support), (found.live.value, 1.0));
+    let found = compared(alone(better)).await.click_estimates.expect("it is certain what was shown");
+    assert_eq!(json!(found.warnings), json!(["little_support"]));
+}
+
+#[tokio::test]
+async fn without_propensities_nothing_is_estimated_and_what_was_left_out_is_said() {
+    let mut replay = Replay::default();
+    assert!(replay.warnings(LeftOut { learnt: 9, special: 9 }).is_empty(), "nothing to distrust yet");
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    let unknown = AnsweredList { item_propensities: None, ..answered(1, 1, &mut random) };
+    replay.add(unknown, texts(&list(1, 1)));
+    assert_eq!(replay.warnings(LeftOut { learnt: 9, special: 1 }), [Warning::NoPropensities]);
+    assert_eq!(replay.warnings(LeftOut { learnt: 0, special: 2 }), [Warning::NoPropensities, Warning::MostlyLeftOut]);
+    let found = compared(replay).await;
+    assert_eq!((found.requests, found.click_estimates), (1, None));
+    assert_eq!(found.agreement.map(|agreement| agreement.identical), Some(1.0));
+}
