@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, path } from './client'
 import { known, num, type Id } from './queries'
-import type { AbResults, AbTest, DeploymentSlot, RetrainingRun, RetrainingSchedule, SlotComparison } from './types'
+import type { AbResults, AbTest, DeploymentSlot, OffPolicyComparison, RetrainingRun, RetrainingSchedule, SlotComparison } from './types'
 
 const RESULTS_POLL_MS = 10_000
 const RUN_POLL_MS = 5_000
@@ -31,6 +31,16 @@ export const useSlotComparison = (id: Id, days: MaybeRefOrGetter<number>) =>
     queryFn: ({ signal }) => get<SlotComparison>(path('deployment_slot', num(id), 'comparison'), { days: toValue(days) }, signal),
     enabled: known(id),
     refetchInterval: COMPARISON_POLL_MS,
+  })
+
+/** What a model would have answered and earned during the last days, asked for only when somebody wants to know: it is work. */
+export const useOffPolicy = (id: Id, days: MaybeRefOrGetter<number>, wanted: MaybeRefOrGetter<boolean>) =>
+  useQuery({
+    queryKey: computed(() => ['models', toValue(id), 'off-policy', toValue(days)]),
+    queryFn: ({ signal }) => get<OffPolicyComparison>(path('trained_model', num(id), 'off_policy'), { days: toValue(days) }, signal),
+    enabled: computed(() => toValue(wanted)),
+    staleTime: COMPARISON_POLL_MS,
+    refetchOnWindowFocus: false,
   })
 
 export const useAbTests = (project: Id) =>

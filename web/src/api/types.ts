@@ -231,9 +231,8 @@ export interface OffPolicyEstimates {
   support: number
   warnings: OffPolicyWarning[]
 }
-/** What a shadow slot would have answered, beside what was answered. */
-export interface SlotComparison {
-  slot: number
+/** What another would have answered, called a shadow, beside what was answered. */
+export interface ListComparison {
   trained_model: number
   since: string
   cutoff: number
@@ -248,6 +247,18 @@ export interface SlotComparison {
   purchased: { items: number; live: number | null; shadow: number | null }
   click_estimates: OffPolicyEstimates | null
   purchase_estimates: OffPolicyEstimates | null
+}
+/** Of a shadow slot. */
+export interface SlotComparison extends ListComparison {
+  slot: number
+}
+export type OffPolicyComparisonWarning = 'no_propensities' | 'nothing_varied' | 'mostly_left_out'
+/** Of a model that may never have had any traffic. */
+export interface OffPolicyComparison extends ListComparison {
+  /** Earlier requests do not count. */
+  learnt_until: string
+  left_out: { learnt: number; special: number }
+  warnings: OffPolicyComparisonWarning[]
 }
 
 export type AbStatus = 'DRAFT' | 'RUNNING' | 'COMPLETED' | 'CANCELLED'

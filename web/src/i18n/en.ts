@@ -346,7 +346,7 @@ export const en = {
       not_found: 'As Recotem 1.x answers. Choose it when your application has a list of its own for them.',
     },
     logging: 'Log of the lists',
-    loggingLead: 'Which lists are kept for some months, with the user and the items in them. They are what a shadow slot is compared by.',
+    loggingLead: 'Which lists are kept for some months, with the user and the items in them. They are what a shadow slot is compared by, and a new model judged.',
     logs: { auto: 'While a shadow slot is active', share: 'Always, a share of them', never: 'Never' },
     logsHint: {
       auto: 'Every list while there is a shadow slot to compare, and none otherwise.',
