@@ -80,6 +80,30 @@ it('it is trained with parameters that are explained, and only on data with time
   page.unmount()
 })
 
+it('iALS begins with a weight for what was not seen, where its own default makes no model', async () => {
+  const number = (name: string, value: number) => ({ ...PARAMETER, name, type: 'float', min: 0, default: value })
+  const ials = { ...ALGORITHMS[0], name: 'IALSRecommender', short: 'IALS', learns_from: 'users', parameters: [number('alpha0', 0), number('reg', 0.001)] }
+  const { page, id, sent } = await openPage('models', ModelsPage, {
+    address: '/projects/3/models',
+    answers: {
+      'GET trained_model/': list([]),
+      'GET training_data/': list([upload(1, null)]),
+      'GET model_configuration/': list([]),
+      'GET algorithms/': [ials],
+      'POST model_configuration/': () => [201, { id: 5 }],
+      'POST trained_model/': () => [201, MODEL],
+    },
+  })
+  await id('train-model').trigger('click')
+  await settle()
+  expect((id('parameter-alpha0').element as HTMLInputElement).value).toBe('0.1')
+  expect(page.get('#parameter-alpha0-hint').text()).toContain('lists are arbitrary')
+  await id('train-submit').trigger('submit')
+  await settle()
+  expect(sent[0]?.body).toEqual({ project: 3, recommender_class_name: 'IALSRecommender', parameters_json: { alpha0: 0.1 } })
+  page.unmount()
+})
+
 it('only one algorithm learns from sessions', () => {
   expect([learnsFromSessions('VMISKNNRecommender'), learnsFromSessions('IALSRecommender'), learnsFromSessions(null)]).toEqual([true, false, false])
 })

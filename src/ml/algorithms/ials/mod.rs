@@ -14,9 +14,7 @@
 //! The loops over vectors are in `simd`; `sides` holds the interactions by users and by items.
 //!
 //! Departures from the papers: the turning, which changes neither scores nor penalties nor, but for rounding, the
-//! steps of conjugate gradients; and rows without interactions, which are set to zero without solving. And from irspack:
-//! its default for `alpha0` is zero, with which nothing holds back the scores of what users have not touched and lists are
-//! arbitrary; ours is 0.1.
+//! steps of conjugate gradients; and rows without interactions, which are set to zero without solving.
 
 mod axes;
 mod blocks;
@@ -57,7 +55,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
 fn parameters() -> Vec<ParameterSpec> {
     vec![
         ParameterSpec::int("n_components", 1, 4096, 20).searched(Domain::int(4, 300)),
-        ParameterSpec::float("alpha0", 0.0, 1e6, 0.1).searched(Domain::log_float(3e-3, 1.0)),
+        ParameterSpec::float("alpha0", 0.0, 1e6, 0.0).searched(Domain::log_float(3e-3, 1.0)),
         ParameterSpec::float("reg", 0.0, 1e9, 1e-3).searched(Domain::log_float(1e-4, 0.1)),
         ParameterSpec::float("nu", 0.0, 10.0, 1.0),
         ParameterSpec::choice("confidence_scaling", &["none", "log"], "none"),

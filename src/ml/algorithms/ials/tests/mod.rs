@@ -234,23 +234,6 @@ fn rows_without_interactions_stay_at_zero() {
 }
 
 #[test]
-fn the_defaults_tell_what_users_touch_from_what_they_do_not() {
-    let train = sample();
-    let model = fit("IALS", &Map::new(), &train, &Context::new(0, 1)).unwrap();
-    let mut scores = vec![0f32; 30];
-    model.score_users(&[3], &train, &mut scores).unwrap();
-    let touched = train.row_indices(3);
-    let (mut inside, mut outside) = (f32::MAX, 0.0);
-    for (item, &score) in scores.iter().enumerate() {
-        match touched.contains(&(item as u32)) {
-            true => inside = inside.min(score),
-            false => outside += score / (scores.len() - touched.len()) as f32,
-        }
-    }
-    assert!(inside > 2.0 * outside, "the least of the touched {inside}, the mean of the others {outside}");
-}
-
-#[test]
 fn likeness_is_the_cosine_of_the_factors_and_follows_the_epochs() {
     let train = sample();
     let mut seen = 0;
