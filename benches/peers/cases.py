@@ -37,8 +37,9 @@ CASES = [
     Case("knn", "CosineUserKNNRecommender", {"top_k": 100, "normalize": True}, 2.0),
     Case("walks", "P3alphaRecommender", {"top_k": 300, "normalize_weight": True}, 2.0),
     Case("walks", "RP3betaRecommender", {"top_k": 300, "beta": 0.3, "normalize_weight": True}, 2.0),
-    Case("dense", "DenseSLIMRecommender", {"reg": 200.0}, 1.5, why_not=DENSE),
-    Case("dense", "EDLAERecommender", {"reg": 200.0, "dropout_p": 0.3}, 1.5, why_not=DENSE),
+    Case("dense", "DenseSLIMRecommender", {"reg": 200.0}, 1.5, sets=SMALL),
+    Case("dense", "EDLAERecommender", {"reg": 200.0, "dropout_p": 0.3}, 1.5, sets=SMALL),
+    Case("dense", "DenseSLIMRecommender", {"reg": 80.0}, 1.5, sets=("gowalla",), why_not=DENSE),
     Case("slim", "SLIMRecommender", {"alpha": 0.01, "l1_ratio": 0.01}, 3.0, sets=SMALL),
     Case("vae", "MultVAERecommender", {"dim_z": 64, "enc_hidden_dims": 256, "kl_anneal_goal": 0.2}, 3.0, sets=("ml-1m",), rounds=1),
 ]
