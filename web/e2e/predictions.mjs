@@ -69,5 +69,11 @@ async function sessions(page, baseUrl, project, onStep) {
   await id('preview-submit').click()
   await id('recommendations').waitFor()
   await onStep('session-answer')
+
+  // What it would have earned from the visitors of before, whom it has not learnt from.
+  await id('past-estimate').click()
+  await id('past-basis').waitFor()
+  await id('lists').waitFor()
+  await onStep('past-traffic')
   return new URL(page.url()).pathname
 }

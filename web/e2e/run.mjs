@@ -13,7 +13,7 @@ import { predictions } from './predictions.mjs'
 import { FOLDER, photographAll } from './screenshots.mjs'
 import { traffic } from './traffic.mjs'
 
-const PICTURED_STEPS = ['invite', 'invitation-link', 'typed-delete', 'user-menu', 'reset-link', 'password-reset', 'audit-open', 'item-preview', 'new-slot', 'weights-edited', 'new-test', 'ab-draft', 'ab-running', 'blocked', 'retraining-new', 'new-shadow', 'comparison-empty', 'train-sessions', 'session-answer']
+const PICTURED_STEPS = ['invite', 'invitation-link', 'typed-delete', 'user-menu', 'reset-link', 'password-reset', 'audit-open', 'item-preview', 'new-slot', 'weights-edited', 'new-test', 'ab-draft', 'ab-running', 'blocked', 'retraining-new', 'new-shadow', 'comparison-empty', 'train-sessions', 'session-answer', 'past-traffic']
 
 /** `predicts`: whether there is a server that answers predictions. */
 export async function run(baseUrl, password, { predicts = true } = {}) {

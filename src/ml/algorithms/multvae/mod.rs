@@ -5,7 +5,8 @@
 //!
 //! Departures: the latent draw is a sum of four uniform numbers instead of a normal one; weights start with deviation
 //! 1/√(inputs), those of the items 0.1, and biases at zero; and in training the products of the output layer, which are most
-//! of the work, multiply numbers rounded to bfloat16. A model's score is the logit. New users are folded in, and known ones
+//! of the work, multiply numbers rounded to bfloat16; and what scores is a running mean of the weights at the ends of epochs
+//! (Polyak & Juditsky 1992), as those of the last epoch alone depend much on chance where there are few users. A model's score is the logit. New users are folded in, and known ones
 //! scored, by a forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
 
 mod adam;
@@ -58,8 +59,8 @@ fn parameters() -> Vec<ParameterSpec> {
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let sizes = Sizes::read(params, shape.n_items)?;
     let rows = params.size("minibatch_size")?.min(shape.n_users);
-    // Weights and two moments.
-    let weights = 3 * sizes.bytes();
+    // Weights, their mean and two moments.
+    let weights = 4 * sizes.bytes();
     let batch = batch::bytes(&sizes, rows);
     // At worst all interactions fall into one mini-batch, by user and by item.
     Ok(weights + batch + 16 * shape.nnz as u64 + 16 * shape.n_users as u64)
@@ -79,6 +80,7 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>
             ctx.check()?;
             ctx.install(|| trainer.step(batch, users.len()));
         }
+        ctx.install(|| trainer.end_epoch(epoch));
         if !trainer.model().is_finite() {
             return Err(MlError::NotFinite("MultVAE".into()));
         }

@@ -126,7 +126,10 @@ fn threads_change_nothing_where_there_are_several_blocks() {
 fn padding_stays_at_zero_and_folding_in_is_scoring() {
     let train = sample();
     let mut trainer = Trainer::new(SIZES, settings(), &train);
-    (0..3).for_each(|_| trainer.step(&(0..USERS as u32).collect::<Vec<_>>(), USERS));
+    for epoch in 1..=3 {
+        trainer.step(&(0..USERS as u32).collect::<Vec<_>>(), USERS);
+        trainer.end_epoch(epoch);
+    }
     let network = &trainer.model().network;
     let clean =
         |layer: &super::network::Layer, k: usize| layer.weights.chunks(layer.width).all(|row| row[k..].iter().all(|&v| v == 0.0));

@@ -14,10 +14,17 @@ use crate::ml::linalg::{Dense, multiply, multiply_bfloat};
 use crate::ml::simd::{AdamStep, Kernels};
 use crate::ml::sparse::Csr;
 
+/// What the last epoch counts at least in the mean: that of ten epochs or so, over which the weights go back and forth.
+const LEAST_SHARE: f32 = 0.1;
+/// Weights that one thread averages at a time.
+const VALUES_AT_A_TIME: usize = 1 << 14;
+
 /// A network in training.
 pub(super) struct Trainer<'a> {
     train: &'a Csr,
     settings: Settings,
+    network: Network,
+    /// The mean of the networks that the last epochs ended with, by which users are scored.
     model: MultVae,
     pub moments: Moments,
     pub batch: Batch,
@@ -27,10 +34,12 @@ pub(super) struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     pub fn new(sizes: Sizes, settings: Settings, train: &'a Csr) -> Self {
+        let network = Network::random(sizes, settings.seed);
         Trainer {
             train,
             settings,
-            model: MultVae { n_users: train.n_rows, network: Network::random(sizes, settings.seed) },
+            model: MultVae { n_users: train.n_rows, network: network.clone() },
+            network,
             moments: Moments { first: Network::zeros(sizes), second: Network::zeros(sizes) },
             batch: Batch::new(&sizes, settings.minibatch_size.min(train.n_rows)),
             updates: 0,
@@ -44,6 +53,20 @@ impl<'a> Trainer<'a> {
 
     pub fn into_model(self) -> MultVae {
         self.model
+    }
+
+    /// Moves the model towards the network that an epoch, counted from one, has ended with.
+    pub fn end_epoch(&mut self, epoch: u32) {
+        let share = (1.0 / epoch as f32).max(LEAST_SHARE);
+        let layers = self.model.network.layers_mut().into_iter().zip(self.network.layers());
+        for ((_, mean), (_, layer)) in layers {
+            for (mean, values) in [(&mut mean.weights, &layer.weights), (&mut mean.bias, &layer.bias)] {
+                let pairs = mean.par_chunks_mut(VALUES_AT_A_TIME).zip(values.par_chunks(VALUES_AT_A_TIME));
+                pairs.for_each(|(mean, values)| {
+                    mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += share * (value - *mean));
+                });
+            }
+        }
     }
 
     /// Moves the weights once, by the gradient of the mean loss of some users, of whom an epoch has `n_users`.
@@ -61,8 +84,7 @@ impl<'a> Trainer<'a> {
 
     /// Draws inputs and noise, and goes as far as the second hidden layer.
     fn encode(&mut self, users: &[u32]) {
-        let Trainer { train, settings, model, batch, updates, kernels, .. } = self;
-        let network = &model.network;
+        let Trainer { train, settings, network, batch, updates, kernels, .. } = self;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
         let item_blocks = batch.blocks;
         let rows = (
@@ -101,9 +123,9 @@ impl<'a> Trainer<'a> {
 
     /// Scores of all items as exponentials, block by block; meanwhile the inputs are sorted by item.
     fn score(&mut self, n: usize) {
-        let Trainer { model, batch, kernels, .. } = self;
+        let Trainer { network, batch, kernels, .. } = self;
         let Batch { blocks, inputs, by_item, second, scores, greatest, sums, rounded, .. } = batch;
-        let (output, items) = (&model.network.output, model.network.sizes.items);
+        let (output, items) = (&network.output, network.sizes.items);
         let (width, d) = (blocks.width, output.width);
         let second = &second[..n * d];
         let tiles = (
@@ -143,13 +165,13 @@ impl<'a> Trainer<'a> {
     /// The gradient by the scores, from it each block's part of the gradient by the second hidden layer, and the step
     /// of the block's weights, which nothing needs any more then.
     fn output_layer(&mut self, users: &[u32], step: AdamStep) {
-        let Trainer { train, model, moments, batch, kernels, .. } = self;
-        let (n, items, width) = (users.len(), model.network.sizes.items, batch.blocks.width);
-        let d = model.network.output.width;
+        let Trainer { train, network, moments, batch, kernels, .. } = self;
+        let (n, items, width) = (users.len(), network.sizes.items, batch.blocks.width);
+        let d = network.output.width;
         let second = Dense::new(&batch.second[..n * d], d);
         let (factors, inputs, item_blocks) = (&batch.sums, &batch.inputs, batch.blocks);
         let share = 1.0 / n as f32;
-        let [.., output] = learners(&mut model.network, moments);
+        let [.., output] = learners(network, moments);
         let blocks = (
             output.weights.blocks(width * d),
             output.bias.blocks(width),
@@ -183,8 +205,7 @@ impl<'a> Trainer<'a> {
 
     /// From the second hidden layer back to the first.
     fn backward(&mut self, n: usize, kl: f32) {
-        let Trainer { model, batch, kernels, .. } = self;
-        let network = &model.network;
+        let Trainer { network, batch, kernels, .. } = self;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
         let kl = kl / n as f32;
         let (parts, count) = (&batch.parts, batch.blocks.count);
@@ -217,10 +238,10 @@ impl<'a> Trainer<'a> {
 
     /// The steps of all layers but the output.
     fn other_layers(&mut self, n: usize, step: AdamStep) {
-        let Trainer { model, moments, batch, kernels, .. } = self;
-        let (h, z, d) = (model.network.input.width, model.network.hidden.width, model.network.output.width);
+        let Trainer { network, moments, batch, kernels, .. } = self;
+        let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
         let Batch { first, latent, draw, d_first, d_second, by_item, gradient, small_gradient, .. } = batch;
-        let [input, to_latent, hidden, _] = learners(&mut model.network, moments);
+        let [input, to_latent, hidden, _] = learners(network, moments);
         let (d_first, d_latent, d_second) = (&d_first[..n * h], &latent[..n * 2 * z], &d_second[..n * d]);
         let (first, draw, kernels) = (&first[..n * h], &draw[..n * z], *kernels);
         let small = || {
