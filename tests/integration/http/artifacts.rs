@@ -250,7 +250,11 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("Signed anew: 1") && said.contains(&format!("Model {damaged} was left alone")), "{said}");
     assert!(!said.contains(&format!("Model {whole} ")), "{said}");
-    alone.post(&path(whole), ask.clone()).await.expect(200);
+    // Servers hear of new signatures, which takes a moment.
+    let answers = async |server: &Caller, model: i64| {
+        app.soon("the model answers", async || server.post(&path(model), ask.clone()).await.status == 200).await;
+    };
+    answers(&alone, whole).await;
     assert_eq!(alone.post(&path(damaged), ask.clone()).await.expect(503).body["code"], "model_file_untrusted");
 
     app.services.blobs.write(&file_of(damaged), &bytes).expect("a place");
@@ -259,8 +263,8 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     let (output, said) = resign(&app, "");
     assert!(output.status.success() && said.contains("Signed anew: 0") && said.contains("before: 2"), "{said}");
     for model in [whole, damaged] {
-        alone.post(&path(model), ask.clone()).await.expect(200);
-        both.post(&path(model), ask.clone()).await.expect(200);
+        answers(&alone, model).await;
+        answers(&both, model).await;
         let beside =
             String::from_utf8(app.services.blobs.read(&format!("{}.sig", file_of(model))).expect("a signature")).expect("text");
         let same = format!("SELECT count(*) AS count FROM trained_models WHERE id = {model} AND signature = '{beside}'");
@@ -268,5 +272,5 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     }
     // A server that was not told of the new secret goes on with what it has in memory, and with that alone.
     stage.program.post(&path(whole), ask.clone()).await.expect(200);
-    stage.program.post(&path(damaged), ask).await.expect(503);
+    stage.program.post(&path(damaged), ask.clone()).await.expect(503);
 }

@@ -31,6 +31,8 @@ impl Stage {
         let (path, by_slot) = (format!("/inference/predict/{model}"), format!("/inference/predict/project/{}", prepared.project));
         let stage = Self { prepared, program, model, slot, path, by_slot };
         app.soon("the model answers", async || stage.status(&stage.by_slot).await == 200).await;
+        let filtered = json!({ "user_id": "007", "filter": { "field": "price", "op": "eq", "value": 3 } });
+        app.soon("items can be filtered", async || stage.program.post(&stage.path, filtered.clone()).await.status == 200).await;
         stage
     }
 

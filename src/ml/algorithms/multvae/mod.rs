@@ -5,9 +5,10 @@
 //!
 //! Departures: the latent draw is a sum of four uniform numbers instead of a normal one; weights start with deviation
 //! 1/√(inputs), those of the items 0.1, and biases at zero; and in training the products of the output layer, which are most
-//! of the work, multiply numbers rounded to bfloat16; and what scores is a running mean of the weights at the ends of epochs
-//! (Polyak & Juditsky 1992), as those of the last epoch alone depend much on chance where there are few users. A model's score is the logit. New users are folded in, and known ones
-//! scored, by a forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
+//! of the work, multiply numbers rounded to bfloat16. What scores is a mean of the weights at the ends of epochs that leans
+//! to the late ones (Shamir & Zhang 2013, "Stochastic gradient descent for non-smooth optimization"): the last weights alone
+//! owe much to chance where users are few. A model's score is the logit. New users are folded in, and known ones scored, by a
+//! forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
 
 mod adam;
 mod batch;

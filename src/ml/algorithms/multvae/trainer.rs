@@ -14,8 +14,9 @@ use crate::ml::linalg::{Dense, multiply, multiply_bfloat};
 use crate::ml::simd::{AdamStep, Kernels};
 use crate::ml::sparse::Csr;
 
-/// What the last epoch counts at least in the mean: that of ten epochs or so, over which the weights go back and forth.
-const LEAST_SHARE: f32 = 0.1;
+/// In the mean an epoch counts as much as this power of its number: of many epochs it is mostly the last quarter, of few
+/// the last one.
+const POWER: f32 = 3.0;
 /// Weights that one thread averages at a time.
 const VALUES_AT_A_TIME: usize = 1 << 14;
 
@@ -24,7 +25,7 @@ pub(super) struct Trainer<'a> {
     train: &'a Csr,
     settings: Settings,
     network: Network,
-    /// The mean of the networks that the last epochs ended with, by which users are scored.
+    /// The mean of the networks that the epochs ended with, later ones counting more; it scores the users.
     model: MultVae,
     pub moments: Moments,
     pub batch: Batch,
@@ -57,7 +58,7 @@ impl<'a> Trainer<'a> {
 
     /// Moves the model towards the network that an epoch, counted from one, has ended with.
     pub fn end_epoch(&mut self, epoch: u32) {
-        let share = (1.0 / epoch as f32).max(LEAST_SHARE);
+        let share = (POWER + 1.0) / (POWER + epoch as f32);
         let layers = self.model.network.layers_mut().into_iter().zip(self.network.layers());
         for ((_, mean), (_, layer)) in layers {
             for (mean, values) in [(&mut mean.weights, &layer.weights), (&mut mean.bias, &layer.bias)] {
