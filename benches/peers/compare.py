@@ -120,7 +120,7 @@ def main():
     if not folders:
         raise SystemExit(f"there is no folder with train.csv.gz and test.csv.gz in {args.data}")
     version = subprocess.run([args.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    print(f"{version} on {os.cpu_count()} cores ({platform.machine()}), irspack {irspack.__version__}; medians of {args.rounds} rounds, turn about; the last two columns are ndcg@{CUTOFF}\n", flush=True)
+    print(f"{version} on {os.cpu_count()} cores ({platform.machine()}), irspack {irspack.__version__}; medians of {args.rounds} rounds, turn about; the last two columns are ndcg@{CUTOFF}; OpenBLAS multiplies floats at {peers.multiplying_speed():.0f} GFLOP/s\n", flush=True)
     row(["work", "data", "what", "recotem", "peer", "ratio", "recotem", "peer"])
     row(["---"] * 8)
     compare_cases(args.binary, folders, rows, args.rounds)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::shadows::{close, items};
 use crate::support::{Caller, TestApp};
 
 const CUTOFF: usize = 3;
@@ -124,15 +125,6 @@ impl Shop {
     async fn off_policy(&self, model: i64) -> Value {
         self.owner.get(&format!("trained_model/{model}/off_policy/?cutoff={CUTOFF}")).await.expect(200).body
     }
-}
-
-fn items(body: &Value) -> Vec<String> {
-    let item = |item: &Value| item["item_id"].as_str().expect("an id").to_owned();
-    body["items"].as_array().expect("items").iter().map(item).collect()
-}
-
-fn close(value: &Value, expected: f64) {
-    assert!(value.as_f64().is_some_and(|value| (value - expected).abs() < 1e-9), "{value} instead of {expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,12 +79,14 @@ impl Shop {
     }
 }
 
-fn items(body: &Value) -> Vec<String> {
+/// The ids of an answered list.
+pub(super) fn items(body: &Value) -> Vec<String> {
     let item = |item: &Value| item["item_id"].as_str().expect("an id").to_owned();
     body["items"].as_array().expect("items").iter().map(item).collect()
 }
 
-fn close(value: &Value, expected: f64) {
+/// Fails unless a figure is what it should be but for rounding.
+pub(super) fn close(value: &Value, expected: f64) {
     assert!(value.as_f64().is_some_and(|value| (value - expected).abs() < 1e-9), "{value} instead of {expected}");
 }
 

@@ -196,7 +196,9 @@ pub(super) fn bytes(sizes: &Sizes, rows: usize) -> u64 {
     let (items, blocks) = (sizes.items as u64, ItemBlocks::of(sizes.items).count as u64);
     let rows = rows as u64;
     let activations = rows * (2 * blocks + 2 * h + 5 * z + 2 * d + items + MOST_ITEM_BLOCKS as u64 + blocks * (d + 2));
-    4 * (activations + items * (d.max(h) + 1) + 2 * z * h + d * z)
+    // Scores and weights as products round them, where that is to floats; elsewhere to half as much.
+    let rounded = rows * items + items * d;
+    4 * (activations + rounded + items * (d.max(h) + 1) + 2 * z * h + d * z)
 }
 
 /// Draws the noise of some rows; padding stays at zero.
