@@ -32,6 +32,11 @@ impl Clock {
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
+    /// The moment a test clock stands at; `None` for the machine's.
+    pub fn pinned(&self) -> Option<DateTime<Utc>> {
+        self.fixed.as_ref().map(|_| self.now())
+    }
+
     /// Moves a test clock forward; the system clock is left alone.
     pub fn advance(&self, by: TimeDelta) {
         if let Some(fixed) = &self.fixed {

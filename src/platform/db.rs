@@ -16,10 +16,12 @@ use std::time::Duration;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::clock::Clock;
+
 pub use leading::try_to_lead;
 pub use listen::Notification;
 pub use months::{ended_months, make_months};
-pub use session::{Session, acting_as};
+pub use session::{Session, acting_as, program_now};
 
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
@@ -63,6 +65,7 @@ pub enum DbError {
 pub struct Database {
     pool: deadpool::Pool<AsyncPgConnection>,
     url: Arc<str>,
+    clock: Clock,
 }
 
 impl Database {
@@ -76,7 +79,12 @@ impl Database {
             .max_size(connections.max(1))
             .build()
             .map_err(|error| DbError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, url: url.into() })
+        Ok(Self { pool, url: url.into(), clock: Clock::system() })
+    }
+
+    /// Dates rows by a clock other than the machine's: SQL's `program_now()` follows it where it is pinned.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// A pool whose server has answered once, trying for as long as `patience` allows.
@@ -123,13 +131,15 @@ impl Database {
 
     async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {
         let mut connection = self.lend().await?;
-        if session::tell(&mut connection, session).await.is_ok() {
+        if session::tell(&mut connection, session, self.clock.pinned()).await.is_ok() {
             return Ok(connection);
         }
         // It had died in the pool, as all do when the server restarts; a new one shows whether it is back.
         drop(deadpool::Object::take(connection));
         let mut connection = self.lend().await?;
-        session::tell(&mut connection, session).await.map_err(|error| DbError::Unavailable(in_words(&error)))?;
+        session::tell(&mut connection, session, self.clock.pinned())
+            .await
+            .map_err(|error| DbError::Unavailable(in_words(&error)))?;
         Ok(connection)
     }
 

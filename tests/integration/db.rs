@@ -3,11 +3,26 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::sql_query;
+use diesel::sql_types::{Text, Timestamptz};
 use futures_util::StreamExt;
 use recotem::platform::db::{Database, Notification};
 use recotem::platform::embedded_postgres::EmbeddedPostgres;
 
-use crate::support::{TestDatabase, new_cluster};
+use crate::support::{TestDatabase, new_cluster, test_clock};
+
+#[derive(diesel::QueryableByName)]
+struct Moment {
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
 
 #[tokio::test]
 async fn processes_that_migrate_at_once_wait_for_each_other() {
@@ -33,6 +48,26 @@ async fn a_listener_comes_back_and_says_so() {
     test.execute("NOTIFY greetings, 'hello'").await;
     let hello = Notification::Message { channel: "greetings".into(), payload: "hello".into() };
     assert_eq!(heard.next().await, Some(hello));
+}
+
+#[tokio::test]
+async fn sql_dates_rows_by_the_programs_clock() {
+    let clock = test_clock();
+    let test = TestDatabase::dated_by(clock.clone()).await;
+    clock.advance(TimeDelta::days(400));
+    test.execute("INSERT INTO organisations (name) VALUES ('later')").await;
+    let mut connection = test.db.conn().await.unwrap();
+    let later = sql_query("SELECT ins_datetime AS at FROM organisations WHERE name = 'later'");
+    let made: Moment = diesel_async::RunQueryDsl::get_result(later, &mut connection).await.unwrap();
+    assert_eq!(made.at, clock.now());
+    let defaults = sql_query(
+        "SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+         WHERE table_schema = current_schema() AND table_name <> '__diesel_schema_migrations'
+           AND column_default ~ '(now\\(\\)|clock_timestamp|statement_timestamp|CURRENT_)' AND column_default <> 'program_now()'",
+    );
+    let by_the_server: Vec<Column> = diesel_async::RunQueryDsl::load(defaults, &mut connection).await.unwrap();
+    let names: Vec<&str> = by_the_server.iter().map(|column| column.name.as_str()).collect();
+    assert!(names.is_empty(), "DEFAULT program_now() instead: {names:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Stored, TrainingData};
 use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::platform::db;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, training_data};
 
@@ -106,7 +107,7 @@ pub async fn insert(
 /// Puts another upload in the place of the one there was.
 pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<TrainingData> {
     diesel::update(training_data::table.find(id))
-        .set((stored, training_data::stored_at.eq(diesel::dsl::now)))
+        .set((stored, training_data::stored_at.eq(db::program_now())))
         .returning(TrainingData::as_returning())
         .get_result(connection)
         .await
@@ -133,7 +134,7 @@ pub async fn set_combined(
             training_data::filesize.eq(filesize),
             training_data::sha256.eq(sha256),
             training_data::sources.eq(sources),
-            training_data::stored_at.eq(diesel::dsl::now),
+            training_data::stored_at.eq(db::program_now()),
         ))
         .execute(connection)
         .await?;

@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -27,6 +28,11 @@ pub struct Session {
     pub address: String,
     /// The id of the request, as in its log lines.
     pub request_id: String,
+}
+
+diesel::define_sql_function! {
+    /// The present moment by the program's clock, for what SQL dates by itself.
+    fn program_now() -> diesel::sql_types::Timestamptz;
 }
 
 tokio::task_local! {
@@ -51,10 +57,15 @@ const TELL: &str = "SELECT set_config('role', CASE WHEN $1 <> '' AND EXISTS (SEL
      AND pg_has_role(session_user, oid, 'MEMBER')) THEN $1 ELSE 'none' END, false), \
      set_config('recotem.organisations', $2, false), set_config('recotem.project', $3, false), \
      set_config('recotem.user', $4, false), set_config('recotem.api_key', $5, false), \
-     set_config('recotem.address', $6, false), set_config('recotem.request', $7, false)";
+     set_config('recotem.address', $6, false), set_config('recotem.request', $7, false), set_config('recotem.now', $8, false)";
 
-/// Tells a connection whom it acts for; without a session, for the program itself, which sees every row.
-pub(super) async fn tell(connection: &mut AsyncPgConnection, session: Option<&Session>) -> Result<(), QueryError> {
+/// Tells a connection whom it acts for; without a session, for the program itself, which sees every row. `pinned` is the
+/// moment that SQL's `program_now()` gives instead of the server's.
+pub(super) async fn tell(
+    connection: &mut AsyncPgConnection,
+    session: Option<&Session>,
+    pinned: Option<DateTime<Utc>>,
+) -> Result<(), QueryError> {
     let number = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
     let organisations = match session.and_then(|session| session.organisations.as_ref()) {
         Some(ids) => format!("{{{}}}", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
@@ -68,6 +79,7 @@ pub(super) async fn tell(connection: &mut AsyncPgConnection, session: Option<&Se
         .bind::<Text, _>(number(session.and_then(|session| session.api_key)))
         .bind::<Text, _>(session.map_or("", |session| &session.address))
         .bind::<Text, _>(session.map_or("", |session| &session.request_id))
+        .bind::<Text, _>(pinned.map(|moment| moment.to_rfc3339()).unwrap_or_default())
         .execute(connection)
         .await
         .map(drop)

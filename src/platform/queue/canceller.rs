@@ -29,7 +29,7 @@ async fn cancel_where(connection: &mut AsyncPgConnection, id: Option<JobId>, gro
              UPDATE jobs SET
                  cancel_requested = true,
                  state = CASE state WHEN 'running' THEN state ELSE 'cancelled' END,
-                 finished_at = CASE state WHEN 'running' THEN NULL ELSE now() END
+                 finished_at = CASE state WHEN 'running' THEN NULL ELSE program_now() END
              FROM chosen
              WHERE id = chosen_id
              RETURNING id, state

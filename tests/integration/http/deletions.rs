@@ -161,6 +161,7 @@ async fn files_that_nothing_refers_to_are_swept_up_after_a_day() {
     blobs.write("elsewhere/kept", b"x").unwrap();
     let root = app.services.settings.data_dir.join("files");
     std::fs::write(root.join("incoming/broken-off"), b"x").unwrap();
+    app.date_files();
     app.services.clock.advance(chrono::TimeDelta::hours(23));
     assert_eq!(projects::sweep(&app.services).await.unwrap(), 0);
     app.services.clock.advance(chrono::TimeDelta::hours(2));

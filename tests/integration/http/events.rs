@@ -1,6 +1,6 @@
 //! Conversion events.
 
-use chrono::TimeDelta;
+use chrono::{Datelike, Months, NaiveTime, TimeDelta};
 use recotem::platform::config::Settings;
 use serde_json::{Value, json};
 
@@ -202,7 +202,9 @@ async fn events_are_kept_by_month_and_never_refused_for_want_of_a_partition() {
     assert_eq!(recotem::features::events::make_ahead(services).await.unwrap(), 4);
     assert_eq!(stage.app.count(in_default).await, 0);
     assert_eq!(recotem::features::events::make_ahead(services).await.unwrap(), 0);
-    services.clock.advance(TimeDelta::days(40));
+    let now = services.clock.now();
+    let next_month = now.date_naive().with_day(1).unwrap() + Months::new(1);
+    services.clock.advance(next_month.and_time(NaiveTime::MIN).and_utc() - now);
     stage
         .prepared
         .user

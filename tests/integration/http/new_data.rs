@@ -174,7 +174,7 @@ async fn types_and_times_of_events_go_to_the_columns_of_the_project() {
     assert_eq!(combined["report"]["rejected"], 0);
     let preview = user.get(&format!("training_data/{}/preview/", combined["id"])).await.expect(200).body;
     assert_eq!(preview["columns"], json!(["user", "item", "at", "kind"]));
-    let micros = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let micros = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     assert_eq!(preview["rows"][1], json!(["b", "y", "2026-01-02T03:04:05.678901Z", null]));
     assert_eq!(preview["rows"][2], json!(["a", "y", micros, "click"]));
 }
@@ -191,6 +191,7 @@ async fn combined_data_goes_when_no_model_needs_it() {
     let sweep = async || recotem::features::projects::sweep(services).await.unwrap();
     sweep().await;
     upload_of(user, &dropped["training_data"]).await;
+    stage.app.date_files();
     services.clock.advance(TimeDelta::days(2));
     assert_eq!(sweep().await, 2, "the file and its prepared form");
     let user = Caller::log_in(&stage.app.base, "margarete", "a good long phrase").await;

@@ -170,7 +170,7 @@ async fn what_a_user_has_just_done_changes_their_list() {
     let happens = async |event: &str, item: &str| {
         app.execute(&format!(
             "INSERT INTO conversion_events (project_id, deployment_slot_id, user_id, item_id, event_type, timestamp)
-             VALUES ({project}, {slot}, 'a newcomer', '{item}', '{event}', now())"
+             VALUES ({project}, {slot}, 'a newcomer', '{item}', '{event}', program_now())"
         ))
         .await;
     };
@@ -194,7 +194,7 @@ async fn a_batch_that_takes_long_to_store_is_heard_of_in_the_end() {
     let buys = |user: &str, item: &str, times: usize| {
         format!(
             "INSERT INTO conversion_events (project_id, deployment_slot_id, user_id, item_id, event_type, timestamp)
-             SELECT {project}, {slot}, '{user}', '{item}', 'purchase', now() FROM generate_series(1, {times});"
+             SELECT {project}, {slot}, '{user}', '{item}', 'purchase', program_now() FROM generate_series(1, {times});"
         )
     };
     let follows = async |user: &str| {

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, test_clock};
 
 /// What the job does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,9 +119,8 @@ impl Stage {
     }
 
     pub fn on(db: Database) -> Self {
-        // Later than the database's own clock, which dates the rows it makes, but not so much that they are old enough to prune.
-        let start = Clock::system().now() + TimeDelta::hours(1);
-        Self { db, clock: Clock::at(start), means: Means { said: Arc::default(), gate: Arc::new(Semaphore::new(0)) } }
+        let clock = test_clock();
+        Self { db: db.with_clock(clock.clone()), clock, means: Means { said: Arc::default(), gate: Arc::new(Semaphore::new(0)) } }
     }
 
     pub async fn add(&self, job: Act) -> JobId {

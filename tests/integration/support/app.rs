@@ -6,7 +6,6 @@ use std::time::Duration;
 use recotem::app::roles;
 use recotem::features::accounts;
 use recotem::platform::blobs::Blobs;
-use recotem::platform::clock::Clock;
 use recotem::platform::config::Settings;
 use recotem::platform::services::Services;
 use reqwest::{Method, StatusCode, multipart};
@@ -14,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::TestDatabase;
+use super::{TestDatabase, test_clock};
 
 const PASSWORD: &str = "a good long phrase";
 
@@ -41,7 +40,8 @@ impl TestApp {
     /// With settings of the test's own.
     pub async fn start_with(worker: bool, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let database = TestDatabase::new().await;
+        let clock = test_clock();
+        let database = TestDatabase::dated_by(clock.clone()).await;
         let mut settings = Settings {
             bind: "127.0.0.1:0".to_owned(),
             data_dir: folder.path().to_owned(),
@@ -59,8 +59,7 @@ impl TestApp {
         change(&mut settings);
         let services = Services {
             db: database.db.clone(),
-            // It stands still until a test moves it.
-            clock: Clock::at(Clock::system().now()),
+            clock,
             settings: Arc::new(settings),
             secret: Arc::new(SecretString::from("a secret of the tests, long enough to sign")),
             blobs: Blobs::open(folder.path().join("files")).expect("a file store"),
@@ -144,6 +143,15 @@ impl TestApp {
             }
         }
         files
+    }
+
+    /// Dates all kept files by the clock of the test, as the file system does by the machine's.
+    pub fn date_files(&self) {
+        let root = self.services.settings.data_dir.join("files");
+        for key in self.files() {
+            let file = std::fs::File::options().write(true).open(root.join(key)).expect("a file");
+            file.set_modified(self.services.clock.now().into()).expect("a date");
+        }
     }
 
     /// Starts a worker in this process.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use recotem::platform::clock::Clock;
 use recotem::platform::db::Database;
 use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
 
@@ -27,7 +28,13 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// Dated by the machine's clock: for programs that are started as they are.
     pub async fn new() -> Self {
+        Self::dated_by(Clock::system()).await
+    }
+
+    /// Dated by a clock that the test moves.
+    pub async fn dated_by(clock: Clock) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = tokio::task::spawn_blocking(server).await.expect("the server starts");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +44,7 @@ impl TestDatabase {
             .execute(&mut connection)
             .await
             .expect("a copy of the template");
-        let db = Database::new(&url_of(&server.url, &name), CONNECTIONS).expect("a pool");
+        let db = Database::new(&url_of(&server.url, &name), CONNECTIONS).expect("a pool").with_clock(clock);
         Self { db, name }
     }
 

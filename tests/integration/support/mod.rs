@@ -1,7 +1,9 @@
 //! What the integration tests share.
 
 mod app;
+mod clock;
 mod database;
 
 pub use app::{Answer, Caller, TestApp};
+pub use clock::test_clock;
 pub use database::{TestDatabase, new_cluster};
