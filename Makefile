@@ -11,7 +11,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-rust test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
 
 help: ## What can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ demo: ui ## Everything on sample data, on http://localhost:8000 (DEMO_ARGS="--ex
 test: lint test-rust test-web test-e2e ## Everything: lints, unit, integration and browser tests, the demo
 	@echo "All tests passed."
 
-test-full: test test-dates test-artifact test-api ## The same, models read from Python, and the running server against its API document
+test-full: test test-dates test-artifact test-writers test-api ## The same, on awkward days, models read from Python, files of other programs, and the running server against its API document
 	@echo "All tests passed, and the server does what its document says."
 
 test-dates: ui ## The integration tests on awkward days and in other time zones; about twenty minutes
@@ -39,6 +39,11 @@ test-artifact: ui ## Models read in Python with safetensors and numpy give the s
 	scripts/install-tools rust
 	cargo build --profile $(PROFILE) --locked
 	scripts/check-artifact $(TARGET)/$(PROFILE)/recotem
+
+test-writers: ui ## Tables that pandas, polars and DuckDB write are read to the same rows
+	scripts/install-tools rust
+	cargo build --profile $(PROFILE) --locked
+	scripts/check-writers $(TARGET)/$(PROFILE)/recotem
 
 test-api: ui ## Schemathesis against a running server: no 5xx, nothing undocumented; about five minutes
 	scripts/install-tools rust postgresql curl

@@ -66,6 +66,7 @@ table! {
         address -> Text,
         failures -> Integer,
         last_at -> Timestamptz,
+        proven_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -197,6 +198,8 @@ table! {
         random_seed -> Integer,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        organisation_id -> BigInt,
+        project_id -> Nullable<BigInt>,
     }
 }
 
@@ -209,6 +212,8 @@ table! {
         target_metric -> Text,
         ins_datetime -> Timestamptz,
         updated_at -> Timestamptz,
+        organisation_id -> BigInt,
+        project_id -> Nullable<BigInt>,
     }
 }
 
@@ -269,6 +274,7 @@ table! {
         finished_at -> Nullable<Timestamptz>,
         ins_datetime -> Timestamptz,
         search_weights -> Bool,
+        failed_tasks -> Array<BigInt>,
     }
 }
 
@@ -289,6 +295,8 @@ table! {
         run_by -> BigInt,
         started_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+        lost_workers -> Integer,
+        lost_before -> Integer,
     }
 }
 
@@ -433,6 +441,7 @@ table! {
         started_at -> Nullable<Timestamptz>,
         completed_at -> Nullable<Timestamptz>,
         deployed_data_id -> Nullable<BigInt>,
+        project_id -> BigInt,
     }
 }
 
@@ -490,9 +499,8 @@ joinable!(deployment_slots -> trained_models (trained_model_id));
 joinable!(ab_tests -> projects (project_id));
 joinable!(slot_changes -> projects (project_id));
 joinable!(conversion_events -> projects (project_id));
-joinable!(conversion_events -> deployment_slots (deployment_slot_id));
 joinable!(retraining_schedules -> projects (project_id));
-joinable!(retraining_runs -> retraining_schedules (schedule_id));
+joinable!(retraining_runs -> projects (project_id));
 
 allow_tables_to_appear_in_same_query!(
     organisations,

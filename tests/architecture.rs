@@ -29,6 +29,20 @@ fn every_slice_has_its_place_in_the_order() {
 }
 
 #[test]
+fn the_list_of_slices_is_the_order_of_imports_and_says_what_each_is() {
+    let text = fs::read_to_string(src().join("features/mod.rs")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let slices: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(slices, rules::SLICES, "src/features/mod.rs and SLICES in tests/architecture/rules.rs");
+    let silent: Vec<&str> = lines
+        .windows(2)
+        .filter(|pair| pair[1].starts_with("pub mod ") && !pair[0].starts_with("/// "))
+        .map(|pair| pair[1])
+        .collect();
+    assert!(silent.is_empty(), "say in one line what each is: {silent:?}");
+}
+
+#[test]
 fn files_stay_small() {
     let long: Vec<String> = sources()
         .iter()

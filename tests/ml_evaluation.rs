@@ -110,7 +110,8 @@ fn mean_by_definition(
             ranks.iter().map(|&rank| gain(rank)).sum::<f64>() / ideal,
             hits / wanted.len() as f64,
             f64::from(u8::from(hits > 0.0)),
-            hits / k as f64,
+            // The list is as long as can be: k items, or all that are not in the training part.
+            hits / list.len().max(1) as f64,
             precisions / wanted.len() as f64,
             ranks.first().map_or(0.0, |&rank| 1.0 / rank as f64),
         ];
@@ -243,6 +244,19 @@ fn lopsided(n_items: usize) -> (Csr, Csr) {
     let train = Csr::from_pairs(4, n_items, &[0, 1, 1, 1, 2, 2], &[1, 0, 1, last / 2, 1, 2]).unwrap();
     let held_out = Csr::from_pairs(4, n_items, &[0, 0, 1, 2, 3], &[0, last, 2, 0, 1]).unwrap();
     (train, held_out)
+}
+
+#[test]
+fn precision_divides_by_what_can_be_listed_where_that_is_less_than_the_cutoff() {
+    // Three items: the first user has met two of them and gets the third, the second user has met one.
+    let train = Csr::from_pairs(2, 3, &[0, 0, 1], &[0, 1, 0]).unwrap();
+    let held_out = Csr::from_pairs(2, 3, &[0, 1], &[2, 1]).unwrap();
+    let ctx = Context::new(0, 1);
+    let model = fit("TopPop", &serde_json::Map::new(), &train, &ctx).unwrap();
+    let precision = |cutoff: usize| evaluate(&*model, &train, &held_out, cutoff, &ctx).unwrap().get(Metric::Precision);
+    assert_eq!(precision(1), 1.0);
+    assert_eq!(precision(2), (1.0 + 0.5) / 2.0, "one item is all the first user can be shown");
+    assert_eq!(precision(12), (1.0 + 0.5) / 2.0);
 }
 
 #[test]

@@ -132,6 +132,7 @@ proptest! {
         list in proptest::sample::subsequence((0u32..30).collect::<Vec<_>>(), 0..30).prop_shuffle(),
         held_out in proptest::sample::subsequence((0u32..30).collect::<Vec<_>>(), 1..20),
         k in 1usize..25,
+        listable in 1usize..40,
     ) {
         let list = &list[..list.len().min(k)];
         let hits: Vec<bool> = list.iter().map(|item| held_out.contains(item)).collect();
@@ -141,12 +142,12 @@ proptest! {
         let ideal: f64 = (0..k.min(held_out.len())).map(gain).sum();
         let precision_at = |rank: usize| hits[..=rank].iter().filter(|hit| **hit).count() as f64 / (rank + 1) as f64;
         let map: f64 = (0..hits.len()).filter(|&rank| hits[rank]).map(precision_at).sum::<f64>() / held_out.len() as f64;
-        let found = UserMetrics::of(list, &held_out, k, &Discounts::new(k));
+        let found = UserMetrics::of(list, &held_out, k, listable, &Discounts::new(k));
         let wanted = UserMetrics {
             ndcg: dcg / ideal,
             recall: n_hits / held_out.len() as f64,
             hit: f64::from(u8::from(n_hits > 0.0)),
-            precision: n_hits / k as f64,
+            precision: n_hits / k.min(listable) as f64,
             map,
             mrr: hits.iter().position(|hit| *hit).map_or(0.0, |rank| 1.0 / (rank + 1) as f64),
         };

@@ -59,6 +59,28 @@ impl Folder {
 }
 
 #[test]
+fn inspect_shows_how_a_file_is_read() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("odd.csv"), "user_id;item_id;day\r\nNULL;1;20200102\r\na;2;20200103\r\n;3;20200103\r\n").unwrap();
+    let found = folder.json("inspect odd.csv --time-column day --rows 1 --json");
+    assert_eq!((&found["rows_kept"], &found["rejected"]), (&2.into(), &1.into()));
+    assert_eq!(found["rows"][0]["time"], 1_577_923_200_000_000_i64);
+    let notes: Vec<(&str, &str)> = found["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| (note["kind"].as_str().unwrap(), note["guess"].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(notes, [("delimiter_found", "semicolon"), ("ids_look_missing", ""), ("times_read", "year_month_day")]);
+    std::fs::write(folder.file("items.jsonl"), "{\"item_id\":1,\"tags\":[\"a\"]}\n").unwrap();
+    let found = folder.json("inspect items.jsonl --items --rows 1 --json");
+    assert_eq!(found["rows"][0]["values"]["tags"][0], "a");
+    let shown = folder.run("inspect odd.csv --time-column day");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("column \"day\": times read, year month day, 2 rows, such as \"20200102\""), "{shown}");
+}
+
+#[test]
 fn a_model_is_judged_trained_and_asked() {
     let folder = Folder::new();
     let report = folder.json("evaluate --train train.csv --test test.csv --algorithm RP3beta --cutoff 5 --lists u0,u1 --json");
@@ -202,6 +224,36 @@ fn a_search_keeps_to_its_limits_and_marks_ties() {
     let trial = &tight["unfinished"][0];
     assert_eq!(trial["state"], "pruned");
     assert!(trial["note"].as_str().unwrap().contains("MB are allowed"), "{trial}");
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_refused_in_words() {
+    let folder = Folder::new();
+    let rows: String = (0..700_000).map(|item| format!("u{},i{item}\n", item % 50)).collect();
+    std::fs::write(folder.file("wide.csv"), format!("user_id,item_id\n{rows}")).unwrap();
+    for command in
+        ["train wide.csv --algorithm DenseSLIM --output model", "evaluate --train wide.csv --test wide.csv --algorithm DenseSLIM"]
+    {
+        let complaint = folder.complaint(command);
+        assert!(complaint.contains("fitting DenseSLIMRecommender needs about"), "{command}: {complaint}");
+    }
+    let report = folder.json("tune wide.csv --algorithms DenseSLIM --n-trials 1 --memory-budget-mb 999999999 --json");
+    let trial = &report["unfinished"][0];
+    assert_eq!(trial["state"], "pruned");
+    assert!(trial["note"].as_str().unwrap().contains("MB are allowed"), "{trial}");
+}
+
+#[test]
+fn a_time_in_the_future_makes_nothing_old() {
+    let folder = Folder::new();
+    let rows = "a,old,2020-01-01\nb,old,2020-01-01\nc,old,2020-01-01\na,new,2020-12-01\nb,new,2020-12-01\nb,old,9999-12-31\n";
+    std::fs::write(folder.file("late.csv"), format!("user_id,item_id,timestamp\n{rows}")).unwrap();
+    let command = "train late.csv --time-column timestamp --half-life-days 30 --algorithm TopPop --output late.safetensors";
+    let output = folder.run(command);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("Rows in the future: 1 (up to 9999-12-31"), "{told}");
+    let list = folder.json("recommend --model late.safetensors --user c --include-seen --json");
+    assert_eq!(list["recommendations"][0]["item_id"], "new", "{list}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! The manners of the management API's addresses: format suffixes, the slash at the end, wrong verbs, OPTIONS and HEAD.
-//! Which addresses and verbs there are is read from the API document, so that the two cannot differ.
-
-use std::sync::LazyLock;
+//! The manners of addresses: one spelling for each, and in the management API format suffixes, the slash at the end, wrong
+//! verbs, OPTIONS and HEAD. Which addresses and verbs there are is read from the API document, so that the two cannot differ;
+//! what is not in there is answered here and reaches no handler.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,31 +8,61 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use actix_web::{Error, FromRequest, HttpMessage, HttpResponse};
 
-use super::api_docs::{self, Endpoint};
+use super::api_docs::{Asked, Endpoint, find};
 use crate::features::accounts::Principal;
-use crate::platform::http::{ApiError, ApiResult, origin};
+use crate::platform::http::{ApiError, ApiResult};
 
 /// Both bases serve the same; the longer one is looked for first.
 const BASES: [&str; 2] = ["/api/v1", "/api"];
 /// Pages for people below the document; they are no operations of the API.
 const PAGES: [&str; 2] = ["/schema/swagger-ui/", "/schema/redoc/"];
-
-static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(api_docs::endpoints);
-
-/// The endpoint a request of the management API was found to be for.
-#[derive(Clone, Copy)]
-pub struct Asked(pub &'static Endpoint);
+/// What a page loads.
+const PARTS_OF_PAGES: [&str; 1] = ["/schema/redoc/redoc.standalone.js"];
 
 /// What to do with a request, going by its address and verb alone.
 enum Verdict {
-    /// Nothing is known about the address: the router answers.
-    Pass,
+    /// A page for people.
+    Page,
     Go(&'static Endpoint, Option<String>),
     Redirect(String),
     Refuse(ApiError, Option<&'static Endpoint>),
+}
+
+/// Spells the address in the one way that everything below looks at. The router decodes what is percent-encoded, so that any
+/// other way would be one address to it and another to whatever reads the path.
+pub async fn spell(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(path) = canonical(request.path()) {
+        let target = with_query(&path, request.query_string());
+        rewrite(&mut request, &target)?;
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// The path with every unreserved character (RFC 3986, 2.3) as itself; none when it is spelled so.
+fn canonical(path: &str) -> Option<String> {
+    let mut spelled = Vec::with_capacity(path.len());
+    for byte in path.bytes() {
+        spelled.push(byte);
+        // What was decoded may complete another code: "%3%36" is "%36".
+        while let Some(character) = last_code(&spelled) {
+            spelled.truncate(spelled.len() - 3);
+            spelled.push(character);
+        }
+    }
+    (spelled.len() < path.len()).then(|| String::from_utf8(spelled).ok()).flatten()
+}
+
+/// The unreserved character whose code ends a text.
+fn last_code(text: &[u8]) -> Option<u8> {
+    let [.., b'%', high, low] = text else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
 }
 
 /// Brings the address into the form the router knows, or answers at once.
@@ -42,7 +71,7 @@ pub async fn tidy(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (endpoint, mut response) = match judge(request.path(), request.query_string(), request.method()) {
-        Verdict::Pass => (None, next.call(request).await?.map_into_boxed_body()),
+        Verdict::Page => (None, next.call(request).await?.map_into_boxed_body()),
         Verdict::Redirect(target) => {
             let answer = HttpResponse::MovedPermanently().insert_header((header::LOCATION, target)).finish();
             (None, request.into_response(answer))
@@ -56,10 +85,15 @@ pub async fn tidy(
                 // The server leaves out the body of an answer to HEAD by itself.
                 request.head_mut().method = Method::GET;
             }
-            request.extensions_mut().insert(Asked(endpoint));
+            let policy = endpoint.policy(request.method());
+            request.extensions_mut().insert(Asked { endpoint, policy });
             (Some(endpoint), next.call(request).await?.map_into_boxed_body())
         }
     };
+    let is_personal = endpoint.is_some_and(|endpoint| !endpoint.policy(&Method::GET).is_public);
+    if is_personal && !response.headers().contains_key(header::CACHE_CONTROL) {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     if let Some(allow) = endpoint.and_then(|endpoint| HeaderValue::from_str(&endpoint.allow()).ok()) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
@@ -68,13 +102,20 @@ pub async fn tidy(
 }
 
 fn judge(path: &str, query: &str, method: &Method) -> Verdict {
-    let Some((base, below)) = below_base(path) else { return Verdict::Pass };
+    let Some((base, below)) = below_base(path) else { return Verdict::Refuse(ApiError::not_found(), None) };
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let (stem, suffix) = split_suffix(below);
-    let slashed = if stem.ends_with('/') { stem.to_owned() } else { format!("{stem}/") };
-    let Some(endpoint) = find(&slashed).filter(|endpoint| suffix.is_none() || endpoint.takes_suffix()) else {
-        let page = PAGES.contains(&format!("{below}/").as_str());
-        return if page && reads { Verdict::Redirect(with_query(&format!("{path}/"), query)) } else { Verdict::Pass };
+    let (stem, suffix) = match split_suffix(below) {
+        (stem, Some(suffix)) if find(&slashed(stem)).is_some_and(Endpoint::takes_suffix) => (stem, Some(suffix)),
+        _ => (below, None),
+    };
+    let slashed = slashed(stem);
+    let Some(endpoint) = find(&slashed) else {
+        return match below {
+            _ if !reads => Verdict::Refuse(ApiError::not_found(), None),
+            page if PAGES.contains(&page) || PARTS_OF_PAGES.contains(&page) => Verdict::Page,
+            _ if PAGES.contains(&slashed.as_str()) => Verdict::Redirect(with_query(&format!("{path}/"), query)),
+            _ => Verdict::Refuse(ApiError::not_found(), None),
+        };
     };
     if let Some(format) = suffix.map(str::to_owned).or_else(|| parameter(query, "format"))
         && !endpoint.knows_format(&format)
@@ -92,6 +133,10 @@ fn judge(path: &str, query: &str, method: &Method) -> Verdict {
     Verdict::Go(endpoint, (slashed != below).then(|| with_query(&format!("{base}{slashed}"), query)))
 }
 
+fn slashed(path: &str) -> String {
+    if path.ends_with('/') { path.to_owned() } else { format!("{path}/") }
+}
+
 fn below_base(path: &str) -> Option<(&'static str, &str)> {
     let below = |base: &'static str| Some((base, path.strip_prefix(base)?));
     BASES.into_iter().filter_map(below).find(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
@@ -106,10 +151,6 @@ fn split_suffix(below: &str) -> (&str, Option<&str>) {
         !last_segment.is_empty() && !suffix.is_empty() && is_word
     });
     suffix.map_or((below, None), |(stem, suffix)| (stem, Some(suffix)))
-}
-
-fn find(below: &str) -> Option<&'static Endpoint> {
-    ENDPOINTS.iter().find(|endpoint| endpoint.matches(below))
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
@@ -137,23 +178,12 @@ pub async fn describe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = request.extensions().get::<Asked>().copied();
-    let Some(Asked(endpoint)) = asked.filter(|_| *request.method() == Method::OPTIONS) else {
+    let Some(Asked { endpoint, policy }) = asked.filter(|_| *request.method() == Method::OPTIONS) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let refused = if endpoint.public { None } else { Principal::extract(request.request()).await.err() };
+    let refused = if policy.is_public { None } else { Principal::extract(request.request()).await.err() };
     let answer = refused.map_or_else(|| HttpResponse::Ok().json(endpoint.metadata()), ApiError::into_answer);
     Ok(request.into_response(answer))
-}
-
-/// Where the collections of the API are.
-#[utoipa::path(get, path = "/", tag = "meta", operation_id = "list_collections",
-    responses((status = 200, description = "Absolute addresses by name", body = std::collections::HashMap<String, String>)))]
-pub async fn root(_: Principal, request: HttpRequest) -> web::Json<Map<String, Value>> {
-    let origin = origin(&request);
-    let collections = ENDPOINTS.iter().filter_map(|endpoint| endpoint.collection());
-    let collections = collections.filter(|name| find(&format!("/{name}/1/")).is_some());
-    // 1.x names the older alias, and clients may have kept such addresses.
-    web::Json(collections.map(|name| (name.to_owned(), json!(format!("{origin}/api/{name}/")))).collect())
 }
 
 #[cfg(test)]
@@ -162,12 +192,23 @@ mod tests {
 
     fn verdict(method: Method, path: &str, query: &str) -> String {
         match judge(path, query, &method) {
-            Verdict::Pass => "pass".to_owned(),
+            Verdict::Page => "page".to_owned(),
             Verdict::Go(_, None) => "go".to_owned(),
             Verdict::Go(_, Some(path)) => format!("go {path}"),
             Verdict::Redirect(target) => format!("to {target}"),
             Verdict::Refuse(error, _) => error.status().as_u16().to_string(),
         }
+    }
+
+    #[test]
+    fn each_address_has_one_spelling() {
+        let spelled = |path: &str| canonical(path).unwrap_or_else(|| path.to_owned());
+        assert_eq!(canonical("/api/v1/project/%C3%84%2F%20+a/"), None);
+        for way in ["/auth/%6cogin/", "/auth/%6Cogin/", "/%61uth/lo%67in/", "/auth/%6%63ogin/", "/auth/%%36%63ogin/"] {
+            assert_eq!(spelled(way), "/auth/login/", "{way}");
+        }
+        assert_eq!(spelled("/a%2F%25%41%"), "/a%2F%25A%");
+        assert_eq!(spelled(&format!("/{}6", "%3".repeat(50_000))), "/6");
     }
 
     #[test]
@@ -185,8 +226,12 @@ mod tests {
         assert_eq!(get("/api/v1/project/", "format=json"), "go");
         assert_eq!(get("/api/v1/schema/", "format=yaml"), "go");
         assert_eq!(get("/api/v1/schema/redoc", ""), "to /api/v1/schema/redoc/");
-        assert_eq!(get("/api/v1/schema/swagger-ui/index.css", ""), "pass");
-        assert_eq!(get("/api/v1/nowhere", ""), "pass");
+        assert_eq!(get("/api/v1/schema/redoc/", ""), "page");
+        assert_eq!(get("/api/v1/schema/redoc/redoc.standalone.js", ""), "page");
+        assert_eq!(verdict(Method::POST, "/api/v1/schema/redoc/", ""), "404");
+        for nowhere in ["/api/v1/nowhere", "/api/v1//project/", "/api/v1/project//", "/api/v1/./project/", "/api/V1/project/"] {
+            assert_eq!(get(nowhere, ""), "404", "{nowhere}");
+        }
         assert_eq!(verdict(Method::POST, "/api/v1/project", ""), "go /api/v1/project/");
         assert_eq!(verdict(Method::HEAD, "/api/v1/project/", ""), "go");
         assert_eq!(verdict(Method::OPTIONS, "/api/v1/project/", ""), "go");

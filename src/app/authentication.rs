@@ -3,41 +3,38 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
-use crate::features::api_keys::{self, NotedUses};
-use crate::features::inference::Inference;
+use crate::features::api_keys::{self, KnownKeys, NotedUses};
 use crate::platform::db;
-use crate::platform::http::{ApiError, ApiResult, client_address, request_id};
+use crate::platform::http::{ApiError, ApiResult, bodies, client_address, is_same_site, request_id};
 use crate::platform::services::Services;
 
+use super::api_docs::Asked;
+use super::policy::Policy;
 use super::throttling::{self, Throttles};
 
-/// Paths that answer alike whoever calls; credentials sent along, good or bad, are not even looked at.
-pub const OPEN_TO_ALL: [&str; 10] = [
-    "/auth/login/",
-    "/auth/logout/",
-    "/auth/token/refresh/",
-    "/auth/token/verify/",
-    "/auth/sign_up/",
-    "/auth/options/",
-    "/auth/password/reset/",
-    "/invitation/look_up/",
-    "/ping/",
-    "/schema/",
-];
+const API_KEY: &str = "x-api-key";
 
 /// Puts the caller into the request and counts it against their limit.
 pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let found = if is_open(request.path()) { Ok(None) } else { caller(request.request()).await };
+    let policy = request.extensions().get::<Asked>().map_or(Policy::PAGE, |asked| asked.policy);
+    if let Err(refused) = refuse_foreign_pages(request.request()) {
+        return Ok(request.into_response(refused.into_answer()));
+    }
+    if policy.takes_bodies_of_strangers() {
+        bodies::comes_from_stranger(request.request());
+    }
+    let found = if policy.is_public { Ok(None) } else { caller(request.request(), policy).await };
     let throttles = request.app_data::<web::Data<Throttles>>();
-    let standing = match throttles.map(|throttles| throttling::admit(throttles, request.request(), &found)).transpose() {
+    let admit = |throttles: &web::Data<Throttles>| throttling::admit(throttles, request.request(), policy, &found);
+    let standing = match throttles.map(admit).transpose() {
         Ok(standing) => standing.flatten(),
         Err(refused) => return Ok(request.into_response(refused.into_answer())),
     };
@@ -59,17 +56,30 @@ fn session_of(request: &HttpRequest, found: &ApiResult<Option<Principal>>) -> db
     db::Session { address, request_id: request_id(request), ..session }
 }
 
-fn is_open(path: &str) -> bool {
-    let below_base = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api")).unwrap_or(path);
-    OPEN_TO_ALL.iter().any(|open| below_base.starts_with(open))
+/// A page of another site must not change anything with the cookies of ours, nor log its visitor in as somebody of its choice.
+/// What comes with a key or token in a header does not hang on cookies; browsers let no page of another site send such a header.
+fn refuse_foreign_pages(request: &HttpRequest) -> ApiResult<()> {
+    // The other schemes of this header are those that browsers send by themselves.
+    let bearer = text_header(request, header::AUTHORIZATION.as_str()).is_some_and(|value| value.starts_with("Bearer "));
+    let has_credentials = bearer || request.headers().contains_key(API_KEY);
+    let Some(services) = request.app_data::<web::Data<Services>>() else { return Ok(()) };
+    if request.method().is_safe() || has_credentials || is_same_site(request, &services.settings) {
+        return Ok(());
+    }
+    Err(ApiError::coded(
+        StatusCode::FORBIDDEN,
+        "foreign_origin",
+        "A page of another site may not do this with a cookie. If the page is yours, list its origin in cors_allowed_origins; \
+         if it belongs to this server, set public_url to the address in the browser.",
+    ))
 }
 
 /// The caller by API key, bearer token or cookie, in this order.
-pub async fn caller(request: &HttpRequest) -> ApiResult<Option<Principal>> {
+async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Principal>> {
     let services = request.app_data::<web::Data<Services>>().ok_or_else(|| ApiError::internal(&"no services"))?;
-    let key = text_header(request, "x-api-key").filter(|key| key.starts_with(api_keys::PREFIX));
+    let key = text_header(request, API_KEY).filter(|key| key.starts_with(api_keys::PREFIX));
     if let Some(key) = key
-        && reports_events(request)
+        && policy.reports_events()
     {
         return by_known_key(request, services, key).await.map(Some);
     }
@@ -87,16 +97,11 @@ pub async fn caller(request: &HttpRequest) -> ApiResult<Option<Principal>> {
     }
 }
 
-/// Whether a request reports events. There may be thousands a second, so that a key is then looked up where predictions look.
-pub fn reports_events(request: &HttpRequest) -> bool {
-    let path = request.path();
-    request.method() == Method::POST && (path.ends_with("/conversion_event/") || path.ends_with("/conversion_event/batch/"))
-}
-
+/// For reports of events, of which there may be thousands a second: a key is then looked up where predictions look.
 async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
-    let (inference, uses) = (request.app_data::<web::Data<Inference>>(), request.app_data::<web::Data<NotedUses>>());
-    let inference = inference.ok_or_else(|| ApiError::internal(&"no inference"))?;
-    let known = inference.caller(key).await?;
+    let (keys, uses) = (request.app_data::<web::Data<KnownKeys>>(), request.app_data::<web::Data<NotedUses>>());
+    let keys = keys.ok_or_else(|| ApiError::internal(&"no keys"))?;
+    let known = keys.caller(key).await?;
     if let (Some(uses), Some(grant)) = (uses, &known.principal.key) {
         uses.note(services, grant.id).await?;
     }

@@ -1,20 +1,26 @@
 //! Brings up what every role stands on: a PostgreSQL, its schema, the file store, the first user.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
+use super::first_user;
 use crate::features::accounts;
 use crate::platform::blobs::Blobs;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Settings};
 use crate::platform::db::{Database, DbError};
-use crate::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, EmbeddedPostgresError};
+use crate::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, EmbeddedPostgresError, PrivatePostgres};
 use crate::platform::services::Services;
 
 /// How long a start waits for a configured database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where it cannot be told whether the process that writes a file is alive, one not written to for so long is given up.
+const BROKEN_OFF: TimeDelta = TimeDelta::hours(1);
 
 /// Why the program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +33,13 @@ pub enum BootError {
     Database(#[from] DbError),
     #[error("The first user could not be created: {0}")]
     FirstUser(#[from] accounts::AccountError),
+    /// The password exists nowhere but in what was to be written.
+    #[error(
+        "The password of the first user could not be written to {}: {cause}. Make another user who may do everything with \
+         `recotem create-superuser --username NAME`.",
+        .path.display()
+    )]
+    FirstPassword { path: PathBuf, cause: std::io::Error },
 }
 
 /// The running means of a process. Dropping it stops the private PostgreSQL.
@@ -36,31 +49,42 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Opens data directory and database, without touching the schema.
+    /// Opens data directory and database, without touching the schema. A private PostgreSQL that another process runs is refused:
+    /// it would end under a process that is to last.
     pub async fn connect(settings: Settings) -> Result<Self, BootError> {
-        let fault = |cause| ConfigError::DataDir { path: settings.data_dir.clone(), cause };
-        std::fs::create_dir_all(&settings.data_dir).map_err(fault)?;
+        Self::open(settings, |options| EmbeddedPostgres::start(options).map(PrivatePostgres::Own)).await
+    }
+
+    /// The same for a single command, which also works on the private PostgreSQL of a process that runs.
+    pub async fn for_command(settings: Settings) -> Result<Self, BootError> {
+        Self::open(settings, PrivatePostgres::start_or_join).await
+    }
+
+    async fn open(settings: Settings, private: Private) -> Result<Self, BootError> {
+        settings.open_data_dir()?;
         let secret = settings.secret()?;
-        let blobs = Blobs::open(settings.data_dir.join("files")).map_err(fault)?;
-        let embedded = match &settings.database_url {
-            Some(_) => None,
-            None => Some(start_embedded(&settings).await?),
+        let blobs = open_files(&settings)?;
+        let (url, embedded) = match &settings.database_url {
+            Some(url) => (url.expose_secret().to_owned(), None),
+            None => open_private(&settings, private).await?,
         };
-        let url = embedded.as_ref().map(EmbeddedPostgres::database_url).or_else(|| settings.database_url.clone());
-        let db = Database::connect_with_retry(&url.unwrap_or_default(), settings.database_pool_size, DATABASE_PATIENCE).await?;
+        let db = Database::connect_with_retry(&url, settings.database_pool_size, DATABASE_PATIENCE).await?;
         let services = Services { db, clock: Clock::system(), settings: Arc::new(settings), secret: Arc::new(secret), blobs };
         Ok(Self { services, embedded })
     }
 
     /// The same with the schema brought up to date and a first user made if there is none.
     pub async fn complete(settings: Settings) -> Result<Self, BootError> {
+        if settings.links_follow_the_request() && settings.production {
+            tracing::warn!(
+                "neither public_url nor allowed_hosts is set: links to reset a password or accept an invitation begin with the \
+                 host name that the request asking for them gives. Set public_url to where people reach this server."
+            );
+        }
         let boot = Self::connect(settings).await?;
         let migrated = boot.services.db.migrate().await?;
         tracing::info!(migrations = migrated, "the database schema is up to date");
-        if let Some(password) = accounts::ensure_first_user(&boot.services).await? {
-            println!("The first user is \"admin\" with the password: {}", password.expose_secret());
-            println!("It is shown only now. Change it after logging in.");
-        }
+        first_user::ensure(&boot.services).await?;
         Ok(boot)
     }
 
@@ -76,10 +100,32 @@ impl Boot {
     }
 }
 
-async fn start_embedded(settings: &Settings) -> Result<EmbeddedPostgres, BootError> {
+/// Opens the file store and removes what processes that were killed had begun to write.
+fn open_files(settings: &Settings) -> Result<Blobs, ConfigError> {
+    let fault = |cause| ConfigError::DataDir { path: settings.data_dir.clone(), cause };
+    let blobs = Blobs::open(settings.data_dir.join("files")).map_err(fault)?;
+    match blobs.sweep_incoming(Clock::system().now() - BROKEN_OFF) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed files that were being written when the program ended"),
+        Err(error) => tracing::warn!(%error, "files that were being written when the program ended could not be removed"),
+    }
+    Ok(blobs)
+}
+
+/// A way to come by a private PostgreSQL.
+type Private = fn(&EmbeddedOptions) -> Result<PrivatePostgres, EmbeddedPostgresError>;
+
+/// The URL of the private PostgreSQL, and the server itself if this process runs it.
+async fn open_private(settings: &Settings, private: Private) -> Result<(String, Option<EmbeddedPostgres>), BootError> {
     let options = EmbeddedOptions { data_dir: settings.data_dir.clone(), bin_dir: settings.postgres_bin_dir.clone() };
-    let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
-    let embedded = started.map_err(|error| DbError::Unavailable(error.to_string()))??;
-    tracing::info!("a private PostgreSQL is running in the data directory");
-    Ok(embedded)
+    let opened = tokio::task::spawn_blocking(move || private(&options)).await;
+    let postgres = opened.map_err(|error| DbError::Unavailable(error.to_string()))??;
+    let url = postgres.database_url();
+    match postgres {
+        PrivatePostgres::Own(embedded) => {
+            tracing::info!("a private PostgreSQL is running in the data directory");
+            Ok((url, Some(embedded)))
+        }
+        PrivatePostgres::OfAnother(_) => Ok((url, None)),
+    }
 }

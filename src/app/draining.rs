@@ -4,13 +4,14 @@
 //! connections that wait to be accepted. So before that:
 //! 1. New connections are kept out: a filter on the listening sockets drops the first packet of each, so that the client's
 //!    system tries again and hears, once the socket is closed, that nobody listens. Whoever is connected stays connected.
-//! 2. What is there is answered, and told by `Connection: close` not to come back this way.
+//! 2. What is there is answered, and told by `Connection: close` not to come back this way. A body that stops arriving is
+//!    given up after a moment.
 //! 3. When nothing has come for a moment, the server stops.
 
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -18,6 +19,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
+use tokio_util::sync::CancellationToken;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1_024;
@@ -32,7 +34,7 @@ pub struct Drain(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    is_ending: AtomicBool,
+    ending: CancellationToken,
     begun: AtomicU64,
     ended: AtomicU64,
 }
@@ -53,17 +55,22 @@ pub async fn count(request: ServiceRequest, next: Next<impl MessageBody>) -> Res
     let under_way = UnderWay(&drain.0);
     let mut response = next.call(request).await?;
     drop(under_way);
-    if drain.0.is_ending.load(Ordering::Acquire) && response.status() != actix_web::http::StatusCode::SWITCHING_PROTOCOLS {
+    if drain.0.ending.is_cancelled() && response.status() != actix_web::http::StatusCode::SWITCHING_PROTOCOLS {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)
 }
 
 impl Drain {
+    /// Is cancelled when the end begins.
+    pub fn begun(&self) -> CancellationToken {
+        self.0.ending.clone()
+    }
+
     /// Answers who is connected until nobody asks any more. The sockets must not be those the server listens with, but
     /// clones of them; they are given up here.
     pub async fn run(&self, listeners: Vec<TcpListener>) {
-        self.0.is_ending.store(true, Ordering::Release);
+        self.0.ending.cancel();
         for listener in listeners {
             if let Err(error) = keep_out(&listener) {
                 tracing::debug!(%error, "new connections cannot be kept out; those made last may be reset");

@@ -13,14 +13,18 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'uns
      connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Safe defaults for browsers.
-pub fn defaults() -> DefaultHeaders {
-    DefaultHeaders::new()
+/// How long browsers are to come back over HTTPS only: a year.
+const TRANSPORT_SECURITY: &str = "max-age=31536000";
+
+/// Returns safe defaults for browsers; where cookies go over HTTPS only, everything else is to go that way, too.
+pub fn defaults(is_secure: bool) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
         .add((header::X_FRAME_OPTIONS, "DENY"))
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .add((header::REFERRER_POLICY, "same-origin"))
         .add((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .add(("cross-origin-opener-policy", "same-origin"))
+        .add(("cross-origin-opener-policy", "same-origin"));
+    if is_secure { headers.add((header::STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY)) } else { headers }
 }
 
 /// Gives the request an id (or keeps the proxy's), logs it when it is done, and returns the id in a header.

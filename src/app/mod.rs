@@ -6,12 +6,16 @@ pub mod api_docs;
 mod authentication;
 mod boot;
 mod draining;
+pub mod first_user;
 mod headers;
 mod jobs;
+mod meta;
+mod policy;
 pub mod roles;
 mod routes;
 mod spa;
 mod throttling;
+pub mod worker_processes;
 
 pub use boot::{Boot, BootError};
 pub use roles::RoleError;

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, Condition, from_fn};
@@ -10,18 +11,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::draining::{self, Drain};
 use super::throttling::Throttles;
-use super::{answers, headers, jobs, routes};
-use crate::features::api_keys::NotedUses;
+use super::worker_processes::{self, Launch};
+use super::{addresses, answers, headers, jobs, routes};
+use crate::features::api_keys::{KnownKeys, NotedUses};
+use crate::features::datasets::UploadsUnderWay;
 use crate::features::events::{EventWriter, KnownSlots};
 use crate::features::inference::Inference;
 use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
 use crate::features::{ab_tests, events, projects, recommendation_log, retraining};
+use crate::platform::http::bodies::{self, BodyLimits};
+use crate::platform::http::connections;
+use crate::platform::open_files;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
 /// Seconds requests in flight may take to finish after a stop signal.
 const GRACE_SECONDS: u64 = 20;
+
+/// Connections that a worker of the server takes at once, where enough files may be open.
+const MOST_CONNECTIONS: usize = 25_600;
 
 /// Why a role ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +43,11 @@ pub enum RoleError {
     Server(std::io::Error),
 }
 
-/// Which parts of `serve` run in this process.
-#[derive(Debug, Clone, Copy)]
+/// Which parts of `serve` run besides.
+#[derive(Debug, Clone)]
 pub struct Parts {
-    pub worker: bool,
+    /// Background jobs, and how this program is started once more for them.
+    pub worker: Option<Launch>,
     pub scheduler: bool,
 }
 
@@ -78,6 +88,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
     let writer = web::Data::new(EventWriter::start(services));
     let uses = web::Data::new(NotedUses::default());
+    let uploads = web::Data::new(UploadsUnderWay::new(settings));
     listen_with(services, stop, move |config| {
         config
             .app_data(hub.clone())
@@ -85,6 +96,7 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
             .app_data(slots.clone())
             .app_data(writer.clone())
             .app_data(uses.clone())
+            .app_data(uploads.clone())
             .configure(routes::all);
     })
 }
@@ -104,26 +116,37 @@ fn listen_with(
     let settings = services.settings.clone();
     let data = web::Data::new(services.clone());
     let models = web::Data::new(ModelCache::new(settings.model_cache_bytes));
-    let inference = Inference::start(services, models.clone().into_inner(), stop);
+    let keys = KnownKeys::start(services, stop.clone());
+    let inference = Inference::start(services, models.clone().into_inner(), keys.clone(), stop);
+    let keys = web::Data::new(keys);
     let inference_data = web::Data::from(Arc::clone(&inference));
     let origins = settings.cors_allowed_origins.clone();
+    let is_secure = settings.jwt_auth_secure;
     let drain = Drain::default();
     let counted = web::Data::new(drain.clone());
+    let limits = web::Data::new(BodyLimits::new(&settings, drain.begun()));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
             .app_data(models.clone())
             .app_data(inference_data.clone())
+            .app_data(keys.clone())
             .app_data(counted.clone())
+            .app_data(limits.clone())
+            .wrap(from_fn(bodies::watch))
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(answers::for_our_hosts))
             .wrap(from_fn(answers::in_json))
-            .wrap(headers::defaults())
+            .wrap(headers::defaults(is_secure))
             .wrap(from_fn(headers::trace))
+            .wrap(from_fn(addresses::spell))
             .wrap(from_fn(draining::count))
             .configure(configure.clone())
     })
+    .on_connect(connections::note)
+    .max_connections(most_connections())
+    .keep_alive(Duration::from_secs(settings.keep_alive_seconds.max(1)))
     .shutdown_timeout(GRACE_SECONDS)
     .disable_signals();
     let refused = |cause| RoleError::Bind { address: settings.bind.clone(), cause };
@@ -135,6 +158,14 @@ fn listen_with(
     let address = server.addrs().first().map_or_else(|| settings.bind.clone(), ToString::to_string);
     let server = server.run();
     Ok(Listening { handle: server.handle(), server, inference, drain, sockets, address })
+}
+
+/// Connections that each worker of the server takes at once. Half of what may be open is left for files and the database, so
+/// that clients cannot use it up.
+fn most_connections() -> usize {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let open = usize::try_from(open_files::raise_limit()).unwrap_or(usize::MAX);
+    (open / 2 / workers).clamp(1, MOST_CONNECTIONS)
 }
 
 fn cors(origins: &[String]) -> actix_cors::Cors {
@@ -157,7 +188,7 @@ fn cors(origins: &[String]) -> actix_cors::Cors {
 
 /// Runs the whole product: API, UI, inference, and the parts asked for.
 pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop: &CancellationToken) -> Result<(), RoleError> {
-    let working = parts.worker.then(|| tokio::spawn(work(services.clone(), stop.clone())));
+    let working = parts.worker.map(|launch| tokio::spawn(work_as_set(services.clone(), launch, stop.clone())));
     let scheduling = parts.scheduler.then(|| tokio::spawn(schedule(services.clone(), stop.clone())));
     let result = listening.run(stop.clone()).await;
     // Whatever ended the server ends the rest.
@@ -170,14 +201,37 @@ pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop
     result
 }
 
-/// Runs background jobs until told to stop.
+/// Runs background jobs until told to stop, in processes of their own unless the settings say otherwise.
+pub async fn work_as_set(services: Services, launch: Launch, stop: CancellationToken) {
+    match services.settings.worker_processes {
+        true => worker_processes::supervise(services, launch, stop).await,
+        false => work(services, stop).await,
+    }
+}
+
+/// Runs background jobs in this process until told to stop.
 pub async fn work(services: Services, stop: CancellationToken) {
     let options = WorkerOptions {
         concurrency: services.settings.worker_concurrency.max(1),
         // A private database has no other workers: what is marked as running there is left over from a crash.
         alone: services.settings.database_url.is_none(),
-        ..WorkerOptions::default()
+        ..worker_options(&services)
     };
+    run_worker(services, options, stop).await;
+}
+
+/// Does the work of a worker process: one job at a time, under a name that its supervisor knows.
+pub async fn work_one_at_a_time(services: Services, name: String, stop: CancellationToken) {
+    let options = WorkerOptions { concurrency: 1, name, ..worker_options(&services) };
+    run_worker(services, options, stop).await;
+}
+
+fn worker_options(services: &Services) -> WorkerOptions {
+    let most = services.settings.max_running_jobs_per_organisation;
+    WorkerOptions { most_per_tenant: (most > 0).then_some(i64::from(most)), ..WorkerOptions::default() }
+}
+
+async fn run_worker(services: Services, options: WorkerOptions, stop: CancellationToken) {
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 

@@ -4,6 +4,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::RustEmbed;
 
+use crate::platform::http::ApiError;
+
 /// `build.rs` makes the folder, so that the program builds without Node.
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
@@ -14,17 +16,29 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 <p>Run <code>make build</code>, or <code>npm ci &amp;&amp; npm run build</code> in the folder <code>web</code> and then <code>cargo build</code>.</p>\
 <p>The API works: see <a href=\"/api/v1/schema/swagger-ui/\">its documentation</a>.</p></html>";
 
-/// A file of the UI, or its first page for every address the UI routes itself.
+/// Folders of files, in the UI and in 1.x: an address below one of them is no page.
+const FOLDERS: [&str; 3] = ["assets", "static", "admin"];
+
+/// Answers a file of the UI, or its first page for every address the UI routes itself; 404 for a file that is not there.
 pub async fn page(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
     match BuiltUi::get(path).filter(|_| !path.is_empty()) {
         Some(file) => serve(path, &file.data),
-        None if path.starts_with("assets/") => HttpResponse::NotFound().json(serde_json::json!({ "detail": "Not found." })),
+        None if names_file(path) => ApiError::not_found().into_answer(),
         None => match BuiltUi::get("index.html") {
             Some(file) => serve("index.html", &file.data),
             None => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(NOT_BUILT),
         },
     }
+}
+
+/// Returns whether a path can only be that of a file: it lies in a folder of files, or ends in an extension, which no route of the UI has.
+fn names_file(path: &str) -> bool {
+    let folder = path.split('/').next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    FOLDERS.contains(&folder)
+        || extension.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn serve(path: &str, bytes: &[u8]) -> HttpResponse {
@@ -34,4 +48,19 @@ fn serve(path: &str, bytes: &[u8]) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, cache))
         .content_type(mime_guess::from_path(path).first_or_octet_stream().essence_str())
         .body(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_from_pages_of_the_ui() {
+        for file in ["static/x.css", "nothing.js", "favicon.png", "assets/", "admin/", "admin", "a/b/c.map", ".env"] {
+            assert!(names_file(file), "{file}");
+        }
+        for page in ["", "login", "projects/1/jobs/2", "projects/1.", "administration", "users/a.b c", "assets2/x"] {
+            assert!(!names_file(page), "{page}");
+        }
+    }
 }

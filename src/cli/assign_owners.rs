@@ -2,8 +2,7 @@
 
 use anyhow::Context;
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
 use crate::features::accounts::{self, Guarded, Organisation};
 use crate::features::projects;
 use crate::platform::services::Services;
@@ -12,28 +11,25 @@ use crate::platform::services::Services;
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// The user who is to own the projects that nobody owns
-    #[arg(long, default_value = "admin")]
+    /// The user who is to own the projects that have no owner
+    #[arg(long, visible_alias = "user", value_name = "NAME", default_value = "admin")]
     owner: String,
     /// The organisation they move to; without it, the owner's personal one
     #[arg(long, value_name = "ID")]
     organisation: Option<i64>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let result = assign(&boot.services, args).await;
-        boot.close().await;
-        result
-    })
+    on_database(&args.server, async |services| assign(services, &args).await)
 }
 
-async fn assign(services: &Services, args: Args) -> anyhow::Result<()> {
+async fn assign(services: &Services, args: &Args) -> anyhow::Result<()> {
     let mut connection = services.db.conn().await?;
     let owner = accounts::user_by_name(&mut connection, &args.owner).await?;
-    let owner = owner.with_context(|| format!("There is no user \"{}\". Name another with --owner.", args.owner))?;
+    let owner = owner.with_context(|| format!("User \"{}\" does not exist. Name another with --owner.", args.owner))?;
     let organisation = match args.organisation {
         Some(id) => {
             let found = Organisation::load(&mut connection, id).await?;
@@ -41,10 +37,21 @@ async fn assign(services: &Services, args: Args) -> anyhow::Result<()> {
         }
         None => accounts::personal_organisation(&mut connection, owner.id).await?,
     };
-    let (assigned, kept) = projects::assign_orphans(&mut connection, owner.id, organisation).await?;
-    println!("{assigned} projects now belong to \"{}\".", owner.username);
+    let (assigned, kept) = match args.dry_run {
+        true => projects::assignable_orphans(&mut connection, owner.id).await?,
+        false => projects::assign_orphans(&mut connection, owner.id, organisation).await?,
+    };
+    let name = &owner.username;
+    match (assigned, args.dry_run) {
+        (0, _) if kept.is_empty() => println!("Project: no unowned records."),
+        (count, true) => println!("Project: {count} record(s) would be assigned to \"{name}\"."),
+        (count, false) => println!("Project: {count} record(s) assigned to \"{name}\"."),
+    }
+    if args.dry_run {
+        println!("Dry run complete. No changes made.");
+    }
     if !kept.is_empty() {
-        anyhow::bail!("\"{}\" already owns projects called {}. Rename one of each pair first.", owner.username, kept.join(", "));
+        anyhow::bail!("\"{name}\" already owns projects called {}. Rename one of each pair first.", kept.join(", "));
     }
     Ok(())
 }

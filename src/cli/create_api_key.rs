@@ -4,8 +4,7 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
 use crate::features::accounts::{self, Guarded};
 use crate::features::api_keys::{self, SCOPES, scope_of};
 use crate::features::projects::Project;
@@ -33,33 +32,43 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let result = create(&boot.services, args).await;
-        boot.close().await;
-        result
-    })
+    on_database(&args.server, async |services| create(services, &args).await)
 }
 
 /// Makes the key and prints it, alone on standard output so that a script can take it.
-async fn create(services: &Services, args: Args) -> anyhow::Result<()> {
-    let wanted: Vec<String> = args.scopes.iter().map(|word| word.trim().to_owned()).collect();
-    if let Some(unknown) = wanted.iter().find(|word| scope_of(word).is_none()) {
-        bail!("\"{unknown}\" is not a scope. Choose among: {}.", SCOPES.join(", "));
-    }
-    let scopes = SCOPES.iter().filter(|scope| wanted.iter().any(|word| scope_of(word) == scope_of(scope)));
-    let scopes: Vec<String> = scopes.map(|scope| (*scope).to_owned()).collect();
+async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
+    let scopes = scopes_of(&args.scopes)?;
     let mut connection = services.db.conn().await?;
     let project = Project::load(&mut connection, args.project_id).await?;
-    let (project, _) = project.with_context(|| format!("There is no project {}.", args.project_id))?;
+    let (project, ownership) = project.with_context(|| format!("Project {} not found.", args.project_id))?;
     let owner = accounts::user_by_name(&mut connection, &args.owner).await?;
-    let owner = owner.with_context(|| format!("There is no user \"{}\". Name another with --owner.", args.owner))?;
+    let owner = owner.with_context(|| format!("User \"{}\" not found. Name another with --owner.", args.owner))?;
+    let owner = accounts::principal_of(&mut connection, owner, None).await?;
+    if owner.role_on(ownership).is_none() {
+        bail!(
+            "The owner \"{}\" does not match project owner: they have no role in the organisation of the project \"{}\", so the key \
+             would reach nothing. Invite them there first, or name another user with --owner.",
+            args.owner,
+            project.name
+        );
+    }
     let expires_at = args.expires_in_days.map(|days| services.clock.now() + TimeDelta::days(days));
-    let (_, key) = api_keys::create_for(&mut connection, project.id, owner.id, args.name, scopes, expires_at)
-        .await
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let made = api_keys::create_for(&mut connection, project.id, owner.user.id, args.name.clone(), scopes, expires_at).await;
+    let (_, key) = made.map_err(|error| anyhow::anyhow!("{}", error.in_words()))?;
     eprintln!("An API key for the project \"{}\". It is shown only now:", project.name);
     println!("{}", key.expose_secret());
     Ok(())
+}
+
+/// Returns the scopes asked for, in their usual order and each once.
+fn scopes_of(words: &[String]) -> anyhow::Result<Vec<String>> {
+    let wanted: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
+    if let Some(unknown) = wanted.iter().find(|word| scope_of(word).is_none()) {
+        bail!("Invalid scope \"{unknown}\". Valid scopes: {}.", SCOPES.join(", "));
+    }
+    if wanted.is_empty() {
+        bail!("At least one scope is required. Valid scopes: {}.", SCOPES.join(", "));
+    }
+    let scopes = SCOPES.iter().filter(|scope| wanted.iter().any(|word| scope_of(word) == scope_of(scope)));
+    Ok(scopes.map(|scope| (*scope).to_owned()).collect())
 }

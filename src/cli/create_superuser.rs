@@ -2,19 +2,21 @@
 
 use anyhow::Context;
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
+use crate::app::first_user;
 use crate::features::accounts;
+use crate::platform::services::Services;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// Name to log in with
+    /// Name to log in with; without it, an install without users gets `admin` with the password in DEFAULT_ADMIN_PASSWORD or a
+    /// random one, and any other is left as it is
     #[arg(long)]
-    username: String,
+    username: Option<String>,
     /// E-mail address
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", requires = "username")]
     email: String,
     /// Password; better given in the environment, where it does not show in the list of processes
     #[arg(long, env = "RECOTEM_SUPERUSER_PASSWORD", hide_env_values = true)]
@@ -22,18 +24,29 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    let password = args.password.context("Set the password in the variable RECOTEM_SUPERUSER_PASSWORD.")?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let result = async {
-            boot.services.db.migrate().await?;
-            let user = accounts::create_superuser(&boot.services, &args.username, &args.email, password).await?;
-            println!("Created the superuser \"{}\".", user.username);
-            anyhow::Ok(())
+    let password = match &args.username {
+        Some(_) => Some(args.password.context("Set the password in the variable RECOTEM_SUPERUSER_PASSWORD.")?),
+        None => None,
+    };
+    on_database(&args.server, async |services| {
+        services.db.migrate().await?;
+        match args.username.zip(password) {
+            Some((name, password)) => create(services, &name, &args.email, password).await,
+            None => create_first(services).await,
         }
-        .await;
-        boot.close().await;
-        result
     })
+}
+
+async fn create(services: &Services, name: &str, email: &str, password: String) -> anyhow::Result<()> {
+    let user = accounts::create_superuser(services, name, email, password).await?;
+    println!("Created the superuser \"{}\".", user.username);
+    Ok(())
+}
+
+async fn create_first(services: &Services) -> anyhow::Result<()> {
+    match first_user::ensure(services).await? {
+        true => println!("No user found. Created the superuser \"admin\"."),
+        false => println!("There are users already, so none was created. Name one with --username."),
+    }
+    Ok(())
 }

@@ -2,8 +2,7 @@
 
 use anyhow::{Context, bail};
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
 use crate::features::accounts;
 
 #[derive(Debug, clap::Args)]
@@ -16,25 +15,42 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    if settings.production {
+    if args.server.settings()?.production {
         bail!("Test users have passwords that others know. They are not made in production mode.");
     }
-    let parse = |text: &String| text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()));
-    let users: Option<Vec<_>> = args.users.iter().map(parse).collect();
-    let users = users.context("Write each user as NAME:PASSWORD.")?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let result = async {
-            boot.services.db.migrate().await?;
-            for (name, password) in users {
-                accounts::put_test_user(&boot.services, &name, password).await?;
-                println!("\"{name}\" can log in.");
-            }
-            anyhow::Ok(())
+    let users: Vec<(&str, &str)> = args.users.iter().map(|text| parse(text)).collect::<anyhow::Result<_>>()?;
+    on_database(&args.server, async |services| {
+        services.db.migrate().await?;
+        for (name, password) in users {
+            accounts::put_test_user(services, name, password.to_owned()).await?;
+            println!("\"{name}\" can log in.");
         }
-        .await;
-        boot.close().await;
-        result
+        Ok(())
     })
+}
+
+/// Reads name and password. What was given is not repeated in an error, since it holds a password.
+fn parse(text: &str) -> anyhow::Result<(&str, &str)> {
+    let (name, password) = text.split_once(':').context("Invalid --user value. Expected format: NAME:PASSWORD.")?;
+    match name.trim() {
+        "" => bail!("Invalid --user value. Username and password are required."),
+        _ if password.is_empty() => bail!("Invalid --user value. Username and password are required."),
+        name => Ok((name, password)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_name_and_a_password_are_needed_and_blanks_around_the_name_are_not() {
+        assert_eq!(parse(" carol : pass:word ").unwrap(), ("carol", " pass:word "));
+        for (wrong, told) in
+            [("carol", "Expected format"), (":hush", "are required"), (" :hush", "are required"), ("carol:", "are required")]
+        {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("hush"), "{wrong}: {error}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! `recotem migrate`.
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -10,12 +9,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let migrated = boot.services.db.migrate().await;
-        boot.close().await;
-        println!("Migrations run: {}", migrated?);
+    on_database(&args.server, async |services| {
+        println!("Migrations run: {}", services.db.migrate().await?);
         Ok(())
     })
 }

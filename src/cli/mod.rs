@@ -7,6 +7,8 @@ mod create_test_users;
 mod demo;
 mod evaluate;
 mod infer;
+mod inspect;
+mod job_worker;
 mod migrate;
 mod offline;
 mod openapi;
@@ -44,6 +46,9 @@ enum Command {
     Serve(serve::Args),
     /// Run background jobs only
     Worker(worker::Args),
+    /// Run one background job after the other for the process that started it
+    #[command(hide = true)]
+    JobWorker(job_worker::Args),
     /// Run the scheduler only; any number may run, one leads
     Scheduler(scheduler::Args),
     /// Answer predictions only
@@ -53,16 +58,22 @@ enum Command {
     /// Bring the database schema up to date
     Migrate(migrate::Args),
     /// Wait until the database answers
+    #[command(alias = "wait_db")]
     WaitDb(wait_db::Args),
     /// Make a user who may do everything
+    #[command(alias = "create_superuser")]
     CreateSuperuser(create_superuser::Args),
     /// Make an API key for a project
+    #[command(alias = "create_api_key")]
     CreateApiKey(create_api_key::Args),
     /// Check every model's file and sign with the present secret what an earlier one signed
+    #[command(alias = "resign_models")]
     ResignModels(resign_models::Args),
-    /// Give the projects that nobody owns to somebody
+    /// Give the projects that have no owner to a user
+    #[command(alias = "assign_owners")]
     AssignOwners(assign_owners::Args),
     /// Make users for trying things out, or set their passwords again; not in production mode
+    #[command(alias = "create_test_users")]
     CreateTestUsers(create_test_users::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
@@ -76,6 +87,8 @@ enum Command {
     Recommend(recommend::Args),
     /// The items most like one in a model file
     Similar(similar::Args),
+    /// Show how a file is read: its columns, what was decided about them, and its first rows
+    Inspect(inspect::Args),
     /// Made-up interactions of any number, for measuring
     Synthesize(synthesize::Args),
 }
@@ -85,6 +98,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),
+        Command::JobWorker(args) => job_worker::run(args),
         Command::Scheduler(args) => scheduler::run(args),
         Command::Infer(args) => infer::run(args),
         Command::Demo(args) => demo::run(args),
@@ -101,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Recommend(args) => recommend::run(args),
         Command::Similar(args) => similar::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Synthesize(args) => synthesize::run(args),
     };
     match result {

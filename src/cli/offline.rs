@@ -1,15 +1,19 @@
 //! What the commands without a server share: reading interactions and models, parsing arguments, printing tables.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use crate::ml::algorithms::{self, AlgorithmInfo};
 use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
-use crate::ml::context::Context;
+use crate::ml::context::{Context, Lack};
 use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use crate::ml::sessions::{self, SessionModel};
+use crate::platform::clock::{Clock, FURTHEST_ZONE};
+use crate::platform::memory::{Memory, Promise, Shortage};
 use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
 /// Seed when none is given.
@@ -39,6 +43,7 @@ impl Columns {
     pub fn options(&self, time_column: Option<&str>, event_column: Option<&str>) -> ReadOptions {
         ReadOptions {
             event_column: event_column.map(str::to_owned),
+            uploaded_at: Some(latest_moment()),
             ..ReadOptions::new(&self.user_column, &self.item_column, time_column.map(str::to_owned))
         }
     }
@@ -47,7 +52,7 @@ impl Columns {
 /// Which column holds the time, for the commands that can use it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TimeColumn {
-    /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS or RFC 3339
+    /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD
     #[arg(long, value_name = "NAME")]
     pub time_column: Option<String>,
 }
@@ -84,9 +89,23 @@ pub fn builder_for(options: &ReadOptions) -> InteractionLogBuilder {
     if options.event_column.is_some() { builder.with_events() } else { builder }
 }
 
-/// Ends reading.
+/// The latest time that is not in the future anywhere, in microseconds UTC.
+fn latest_moment() -> i64 {
+    (Clock::system().now() + FURTHEST_ZONE).timestamp_micros()
+}
+
+/// Ends reading. Times in the future count as the latest that is not; how many there are is told on standard error.
 pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog {
-    Context::new(SEED, threads).install(|| builder.finish())
+    let mut log = Context::new(SEED, threads).install(|| builder.finish());
+    if let Some(late) = log.settle_times(latest_moment()) {
+        let text = |micros| DateTime::from_timestamp_micros(micros).map(|at| at.to_string()).unwrap_or_default();
+        let (rows, last) = (late.rows, text(late.last));
+        match late.counted_as {
+            Some(latest) => eprintln!("Rows in the future: {rows} (up to {last}). They count as {}.", text(latest)),
+            None => eprintln!("All rows are in the future (up to {last}). Look at the time column."),
+        }
+    }
+    log
 }
 
 /// Reads one file into a builder.
@@ -95,14 +114,52 @@ pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &Rea
     let push = |block: &mut InteractionBlock, row: Row<'_>| {
         block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
     };
-    let (empty, take) = (builder.block(), &mut |block: &mut InteractionBlock| builder.append(block));
-    let report = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, take)
+    let mut room = Room::for_rows(options);
+    let empty = builder.block();
+    let mut take = |block: &mut InteractionBlock| if room.has(block.n_rows()) { builder.append(block) } else { block.clear() };
+    let report = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, &mut take)
         .with_context(|| path.display().to_string())?;
+    room.checked(path)?;
     tell_rejected(path, &report);
     if report.rows_kept == 0 {
         bail!("{}: there is no usable interaction in it ({} rows were left out)", path.display(), report.rejected);
     }
     Ok(())
+}
+
+/// Memory for the rows of a file, looked for before they are kept.
+struct Room {
+    memory: Promise,
+    bytes_per_row: u64,
+    rows: u64,
+    /// Rows there is room for.
+    found: u64,
+    shortage: Option<Shortage>,
+}
+
+impl Room {
+    /// Two codes, a time and the type of the event, and half as much again for what is made of them.
+    fn for_rows(options: &ReadOptions) -> Self {
+        let (times, events) = (u64::from(options.time_column.is_some()), u64::from(options.event_column.is_some()));
+        let bytes_per_row = (8 + 8 * times + 4 * events) * 3 / 2;
+        Self { memory: Memory::of_machine().promise(), bytes_per_row, rows: 0, found: 1 << 20, shortage: None }
+    }
+
+    /// Whether there is room for so many rows more. Tables grow by doubling, so there has to be room for as many again.
+    fn has(&mut self, rows: usize) -> bool {
+        self.rows += rows as u64;
+        if self.rows > self.found && self.shortage.is_none() {
+            self.shortage = self.memory.raise_to(self.rows * self.bytes_per_row).err();
+            self.found = self.rows * 2;
+        }
+        self.shortage.is_none()
+    }
+
+    fn checked(&self, path: &Path) -> anyhow::Result<()> {
+        let Some(Shortage { available, .. }) = self.shortage else { return Ok(()) };
+        let needed = (self.rows * 2 * self.bytes_per_row).div_ceil(1 << 20);
+        bail!("{}: its {} rows need about {needed} MB, and {} MB are free", path.display(), self.rows, available >> 20)
+    }
 }
 
 fn tell_rejected(path: &Path, report: &ReadReport) {
@@ -174,20 +231,11 @@ pub fn print_json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The most memory this process has had resident so far, where the system tells.
-pub fn peak_rss_bytes() -> Option<u64> {
-    kilobytes_of("/proc/self/status", "VmHWM:")
-}
-
-/// Bytes the machine could still give, where it tells.
-pub fn available_memory() -> Option<u64> {
-    kilobytes_of("/proc/meminfo", "MemAvailable:")
-}
-
-fn kilobytes_of(file: &str, label: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(label))?;
-    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
+/// Surroundings of a computation that is refused in words where the memory of the machine does not suffice.
+pub fn context(seed: u64, threads: usize) -> Context {
+    let memory = Memory::of_machine().promise();
+    let ask = move |bytes| memory.raise_to(bytes).map_err(|shortage| Lack { available: shortage.available, is_passing: false });
+    Context::new(seed, threads).with_memory_source(Arc::new(ask))
 }
 
 /// Measures how long something takes, for reports only.

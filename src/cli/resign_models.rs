@@ -2,34 +2,34 @@
 
 use anyhow::bail;
 
-use super::server_options::{ServerOptions, block_on};
-use crate::app::Boot;
+use super::server_options::{ServerOptions, on_database};
 use crate::features::models::{self, Resigned};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
+    /// Check every file and say what would be signed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.server.settings()?;
-    block_on(&settings.clone(), async |_| {
-        let boot = Boot::connect(settings).await?;
-        let result = models::resign(&boot.services).await;
-        boot.close().await;
-        report(&result?)
-    })
+    on_database(&args.server, async |services| report(&models::resign(services, args.dry_run).await?, args.dry_run))
 }
 
-fn report(resigned: &Resigned) -> anyhow::Result<()> {
-    println!("Signed anew: {}", resigned.renewed);
-    println!("Signed with the present secret before: {}", resigned.present);
-    for (id, error) in &resigned.refused {
+fn report(resigned: &Resigned, dry_run: bool) -> anyhow::Result<()> {
+    let Resigned { renewed, present, refused } = resigned;
+    println!("Already signed: {present}");
+    match dry_run {
+        true => println!("Newly signed: 0 ({renewed} would be signed)\nDry run complete. No changes made."),
+        false => println!("Newly signed: {renewed}"),
+    }
+    for (id, error) in refused {
         let details = error.details().map(|details| format!(" ({details})")).unwrap_or_default();
         eprintln!("Model {id} was left alone: {error}{details}");
     }
-    match resigned.refused.len() {
+    match refused.len() {
         0 => Ok(()),
         refused => bail!(
             "{refused} models were left alone. If they were signed with an older secret, add it to previous_secret_keys and run \

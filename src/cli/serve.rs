@@ -24,22 +24,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(bind) = args.bind {
         settings.bind = bind;
     }
+    let worker = (!args.no_worker).then(|| args.server.launch(&settings));
+    let parts = Parts { worker, scheduler: !args.no_scheduler };
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::complete(settings).await?;
-        let result = serve(&boot, args.no_worker, args.no_scheduler, &stop).await;
+        let result = serve(&boot, parts, &stop).await;
         boot.close().await;
         result
     })
 }
 
-async fn serve(
-    boot: &Boot,
-    no_worker: bool,
-    no_scheduler: bool,
-    stop: &tokio_util::sync::CancellationToken,
-) -> anyhow::Result<()> {
+async fn serve(boot: &Boot, parts: Parts, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
     let listening = roles::listen(&boot.services, stop)?;
     println!("Recotem is ready on http://{}", listening.address);
-    let parts = Parts { worker: !no_worker, scheduler: !no_scheduler };
     Ok(roles::serve(&boot.services, listening, parts, stop).await?)
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::platform::config::Settings;
+use crate::app::Boot;
+use crate::app::worker_processes::Launch;
+use crate::platform::config::{Loaded, Settings};
+use crate::platform::services::Services;
 use crate::platform::telemetry;
 
 /// Options shared by all roles; each is also a setting (see config.example.toml).
@@ -22,18 +25,43 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Settings with these options on top.
+    /// Settings with these options on top. Starts logging, since what looks like a mistake in the environment is warned about.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        let mut settings = Settings::load(self.config.as_deref())?;
+        let Loaded { mut settings, warnings } = Settings::load(self.config.as_deref())?;
+        telemetry::start(&settings);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         if let Some(data_dir) = &self.data_dir {
             settings.data_dir.clone_from(data_dir);
         }
         // The private PostgreSQL and its clients change folders on their own account: only a whole path means the same to all.
         settings.data_dir = std::path::absolute(&settings.data_dir)?;
         if let Some(url) = &self.database_url {
-            settings.database_url = Some(url.clone());
+            settings.database_url = Some(url.as_str().into());
         }
         Ok(settings)
+    }
+}
+
+/// Runs a single command on the database of the install: the configured one, the private one of a process that runs already, or
+/// the private one started for as long as the command takes.
+pub fn on_database(options: &ServerOptions, command: impl AsyncFnOnce(&Services) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let settings = options.settings()?;
+    block_on(&settings.clone(), async |_| {
+        let boot = Boot::for_command(settings).await?;
+        let result = command(&boot.services).await;
+        boot.close().await;
+        result
+    })
+}
+
+impl ServerOptions {
+    /// Says how this program is started once more with the same settings.
+    pub fn launch(&self, settings: &Settings) -> Launch {
+        let config = self.config.as_ref().map(|path| ("RECOTEM_CONFIG", path.clone().into()));
+        let data_dir = ("RECOTEM_DATA_DIR", settings.data_dir.clone().into());
+        Launch { environment: config.into_iter().chain([data_dir]).collect() }
     }
 }
 

@@ -11,9 +11,10 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let settings = args.server.settings()?;
+    let launch = args.server.launch(&settings);
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::connect(settings).await?;
-        roles::work(boot.services.clone(), stop).await;
+        roles::work_as_set(boot.services.clone(), launch, stop).await;
         boot.close().await;
         Ok(())
     })

@@ -1,39 +1,58 @@
-//! One vertical slice per concept. A slice imports the ones above it in this list, by their face only.
+//! One vertical slice per concept. A slice imports the ones above it in this list, by what their `mod.rs` offers only;
+//! `tests/architecture/rules.rs` has the same list.
 
+/// Users, the organisations they belong to with a role, and how they prove who they are.
 pub mod accounts;
 
+/// The record of who changed what.
 pub mod audit;
 
+/// Projects, and the deletion of what is in them.
 pub mod projects;
 
+/// Keys that act for a user within one project.
 pub mod api_keys;
 
-pub mod datasets;
-
-pub mod evaluation;
-
-pub mod model_configs;
-
+/// What background jobs say, line by line.
 pub mod task_logs;
 
+/// Uploads of interactions and of what is known about items, and their preparation.
+pub mod datasets;
+
+/// What is held out to judge models, and what is measured.
+pub mod evaluation;
+
+/// An algorithm with its parameters.
+pub mod model_configs;
+
+/// Trained models: their training, their signed files, and what they recommend.
 pub mod models;
 
+/// Searches for the best algorithm and parameters, and their trials.
 pub mod tuning;
 
+/// Slots: which model answers which share of a project's traffic.
 pub mod deployments;
 
+/// What users did with the lists they were shown.
 pub mod events;
 
+/// Comparisons of two slots by what their users did.
 pub mod ab_tests;
 
+/// The lists that were answered, and those that shadow slots would have answered.
 pub mod recommendation_log;
 
+/// Schedules that train again, and the gate a new model passes before it is deployed.
 pub mod retraining;
 
+/// Predictions, from memory.
 pub mod inference;
 
+/// What another model would have brought, estimated from past traffic.
 pub mod off_policy;
 
+/// WebSockets that follow searches and trainings.
 pub mod live_updates;
 
 use utoipa::OpenApi;
@@ -45,10 +64,10 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         audit::Docs::openapi(),
         projects::Docs::openapi(),
         api_keys::Docs::openapi(),
+        task_logs::Docs::openapi(),
         datasets::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
-        task_logs::Docs::openapi(),
         models::Docs::openapi(),
         tuning::Docs::openapi(),
         deployments::Docs::openapi(),

@@ -26,6 +26,16 @@ pub enum Interrupt {
 
 type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 type InterruptSource = Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>;
+type MemorySource = Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>;
+
+/// There is less memory than work is going to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// Bytes there are.
+    pub available: u64,
+    /// Whether there would be enough if other work had ended.
+    pub is_passing: bool,
+}
 
 /// Everything about the surroundings that an algorithm may know.
 #[derive(Clone)]
@@ -36,6 +46,7 @@ pub struct Context {
     pub threads: usize,
     /// Largest estimate of memory that may be started.
     pub memory_budget_bytes: Option<u64>,
+    memory: Option<MemorySource>,
     cancel: Option<Arc<AtomicBool>>,
     interrupt: Option<InterruptSource>,
     progress: Option<ProgressSink>,
@@ -58,6 +69,7 @@ impl Context {
             seed,
             threads: threads.clamp(1, 1024),
             memory_budget_bytes: None,
+            memory: None,
             cancel: None,
             interrupt: None,
             progress: None,
@@ -67,6 +79,13 @@ impl Context {
     /// Refuses work whose estimate is larger.
     pub fn with_memory_budget(mut self, bytes: u64) -> Self {
         self.memory_budget_bytes = Some(bytes);
+        self
+    }
+
+    /// Asks `source` for the bytes that work is going to take. It promises them for as long as this context lives, in the
+    /// place of what it promised before, or says how many there are.
+    pub fn with_memory_source(mut self, source: Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>) -> Self {
+        self.memory = Some(source);
         self
     }
 
@@ -107,14 +126,18 @@ impl Context {
         }
     }
 
-    /// Fails when `needed_bytes` is more than the budget.
+    /// Fails when `needed_bytes` is more than the budget, or more than there is; with [`MlError::MemoryInUse`] when other work
+    /// has it at present.
     pub fn require_memory(&self, what: &str, needed_bytes: u64) -> MlResult<()> {
-        match self.memory_budget_bytes {
-            Some(budget_bytes) if needed_bytes > budget_bytes => {
-                Err(MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() })
-            }
-            _ => Ok(()),
+        let too_much = |budget_bytes| MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() };
+        if let Some(budget_bytes) = self.memory_budget_bytes.filter(|budget| needed_bytes > *budget) {
+            return Err(too_much(budget_bytes));
         }
+        let Some(source) = &self.memory else { return Ok(()) };
+        source(needed_bytes).map_err(|lack| match lack.is_passing {
+            true => MlError::MemoryInUse { needed_bytes, available_bytes: lack.available, what: what.to_owned() },
+            false => too_much(lack.available),
+        })
     }
 
     /// Runs `work` with rayon bounded to `threads`, which no other computation uses meanwhile.
@@ -139,5 +162,13 @@ mod tests {
         let late = Context::new(0, 1).with_interrupt(Arc::new(|| Some(Interrupt::TimeOut)));
         assert_eq!(late.check(), Err(MlError::TimedOut));
         assert!(Context::new(0, 1).with_memory_budget(10).require_memory("x", 11).is_err());
+        let scarce = Context::new(0, 1).with_memory_source(Arc::new(|needed| {
+            if needed > 5 { Err(Lack { available: 5, is_passing: needed <= 7 }) } else { Ok(()) }
+        }));
+        assert!(scarce.require_memory("x", 5).is_ok());
+        let scarce = scarce.with_memory_budget(10);
+        let (later, never) = (scarce.require_memory("x", 6), scarce.require_memory("x", 8));
+        assert!(matches!(later, Err(MlError::MemoryInUse { available_bytes: 5, .. })), "{later:?}");
+        assert!(matches!(never, Err(MlError::MemoryBudget { budget_bytes: 5, .. })), "{never:?}");
     }
 }

@@ -54,6 +54,20 @@ pub enum MlError {
         /// The work refused.
         what: String,
     },
+    /// Other work has the memory at present; nothing was allocated.
+    #[error(
+        "{what} needs about {} MB and {} MB are free until other work has ended",
+        needed_bytes.div_ceil(1 << 20),
+        available_bytes >> 20
+    )]
+    MemoryInUse {
+        /// Estimate of the peak, in bytes.
+        needed_bytes: u64,
+        /// What is free, in bytes.
+        available_bytes: u64,
+        /// The work refused.
+        what: String,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -56,6 +56,11 @@ impl TrialOutcome {
         Self::without_score(TrialState::Failed, note)
     }
 
+    /// The outcome of a trial that was not seen through.
+    pub fn pruned(note: String) -> Self {
+        Self::without_score(TrialState::Pruned, note)
+    }
+
     /// Compares the scores of two complete trials user by user; both must have been judged on the same split.
     ///
     /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
@@ -128,7 +133,8 @@ pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usi
 /// whether to give up.
 ///
 /// A trial that does not fit into the memory budget, takes too long or is given up is [`TrialState::Pruned`] with the reason;
-/// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`] is an error of this function.
+/// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`], and [`MlError::MemoryInUse`], after which the
+/// same trial may be run again, are errors of this function.
 pub fn run_trial(
     suggestion: &Suggestion,
     split: &Split,
@@ -141,10 +147,8 @@ pub fn run_trial(
     let trial = Trial::new(suggestion, split, metric, cutoff, context);
     let outcome = trial.and_then(|trial| if learns_epochs { with_early_stopping(&trial, prune) } else { trial.at_once() });
     match outcome {
-        Err(MlError::Cancelled) => Err(MlError::Cancelled),
-        Err(error @ (MlError::TimedOut | MlError::MemoryBudget { .. })) => {
-            Ok(TrialOutcome::without_score(TrialState::Pruned, error.to_string()))
-        }
+        Err(error @ (MlError::Cancelled | MlError::MemoryInUse { .. })) => Err(error),
+        Err(error @ (MlError::TimedOut | MlError::MemoryBudget { .. })) => Ok(TrialOutcome::pruned(error.to_string())),
         Err(error) => Ok(TrialOutcome::failed(error.to_string())),
         Ok(outcome) => Ok(outcome),
     }
@@ -276,7 +280,7 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
     if pruned {
         let last = looks.last().map_or(0, |(epoch, _)| *epoch);
         let note = format!("given up after {last} epochs: too far behind the trials before it");
-        return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::without_score(TrialState::Pruned, note) });
+        return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::pruned(note) });
     }
     params.insert(EPOCHS.to_owned(), best.epoch.into());
     let outcome = trial.complete(params, &best.evaluation, looks);
@@ -286,7 +290,12 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::ml::context::Lack;
+    use crate::ml::interactions::InteractionLogBuilder;
+    use crate::ml::splits::{SplitConfig, split};
 
     #[test]
     fn creeping_on_is_not_improving_but_adds_up() {
@@ -299,6 +308,21 @@ mod tests {
             scores.iter().enumerate().map(look).collect()
         };
         assert_eq!(epochs(&[0.1, 0.2, 0.1999, 0.2003, 0.2005, 0.2001, 0.3]), [1, 2, 2, 2, 5, 5, 7]);
+    }
+
+    #[test]
+    fn a_trial_waits_for_memory_that_others_have_and_is_pruned_only_for_lack_of_its_own() {
+        let suggestion = Suggestion { algorithm: POPULARITY.to_owned(), params: Map::new() };
+        let mut builder = InteractionLogBuilder::new(false);
+        (0..20).for_each(|row| builder.push(if row < 10 { "a" } else { "b" }, &(row % 10).to_string(), None));
+        let split = split(&builder.finish(), &SplitConfig::default()).unwrap();
+        let run = |is_passing| {
+            let source = move |_: u64| -> Result<(), Lack> { Err(Lack { available: 0, is_passing }) };
+            let context = Context::new(0, 1).with_memory_source(Arc::new(source));
+            run_trial(&suggestion, &split, Metric::Ndcg, 1, &context, &mut |_, _| false)
+        };
+        assert!(matches!(run(true), Err(MlError::MemoryInUse { .. })));
+        assert_eq!(run(false).unwrap().state, TrialState::Pruned);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Files the program keeps: uploads, prepared data, model artifacts. A key is a relative path such as `models/12.safetensors`.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-/// The folder of files that are being written.
-pub const INCOMING: &str = "incoming";
+use super::private;
+
+/// The folder of files that are being written, with one folder for each process that writes.
+const INCOMING: &str = "incoming";
 
 /// A file of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +20,58 @@ pub struct StoredFile {
     pub written: DateTime<Utc>,
 }
 
-/// A folder of immutable files, written whole or not at all.
+/// A folder of immutable files, written whole or not at all, and for nobody but their owner to read.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     root: Arc<PathBuf>,
+    desk: Arc<Desk>,
+}
+
+/// Where this process writes. The lock on the folder says that the process is alive; it goes with it, however it ends.
+#[derive(Debug)]
+struct Desk {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Desk {
+    fn open(incoming: &Path) -> io::Result<Self> {
+        loop {
+            let folder = incoming.join(uuid::Uuid::new_v4().to_string());
+            private::create_folder(&folder)?;
+            // Another process that tidies up may take the folder for one that was left before it is locked.
+            let lock = match File::open(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock?,
+            };
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => continue,
+                // A file system without locks: what is left there is told by its age.
+                Err(TryLockError::Error(error)) => tracing::debug!(%error, "folders cannot be locked here"),
+                Ok(()) => {}
+            }
+            if folder.exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // One that is not empty yet is swept up later.
+        let _ = std::fs::remove_dir(&self.folder);
+    }
 }
 
 impl Blobs {
     /// Opens (and if need be makes) the store below `root`.
     pub fn open(root: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(root.join(INCOMING))?;
-        Ok(Self { root: Arc::new(root) })
+        let incoming = root.join(INCOMING);
+        private::create_folder(&incoming)?;
+        private::close(&root)?;
+        let desk = Arc::new(Desk::open(&incoming)?);
+        Ok(Self { root: Arc::new(root), desk })
     }
 
     /// Where a file lies. Refuses a key that would leave the store.
@@ -44,8 +87,8 @@ impl Blobs {
 
     /// A file of its own to write to before its key is decided; it vanishes when dropped without [`Blobs::keep`].
     pub fn incoming(&self) -> io::Result<Incoming> {
-        let path = self.root.join(INCOMING).join(uuid::Uuid::new_v4().to_string());
-        let file = File::create_new(&path)?;
+        let path = self.desk.folder.join(uuid::Uuid::new_v4().to_string());
+        let file = private::create_file(&path)?;
         Ok(Incoming { file, path })
     }
 
@@ -54,7 +97,7 @@ impl Blobs {
         let target = self.path(key)?;
         incoming.file.sync_all()?;
         if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder)?;
+            private::create_folder(folder)?;
         }
         std::fs::rename(&incoming.path, target)
     }
@@ -66,9 +109,45 @@ impl Blobs {
         self.keep(incoming, key)
     }
 
+    /// Opens a file to read it; a symbolic link is refused.
+    pub fn open_file(&self, key: &str) -> io::Result<File> {
+        private::open_file(&self.path(key)?)
+    }
+
     /// Reads a whole file.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
-        std::fs::read(self.path(key)?)
+        let mut file = self.open_file(key)?;
+        let mut bytes = Vec::new();
+        let size = file.metadata()?.len();
+        bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Removes what processes were writing when they ended. Files outside of a process's folder, and all of them where folders
+    /// cannot be locked, count as left when they were last written before `before`. Gives how many files there were.
+    pub fn sweep_incoming(&self, before: DateTime<Utc>) -> io::Result<usize> {
+        let mut removed = self.sweep_old(INCOMING, before)?;
+        for entry in std::fs::read_dir(self.root.join(INCOMING))? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let Ok(folder) = File::open(entry.path()) else { continue };
+            match folder.try_lock() {
+                Ok(()) => removed += remove_folder(&entry.path())?,
+                // Its process is alive.
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(_)) => removed += self.sweep_old(&format!("{INCOMING}/{name}"), before)?,
+            }
+        }
+        Ok(removed)
+    }
+
+    fn sweep_old(&self, folder: &str, before: DateTime<Utc>) -> io::Result<usize> {
+        let old = self.list(folder)?.into_iter().filter(|file| file.written < before);
+        old.map(|file| self.remove(&file.key)).try_fold(0, |count, removed| removed.map(|()| count + 1))
     }
 
     /// The files directly in a folder; none when there is no such folder.
@@ -95,6 +174,14 @@ impl Blobs {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+fn remove_folder(folder: &Path) -> io::Result<usize> {
+    let files = std::fs::read_dir(folder)?.count();
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(files),
     }
 }
 
@@ -140,6 +227,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         drop(blobs.incoming().unwrap());
+        assert_eq!(std::fs::read_dir(&blobs.desk.folder).unwrap().count(), 0);
+        drop(blobs);
         assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_dead_process_was_writing_is_removed_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().to_owned()).unwrap();
+        let (long_ago, later) = (DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC);
+        // Nobody holds the lock of this folder.
+        let dead = folder.path().join("incoming/dead");
+        std::fs::create_dir(&dead).unwrap();
+        std::fs::write(dead.join("half"), b"x").unwrap();
+        std::fs::write(folder.path().join("incoming/half"), b"x").unwrap();
+        let mut live = blobs.incoming().unwrap();
+        assert_eq!(blobs.sweep_incoming(long_ago).unwrap(), 1);
+        assert!(!dead.exists() && folder.path().join("incoming/half").exists());
+        assert_eq!(blobs.sweep_incoming(later).unwrap(), 1);
+        live.file.write_all(b"whole").unwrap();
+        blobs.keep(live, "kept").unwrap();
+        assert_eq!(blobs.read("kept").unwrap(), b"whole");
+    }
+
+    #[test]
+    fn files_and_folders_are_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().join("files")).unwrap();
+        blobs.write("models/1", b"x").unwrap();
+        for (path, mode) in [("files", 0o700), ("files/incoming", 0o700), ("files/models", 0o700), ("files/models/1", 0o600)] {
+            let facts = std::fs::metadata(folder.path().join(path)).unwrap();
+            assert_eq!(facts.permissions().mode() & 0o777, mode, "{path}");
+        }
     }
 }

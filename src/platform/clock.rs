@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// Local times run ahead of UTC by this much at most. A time that does not say of which zone it is may be this far in the
+/// future and right.
+pub const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(14);
+
 /// Tells the time. Cheap to clone; clones of a test clock move together.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {

@@ -1,21 +1,45 @@
-//! Settings: built-in defaults ← `config.toml` ← `RECOTEM_*` environment ← the variables Recotem 1.x knew.
+//! Settings: built-in defaults ← `config.toml` ← the variables Recotem 1.x knew ← `RECOTEM_*` variables.
 
-use std::path::{Path, PathBuf};
+mod checks;
+mod environment;
+mod file;
+mod known;
+mod loading;
+mod secrets;
 
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+pub use loading::Loaded;
+
+use std::path::PathBuf;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::embedded_postgres::CLUSTER_FOLDER;
 use super::http::caller::Network;
 use super::http::throttle::Rate;
+use super::private;
 
 /// A setting that does not make sense.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file or variable could not be read.
-    #[error("The configuration could not be read: {0}. Compare with config.example.toml.")]
-    Unreadable(#[from] Box<figment::Error>),
+    /// The settings file is not there or not TOML.
+    #[error("The settings file {} could not be read: {cause}", .path.display())]
+    File { path: PathBuf, cause: String },
+    /// Names or values in the settings file that make no sense; each with its line.
+    #[error("{0}")]
+    FileFaults(String),
+    /// A setting has a value that it does not take. The value of a secret is not told.
+    #[error("{place} {}, and takes {allowed}.", .value.as_ref().map_or_else(|| "has a value that cannot be used".to_owned(), |value| format!("is {value}")))]
+    Refused { place: String, value: Option<String>, allowed: String },
+    /// A setting that the types refuse, in their words.
+    #[error("{place}: {reason}")]
+    Unusable { place: String, reason: String },
+    /// 1.x is told to keep its files in a bucket.
+    #[error(
+        "The variable RECOTEM_STORAGE_TYPE is \"{0}\", but object storage is not available yet: uploads and models are kept in \
+         data_dir. Unset the variable, and let data_dir (RECOTEM_DATA_DIR) be a folder that lasts and that all processes share."
+    )]
+    ObjectStorage(String),
     /// Production without a real secret.
     #[error(
         "In production mode set SECRET_KEY to at least 32 random characters, for example the output of `openssl rand -base64 48`."
@@ -35,19 +59,23 @@ pub struct Settings {
     /// Uploads, artifacts, the generated secret and the private PostgreSQL live here.
     pub data_dir: PathBuf,
     /// A PostgreSQL to use; without it the program runs its own.
-    pub database_url: Option<String>,
+    #[serde(serialize_with = "secrets::hidden")]
+    pub database_url: Option<SecretString>,
     /// Folder of `initdb` and `postgres` for the private PostgreSQL, when they are not where they usually are.
     pub postgres_bin_dir: Option<PathBuf>,
     /// Connections kept open to the database.
     pub database_pool_size: usize,
     /// Signs tokens and artifacts. Generated into the data directory when not set.
-    pub secret_key: Option<String>,
+    #[serde(serialize_with = "secrets::hidden")]
+    pub secret_key: Option<SecretString>,
     /// Secrets that signed before `secret_key`: artifacts they signed are still believed, nothing else is.
-    pub previous_secret_keys: Vec<String>,
+    #[serde(serialize_with = "secrets::all_hidden")]
+    pub previous_secret_keys: Vec<SecretString>,
     /// Refuses weak secrets.
     pub production: bool,
-    /// Password of the first superuser; a random one is printed when not set.
-    pub default_admin_password: Option<String>,
+    /// Password of the first superuser; without it a random one is made and shown once.
+    #[serde(serialize_with = "secrets::hidden")]
+    pub default_admin_password: Option<SecretString>,
     /// Seconds an access token lives.
     pub access_token_lifetime: i64,
     /// Seconds a refresh token lives.
@@ -56,23 +84,50 @@ pub struct Settings {
     pub jwt_auth_secure: bool,
     /// Anybody may make an account.
     pub self_sign_up: bool,
-    /// Where people reach this server, such as `https://recotem.example.com`. Mail holds links only to here.
+    /// Where people reach this server, such as `https://recotem.example.com`. Mail holds links only to here; other links do,
+    /// too, and without it begin with the host that the request for them names.
     pub public_url: Option<String>,
     /// A mail server: `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`.
-    pub smtp_url: Option<String>,
+    #[serde(serialize_with = "secrets::hidden")]
+    pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
     /// Jobs this process runs at once.
     pub worker_concurrency: usize,
+    /// Whether each of these jobs runs in a process of its own, so that one that takes all the memory ends alone.
+    pub worker_processes: bool,
+    /// Jobs of one organisation that run at once, on all workers together; 0 sets no limit.
+    pub max_running_jobs_per_organisation: u32,
+    /// Jobs of one organisation that wait for a worker; more are refused. 0 sets no limit.
+    pub max_waiting_jobs_per_organisation: u32,
+    /// Seconds that a search may take whose request does not say; 0 sets no limit.
+    pub default_timeout_overall: u32,
     /// Threads one job may use; 0 means all cores.
     pub threads_per_job: usize,
     /// Largest upload in bytes, as sent.
     pub max_upload_bytes: u64,
     /// Largest upload in bytes, after decompression.
     pub max_expanded_bytes: u64,
+    /// Uploads that one user may have under way at once.
+    pub uploads_per_user: usize,
+    /// Uploads that may be under way at once from one address.
+    pub uploads_per_address: usize,
+    /// Bytes of all uploads under way together, on disk; one user may fill a quarter of it, or send one file of the largest size.
+    pub max_incoming_bytes: u64,
+    /// Bytes of all other request bodies together that are in memory while they arrive; one network of a client may fill half of it.
+    pub max_buffered_bytes: u64,
+    /// Seconds without a byte after which a request body that has not ended is given up.
+    pub body_idle_seconds: u64,
+    /// Bytes a second that a request body has to arrive with at least, on average over `body_rate_seconds`.
+    pub body_least_rate: u64,
+    /// Seconds of waiting for a client over which the rate of a body is looked at.
+    pub body_rate_seconds: u64,
+    /// Seconds a connection stays open without a request. More than a proxy keeps its own, which is a minute with nginx: one
+    /// that is closed just as the proxy uses it costs a request.
+    pub keep_alive_seconds: u64,
     /// Bytes of models kept in memory for serving.
     pub model_cache_bytes: u64,
-    /// Bytes of item metadata kept in memory for serving.
+    /// Bytes of item metadata kept in memory for serving; an upload that would take more by itself is refused.
     pub item_cache_bytes: u64,
     /// Days that conversion events are kept one by one before only their daily counts are; 0 keeps them for ever.
     pub event_retention_days: u32,
@@ -106,9 +161,9 @@ pub struct ThrottleRates {
     pub user: Rate,
     /// Log-in attempts per address.
     pub login: Rate,
-    /// The preview actions of a model, per user.
+    /// What a model computes or many rows are read for, per user.
     pub recommendation: Rate,
-    /// Predictions per API key and path.
+    /// Predictions per API key, kind of prediction, and model or project.
     pub inference: Rate,
     /// Requests that report events, single ones and batches, per user.
     pub events: Rate,
@@ -148,9 +203,21 @@ impl Default for Settings {
             smtp_url: None,
             mail_from: "Recotem <recotem@localhost>".to_owned(),
             worker_concurrency: 2,
+            worker_processes: true,
+            max_running_jobs_per_organisation: 0,
+            max_waiting_jobs_per_organisation: 10_000,
+            default_timeout_overall: 0,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,
             max_expanded_bytes: 8 << 30,
+            uploads_per_user: 32,
+            uploads_per_address: 64,
+            max_incoming_bytes: 16 << 30,
+            max_buffered_bytes: 256 << 20,
+            body_idle_seconds: 30,
+            body_least_rate: 1_024,
+            body_rate_seconds: 60,
+            keep_alive_seconds: 75,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
             event_retention_days: 0,
@@ -167,62 +234,38 @@ impl Default for Settings {
     }
 }
 
-/// What Recotem 1.x called a setting, and what it is called here.
-const LEGACY_VARIABLES: [(&str, &str); 13] = [
-    ("DATABASE_URL", "database_url"),
-    ("SECRET_KEY", "secret_key"),
-    ("DEFAULT_ADMIN_PASSWORD", "default_admin_password"),
-    ("ACCESS_TOKEN_LIFETIME", "access_token_lifetime"),
-    ("JWT_AUTH_SECURE", "jwt_auth_secure"),
-    ("LOG_LEVEL", "log_level"),
-    ("THROTTLE_ANON_RATE", "throttle.anon"),
-    ("THROTTLE_USER_RATE", "throttle.user"),
-    ("THROTTLE_LOGIN_RATE", "throttle.login"),
-    ("THROTTLE_RECOMMENDATION_RATE", "throttle.recommendation"),
-    ("INFERENCE_RATE_LIMIT", "throttle.inference"),
-    ("CORS_ALLOWED_ORIGINS", "cors_allowed_origins"),
-    ("ALLOWED_HOSTS", "allowed_hosts"),
-];
-
-/// Variables with our prefix that are options of single commands or of the tests.
-const NOT_SETTINGS: [&str; 3] = ["config", "superuser_password", "shared"];
+/// Returns a value as an error shows it: none for a secret.
+fn shown(setting: &str, value: String) -> Option<String> {
+    (!known::SECRETS.contains(&setting)).then_some(value)
+}
 
 impl Settings {
-    /// Reads the defaults, the file (`config.toml` in the working directory unless another is named) and the environment.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let toml = match file {
-            Some(path) => Toml::file_exact(path),
-            None => Toml::file("config.toml"),
-        };
-        let mut figment = Figment::from(Serialized::defaults(Self::default())).merge(toml);
-        for (variable, setting) in LEGACY_VARIABLES {
-            if let Ok(value) = std::env::var(variable)
-                && !value.is_empty()
-            {
-                figment = figment.merge(Serialized::default(setting, legacy_value(setting, &value)));
-            }
-        }
-        figment
-            .merge(
-                Env::prefixed("RECOTEM_")
-                    .filter(|key| !NOT_SETTINGS.iter().any(|other| key.as_str().eq_ignore_ascii_case(other)))
-                    .split("__"),
-            )
-            .extract()
-            .map_err(|error| Box::new(error).into())
-    }
-
     /// Whether mail can be sent. A link in a mail must lead here and not to wherever the request that caused it claims
     /// to have been sent to, so this takes a public URL too.
     pub fn sends_mail(&self) -> bool {
         self.smtp_url.is_some() && self.public_url.is_some()
     }
 
+    /// Whether links lead to whatever host the request for them names.
+    pub fn links_follow_the_request(&self) -> bool {
+        self.public_url.is_none() && self.allowed_hosts.is_empty()
+    }
+
+    /// Creates the data directory, or closes the one there is to other users of the machine. As root the private PostgreSQL
+    /// runs as a user of its own, who has to walk through it.
+    pub fn open_data_dir(&self) -> Result<(), ConfigError> {
+        // Worker processes are given the URL of the private PostgreSQL, and must not shut it out of its folder.
+        let has_cluster = self.database_url.is_none() || self.data_dir.join(CLUSTER_FOLDER).exists();
+        let walked = has_cluster && rustix::process::geteuid().is_root();
+        private::open_data_dir(&self.data_dir, walked)
+            .map_err(|cause| ConfigError::DataDir { path: self.data_dir.clone(), cause })
+    }
+
     /// The key that signs: the configured one, or the one generated into the data directory (readable by its owner only).
     pub fn secret(&self) -> Result<SecretString, ConfigError> {
         match &self.secret_key {
-            Some(key) if self.production && key.len() < 32 => Err(ConfigError::WeakSecret),
-            Some(key) if !key.is_empty() => Ok(key.clone().into()),
+            Some(key) if self.production && key.expose_secret().len() < 32 => Err(ConfigError::WeakSecret),
+            Some(key) if !key.expose_secret().is_empty() => Ok(key.clone()),
             _ if self.production => Err(ConfigError::WeakSecret),
             _ => self.generated_secret(),
         }
@@ -236,24 +279,10 @@ impl Settings {
         {
             return Ok(text.trim().to_owned().into());
         }
-        std::fs::create_dir_all(&self.data_dir).map_err(fault)?;
+        private::create_folder(&self.data_dir).map_err(fault)?;
         let secret = random_text(48).map_err(fault)?;
         write_private(&path, secret.expose_secret().as_bytes()).map_err(fault)?;
         Ok(secret)
-    }
-}
-
-/// 1.x wrote lists with commas and numbers as text; everything else is taken as it stands.
-fn legacy_value(setting: &str, value: &str) -> figment::value::Value {
-    match setting {
-        "cors_allowed_origins" | "allowed_hosts" => {
-            let entries: Vec<&str> = value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
-            figment::value::Value::from(entries)
-        }
-        "log_level" => value.to_lowercase().into(),
-        "jwt_auth_secure" => value.eq_ignore_ascii_case("true").into(),
-        "access_token_lifetime" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
-        _ => value.into(),
     }
 }
 
@@ -267,7 +296,7 @@ pub fn random_text(bytes: usize) -> std::io::Result<SecretString> {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let sibling = path.with_extension("new");
@@ -282,10 +311,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_shows_the_defaults() {
-        let example: Settings =
-            Figment::from(Toml::file(concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml"))).extract().unwrap();
-        assert_eq!(serde_json::to_value(example).unwrap(), serde_json::to_value(Settings::default()).unwrap());
+    fn connections_stay_open_for_longer_than_a_proxy_keeps_its_own() {
+        assert!(Settings::default().keep_alive_seconds > 60);
     }
 
     #[test]
@@ -302,7 +329,7 @@ mod tests {
         assert!(settings.secret().is_err());
         settings.secret_key = Some("short".into());
         assert!(settings.secret().is_err());
-        settings.secret_key = Some("x".repeat(32));
+        settings.secret_key = Some("x".repeat(32).into());
         assert!(settings.secret().is_ok());
     }
 }

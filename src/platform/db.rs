@@ -4,6 +4,7 @@
 //! unix socket or a private network. A URL with `sslmode=require` is refused with a clear error
 //! rather than silently sent in the clear.
 
+mod changes;
 mod leading;
 mod listen;
 mod migrate;
@@ -18,6 +19,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::clock::Clock;
 
+pub use changes::{Change, ChangedRow, announce};
 pub use leading::try_to_lead;
 pub use listen::Notification;
 pub use months::{ended_months, make_months};
@@ -60,12 +62,33 @@ pub enum DbError {
     Migration(String),
 }
 
+/// Why something could not be read. Making one logs nothing: there may be something in memory to go by instead.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Unavailable(#[from] DbError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
 /// The database. Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub struct Database {
     pool: deadpool::Pool<AsyncPgConnection>,
     url: Arc<str>,
     clock: Clock,
+    listeners: Arc<listen::Listeners>,
+}
+
+/// A connection that has not answered yet; one that is given up waiting for is closed, since its answer may never come.
+struct Unanswered(Option<Connection>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(deadpool::Object::take(connection));
+        }
+    }
 }
 
 impl Database {
@@ -79,7 +102,7 @@ impl Database {
             .max_size(connections.max(1))
             .build()
             .map_err(|error| DbError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, url: url.into(), clock: Clock::system() })
+        Ok(Self { pool, url: url.into(), clock: Clock::system(), listeners: Arc::default() })
     }
 
     /// Dates rows by a clock other than the machine's: SQL's `program_now()` follows it where it is pinned.
@@ -130,17 +153,22 @@ impl Database {
     }
 
     async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {
-        let mut connection = self.lend().await?;
-        if session::tell(&mut connection, session, self.clock.pinned()).await.is_ok() {
-            return Ok(connection);
+        match self.told(session).await {
+            // It had died in the pool, as all do when the server restarts; a new one shows whether it is back.
+            Err(Untold::Connection(_)) => self.told(session).await.map_err(DbError::from),
+            other => other.map_err(DbError::from),
         }
-        // It had died in the pool, as all do when the server restarts; a new one shows whether it is back.
-        drop(deadpool::Object::take(connection));
-        let mut connection = self.lend().await?;
-        session::tell(&mut connection, session, self.clock.pinned())
-            .await
-            .map_err(|error| DbError::Unavailable(in_words(&error)))?;
-        Ok(connection)
+    }
+
+    /// Returns a connection that has been told for which caller it acts.
+    async fn told(&self, session: Option<&Session>) -> Result<Connection, Untold> {
+        let mut unanswered = Unanswered(Some(self.lend().await.map_err(Untold::Pool)?));
+        let Some(connection) = &mut unanswered.0 else { return Err(Untold::Connection("it is gone".to_owned())) };
+        match tokio::time::timeout(PATIENCE, session::tell(connection, session, self.clock.pinned())).await {
+            Ok(Ok(())) => unanswered.0.take().ok_or_else(|| Untold::Connection("it is gone".to_owned())),
+            Ok(Err(error)) => Err(Untold::Connection(in_words(&error))),
+            Err(_) => Err(Untold::Pool(DbError::Unavailable(format!("no answer in {PATIENCE:?}")))),
+        }
     }
 
     async fn lend(&self) -> Result<Connection, DbError> {
@@ -164,11 +192,11 @@ impl Database {
         migrate::run_pending(Arc::clone(&self.url)).await
     }
 
-    /// Listens on the channels with a connection of its own, which is made again whenever it is lost.
+    /// Listens on the channels with a connection that all listeners share, and that is made again whenever it is lost.
     /// The stream ends never. What is sent while there is no connection is missed, so after each
     /// (re)connection the stream yields [`Notification::Connected`]: look at the tables then.
     pub fn listen(&self, channels: &[&str]) -> impl futures_util::Stream<Item = Notification> + Send + Unpin + 'static {
-        listen::listen(Arc::clone(&self.url), channels)
+        self.listeners.listen(&self.url, channels)
     }
 
     /// The URL, for tools that make their own connection. Holds the password: never log it.
@@ -185,6 +213,23 @@ impl Database {
     /// Closes the pool; callers that wait for a connection hear that it is gone.
     pub fn close(&self) {
         self.pool.close();
+    }
+}
+
+/// Why a connection could not be told for which caller it acts.
+enum Untold {
+    /// There is none.
+    Pool(DbError),
+    /// It did not take it.
+    Connection(String),
+}
+
+impl From<Untold> for DbError {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::Pool(error) => error,
+            Untold::Connection(cause) => Self::Unavailable(cause),
+        }
     }
 }
 

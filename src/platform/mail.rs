@@ -3,6 +3,7 @@
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use secrecy::ExposeSecret;
 
 use super::config::Settings;
 
@@ -27,7 +28,7 @@ pub enum MailError {
 
 /// Hands a letter to the mail server.
 pub async fn send(settings: &Settings, letter: Letter) -> Result<(), MailError> {
-    let url = settings.smtp_url.as_deref().filter(|_| settings.sends_mail()).ok_or(MailError::NotConfigured)?;
+    let url = settings.smtp_url.as_ref().filter(|_| settings.sends_mail()).ok_or(MailError::NotConfigured)?.expose_secret();
     let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|_| MailError::Address(text.to_owned()));
     let message = Message::builder()
         .from(mailbox(&settings.mail_from)?)

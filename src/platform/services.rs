@@ -8,6 +8,7 @@ use super::blobs::Blobs;
 use super::clock::Clock;
 use super::config::Settings;
 use super::db::Database;
+use super::memory::Memory;
 
 /// The running program's means. Cloning is cheap.
 #[derive(Clone)]
@@ -18,4 +19,11 @@ pub struct Services {
     /// Signs tokens and artifacts.
     pub secret: Arc<SecretString>,
     pub blobs: Blobs,
+}
+
+impl Services {
+    /// Returns the memory that this program's processes share.
+    pub fn memory(&self) -> Memory {
+        Memory::shared_below(&self.settings.data_dir)
+    }
 }

@@ -3,7 +3,7 @@
 use crate::paths::{Source, crate_paths};
 
 /// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 22] = [
+pub const SLICES: [&str; 18] = [
     "accounts",
     "audit",
     "projects",
@@ -21,10 +21,6 @@ pub const SLICES: [&str; 22] = [
     "retraining",
     "inference",
     "off_policy",
-    "webhooks",
-    "data_sources",
-    "monitoring",
-    "experiments",
     "live_updates",
 ];
 

@@ -109,6 +109,26 @@ fn a_cluster_of_another_version_is_refused_untouched() {
 }
 
 #[test]
+fn a_cluster_that_does_not_say_its_version_is_refused_in_plain_words() {
+    for unreadable in [Some(""), Some("garbage\n"), None] {
+        let (_folder, options) = new_cluster();
+        let cluster = options.data_dir.join("postgres/cluster");
+        fs::create_dir_all(&cluster).unwrap();
+        fs::write(cluster.join("base"), "of somebody").unwrap();
+        if let Some(text) = unreadable {
+            fs::write(cluster.join("PG_VERSION"), text).unwrap();
+        }
+        let Err(refused) = EmbeddedPostgres::start(&options) else {
+            panic!("it must not start");
+        };
+        let words = refused.to_string();
+        assert!(words.contains("PG_VERSION cannot be read, or does not say which version"), "{words}");
+        assert!(!words.contains("apt-get"), "{words}");
+        assert_eq!(fs::read_to_string(cluster.join("base")).unwrap(), "of somebody");
+    }
+}
+
+#[test]
 fn an_interrupted_first_start_begins_anew() {
     let (_folder, options) = new_cluster();
     let unfinished = options.data_dir.join("postgres/cluster.new");

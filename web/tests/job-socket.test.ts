@@ -57,11 +57,28 @@ describe('the status socket', () => {
     expect(socket.closed).toBe(true)
   })
 
-  it('comes back after a loss, renewing the session when it was refused', async () => {
+  it('comes back after a loss, asking whether there is still something to watch when it was refused', async () => {
     scope.run(() => useLiveStatus('job', 7, ref(true), () => {}))
     FakeSocket.last.onclose?.({ code: 4401 })
     await vi.advanceTimersByTimeAsync(1_100)
     expect(fetch).toHaveBeenCalledOnce()
+    expect(vi.mocked(fetch).mock.calls[0]?.[0]).toBe('/api/v1/parameter_tuning_job/7/')
+    expect(FakeSocket.all).toHaveLength(2)
+  })
+
+  it.each([401, 403, 404])('gives up when its handshake was refused and the API answers %i', async (status) => {
+    vi.stubGlobal('fetch', vi.fn(async () => new Response('{}', { status })))
+    scope.run(() => useLiveLog('model', 7, ref(true)))
+    FakeSocket.last.onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(FakeSocket.all).toHaveLength(1)
+  })
+
+  it('tries again while the server cannot tell', async () => {
+    vi.stubGlobal('fetch', vi.fn(async () => new Response('{}', { status: 503 })))
+    scope.run(() => useLiveStatus('job', 7, ref(true), () => {}))
+    FakeSocket.last.onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(1_100)
     expect(FakeSocket.all).toHaveLength(2)
   })
 

@@ -12,6 +12,7 @@ const project: Project = {
   event_column: null,
   event_weights: { view: 0.2, purchase: 5 },
   half_life_days: null,
+  warnings: [],
   unknown_user: 'fallback',
   logged_share: null,
   organisation: 1,

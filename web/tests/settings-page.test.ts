@@ -51,6 +51,15 @@ it('only what was changed is saved', async () => {
   page.unmount()
 })
 
+it('a type of event that no upload has is named with the one that was meant', async () => {
+  const { page, id } = await open((body) => [200, body])
+  await id('new-event').setValue('viwe')
+  document.querySelector<HTMLFormElement>('#new-event-form')?.dispatchEvent(new Event('submit', { cancelable: true }))
+  await flushPromises()
+  expect(id('event-meant').text()).toBe('Did you mean “view”?')
+  page.unmount()
+})
+
 it('what the server refuses is said at its field, which gets the focus', async () => {
   const { page, id, save } = await open(() => [400, { time_column: ['There is another column of this name.'] }])
   await id('settings-time-column').setValue('i')

@@ -3,12 +3,12 @@
 //!
 //! 405 is left out on purpose: an operation that is in the document never answers it, any other verb does.
 
+use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::examples;
 use super::schemas::{of_errors, reference, resolved};
-use crate::app::authentication::OPEN_TO_ALL;
-use crate::app::throttling::UNLIMITED;
+use crate::app::policy::{Policy, policy_of};
 
 /// What each tag is about, in the order in which a newcomer meets them.
 const TAGS: [(&str, &str); 22] = [
@@ -78,7 +78,7 @@ struct Operation<'a> {
 
 impl Operation<'_> {
     fn complete(&mut self) {
-        let public = self.is_public();
+        let public = self.policy().is_public;
         let inference = self.path.starts_with("/inference/");
         self.value["security"] = match (public, inference) {
             (true, _) => json!([]),
@@ -100,11 +100,9 @@ impl Operation<'_> {
         self.path.strip_prefix("/api/v1").unwrap_or(self.path)
     }
 
-    fn is_public(&self) -> bool {
-        // A slice marks its own with `security(())`, which is one empty requirement.
-        let marked = self.value["security"].as_array().is_some_and(|all| all.iter().all(|one| one == &json!({})));
-        let reads_inference = self.path.starts_with("/inference/") && self.method == "get";
-        marked || reads_inference || OPEN_TO_ALL.iter().any(|open| self.below().starts_with(open))
+    fn policy(&self) -> Policy {
+        let method = Method::from_bytes(self.method.to_uppercase().as_bytes()).unwrap_or_default();
+        policy_of(&method, self.below()).unwrap_or(Policy::STRICT)
     }
 
     fn has_parameter(&self, place: &str) -> bool {
@@ -175,7 +173,7 @@ impl Operation<'_> {
             self.add("413", "The body is too large");
             self.add("415", "The media type of the body is not understood");
         }
-        if !UNLIMITED.contains(&self.below()) {
+        if self.policy().is_limited() {
             self.add("429", "Too many requests; wait for the seconds in Retry-After");
         }
         if self.below() != "/ping/" {
@@ -194,7 +192,7 @@ impl Operation<'_> {
         self.add("409", "The model is not trained, or its file was removed");
         self.add("413", "The body is too large");
         self.add("422", "The path or the body is wrong");
-        self.add("429", "Too many requests of this key for this path");
+        self.add("429", "Too many requests of this key for this model or project");
         self.add("503", DATABASE_AWAY);
     }
 

@@ -1,16 +1,20 @@
 //! What the server itself reads from the document: which addresses there are, with which verbs, and who may ask.
 
+use std::sync::LazyLock;
+
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
+use crate::app::policy::{Allowance, Policy, policy_of};
+
+static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(endpoints);
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// One address of the management API, below its base.
 pub struct Endpoint {
     segments: Vec<Segment>,
-    methods: Vec<Method>,
-    /// Whether it answers without credentials.
-    pub public: bool,
+    /// The verbs it answers to, in the order of the header `Allow`.
+    methods: Vec<(Method, Policy)>,
     /// Whether it asks for a format of its own.
     picks_format: bool,
     name: String,
@@ -24,8 +28,26 @@ enum Segment {
     Parameter(String),
 }
 
+/// The endpoint a request of the management API is for, and what is decided about it.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub endpoint: &'static Endpoint,
+    pub policy: Policy,
+}
+
+/// Finds the endpoint of a path below the base, with its slash at the end.
+pub fn find(below: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.matches(below))
+}
+
+/// The names of all collections: one word that can be listed and has rows.
+pub fn collections() -> Vec<&'static str> {
+    let names = ENDPOINTS.iter().filter_map(|endpoint| endpoint.collection());
+    names.filter(|name| find(&format!("/{name}/1/")).is_some()).collect()
+}
+
 /// All of them, those without parameters first, so that a literal wins over a parameter.
-pub fn endpoints() -> Vec<Endpoint> {
+fn endpoints() -> Vec<Endpoint> {
     let super::Document(document) = super::document("");
     let paths = document["paths"].as_object().into_iter().flatten();
     let ours = paths.filter(|(path, _)| !path.starts_with("/inference/"));
@@ -44,12 +66,14 @@ impl Endpoint {
         let text = |name: &str| first[name].as_str().unwrap_or_default().to_owned();
         Self {
             segments: path.split('/').filter(|segment| !segment.is_empty()).map(Segment::read).collect(),
-            public: first["security"].as_array().is_some_and(Vec::is_empty),
             picks_format: first["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "format")),
             name: text("operationId").replace('_', " "),
             description: text("summary"),
             actions: actions.collect(),
-            methods,
+            methods: methods
+                .into_iter()
+                .map(|method| (method.clone(), policy_of(&method, path).unwrap_or(Policy::STRICT)))
+                .collect(),
         }
     }
 
@@ -88,30 +112,45 @@ impl Endpoint {
     pub fn allows(&self, method: &Method) -> bool {
         match *method {
             Method::OPTIONS => true,
-            Method::HEAD => self.methods.contains(&Method::GET),
-            _ => self.methods.contains(method),
+            Method::HEAD => self.allows(&Method::GET),
+            _ => self.methods.iter().any(|(one, _)| one == method),
         }
+    }
+
+    /// What is decided about a request with this verb. Asking what an address can do is as open as the address is.
+    pub fn policy(&self, method: &Method) -> Policy {
+        let of = |method: &Method| self.methods.iter().find(|(one, _)| one == method).map(|(_, policy)| *policy);
+        match *method {
+            Method::HEAD => of(&Method::GET),
+            Method::OPTIONS => self.methods.first().map(|(_, first)| Policy { allowance: Allowance::General, ..*first }),
+            _ => of(method),
+        }
+        .unwrap_or(Policy::STRICT)
+    }
+
+    /// Its address as the document writes it, below the base.
+    #[cfg(test)]
+    pub fn template(&self) -> String {
+        let words = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(word) => format!("{word}/"),
+            Segment::Parameter(name) => format!("{{{name}}}/"),
+        });
+        format!("/{}", words.collect::<String>())
     }
 
     /// The value of the header `Allow`.
     pub fn allow(&self) -> String {
         let head = self.allows(&Method::HEAD).then_some(Method::HEAD);
-        let all = self.methods.iter().cloned().chain(head).chain([Method::OPTIONS]);
+        let all = self.methods.iter().map(|(method, _)| method.clone()).chain(head).chain([Method::OPTIONS]);
         all.map(|method| method.to_string()).collect::<Vec<_>>().join(", ")
     }
 
     /// The name of a collection: one word that can be listed.
     pub fn collection(&self) -> Option<&str> {
         match self.segments.as_slice() {
-            [Segment::Literal(name)] if self.methods.contains(&Method::GET) => Some(name),
+            [Segment::Literal(name)] if self.allows(&Method::GET) => Some(name),
             _ => None,
         }
-    }
-
-    /// Whether its path is this, below the base.
-    pub fn is(&self, path: &[&str]) -> bool {
-        let same = |(segment, word): (&Segment, &&str)| matches!(segment, Segment::Literal(literal) if literal == word);
-        self.segments.len() == path.len() && self.segments.iter().zip(path).all(same)
     }
 
     /// What OPTIONS answers.

@@ -4,22 +4,21 @@
 mod completion;
 mod endpoint;
 mod examples;
+pub mod inference;
 mod pages;
 mod schemas;
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::{addresses, routes};
+use super::meta;
 use crate::features;
-use crate::platform::http::ApiError;
 
-pub use endpoint::{Endpoint, endpoints};
+pub use endpoint::{Asked, Endpoint, find};
 pub use pages::{redoc, redoc_script, swagger_ui};
 
 #[derive(OpenApi)]
@@ -32,7 +31,7 @@ pub use pages::{redoc, redoc_script, swagger_ui};
             Errors are JSON. What is wrong with single fields is a list of messages by field, everything else has a `detail`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(addresses::root, routes::ping, schema)
+    paths(meta::root, meta::ping, meta::schema)
 )]
 struct Root;
 
@@ -75,25 +74,15 @@ fn merged(base: &str) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// Both forms of the document, written once.
-static WRITTEN: LazyLock<Result<(String, String), String>> = LazyLock::new(|| {
+/// What the API says about itself.
+pub fn description() -> meta::Description {
+    static FACTS: LazyLock<meta::Facts> =
+        LazyLock::new(|| meta::Facts { collections: endpoint::collections(), document: written() });
+    &FACTS
+}
+
+fn written() -> Result<(String, String), String> {
     let document = document("/api/v1");
     let json = serde_json::to_string(&document).map_err(|error| error.to_string())?;
     Ok((json, yaml_serde::to_string(&document).map_err(|error| error.to_string())?))
-});
-
-/// This document: YAML unless JSON is asked for.
-#[utoipa::path(get, path = "/schema/", tag = "meta", operation_id = "read_schema", security(()),
-    params(("format" = Option<String>, Query, description = "`json` or `yaml`; without it the header Accept decides")),
-    responses((status = 200, description = "The OpenAPI document", content(
-        (Value = "application/vnd.oai.openapi"), (Value = "application/vnd.oai.openapi+json")))))]
-pub async fn schema(request: HttpRequest) -> HttpResponse {
-    let format = request.query_string().split('&').rev().find_map(|pair| pair.strip_prefix("format="));
-    let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let json = format.filter(|format| !format.is_empty()).map_or(accept.contains("json"), |format| format.contains("json"));
-    match WRITTEN.as_ref() {
-        Ok((text, _)) if json => HttpResponse::Ok().content_type("application/vnd.oai.openapi+json").body(text.as_str()),
-        Ok((_, text)) => HttpResponse::Ok().content_type("application/vnd.oai.openapi").body(text.as_str()),
-        Err(error) => ApiError::internal(error).into_answer(),
-    }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::server_options::{ServerOptions, block_on};
 use crate::app::Boot;
 use crate::app::roles::{self, Parts};
+use crate::app::worker_processes::Launch;
 use crate::platform::config::{Settings, random_text};
 
 #[derive(Debug, clap::Args)]
@@ -53,9 +54,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         rate.requests = rate.requests.max(10_000);
     }
     let password = admin_password(&mut settings)?;
+    let launch = args.server.launch(&settings);
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::complete(settings).await?;
-        let result = show(&boot, &args, &password, &stop).await;
+        let result = show(&boot, &args, &password, launch, &stop).await;
         stop.cancel();
         boot.close().await;
         result
@@ -64,28 +66,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// The password of the first user: the configured one, or one generated once and kept for the next start.
 fn admin_password(settings: &mut Settings) -> anyhow::Result<SecretString> {
-    if let Some(password) = settings.default_admin_password.clone().filter(|password| !password.is_empty()) {
-        return Ok(password.into());
+    if let Some(password) = settings.default_admin_password.clone().filter(|password| !password.expose_secret().is_empty()) {
+        return Ok(password);
     }
     let path = settings.data_dir.join("demo-password");
-    let password = match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().to_owned(),
+    let password: SecretString = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().into(),
         Err(_) => {
             let generated = random_text(12)?;
             std::fs::create_dir_all(&settings.data_dir)
                 .with_context(|| format!("The data directory {} cannot be made.", settings.data_dir.display()))?;
             crate::platform::config::write_private(&path, generated.expose_secret().as_bytes())?;
-            generated.expose_secret().to_owned()
+            generated
         }
     };
     settings.default_admin_password = Some(password.clone());
-    Ok(password.into())
+    Ok(password)
 }
 
-async fn show(boot: &Boot, args: &Args, password: &SecretString, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn show(boot: &Boot, args: &Args, password: &SecretString, launch: Launch, stop: &CancellationToken) -> anyhow::Result<()> {
     let listening = roles::listen(&boot.services, stop)?;
     let address = format!("http://{}", listening.address);
-    let parts = Parts { worker: true, scheduler: true };
+    let parts = Parts { worker: Some(launch), scheduler: true };
     let serving = roles::serve(&boot.services, listening, parts, stop);
     let flow = async {
         let shown = tokio::select! {

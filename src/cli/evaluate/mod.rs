@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
 use crate::ml::algorithms::{self, Recommender};
-use crate::ml::context::Context;
 use crate::ml::evaluate::{Evaluation, evaluate};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::ranking::{Candidates, top_k};
 use crate::ml::sparse::Csr;
 use crate::ml::weights::{Weights, weighed_matrix};
+use crate::platform::memory;
 
 /// Length of the lists printed on request.
 const LIST_LENGTH: usize = 10;
@@ -78,7 +78,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     offline::refuse_sessions(args.session_column.as_deref())?;
     let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
     info.check(&params)?;
-    let context = Context::new(args.seed, offline::threads(args.threads));
+    let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let Some(test) = &args.test else { bail!("give the interactions to judge by with --test") };
     let data = read(&args, test, &weights)?;
@@ -100,7 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "read_seconds": read_seconds,
         "fit_seconds": fit_seconds,
         "evaluate_seconds": evaluate_seconds,
-        "peak_rss_bytes": offline::peak_rss_bytes(),
+        "peak_rss_bytes": memory::peak_rss_bytes(),
         "metrics": metrics(&evaluation),
         "intervals": intervals(&evaluation),
         "segments": evaluation.segments(&data.train, &data.test)?,

@@ -5,15 +5,15 @@ use serde_json::json;
 
 use super::Args;
 use crate::cli::offline::{self, Stopwatch};
-use crate::ml::context::Context;
 use crate::ml::sessions::{self, SessionEvaluation, Sessions, VmisKnn};
+use crate::platform::memory;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.lists.is_empty() {
         bail!("--lists names users, and {} knows none; ask a trained model with `recotem recommend --session`", sessions::NAME);
     }
     sessions::check(&args.params)?;
-    let context = Context::new(args.seed, offline::threads(args.threads));
+    let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let (history, later) = read(args)?;
     let read_seconds = clock.seconds();
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         "read_seconds": read_seconds,
         "fit_seconds": fit_seconds,
         "evaluate_seconds": evaluate_seconds,
-        "peak_rss_bytes": offline::peak_rss_bytes(),
+        "peak_rss_bytes": memory::peak_rss_bytes(),
         "metrics": { "hit": found.hit_rate, "mrr": found.mrr },
         "intervals": { "hit": found.hit_rate_interval, "mrr": found.mrr_interval },
         "baseline": { "hit": found.baseline_hit_rate, "mrr": found.baseline_mrr },

@@ -14,7 +14,6 @@ use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
 use crate::ml::algorithms;
 use crate::ml::artifact::TrainedModel;
-use crate::ml::context::Context;
 use crate::ml::weights::weighed_matrix;
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
     let seen = weighed_matrix(&log, &weights);
     let read_seconds = clock.seconds();
-    let context = Context::new(args.seed, offline::threads(args.threads));
+    let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let model = algorithms::fit(info.name, &params, &seen, &context)?;
     let fit_seconds = clock.seconds();

@@ -7,18 +7,24 @@ use serde_json::json;
 
 use super::{Args, write_whole};
 use crate::cli::offline::{self, Stopwatch};
-use crate::ml::context::Context;
 use crate::ml::sessions::{self, SessionModel, Sessions};
+use crate::ml::weights::weighed_matrix;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     sessions::check(&args.params)?;
     let columns = args.columns.of_sessions(args.session_column.as_deref());
-    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), None);
+    let weights = args.weighing.weights()?;
+    let event_column = args.weighing.event_column.as_deref();
+    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), event_column);
     let log = offline::read_log(&args.interactions, &options, offline::threads(args.threads))?;
-    let history = Sessions::from_log(&log)?;
-    let context = Context::new(args.seed, offline::threads(args.threads));
+    let history = Sessions::from_log(&weights.counted(&log))?;
+    let weighed = (!weights.is_neutral()).then(|| weighed_matrix(&log, &weights));
+    let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let mut model = SessionModel::fit(args.params.clone(), log.items, &history, &context)?;
+    if let Some(weighed) = &weighed {
+        model = model.with_popularity_of(weighed)?;
+    }
     let fit_seconds = clock.seconds();
     model.metadata = BTreeMap::from([("engine_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     let bytes = write_whole(&args.output, |out| out.write_all(&model.to_bytes()))?;

@@ -16,6 +16,7 @@ use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::trials;
 use crate::ml::tuning::{Pruner, Sampler, Study, Suggestion};
 use crate::ml::weights::Weights;
+use crate::platform::memory::Memory;
 use search::{Limits, Search};
 
 /// Recommending what is popular: never searched unless asked for, always on the board.
@@ -72,7 +73,7 @@ pub struct Args {
     /// Seconds a single trial may take
     #[arg(long, value_name = "SECONDS")]
     trial_timeout: Option<f64>,
-    /// Memory for all workers together; a trial that does not fit is passed over. What the machine has by default
+    /// Memory for all workers together; a trial that does not fit is passed over. What the machine has by default, and never more
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
     memory_budget_mb: Option<u64>,
     /// Seed of split and search; with one worker the same seed gives the same search
@@ -192,7 +193,7 @@ fn algorithm_names(asked: &[String]) -> anyhow::Result<Vec<&'static str>> {
 
 fn limits(args: &Args) -> Limits {
     let workers = args.workers.min(args.n_trials);
-    let budget = args.memory_budget_mb.map(|mb| mb << 20).or_else(offline::available_memory);
+    let budget = [args.memory_budget_mb.map(|mb| mb << 20), Memory::of_machine().available()].into_iter().flatten().min();
     Limits {
         metric: args.metric,
         cutoff: args.cutoff as usize,

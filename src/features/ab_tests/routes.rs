@@ -14,7 +14,7 @@ use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::deployments::DeploymentSlot;
 use crate::features::projects::Project;
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -146,11 +146,12 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let mut fields = body.reader();
     let project = fields.id("project", Missing::Required);
     let test = read_fields(&mut fields, None, false);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
-    check_slots(&principal, &mut connection, project.id, &test).await?;
-    let test = store::insert(&mut connection, project.id, test).await?;
+    let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
+    let found = fields.refer("project", lookup).await?;
+    check_slots(&principal, &mut connection, &mut fields, found.map(|project| project.id), &test).await?;
+    fields.finish()?;
+    let test = store::insert(&mut connection, project, test).await?;
     Ok(HttpResponse::Created().json(AbTestBody::from(test)))
 }
 
@@ -186,11 +187,19 @@ fn read_metric(fields: &mut FieldReader, current: Option<&AbTest>) -> String {
     if word == CTR_ALIAS { METRICS[0].to_owned() } else { word }
 }
 
-async fn check_slots(principal: &Principal, connection: &mut Connection, project_id: i64, test: &TestFields) -> ApiResult<()> {
+/// Checks that the slots are ones the caller sees, and of the project, where that is known.
+async fn check_slots(
+    principal: &Principal,
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    project: Option<i64>,
+    test: &TestFields,
+) -> ApiResult<()> {
     for (field, id) in [("control_slot", test.control_slot_id), ("variant_slot", test.variant_slot_id)] {
-        let slot: DeploymentSlot = principal.load_referred(connection, field, id, Role::Viewer).await?;
-        if slot.project_id != project_id {
-            return Err(ApiError::field(field, "Choose a slot of the same project."));
+        let lookup = principal.load_referred::<DeploymentSlot>(connection, field, id, Role::Viewer);
+        let slot = fields.refer(field, lookup).await?;
+        if slot.is_some_and(|slot| project.is_some_and(|project| slot.project_id != project)) {
+            fields.fault(field, "Choose a slot of the same project.");
         }
     }
     Ok(())
@@ -234,9 +243,12 @@ async fn save(
         fields.fault("project", "A test cannot move to another project. Make a new one there.");
     }
     let wanted = read_fields(&mut fields, Some(&current), partial);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    check_slots(&access.principal, &mut connection, current.project_id, &wanted).await?;
+    // A test that is over may be renamed when its slots are gone.
+    if (wanted.control_slot_id, wanted.variant_slot_id) != (current.control_slot_id, current.variant_slot_id) {
+        check_slots(&access.principal, &mut connection, &mut fields, Some(current.project_id), &wanted).await?;
+    }
+    fields.finish()?;
     Ok(web::Json(service::update(&mut connection, current.id, wanted, services.clock.now()).await?.into()))
 }
 

@@ -128,12 +128,9 @@ impl Principal {
         })
     }
 
-    /// Whether the caller may see what belongs there, and in which role.
+    /// Whether the caller may see what belongs there, and in which role. A key reaches nothing outside of its project.
     pub fn role_on(&self, ownership: Ownership) -> Option<Role> {
-        let of_key = match (self.key_project(), ownership.project_id) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            _ => true,
-        };
+        let of_key = self.key_project().is_none_or(|mine| ownership.project_id == Some(mine));
         if of_key { self.role_in(ownership.organisation_id) } else { None }
     }
 }

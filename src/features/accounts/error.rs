@@ -28,6 +28,9 @@ pub enum AccountError {
     /// Too many failed attempts for this name from this address; seconds to wait.
     #[error("Too many failed attempts. Try again in {0} seconds.")]
     TooManyAttempts(u64),
+    /// More passwords are being checked than the server has time for; seconds to wait.
+    #[error("Too many people are logging in right now. Try again in {0} seconds.")]
+    TooBusy(u64),
     /// An invitation that is unknown, used, expired or withdrawn: which of them is not told.
     #[error("This invitation is not valid. It may have expired, been used already or been withdrawn.")]
     NoSuchInvitation,
@@ -53,6 +56,9 @@ impl From<AccountError> for ApiError {
             AccountError::WeakPassword(reasons) => Self::fields([("new_password".to_owned(), reasons)].into_iter().collect()),
             AccountError::NameTaken => Self::field("username", message),
             AccountError::TooManyAttempts(seconds) => Self::throttled(seconds),
+            AccountError::TooBusy(seconds) => {
+                Self::coded(StatusCode::SERVICE_UNAVAILABLE, "too_busy", message).retry_after(seconds)
+            }
             AccountError::NoSuchInvitation => Self::detail(StatusCode::NOT_FOUND, message),
             AccountError::Hashing(cause) => Self::internal(&cause),
             AccountError::Database(error) => error.into(),

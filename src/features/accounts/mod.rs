@@ -3,6 +3,7 @@
 
 mod access;
 mod error;
+mod hashing;
 mod model;
 mod passwords;
 mod principal;
@@ -13,8 +14,9 @@ mod tokens;
 
 pub use access::{Access, Admin, Asked, Editor, Guarded, Owner, Ownership, RoleNeeded, Viewer};
 pub use error::AccountError;
+pub use hashing::{Hashing, hashing};
 pub use model::{Organisation, Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope, of_request as caller_of};
 pub use routes::{ACCESS_COOKIE, Docs, routes};
-pub use service::{authenticate_token, create_superuser, ensure_first_user, principal_of, put_test_user};
+pub use service::{authenticate_session, authenticate_token, create_superuser, first_user, principal_of, put_test_user};
 pub use store::{active_user, personal_organisation, user_by_name};

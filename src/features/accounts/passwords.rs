@@ -1,7 +1,8 @@
 //! Passwords: Argon2id hashes, and the rules a new one has to meet.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::AccountError;
 
@@ -14,16 +15,59 @@ const COMMON: &str = include_str!("common_passwords.txt");
 /// A password that shares this much with a name is too similar to it.
 const SIMILAR: f64 = 0.7;
 
-/// Hashes a password with a fresh salt. Slow on purpose: call it where blocking is allowed.
-pub fn hash(password: &str) -> Result<String, AccountError> {
-    let hash: phc::PasswordHash =
-        Argon2::default().hash_password(password.as_bytes()).map_err(|error| AccountError::Hashing(error.to_string()))?;
+/// Bytes of salt, as the standard recommends.
+const SALT: usize = 16;
+
+/// The memory a hash is computed in; used again and again, so that hashing takes none that has to be given back.
+#[derive(Default)]
+pub struct Scratch(Vec<Block>);
+
+impl Scratch {
+    fn compute(&mut self, argon2: &Argon2<'_>, password: &[u8], salt: &[u8], length: usize) -> argon2::Result<Output> {
+        let blocks = argon2.params().block_count();
+        if self.0.len() < blocks {
+            self.0.resize(blocks, Block::new());
+        }
+        let mut out = [0; Output::MAX_LENGTH];
+        let out = out.get_mut(..length).ok_or(argon2::Error::OutputTooLong)?;
+        argon2.hash_password_into_with_memory(password, salt, out, &mut self.0)?;
+        Output::new(out).map_err(|_| argon2::Error::OutputTooShort)
+    }
+}
+
+/// Hashes a password with a fresh salt. Slow on purpose: [`super::hashing`] says when it is its turn.
+pub fn hash(password: &str, scratch: &mut Scratch) -> Result<String, AccountError> {
+    let mut salt = [0; SALT];
+    SystemRandom::new().fill(&mut salt).map_err(|_| AccountError::Hashing("the system gave no random bytes".to_owned()))?;
+    new_hash(password, &salt, scratch).map_err(|error| AccountError::Hashing(error.to_string()))
+}
+
+fn new_hash(password: &str, salt: &[u8], scratch: &mut Scratch) -> Result<String, argon2::password_hash::Error> {
+    let (algorithm, version, params) = (Algorithm::default(), Version::default(), Params::default());
+    let argon2 = Argon2::new(algorithm, version, params.clone());
+    let output = scratch.compute(&argon2, password.as_bytes(), salt, Params::DEFAULT_OUTPUT_LEN)?;
+    let hash = PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: ParamsString::try_from(&params)?,
+        salt: Some(Salt::new(salt)?),
+        hash: Some(output),
+    };
     Ok(hash.to_string())
 }
 
-/// Whether a password belongs to a hash. Slow on purpose: call it where blocking is allowed.
-pub fn matches(password: &str, hash: &str) -> bool {
-    phc::PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+/// Whether a password belongs to a hash. Slow on purpose, as [`hash`].
+pub fn matches(password: &str, hash: &str, scratch: &mut Scratch) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| is_hash_of(password, &hash, scratch).unwrap_or(false))
+}
+
+fn is_hash_of(password: &str, hash: &PasswordHash, scratch: &mut Scratch) -> Result<bool, argon2::password_hash::Error> {
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(hash)?);
+    // Outputs compare in a time that tells nothing about where they differ.
+    Ok(scratch.compute(&argon2, password.as_bytes(), salt, expected.len())? == *expected)
 }
 
 /// What is wrong with a new password, for somebody of these names; empty when nothing is.
@@ -35,6 +79,9 @@ pub fn faults(password: &str, names: &[&str]) -> Vec<String> {
     }
     if password.chars().count() < SHORTEST {
         faults.push(format!("This password is too short. It must contain at least {SHORTEST} characters."));
+    }
+    if !password.is_empty() && password.trim().is_empty() {
+        faults.push("This password is entirely blank.".to_owned());
     }
     if COMMON.lines().any(|common| common == lower.trim()) {
         faults.push("This password is too common.".to_owned());
@@ -71,17 +118,38 @@ mod tests {
 
     #[test]
     fn only_the_right_password_matches() {
-        let hash = hash("correct horse").unwrap();
-        assert!(hash.starts_with("$argon2id$"));
-        assert!(matches("correct horse", &hash));
-        assert!(!matches("correct horsf", &hash));
-        assert!(!matches("x", "not a hash"));
+        let scratch = &mut Scratch::default();
+        let hashes = [hash("correct horse", scratch).unwrap(), hash("correct horse", scratch).unwrap()];
+        assert_ne!(hashes[0], hashes[1], "each has a salt of its own");
+        for hash in &hashes {
+            assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+            assert!(matches("correct horse", hash, scratch));
+            assert!(!matches("correct horsf", hash, scratch));
+        }
+        assert!(!matches("x", "not a hash", scratch));
+    }
+
+    #[test]
+    fn hashes_that_the_library_made_are_understood_and_ours_by_it() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let scratch = &mut Scratch::default();
+        let theirs = Argon2::default().hash_password(b"correct horse").unwrap().to_string();
+        assert!(matches("correct horse", &theirs, scratch));
+        let small = Argon2::from(Params::new(64, 3, 2, Some(16)).unwrap());
+        let cheap = small.hash_password(b"correct horse").unwrap().to_string();
+        assert!(matches("correct horse", &cheap, scratch) && !matches("correct", &cheap, scratch), "{cheap}");
+        let ours = PasswordHash::new(&hash("correct horse", scratch).unwrap()).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &ours).is_ok());
     }
 
     #[test]
     fn weak_passwords_say_every_reason() {
         assert_eq!(faults("1234567", &[]).len(), 2);
         assert_eq!(faults("Password123", &[]).len(), 1);
+        for blanks in ["        ", "\t \u{3000}\u{a0}    ", "\n\n\n\n\n\n\n\n\n"] {
+            assert_eq!(faults(blanks, &[]), ["This password is entirely blank."], "{blanks:?}");
+        }
+        assert!(faults("        correct horse        ", &[]).is_empty());
         assert_eq!(faults("xmargarete", &["", "margarete@example.com"]).len(), 1);
         assert_eq!(faults("Margarete-99", &["margarete"]).len(), 1);
         assert!(faults("correct horse battery", &["margarete"]).is_empty());

@@ -18,12 +18,25 @@ pub enum Scope {
     Predict,
 }
 
+impl Scope {
+    /// Returns the word on the wire.
+    pub fn wire(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Predict => "predict",
+        }
+    }
+}
+
 /// What an API key grants.
 #[derive(Debug, Clone)]
 pub struct KeyGrant {
     pub id: i64,
     pub prefix: String,
     pub project_id: i64,
+    /// The organisation of that project.
+    pub organisation_id: i64,
     pub scopes: Vec<Scope>,
 }
 
@@ -59,14 +72,22 @@ pub fn of_request(request: &HttpRequest) -> ApiResult<Principal> {
 }
 
 impl Principal {
-    /// The role in an organisation: staff act as owners of everything.
+    /// The role in an organisation: staff act as owners of everything. A key has none outside of its project's organisation,
+    /// also where staff made it.
     pub fn role_in(&self, organisation_id: i64) -> Option<Role> {
+        if self.key.as_ref().is_some_and(|key| key.organisation_id != organisation_id) {
+            return None;
+        }
         if self.user.is_staff { Some(Role::Owner) } else { self.memberships.get(&organisation_id).copied() }
     }
 
     /// The organisations whose rows the caller may see; none means all of them.
     pub fn visible_organisations(&self) -> Option<Vec<i64>> {
-        (!self.user.is_staff).then(|| self.memberships.keys().copied().collect())
+        match &self.key {
+            Some(key) => Some(self.role_in(key.organisation_id).map(|_| key.organisation_id).into_iter().collect()),
+            None if self.user.is_staff => None,
+            None => Some(self.memberships.keys().copied().collect()),
+        }
     }
 
     /// The one project an API key is bound to.
@@ -103,7 +124,7 @@ impl Principal {
     pub fn require_scope(&self, scope: Scope) -> ApiResult<()> {
         match &self.key {
             Some(key) if !key.scopes.contains(&scope) => {
-                Err(ApiError::forbidden("This API key does not have the scope that this call needs."))
+                Err(ApiError::forbidden(format!("API key does not have '{}' scope", scope.wire())))
             }
             _ => Ok(()),
         }

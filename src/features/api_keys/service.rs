@@ -9,8 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::model::{ApiKey, scope_of};
 use super::store::{self, NewApiKey};
-use crate::features::accounts::{KeyGrant, Principal, Scope, active_user, principal_of};
+use crate::features::accounts::{KeyGrant, Principal, Scope, principal_of};
 use crate::platform::config::random_text;
+use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
@@ -18,8 +19,18 @@ use crate::platform::services::Services;
 pub const PREFIX: &str = "rctm_";
 const RANDOM_BYTES: usize = 48;
 
-fn hash_of(key: &str) -> Vec<u8> {
-    ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref().to_vec()
+/// What is stored of a key and it is found by.
+pub type Digest = [u8; 32];
+
+/// Returns what a key is found by; none when the text is not one of our keys.
+pub fn digest_of(key: &str) -> Option<Digest> {
+    key.starts_with(PREFIX).then(|| hash_of(key))
+}
+
+fn hash_of(key: &str) -> Digest {
+    let mut digest = Digest::default();
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref());
+    digest
 }
 
 /// Makes a key for a project; the text is shown to its maker once and never stored.
@@ -38,7 +49,7 @@ pub async fn create_for(
         user_id,
         name,
         key_prefix: random.expose_secret().chars().take(8).collect(),
-        key_hash: hash_of(key.expose_secret()),
+        key_hash: hash_of(key.expose_secret()).to_vec(),
         scopes: scopes.into(),
         expires_at,
     };
@@ -48,11 +59,10 @@ pub async fn create_for(
 
 /// The caller behind a key; none when the text is not one of our keys, 401 when it is one that does not count.
 pub async fn authenticate(services: &Services, key: &str) -> ApiResult<Option<Principal>> {
-    let Some(known) = look_up(services, key).await? else { return Ok(None) };
+    let Some(digest) = digest_of(key) else { return Ok(None) };
     let now = services.clock.now();
-    if !known.counts_at(now) {
-        return Err(ApiError::key_not_valid());
-    }
+    let known = find(services, &digest).await.map_err(|error| ApiError::from(&error))?;
+    let known = known.filter(|known| known.counts_at(now)).ok_or_else(ApiError::key_not_valid)?;
     if let Some(grant) = &known.principal.key {
         store::note_use(&mut *services.db.conn().await?, grant.id, now).await?;
     }
@@ -87,33 +97,55 @@ pub struct KnownKey {
 }
 
 impl KnownKey {
+    /// Returns the id of the key.
+    pub fn id(&self) -> Option<i64> {
+        self.principal.key.as_ref().map(|key| key.id)
+    }
+
     /// Whether it has not expired.
     pub fn counts_at(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
 }
 
-/// A key as it stands in the database, whether or not it has expired; none when the text is not one of our keys, 401
-/// when nobody has it or it was revoked.
-pub async fn look_up(services: &Services, key: &str) -> ApiResult<Option<KnownKey>> {
-    if !key.starts_with(PREFIX) {
-        return Ok(None);
-    }
-    let refused = || ApiError::key_not_valid();
+/// Returns a key as it stands in the database, whether or not it has expired; none when there is none, it was revoked, or its
+/// maker is no longer active.
+pub async fn find(services: &Services, digest: &Digest) -> Result<Option<KnownKey>, ReadError> {
     let mut connection = services.db.conn().await?;
-    let row = store::by_hash(&mut connection, &hash_of(key)).await?.filter(|row| row.is_active).ok_or_else(refused)?;
-    let user = active_user(&mut connection, row.user_id).await?.ok_or_else(refused)?;
-    let scopes: Vec<Scope> = row.scope_words().iter().filter_map(|word| scope_of(word)).collect();
-    let grant = KeyGrant { id: row.id, prefix: row.key_prefix, project_id: row.project_id, scopes };
+    let Some((row, user, organisation)) = store::by_hash(&mut connection, digest).await? else { return Ok(None) };
+    let grant = grant_of(&row, organisation);
     let principal = principal_of(&mut connection, user, Some(grant)).await?;
     Ok(Some(KnownKey { principal, expires_at: row.expires_at }))
+}
+
+/// Returns the keys that may be used, with what they are found by: those of the ids, or all, but at most so many.
+pub async fn usable(services: &Services, ids: Option<&[i64]>, most: i64) -> Result<Vec<(Digest, KnownKey)>, ReadError> {
+    let mut connection = services.db.conn().await?;
+    let mut makers: HashMap<i64, Principal> = HashMap::new();
+    let mut usable = Vec::new();
+    for (row, hash, user, organisation) in store::usable(&mut connection, ids, most).await? {
+        let Ok(digest) = Digest::try_from(hash) else { continue };
+        let maker = match makers.get(&user.id) {
+            Some(maker) => maker.clone(),
+            None => principal_of(&mut connection, user, None).await?,
+        };
+        makers.entry(maker.user.id).or_insert_with(|| maker.clone());
+        let principal = Principal { key: Some(grant_of(&row, organisation)), ..maker };
+        usable.push((digest, KnownKey { principal, expires_at: row.expires_at }));
+    }
+    Ok(usable)
+}
+
+fn grant_of(row: &ApiKey, organisation_id: i64) -> KeyGrant {
+    let scopes: Vec<Scope> = row.scope_words().iter().filter_map(|word| scope_of(word)).collect();
+    KeyGrant { id: row.id, prefix: row.key_prefix.clone(), project_id: row.project_id, organisation_id, scopes }
 }
 
 /// A name that the project already has for a key is the caller's mistake.
 pub fn named_twice(error: diesel::result::Error) -> ApiError {
     match error {
         diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
-            ApiError::non_field("This project already has an API key with this name.")
+            ApiError::non_field("An API key with this name already exists for this project.")
         }
         other => other.into(),
     }

@@ -6,9 +6,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use super::model::ApiKey;
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, User};
+use crate::platform::db::{ChangedRow, announce};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{api_keys, projects};
+use crate::schema::{api_keys, projects, users};
 
 impl Guarded for ApiKey {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -55,7 +56,7 @@ pub async fn list(
         if let Some(organisations) = principal.visible_organisations() {
             query = query.filter(projects::organisation_id.eq_any(organisations));
         }
-        if let Some(project) = project {
+        for project in [principal.key_project(), project].into_iter().flatten() {
             query = query.filter(api_keys::project_id.eq(project));
         }
         query
@@ -71,12 +72,48 @@ pub async fn list(
     Ok((count, rows))
 }
 
+/// Stores a key and announces it, so that it is known before it is first sent.
 pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> QueryResult<ApiKey> {
-    diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning()).get_result(connection).await
+    let insert = diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning());
+    let key: ApiKey = insert.get_result(connection).await?;
+    let row = ChangedRow { table: "api_keys".to_owned(), id: key.id, project_id: Some(key.project_id) };
+    announce(connection, &row).await?;
+    Ok(key)
 }
 
-pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<ApiKey>> {
-    api_keys::table.filter(api_keys::key_hash.eq(hash)).select(ApiKey::as_select()).first(connection).await.optional()
+/// Returns the key of a hash, with its maker and the organisation of its project, if key and maker are active.
+pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<(ApiKey, User, i64)>> {
+    api_keys::table
+        .inner_join(users::table)
+        .inner_join(projects::table)
+        .filter(api_keys::key_hash.eq(hash))
+        .filter(api_keys::is_active.and(users::is_active))
+        .select((ApiKey::as_select(), User::as_select(), projects::organisation_id))
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Returns active keys of active makers, with their hashes and the organisations of their projects, those used or made last first.
+pub async fn usable(
+    connection: &mut AsyncPgConnection,
+    ids: Option<&[i64]>,
+    most: i64,
+) -> QueryResult<Vec<(ApiKey, Vec<u8>, User, i64)>> {
+    let mut query = api_keys::table
+        .inner_join(users::table)
+        .inner_join(projects::table)
+        .filter(api_keys::is_active.and(users::is_active))
+        .into_boxed();
+    if let Some(ids) = ids {
+        query = query.filter(api_keys::id.eq_any(ids));
+    }
+    query
+        .order((api_keys::last_used_at.desc().nulls_last(), api_keys::id.desc()))
+        .select((ApiKey::as_select(), api_keys::key_hash, User::as_select(), projects::organisation_id))
+        .limit(most)
+        .load(connection)
+        .await
 }
 
 /// Notes the use of a key, at most once a minute so that reading does not mean writing.

@@ -4,8 +4,15 @@ use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::ml::error::MlError;
+use crate::platform::compute::Crashed;
 use crate::platform::http::ApiError;
+use crate::platform::memory::{self, Shortage};
+use crate::platform::queue::JobError;
 use crate::platform::tabular::TabularError;
+
+/// Seconds after which an upload may have ended, and after which there may be room again.
+const SOON: u64 = 10;
+const LATER: u64 = 60;
 
 /// Why data could not be stored, read or removed.
 #[derive(Debug, thiserror::Error)]
@@ -16,12 +23,29 @@ pub enum DataError {
     /// More bytes than allowed.
     #[error("The file is larger than {} MB, which is the limit for uploads. Compress it, or split it.", limit >> 20)]
     UploadTooLarge { limit: u64 },
+    /// Too many are under way.
+    #[error("{limit} uploads {of} are under way, which is as many as may be at once. Wait until one has ended.")]
+    TooManyUploads { limit: usize, of: &'static str },
+    /// All uploads under way take as much of the disk as they may.
+    #[error("The server is receiving as much as it has room for. Try again in a minute.")]
+    NoRoomForUploads,
+    /// The uploads under way of one user take as much of the disk as they may.
+    #[error("Uploads of yours that are under way fill the {} MB that they may take at once. Try again once one has ended.", limit >> 20)]
+    NoRoomForUploadsOfUser { limit: u64 },
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[from] TabularError),
     /// A small file that fills the memory when it is unpacked.
     #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
     Inflated { ratio: u64 },
+    /// What it says of the items would not stay in memory.
+    #[error(
+        "This item metadata would take about {} MB of memory, and item_cache_bytes allows {} MB. Leave out columns that no \
+         rule and no list needs, or raise item_cache_bytes.",
+        size.div_ceil(1 << 20),
+        limit >> 20
+    )]
+    TableTooLarge { size: u64, limit: u64 },
     /// The file is in order but gives no interaction.
     #[error("{0}")]
     NothingKept(String),
@@ -34,9 +58,15 @@ pub enum DataError {
     /// Something live depends on it.
     #[error("Something live depends on it: {0}")]
     InUse(ApiError),
+    /// It would not fit into memory; nothing was begun.
+    #[error("{what}: {shortage}.")]
+    Memory { what: &'static str, shortage: Shortage, waits_for_others: bool },
     /// The file store said no.
     #[error("The file store failed: {0}")]
-    Storage(#[from] std::io::Error),
+    Storage(std::io::Error),
+    /// The memory is used up.
+    #[error("There is not enough free memory to read this data. Try again when less is running, or give the server more memory.")]
+    OutOfMemory,
     /// Work on another thread ended without a result.
     #[error("The import stopped unexpectedly: {0}")]
     Stopped(String),
@@ -52,10 +82,39 @@ impl DataError {
     /// Whether the same may succeed later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Storage(_) | Self::Stopped(_) | Self::Database(_) | Self::Connection(_) => true,
+            Self::Storage(_)
+            | Self::OutOfMemory
+            | Self::NoRoomForUploads
+            | Self::Stopped(_)
+            | Self::Database(_)
+            | Self::Connection(_) => true,
+            Self::Memory { waits_for_others, .. } => *waits_for_others,
             Self::Unreadable(error) => matches!(error, TabularError::Io(_)),
             _ => false,
         }
+    }
+}
+
+impl From<std::io::Error> for DataError {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::OutOfMemory { Self::OutOfMemory } else { Self::Storage(error) }
+    }
+}
+
+impl From<DataError> for JobError {
+    fn from(error: DataError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DataError::Memory { waits_for_others: true, .. } => Self::Snooze(memory::PAUSE),
+            error if error.is_passing() => Self::Retry { reason },
+            _ => Self::Fail { reason },
+        }
+    }
+}
+
+impl From<Crashed> for DataError {
+    fn from(error: Crashed) -> Self {
+        Self::Stopped(error.to_string())
     }
 }
 
@@ -63,11 +122,28 @@ impl From<DataError> for ApiError {
     fn from(error: DataError) -> Self {
         let message = error.to_string();
         match error {
-            DataError::Unreadable(TabularError::Io(cause)) => Self::unavailable(&cause),
-            DataError::BadName(_) | DataError::Unreadable(_) | DataError::Inflated { .. } | DataError::NothingKept(_) => {
-                Self::field("file", message)
+            DataError::Unreadable(TabularError::Io(cause)) if cause.kind() == std::io::ErrorKind::OutOfMemory => {
+                DataError::OutOfMemory.into()
             }
+            DataError::Unreadable(TabularError::Io(cause)) => Self::unavailable(&cause),
+            DataError::BadName(_)
+            | DataError::Unreadable(_)
+            | DataError::Inflated { .. }
+            | DataError::TableTooLarge { .. }
+            | DataError::NothingKept(_) => Self::field("file", message),
             DataError::UploadTooLarge { .. } => Self::with_body(StatusCode::PAYLOAD_TOO_LARGE, json!({ "file": [message] })),
+            DataError::TooManyUploads { .. } | DataError::NoRoomForUploadsOfUser { .. } => {
+                Self::coded(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", message).retry_after(SOON)
+            }
+            DataError::NoRoomForUploads => {
+                tracing::warn!("uploads are refused: those under way take as much of the disk as max_incoming_bytes allows");
+                Self::coded(StatusCode::SERVICE_UNAVAILABLE, "no_room_for_uploads", message).retry_after(LATER)
+            }
+            DataError::OutOfMemory => {
+                tracing::error!("a request was refused for want of memory");
+                Self::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(LATER)
+            }
+            DataError::Memory { .. } => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "not_enough_memory", message),
             DataError::NotUsable(_) | DataError::Damaged(_) => Self::conflict(message),
             DataError::InUse(answer) => answer,
             DataError::Storage(cause) => Self::unavailable(&cause),
@@ -83,4 +159,20 @@ pub fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();
     let start = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{start}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_is_not_taken_for_a_fault_of_the_file_store() {
+        let io = || std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+        for error in [DataError::from(io()), DataError::Unreadable(TabularError::Io(io()))] {
+            let answer = ApiError::from(error);
+            assert_eq!((answer.status().as_u16(), answer.body()["code"].as_str()), (503, Some("out_of_memory")));
+            assert!(answer.body()["detail"].as_str().unwrap().contains("memory"), "{}", answer.body());
+        }
+        assert!(!DataError::from(io()).to_string().contains("file store"));
+    }
 }

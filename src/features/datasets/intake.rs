@@ -1,16 +1,18 @@
-//! From a stream of bytes to a file with its checksum, on a thread of its own and never whole in memory.
+//! From a stream of bytes to a file with its checksum, never whole in memory. Nothing waits for a client but its connection:
+//! what has come is collected, and written out on another thread once it is worth the trip.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use actix_web::web::Bytes;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::error::DataError;
+use super::under_way::Place;
 use crate::platform::blobs::{Blobs, Incoming};
 
-/// Pieces on their way to the disk; with network-sized pieces well below a megabyte.
-const IN_FLIGHT: usize = 16;
+/// Bytes that are written at once. As many again may be on their way to the disk meanwhile.
+const BATCH: usize = 512 << 10;
 
 /// A file that has arrived; it vanishes when dropped before it was given a key.
 #[derive(Debug)]
@@ -19,23 +21,25 @@ pub struct Received {
     pub size: u64,
     /// In hexadecimal.
     pub sha256: String,
+    /// What it takes up among the uploads under way, for one that is an upload.
+    _place: Option<Arc<Place>>,
 }
 
 /// A file that is arriving. Dropped half-way, it leaves nothing behind.
 pub struct Intake {
-    pieces: mpsc::Sender<Bytes>,
-    writer: JoinHandle<std::io::Result<Received>>,
+    blobs: Blobs,
+    place: Arc<Place>,
+    batch: Vec<u8>,
+    /// None before the first batch.
+    writing: Option<JoinHandle<std::io::Result<Checked>>>,
     size: u64,
     limit: u64,
 }
 
 impl Intake {
     /// Starts a file of at most `limit` bytes.
-    pub fn start(blobs: &Blobs, limit: u64) -> Result<Self, DataError> {
-        let file = blobs.incoming()?;
-        let (pieces, arriving) = mpsc::channel(IN_FLIGHT);
-        let writer = tokio::task::spawn_blocking(move || write_all(file, arriving));
-        Ok(Self { pieces, writer, size: 0, limit })
+    pub fn start(blobs: &Blobs, limit: u64, place: Arc<Place>) -> Self {
+        Self { blobs: blobs.clone(), place, batch: Vec::new(), writing: None, size: 0, limit }
     }
 
     /// Adds a piece; waits when the disk is slower than the network.
@@ -44,25 +48,41 @@ impl Intake {
         if self.size > self.limit {
             return Err(DataError::UploadTooLarge { limit: self.limit });
         }
-        // A writer that has gone says why in `finish`.
-        let _ = self.pieces.send(piece).await;
-        Ok(())
+        self.place.take(piece.len() as u64)?;
+        self.batch.extend_from_slice(&piece);
+        if self.batch.len() >= BATCH { self.write_batch().await } else { Ok(()) }
     }
 
     /// Waits until all of it is written.
-    pub async fn finish(self) -> Result<Received, DataError> {
-        drop(self.pieces);
-        let written = self.writer.await.map_err(|error| DataError::Stopped(error.to_string()))?;
-        Ok(written?)
+    pub async fn finish(mut self) -> Result<Received, DataError> {
+        self.write_batch().await?;
+        match self.written().await? {
+            Some(checked) => Ok(Received { _place: Some(self.place), ..checked.finish() }),
+            None => Err(DataError::Stopped("nothing was written".to_owned())),
+        }
     }
-}
 
-fn write_all(file: Incoming, mut arriving: mpsc::Receiver<Bytes>) -> std::io::Result<Received> {
-    let mut file = Checked::new(file);
-    while let Some(piece) = arriving.blocking_recv() {
-        file.write_all(&piece)?;
+    /// Hands over what has been collected, once what went before is on the disk.
+    async fn write_batch(&mut self) -> Result<(), DataError> {
+        let before = self.written().await?;
+        let (blobs, batch) = (self.blobs.clone(), std::mem::take(&mut self.batch));
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            let mut file = match before {
+                Some(file) => file,
+                None => Checked::new(blobs.incoming()?),
+            };
+            file.write_all(&batch)?;
+            Ok(file)
+        }));
+        Ok(())
     }
-    Ok(file.finish())
+
+    async fn written(&mut self) -> Result<Option<Checked>, DataError> {
+        match self.writing.take() {
+            Some(writing) => Ok(Some(writing.await.map_err(|error| DataError::Stopped(error.to_string()))??)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// A file that is counted and summed up while it is written.
@@ -80,7 +100,7 @@ impl Checked {
 
     /// The file with its size and checksum.
     pub fn finish(self) -> Received {
-        Received { file: self.file, size: self.size, sha256: hex::encode(self.digest.finish()) }
+        Received { file: self.file, size: self.size, sha256: hex::encode(self.digest.finish()), _place: None }
     }
 }
 
@@ -100,17 +120,19 @@ impl Write for Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::datasets::under_way::UploadsUnderWay;
+    use crate::platform::config::Settings;
 
-    fn blobs() -> (tempfile::TempDir, Blobs) {
+    fn start(limit: u64, settings: &Settings) -> (tempfile::TempDir, Intake) {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
-        (folder, blobs)
+        let place = UploadsUnderWay::new(settings).admit(1, "127.0.0.1").unwrap();
+        (folder, Intake::start(&blobs, limit, place))
     }
 
     #[actix_web::test]
     async fn what_arrives_in_pieces_is_whole_on_disk() {
-        let (_folder, blobs) = blobs();
-        let mut intake = Intake::start(&blobs, 6).unwrap();
+        let (_folder, mut intake) = start(6, &Settings::default());
         intake.push(Bytes::from_static(b"abc")).await.unwrap();
         intake.push(Bytes::from_static(b"def")).await.unwrap();
         let received = intake.finish().await.unwrap();
@@ -120,11 +142,33 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn batches_come_to_the_disk_in_their_order() {
+        let (_folder, mut intake) = start(u64::MAX, &Settings::default());
+        let whole: Vec<u8> = (0..3 * BATCH + 7).map(|at| (at / 1_000) as u8).collect();
+        for piece in whole.chunks(30_001) {
+            intake.push(Bytes::copy_from_slice(piece)).await.unwrap();
+        }
+        let received = intake.finish().await.unwrap();
+        assert!(std::fs::read(received.file.path()).unwrap() == whole);
+        let digest = ring::digest::digest(&ring::digest::SHA256, &whole);
+        assert_eq!(received.sha256, hex::encode(digest.as_ref()));
+    }
+
+    #[actix_web::test]
     async fn too_much_is_refused_at_once() {
-        let (_folder, blobs) = blobs();
-        let mut intake = Intake::start(&blobs, 5).unwrap();
+        let (_folder, mut intake) = start(5, &Settings::default());
         intake.push(Bytes::from_static(b"abc")).await.unwrap();
         let refused = intake.push(Bytes::from_static(b"def")).await;
         assert!(matches!(refused, Err(DataError::UploadTooLarge { limit: 5 })));
+    }
+
+    #[actix_web::test]
+    async fn what_is_given_up_leaves_nothing_behind() {
+        let (folder, mut intake) = start(u64::MAX, &Settings::default());
+        intake.push(Bytes::from(vec![1; 2 * BATCH])).await.unwrap();
+        intake.written().await.unwrap();
+        drop(intake);
+        let left = std::fs::read_dir(folder.path().join("incoming")).unwrap().count();
+        assert_eq!(left, 0);
     }
 }

@@ -21,10 +21,7 @@ impl Job for PrepareData {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        service::prepare_later(&context.app, self.training_data_id).await.map_err(|error| {
-            let reason = error.to_string();
-            if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
-        })
+        Ok(service::prepare_later(&context.app, self.training_data_id).await?)
     }
 
     async fn failed(self, services: Services, _job_id: i64, reason: String) {

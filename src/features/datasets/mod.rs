@@ -12,12 +12,16 @@ mod preparation;
 mod routes;
 mod service;
 mod store;
+mod under_way;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
 pub use jobs::PrepareData;
-pub use metadata::{Descriptions, ItemMetaData, ItemTable, descriptions, newest as newest_item_metadata};
+pub use metadata::{
+    ColumnKind, Descriptions, ItemMetaData, ItemTable, boolean_of, descriptions, newest as newest_item_metadata, number_of,
+};
 pub use model::TrainingData;
 pub use routes::{Docs, routes};
-pub use service::{give_up, load_log};
+pub use service::{ask_for, give_up, load_log};
 pub use store::find;
+pub use under_way::UploadsUnderWay;

@@ -40,7 +40,7 @@ impl TrainingData {
     /// Why nothing can be learnt from it, if nothing can.
     pub fn problem(&self) -> Option<String> {
         match (self.storage_key.is_some(), self.status.as_str()) {
-            (false, _) => Some("The file of this training data has been removed. Upload it again.".to_owned()),
+            (false, _) => Some("The file of this training data has been deleted. Upload it again.".to_owned()),
             (true, "preparing") => Some("This training data is still being prepared. Try again in a moment.".to_owned()),
             (true, "failed") => {
                 let cause = self.error.as_deref().unwrap_or("Upload it again.");

@@ -1,22 +1,23 @@
 //! From an uploaded file to its prepared form and the report on what was found in it. Blocks; call it where that is allowed.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::error::{DataError, sentence};
-use crate::features::projects::Project;
+use super::service::ask_for;
+use crate::features::projects::{MOST_EVENT_TYPES, Project};
 use crate::ml::context::Context;
-use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
+use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder, LateTimes};
+use crate::platform::clock::FURTHEST_ZONE;
 use crate::platform::http::timestamp;
+use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, Row, TabularError};
 
 /// Rejected rows shown in the report; the file of rejected rows holds more.
 pub const EXAMPLES_IN_REPORT: usize = 20;
-
-/// Types of events counted in the report.
-const EVENTS_IN_REPORT: usize = 50;
 
 /// Largest field; longer ones are no ids.
 const LARGEST_FIELD: usize = 1 << 20;
@@ -45,9 +46,11 @@ pub fn largest_honest(file_size: u64) -> u64 {
     EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO))
 }
 
-/// The columns to read, and how much of them.
-pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64) -> ReadOptions {
+/// The columns to read, and how much of them. What is later than the upload cannot have happened yet.
+pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, uploaded_at: DateTime<Utc>) -> ReadOptions {
+    let latest = uploaded_at.checked_add_signed(FURTHEST_ZONE).unwrap_or(uploaded_at);
     ReadOptions {
+        uploaded_at: Some(latest.timestamp_micros()),
         event_column: project.event_column.clone(),
         max_expanded_bytes: largest_expanded.min(largest_honest(file_size)),
         max_field_bytes: LARGEST_FIELD,
@@ -83,33 +86,84 @@ pub fn prepare(
     options: &ReadOptions,
     largest_expanded: u64,
     threads: usize,
+    memory: &Promise,
 ) -> Result<Prepared, DataError> {
     let mut builder = InteractionLogBuilder::new(options.time_column.is_some());
     if options.event_column.is_some() {
         builder = builder.with_events();
     }
     let most_rows = options.max_expanded_bytes / BYTES_PER_ROW;
-    let mut rows = 0;
+    let (mut rows, mut room) = (0, Room::new(options, memory));
+    let is_over = AtomicBool::new(false);
     let push = |block: &mut InteractionBlock, row: Row<'_>| {
-        block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+        if !is_over.load(Ordering::Relaxed) {
+            block.push_event(row.user, row.item, row.time, row.event.unwrap_or_default());
+        }
     };
     let empty = builder.block();
     // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
     let mut take = |block: &mut InteractionBlock| {
         rows += block.n_rows() as u64;
-        if rows <= most_rows { builder.append(block) } else { block.clear() }
+        let fits = rows <= most_rows && room.has(rows, builder.id_bytes() + block.id_bytes());
+        if fits && !is_over.load(Ordering::Relaxed) {
+            builder.append(block);
+        } else {
+            is_over.store(true, Ordering::Relaxed);
+            block.clear();
+        }
     };
     let read = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, &mut take);
     let read = read.map_err(|error| blame_ratio(error, options, largest_expanded))?;
     if rows > most_rows {
         return Err(blame_ratio(TabularError::TooLarge { limit: options.max_expanded_bytes }, options, largest_expanded));
     }
+    room.checked()?;
     if read.rows_kept == 0 {
         return Err(DataError::NothingKept(nothing_kept(&read)));
     }
-    let log = Context::new(0, threads).install(|| builder.finish());
+    let mut log = Context::new(0, threads).install(|| builder.finish());
+    let late = options.uploaded_at.and_then(|moment| log.settle_times(moment));
     let rejected = (read.rejected > 0).then(|| rejected_csv(&read.rejected_examples)).transpose()?;
-    Ok(Prepared { report: report(&read, &log), bytes: log.to_bytes(), rejected })
+    Ok(Prepared { report: report(&read, &log, late), bytes: log.to_bytes(), rejected })
+}
+
+/// Rows that memory is asked for beyond those that are there.
+const ROWS_AT_ONCE: u64 = 1 << 20;
+
+/// What a dictionary of ids takes at most, in parts of what it holds: it doubles as it grows, and is there once more in byte
+/// order and once more in the prepared form.
+const COPIES_OF_IDS: u64 = 3;
+
+/// Memory for rows and ids, asked for as they come.
+struct Room<'a> {
+    memory: &'a Promise,
+    bytes_per_row: u64,
+    /// Bytes promised so far.
+    promised: u64,
+    refused: Option<DataError>,
+}
+
+impl<'a> Room<'a> {
+    /// A row takes two codes, a time and the type of its event, once in the log and once in its prepared form; half as much
+    /// again is for what is made on the way.
+    fn new(options: &ReadOptions, memory: &'a Promise) -> Self {
+        let (times, events) = (u64::from(options.time_column.is_some()), u64::from(options.event_column.is_some()));
+        Self { memory, bytes_per_row: 3 * (8 + 8 * times + 4 * events), promised: 0, refused: None }
+    }
+
+    /// Whether there is room for so many rows in all, and for dictionaries of so many bytes.
+    fn has(&mut self, rows: u64, id_bytes: u64) -> bool {
+        let needed = rows * self.bytes_per_row + id_bytes * COPIES_OF_IDS;
+        if needed > self.promised && self.refused.is_none() {
+            self.promised = needed + ROWS_AT_ONCE * self.bytes_per_row;
+            self.refused = ask_for(self.memory, "This file cannot be prepared now", self.promised).err();
+        }
+        self.refused.is_none()
+    }
+
+    fn checked(self) -> Result<(), DataError> {
+        self.refused.map_or(Ok(()), Err)
+    }
 }
 
 fn nothing_kept(read: &ReadReport) -> String {
@@ -125,7 +179,7 @@ fn nothing_kept(read: &ReadReport) -> String {
     }
 }
 
-fn report(read: &ReadReport, log: &InteractionLog) -> Value {
+fn report(read: &ReadReport, log: &InteractionLog, late: Option<LateTimes>) -> Value {
     let pairs = log.to_csr().nnz();
     let cells = log.n_users() as f64 * log.n_items() as f64;
     let (first, last) = log.time_range().unzip();
@@ -140,9 +194,16 @@ fn report(read: &ReadReport, log: &InteractionLog) -> Value {
         "blank_ids": read.blank_ids,
         "time_min": first.and_then(moment),
         "time_max": last.and_then(moment),
+        "notes": read.notes,
+        "late_times": late.map(late_times),
         "events": events(log),
         "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
     })
+}
+
+/// Rows from after the upload.
+fn late_times(late: LateTimes) -> Value {
+    json!({ "rows": late.rows, "last": moment(late.last), "counted_as": late.counted_as.and_then(moment) })
 }
 
 /// The types of events, those with most rows first.
@@ -152,7 +213,7 @@ fn events(log: &InteractionLog) -> Vec<Value> {
     events.codes.iter().for_each(|&code| rows[code as usize] += 1);
     let mut types: Vec<(u64, &str)> = rows.into_iter().zip(events.names.iter()).collect();
     types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    types.iter().take(EVENTS_IN_REPORT).map(|(rows, name)| json!({ "name": name, "rows": rows })).collect()
+    types.iter().take(MOST_EVENT_TYPES).map(|(rows, name)| json!({ "name": name, "rows": rows })).collect()
 }
 
 fn moment(micros: i64) -> Option<String> {
@@ -181,10 +242,42 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, "user,item\na,b\na,c\na,d\n").unwrap();
-        assert!(prepare(&path, "a.csv", &options(3 * BYTES_PER_ROW), 1 << 30, 2).is_ok());
-        let inflated = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 1 << 30, 2);
+        let prepare = |most: u64, largest: u64, threads: usize| {
+            let memory = crate::platform::memory::Memory::of_machine().promise();
+            super::prepare(&path, "a.csv", &options(most), largest, threads, &memory)
+        };
+        assert!(prepare(3 * BYTES_PER_ROW, 1 << 30, 2).is_ok());
+        let inflated = prepare(2 * BYTES_PER_ROW, 1 << 30, 2);
         assert!(matches!(inflated, Err(DataError::Inflated { .. })), "{inflated:?}");
-        let too_large = prepare(&path, "a.csv", &options(2 * BYTES_PER_ROW), 2 * BYTES_PER_ROW, 1);
+        let too_large = prepare(2 * BYTES_PER_ROW, 2 * BYTES_PER_ROW, 1);
         assert!(matches!(too_large, Err(DataError::Unreadable(TabularError::TooLarge { .. }))), "{too_large:?}");
+    }
+
+    #[test]
+    fn ids_count_as_much_as_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let long = "x".repeat(1_000);
+        let rows: String = (0..40_000).map(|row| format!("{row}{long},b\n")).collect();
+        std::fs::write(&path, format!("user,item\n{rows}")).unwrap();
+        let ends_in = |megabytes: u64| {
+            let memory = crate::platform::memory::Memory::of_bytes(megabytes << 20).promise();
+            prepare(&path, "a.csv", &options(1 << 30), 1 << 30, 1, &memory)
+        };
+        assert!(matches!(ends_in(60), Err(DataError::Memory { .. })));
+        assert!(ends_in(600).is_ok());
+    }
+
+    #[test]
+    fn an_upload_whose_rows_do_not_fit_into_memory_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "user,item\na,b\n").unwrap();
+        let scarce = crate::platform::memory::Memory::of_bytes(10 << 20).promise();
+        let refused = prepare(&path, "a.csv", &options(1 << 30), 1 << 30, 1, &scarce).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("This file cannot be prepared now: about 25 MB of memory are needed and 10 MB are free."),
+            "{refused}"
+        );
     }
 }

@@ -10,15 +10,17 @@ use super::error::DataError;
 use super::intake::Received;
 use super::jobs::PrepareData;
 use super::model::{FileKeys, Stored, TrainingData};
-use super::preparation::{self, Prepared};
+use super::preparation::{self, LARGEST_RATIO, Prepared};
 use super::store;
-use crate::features::projects::{self, Kind, Project};
+use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
+use crate::platform::compute;
+use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
-use crate::platform::tabular::{self, Preview, ReadOptions};
+use crate::platform::tabular::{self, Compression, Format, Kind, Preview, ReadOptions};
 
-/// Uploads up to this size, as sent, are prepared while the caller waits: what is wrong with them is said at once and
+/// Uploads up to this size, expanded, are prepared while the caller waits: what is wrong with them is said at once and
 /// nothing is stored. Larger ones are left to a job.
 const PREPARED_AT_ONCE: u64 = 64 << 20;
 
@@ -106,14 +108,21 @@ struct Examined {
     prepared: Option<Prepared>,
 }
 
+/// Whether a file is small even if it expands as far as it may.
+fn is_prepared_at_once(name: &str, size: u64) -> bool {
+    let is_plain = |format: Format| format.compression == Compression::Plain && format.kind != Kind::Parquet;
+    let most = if tabular::format_of(name).is_ok_and(is_plain) { PREPARED_AT_ONCE } else { PREPARED_AT_ONCE / LARGEST_RATIO };
+    size <= most
+}
+
 async fn examine(services: &Services, project: &Project, upload: Upload) -> Result<Examined, DataError> {
-    let options = preparation::options_for(project, upload.received.size, services.settings.max_expanded_bytes);
     let largest_expanded = services.settings.max_expanded_bytes;
-    let threads = threads(services);
+    let options = preparation::options_for(project, upload.received.size, largest_expanded, services.clock.now());
+    let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
     in_turn(move || {
         let path = upload.received.file.path();
-        let prepared = if upload.received.size <= PREPARED_AT_ONCE {
-            Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads)?)
+        let prepared = if is_prepared_at_once(&upload.name, upload.received.size) {
+            Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads, &memory)?)
         } else {
             preparation::check_columns(path, &upload.name, &options)?;
             None
@@ -128,8 +137,9 @@ impl Examined {
     async fn keep(self, services: &Services, keys: FileKeys) -> Result<Stored, DataError> {
         let blobs = services.blobs.clone();
         blocking(move || {
-            let Upload { name, received: Received { file, size, sha256 } } = self.upload;
-            blobs.keep(file, &keys.upload())?;
+            let Upload { name, received } = self.upload;
+            let (size, sha256) = (received.size, received.sha256.clone());
+            blobs.keep(received.file, &keys.upload())?;
             let mut stored = Stored {
                 storage_key: Some(keys.upload()),
                 basename: Some(name),
@@ -162,7 +172,9 @@ fn keep_prepared(blobs: &crate::platform::blobs::Blobs, keys: &FileKeys, prepare
 
 async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, data: &TrainingData) -> Result<(), DataError> {
     if data.status == "preparing" {
-        let options = EnqueueOptions { group_key: Some(format!("training_data:{}", data.id)), ..EnqueueOptions::default() };
+        let turn = projects::turn_of(connection, data.project_id).await?;
+        let group_key = Some(format!("training_data:{}", data.id));
+        let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
     }
     Ok(())
@@ -181,8 +193,8 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let options = options_of(services, &project, &data);
     let (path, name) = (services.blobs.path(&keys.upload())?, data.basename.clone().unwrap_or_default());
     let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
-    let threads = threads(services);
-    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded, threads);
+    let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
+    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded, threads, &memory);
     let report = blocking(move || keep_prepared(&blobs, &into, prepare()?)).await?;
     let mut connection = services.db.conn().await?;
     let prepared = Some(keys.prepared());
@@ -194,16 +206,9 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     Ok(())
 }
 
-fn threads(services: &Services) -> usize {
-    match services.settings.threads_per_job {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        set => set,
-    }
-}
-
 fn options_of(services: &Services, project: &Project, data: &TrainingData) -> ReadOptions {
     let size = data.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-    preparation::options_for(project, size, services.settings.max_expanded_bytes)
+    preparation::options_for(project, size, services.settings.max_expanded_bytes, data.stored_at)
 }
 
 /// Records that an upload cannot be prepared.
@@ -217,7 +222,7 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), D
 
 async fn lock_unused(connection: &mut diesel_async::AsyncPgConnection, id: i64) -> Result<TrainingData, DataError> {
     let data = store::lock(connection, id).await?.ok_or(diesel::result::Error::NotFound)?;
-    projects::refuse_while_used(connection, Kind::TrainingData, id).await.map_err(DataError::InUse)?;
+    projects::refuse_while_used(connection, ProjectPart::TrainingData, id).await.map_err(DataError::InUse)?;
     Ok(data)
 }
 
@@ -251,8 +256,11 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
     let missing =
         || DataError::NotUsable("The prepared form of this training data is missing. Upload the file again.".to_owned());
     let key = data.prepared_key.clone().ok_or_else(missing)?;
-    let blobs = services.blobs.clone();
+    let (blobs, memory) = (services.blobs.clone(), services.memory().promise());
     blocking(move || {
+        // As bytes, and as what is made of them.
+        let needed = blobs.path(&key)?.metadata().map_or(0, |file| file.len()) * 2;
+        ask_for(&memory, "This training data cannot be read now", needed)?;
         let bytes = blobs.read(&key).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 DataError::NotUsable("This training data was deleted or its file was removed meanwhile.".to_owned())
@@ -262,6 +270,12 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
         InteractionLog::from_bytes(&bytes).map_err(DataError::Damaged)
     })
     .await
+}
+
+/// Asks for memory before it is taken.
+pub fn ask_for(memory: &Promise, what: &'static str, needed: u64) -> Result<(), DataError> {
+    let refused = |shortage| DataError::Memory { what, shortage, waits_for_others: memory.waits_for_others() };
+    memory.raise_to(needed).map_err(refused)
 }
 
 /// The first rows of an upload as they are.
@@ -277,12 +291,22 @@ pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataErr
 
 /// Runs work that blocks where it holds up no request.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| DataError::Stopped(error.to_string()))?
+    compute::blocking(work).await?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_expand_is_small_only_if_it_stays_small() {
+        for name in ["a.csv", "a.jsonl"] {
+            assert!(is_prepared_at_once(name, PREPARED_AT_ONCE) && !is_prepared_at_once(name, PREPARED_AT_ONCE + 1));
+        }
+        for name in ["a.csv.gz", "a.parquet", "a.zip"] {
+            assert!(is_prepared_at_once(name, 500 << 10) && !is_prepared_at_once(name, 1 << 20), "{name}");
+        }
+    }
 
     #[test]
     fn names_lose_their_folders_and_must_tell_a_format() {

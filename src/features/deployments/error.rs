@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::features::models::ModelError;
 use crate::platform::http::ApiError;
 
 /// Why a slot was not changed.
@@ -19,6 +20,12 @@ pub enum SlotError {
     InUse(Vec<(i64, String)>),
     #[error("A model that this change took out of service has been deleted since, so it cannot be put back.")]
     ModelGone,
+    /// A slot was to be given a model that cannot answer.
+    #[error("{0}")]
+    ModelWithoutFile(ModelError),
+    /// A slot was to be switched on, and its model cannot answer.
+    #[error("The slot \"{slot}\" cannot answer. {cause}")]
+    CannotAnswer { slot: String, cause: ModelError },
     #[error("This slot is no longer there.")]
     Gone,
     #[error(transparent)]
@@ -35,7 +42,8 @@ impl From<SlotError> for ApiError {
                     tests.into_iter().map(|(id, name)| json!({ "resource": "ab_test", "id": id, "name": name })).collect();
                 Self::with_body(StatusCode::CONFLICT, json!({ "detail": message, "dependents": tests }))
             }
-            SlotError::ModelGone => Self::conflict(message),
+            SlotError::ModelWithoutFile(_) => Self::field("trained_model", message),
+            SlotError::ModelGone | SlotError::CannotAnswer { .. } => Self::conflict(message),
             SlotError::Gone => Self::not_found(),
             SlotError::Database(error) => error.into(),
         }

@@ -64,10 +64,10 @@ impl DeploymentSlot {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Snapshot {
     pub id: i64,
-    name: String,
+    pub name: String,
     pub trained_model: i64,
     weight: f64,
-    is_active: bool,
+    pub is_active: bool,
     is_shadow: bool,
 }
 

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::error::SlotError;
 use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields, Snapshot};
 use super::store;
-use crate::features::accounts::Guarded;
-use crate::features::models::TrainedModel;
+use crate::features::models::ModelError;
 
 const FULL_WEIGHT: f64 = 100.0;
 
@@ -25,6 +24,7 @@ pub async fn create(
     connection
         .transaction(async move |connection| {
             store::lock_project(connection, project_id).await?;
+            require_file(connection, fields.trained_model_id).await?;
             let slot = store::insert(connection, project_id, fields).await?;
             check_weights(connection, project_id).await?;
             note(connection, project_id, "created", Some(actor), &[], std::slice::from_ref(&slot)).await?;
@@ -46,6 +46,10 @@ pub async fn update(
         .transaction(async move |connection| {
             store::lock_project(connection, project_id).await?;
             let before = store::find(connection, id).await?.ok_or(SlotError::Gone)?;
+            let begins_to_answer = fields.is_active && !before.is_active;
+            if begins_to_answer || fields.trained_model_id != before.trained_model_id {
+                require_file(connection, fields.trained_model_id).await?;
+            }
             let after = store::update(connection, id, fields, now).await?;
             check_weights(connection, project_id).await?;
             note(connection, project_id, "updated", Some(actor), &[before], std::slice::from_ref(&after)).await?;
@@ -86,6 +90,7 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
     store::lock_project(connection, promotion.project_id).await?;
     let winner = store::find(connection, promotion.winner).await?.ok_or(SlotError::Gone)?;
     let loser = store::find(connection, promotion.loser).await?.ok_or(SlotError::Gone)?;
+    require_answer(connection, &winner.name, winner.trained_model_id).await?;
     let raised = SlotFields { weight: FULL_WEIGHT, is_active: true, ..winner.fields() };
     let put_aside = SlotFields { is_active: false, ..loser.fields() };
     let after =
@@ -125,7 +130,9 @@ pub async fn revert(
             let is_there = |id: i64| present.iter().find(|slot| slot.id == id);
             let mut after = Vec::new();
             for slot in &was {
-                if TrainedModel::load(connection, slot.trained_model).await?.is_none() {
+                if slot.is_active {
+                    require_answer(connection, &slot.name, slot.trained_model).await?;
+                } else if store::hold_model(connection, slot.trained_model).await?.is_none() {
                     return Err(SlotError::ModelGone);
                 }
                 after.push(match is_there(slot.id) {
@@ -156,6 +163,20 @@ pub async fn revert(
         .await
 }
 
+/// Refuses to give a slot a model that cannot answer: one that is still being trained, or has no file any more.
+async fn require_file(connection: &mut AsyncPgConnection, model: i64) -> Result<(), SlotError> {
+    let model = store::hold_model(connection, model).await?.ok_or(SlotError::ModelGone)?;
+    if model.has_file() { Ok(()) } else { Err(SlotError::ModelWithoutFile(ModelError::without_file(&model))) }
+}
+
+/// Refuses to switch a slot on whose model cannot answer.
+async fn require_answer(connection: &mut AsyncPgConnection, slot: &str, model: i64) -> Result<(), SlotError> {
+    require_file(connection, model).await.map_err(|error| match error {
+        SlotError::ModelWithoutFile(cause) => SlotError::CannotAnswer { slot: slot.to_owned(), cause },
+        other => other,
+    })
+}
+
 fn slots_of(recorded: &Value) -> Vec<Snapshot> {
     Vec::deserialize(recorded).unwrap_or_default()
 }
@@ -169,8 +190,9 @@ pub async fn deploy(
     name: &str,
     trained_model_id: i64,
     now: DateTime<Utc>,
-) -> QueryResult<DeploymentSlot> {
+) -> Result<DeploymentSlot, SlotError> {
     store::lock_project(connection, project_id).await?;
+    require_file(connection, trained_model_id).await?;
     let slots = store::of_project(connection, project_id).await?;
     // Names may repeat; the newest counts, as in the list.
     let current = slots.iter().rev().find(|slot| slot.name == name);

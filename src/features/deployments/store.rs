@@ -6,8 +6,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::models::TrainedModel;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{ab_tests, deployment_slots, projects, slot_changes};
+use crate::schema::{ab_tests, deployment_slots, projects, slot_changes, trained_models};
 
 impl Guarded for DeploymentSlot {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -110,6 +111,11 @@ pub async fn list(
 pub async fn lock_project(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<()> {
     // Not FOR UPDATE, which would hold up every event that refers to the project.
     projects::table.find(project_id).select(projects::id).for_no_key_update().first::<i64>(connection).await.map(drop)
+}
+
+/// Returns a model, which cannot lose its file until the transaction ends.
+pub async fn hold_model(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {
+    trained_models::table.find(id).select(TrainedModel::as_select()).for_share().first(connection).await.optional()
 }
 
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<DeploymentSlot>> {

@@ -1,4 +1,5 @@
-//! Who may use a config: its maker, staff, and whoever shares an organisation with its maker, in the role they have there.
+//! Who may use a config: the members of its organisation in their role there, and of API keys those of the project it is of. A
+//! config that all projects of its organisation may use is shown to the keys of those that do, but changed by people only.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -9,54 +10,101 @@ use actix_web::{FromRequest, HttpRequest};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
-use super::model::{EvaluationConfig, SplitConfig};
+use super::model::{EvaluationConfig, EvaluationFields, SplitConfig, SplitFields};
 use super::store::{self, ConfigFilter};
-use crate::features::accounts::{Asked, Principal, Role, RoleNeeded};
+use crate::features::accounts::{Asked, Ownership, Principal, Role, RoleNeeded};
+use crate::features::projects::Kind;
 use crate::platform::http::{ApiError, ApiResult, Filters};
 
-/// A row that belongs to the person who made it.
-pub trait Personal: Sized + 'static {
-    fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<Self>>>;
-    fn made_by(&self) -> Option<i64>;
+/// A split or an evaluation config.
+pub trait Config: Send + Sized + 'static {
+    const KIND: Kind;
+    type Fields: Send;
+
+    fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<Self>>> + Send;
+    fn id(&self) -> i64;
+    fn home(&self) -> Ownership;
     /// Whether the filters of its list let it through: they count where one object is asked for, too.
     fn admitted(&self, filter: &ConfigFilter) -> bool;
+    /// Whether with these fields it would say something else than now, but for its name.
+    fn differs(&self, wanted: &Self::Fields) -> bool;
+    /// Whether a project goes by it.
+    fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> impl Future<Output = QueryResult<bool>> + Send;
+    /// Whether nothing goes by it.
+    fn is_unused(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<bool>> + Send;
+    /// Gives it to another organisation, unless something uses it.
+    fn move_unused(
+        connection: &mut AsyncPgConnection,
+        id: i64,
+        organisation: i64,
+    ) -> impl Future<Output = QueryResult<bool>> + Send;
+    fn update(
+        connection: &mut AsyncPgConnection,
+        id: i64,
+        fields: Self::Fields,
+        at: chrono::DateTime<chrono::Utc>,
+    ) -> impl Future<Output = QueryResult<Self>> + Send;
 }
 
-impl Personal for SplitConfig {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Self>> {
-        store::split_by_id(connection, id).await
-    }
+macro_rules! config {
+    ($row:ident, $fields:ident, $module:ident, $alike:ident) => {
+        impl Config for $row {
+            const KIND: Kind = Kind::$row;
+            type Fields = $fields;
 
-    fn made_by(&self) -> Option<i64> {
-        self.created_by
-    }
+            async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Self>> {
+                store::$module::by_id(connection, id).await
+            }
 
-    fn admitted(&self, filter: &ConfigFilter) -> bool {
-        filter.admits(self.id, self.name.as_deref())
-    }
+            fn id(&self) -> i64 {
+                self.id
+            }
+
+            fn home(&self) -> Ownership {
+                Ownership { organisation_id: self.organisation_id, project_id: self.project_id }
+            }
+
+            fn admitted(&self, filter: &ConfigFilter) -> bool {
+                filter.admits(self.id, self.name.as_deref())
+            }
+
+            fn differs(&self, wanted: &$fields) -> bool {
+                !self.fields().$alike(wanted)
+            }
+
+            async fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> QueryResult<bool> {
+                store::$module::is_used_by(connection, id, project).await
+            }
+
+            async fn is_unused(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+                store::$module::is_unused(connection, id).await
+            }
+
+            async fn move_unused(connection: &mut AsyncPgConnection, id: i64, organisation: i64) -> QueryResult<bool> {
+                store::$module::move_unused(connection, id, organisation).await
+            }
+
+            async fn update(
+                connection: &mut AsyncPgConnection,
+                id: i64,
+                fields: $fields,
+                at: chrono::DateTime<chrono::Utc>,
+            ) -> QueryResult<Self> {
+                store::$module::update(connection, id, fields, at).await
+            }
+        }
+    };
 }
+config!(SplitConfig, SplitFields, split, splits_like);
+config!(EvaluationConfig, EvaluationFields, evaluation, measures_like);
 
-impl Personal for EvaluationConfig {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Self>> {
-        store::evaluation_by_id(connection, id).await
-    }
-
-    fn made_by(&self) -> Option<i64> {
-        self.created_by
-    }
-
-    fn admitted(&self, filter: &ConfigFilter) -> bool {
-        filter.admits(self.id, self.name.as_deref())
-    }
-}
-
-/// A config the caller may act on in the role `R`; the counterpart of `Access` for rows outside of projects.
+/// A config the caller may act on in the role `R`; the counterpart of `Access` for what several projects may share.
 pub struct Shared<T, R> {
     pub object: T,
     role: PhantomData<R>,
 }
 
-impl<T: Personal, R: RoleNeeded> FromRequest for Shared<T, R> {
+impl<T: Config, R: RoleNeeded> FromRequest for Shared<T, R> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = ApiResult<Self>>>>;
 
@@ -75,54 +123,41 @@ impl<T: Personal, R: RoleNeeded> FromRequest for Shared<T, R> {
     }
 }
 
-async fn load_for<T: Personal>(connection: &mut AsyncPgConnection, principal: &Principal, id: i64, needed: Role) -> ApiResult<T> {
+/// Loads a config for an action that needs a role: 404 when the caller must not see it, 403 when the role is too low.
+pub(super) async fn load_for<T: Config>(
+    connection: &mut AsyncPgConnection,
+    principal: &Principal,
+    id: i64,
+    needed: Role,
+) -> ApiResult<T> {
     let object = T::load(connection, id).await?.ok_or_else(ApiError::not_found)?;
-    match role_towards(connection, principal, object.made_by()).await? {
-        None => Err(ApiError::not_found()),
+    match principal.role_on(object.home()) {
         Some(role) if role < needed => {
             Err(ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", role.wire(), needed.wire())))
         }
         Some(_) => Ok(object),
+        None if !is_shared_with_key(connection, principal, &object).await? => Err(ApiError::not_found()),
+        None if needed > Role::Viewer => {
+            let noun = T::KIND.noun();
+            Err(ApiError::forbidden(format!(
+                "Other projects may use this {noun} too, so an API key cannot change it. Log in instead."
+            )))
+        }
+        None => Ok(object),
     }
 }
 
-/// The highest role the caller has in an organisation the maker belongs to.
-async fn role_towards(
+/// Returns whether a config belongs to the organisation of the caller's key, and the key's project goes by it.
+async fn is_shared_with_key<T: Config>(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
-    maker: Option<i64>,
-) -> QueryResult<Option<Role>> {
-    if principal.user.is_staff || maker == Some(principal.user.id) {
-        return Ok(Some(Role::Owner));
+    object: &T,
+) -> QueryResult<bool> {
+    let home = object.home();
+    match principal.key_project() {
+        Some(project) if home.project_id.is_none() && principal.role_in(home.organisation_id).is_some() => {
+            T::is_used_by(connection, object.id(), project).await
+        }
+        _ => Ok(false),
     }
-    let Some(maker) = maker else { return Ok(None) };
-    let organisations = store::organisations_of(connection, maker).await?;
-    Ok(organisations.into_iter().filter_map(|organisation| principal.role_in(organisation)).max())
-}
-
-/// The split config a body refers to: whatever is wrong with the id is a 400 on that field.
-pub async fn split_for(
-    connection: &mut AsyncPgConnection,
-    principal: &Principal,
-    field: &str,
-    id: i64,
-) -> ApiResult<SplitConfig> {
-    referred(connection, principal, field, id).await
-}
-
-/// The evaluation config a body refers to: whatever is wrong with the id is a 400 on that field.
-pub async fn evaluation_for(
-    connection: &mut AsyncPgConnection,
-    principal: &Principal,
-    field: &str,
-    id: i64,
-) -> ApiResult<EvaluationConfig> {
-    referred(connection, principal, field, id).await
-}
-
-async fn referred<T: Personal>(connection: &mut AsyncPgConnection, principal: &Principal, field: &str, id: i64) -> ApiResult<T> {
-    load_for(connection, principal, id, Role::Viewer).await.map_err(|error| match error.status().as_u16() {
-        404 => ApiError::field(field, format!("Invalid pk \"{id}\" - object does not exist.")),
-        _ => error,
-    })
 }

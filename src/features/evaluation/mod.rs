@@ -1,12 +1,13 @@
 //! How models are judged: split configs say what is held out, evaluation configs what is measured.
-//! Neither belongs to a project; whoever shares an organisation with its maker can use it.
+//! Each belongs to an organisation, and may belong to one project of it; what was measured with one keeps it as it is.
 
 mod access;
 mod model;
 mod routes;
+mod service;
 mod store;
 
-pub use access::{evaluation_for, split_for};
 pub use model::{EvaluationConfig, EvaluationFields, SplitConfig};
 pub use routes::{Docs, routes};
+pub use service::{bring_evaluation, bring_split, evaluation_for, split_for};
 pub use store::{find_evaluation, find_evaluations, find_split};

@@ -28,6 +28,9 @@ pub struct SplitConfig {
     pub random_seed: i32,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub organisation_id: i64,
+    /// None for one that all projects of the organisation may use.
+    pub project_id: Option<i64>,
 }
 
 /// What a caller decides about a split.
@@ -107,6 +110,9 @@ pub struct EvaluationConfig {
     pub target_metric: String,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub organisation_id: i64,
+    /// None for one that all projects of the organisation may use.
+    pub project_id: Option<i64>,
 }
 
 /// What a caller decides about an evaluation.

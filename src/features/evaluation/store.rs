@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{EvaluationConfig, EvaluationFields, SplitConfig, SplitFields};
-use crate::features::accounts::Principal;
+use crate::features::accounts::{Ownership, Principal};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{evaluation_configs, memberships, split_configs};
+use crate::schema::{evaluation_configs, projects, retraining_schedules, split_configs, training_data, tuning_jobs};
 
 /// What a list is narrowed to.
 #[derive(Debug, Default)]
@@ -16,15 +16,22 @@ pub struct ConfigFilter {
     pub name: Option<String>,
     /// Whether it must lack a name (or have one).
     pub unnamed: Option<bool>,
+    /// A project that may use them.
+    pub project: Option<i64>,
 }
 
 impl ConfigFilter {
     /// What a query string asks for.
     pub fn read(filters: &Filters) -> ApiResult<Self> {
-        Ok(Self { id: filters.id("id")?, name: filters.text("name"), unnamed: filters.flag("unnamed") })
+        Ok(Self {
+            id: filters.id("id")?,
+            name: filters.text("name"),
+            unnamed: filters.flag("unnamed"),
+            project: filters.id("project")?,
+        })
     }
 
-    /// Whether a config of this id and name gets through.
+    /// Whether a config of this id and name gets through; which projects may use it is not asked.
     pub fn admits(&self, id: i64, name: Option<&str>) -> bool {
         self.id.is_none_or(|wanted| wanted == id)
             && self.name.as_deref().is_none_or(|wanted| Some(wanted) == name)
@@ -32,40 +39,151 @@ impl ConfigFilter {
     }
 }
 
-/// The organisations somebody belongs to.
-pub async fn organisations_of(connection: &mut AsyncPgConnection, user: i64) -> QueryResult<Vec<i64>> {
-    memberships::table.filter(memberships::user_id.eq(user)).select(memberships::organisation_id).load(connection).await
+/// The statements of one of the two tables. `$of_job` and `$of_schedule` are the columns that name a config of it.
+macro_rules! statements {
+    ($(#[$doc:meta])* $module:ident, $table:ident, $row:ident, $fields:ident, $of_job:ident, $of_schedule:ident) => {
+        $(#[$doc])*
+        pub mod $module {
+            use super::*;
+
+            pub async fn by_id(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<$row>> {
+                $table::table.find(id).select($row::as_select()).first(connection).await.optional()
+            }
+
+            /// One page of those a caller may see, newest first.
+            pub async fn list(
+                connection: &mut AsyncPgConnection,
+                principal: &Principal,
+                filter: &ConfigFilter,
+                page: &PageRequest,
+            ) -> ApiResult<(i64, Vec<$row>)> {
+                let query = || {
+                    let mut query = $table::table.into_boxed();
+                    if let Some(organisations) = principal.visible_organisations() {
+                        query = query.filter($table::organisation_id.eq_any(organisations));
+                    }
+                    if let Some(project) = principal.key_project() {
+                        let searched = tuning_jobs::table
+                            .inner_join(training_data::table)
+                            .filter(training_data::project_id.eq(project))
+                            .select(tuning_jobs::$of_job);
+                        let scheduled = retraining_schedules::table
+                            .filter(retraining_schedules::project_id.eq(project))
+                            .filter(retraining_schedules::$of_schedule.is_not_null())
+                            .select(retraining_schedules::$of_schedule.assume_not_null());
+                        let used = $table::id.eq_any(searched).or($table::id.eq_any(scheduled));
+                        let shared = $table::project_id.is_null().and(used);
+                        query = query.filter($table::project_id.eq(project).or(shared));
+                    }
+                    if let Some(project) = filter.project {
+                        let organisation = projects::table.filter(projects::id.eq(project)).select(projects::organisation_id);
+                        let shared = $table::project_id.is_null().and($table::organisation_id.eq_any(organisation));
+                        query = query.filter($table::project_id.eq(project).or(shared));
+                    }
+                    if let Some(id) = filter.id {
+                        query = query.filter($table::id.eq(id));
+                    }
+                    if let Some(name) = filter.name.clone() {
+                        query = query.filter($table::name.eq(name));
+                    }
+                    match filter.unnamed {
+                        Some(true) => query.filter($table::name.is_null()),
+                        Some(false) => query.filter($table::name.is_not_null()),
+                        None => query,
+                    }
+                };
+                let count = query().count().get_result(connection).await?;
+                let rows = query()
+                    .order(($table::ins_datetime.desc(), $table::id.desc()))
+                    .select($row::as_select())
+                    .limit(page.limit())
+                    .offset(page.offset(count)?)
+                    .load(connection)
+                    .await?;
+                Ok((count, rows))
+            }
+
+            pub async fn insert(
+                connection: &mut AsyncPgConnection,
+                fields: $fields,
+                creator: i64,
+                home: Ownership,
+            ) -> QueryResult<$row> {
+                diesel::insert_into($table::table)
+                    .values((
+                        fields,
+                        $table::created_by.eq(creator),
+                        $table::organisation_id.eq(home.organisation_id),
+                        $table::project_id.eq(home.project_id),
+                    ))
+                    .returning($row::as_returning())
+                    .get_result(connection)
+                    .await
+            }
+
+            pub async fn update(
+                connection: &mut AsyncPgConnection,
+                id: i64,
+                fields: $fields,
+                at: DateTime<Utc>,
+            ) -> QueryResult<$row> {
+                diesel::update($table::table.find(id))
+                    .set((fields, $table::updated_at.eq(at)))
+                    .returning($row::as_returning())
+                    .get_result(connection)
+                    .await
+            }
+
+            /// Whether a project goes by a config: in a search, or in its schedule.
+            pub async fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> QueryResult<bool> {
+                let searches = tuning_jobs::table
+                    .inner_join(training_data::table)
+                    .filter(tuning_jobs::$of_job.eq(id).and(training_data::project_id.eq(project)));
+                let schedules = retraining_schedules::table
+                    .filter(retraining_schedules::$of_schedule.eq(id).and(retraining_schedules::project_id.eq(project)));
+                Ok(diesel::select(diesel::dsl::exists(searches)).get_result(connection).await?
+                    || diesel::select(diesel::dsl::exists(schedules)).get_result(connection).await?)
+            }
+
+            /// Whether no search and no schedule goes by a config.
+            pub async fn is_unused(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+                let searches = tuning_jobs::table.filter(tuning_jobs::$of_job.eq(id));
+                let schedules = retraining_schedules::table.filter(retraining_schedules::$of_schedule.eq(id));
+                Ok(!diesel::select(diesel::dsl::exists(searches)).get_result::<bool>(connection).await?
+                    && !diesel::select(diesel::dsl::exists(schedules)).get_result::<bool>(connection).await?)
+            }
+
+            /// Gives a config that nothing uses to another organisation. False when something uses it or it has gone. Runs in
+            /// the caller's transaction: held by it, the config cannot come into use meanwhile.
+            pub async fn move_unused(connection: &mut AsyncPgConnection, id: i64, organisation: i64) -> QueryResult<bool> {
+                $table::table.find(id).select($table::id).for_update().first::<i64>(connection).await.optional()?;
+                if !is_unused(connection, id).await? {
+                    return Ok(false);
+                }
+                let moved = diesel::update($table::table.find(id)).set($table::organisation_id.eq(organisation));
+                Ok(moved.execute(connection).await? == 1)
+            }
+        }
+    };
 }
 
-/// Everybody whose configs the caller may see; none means everybody.
-async fn makers_for(connection: &mut AsyncPgConnection, principal: &Principal) -> QueryResult<Option<Vec<i64>>> {
-    let Some(organisations) = principal.visible_organisations() else { return Ok(None) };
-    let mut makers: Vec<i64> = memberships::table
-        .filter(memberships::organisation_id.eq_any(organisations))
-        .select(memberships::user_id)
-        .distinct()
-        .load(connection)
-        .await?;
-    makers.push(principal.user.id);
-    Ok(Some(makers))
+statements! {
+    /// Split configs.
+    split, split_configs, SplitConfig, SplitFields, split_id, split_config_id
 }
-
-pub async fn split_by_id(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<SplitConfig>> {
-    split_configs::table.find(id).select(SplitConfig::as_select()).first(connection).await.optional()
-}
-
-pub async fn evaluation_by_id(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<EvaluationConfig>> {
-    evaluation_configs::table.find(id).select(EvaluationConfig::as_select()).first(connection).await.optional()
+statements! {
+    /// Evaluation configs.
+    evaluation, evaluation_configs, EvaluationConfig, EvaluationFields, evaluation_id, evaluation_config_id
 }
 
 /// A split config, for work that was authorised when it was asked for.
 pub async fn find_split(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<SplitConfig> {
-    split_by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
+    split::by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
 }
 
 /// An evaluation config, for work that was authorised when it was asked for.
 pub async fn find_evaluation(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<EvaluationConfig> {
-    evaluation_by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
+    evaluation::by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
 }
 
 /// The evaluation configs of these ids, in no particular order.
@@ -74,123 +192,5 @@ pub async fn find_evaluations(connection: &mut AsyncPgConnection, ids: Vec<i64>)
         .filter(evaluation_configs::id.eq_any(ids))
         .select(EvaluationConfig::as_select())
         .load(connection)
-        .await
-}
-
-/// One page of the split configs a caller may see, newest first.
-pub async fn list_splits(
-    connection: &mut AsyncPgConnection,
-    principal: &Principal,
-    filter: &ConfigFilter,
-    page: &PageRequest,
-) -> ApiResult<(i64, Vec<SplitConfig>)> {
-    let makers = makers_for(connection, principal).await?;
-    let query = || {
-        let mut query = split_configs::table.into_boxed();
-        if let Some(makers) = makers.clone() {
-            query = query.filter(split_configs::created_by.eq_any(makers));
-        }
-        if let Some(id) = filter.id {
-            query = query.filter(split_configs::id.eq(id));
-        }
-        if let Some(name) = filter.name.clone() {
-            query = query.filter(split_configs::name.eq(name));
-        }
-        match filter.unnamed {
-            Some(true) => query.filter(split_configs::name.is_null()),
-            Some(false) => query.filter(split_configs::name.is_not_null()),
-            None => query,
-        }
-    };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((split_configs::ins_datetime.desc(), split_configs::id.desc()))
-        .select(SplitConfig::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
-}
-
-/// One page of the evaluation configs a caller may see, newest first.
-pub async fn list_evaluations(
-    connection: &mut AsyncPgConnection,
-    principal: &Principal,
-    filter: &ConfigFilter,
-    page: &PageRequest,
-) -> ApiResult<(i64, Vec<EvaluationConfig>)> {
-    let makers = makers_for(connection, principal).await?;
-    let query = || {
-        let mut query = evaluation_configs::table.into_boxed();
-        if let Some(makers) = makers.clone() {
-            query = query.filter(evaluation_configs::created_by.eq_any(makers));
-        }
-        if let Some(id) = filter.id {
-            query = query.filter(evaluation_configs::id.eq(id));
-        }
-        if let Some(name) = filter.name.clone() {
-            query = query.filter(evaluation_configs::name.eq(name));
-        }
-        match filter.unnamed {
-            Some(true) => query.filter(evaluation_configs::name.is_null()),
-            Some(false) => query.filter(evaluation_configs::name.is_not_null()),
-            None => query,
-        }
-    };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((evaluation_configs::ins_datetime.desc(), evaluation_configs::id.desc()))
-        .select(EvaluationConfig::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
-}
-
-pub async fn insert_split(connection: &mut AsyncPgConnection, fields: SplitFields, maker: i64) -> QueryResult<SplitConfig> {
-    diesel::insert_into(split_configs::table)
-        .values((fields, split_configs::created_by.eq(maker)))
-        .returning(SplitConfig::as_returning())
-        .get_result(connection)
-        .await
-}
-
-pub async fn insert_evaluation(
-    connection: &mut AsyncPgConnection,
-    fields: EvaluationFields,
-    maker: i64,
-) -> QueryResult<EvaluationConfig> {
-    diesel::insert_into(evaluation_configs::table)
-        .values((fields, evaluation_configs::created_by.eq(maker)))
-        .returning(EvaluationConfig::as_returning())
-        .get_result(connection)
-        .await
-}
-
-pub async fn update_split(
-    connection: &mut AsyncPgConnection,
-    id: i64,
-    fields: SplitFields,
-    at: DateTime<Utc>,
-) -> QueryResult<SplitConfig> {
-    diesel::update(split_configs::table.find(id))
-        .set((fields, split_configs::updated_at.eq(at)))
-        .returning(SplitConfig::as_returning())
-        .get_result(connection)
-        .await
-}
-
-pub async fn update_evaluation(
-    connection: &mut AsyncPgConnection,
-    id: i64,
-    fields: EvaluationFields,
-    at: DateTime<Utc>,
-) -> QueryResult<EvaluationConfig> {
-    diesel::update(evaluation_configs::table.find(id))
-        .set((fields, evaluation_configs::updated_at.eq(at)))
-        .returning(EvaluationConfig::as_returning())
-        .get_result(connection)
         .await
 }

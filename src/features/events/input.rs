@@ -8,6 +8,8 @@ use super::model::{ConversionEvent, EVENT_TYPES, EventFields};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing};
 
 const LONGEST_ID: usize = 256;
+/// Bytes of what a client adds to an event, written as JSON.
+const LARGEST_METADATA: usize = 8 << 10;
 /// Events in one batch.
 pub const LARGEST_BATCH: usize = 10_000;
 
@@ -60,7 +62,29 @@ fn metadata(fields: &mut FieldReader, missing: Option<Value>) -> Value {
     if has_nul(&value) {
         fields.fault("metadata_json", "Null characters are not allowed.");
     }
+    let bytes = written_bytes(&value);
+    if bytes > LARGEST_METADATA {
+        let message = format!("Metadata may have at most {LARGEST_METADATA} bytes as JSON; this has {bytes}.");
+        fields.fault("metadata_json", message);
+    }
     value
+}
+
+/// The length of a value written as JSON, without writing it down.
+fn written_bytes(value: &Value) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // A value can always be written as JSON, and nothing here can fail.
+    serde_json::to_writer(&mut counter, value).map_or(usize::MAX, |()| counter.0)
 }
 
 /// PostgreSQL has no way to keep the character U+0000.
@@ -120,6 +144,19 @@ mod tests {
         let read = one_of_batch(good()).unwrap();
         assert_eq!((read.user_id.as_str(), read.item_id.as_str(), read.deployment_slot_id), ("7", "", 2));
         assert_eq!((read.metadata_json, read.recommendation_request_id), (json!({}), None));
+    }
+
+    #[test]
+    fn metadata_has_a_size_that_is_told() {
+        let with = |length: usize| {
+            let mut event = good();
+            event["metadata_json"] = json!({ "k": "x".repeat(length) });
+            one_of_batch(event)
+        };
+        // {"k":""} are eight bytes.
+        assert!(with(LARGEST_METADATA - 8).is_ok());
+        let refused = with(LARGEST_METADATA - 7).unwrap_err();
+        assert_eq!(refused.body()["metadata_json"], json!(["Metadata may have at most 8192 bytes as JSON; this has 8193."]));
     }
 
     #[test]

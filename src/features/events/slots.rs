@@ -13,8 +13,6 @@ use crate::features::accounts::Ownership;
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// The channel that tells of changes of slots and projects.
-const CHANNEL: &str = "recotem_serving";
 const MOST_SLOTS: u64 = 10_000;
 
 /// The slots of one process. One of these is made at start and handed to every HTTP worker as application data.
@@ -29,10 +27,12 @@ impl KnownSlots {
     /// Hears of changes until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let generation = Arc::new(AtomicU64::new(0));
-        let (heard, mut changes) = (Arc::clone(&generation), services.db.listen(&[CHANNEL]));
+        let (heard, mut changes) = (Arc::clone(&generation), services.db.changes());
         tokio::spawn(async move {
-            while let Some(Some(_)) = stop.run_until_cancelled(changes.next()).await {
-                heard.fetch_add(1, Ordering::AcqRel);
+            while let Some(Some(change)) = stop.run_until_cancelled(changes.next()).await {
+                if change.is_none_or(|row| row.table == "deployment_slots") {
+                    heard.fetch_add(1, Ordering::AcqRel);
+                }
             }
         });
         Self { services: services.clone(), generation, slots: Cache::new(MOST_SLOTS) }

@@ -16,22 +16,25 @@ pub enum InferenceError {
     #[error("The request is not valid.")]
     Invalid(Vec<Value>),
     /// No key was sent.
-    #[error("Send an API key in the header X-API-Key.")]
+    #[error("X-API-Key header required. Send an API key in it.")]
     KeyMissing,
+    /// What was sent does not look like a key.
+    #[error("Invalid API key format. A key begins with rctm_.")]
+    KeyMalformed,
     /// The key belongs to another project.
-    #[error("This API key does not belong to the project of this model.")]
+    #[error("API key not authorized for this project: it belongs to another one.")]
     OtherProject,
     /// Too many users at once.
-    #[error("A batch may hold at most {0} users.")]
+    #[error("Maximum {0} users per batch")]
     BatchTooLarge(usize),
     /// There is no such model.
-    #[error("There is no model {0}.")]
+    #[error("Model {0} not found")]
     NoModel(i64),
     /// The model does not know the user.
-    #[error("The model does not know the user \"{0}\".")]
+    #[error("User '{0}' not found in model")]
     UnknownUser(String),
     /// Nothing is deployed.
-    #[error("This project has no active deployment slot.")]
+    #[error("No active deployment slots for project")]
     NoSlot,
     /// Nothing that is deployed gets any traffic.
     #[error("All active deployment slots of this project have the weight 0. Give one of them a weight.")]
@@ -64,7 +67,7 @@ impl From<InferenceError> for ApiError {
         let message = error.to_string();
         match error {
             InferenceError::Invalid(faults) => Self::with_body(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": faults })),
-            InferenceError::KeyMissing => Self::detail(StatusCode::UNAUTHORIZED, message),
+            InferenceError::KeyMissing | InferenceError::KeyMalformed => Self::detail(StatusCode::UNAUTHORIZED, message),
             InferenceError::OtherProject => Self::forbidden(message),
             InferenceError::BatchTooLarge(_) => Self::bad_request(message),
             InferenceError::NoModel(_) | InferenceError::UnknownUser(_) | InferenceError::NoSlot => {

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn only_json_that_does_not_parse_is_refused_before_the_key_is_looked_at() {
+    fn only_json_that_does_not_parse_is_refused_before_its_fields_are_read() {
         let json = TestRequest::post().insert_header(("content-type", "application/json")).to_http_request();
         assert!(parse(&json, b"{\"user_id\": ").is_err());
         let form = TestRequest::post().insert_header(("content-type", "application/x-www-form-urlencoded")).to_http_request();

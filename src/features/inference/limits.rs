@@ -1,31 +1,100 @@
-//! How often each key may call.
+//! How often each key may call, and how often callers may guess.
+
+use chrono::{DateTime, Utc};
 
 use super::error::InferenceError;
 use crate::features::accounts::KeyGrant;
-use crate::platform::clock::Clock;
 use crate::platform::config::Settings;
+use crate::platform::http::ApiError;
 use crate::platform::http::throttle::{Rate, Throttle};
 
-/// How often each key may call each path.
+/// For how many targets that do not exist a key may use up its allowance.
+const MISSING_TARGETS: usize = 10;
+
+/// What a call is for: predictions of one kind by one model or project, however the address spells them.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub kind: &'static str,
+    /// None where the address names no number: all of these count together.
+    pub id: Option<i64>,
+}
+
+impl Target {
+    /// Predictions by whatever a project has deployed.
+    pub const OF_PROJECT: &str = "project";
+
+    /// Predictions of a kind, by the model or project of this id.
+    pub fn new(kind: &'static str, id: Option<i64>) -> Self {
+        Self { kind, id }
+    }
+}
+
+/// The limits of one process.
 pub struct Limits {
-    rate: Rate,
-    throttle: Throttle,
+    /// Of each key for each target.
+    calls: Limit,
+    /// Of each key for all targets together that do not exist.
+    missing: Limit,
+    /// Of each network of a client for keys that do not count.
+    guesses: Limit,
 }
 
 impl Limits {
     /// Limits nobody has used yet.
     pub fn new(settings: &Settings) -> Self {
-        let rate = settings.throttle.inference;
-        Self { rate, throttle: Throttle::new(rate) }
+        let calls = settings.throttle.inference;
+        let missing = Rate { requests: calls.requests.saturating_mul(MISSING_TARGETS), ..calls };
+        Self { calls: Limit::new(calls), missing: Limit::new(missing), guesses: Limit::new(settings.throttle.anon) }
     }
 
     /// Counts a call, or refuses it and says how long to wait.
-    pub fn admit(&self, clock: &Clock, key: &KeyGrant, path: &str) -> Result<(), InferenceError> {
-        let caller = format!("{} {path}", key.prefix);
-        self.throttle.admit(&caller, clock.now()).map(drop).map_err(|refused| {
-            let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
-            let wait = refused.retry_after_seconds().unwrap_or(seconds);
-            InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
-        })
+    pub fn admit(&self, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.calls.count(&format!("{} {} {:?}", key.id, target.kind, target.id), now)
+    }
+
+    /// Counts a call for what does not exist, or refuses it.
+    pub fn admit_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.missing.count(&key.id.to_string(), now)
+    }
+
+    /// Refuses a call for what may not exist where no more of these are allowed.
+    pub fn check_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.missing.check(&key.id.to_string(), now)
+    }
+
+    /// Counts a key that does not count, or refuses to look at more from this network.
+    pub fn admit_guess(&self, network: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.guesses.count(network, now)
+    }
+
+    /// Refuses a key that may not count where no more of these are allowed.
+    pub fn check_guess(&self, network: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.guesses.check(network, now)
+    }
+}
+
+/// One limit.
+struct Limit {
+    rate: Rate,
+    throttle: Throttle,
+}
+
+impl Limit {
+    fn new(rate: Rate) -> Self {
+        Self { rate, throttle: Throttle::new(rate) }
+    }
+
+    fn count(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.throttle.admit(caller, now).map(drop).map_err(|refused| self.refusal(&refused))
+    }
+
+    fn check(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+        self.throttle.check(caller, now).map_err(|refused| self.refusal(&refused))
+    }
+
+    fn refusal(&self, refused: &ApiError) -> InferenceError {
+        let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
+        let wait = refused.retry_after_seconds().unwrap_or(seconds);
+        InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
     }
 }

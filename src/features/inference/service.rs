@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
 use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
-use super::limits::Limits;
+use super::limits::{Limits, Target};
 use super::listed::{self, ListedItem};
 use super::observer::Observer;
 use super::recent_events::RecentEvents;
-use crate::features::accounts::Scope;
-use crate::features::api_keys::KnownKey;
+use crate::features::accounts::{KeyGrant, Scope};
+use crate::features::api_keys::{KnownKey, KnownKeys};
 use crate::features::models::{ModelCache, ModelError, ReadyModel};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
@@ -25,6 +26,7 @@ const FEW: usize = 4_096;
 pub struct Inference {
     pub directory: Directory,
     pub observer: Observer,
+    pub keys: KnownKeys,
     recent: RecentEvents,
     filters: Filters,
     limits: Limits,
@@ -34,10 +36,11 @@ pub struct Inference {
 
 impl Inference {
     /// Keeps up with the database until `stop` is cancelled.
-    pub fn start(services: &Services, models: Arc<ModelCache>, stop: &CancellationToken) -> Arc<Self> {
+    pub fn start(services: &Services, models: Arc<ModelCache>, keys: KnownKeys, stop: &CancellationToken) -> Arc<Self> {
         Arc::new_cyclic(|inference| Self {
             observer: Observer::start(services, inference.clone()),
-            directory: Directory::start(services, models.clone(), stop.clone()),
+            directory: Directory::start(services, models.clone(), &keys, stop.clone()),
+            keys,
             recent: RecentEvents::start(services, stop.clone()),
             filters: Filters::new(),
             limits: Limits::new(&services.settings),
@@ -46,18 +49,45 @@ impl Inference {
         })
     }
 
-    /// Whom a key stands for, with the scope for it and within its limit for the path.
-    pub async fn admit(&self, key: &str, path: &str) -> ApiResult<Arc<KnownKey>> {
-        let caller = self.directory.caller(key).await?;
+    /// Returns what a key that came from a network stands for, with the scope for it and within its limits for what it asks.
+    pub async fn admit(&self, key: &str, network: &str, target: Target) -> ApiResult<Arc<KnownKey>> {
+        let now = self.services.clock.now();
+        let caller = self.caller(key, network, now).await?;
         caller.principal.require_scope(Scope::Predict)?;
         let key = caller.principal.key.as_ref().ok_or_else(ApiError::key_not_valid)?;
-        self.limits.admit(&self.services.clock, key, path)?;
+        if !self.is_there(&caller, key, target, now).await? {
+            self.limits.admit_missing(key, now)?;
+        }
+        self.limits.admit(key, target, now)?;
         Ok(caller)
     }
 
-    /// Whom a key stands for, without asking the database about one that is known.
-    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
-        self.directory.caller(key).await
+    /// Returns what a key stands for. Those that do not count are counted by where they come from; good ones are let in from
+    /// there all the same.
+    async fn caller(&self, key: &str, network: &str, now: DateTime<Utc>) -> ApiResult<Arc<KnownKey>> {
+        if !self.keys.is_known(key) {
+            self.limits.check_guess(network, now)?;
+        }
+        let found = self.keys.caller(key).await;
+        if found.as_ref().is_err_and(|error| error.status().as_u16() == 401) {
+            self.limits.admit_guess(network, now)?;
+        }
+        found
+    }
+
+    /// Whether there is what a key asks; of projects there is its own only. Refused where the key has asked for too much that
+    /// there is not: each of these takes a look into the database.
+    async fn is_there(&self, caller: &KnownKey, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> ApiResult<bool> {
+        match target.id {
+            None => Ok(true),
+            Some(project) if target.kind == Target::OF_PROJECT => Ok(caller.principal.key_project() == Some(project)),
+            Some(model) if self.directory.is_known(model) => Ok(true),
+            Some(model) => {
+                self.limits.check_missing(key, now)?;
+                // What cannot be found out now is said by what asks next.
+                Ok(self.directory.exists(model).await.unwrap_or(true))
+            }
+        }
     }
 
     /// How the project of a model is served.

@@ -1,8 +1,8 @@
-//! Who holds a token, and whether they may watch something: asked when a socket opens and at each of its heartbeats.
+//! Who watches, and whether they may: asked when a socket opens and at each of its heartbeats.
 
 use actix_ws::CloseCode;
 
-use crate::features::accounts::{Principal, Role, authenticate_token};
+use crate::features::accounts::{Principal, Role, authenticate_session, authenticate_token};
 use crate::features::models::TrainedModel;
 use crate::features::task_logs::Subject;
 use crate::features::tuning::TuningJob;
@@ -22,12 +22,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What a socket is closed with.
+    /// What a socket that is open is closed with.
     pub fn code(self) -> CloseCode {
         match self {
             Self::NotAuthenticated => CloseCode::Other(4401),
             Self::NoAccess => CloseCode::Other(4403),
             Self::Unknown => CloseCode::Again,
+        }
+    }
+
+    /// Returns the answer that refuses a handshake.
+    pub fn answer(self) -> ApiError {
+        match self {
+            Self::NotAuthenticated => ApiError::not_authenticated(),
+            Self::NoAccess => ApiError::not_found(),
+            Self::Unknown => ApiError::unavailable(&"live updates cannot be opened"),
         }
     }
 
@@ -43,6 +52,11 @@ impl Refusal {
 /// The caller behind an access token that is still good.
 pub async fn caller(services: &Services, token: &str) -> Result<Principal, Refusal> {
     authenticate_token(services, token).await.map_err(|error| Refusal::of(&error.into()))
+}
+
+/// Returns the caller whose session goes on, whether or not the token that it began with has expired.
+pub async fn holder(services: &Services, session: i64) -> Result<Principal, Refusal> {
+    authenticate_session(services, session).await.map_err(|error| Refusal::of(&error.into()))
 }
 
 /// Whether the caller may see the thing at present. The database is told on whose behalf it is asked.

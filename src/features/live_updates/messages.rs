@@ -1,7 +1,7 @@
-//! What a socket sends, as Recotem clients expect it.
+//! What a socket sends, as Recotem clients expect it, and what it listens to.
 
 use chrono::SecondsFormat;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::feed::Standing;
@@ -51,6 +51,14 @@ impl<'a> Message<'a> {
         let timestamp = line.ins_datetime.to_rfc3339_opts(SecondsFormat::Micros, false);
         Self::Log { message: &line.contents, timestamp, id: line.id, buffered, seq }
     }
+}
+
+/// What a client may say. Anything else is passed over.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Said {
+    /// It goes on with this access token.
+    Token { token: String },
 }
 
 #[cfg(test)]

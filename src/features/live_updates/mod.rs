@@ -2,8 +2,8 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | `routes` | accepts a socket, or accepts and closes it with the code that says why not |
-//! | `access` | who holds a token, and whether they may watch |
+//! | `routes` | accepts a socket, or answers why not |
+//! | `access` | who watches, and whether they may |
 //! | `hub` | hears of changes and has each watched thing read once, however many sockets watch it |
 //! | `feed` | what is known of one watched thing |
 //! | `warden` | heartbeats: pings every socket and ends those whose right has gone |

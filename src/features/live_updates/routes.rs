@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::CloseReason;
 
 use super::access::{self, Refusal};
 use super::feed::{Feed, Kind, Topic};
@@ -13,7 +11,7 @@ use super::sockets::{self, Watcher};
 use super::warden::Place;
 use crate::features::accounts::ACCESS_COOKIE;
 use crate::features::task_logs::Subject;
-use crate::platform::http::{ApiError, ApiResult, Filters};
+use crate::platform::http::{ApiError, ApiResult, Filters, is_same_site};
 use crate::platform::services::Services;
 
 /// The URLs of this slice.
@@ -28,36 +26,17 @@ async fn open(
     hub: web::Data<Hub>,
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
-    refuse_foreign_origin(&request, &services.settings.cors_allowed_origins)?;
+    // What is known by now is answered before the upgrade: clients that see a socket open and close again come back for ever.
+    if !is_same_site(&request, &services.settings) {
+        return Err(ApiError::forbidden("This origin may not open live updates."));
+    }
     let after = filters.id("after")?;
     let (response, session, frames) = actix_ws::handle(&request, body)
         .map_err(|error| ApiError::bad_request(format!("This is a WebSocket address: {error}")))?;
-    match enter(&request, &filters, &services, &hub).await {
-        Ok((feed, place)) => {
-            let watcher = Watcher::new(services.get_ref().clone(), session, feed, after);
-            actix_web::rt::spawn(watcher.serve(frames.max_frame_size(sockets::LARGEST_FRAME), place, hub.stop().clone()));
-        }
-        // Accepted first, so that browsers get to see the code.
-        Err(refusal) => {
-            let reason = CloseReason::from(refusal.code());
-            actix_web::rt::spawn(async move { session.close(Some(reason)).await });
-        }
-    }
+    let (feed, place) = enter(&request, &filters, &services, &hub).await.map_err(Refusal::answer)?;
+    let watcher = Watcher::new(services.get_ref().clone(), session, feed, after);
+    actix_web::rt::spawn(watcher.serve(frames.max_frame_size(sockets::LARGEST_FRAME), place, hub.stop().clone()));
     Ok(response)
-}
-
-/// A page of another site must not open a socket with the cookies of ours.
-fn refuse_foreign_origin(request: &HttpRequest, allowed: &[String]) -> ApiResult<()> {
-    let Some(origin) = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default()) else {
-        return Ok(());
-    };
-    let connection = request.connection_info();
-    let same = origin.split_once("://").is_some_and(|(_, host)| host.eq_ignore_ascii_case(connection.host()));
-    if same || allowed.iter().any(|allowed| allowed == origin) {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden("This origin may not open live updates."))
-    }
 }
 
 async fn enter(request: &HttpRequest, filters: &Filters, services: &Services, hub: &Hub) -> Result<(Arc<Feed>, Place), Refusal> {
@@ -65,7 +44,7 @@ async fn enter(request: &HttpRequest, filters: &Filters, services: &Services, hu
     let caller = access::caller(services, &token).await?;
     let topic = topic_of(request).ok_or(Refusal::NoAccess)?;
     // Entered before its right is looked at: a heartbeat in between looks again.
-    let place = hub.warden.enter(&token, topic.subject);
+    let place = hub.warden.enter(caller.session_id.ok_or(Refusal::NotAuthenticated)?, topic.subject);
     access::allow(services, &caller, topic.subject).await?;
     let feed = hub.watch(&services.db, topic).await.map_err(|_| Refusal::Unknown)?;
     Ok((feed, place))

@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{self, Refusal};
 use super::feed::{Feed, News, Standing, Tail};
-use super::messages::Message;
+use super::messages::{Message, Said};
 use super::warden::{Beat, Place};
 use crate::features::task_logs::{self, TaskLog};
 use crate::platform::http::{ApiError, ApiResult};
@@ -79,11 +80,29 @@ impl Watcher {
                     match frame {
                         Some(Ok(Frame::Ping(bytes))) => self.session.pong(&bytes).await.map_err(|_| None)?,
                         Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(None),
+                        Some(Ok(Frame::Text(text))) => self.listen_to(&text, &place).await?,
                         Some(Ok(_)) => {}
                     }
                 }
             }
         }
+    }
+
+    /// A client that has logged in again goes on with its new session.
+    async fn listen_to(&self, text: &str, place: &Place) -> Result<(), End> {
+        let Ok(Said::Token { token }) = serde_json::from_str(text) else { return Ok(()) };
+        let renewed = async {
+            let caller = access::caller(&self.services, &token).await?;
+            access::allow(&self.services, &caller, self.feed.topic.subject).await?;
+            caller.session_id.ok_or(Refusal::NotAuthenticated)
+        };
+        match renewed.await {
+            Ok(session) => place.renew(session),
+            // The session it has goes on.
+            Err(Refusal::Unknown) => {}
+            Err(refusal) => return Err(Some(refusal.code())),
+        }
+        Ok(())
     }
 
     async fn answer_beat(&mut self, beat: Beat) -> Result<(), End> {
@@ -103,7 +122,7 @@ impl Watcher {
         let news = news.borrow_and_update().clone();
         match news {
             News::Unknown => Ok(()),
-            News::Gone => Err(Some(super::access::Refusal::NoAccess.code())),
+            News::Gone => Err(Some(Refusal::NoAccess.code())),
             News::Status(standing) => self.show_standing(standing).await,
             News::Log(tail) => self.show_log(&tail, first).await,
         }

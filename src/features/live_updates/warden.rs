@@ -24,7 +24,7 @@ pub struct Warden {
 
 #[derive(Debug)]
 struct Entry {
-    token: Arc<str>,
+    session: i64,
     subject: Subject,
     beat: watch::Sender<Beat>,
 }
@@ -36,6 +36,15 @@ pub struct Place {
     pub beats: watch::Receiver<Beat>,
 }
 
+impl Place {
+    /// Goes on with another session.
+    pub fn renew(&self, session: i64) {
+        if let Some(entry) = self.warden.sockets().get_mut(&self.id) {
+            entry.session = session;
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.warden.sockets().remove(&self.id);
@@ -44,10 +53,10 @@ impl Drop for Place {
 
 impl Warden {
     /// Enters a socket whose right has been looked at.
-    pub fn enter(self: &Arc<Self>, token: &str, subject: Subject) -> Place {
+    pub fn enter(self: &Arc<Self>, session: i64, subject: Subject) -> Place {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (beat, beats) = watch::channel(Beat::default());
-        self.sockets().insert(id, Entry { token: token.into(), subject, beat });
+        self.sockets().insert(id, Entry { session, subject, beat });
         Place { warden: self.clone(), id, beats }
     }
 
@@ -65,11 +74,11 @@ impl Warden {
         }
     }
 
-    /// One look for each token and each thing watched with it, one after the other on one connection: many sockets make the
+    /// One look for each session and each thing watched in it, one after the other on one connection: many sockets make the
     /// round longer, not the database busier.
     async fn beat(&self, services: &Services) {
-        for (token, subjects) in self.by_token() {
-            let caller = access::caller(services, &token).await;
+        for (session, subjects) in self.by_session() {
+            let caller = access::holder(services, session).await;
             for (subject, sockets) in subjects {
                 let verdict = match &caller {
                     Ok(caller) => access::allow(services, caller, subject).await,
@@ -81,12 +90,12 @@ impl Warden {
         }
     }
 
-    fn by_token(&self) -> HashMap<Arc<str>, BTreeMap<Subject, Vec<u64>>> {
-        let mut tokens: HashMap<Arc<str>, BTreeMap<Subject, Vec<u64>>> = HashMap::new();
+    fn by_session(&self) -> HashMap<i64, BTreeMap<Subject, Vec<u64>>> {
+        let mut sessions: HashMap<i64, BTreeMap<Subject, Vec<u64>>> = HashMap::new();
         for (id, entry) in self.sockets().iter() {
-            tokens.entry(entry.token.clone()).or_default().entry(entry.subject).or_default().push(*id);
+            sessions.entry(entry.session).or_default().entry(entry.subject).or_default().push(*id);
         }
-        tokens
+        sessions
     }
 
     fn tell(&self, sockets: &[u64], refusal: Option<Refusal>) {

@@ -17,7 +17,9 @@ use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
 use crate::ml::search_space::Domain;
 use crate::ml::sessions;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
-use crate::platform::http::{ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -89,9 +91,13 @@ async fn to_one(connection: &mut Connection, row: ModelConfiguration) -> ApiResu
 }
 
 /// Reads the fields of a new configuration, or of a change to `current`. Gives the project with them.
-fn read_fields(body: Body, current: Option<&ModelConfiguration>, partial: bool) -> ApiResult<(i64, ConfigurationFields)> {
+/// Reads the project of a configuration and its fields. What is wrong with them is kept in `fields`.
+fn read_fields(
+    fields: &mut FieldReader,
+    current: Option<&ModelConfiguration>,
+    partial: bool,
+) -> ApiResult<(i64, ConfigurationFields)> {
     let kept = current.filter(|_| partial);
-    let mut fields = body.reader();
     let project = fields.id("project", Missing::keep_or_require(kept.map(|row| row.project_id)));
     let name = fields.nullable_text("name", LONGEST_NAME, kept.and_then(|row| row.name.clone()));
     let algorithm = fields.text(
@@ -103,8 +109,13 @@ fn read_fields(body: Body, current: Option<&ModelConfiguration>, partial: bool) 
     if current.is_some_and(|row| row.project_id != project) {
         fields.fault("project", "A configuration cannot move to another project. Make a new one there.");
     }
-    fields.finish()?;
-    let recommender_class_name = service::check(&algorithm, &parameters)?.to_owned();
+    let mut recommender_class_name = algorithm;
+    if !fields.is_faulty("recommender_class_name") && !fields.is_faulty("parameters_json") {
+        match service::check(&recommender_class_name, &parameters) {
+            Ok(name) => name.clone_into(&mut recommender_class_name),
+            Err(refusal) => fields.keep(refusal)?,
+        }
+    }
     Ok((project, ConfigurationFields { name, recommender_class_name, parameters_json: Value::Object(parameters) }))
 }
 
@@ -137,10 +148,13 @@ async fn list(
     request_body = inline(ModelConfigurationRequest),
     responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
-    let (project, fields) = read_fields(body, None, false)?;
+    let mut fields = body.reader();
+    let (project, wanted) = read_fields(&mut fields, None, false)?;
     let mut connection = services.db.conn().await?;
-    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
-    let row = store::insert(&mut connection, project.id, fields).await.map_err(named_twice)?;
+    let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
+    fields.refer("project", lookup).await?;
+    fields.finish()?;
+    let row = store::insert(&mut connection, project, wanted).await.map_err(named_twice)?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, row).await?))
 }
 
@@ -186,13 +200,15 @@ async fn save(
     body: Body,
     partial: bool,
 ) -> ApiResult<web::Json<ModelConfigurationBody>> {
-    let (_, fields) = read_fields(body, Some(current), partial)?;
+    let mut fields = body.reader();
+    let (_, wanted) = read_fields(&mut fields, Some(current), partial)?;
+    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let saved = store::update(&mut connection, current.id, fields).await.map_err(named_twice)?;
+    let saved = store::update(&mut connection, current.id, wanted).await.map_err(named_twice)?;
     Ok(web::Json(to_one(&mut connection, saved).await?))
 }
 
-/// Delete a model configuration with the models trained from it; refused while one of them is live.
+/// Delete a model configuration; refused while a model that was trained from it is there.
 #[utoipa::path(delete, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "delete_model_configuration",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),

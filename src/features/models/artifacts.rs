@@ -1,6 +1,7 @@
 //! Files of models: written whole with a detached signature, and never parsed before that signature holds.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 
 use super::error::ModelError;
 use super::model::TrainedModel;
@@ -9,6 +10,7 @@ use super::signing::Keyring;
 use super::training::MODEL_ID;
 use crate::ml::artifact;
 use crate::platform::blobs::{Blobs, Incoming};
+use crate::platform::memory::Promise;
 
 /// A signed file that waits for its place.
 #[derive(Debug)]
@@ -69,21 +71,43 @@ pub fn remove(blobs: &Blobs, key: &str) -> io::Result<()> {
 /// The bytes of a model's artifact, once its size and signature hold and it says of itself that it is this model's. It is
 /// read into memory first: a mapped file could change between the check and the use.
 pub fn read(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<Vec<u8>, ModelError> {
+    read_open(blobs, keys, model).map(|(bytes, _)| bytes)
+}
+
+/// The file of a model's artifact, once the same has been found of it.
+pub fn open_file(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<File, ModelError> {
+    let (_, mut file) = read_open(blobs, keys, model)?;
+    file.rewind().map_err(unread)?;
+    Ok(file)
+}
+
+fn read_open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<(Vec<u8>, File), ModelError> {
     let (Some(place), Some(signature)) = (&model.storage_key, &model.signature) else {
         return Err(ModelError::without_file(model));
     };
-    let missing = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => ModelError::Missing,
-        _ => ModelError::Unreadable(error.to_string()),
-    };
-    let size = std::fs::metadata(blobs.path(place).map_err(missing)?).map_err(missing)?.len();
+    let mut file = blobs.open_file(place).map_err(unread)?;
+    let size = file.metadata().map_err(unread)?.len();
     if let Some(expected) = model.filesize.filter(|expected| expected.unsigned_abs() != size) {
         return Err(ModelError::Untrusted(format!("the file has {size} bytes instead of {expected}")));
     }
-    let bytes = blobs.read(place).map_err(missing)?;
+    let mut bytes = Vec::new();
+    let size = usize::try_from(size).map_err(|_| ModelError::NoMemory)?;
+    bytes.try_reserve_exact(size).map_err(|_| ModelError::NoMemory)?;
+    file.read_to_end(&mut bytes).map_err(unread)?;
     keys.verify(&bytes, signature)?;
     require_owner(&bytes, model.id)?;
-    Ok(bytes)
+    Ok((bytes, file))
+}
+
+/// What it means that a file cannot be read.
+fn unread(error: io::Error) -> ModelError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ModelError::Missing,
+        io::ErrorKind::OutOfMemory => ModelError::NoMemory,
+        // A link, or no file at all: nothing that was written here.
+        io::ErrorKind::InvalidData => ModelError::Untrusted(error.to_string()),
+        _ => ModelError::Unreadable(error.to_string()),
+    }
 }
 
 /// Fails when a file was signed for another model: whoever can write to both the folder and the database, but does not
@@ -96,8 +120,14 @@ fn require_owner(bytes: &[u8], id: i64) -> Result<(), ModelError> {
     Err(ModelError::Untrusted(format!("the file is that of model {}", owner.as_deref().unwrap_or("nobody"))))
 }
 
-/// A model ready to recommend, with roughly the bytes it holds in memory.
-pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<(ReadyModel, u64), ModelError> {
+/// A model ready to recommend, with roughly the bytes it holds in memory, which are asked for before the file is read.
+pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
+    // The file as it is, and what is made of it.
+    let needed = model.filesize.map_or(0, i64::unsigned_abs).saturating_mul(2);
+    memory.raise_to(needed).map_err(|shortage| {
+        tracing::error!(model = model.id, %shortage, "a model is not loaded");
+        ModelError::NoMemory
+    })?;
     let bytes = read(blobs, keys, model)?;
     let ready = ReadyModel::from_bytes(&bytes)?;
     // Dictionaries are not counted in the first; the file holds them once, as memory does.
@@ -111,6 +141,7 @@ pub mod tests {
     use crate::ml::algorithms;
     use crate::ml::context::Context;
     use crate::ml::interactions::InteractionLogBuilder;
+    use crate::platform::memory::Memory;
     use serde_json::{Map, Value};
 
     /// A small artifact, of model 1: "Sigur Rós" and "a/b c" know a few items.
@@ -163,9 +194,12 @@ pub mod tests {
         let bytes = sample().to_bytes();
         let staged = stage(&blobs, &keys, 1, &bytes).unwrap();
         let stored = staged.stored.clone();
-        assert!(matches!(open(&blobs, &keys, &row(1, &stored)), Err(ModelError::Missing)));
+        let memory = |bytes| Memory::of_bytes(bytes).promise();
+        assert!(matches!(super::open(&blobs, &keys, &row(1, &stored), &memory(1 << 30)), Err(ModelError::Missing)));
         keep(&blobs, staged).unwrap();
         let model = row(1, &stored);
+        let open = |blobs: &Blobs, keys: &Keyring, model: &TrainedModel| open(blobs, keys, model, &memory(1 << 30));
+        assert!(matches!(super::open(&blobs, &keys, &model, &memory(10)), Err(ModelError::NoMemory)));
         let (ReadyModel::Matrix(opened), _) = open(&blobs, &keys, &model).unwrap() else { panic!("another kind") };
         assert_eq!(opened.recommend_user("007", 10, true).unwrap(), [("z".to_owned(), 1.0)]);
 

@@ -55,7 +55,7 @@ impl ModelCache {
         let (services, row) = (services.clone(), row.clone());
         let id = row.id;
         let load = async move {
-            let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row);
+            let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
         };
         self.get_with(id, &signature, load).await
@@ -79,6 +79,12 @@ impl ModelCache {
         });
         let found = found.await.clone();
         let mut shelf = self.lock();
+        // Memory comes back, unlike a good file in the place of a bad one.
+        if matches!(found, Err(ModelError::NoMemory))
+            && let Some(place) = shelf.places.get_mut(&id)
+        {
+            place.tried = None;
+        }
         if shelf.attempts.get(&id).is_some_and(|present| Arc::ptr_eq(present, &attempt)) {
             shelf.attempts.remove(&id);
         }

@@ -6,6 +6,9 @@ use super::model::{Status, TrainedModel};
 use crate::ml::error::MlError;
 use crate::platform::http::ApiError;
 
+/// Seconds after which there may be memory again.
+const AFTER_NO_MEMORY: u64 = 60;
+
 /// Why a model cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelError {
@@ -29,6 +32,11 @@ pub enum ModelError {
     /// The file is what was signed, but this version cannot read it.
     #[error("The file of this model cannot be read by this version. Train the configuration again.")]
     Unreadable(String),
+    /// The memory is used up.
+    #[error(
+        "There is not enough free memory to read this model. Try again when less is running, or give the server more memory."
+    )]
+    NoMemory,
     /// It learnt from sessions and was asked for a user.
     #[error(
         "This model learnt from sessions and knows no users. Ask it with the items of a session instead, through \
@@ -79,6 +87,9 @@ impl From<ModelError> for ApiError {
             ModelError::KnowsNoUsers => Self::coded(StatusCode::CONFLICT, "model_without_users", message),
             ModelError::Missing => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_missing", message),
             ModelError::Untrusted(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_untrusted", message),
+            ModelError::NoMemory => {
+                Self::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
+            }
             ModelError::Unreadable(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_unreadable", message),
             ModelError::Crashed(cause) => Self::internal(&cause),
         }

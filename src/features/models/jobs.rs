@@ -1,7 +1,6 @@
 //! The background job that trains a model.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -9,17 +8,19 @@ use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
 use super::artifacts::{self, Staged};
+use super::engine::engine_context;
 use super::model::{Outcome, Status};
 use super::ready::ReadyModel;
 use super::signing::Keyring;
 use super::store;
 use super::training::{self, EarlierModel, Packed, Plan};
-use crate::features::datasets::{self, DataError, TrainingData};
+use crate::features::datasets::{self, TrainingData};
 use crate::features::projects;
 use crate::features::task_logs::{self, Line};
-use crate::ml::context::Interrupt;
 use crate::ml::error::MlError;
 use crate::ml::sessions;
+use crate::platform::compute;
+use crate::platform::memory;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -90,7 +91,7 @@ async fn earlier_model(services: &Services, id: Option<i64>) -> Result<Option<Ea
     let Some(row) = store::find(&mut connection, id).await.map_err(|error| later(&error))? else { return Ok(None) };
     drop(connection);
     let services = services.clone();
-    let open = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row);
+    let open = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
     match tokio::task::spawn_blocking(open).await {
         Ok(Ok((ReadyModel::Matrix(artifact), _))) => Ok(Some(EarlierModel { id, artifact: Arc::new(artifact) })),
         // Nothing of a model of sessions is of use to another.
@@ -123,45 +124,26 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
 async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let start = services.clock.now();
-    let log = datasets::load_log(&services, data).await.map_err(unusable)?;
-    let engine = engine_context(context);
+    let log = datasets::load_log(&services, data).await.map_err(JobError::from)?;
+    let deadline = start + TimeDelta::from_std(TrainModel::TIMEOUT).unwrap_or(TimeDelta::MAX);
+    let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
+    let engine = engine_context(context, training::SEED, threads, Some(deadline), memory);
     let work = move || {
         let packed = training::fit(&plan, &log, &engine).map_err(ended)?;
         let staged = artifacts::stage(&services.blobs, &Keyring::of(&services), plan.model_id, &packed.bytes);
         let staged = staged.map_err(|error| JobError::Retry { reason: format!("The model could not be stored: {error}.") })?;
-        Ok((packed, staged))
+        Ok::<_, JobError>((packed, staged))
     };
     let crashed = |error| JobError::Fail { reason: format!("The engine stopped unexpectedly: {error}. Please report this.") };
-    let (packed, staged) = tokio::task::spawn_blocking(work).await.map_err(crashed)??;
+    let (packed, staged) = compute::blocking(work).await.map_err(crashed)??;
     Ok((packed, staged, (context.app.clock.now() - start).as_seconds_f64()))
 }
 
-fn engine_context(context: &JobContext<Services>) -> crate::ml::context::Context {
-    let (flag, clock) = (context.cancel.flag(), context.app.clock.clone());
-    let deadline = clock.now() + TimeDelta::from_std(TrainModel::TIMEOUT).unwrap_or(TimeDelta::MAX);
-    let threads = match context.app.settings.threads_per_job {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        set => set,
-    };
-    let interrupt = move || {
-        if flag.load(Ordering::Relaxed) {
-            Some(Interrupt::Cancel)
-        } else {
-            (deadline <= clock.now()).then_some(Interrupt::TimeOut)
-        }
-    };
-    training::context(threads, Arc::new(interrupt))
-}
-
-fn unusable(error: DataError) -> JobError {
-    let reason = error.to_string();
-    if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
-}
-
-/// What the engine's refusal means for the job: trying again would end the same way.
+/// What the engine's refusal means for the job: trying again would end the same way, unless other jobs have the memory.
 fn ended(error: MlError) -> JobError {
     match error {
         MlError::Cancelled => JobError::Cancelled,
+        MlError::MemoryInUse { .. } => JobError::Snooze(memory::PAUSE),
         error => JobError::Fail { reason: format!("Training failed: {error}.") },
     }
 }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod cache;
 mod described;
+mod engine;
 mod error;
 mod jobs;
 mod model;
@@ -17,6 +18,7 @@ mod store;
 mod training;
 
 pub use cache::ModelCache;
+pub use engine::engine_context;
 pub use error::ModelError;
 pub use jobs::TrainModel;
 pub use model::TrainedModel;

@@ -66,6 +66,11 @@ impl TrainedModel {
         self.status == status.wire()
     }
 
+    /// Returns whether there is a file to predict from.
+    pub fn has_file(&self) -> bool {
+        self.storage_key.is_some() && self.signature.is_some()
+    }
+
     /// Whether its training began with what another model had learnt.
     pub fn was_warm_start(&self) -> bool {
         self.lineage[WARM_START].is_i64()

@@ -66,8 +66,13 @@ fn required(filters: &Filters, name: &str) -> ApiResult<String> {
 
 fn cutoff(filters: &Filters) -> ApiResult<usize> {
     let Some(text) = filters.text("cutoff") else { return Ok(DEFAULT_CUTOFF) };
-    let wrong = || ApiError::bad_request("The parameter cutoff must be a whole number of at least 1.");
-    text.trim().parse().ok().filter(|cutoff| *cutoff >= 1).ok_or_else(wrong)
+    match text.trim().parse::<i64>() {
+        Err(_) => Err(ApiError::bad_request("cutoff must be an integer.")),
+        Ok(cutoff) => usize::try_from(cutoff)
+            .ok()
+            .filter(|cutoff| *cutoff >= 1)
+            .ok_or_else(|| ApiError::bad_request("cutoff must be >= 1.")),
+    }
 }
 
 /// The best items for a user of the training data.

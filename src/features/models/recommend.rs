@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::error::ModelError;
 use super::ready::ReadyModel;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
+use crate::platform::compute;
 
 /// An item and how well it fits; scores compare within one list only.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -22,7 +23,7 @@ fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ModelError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
+    compute::blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
 }
 
 /// The model, if it knows users.

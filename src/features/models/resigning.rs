@@ -11,7 +11,7 @@ use crate::platform::services::Services;
 /// What became of the models.
 #[derive(Debug, Default)]
 pub struct Resigned {
-    /// Signed anew by the present key.
+    /// Signed again, by the present key; in a dry run, what would be.
     pub renewed: usize,
     /// Signed by the present key before, and checked.
     pub present: usize,
@@ -30,12 +30,13 @@ enum Outcome {
 
 /// Checks every file with whichever key signed it and signs with the present key what another one signed. Each model is a
 /// transaction of its own; one that does not hold is left as it is. After an error or a stop the next call does the rest.
-pub async fn resign(services: &Services) -> anyhow::Result<Resigned> {
+/// A dry run checks everything and changes nothing.
+pub async fn resign(services: &Services, dry_run: bool) -> anyhow::Result<Resigned> {
     let mut connection = services.db.conn().await?;
     let mut resigned = Resigned::default();
     for id in store::with_file(&mut connection).await? {
         let services = services.clone();
-        let outcome = connection.transaction(async move |connection| renew(connection, &services, id).await).await?;
+        let outcome = connection.transaction(async move |connection| renew(connection, &services, id, dry_run).await).await?;
         match outcome {
             Outcome::Renewed => resigned.renewed += 1,
             Outcome::Present => resigned.present += 1,
@@ -48,7 +49,7 @@ pub async fn resign(services: &Services) -> anyhow::Result<Resigned> {
 
 /// The row is written first and holds the signature that counts: a stop before the transaction ends leaves a model that
 /// still loads, and that the next call takes up again.
-async fn renew(connection: &mut AsyncPgConnection, services: &Services, id: i64) -> anyhow::Result<Outcome> {
+async fn renew(connection: &mut AsyncPgConnection, services: &Services, id: i64, dry_run: bool) -> anyhow::Result<Outcome> {
     let Some(model) = store::lock(connection, id).await? else { return Ok(Outcome::Gone) };
     let (Some(place), Some(old)) = (model.storage_key.clone(), model.signature.clone()) else { return Ok(Outcome::Gone) };
     let (blobs, keys) = (services.blobs.clone(), Keyring::of(services));
@@ -60,6 +61,9 @@ async fn renew(connection: &mut AsyncPgConnection, services: &Services, id: i64)
         Ok(checked) => checked,
         Err(error) => return Ok(Outcome::Refused(error)),
     };
+    if dry_run {
+        return Ok(if present { Outcome::Present } else { Outcome::Renewed });
+    }
     if !present {
         store::set_signature(connection, id, &signature).await?;
     }

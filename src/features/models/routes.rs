@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,16 +10,18 @@ use serde_json::{Value, json};
 use utoipa::{OpenApi, ToSchema};
 
 use super::cache::ModelCache;
+use super::error::ModelError;
 use super::model::{Recipe, TrainedModel};
 use super::{previews, service, store, training};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
+use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::ml::sessions;
 use crate::platform::db::Connection;
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, attachment, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, attachment_of, timestamp,
 };
 use crate::platform::services::Services;
 
@@ -172,23 +175,37 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let mut fields = body.reader();
     let configuration = fields.id("configuration", Missing::Required);
     let data = fields.id("data_loc", Missing::Required);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let configuration: ModelConfiguration =
-        principal.load_referred(&mut connection, "configuration", configuration, Role::Editor).await?;
-    let data: TrainingData = principal.load_referred(&mut connection, "data_loc", data, Role::Editor).await?;
+    check_references(&principal, &mut connection, &mut fields, configuration, data).await?;
+    fields.finish()?;
+    let project = projects::of_data(&mut connection, data).await?;
+    projects::admit_jobs(&services, &mut connection, project.id, 1).await?;
+    let model = service::create(&mut connection, configuration, data).await?;
+    Ok(HttpResponse::Created().json(to_one(&mut connection, model).await?))
+}
+
+async fn check_references(
+    principal: &Principal,
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    configuration: i64,
+    data: i64,
+) -> ApiResult<()> {
+    let configuration = principal.load_referred(connection, "configuration", configuration, Role::Editor);
+    let configuration: Option<ModelConfiguration> = fields.refer("configuration", configuration).await?;
+    let data = principal.load_referred(connection, "data_loc", data, Role::Editor);
+    let data: Option<TrainingData> = fields.refer("data_loc", data).await?;
+    let (Some(configuration), Some(data)) = (configuration, data) else { return Ok(()) };
     if configuration.project_id != data.project_id {
-        return Err(ApiError::field("configuration", "The configuration and the data must belong to the same project."));
+        fields.fault("configuration", "The configuration and the data must belong to the same project.");
     }
     // What is still being prepared may be used: training waits for it.
     if let Some(problem) = data.problem().filter(|_| data.storage_key.is_none() || data.status != "preparing") {
-        return Err(ApiError::field("data_loc", problem));
+        fields.fault("data_loc", problem);
+    } else if sessions::is_named(&configuration.recommender_class_name) && data.has_times() == Some(false) {
+        fields.fault("data_loc", format!("{}.", training::TIMES_NEEDED));
     }
-    if sessions::is_named(&configuration.recommender_class_name) && data.has_times() == Some(false) {
-        return Err(ApiError::field("data_loc", format!("{}.", training::TIMES_NEEDED)));
-    }
-    let model = service::create(&mut connection, configuration.id, data.id).await?;
-    Ok(HttpResponse::Created().json(to_one(&mut connection, model).await?))
+    Ok(())
 }
 
 /// One model.
@@ -250,21 +267,22 @@ async fn delete(
 /// The artifact: a safetensors file.
 #[utoipa::path(get, path = "/trained_model/{id}/download_file/", tag = "trained_model", operation_id = "read_trained_model_download_file",
     params(("id" = i64, Path)), responses((status = 200, description = "The file", content_type = "application/octet-stream"),
-        (status = 404, description = "There is no file")))]
+        (status = 404, description = "There is no file"), (status = 503, description = "The file is damaged")))]
 async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    let no_file = || ApiError::with_body(actix_web::http::StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
-    let (Some(key), Some(name)) = (&access.object.storage_key, access.object.basename()) else { return Err(no_file()) };
-    let path = services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
-    // The shape of this answer is known to clients; `attachment` would give another.
-    if !tokio::fs::try_exists(&path).await.unwrap_or(false) {
-        return Err(no_file());
+    // The shape of this answer is known to clients.
+    let no_file = || ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
+    let name = access.object.basename().ok_or_else(no_file)?;
+    match service::file(&services, access.object).await {
+        Ok(file) => attachment_of(file, &name).await,
+        Err(ModelError::Missing) => Err(no_file()),
+        Err(error) => Err(error.into()),
     }
-    attachment(&path, &name).await
 }
 
-/// Remove the file of a model and keep the rest.
+/// Remove the file of a model and keep the rest. Refused while something live depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/unlink_file/", tag = "trained_model", operation_id = "delete_trained_model_unlink_file",
-    params(("id" = i64, Path)), responses((status = 200, body = TrainedModelBody)))]
+    params(("id" = i64, Path)), responses((status = 200, body = TrainedModelBody),
+        (status = 409, description = "Something live depends on it, or it is still being trained", body = ConflictBody)))]
 async fn unlink_file(
     access: Access<TrainedModel, Editor>,
     services: web::Data<Services>,

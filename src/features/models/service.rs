@@ -1,17 +1,25 @@
 //! Decisions about models: how one comes to be and how it goes.
 
+use std::fs::File;
+
 use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use tokio::sync::Semaphore;
 
 use super::artifacts;
 use super::cache::ModelCache;
+use super::error::ModelError;
 use super::jobs::TrainModel;
 use super::model::{Status, TrainedModel};
+use super::signing::Keyring;
 use super::store;
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+
+/// A file is checked in memory, so that downloads take turns at it; they are sent from the disk.
+static CHECKED: Semaphore = Semaphore::const_new(1);
 
 /// Stores a model to be trained and hands its training to the queue, both or neither.
 pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
@@ -28,7 +36,8 @@ pub async fn create_from(
     connection
         .transaction(async move |connection| {
             let model = store::insert(connection, configuration_id, data_id).await?;
-            let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), ..EnqueueOptions::default() };
+            let turn = projects::of_data(connection, data_id).await?.turn();
+            let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), turn, ..EnqueueOptions::default() };
             queue::enqueue(connection, &TrainModel { trained_model_id: model.id, warm_start_from }, options).await?;
             store::announce(connection, model.id, Status::Pending).await?;
             Ok(model)
@@ -45,14 +54,34 @@ pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResu
     Ok(())
 }
 
-/// Removes the file of a model and keeps the row.
+/// The file of a model to hand out, once it is what was signed.
+pub async fn file(services: &Services, model: TrainedModel) -> Result<File, ModelError> {
+    let (keys, blobs, id) = (Keyring::of(services), services.blobs.clone(), model.id);
+    let crashed = |error: &dyn std::fmt::Display| ModelError::Crashed(error.to_string());
+    let _turn = CHECKED.acquire().await.map_err(|error| crashed(&error))?;
+    let opened = tokio::task::spawn_blocking(move || artifacts::open_file(&blobs, &keys, &model)).await;
+    let opened = opened.map_err(|error| crashed(&error))?;
+    if let Some(details) = opened.as_ref().err().and_then(ModelError::details) {
+        tracing::error!(model = id, details, "the file of a model was not handed out");
+    }
+    opened
+}
+
+/// Removes the file of a model and keeps the row; refused while it answers traffic.
 pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<TrainedModel> {
     if !model.is(Status::Completed) && !model.is(Status::Failed) {
         return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));
     }
-    let mut connection = services.db.conn().await?;
-    let bare = store::unlink(&mut connection, model.id).await?;
-    drop(connection);
+    let id = model.id;
+    let bare = services
+        .db
+        .conn()
+        .await?
+        .transaction(async move |connection| -> ApiResult<TrainedModel> {
+            projects::refuse_while_live(connection, Kind::TrainedModel, id).await?;
+            Ok(store::unlink(connection, id).await?)
+        })
+        .await?;
     cache.forget(model.id);
     remove_file(services, model.storage_key).await?;
     Ok(bare)

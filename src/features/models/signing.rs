@@ -35,9 +35,7 @@ pub struct Keyring {
 impl Keyring {
     /// The keys of a running program.
     pub fn of(services: &Services) -> Self {
-        let former: Vec<SecretString> =
-            services.settings.previous_secret_keys.iter().map(|secret| secret.clone().into()).collect();
-        Self::new(&services.secret, &former)
+        Self::new(&services.secret, &services.settings.previous_secret_keys)
     }
 
     /// The keys of these secrets.

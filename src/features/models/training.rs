@@ -104,7 +104,8 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     Ok(packed(artifact.to_bytes(), shape, lineage))
 }
 
-/// Each user is a session. Only what counts for nothing is left out: beyond that, order is all that matters.
+/// Each user is a session. What counts for nothing is left out; beyond that, order is all that matters, and weights only say
+/// which items are most popular.
 fn fit_sessions(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
     if log.times.is_none() {
         return Err(MlError::BadInput(TIMES_NEEDED.to_owned()));
@@ -112,6 +113,9 @@ fn fit_sessions(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResul
     let history = Sessions::from_log(&plan.weights.counted(log))?;
     let estimate = VmisKnn::estimate_memory_bytes(&history);
     let mut model = SessionModel::fit(plan.parameters.clone(), log.items.clone(), &history, context)?;
+    if !plan.weights.is_neutral() {
+        model = model.with_popularity_of(&weighed_matrix(log, &plan.weights))?;
+    }
     context.check()?;
     model.metadata = metadata(plan);
     let shape = TrainShape { n_users: history.len(), n_items: history.n_items(), nnz: history.n_interactions() };
@@ -172,22 +176,6 @@ fn metadata(plan: &Plan) -> BTreeMap<String, String> {
         metadata.insert("data_sha256".to_owned(), sha256.clone());
     }
     metadata
-}
-
-/// What fits into memory now, so that a training that does not is refused in words rather than killed.
-pub fn context(threads: usize, interrupt: Arc<dyn Fn() -> Option<crate::ml::context::Interrupt> + Send + Sync>) -> Context {
-    let context = Context::new(SEED, threads).with_interrupt(interrupt);
-    match available_memory() {
-        Some(bytes) => context.with_memory_budget(bytes),
-        None => context,
-    }
-}
-
-/// Bytes the machine could still give, where it says so.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
 }
 
 #[cfg(test)]

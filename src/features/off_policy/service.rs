@@ -20,6 +20,9 @@ const AT_ONCE: usize = 250;
 /// A slow model is asked no longer than this; what it has answered by then is compared.
 const PATIENCE: TimeDelta = TimeDelta::seconds(6);
 
+/// What is held for each item of each request of a handful: its score, and its place among the others.
+const SCORE_BYTES: u64 = 16;
+
 /// A comparison and what it is of.
 pub struct Found {
     pub since: DateTime<Utc>,
@@ -41,6 +44,9 @@ pub async fn estimate(
 ) -> ApiResult<Found> {
     // A bad file is worth knowing of whether or not there is any traffic.
     let ready = cache.get(services, model).await?;
+    let memory = services.memory().promise();
+    let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
+    memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;
     let began = services.clock.now();
     let Traffic { project, since, learnt_until, learnt, answered } = read(services, model, days, cutoff).await?;
     let mut is_partial = answered.len() as i64 >= MOST_REQUESTS;

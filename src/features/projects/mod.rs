@@ -1,14 +1,16 @@
 //! Projects: one catalogue and its interactions, named columns included; everything else hangs below a project.
 
+mod admission;
 mod model;
 mod removal;
 mod routes;
 mod store;
 mod sweeping;
 
-pub use model::Project;
-pub use removal::{refuse_while_used, remove};
+pub use admission::{admit_jobs, turn_of};
+pub use model::{MOST_EVENT_TYPES, Project};
+pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
-pub use store::{assign_orphans, of_data};
+pub use store::{assign_orphans, assignable_orphans, of_data};
 pub use sweeping::{sweep, sweep_until};

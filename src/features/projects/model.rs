@@ -1,11 +1,17 @@
 //! A project's row.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ml::weights::Weights;
+use crate::platform::nearest::nearest;
 use crate::schema::projects;
+
+/// As many types of events as the report of an upload lists at most.
+pub const MOST_EVENT_TYPES: usize = 50;
 
 /// One catalogue and the columns its interactions are found in.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -40,6 +46,27 @@ impl Project {
             events: serde_json::from_value(self.event_weights.clone()).unwrap_or_default(),
             half_life_days: self.half_life_days,
         }
+    }
+}
+
+impl Project {
+    /// Whether it says what types of events count.
+    pub fn has_event_weights(&self) -> bool {
+        self.event_weights.as_object().is_some_and(|weights| !weights.is_empty())
+    }
+
+    /// Says of each weight whose type of event no upload has that this is so, and which type was probably meant. Nothing
+    /// where uploads have named no types yet, or more than their reports list.
+    pub fn unknown_events(&self, known: Option<&BTreeSet<String>>) -> Vec<String> {
+        let Some(known) = known.filter(|known| known.len() < MOST_EVENT_TYPES) else { return Vec::new() };
+        let weighed = self.event_weights.as_object().into_iter().flat_map(Map::keys);
+        let unknown: BTreeSet<&String> = weighed.filter(|event| !known.contains(*event)).collect();
+        let warning = |event: &String| {
+            let meant = nearest(event, known.iter().map(String::as_str));
+            let hint = meant.map(|meant| format!(" Did you mean \"{meant}\"?")).unwrap_or_default();
+            format!("No upload of this project has events of the type \"{event}\".{hint}")
+        };
+        unknown.into_iter().map(warning).collect()
     }
 }
 

@@ -12,7 +12,8 @@ use crate::platform::services::Services;
 const TRIES: usize = 5;
 
 /// Deletes a thing with everything that belongs to it, files included. 404 when it has gone already; 409 with a list
-/// while something live depends on it.
+/// while something live depends on it, or something finished would be lost with it. Training data that searches or models were
+/// made from loses its file and is shown no more, and they stay.
 pub async fn remove(services: &Services, kind: Kind, id: i64) -> ApiResult<()> {
     let mut left = TRIES;
     let files = loop {
@@ -54,31 +55,68 @@ async fn remove_rows(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     if !dependents::lock(connection, kind, id).await? {
         return Err(Refusal::Answer(ApiError::not_found()));
     }
-    let dependents = dependents::dependents_of(connection, kind, id).await?;
-    refuse(connection, kind, id, &dependents).await?;
+    let live = dependents::live_on(connection, kind, id).await?;
+    let kept = dependents::made_with(connection, kind, id).await?;
+    if kind == Kind::TrainingData && live.is_empty() && !kept.is_empty() {
+        let files = files::of_upload(connection, id).await?;
+        if dependents::unlink(connection, id).await? {
+            return Ok(files);
+        }
+    }
+    refuse(if live.is_empty() { kept_by(kind) } else { in_use(kind) }, [live, kept].concat())?;
     let files = files::files_of(connection, kind, id).await?;
     dependents::delete(connection, kind, id).await?;
     Ok(files)
 }
 
+/// Refuses with 409 and a list while something live depends on a thing, as for its deletion; within the transaction nothing can
+/// begin to. Refuses with 404 when the thing has gone.
+pub async fn refuse_while_live(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
+    if !dependents::lock(connection, kind, id).await? {
+        return Err(ApiError::not_found());
+    }
+    let live = dependents::live_on(connection, kind, id).await?;
+    Ok(refuse(in_use(kind), live)?)
+}
+
 /// 409 with a list while background work reads a thing: it must end with what it began with.
 pub async fn refuse_while_used(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
     let work = dependents::work_on(connection, kind, id).await?;
-    Ok(refuse(connection, kind, id, &work).await?)
+    Ok(refuse(in_use(kind), work)?)
 }
 
-async fn refuse(connection: &mut AsyncPgConnection, kind: Kind, id: i64, dependents: &[Dependent]) -> Result<(), Refusal> {
-    let seen = dependents.iter().filter(|dependent| dependent.resource == "parameter_tuning_job").count() as i64;
-    let unseen = (dependents::searches_of_all(connection, kind, id).await? - seen).max(0);
-    if dependents.is_empty() && unseen == 0 {
-        return Ok(());
+/// 409 with a list when something goes by a thing, or went by it when it was measured. In the caller's transaction, which holds
+/// the thing from here on: nothing can begin to go by it meanwhile.
+pub async fn refuse_change(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
+    if !dependents::lock(connection, kind, id).await? {
+        return Err(ApiError::not_found());
     }
-    Err(Refusal::Answer(ApiError::conflict_with(in_use(kind, unseen), dependents)))
+    let mut dependents = dependents::live_on(connection, kind, id).await?;
+    dependents.extend(dependents::made_with(connection, kind, id).await?);
+    let noun = kind.noun();
+    let message = format!("What goes by this {noun} could no longer be compared if it changed. Make a new {noun} and use that.");
+    Ok(refuse(message, dependents)?)
 }
 
-fn in_use(kind: Kind, unseen: i64) -> String {
-    let others = if unseen > 0 { " Some of it belongs to others, who have to stop it." } else { "" };
-    format!("Something live depends on this {}. Cancel it, switch it off or wait for its end first.{others}", kind.noun())
+fn refuse(message: String, dependents: Vec<Dependent>) -> Result<(), Refusal> {
+    if dependents.is_empty() { Ok(()) } else { Err(Refusal::Answer(ApiError::conflict_with(message, &dependents))) }
+}
+
+fn in_use(kind: Kind) -> String {
+    format!("Something live depends on this {}. Cancel it, switch it off or wait for its end first.", kind.noun())
+}
+
+fn kept_by(kind: Kind) -> String {
+    let noun = kind.noun();
+    match kind {
+        Kind::TrainingData => {
+            "The file of this training data is gone; what was made from it stays until it is deleted by itself.".to_owned()
+        }
+        Kind::SplitConfig | Kind::EvaluationConfig => {
+            format!("This {noun} says how these were measured, or will be. Delete them first, or leave the {noun} as it is.")
+        }
+        _ => format!("Models were made with this {noun} and would be lost with it. Delete them first."),
+    }
 }
 
 /// Removes files nothing refers to any more. One that cannot be removed costs space until it is swept up.

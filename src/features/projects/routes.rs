@@ -12,9 +12,10 @@ use super::model::{Project, ProjectFields};
 use super::removal::remove;
 use super::store;
 use super::store::dependents::Kind;
+use super::store::event_types::{EventTypes, event_types};
 use crate::features::accounts::{Access, Admin, Editor, Organisation, Principal, Role, Viewer, personal_organisation};
 use crate::ml::weights::Weights;
-use crate::platform::db::{QueryError, is_duplicate, is_reference_broken};
+use crate::platform::db::{Connection, QueryError, is_duplicate, is_reference_broken};
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
 };
@@ -66,11 +67,14 @@ pub struct ProjectBody {
     logged_share: Option<f64>,
     /// The organisation whose members see it.
     organisation: i64,
+    /// What may be a mistake, such as the weight of a type of event that no upload has.
+    warnings: Vec<String>,
 }
 
-impl From<Project> for ProjectBody {
-    fn from(project: Project) -> Self {
+impl ProjectBody {
+    fn new(project: Project, event_types: &EventTypes) -> Self {
         Self {
+            warnings: project.unknown_events(event_types.get(&project.id)),
             id: project.id,
             ins_datetime: project.ins_datetime,
             updated_at: project.updated_at,
@@ -113,7 +117,7 @@ struct ProjectRequest {
     organisation: Option<i64>,
 }
 
-fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool) -> ApiResult<ProjectFields> {
+fn read_fields(fields: &mut FieldReader, current: Option<&Project>, partial: bool) -> ProjectFields {
     let kept = current.filter(|_| partial);
     let unknown_user = current.map_or(UNKNOWN_USER[0], |project| &project.unknown_user).to_owned();
     let result = ProjectFields {
@@ -122,7 +126,7 @@ fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool
         item_column: fields.text("item_column", 256, Missing::keep_or_require(kept.map(|project| project.item_column.clone()))),
         time_column: fields.nullable_text_or_blank("time_column", 256, kept.and_then(|project| project.time_column.clone())),
         event_column: fields.nullable_text_or_blank("event_column", 256, kept.and_then(|project| project.event_column.clone())),
-        event_weights: read_weights(&mut fields, kept),
+        event_weights: read_weights(fields, kept),
         half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
         unknown_user: fields.choice("unknown_user", &UNKNOWN_USER, Missing::Use(unknown_user)),
         logged_share: fields.nullable_number("logged_share", 0.0..=1.0, current.and_then(|project| project.logged_share)),
@@ -130,8 +134,7 @@ fn read_fields(mut fields: FieldReader, current: Option<&Project>, partial: bool
     if !result.user_column.is_empty() && result.user_column == result.item_column {
         fields.fault("item_column", "The item column must differ from the user column.");
     }
-    fields.finish()?;
-    Ok(result)
+    result
 }
 
 /// What users get whom a model does not know, as in the table; the first is the default.
@@ -156,6 +159,16 @@ fn read_weights(fields: &mut FieldReader, kept: Option<&Project>) -> Value {
     Value::Object(weights)
 }
 
+async fn to_bodies(connection: &mut Connection, projects: Vec<Project>) -> ApiResult<Vec<ProjectBody>> {
+    let weighed: Vec<i64> = projects.iter().filter(|project| project.has_event_weights()).map(|project| project.id).collect();
+    let types = event_types(connection, &weighed).await?;
+    Ok(projects.into_iter().map(|project| ProjectBody::new(project, &types)).collect())
+}
+
+async fn to_one(connection: &mut Connection, project: Project) -> ApiResult<ProjectBody> {
+    to_bodies(connection, vec![project]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
 fn not_saved(error: QueryError) -> ApiError {
     if is_duplicate(&error) {
         return ApiError::field("name", "You already have a project with this name.");
@@ -178,7 +191,7 @@ async fn list(
 ) -> ApiResult<web::Json<Page<ProjectBody>>> {
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list(&mut connection, &principal, filters.id("id")?, filters.text("name"), &page).await?;
-    Ok(web::Json(page.wrap(count, rows.into_iter().map(ProjectBody::from).collect())?))
+    Ok(web::Json(page.wrap(count, to_bodies(&mut connection, rows).await?)?))
 }
 
 /// Start a project.
@@ -188,21 +201,27 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     principal.refuse_keys()?;
     let mut fields = body.reader();
     let organisation = fields.nullable_id("organisation", None);
-    let fields = read_fields(fields, None, false)?;
+    let wanted = read_fields(&mut fields, None, false);
     let mut connection = services.db.conn().await?;
     let organisation = match organisation {
-        Some(id) => principal.load_referred::<Organisation>(&mut connection, "organisation", id, Role::Editor).await?.id,
+        Some(id) => {
+            let lookup = principal.load_referred::<Organisation>(&mut connection, "organisation", id, Role::Editor);
+            fields.refer("organisation", lookup).await?;
+            id
+        }
         None => personal_organisation(&mut connection, principal.user.id).await?,
     };
-    let project = store::insert(&mut connection, organisation, principal.user.id, fields).await.map_err(not_saved)?;
-    Ok(HttpResponse::Created().json(ProjectBody::from(project)))
+    fields.finish()?;
+    let project = store::insert(&mut connection, organisation, principal.user.id, wanted).await.map_err(not_saved)?;
+    Ok(HttpResponse::Created().json(to_one(&mut connection, project).await?))
 }
 
 /// One project.
 #[utoipa::path(get, path = "/project/{id}/", tag = "project", operation_id = "read_project", params(("id" = i64, Path)),
     responses((status = 200, body = ProjectBody), (status = 404, description = "Not there, or not yours")))]
-async fn read(access: Access<Project, Viewer>) -> web::Json<ProjectBody> {
-    web::Json(access.object.into())
+async fn read(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<ProjectBody>> {
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
 /// Replace the fields of a project.
@@ -224,10 +243,12 @@ async fn update(access: Access<Project, Editor>, services: web::Data<Services>, 
 }
 
 async fn save(project: &Project, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ProjectBody>> {
-    let fields = read_fields(body.reader(), Some(project), partial)?;
+    let mut fields = body.reader();
+    let wanted = read_fields(&mut fields, Some(project), partial);
+    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let saved = store::update(&mut connection, project.id, fields, services.clock.now()).await.map_err(not_saved)?;
-    Ok(web::Json(saved.into()))
+    let saved = store::update(&mut connection, project.id, wanted, services.clock.now()).await.map_err(not_saved)?;
+    Ok(web::Json(to_one(&mut connection, saved).await?))
 }
 
 /// Delete a project with everything in it; refused while something of it is live.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::store::{self, files};
-use crate::platform::blobs::{Blobs, INCOMING, StoredFile};
+use crate::platform::blobs::{Blobs, StoredFile};
 use crate::platform::services::Services;
 
 /// A file is stored before its row is: what is younger may still get one.
@@ -53,8 +53,11 @@ pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
     // What was put together for a run and is of no use any more goes first, so that its files are nobody's.
     store::forget_unused_combinations(&mut *services.db.conn().await?, before).await?;
     // Files first, rows afterwards: a row that comes meanwhile is seen.
-    let (broken_off, old) = tokio::task::spawn_blocking(move || old_files(&blobs, before)).await??;
-    let mut removed = remove(services, broken_off).await?;
+    let (mut removed, old) = tokio::task::spawn_blocking(move || {
+        let broken_off = blobs.sweep_incoming(before)?;
+        Ok::<_, std::io::Error>((broken_off, old_files(&blobs, before)?))
+    })
+    .await??;
     for keys in old.chunks(AT_ONCE) {
         let mut connection = services.db.conn().await?;
         let unnamed = files::unnamed(&mut connection, keys.to_vec()).await?;
@@ -64,17 +67,14 @@ pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
     Ok(removed)
 }
 
-/// The keys of old files: of uploads that broke off, and of all others.
-fn old_files(blobs: &Blobs, before: DateTime<Utc>) -> std::io::Result<(Vec<String>, Vec<String>)> {
-    let old = |folder: &str| -> std::io::Result<Vec<String>> {
-        let files = blobs.list(folder)?.into_iter();
-        Ok(files.filter(|file: &StoredFile| file.written < before).map(|file| file.key).collect())
-    };
-    let mut others = Vec::new();
+/// The keys of old files.
+fn old_files(blobs: &Blobs, before: DateTime<Utc>) -> std::io::Result<Vec<String>> {
+    let mut old = Vec::new();
     for folder in files::FOLDERS {
-        others.extend(old(folder)?);
+        let files = blobs.list(folder)?.into_iter().filter(|file: &StoredFile| file.written < before);
+        old.extend(files.map(|file| file.key));
     }
-    Ok((old(INCOMING)?, others))
+    Ok(old)
 }
 
 async fn remove(services: &Services, keys: Vec<String>) -> Result<usize, SweepError> {

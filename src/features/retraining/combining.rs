@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{self, CombinedFile, DataError, Source, TrainingData};
 use crate::features::events::{self, Recorded, RecordedEvent};
-use crate::features::projects::Project;
+use crate::features::projects::{self, Project};
+use crate::platform::compute;
 use crate::platform::queue::{self, EnqueueOptions, Job, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -20,7 +21,8 @@ pub async fn begin(
     sources: &[Source],
 ) -> diesel::QueryResult<i64> {
     let data = datasets::add_combined(connection, project, maker, sources).await?;
-    let options = EnqueueOptions { group_key: Some(format!("training_data:{}", data.id)), ..EnqueueOptions::default() };
+    let (group_key, turn) = (Some(format!("training_data:{}", data.id)), projects::turn_of(connection, project).await?);
+    let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
     queue::enqueue(connection, &CombineData { training_data_id: data.id }, options).await?;
     Ok(data.id)
 }
@@ -38,10 +40,7 @@ impl Job for CombineData {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        combine(&context.app, self.training_data_id).await.map_err(|error| {
-            let reason = error.to_string();
-            if error.is_passing() { JobError::Retry { reason } } else { JobError::Fail { reason } }
-        })
+        Ok(combine(&context.app, self.training_data_id).await?)
     }
 
     async fn failed(self, services: Services, _: i64, reason: String) {
@@ -151,5 +150,5 @@ async fn add_events(
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| DataError::Stopped(error.to_string()))?
+    compute::blocking(work).await?
 }

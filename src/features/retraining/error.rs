@@ -1,5 +1,6 @@
 //! What can go wrong with retraining.
 
+use crate::features::deployments::SlotError;
 use crate::platform::http::ApiError;
 
 /// Why there is no run.
@@ -12,6 +13,9 @@ pub enum RetrainingError {
     /// The search could not be made.
     #[error("{0}")]
     Tuning(String),
+    /// Its model could not be deployed.
+    #[error(transparent)]
+    Slot(SlotError),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
@@ -22,6 +26,7 @@ impl From<RetrainingError> for ApiError {
     fn from(error: RetrainingError) -> Self {
         match error {
             RetrainingError::Disabled | RetrainingError::Tuning(_) => Self::conflict(error.to_string()),
+            RetrainingError::Slot(error) => error.into(),
             RetrainingError::Gone => Self::not_found(),
             RetrainingError::Database(error) => error.into(),
             RetrainingError::Connection(error) => error.into(),

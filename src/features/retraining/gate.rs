@@ -18,12 +18,13 @@ use crate::features::deployments;
 use crate::features::evaluation::{self, EvaluationFields};
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::models::TrainedModel;
-use crate::features::projects::Project;
+use crate::features::projects::{self, Project};
 use crate::features::tuning::{self, Contest, Entrant, TuningError};
 use crate::ml::error::MlError;
 use crate::ml::sessions;
 use crate::ml::splits;
 use crate::ml::tuning::Suggestion;
+use crate::platform::memory;
 use crate::platform::queue::{self, EnqueueOptions, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -59,7 +60,7 @@ pub async fn ask(
         if let Some(reason) = unlike(connection, deployed, of_sessions).await? {
             return Ok(Verdict::Keep(reason));
         }
-        begin(connection, run.id, deployed).await?;
+        begin(connection, schedule.project_id, run.id, deployed).await?;
         return Ok(Verdict::Wait);
     }
     let (Some(metric), Some(new_score), Some(old_score)) = (&run.gate_metric, run.new_score, run.deployed_score) else {
@@ -128,10 +129,11 @@ pub fn slot_name(project: &Project) -> String {
     format!("auto-deploy-{}", project.name)
 }
 
-async fn begin(connection: &mut AsyncPgConnection, run: i64, deployed: i64) -> Result<(), RetrainingError> {
+async fn begin(connection: &mut AsyncPgConnection, project: i64, run: i64, deployed: i64) -> Result<(), RetrainingError> {
     let options = EnqueueOptions {
         unique_key: Some(format!("retraining-gate:{run}:{deployed}")),
         group_key: Some(format!("retraining-run:{run}")),
+        turn: projects::turn_of(connection, project).await?,
         ..EnqueueOptions::default()
     };
     queue::enqueue(connection, &JudgeRun { retraining_run_id: run, deployed_model_id: deployed }, options).await?;
@@ -232,6 +234,7 @@ fn refusal(error: TuningError) -> JobError {
     let reason = format!("The new model could not be compared with the deployed one: {error}{hint}");
     match error {
         TuningError::Engine(MlError::Cancelled) => JobError::Cancelled,
+        TuningError::Engine(MlError::MemoryInUse { .. }) | TuningError::MemoryInUse(_) => JobError::Snooze(memory::PAUSE),
         TuningError::Database(_) | TuningError::Connection(_) | TuningError::Passing(_) => JobError::Retry { reason },
         _ => JobError::Fail { reason },
     }

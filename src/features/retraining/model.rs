@@ -89,6 +89,8 @@ pub struct ScheduleFields {
 #[diesel(table_name = retraining_runs)]
 pub struct Run {
     pub id: i64,
+    pub project_id: i64,
+    /// The schedule may have been deleted since.
     pub schedule_id: i64,
     /// One of [`STATUSES`].
     pub status: String,
@@ -130,6 +132,7 @@ impl Run {
 #[diesel(table_name = retraining_runs)]
 pub struct NewRun {
     pub schedule_id: i64,
+    pub project_id: i64,
     pub cause: &'static str,
     pub triggered_by: Option<i64>,
     pub scheduled_for: Option<DateTime<Utc>>,

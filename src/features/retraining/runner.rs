@@ -12,7 +12,7 @@ use super::sources::{self, Choice, Chosen};
 use super::{combining, store};
 use crate::features::accounts::Guarded;
 use crate::features::datasets;
-use crate::features::deployments;
+use crate::features::deployments::{self, SlotError};
 use crate::features::models::{self, TrainedModel};
 use crate::features::projects::Project;
 use crate::features::tuning::{self, NewTuningJob};
@@ -222,7 +222,13 @@ async fn complete(
             Verdict::Keep(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
             Verdict::Wait => return Ok(Progress::Waiting),
         }
-        slot = Some(deployments::deploy(connection, project.id, &name, model.id, now).await?.id);
+        slot = match deployments::deploy(connection, project.id, &name, model.id, now).await {
+            Ok(slot) => Some(slot.id),
+            Err(SlotError::Database(error)) => return Err(error.into()),
+            // Nothing has been written yet: the file went before the model came to answer.
+            Err(error @ SlotError::ModelWithoutFile(_)) => return end(connection, run, "FAILED", &error.to_string(), now).await,
+            Err(error) => return Err(RetrainingError::Slot(error)),
+        };
     }
     let ended = Ended {
         status: "COMPLETED",

@@ -55,7 +55,8 @@ async fn fire(connection: &mut AsyncPgConnection, schedule: &Schedule, now: Date
     if schedule.catch_up == "skip" && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
         return Ok(false);
     }
-    let run = NewRun { schedule_id: schedule.id, cause: "schedule", triggered_by: None, scheduled_for: schedule.next_run_at };
+    let (schedule_id, project_id) = (schedule.id, schedule.project_id);
+    let run = NewRun { schedule_id, project_id, cause: "schedule", triggered_by: None, scheduled_for: schedule.next_run_at };
     service::start(connection, schedule, run).await?;
     Ok(true)
 }

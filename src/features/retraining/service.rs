@@ -7,13 +7,75 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use super::cadence::Cadence;
 use super::error::RetrainingError;
 use super::jobs::Retrain;
-use super::model::{NewRun, Run, Schedule};
+use super::model::{NewRun, Run, Schedule, ScheduleFields};
 use super::store;
+use crate::features::evaluation;
+use crate::features::projects::{self, Project};
+use crate::platform::db::{QueryError, is_duplicate};
+use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 
 /// When a schedule with this cadence falls due next: never while it is disabled.
 pub fn next_run(cadence: &Cadence, is_enabled: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if is_enabled { cadence.next_after(now) } else { None }
+}
+
+/// Gives a project its schedule. Configs that nothing used before come along to its organisation.
+pub async fn create(
+    connection: &mut AsyncPgConnection,
+    project: &Project,
+    maker: i64,
+    fields: ScheduleFields,
+) -> ApiResult<Schedule> {
+    let (id, organisation) = (project.id, project.organisation_id);
+    connection
+        .transaction(async move |connection| {
+            bring_configs(connection, fields.split_config_id, fields.evaluation_config_id, organisation).await?;
+            store::insert_schedule(connection, id, maker, fields).await.map_err(there_already)
+        })
+        .await
+}
+
+fn there_already(error: QueryError) -> ApiError {
+    if is_duplicate(&error) {
+        return ApiError::field("project", "This project already has a retraining schedule. Change that one.");
+    }
+    error.into()
+}
+
+/// Changes a schedule. Configs that it did not go by before, and nothing else did, come along to the project's organisation.
+pub async fn change(
+    connection: &mut AsyncPgConnection,
+    project: &Project,
+    current: &Schedule,
+    fields: ScheduleFields,
+    now: DateTime<Utc>,
+) -> ApiResult<Schedule> {
+    let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
+    let split = new(fields.split_config_id, current.split_config_id);
+    let evaluation = new(fields.evaluation_config_id, current.evaluation_config_id);
+    let (id, organisation) = (current.id, project.organisation_id);
+    connection
+        .transaction(async move |connection| {
+            bring_configs(connection, split, evaluation, organisation).await?;
+            Ok(store::update_schedule(connection, id, fields, now).await?)
+        })
+        .await
+}
+
+async fn bring_configs(
+    connection: &mut AsyncPgConnection,
+    split: Option<i64>,
+    evaluation: Option<i64>,
+    organisation: i64,
+) -> ApiResult<()> {
+    if let Some(id) = split {
+        evaluation::bring_split(connection, "split_config", id, organisation).await?;
+    }
+    if let Some(id) = evaluation {
+        evaluation::bring_evaluation(connection, "evaluation_config", id, organisation).await?;
+    }
+    Ok(())
 }
 
 /// A run at once, because somebody asked for it. While one is on its way that one will do.
@@ -24,8 +86,20 @@ pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i6
             if !schedule.is_enabled {
                 return Err(RetrainingError::Disabled);
             }
-            let run = NewRun { schedule_id: schedule.id, cause: "manual", triggered_by: Some(user), scheduled_for: None };
+            let (schedule_id, project_id) = (schedule.id, schedule.project_id);
+            let run = NewRun { schedule_id, project_id, cause: "manual", triggered_by: Some(user), scheduled_for: None };
             Ok(start(connection, &schedule, run).await?)
+        })
+        .await
+}
+
+/// Deletes a schedule. Its runs stay; one that is on its way ends, since what it was for is gone.
+pub async fn delete(connection: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> QueryResult<()> {
+    connection
+        .transaction(async move |connection| {
+            store::lock_schedule(connection, id).await?;
+            store::end_live_runs(connection, id, "The schedule of this run was deleted.", now).await?;
+            store::delete_schedule(connection, id).await
         })
         .await
 }
@@ -39,6 +113,7 @@ pub async fn start(connection: &mut AsyncPgConnection, schedule: &Schedule, run:
     let options = EnqueueOptions {
         unique_key: Some(format!("retraining:{}", run.id)),
         group_key: Some(format!("retraining:{}", schedule.id)),
+        turn: projects::turn_of(connection, schedule.project_id).await?,
         ..EnqueueOptions::default()
     };
     queue::enqueue(connection, &Retrain { retraining_run_id: run.id }, options).await?;

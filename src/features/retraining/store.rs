@@ -35,7 +35,7 @@ impl Guarded for Schedule {
 impl Guarded for Run {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
         let found: Option<(Self, i64, i64)> = retraining_runs::table
-            .inner_join(retraining_schedules::table.inner_join(projects::table))
+            .inner_join(projects::table)
             .filter(retraining_runs::id.eq(id))
             .select((Self::as_select(), projects::organisation_id, projects::id))
             .first(connection)
@@ -45,7 +45,8 @@ impl Guarded for Run {
     }
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
-        Ok(filters.id_is("schedule", self.schedule_id)? && filters.text_is("status", Some(&self.status)))
+        let here = filters.id_is("project", self.project_id)? && filters.id_is("schedule", self.schedule_id)?;
+        Ok(here && filters.text_is("status", Some(&self.status)))
     }
 }
 
@@ -81,16 +82,16 @@ pub async fn list_schedules(
 pub async fn list_runs(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
-    schedule: Option<i64>,
+    (project, schedule): (Option<i64>, Option<i64>),
     status: Option<String>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Run>)> {
     let query = || {
-        let mut query = retraining_runs::table.inner_join(retraining_schedules::table.inner_join(projects::table)).into_boxed();
+        let mut query = retraining_runs::table.inner_join(projects::table).into_boxed();
         if let Some(organisations) = principal.visible_organisations() {
             query = query.filter(projects::organisation_id.eq_any(organisations));
         }
-        if let Some(project) = principal.key_project() {
+        for project in [principal.key_project(), project].into_iter().flatten() {
             query = query.filter(projects::id.eq(project));
         }
         if let Some(schedule) = schedule {
@@ -140,6 +141,25 @@ pub async fn update_schedule(
 
 pub async fn delete_schedule(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(retraining_schedules::table.find(id)).execute(connection).await?;
+    Ok(())
+}
+
+/// Ends the runs of a schedule that wait or run.
+pub async fn end_live_runs(
+    connection: &mut AsyncPgConnection,
+    schedule: i64,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let live = retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(LIVE));
+    diesel::update(retraining_runs::table.filter(live))
+        .set((
+            retraining_runs::status.eq("FAILED"),
+            retraining_runs::error_message.eq(reason),
+            retraining_runs::completed_at.eq(at),
+        ))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

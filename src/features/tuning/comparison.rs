@@ -1,14 +1,14 @@
 //! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are, even where
 //! one of them learns from other data. Those of sessions are judged by the item that came last.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use chrono::TimeDelta;
 
 use super::error::TuningError;
 use super::{search, split_cache};
 use crate::features::datasets::TrainingData;
+use crate::features::models;
 use crate::features::projects;
-use crate::ml::context::{Context, Interrupt};
+use crate::ml::context::Context;
 use crate::ml::error::MlResult;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::metrics::Metric;
@@ -18,11 +18,15 @@ use crate::ml::splits::SplitConfig;
 use crate::ml::trials;
 use crate::ml::tuning::Suggestion;
 use crate::ml::weights::Weights;
+use crate::platform::compute;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
 /// Of whatever in an algorithm is random; the same for all that are compared.
 const SEED: u64 = 42;
+
+/// How long a comparison may take.
+const TIMEOUT: TimeDelta = TimeDelta::hours(24);
 
 /// On what configurations are judged, and by what.
 #[derive(Debug)]
@@ -128,11 +132,7 @@ async fn scores_of_users(
 }
 
 fn engine_context(context: &JobContext<Services>) -> Context {
-    let threads = match context.app.settings.threads_per_job {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        set => set,
-    };
-    let flag = context.cancel.flag();
-    let interrupt = move || flag.load(Ordering::Relaxed).then_some(Interrupt::Cancel);
-    Context::new(SEED, threads).with_interrupt(Arc::new(interrupt))
+    let threads = compute::threads(&context.app.settings, 1);
+    let deadline = context.app.clock.now() + TIMEOUT;
+    models::engine_context(context, SEED, threads, Some(deadline), context.app.memory().promise())
 }

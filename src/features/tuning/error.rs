@@ -17,6 +17,9 @@ pub enum TuningError {
     /// Files could not be read at present.
     #[error("{0}")]
     Passing(String),
+    /// Other work has the memory at present.
+    #[error("{0}")]
+    MemoryInUse(String),
     /// It is over already.
     #[error("This job is {0} already; only a pending or running job can be cancelled.")]
     Over(String),
@@ -44,6 +47,7 @@ impl From<TuningError> for ApiError {
             TuningError::Data(_) => Self::field("data", message),
             TuningError::Engine(_) => Self::field("split", message),
             TuningError::Passing(cause) => Self::unavailable(&cause),
+            TuningError::MemoryInUse(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "not_enough_memory", message),
             TuningError::Over(_) | TuningError::Live | TuningError::NothingFound { .. } | TuningError::NoTrial => {
                 Self::detail(StatusCode::CONFLICT, message)
             }

@@ -9,6 +9,7 @@ use super::error::TuningError;
 use super::model::TuningJob;
 use super::{search, service, store};
 use crate::features::task_logs;
+use crate::platform::memory;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -22,8 +23,10 @@ pub struct RunSearch {
 
 impl Job for RunSearch {
     const KIND: &'static str = "run_search";
-    /// Workers come and go during a long search; each loss costs one attempt but no finished trial.
+    /// The database may be away now and then during a long search; no finished trial is lost.
     const MAX_ATTEMPTS: i32 = 100;
+    /// It counts by itself which trial its workers died of.
+    const MAX_LOST_WORKERS: i32 = i32::MAX;
     /// A search has time-outs of its own; this one only ends what has gone wrong altogether.
     const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
@@ -31,6 +34,8 @@ impl Job for RunSearch {
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
         search::run(&self, &context).await.map_err(|stop| match stop {
             search::Stop::HandedBack => JobError::Cancelled,
+            search::Stop::Yielded => JobError::Yielded,
+            search::Stop::WaitsForMemory => JobError::Snooze(memory::PAUSE),
             search::Stop::Failed(error @ (TuningError::Database(_) | TuningError::Connection(_) | TuningError::Passing(_))) => {
                 JobError::Retry { reason: error.to_string() }
             }
@@ -45,9 +50,6 @@ impl Job for RunSearch {
     }
 }
 
-/// What a task says when it ends badly, for people and for the other tasks of its job.
-const FAILED: &str = "A task of this job failed: ";
-
 /// Other tasks go on; when there is none any more, and trials are left, the whole job has failed.
 async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> Result<(), TuningError> {
     let mut connection = services.db.conn().await?;
@@ -57,9 +59,11 @@ async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> 
             // One task after the other: of several that fail at once, the last one sees that it is.
             let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
             store::abandon_trials(connection, id, Some(queue_job), &reason, now).await?;
-            task_logs::write(connection, service::line(id, Some(queue_job)), &format!("{FAILED}{reason}")).await?;
+            store::note_failed_task(connection, id, queue_job).await?;
+            let said = format!("A task of this job failed: {reason}");
+            task_logs::write(connection, service::line(id, Some(queue_job)), &said).await?;
             let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.n_trials);
-            if left && !store::has_other_tasks(connection, id, queue_job, FAILED).await? {
+            if left && !store::has_other_tasks(connection, id).await? {
                 store::end(connection, id, "FAILED", Some(&reason), now).await?;
             }
             Ok(store::announce(connection, id).await?)

@@ -4,7 +4,9 @@
 mod comparison;
 mod error;
 mod jobs;
+mod lost_workers;
 mod model;
+mod references;
 mod routes;
 mod search;
 mod service;

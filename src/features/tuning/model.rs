@@ -97,6 +97,11 @@ impl NewTuningJob {
         }
     }
 
+    /// Tasks that work on it at once.
+    pub fn n_tasks(&self) -> i32 {
+        self.n_tasks_parallel.min(self.n_trials)
+    }
+
     /// The fields in which a job is not as it is asked to be.
     pub fn differences(&self, job: &TuningJob) -> Vec<&'static str> {
         let differs = [
@@ -140,6 +145,10 @@ pub struct Trial {
     pub run_by: i64,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Workers that died while they ran it.
+    pub lost_workers: i32,
+    /// Workers that its task had lost before.
+    pub lost_before: i32,
 }
 
 /// How a trial ended.
@@ -155,6 +164,23 @@ pub struct TrialResult {
     pub intermediate: Value,
     pub note: Option<String>,
     pub finished_at: DateTime<Utc>,
+}
+
+impl TrialResult {
+    /// The end of a trial that gave no score.
+    pub fn failed(trial: &Trial, note: &str, finished_at: DateTime<Utc>) -> Self {
+        Self {
+            state: "failed".to_owned(),
+            parameters: trial.parameters.clone(),
+            score: None,
+            interval_low: None,
+            interval_high: None,
+            metrics: None,
+            intermediate: trial.intermediate.clone(),
+            note: Some(note.to_owned()),
+            finished_at,
+        }
+    }
 }
 
 /// How many trials of a job are in which state.

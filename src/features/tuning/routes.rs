@@ -9,13 +9,11 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::model::{NewTuningJob, Trial, TrialCounts, TuningJob};
-use super::{service, store};
-use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
-use crate::features::datasets::TrainingData;
+use super::{references, service, store};
+use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::evaluation::{self, EvaluationConfig};
-use crate::features::projects::Project;
+use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
-use crate::ml::sessions;
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
@@ -83,6 +81,8 @@ pub struct TuningJobBody {
     started_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     finished_at: Option<DateTime<Utc>>,
+    /// What was asked for and is not done, such as trying an algorithm that does not exist.
+    warnings: Vec<String>,
 }
 
 /// The fields of a new tuning job.
@@ -101,7 +101,7 @@ struct TuningJobRequest {
     /// Seconds for each trial.
     timeout_singlestep: Option<i32>,
     random_seed: Option<i32>,
-    /// Names nobody knows are left out; without a known one the default set is tried.
+    /// Unknown names are left out, which `warnings` says; without a known one the default set is tried.
     tried_algorithms_json: Option<Vec<String>>,
     train_after_tuning: Option<bool>,
     /// Search the weights of event types around those of the project, and the half-life, too.
@@ -121,6 +121,8 @@ pub struct TrialBody {
     score: Option<f64>,
     /// 95 % confidence interval of the score.
     interval: Option<[f64; 2]>,
+    /// Every metric at the cutoff. `precision` divides the hits of a user by the cutoff, or by the number of items that can be
+    /// listed for the user where that is smaller.
     #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
     /// Pairs of step and score.
@@ -156,6 +158,7 @@ impl From<Trial> for TrialBody {
 
 fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, task_links: Vec<TaskLink>) -> TuningJobBody {
     let names = texts(job.tried_algorithms_json.as_ref());
+    let warnings = service::Algorithms::of(job.tried_algorithms_json.as_ref()).warnings();
     TuningJobBody {
         id: job.id,
         data: job.data_id,
@@ -187,6 +190,7 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
         n_failed: counts.failed,
         started_at: job.started_at,
         finished_at: job.finished_at,
+        warnings,
     }
 }
 
@@ -238,15 +242,17 @@ async fn list(
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
     let job = read_fields(&principal, &mut connection, body).await?;
-    let job = service::create(&mut connection, job).await?;
+    let project = projects::of_data(&mut connection, job.data_id).await?;
+    projects::admit_jobs(&services, &mut connection, project.id, job.n_tasks().into()).await?;
+    let job = service::create_asked(&mut connection, job, project.organisation_id).await?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
 }
 
 async fn read_fields(principal: &Principal, connection: &mut Connection, body: Body) -> ApiResult<NewTuningJob> {
     let mut fields = with_list(body).reader();
     let job = fields_of(&mut fields, principal.user.id, None, false);
+    references::check(principal, connection, &mut fields, &job).await?;
     fields.finish()?;
-    check_references(principal, connection, &job).await?;
     Ok(job)
 }
 
@@ -287,26 +293,6 @@ fn with_list(mut body: Body) -> Body {
         *list = sent;
     }
     body
-}
-
-const SESSIONS_ARE_NOT_SEARCHED: &str = "VMISKNNRecommender learns from sessions, which a search does not judge. Make a \
-     configuration of it and train that; recotem evaluate judges it on the command line.";
-
-async fn check_references(principal: &Principal, connection: &mut Connection, job: &NewTuningJob) -> ApiResult<()> {
-    let data: TrainingData = principal.load_referred(connection, "data", job.data_id, Role::Editor).await?;
-    if let Some(problem) = data.problem() {
-        return Err(ApiError::field("data", problem));
-    }
-    let project: Project = principal.load_referred(connection, "data", data.project_id, Role::Editor).await?;
-    let split = evaluation::split_for(connection, principal, "split", job.split_id).await?;
-    let has_time = project.time_column.is_some();
-    split.to_engine().validate(has_time).map_err(|error| ApiError::field("split", error.to_string()))?;
-    evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id).await?;
-    let asked = texts(job.tried_algorithms_json.as_ref()).unwrap_or_default();
-    if asked.iter().any(|name| sessions::is_named(name)) {
-        return Err(ApiError::field("tried_algorithms_json", SESSIONS_ARE_NOT_SEARCHED));
-    }
-    Ok(())
 }
 
 /// One tuning job.

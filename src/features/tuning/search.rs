@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
 use serde_json::Value;
 
@@ -11,18 +11,21 @@ use super::error::TuningError;
 use super::jobs::RunSearch;
 use super::model::{Trial, TrialResult, TuningJob};
 use super::service::{self, Algorithms};
-use super::{split_cache, store};
+use super::store::RunBy;
+use super::{lost_workers, split_cache, store};
 use crate::features::datasets;
 use crate::features::evaluation::{self, EvaluationConfig};
+use crate::features::models;
 use crate::features::projects;
 use crate::features::task_logs;
-use crate::ml::context::{Context, Interrupt};
+use crate::ml::context::Context;
 use crate::ml::error::MlError;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{self, TrialOutcome};
 use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord, TrialState};
 use crate::ml::weights::Weights;
+use crate::platform::compute;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
@@ -30,6 +33,10 @@ use crate::platform::services::Services;
 pub enum Stop {
     /// The worker is going down, or the job was cancelled; a running trial stays ours to run again.
     HandedBack,
+    /// It has had its turn, and others wait.
+    Yielded,
+    /// Other work has the memory it needs; a running trial stays ours to run again.
+    WaitsForMemory,
     Failed(TuningError),
 }
 
@@ -37,6 +44,7 @@ impl<E: Into<TuningError>> From<E> for Stop {
     fn from(error: E) -> Self {
         match error.into() {
             TuningError::Engine(MlError::Cancelled) => Self::HandedBack,
+            TuningError::Engine(MlError::MemoryInUse { .. }) | TuningError::MemoryInUse(_) => Self::WaitsForMemory,
             error => Self::Failed(error),
         }
     }
@@ -54,10 +62,16 @@ struct Search<'a> {
     metric: Metric,
     cutoff: i32,
     threads: usize,
+    /// When this task began its turn.
+    began: DateTime<Utc>,
 }
+
+/// A task that has just read its data works at least so long before it lets others go first.
+const TURN: TimeDelta = TimeDelta::seconds(20);
 
 /// Works on a tuning job until no trial is left.
 pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
+    lost_workers::account(task, context).await?;
     let Some(search) = prepare(task, context).await? else { return unless_cancelled(task, context).await };
     search.record_baseline().await?;
     while let Some((trial, history)) = search.claim().await? {
@@ -65,6 +79,9 @@ pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(),
         search.record(&trial, outcome).await?;
         if context.cancel.is_cancelled() || context.shutdown.is_cancelled() {
             return Err(Stop::HandedBack);
+        }
+        if search.has_had_its_turn().await? {
+            return Err(Stop::Yielded);
         }
     }
     service::finish_if_done(search.services, search.job.id, Some(context.job_id), search.is_out_of_time()).await?;
@@ -106,7 +123,8 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
         split,
         metric,
         cutoff: evaluation.cutoff,
-        threads: threads(services, &job),
+        threads: compute::threads(&services.settings, at_once(services, &job)),
+        began: services.clock.now(),
         job,
     };
     search.start(&algorithms).await?;
@@ -114,13 +132,8 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
 }
 
 /// Parallel tasks share the cores rather than fight over them.
-fn threads(services: &Services, job: &TuningJob) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let at_once = (job.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1));
-    match services.settings.threads_per_job {
-        0 => (cores / at_once).max(1),
-        set => set,
-    }
+fn at_once(services: &Services, job: &TuningJob) -> usize {
+    (job.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1))
 }
 
 impl Search<'_> {
@@ -133,14 +146,13 @@ impl Search<'_> {
         let (id, now, line) = (self.job.id, self.now(), service::line(self.job.id, Some(self.context.job_id)));
         let mut texts =
             vec![format!("Start job {id} / {} trials on {} interactions.", self.job.n_trials, self.split.train.nnz())];
-        if !algorithms.unknown.is_empty() {
-            let (unknown, names) = (algorithms.unknown.join(", "), algorithms.names.join(", "));
-            texts.push(format!("Left out, since there are no such algorithms: {unknown}. Tried are {names}."));
-        }
+        texts.extend(algorithms.log_line());
+        let default = i32::try_from(self.services.settings.default_timeout_overall).ok().filter(|seconds| *seconds > 0);
+        let timeout = self.job.timeout_overall.or(default);
         let mut connection = self.services.db.conn().await?;
         connection
             .transaction(async move |connection| -> Result<(), TuningError> {
-                if store::start(connection, id, env!("CARGO_PKG_VERSION"), now).await? {
+                if store::start(connection, id, env!("CARGO_PKG_VERSION"), timeout, now).await? {
                     for text in &texts {
                         task_logs::write(connection, line, text).await?;
                     }
@@ -153,6 +165,16 @@ impl Search<'_> {
             self.job = started;
         }
         Ok(())
+    }
+
+    /// Between two trials: whether another tenant waits that is worse off.
+    async fn has_had_its_turn(&self) -> Result<bool, Stop> {
+        let now = self.now();
+        if now < self.began + TURN {
+            return Ok(false);
+        }
+        let mut connection = self.services.db.conn().await?;
+        Ok(self.context.should_yield(&mut connection, now).await?)
     }
 
     /// Recommending what is popular is what every trial has to beat.
@@ -171,12 +193,13 @@ impl Search<'_> {
     /// The next trial: the one this task was running when its worker died, or a new one. None when all are taken.
     async fn claim(&self) -> Result<Option<(Trial, Vec<TrialRecord>)>, Stop> {
         let mut connection = self.services.db.conn().await?;
-        let (id, run_by, now) = (self.job.id, self.context.job_id, self.now());
+        let (id, now) = (self.job.id, self.now());
+        let run_by = RunBy { queue_job: self.context.job_id, lost_workers: self.context.lost_workers };
         let claimed = connection
             .transaction(async move |connection| -> Result<_, TuningError> {
                 let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(None) };
                 let history: Vec<TrialRecord> = store::trials_of(connection, id).await?.iter().map(to_record).collect();
-                if let Some(trial) = store::interrupted(connection, id, run_by).await? {
+                if let Some(trial) = store::interrupted(connection, id, run_by.queue_job).await? {
                     return Ok(Some((trial, history)));
                 }
                 let number = history.len() as i32;
@@ -193,11 +216,13 @@ impl Search<'_> {
         Ok(claimed)
     }
 
-    /// Runs a trial where it may block. Only going down or being cancelled is an error here: a trial that fails is an outcome.
+    /// Runs a trial where it may block. Only going down, being cancelled or waiting for memory is an error
+    /// here: a trial that fails is an outcome.
     async fn attempt(&self, trial: &Trial, history: Vec<TrialRecord>) -> Result<TrialOutcome, Stop> {
         let limit =
             self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
         let deadline = [limit, self.deadline()].into_iter().flatten().min();
+        // What is asked for is no more than a ceiling: the rest of the machine has a say, too.
         let context = self.engine_context(deadline).with_memory_budget((self.job.memory_budget.max(1) as u64) << 20);
         let suggestion =
             Suggestion { algorithm: trial.algorithm.clone(), params: trial.parameters.as_object().cloned().unwrap_or_default() };
@@ -211,6 +236,9 @@ impl Search<'_> {
         match outcome {
             Ok(outcome) => Ok(outcome),
             Err(MlError::Cancelled) => Err(Stop::HandedBack),
+            // Once the time of the search is over, there is nothing to wait for.
+            Err(error @ MlError::MemoryInUse { .. }) if self.is_out_of_time() => Ok(TrialOutcome::pruned(error.to_string())),
+            Err(MlError::MemoryInUse { .. }) => Err(Stop::WaitsForMemory),
             Err(error) => Ok(TrialOutcome::failed(error.to_string())),
         }
     }
@@ -263,17 +291,8 @@ impl Search<'_> {
     }
 
     fn engine_context(&self, deadline: Option<DateTime<Utc>>) -> Context {
-        let (flag, clock) = (self.context.cancel.flag(), self.services.clock.clone());
-        let interrupt = move || {
-            if flag.load(std::sync::atomic::Ordering::Relaxed) {
-                Some(Interrupt::Cancel)
-            } else if deadline.is_some_and(|deadline| deadline <= clock.now()) {
-                Some(Interrupt::TimeOut)
-            } else {
-                None
-            }
-        };
-        Context::new(self.job.seed(), self.threads).with_interrupt(Arc::new(interrupt))
+        let memory = self.services.memory().promise();
+        models::engine_context(self.context, self.job.seed(), self.threads, deadline, memory)
     }
 }
 
@@ -306,7 +325,7 @@ fn to_record(trial: &Trial) -> TrialRecord {
 
 /// Runs heavy work on a thread that may block; a panic there is the task's failure, not the worker's.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TuningError> {
-    tokio::task::spawn_blocking(work)
+    compute::blocking(work)
         .await
         .map_err(|error| TuningError::Data(format!("The engine stopped unexpectedly: {error}. Please report this.")))
 }

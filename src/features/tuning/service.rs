@@ -7,10 +7,14 @@ use super::error::TuningError;
 use super::jobs::RunSearch;
 use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
 use super::store;
+use crate::features::evaluation;
 use crate::features::model_configs;
 use crate::features::models;
+use crate::features::projects;
 use crate::features::task_logs::{self, Line};
 use crate::ml::algorithms;
+use crate::platform::http::ApiResult;
+use crate::platform::nearest::nearest;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
@@ -39,6 +43,28 @@ impl Algorithms {
         }
         found
     }
+
+    /// What to tell a client about the names that are left out.
+    pub fn warnings(&self) -> Vec<String> {
+        let tried = self.names.join(", ");
+        let warning = |name: &String| format!("There is no algorithm \"{name}\".{} This search tries {tried}.", suggestion(name));
+        self.unknown.iter().map(warning).collect()
+    }
+
+    /// The same as a line of the log; none when nothing is left out.
+    pub fn log_line(&self) -> Option<String> {
+        let (unknown, tried) = (self.unknown.join(", "), self.names.join(", "));
+        let suggestions: String = self.unknown.iter().map(|name| suggestion(name)).collect();
+        let line = format!("Left out, since there are no such algorithms: {unknown}.{suggestions} Tried are {tried}.");
+        (!self.unknown.is_empty()).then_some(line)
+    }
+}
+
+/// Names the algorithm that was probably meant, if there is one.
+fn suggestion(name: &str) -> String {
+    let known = algorithms::registry().iter().flat_map(|info| [info.name, info.short]);
+    let meant = nearest(name, known).and_then(|meant| algorithms::find(meant).ok());
+    meant.map(|info| format!(" Did you mean {}?", info.name)).unwrap_or_default()
 }
 
 /// Stores a job and hands its tasks to the queue, both or neither.
@@ -46,11 +72,24 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
     connection
         .transaction(async move |connection| {
             let job = store::insert(connection, job).await?;
+            let turn = projects::of_data(connection, job.data_id).await?.turn();
             for task in 0..job.n_tasks_parallel.min(job.n_trials) {
-                let options = EnqueueOptions { group_key: Some(TuningJob::group(job.id)), ..EnqueueOptions::default() };
+                let (group_key, turn) = (Some(TuningJob::group(job.id)), turn.clone());
+                let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
                 queue::enqueue(connection, &RunSearch { tuning_job_id: job.id, task }, options).await?;
             }
             Ok(job)
+        })
+        .await
+}
+
+/// The same for a job that somebody asked for, about a project of an organisation: configs that nothing used before come along.
+pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob, organisation: i64) -> ApiResult<TuningJob> {
+    connection
+        .transaction(async move |connection| {
+            evaluation::bring_split(connection, "split", job.split_id, organisation).await?;
+            evaluation::bring_evaluation(connection, "evaluation", job.evaluation_id, organisation).await?;
+            Ok(create(connection, job).await?)
         })
         .await
 }
@@ -197,6 +236,10 @@ mod tests {
         let asked = json!(["IALS", "IALSOptimizer", "Nonsense", "TopPopRecommender", "IALSRecommender"]);
         let found = Algorithms::of(Some(&asked));
         assert_eq!(found, Algorithms { names: vec!["IALSRecommender", "TopPopRecommender"], unknown: vec!["Nonsense".into()] });
+        let tried = "This search tries IALSRecommender, TopPopRecommender.";
+        assert_eq!(found.warnings(), [format!("There is no algorithm \"Nonsense\". {tried}")]);
+        let slip = Algorithms::of(Some(&json!(["IALSRecomender"]))).warnings();
+        assert!(slip[0].contains("Did you mean IALSRecommender? This search tries IALSRecommender, CosineKNN"), "{slip:?}");
     }
 
     #[test]

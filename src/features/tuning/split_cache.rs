@@ -1,34 +1,46 @@
 //! The upload of a job, read and split once per process rather than once per task or trial.
 
-use std::sync::{Arc, LazyLock, Weak};
-
-use tokio::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use super::error::TuningError;
-use crate::features::datasets::{self, TrainingData};
+use crate::features::datasets::{self, DataError, TrainingData};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::splits::{self, Split, SplitConfig};
 use crate::ml::weights::Weights;
+use crate::platform::compute;
 use crate::platform::services::Services;
 
 /// What makes two splits the same: the bytes of the upload and every field of the configuration.
 type Key = String;
 
-/// Weak: the memory is free again when the last task that uses it ends.
-static LAST: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+/// A split that is being made, or was. Weak: the memory is free again when the last task that uses it ends.
+type Slot = Arc<tokio::sync::Mutex<Weak<Split>>>;
 
-type Known = Vec<(Key, Weak<Split>)>;
+static KNOWN: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
+
+/// The slot of a split; those that nobody fills or uses any more are dropped.
+fn slot_of(key: Key) -> Slot {
+    let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    known.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|split| split.strong_count() > 0));
+    Arc::clone(known.entry(key).or_default())
+}
 
 /// The interactions of an upload.
 pub async fn log_of(services: &Services, data: &TrainingData) -> Result<InteractionLog, TuningError> {
-    datasets::load_log(services, data).await.map_err(|error| match error.is_passing() {
-        true => TuningError::Passing(error.to_string()),
-        false => TuningError::Data(error.to_string()),
-    })
+    datasets::load_log(services, data).await.map_err(unread)
 }
 
-/// The split of an upload, with what weights are made of where they are wanted. Tasks that ask at once wait for the
-/// first one's answer.
+fn unread(error: DataError) -> TuningError {
+    match error {
+        DataError::Memory { waits_for_others: true, .. } => TuningError::MemoryInUse(error.to_string()),
+        error if error.is_passing() => TuningError::Passing(error.to_string()),
+        error => TuningError::Data(error.to_string()),
+    }
+}
+
+/// The split of an upload, with what weights are made of where they are wanted. Tasks that ask for the same at once wait for
+/// the first one's answer; others are not held up.
 pub async fn split_of(
     services: &Services,
     data: &TrainingData,
@@ -36,14 +48,17 @@ pub async fn split_of(
     weights: Option<&Weights>,
 ) -> Result<Arc<Split>, TuningError> {
     let key = format!("{}:{:?}:{config:?}:{weights:?}", data.id, data.sha256);
-    let mut known = LAST.lock().await;
-    known.retain(|(_, split)| split.strong_count() > 0);
-    if let Some(split) = known.iter().find(|(other, _)| *other == key).and_then(|(_, split)| split.upgrade()) {
+    let slot = slot_of(key);
+    let mut known = slot.lock().await;
+    if let Some(split) = known.upgrade() {
         return Ok(split);
     }
     let log = log_of(services, data).await?;
+    // The log, what it is sorted into, and both sides of the split.
+    let memory = services.memory().promise();
+    datasets::ask_for(&memory, "This training data cannot be split now", log.heap_bytes() * 3).map_err(unread)?;
     let (weights, config) = (weights.cloned(), config.clone());
-    let split = tokio::task::spawn_blocking(move || match weights {
+    let split = compute::blocking(move || match weights {
         None => splits::split(&log, &config),
         Some(weights) => {
             let counted = weights.counted(&log);
@@ -53,6 +68,24 @@ pub async fn split_of(
     .await
     .map_err(|error| TuningError::Data(format!("The data could not be split: {error}")))??;
     let split = Arc::new(split);
-    known.push((key, Arc::downgrade(&split)));
+    *known = Arc::downgrade(&split);
+    drop(memory);
     Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_is_being_made_holds_up_only_those_who_want_the_same() {
+        let slow = slot_of("slow".to_owned());
+        let making = slow.lock().await;
+        assert!(slot_of("other".to_owned()).try_lock().is_ok());
+        assert!(slot_of("slow".to_owned()).try_lock().is_err());
+        drop(making);
+        drop(slow);
+        slot_of("other".to_owned());
+        assert!(!KNOWN.lock().unwrap().contains_key("slow"), "nobody uses it");
+    }
 }

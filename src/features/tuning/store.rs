@@ -96,9 +96,20 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
 }
 
 /// PENDING → RUNNING. False when it runs or is over already.
-pub async fn start(connection: &mut AsyncPgConnection, id: i64, engine_version: &str, at: DateTime<Utc>) -> QueryResult<bool> {
+pub async fn start(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    engine_version: &str,
+    timeout_overall: Option<i32>,
+    at: DateTime<Utc>,
+) -> QueryResult<bool> {
     let changed = diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::status.eq("PENDING"))))
-        .set((tuning_jobs::status.eq("RUNNING"), tuning_jobs::started_at.eq(at), tuning_jobs::engine_version.eq(engine_version)))
+        .set((
+            tuning_jobs::status.eq("RUNNING"),
+            tuning_jobs::started_at.eq(at),
+            tuning_jobs::engine_version.eq(engine_version),
+            tuning_jobs::timeout_overall.eq(timeout_overall),
+        ))
         .execute(connection)
         .await?;
     Ok(changed == 1)
@@ -195,13 +206,21 @@ pub async fn interrupted(connection: &mut AsyncPgConnection, job: i64, run_by: i
         .optional()
 }
 
+/// The task that runs a trial.
+#[derive(Debug, Clone, Copy)]
+pub struct RunBy {
+    pub queue_job: i64,
+    /// Workers it has lost so far.
+    pub lost_workers: i32,
+}
+
 pub async fn begin_trial(
     connection: &mut AsyncPgConnection,
     job: i64,
     number: i32,
     algorithm: &str,
     parameters: Map<String, Value>,
-    run_by: i64,
+    run_by: RunBy,
     at: DateTime<Utc>,
 ) -> QueryResult<Trial> {
     diesel::insert_into(trials::table)
@@ -211,12 +230,25 @@ pub async fn begin_trial(
             trials::algorithm.eq(algorithm),
             trials::parameters.eq(Value::Object(parameters)),
             trials::state.eq("running"),
-            trials::run_by.eq(run_by),
+            trials::run_by.eq(run_by.queue_job),
+            trials::lost_before.eq(run_by.lost_workers),
             trials::started_at.eq(at),
         ))
         .returning(Trial::as_returning())
         .get_result(connection)
         .await
+}
+
+/// Notes how many workers died while they ran a trial.
+pub async fn set_lost_workers(connection: &mut AsyncPgConnection, trial: i64, lost: i32) -> QueryResult<()> {
+    diesel::update(trials::table.find(trial)).set(trials::lost_workers.eq(lost)).execute(connection).await.map(drop)
+}
+
+/// How many workers died while they ran a trial of this task.
+pub async fn lost_with_trials(connection: &mut AsyncPgConnection, job: i64, run_by: i64) -> QueryResult<i32> {
+    let of_task = trials::table.filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)));
+    let sum: Option<i64> = of_task.select(diesel::dsl::sum(trials::lost_workers)).first(connection).await?;
+    Ok(sum.and_then(|sum| i32::try_from(sum).ok()).unwrap_or_default())
 }
 
 /// Records the end of a trial. False when it had ended before: a trial counts once.
@@ -247,9 +279,18 @@ pub async fn abandon_trials(
     Ok(())
 }
 
-/// Whether another task of a job still runs or waits. One whose failure is in the log counts no more, even where the queue
-/// has not heard of it yet.
-pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64, queue_job: i64, failure: &str) -> QueryResult<bool> {
+/// Notes that a task of a job has failed: the queue itself only knows it a moment later.
+pub async fn note_failed_task(connection: &mut AsyncPgConnection, job: i64, queue_job: i64) -> QueryResult<()> {
+    diesel::sql_query("UPDATE tuning_jobs SET failed_tasks = failed_tasks || $2 WHERE id = $1")
+        .bind::<diesel::sql_types::BigInt, _>(job)
+        .bind::<diesel::sql_types::BigInt, _>(queue_job)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Returns whether a task of a job still runs or waits that has not failed.
+pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Found {
         #[diesel(sql_type = diesel::sql_types::Bool)]
@@ -257,15 +298,12 @@ pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64, queue
     }
     let found: Found = diesel::sql_query(
         "SELECT EXISTS (
-             SELECT FROM jobs WHERE group_key = $1 AND id <> $2 AND state IN ('available', 'running', 'retryable')
-             AND NOT EXISTS (SELECT FROM task_logs l WHERE l.tuning_job_id = $3 AND l.job_id = jobs.id
-                             AND starts_with(l.contents, $4))
+             SELECT FROM jobs WHERE group_key = $1 AND state IN ('available', 'running', 'retryable')
+             AND id <> ALL ((SELECT failed_tasks FROM tuning_jobs WHERE id = $2)::bigint[])
          ) AS found",
     )
     .bind::<diesel::sql_types::Text, _>(TuningJob::group(job))
-    .bind::<diesel::sql_types::BigInt, _>(queue_job)
     .bind::<diesel::sql_types::BigInt, _>(job)
-    .bind::<diesel::sql_types::Text, _>(failure)
     .get_result(connection)
     .await?;
     Ok(found.found)

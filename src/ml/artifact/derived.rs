@@ -35,10 +35,10 @@ impl TrainedModel {
         self.derived.index.get_or_init(|| ItemIndex::new(factors))
     }
 
-    /// How many users have each item.
+    /// How much the interactions with each item count together: without weights, how many users have it.
     pub(super) fn popularity(&self) -> &[f32] {
-        let count = || self.seen.column_counts().into_iter().map(|count| count as f32).collect();
-        self.derived.popularity.get_or_init(count)
+        let sum = || self.seen.column_sums().into_iter().map(|sum| sum as f32).collect();
+        self.derived.popularity.get_or_init(sum)
     }
 
     /// Makes now what the first list would otherwise have to wait for.

@@ -113,7 +113,8 @@ impl TrainedModel {
         Some(())
     }
 
-    /// What most users have, for somebody nothing is known of; the score is the number of users.
+    /// What is most popular, for a user of whom nothing is known. The score is what the interactions with the item count
+    /// together: without weights, the number of users who have it.
     pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
         let wanted = wanted.in_numbers(&self.items);
         let best = top_k(self.popularity(), wanted.depth(), &wanted.candidates(&[]));

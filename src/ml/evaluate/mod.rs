@@ -144,7 +144,8 @@ impl Judge<'_> {
     fn user(&self, user: usize, selector: &mut TopK) -> (UserMetrics, Vec<u32>) {
         let list: Vec<u32> = selector.finish().into_iter().map(|(item, _)| item).collect();
         let cutoff = self.cutoff.min(self.model.n_items());
-        (UserMetrics::of(&list, self.held_out.row_indices(user), cutoff, &self.discounts), list)
+        let listable = self.model.n_items() - self.train.row_len(user);
+        (UserMetrics::of(&list, self.held_out.row_indices(user), cutoff, listable, &self.discounts), list)
     }
 }
 

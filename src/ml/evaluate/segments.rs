@@ -93,7 +93,8 @@ impl Evaluation {
             let belongs = |item: &u32| in_head[*item as usize] == wanted;
             let judge = |(&user, list): (&u32, &Vec<u32>)| {
                 let held_out: Vec<u32> = held_out.row_indices(user as usize).iter().copied().filter(belongs).collect();
-                (!held_out.is_empty()).then(|| UserMetrics::of(list, &held_out, cutoff, &discounts))
+                let listable = counts.len() - train.row_len(user as usize);
+                (!held_out.is_empty()).then(|| UserMetrics::of(list, &held_out, cutoff, listable, &discounts))
             };
             let judged: Vec<UserMetrics> = self.users.iter().zip(&self.lists).filter_map(judge).collect();
             let members = counts.iter().zip(&in_head).filter(|(_, head)| **head == wanted).map(|(&count, _)| count);

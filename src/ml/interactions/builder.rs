@@ -12,6 +12,9 @@ const CHUNK: usize = 1 << 16;
 /// Most ids that a block remembers beyond the rows they came with.
 const REMEMBERED: usize = 1 << 18;
 
+/// Most bytes of such ids.
+const REMEMBERED_BYTES: usize = 16 << 20;
+
 /// Collects rows in any order.
 #[derive(Debug)]
 pub struct InteractionLogBuilder {
@@ -80,6 +83,11 @@ impl InteractionLogBuilder {
         }
     }
 
+    /// Bytes that the dictionaries of ids hold; the rows come on top.
+    pub fn id_bytes(&self) -> u64 {
+        self.rows.id_bytes()
+    }
+
     /// Rows added so far.
     pub fn n_rows(&self) -> usize {
         self.rows.users.codes.len()
@@ -104,13 +112,19 @@ impl InteractionBlock {
         self.rows.push(user, item, time, event);
     }
 
-    /// Drops all rows.
+    /// Drops all rows and forgets the ids they came with.
     pub fn clear(&mut self) {
         let Rows { users, items, times, events } = &mut self.rows;
-        users.codes.clear();
-        items.codes.clear();
+        users.clear();
+        items.clear();
         times.iter_mut().for_each(Vec::clear);
-        events.iter_mut().for_each(|events| events.codes.clear());
+        events.iter_mut().for_each(Column::clear);
+        self.known = Known::default();
+    }
+
+    /// Bytes that the dictionaries of ids hold; the rows come on top.
+    pub fn id_bytes(&self) -> u64 {
+        self.rows.id_bytes()
     }
 
     /// Rows in the block.
@@ -138,6 +152,11 @@ impl Rows {
             events.push(event);
         }
     }
+
+    fn id_bytes(&self) -> u64 {
+        let events = self.events.as_ref().map_or(0, |events| events.names.heap_bytes());
+        (self.users.names.heap_bytes() + self.items.names.heap_bytes() + events) as u64
+    }
 }
 
 /// What the ids of a block are numbered in the builder, as far as that was found out.
@@ -164,6 +183,11 @@ impl Column {
         self.codes.push(self.names.code(name));
     }
 
+    fn clear(&mut self) {
+        self.codes.clear();
+        self.names.clear();
+    }
+
     /// Takes the rows of a block. Its names stay, so that those of its next rows need not be looked up again.
     fn append(&mut self, block: &mut Column, known: &mut Vec<u32>) {
         let ours = self.names.is_sibling(&block.names);
@@ -173,7 +197,7 @@ impl Column {
         known.extend((known.len()..block.names.len()).map(|at| self.names.code(block.names.get(at))));
         self.codes.extend(block.codes.iter().map(|&code| known[code as usize]));
         block.codes.clear();
-        if !ours || block.names.len() > REMEMBERED {
+        if !ours || block.names.len() > REMEMBERED || block.names.text_bytes() > REMEMBERED_BYTES {
             block.names.clear();
             known.clear();
         }
@@ -235,6 +259,36 @@ mod tests {
         whole.append(&mut block);
         let log = whole.finish();
         assert_eq!((log.times, log.events.map(|events| events.codes)), (Some(vec![0; 3]), Some(vec![0; 3])));
+    }
+
+    #[test]
+    fn a_block_that_was_cleared_remembers_no_ids_and_can_be_filled_again() {
+        let mut whole = new(true, true);
+        let mut block = whole.block();
+        fill(&mut block, 0..50);
+        whole.append(&mut block);
+        fill(&mut block, 100..200);
+        block.clear();
+        assert_eq!((block.n_rows(), block.rows.users.names.len(), block.rows.items.names.len()), (0, 0, 0));
+        fill(&mut block, 50..90);
+        whole.append(&mut block);
+        let mut single = new(true, true);
+        let mut other = single.block();
+        fill(&mut other, 0..90);
+        single.append(&mut other);
+        assert_eq!(whole.finish(), single.finish());
+    }
+
+    #[test]
+    fn long_ids_are_counted_and_not_remembered_for_long() {
+        let mut whole = new(false, false);
+        let mut block = whole.block();
+        let n = REMEMBERED_BYTES / (1 << 20) + 1;
+        (0..n).for_each(|row| block.push_event(&format!("{row}{}", "x".repeat(1 << 20)), "x", None, ""));
+        assert!(block.id_bytes() > REMEMBERED_BYTES as u64);
+        whole.append(&mut block);
+        assert_eq!((block.rows.users.names.len(), block.rows.items.names.len()), (0, 1));
+        assert!(whole.id_bytes() > REMEMBERED_BYTES as u64);
     }
 
     #[test]

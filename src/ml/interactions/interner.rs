@@ -148,6 +148,16 @@ impl Interner {
         &self.text[from..self.ends[at]]
     }
 
+    /// Bytes of memory that grow with the strings.
+    pub fn heap_bytes(&self) -> usize {
+        self.text.capacity() + self.ends.capacity() * size_of::<usize>() + self.slots.capacity() * size_of::<Slot>()
+    }
+
+    /// Bytes of all strings.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Forgets all strings but keeps the room they took.
     pub fn clear(&mut self) {
         self.numbers.clear();

@@ -2,8 +2,10 @@
 
 mod builder;
 mod interner;
+mod late_times;
 
 pub use builder::{InteractionBlock, InteractionLogBuilder};
+pub use late_times::LateTimes;
 
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::ids::Ids;
@@ -53,6 +55,15 @@ impl InteractionLog {
     /// Number of rows, repeated pairs included.
     pub fn n_rows(&self) -> usize {
         self.user_codes.len()
+    }
+
+    /// Bytes held on the heap, roughly.
+    pub fn heap_bytes(&self) -> u64 {
+        let ids = |ids: &Ids| ids.bytes().len() + size_of_val(ids.offsets());
+        let events = self.events.as_ref().map_or(0, |events| ids(&events.names) + size_of_val(events.codes.as_slice()));
+        let times = self.times.as_ref().map_or(0, |times| size_of_val(times.as_slice()));
+        let codes = size_of_val(self.user_codes.as_slice()) + size_of_val(self.item_codes.as_slice());
+        (ids(&self.users) + ids(&self.items) + codes + times + events) as u64
     }
 
     /// The matrix of users by items, 1 where there was any interaction.

@@ -18,7 +18,8 @@ pub enum Metric {
     Recall,
     /// Whether there is any hit.
     Hit,
-    /// Hits over k.
+    /// Hits over k, or over the items that can be listed at all where these are fewer: a user who has met most of a small
+    /// catalogue is not blamed for lists that cannot be longer.
     Precision,
     /// Sum of the precision at each hit over held-out items.
     Map,

@@ -45,8 +45,8 @@ pub struct UserMetrics {
 impl UserMetrics {
     /// Judges a list, best first, against held-out items in rising order (at least one).
     ///
-    /// `cutoff` is k even when the list is shorter.
-    pub fn of(list: &[u32], held_out: &[u32], cutoff: usize, discounts: &Discounts) -> Self {
+    /// `cutoff` is k even when the list is shorter; `listable` says how many items could be listed for the user.
+    pub fn of(list: &[u32], held_out: &[u32], cutoff: usize, listable: usize, discounts: &Discounts) -> Self {
         if held_out.is_empty() || cutoff == 0 {
             return UserMetrics::default();
         }
@@ -67,7 +67,7 @@ impl UserMetrics {
             ndcg: dcg / discounts.ideal[held_out.len().min(cutoff) - 1],
             recall: f64::from(hits) / n_held_out,
             hit: f64::from(u8::from(hits > 0)),
-            precision: f64::from(hits) / cutoff as f64,
+            precision: f64::from(hits) / cutoff.min(listable).max(1) as f64,
             map: precision_sum / n_held_out,
             mrr,
         }

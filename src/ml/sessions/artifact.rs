@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::popularity::Popularity;
 use super::sequences::Sessions;
 use super::vmis_knn::{Buffers, VmisKnn};
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::idle::Idle;
 use crate::ml::ids::Ids;
+use crate::ml::sparse::Csr;
 use crate::ml::tensors::{TensorReader, TensorWriter};
 
 const FORMAT: &str = "recotem-session-model-v1";
@@ -26,6 +28,7 @@ pub struct SessionModel {
     pub model: VmisKnn,
     /// Anything the caller wants to keep with it.
     pub metadata: BTreeMap<String, String>,
+    pub(super) popularity: Popularity,
     pub(super) idle: Idle<Buffers>,
 }
 
@@ -36,7 +39,17 @@ impl SessionModel {
             return Err(MlError::BadInput("items and sessions do not belong together".into()));
         }
         let model = VmisKnn::fit(&parameters, sessions, ctx)?;
-        Ok(SessionModel { parameters, items, model, metadata: BTreeMap::new(), idle: Idle::default() })
+        let popularity = Popularity::of_counts(model.counts());
+        Ok(SessionModel { parameters, items, model, metadata: BTreeMap::new(), popularity, idle: Idle::default() })
+    }
+
+    /// The same where an item is as popular as its interactions count together, which `weighed` gives by session and item.
+    pub fn with_popularity_of(mut self, weighed: &Csr) -> MlResult<Self> {
+        if weighed.n_cols != self.items.len() {
+            return Err(MlError::BadInput("items and weights do not belong together".into()));
+        }
+        self.popularity = Popularity::of_weights(weighed.column_sums().into_iter().map(|sum| sum as f32).collect());
+        Ok(self)
     }
 
     /// The file.
@@ -50,6 +63,7 @@ impl SessionModel {
         }
         out.ids("items", &self.items);
         self.model.save(&mut out);
+        self.popularity.save(&mut out);
         out.finish()
     }
 
@@ -65,7 +79,8 @@ impl SessionModel {
         let metadata = input.all_metadata().iter().filter_map(extra).collect();
         let items = input.ids("items")?;
         let model = VmisKnn::load(&parameters, &input, items.len())?;
-        Ok(SessionModel { parameters, items, model, metadata, idle: Idle::default() })
+        let popularity = Popularity::load(&input, model.counts())?;
+        Ok(SessionModel { parameters, items, model, metadata, popularity, idle: Idle::default() })
     }
 
     /// Whether bytes claim to be such a file; whether they hold together is another matter.

@@ -28,6 +28,9 @@ pub struct SessionEvaluation {
     pub mrr_interval: (f64, f64),
     /// Mean of one over log2 of one more than the last item's rank, zero where it was not in the list (NDCG@cutoff).
     pub ndcg: f64,
+    /// Mean of one over the length of the list where the last item was in it: that is the cutoff, or the number of items that
+    /// are not in the session where these are fewer.
+    pub precision: f64,
     /// Hit rate of showing what is most popular.
     pub baseline_hit_rate: f64,
     /// Reciprocal rank of showing what is most popular.
@@ -41,7 +44,7 @@ impl SessionEvaluation {
         match metric {
             Metric::Ndcg => Some(self.ndcg),
             Metric::Recall | Metric::Hit => Some(self.hit_rate),
-            Metric::Precision => Some(self.hit_rate / self.cutoff as f64),
+            Metric::Precision => Some(self.precision),
             Metric::Map | Metric::Mrr => Some(self.mrr),
             _ => None,
         }
@@ -80,10 +83,15 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
     let reciprocal = |ranks: &[usize]| {
         ranks.iter().map(|&rank| if rank < cutoff { 1.0 / (rank + 1) as f64 } else { 0.0 }).collect::<Vec<f64>>()
     };
+    let precision = |(rank, (session, _)): (&usize, &(&[u32], u32))| {
+        let listable = cutoff.min(model.n_items() - distinct(session)).max(1);
+        if *rank < cutoff { 1.0 / listable as f64 } else { 0.0 }
+    };
     let gain = |&rank: &usize| if rank < cutoff { 1.0 / ((rank + 2) as f64).log2() } else { 0.0 };
     Ok(SessionEvaluation {
         cutoff,
         ndcg: mean(&ranks.iter().map(gain).collect::<Vec<f64>>()),
+        precision: mean(&ranks.iter().zip(&cases).map(precision).collect::<Vec<f64>>()),
         n_sessions: cases.len(),
         hit_rate: mean(&hits(&ranks)),
         hit_rate_interval: bootstrap_mean(&hits(&ranks), ctx.seed),
@@ -98,6 +106,14 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
 fn last_new(session: &[u32]) -> Option<(&[u32], u32)> {
     let at = (1..session.len()).rev().find(|&at| !session[..at].contains(&session[at]))?;
     Some((&session[..at], session[at]))
+}
+
+/// How many different items a session has.
+fn distinct(session: &[u32]) -> usize {
+    let mut items = session.to_vec();
+    items.sort_unstable();
+    items.dedup();
+    items.len()
 }
 
 /// Place of each item in the order of popularity.

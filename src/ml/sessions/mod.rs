@@ -10,6 +10,7 @@
 mod artifact;
 mod evaluate;
 mod index;
+mod popularity;
 mod recommend;
 mod sequences;
 mod settings;

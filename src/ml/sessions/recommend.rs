@@ -51,12 +51,11 @@ impl SessionModel {
         self.list(wanted, |n| Some(filled(&self.model, sums.clone(), n, &admitted)))
     }
 
-    /// What most sessions have, for somebody nothing is known of; the score is the number of sessions.
+    /// What is most popular, for a session of which nothing is known. The score is what the interactions with the item count
+    /// together: without weights, the number of sessions.
     pub fn recommend_popular(&self, wanted: &Wanted<'_>) -> Recommendations {
         let admitted = wanted.admitted(&self.items, &[]);
-        let counted = |(item, _): (u32, f32)| (item, self.model.counts()[item as usize] as f32);
-        let best = |n| Some(filled(&self.model, Scored::new(), n, &admitted).into_iter().map(counted).collect());
-        self.list(wanted, best).unwrap_or_default()
+        self.list(wanted, |n| Some(self.popularity.best(n, &admitted))).unwrap_or_default()
     }
 
     /// For each item of a list, which items of a session speak most for it, at most `n`, each with its share: its part,
@@ -77,7 +76,7 @@ impl SessionModel {
 
     /// Bytes held on the heap, roughly and without the dictionary.
     pub fn heap_bytes(&self) -> u64 {
-        self.model.heap_bytes()
+        self.model.heap_bytes() + self.popularity.heap_bytes()
     }
 
     /// Numbers of the items that the model knows, in their order.

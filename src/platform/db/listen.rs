@@ -1,75 +1,171 @@
-//! LISTEN on a connection that comes back by itself.
+//! LISTEN: one connection of the process, which comes back by itself, hears for all its listeners.
+//!
+//! It is there for as long as one of them is. What is sent while there is no connection is missed, and so is what a listener
+//! leaves unread for too long: it is told [`Notification::Connected`] then, and looks at the tables.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, PATIENCE};
+
+/// Notifications that a listener may leave unread.
+const MOST_UNREAD: usize = 4_096;
+/// How long a connection may be silent before it is asked whether it is still there.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// What a listener hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
     /// Listening (again); anything sent before may have been missed.
     Connected,
-    /// Somebody's `NOTIFY channel, 'payload'`.
+    /// A `NOTIFY channel, 'payload'` of any process.
     Message { channel: String, payload: String },
 }
 
-struct Listener {
-    url: Arc<str>,
-    statements: Vec<String>,
-    connection: Option<AsyncPgConnection>,
-    pause: Duration,
+/// The listeners of a process.
+#[derive(Default)]
+pub(super) struct Listeners(Mutex<Weak<Ear>>);
+
+/// What listeners share; the last one to go ends it.
+struct Ear {
+    heard: Arc<Heard>,
+    _end: DropGuard,
 }
 
-pub(super) fn listen(url: Arc<str>, channels: &[&str]) -> impl Stream<Item = Notification> + Send + Unpin + 'static {
-    let statements = channels.iter().map(|channel| format!("LISTEN \"{}\"", channel.replace('"', "\"\""))).collect();
-    let listener = Listener { url, statements, connection: None, pause: FIRST_PAUSE };
-    Box::pin(stream::unfold(listener, |mut listener| async {
-        let notification = listener.next().await;
-        Some((notification, listener))
-    }))
+struct Heard {
+    /// What there is to listen to.
+    channels: Mutex<BTreeSet<String>>,
+    /// Told when a listener has come.
+    joined: Notify,
+    sender: broadcast::Sender<Notification>,
 }
 
-impl Listener {
-    async fn next(&mut self) -> Notification {
+impl Listeners {
+    /// Listens to channels from now on.
+    pub(super) fn listen(&self, url: &Arc<str>, channels: &[&str]) -> impl Stream<Item = Notification> + Send + Unpin + 'static {
+        let ear = self.ear(url);
+        let mine: BTreeSet<String> = channels.iter().map(ToString::to_string).collect();
+        let receiver = ear.heard.sender.subscribe();
+        ear.heard.channels.lock().unwrap_or_else(PoisonError::into_inner).extend(mine.iter().cloned());
+        ear.heard.joined.notify_one();
+        Box::pin(stream::unfold((ear, receiver, mine), |(ear, mut receiver, mine)| async move {
+            let next = next_of(&mut receiver, &mine).await;
+            Some((next, (ear, receiver, mine)))
+        }))
+    }
+
+    fn ear(&self, url: &Arc<str>) -> Arc<Ear> {
+        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ear) = present.upgrade() {
+            return ear;
+        }
+        let (stop, sender) = (CancellationToken::new(), broadcast::Sender::new(MOST_UNREAD));
+        let heard = Arc::new(Heard { channels: Mutex::default(), joined: Notify::new(), sender });
+        let (listening, stopped) = (hear(Arc::clone(url), Arc::clone(&heard)), stop.clone());
+        tokio::spawn(async move { stopped.run_until_cancelled(listening).await });
+        let ear = Arc::new(Ear { heard, _end: stop.drop_guard() });
+        *present = Arc::downgrade(&ear);
+        ear
+    }
+}
+
+async fn next_of(receiver: &mut broadcast::Receiver<Notification>, channels: &BTreeSet<String>) -> Notification {
+    loop {
+        match receiver.recv().await {
+            Ok(Notification::Message { channel, .. }) if !channels.contains(&channel) => {}
+            Ok(notification) => return notification,
+            Err(broadcast::error::RecvError::Lagged(_)) => return Notification::Connected,
+            // The sender is kept by every listener.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+async fn hear(url: Arc<str>, heard: Arc<Heard>) {
+    loop {
+        let connection = connect(&url).await;
+        if let Err(error) = heard.stay(connection).await {
+            tracing::debug!(%error, "the listening connection was lost");
+        }
+    }
+}
+
+/// What ends the wait for a message.
+enum Event {
+    Message(String, String),
+    Joined,
+    Silence,
+    Lost,
+}
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+impl Heard {
+    /// Passes on what a connection hears until it is lost.
+    async fn stay(&self, mut connection: AsyncPgConnection) -> Result<(), Fault> {
+        let mut listened = BTreeSet::new();
         loop {
-            let Some(connection) = &mut self.connection else {
-                self.connect().await;
-                return Notification::Connected;
-            };
-            let message = pin!(connection.notifications_stream()).next().await;
-            if let Some(Ok(message)) = message {
-                return Notification::Message { channel: message.channel, payload: message.payload };
+            // The channels of a listener that has joined by now are among those read below.
+            let _ = self.joined.notified().now_or_never();
+            let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for channel in channels.difference(&listened) {
+                let statement = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
+                tokio::time::timeout(PATIENCE, diesel::sql_query(statement).execute(&mut connection)).await??;
             }
-            tracing::debug!("the listening connection was lost");
-            self.connection = None;
+            listened = channels;
+            self.pass_on(Notification::Connected);
+            self.until_joined(&mut connection).await?;
         }
     }
 
-    async fn connect(&mut self) {
+    async fn until_joined(&self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         loop {
-            match self.try_connect().await {
-                Ok(connection) => {
-                    self.pause = FIRST_PAUSE;
-                    self.connection = Some(connection);
-                    return;
+            match self.next(connection).await {
+                Event::Message(channel, payload) => self.pass_on(Notification::Message { channel, payload }),
+                Event::Joined => return Ok(()),
+                // A network that swallows what is sent looks like one where nothing happens.
+                Event::Silence => {
+                    tokio::time::timeout(PATIENCE, diesel::sql_query("SELECT 1").execute(connection)).await??;
                 }
-                Err(error) => tracing::debug!(%error, "cannot listen to the database yet"),
+                Event::Lost => return Err("the stream of notifications has ended".into()),
             }
-            tokio::time::sleep(self.pause).await;
-            self.pause = LONGEST_PAUSE.min(self.pause * 2);
         }
     }
 
-    async fn try_connect(&self) -> Result<AsyncPgConnection, Box<dyn std::error::Error + Send + Sync>> {
-        let mut connection = AsyncPgConnection::establish(&self.url).await?;
-        for statement in &self.statements {
-            diesel::sql_query(statement).execute(&mut connection).await?;
+    async fn next(&self, connection: &mut AsyncPgConnection) -> Event {
+        let mut messages = pin!(connection.notifications_stream());
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(Ok(message)) => Event::Message(message.channel, message.payload),
+                _ => Event::Lost,
+            },
+            () = self.joined.notified() => Event::Joined,
+            () = tokio::time::sleep(LONGEST_SILENCE) => Event::Silence,
         }
-        Ok(connection)
+    }
+
+    fn pass_on(&self, notification: Notification) {
+        // That all listeners have just gone is no fault.
+        let _ = self.sender.send(notification);
+    }
+}
+
+async fn connect(url: &str) -> AsyncPgConnection {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match tokio::time::timeout(PATIENCE, AsyncPgConnection::establish(url)).await {
+            Ok(Ok(connection)) => return connection,
+            Ok(Err(error)) => tracing::debug!(%error, "cannot listen to the database yet"),
+            Err(_) => tracing::debug!("cannot listen to the database yet: it does not answer"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }

@@ -29,7 +29,7 @@ impl Cluster {
     pub fn open(data_dir: &Path) -> Result<Self, EmbeddedPostgresError> {
         fs::create_dir_all(data_dir).with_path("create", data_dir)?;
         let data_dir = data_dir.canonicalize().with_path("find", data_dir)?;
-        let home = data_dir.join("postgres");
+        let home = data_dir.join(super::CLUSTER_FOLDER);
         // 0711: the server's user, when it is another one, has to walk through
         create_folder(&home, 0o711)?;
         let lock = lock(&home)?;
@@ -57,8 +57,12 @@ impl Cluster {
             return Ok(None);
         }
         let file = self.data.join("PG_VERSION");
-        let version = fs::read_to_string(&file).with_path("read", &file)?;
-        Ok(Some((self.data.clone(), version.trim().to_owned())))
+        let version = fs::read_to_string(&file).unwrap_or_default().trim().to_owned();
+        let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if !is_version {
+            return Err(EmbeddedPostgresError::NoVersion { file });
+        }
+        Ok(Some((self.data.clone(), version)))
     }
 
     /// Runs initdb and creates our database, in a sibling folder that gets its name only when complete.
@@ -124,6 +128,18 @@ fn lock(home: &Path) -> Result<File, EmbeddedPostgresError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning { path: home.to_path_buf() }),
         Err(TryLockError::Error(error)) => Err(error).with_path("lock", &path),
+    }
+}
+
+/// Says whether a process owns the cluster below this folder.
+pub(super) fn is_taken(home: &Path) -> Result<bool, EmbeddedPostgresError> {
+    if !home.join("lock").exists() {
+        return Ok(false);
+    }
+    match lock(home) {
+        Ok(_) => Ok(false),
+        Err(EmbeddedPostgresError::AlreadyRunning { .. }) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

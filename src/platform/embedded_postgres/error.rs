@@ -24,11 +24,25 @@ pub enum EmbeddedPostgresError {
     VersionMismatch { path: PathBuf, cluster: String, installed: Vec<String> },
 
     #[error(
+        "{} cannot be read, or does not say which version of PostgreSQL made this database. If the folder around it is a \
+         database of Recotem, restore it from a backup, or give it back to the user who runs Recotem; if it is none, move it \
+         away, and a new one is made at the next start. Nothing was changed.",
+        .file.display()
+    )]
+    NoVersion { file: PathBuf },
+
+    #[error(
         "Another process already runs the database in {}. Stop it first, or choose another data directory \
          (--data-dir or RECOTEM_DATA_DIR).",
         .path.display()
     )]
     AlreadyRunning { path: PathBuf },
+
+    #[error(
+        "Another process runs the database in {}, but it does not answer. Look at that process and at postgres.log there.",
+        .path.display()
+    )]
+    NotAnswering { path: PathBuf },
 
     #[error(
         "PostgreSQL refuses to run as root, and there is no user named `postgres` to run it as. Create one \

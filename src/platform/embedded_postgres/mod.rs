@@ -18,11 +18,14 @@ mod cluster;
 mod error;
 mod leftovers;
 mod owner;
+mod running;
 mod server;
 mod socket;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 pub use error::EmbeddedPostgresError;
 
@@ -36,6 +39,9 @@ use supervisor::Supervisor;
 /// Superuser and database of the private cluster.
 const NAME: &str = "recotem";
 
+/// The folder of the private PostgreSQL in the data directory.
+pub const CLUSTER_FOLDER: &str = "postgres";
+
 /// Where the cluster lives and which server runs it.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedOptions {
@@ -43,6 +49,62 @@ pub struct EmbeddedOptions {
     pub data_dir: PathBuf,
     /// Folder of `postgres` and `initdb`; without it they are looked for.
     pub bin_dir: Option<PathBuf>,
+}
+
+/// How often a start that found the cluster taken looks again, and how long it pauses in between: a server may just be starting.
+const JOIN_POLLS: u32 = 600;
+const JOIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// The private PostgreSQL of a data directory, run by this process or by another one.
+pub enum PrivatePostgres {
+    Own(EmbeddedPostgres),
+    /// The URL of the one that another process runs.
+    OfAnother(String),
+}
+
+impl PrivatePostgres {
+    /// Starts the server, or finds the one that another process runs already. The latter ends with that process.
+    pub fn start_or_join(options: &EmbeddedOptions) -> Result<Self, EmbeddedPostgresError> {
+        let mut polls = 0;
+        loop {
+            match EmbeddedPostgres::start(options) {
+                Err(EmbeddedPostgresError::AlreadyRunning { path }) => {
+                    if let Some(url) = running::database_url(&path)? {
+                        return Ok(Self::OfAnother(url));
+                    }
+                    if polls == JOIN_POLLS {
+                        return Err(EmbeddedPostgresError::NotAnswering { path });
+                    }
+                }
+                started => return started.map(Self::Own),
+            }
+            polls += 1;
+            thread::sleep(JOIN_PAUSE);
+        }
+    }
+
+    /// Waits for the server that another process runs or is starting, and returns its URL; none when no process runs one.
+    pub fn running(data_dir: &Path) -> Result<Option<String>, EmbeddedPostgresError> {
+        let home = data_dir.join(CLUSTER_FOLDER);
+        for _ in 0..JOIN_POLLS {
+            if let Some(url) = running::database_url(&home)? {
+                return Ok(Some(url));
+            }
+            if !cluster::is_taken(&home)? {
+                return Ok(None);
+            }
+            thread::sleep(JOIN_PAUSE);
+        }
+        Err(EmbeddedPostgresError::NotAnswering { path: home })
+    }
+
+    /// Returns a connection URL.
+    pub fn database_url(&self) -> String {
+        match self {
+            Self::Own(postgres) => postgres.database_url(),
+            Self::OfAnother(url) => url.clone(),
+        }
+    }
 }
 
 /// A running private PostgreSQL. It is restarted when it dies and stopped on drop.
@@ -73,7 +135,7 @@ impl EmbeddedPostgres {
 
     /// A connection URL that libpq, tokio-postgres and diesel-async all accept.
     pub fn database_url(&self) -> String {
-        self.socket.database_url(NAME)
+        self.socket.database_url()
     }
 
     /// What the server prints.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::NAME;
 use super::cluster::{Cluster, create_folder};
 use super::error::{EmbeddedPostgresError, WithPath};
 use super::owner::Owner;
@@ -34,9 +35,8 @@ impl SocketFolder {
         &self.path
     }
 
-    pub fn database_url(&self, name: &str) -> String {
-        let host = percent_encoded(&self.path.to_string_lossy());
-        format!("postgresql://{name}@/{name}?host={host}")
+    pub fn database_url(&self) -> String {
+        database_url(&self.path)
     }
 
     /// Removes a temporary folder.
@@ -45,6 +45,12 @@ impl SocketFolder {
             let _ = fs::remove_dir(&self.path); // if something is in it, it stays
         }
     }
+}
+
+/// Returns the URL of our database behind the socket in a folder.
+pub(super) fn database_url(folder: &Path) -> String {
+    let host = percent_encoded(&folder.to_string_lossy());
+    format!("postgresql://{NAME}@/{NAME}?host={host}")
 }
 
 /// A name that follows from the cluster, so that a killed run's folder is found and used again.

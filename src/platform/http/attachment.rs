@@ -8,13 +8,22 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ContentEncodin
 use tokio_util::io::ReaderStream;
 
 use super::error::{ApiError, ApiResult};
+use crate::platform::private;
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Streams a file as a download called `name`. A file that is not there is a 404.
+/// Streams a file as a download called `name`. A file that is not there is a 404; a symbolic link leads nowhere.
 pub async fn attachment(path: &Path, name: &str) -> ApiResult<HttpResponse> {
-    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || private::open_file(&path)).await;
+    let file = opened.map_err(|error| ApiError::internal(&error))?.map_err(unreadable)?;
+    attachment_of(file, name).await
+}
+
+/// The same of a file that is open.
+pub async fn attachment_of(file: std::fs::File, name: &str) -> ApiResult<HttpResponse> {
+    let file = tokio::fs::File::from_std(file);
     let length = file.metadata().await.map_err(unreadable)?.len();
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")

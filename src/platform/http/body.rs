@@ -2,6 +2,7 @@
 //! (numeric strings for numbers, numbers for strings, trimmed text) and with every fault of a body reported at once.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
@@ -71,6 +72,33 @@ impl FieldReader {
     /// Adds a fault to a field.
     pub fn fault(&mut self, field: &str, message: impl Into<String>) {
         self.errors.entry(field.to_owned()).or_default().push(message.into());
+    }
+
+    /// Says whether something is wrong with a field already.
+    pub fn is_faulty(&self, field: &str) -> bool {
+        self.errors.contains_key(field)
+    }
+
+    /// Looks up what the value of a field refers to, unless the value itself is at fault: none where either is. A refusal by field
+    /// is kept among the faults of the body, so that all ids of a body that refer to nothing are named at once; any other error
+    /// ends the reading.
+    pub async fn refer<T>(&mut self, field: &str, lookup: impl Future<Output = ApiResult<T>>) -> ApiResult<Option<T>> {
+        if self.is_faulty(field) {
+            return Ok(None);
+        }
+        match lookup.await {
+            Ok(found) => Ok(Some(found)),
+            Err(refusal) => self.keep(refusal).map(|()| None),
+        }
+    }
+
+    /// Keeps a refusal by field among the faults of the body; any other error is given back.
+    pub fn keep(&mut self, refusal: ApiError) -> ApiResult<()> {
+        let Some(faults) = refusal.by_field() else { return Err(refusal) };
+        for (field, messages) in faults {
+            self.errors.entry(field).or_default().extend(messages);
+        }
+        Ok(())
     }
 
     /// Whether the caller sent this field at all.

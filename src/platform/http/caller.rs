@@ -1,14 +1,16 @@
-//! Where a request comes from, how the caller addressed us, and the id the request goes by in the log.
+//! Where a request comes from, and the id it goes by in the log.
 //! What a proxy says about the caller counts only where the settings trust the proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{FORWARDED, HOST, HeaderMap};
+use actix_web::http::header::{FORWARDED, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest, web};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::platform::services::Services;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The id of a request, put there by the tracing middleware.
 #[derive(Debug, Clone)]
@@ -45,26 +47,60 @@ impl Serialize for Network {
     }
 }
 
+/// Bits of an IPv6 address that tell one client from another: each gets a network of this size and picks addresses in it at will.
+const CLIENT_BITS: u8 = 64;
+
+/// Returns what a client is counted by: its address, or the network that its address lies in where that is IPv6.
+pub fn client_network(request: &HttpRequest) -> String {
+    network_of(&client_address(request))
+}
+
+/// Returns what a client with this address is counted by; what is no address stands for itself.
+pub fn network_of(address: &str) -> String {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => {
+            Ipv6Net::new(address, CLIENT_BITS).map_or_else(|_| address.to_string(), |network| network.trunc().to_string())
+        }
+        Err(_) => address.to_owned(),
+    }
+}
+
 /// The network address of the caller: the connection's, or behind trusted proxies the last address named that is none of them.
 pub fn client_address(request: &HttpRequest) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else { return "unknown".to_owned() };
-    with_proxies(request, |proxies| address_behind(peer, request.headers(), proxies)).to_string()
+    with_proxies(request, |proxies| {
+        if names_clients_of_stranger(peer, request.headers(), proxies) {
+            warn_of_unknown_proxy(peer);
+        }
+        address_behind(peer, request.headers(), proxies)
+    })
+    .to_string()
 }
 
-/// The address clients reach us by: scheme and host.
-pub fn origin(request: &HttpRequest) -> String {
+/// Whether a peer that the settings do not trust claims to send a request for another.
+fn names_clients_of_stranger(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> bool {
+    headers.contains_key(FORWARDED_FOR) && !is_one_of(peer, proxies)
+}
+
+/// Says once how all clients of a proxy come to be counted as one: it may be a stranger's invention, so that more would only
+/// fill the log.
+fn warn_of_unknown_proxy(peer: IpAddr) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            %peer,
+            "X-Forwarded-For came from an address that is not in trusted_proxies and is not believed. If this is a proxy of \
+             yours, add it there: until then all its clients share one request limit, and one of them who guesses \
+             passwords makes all of them wait."
+        );
+    });
+}
+
+/// Returns whether the connection is that of a proxy that the settings trust.
+pub(super) fn comes_through_proxy(request: &HttpRequest) -> bool {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let behind_proxy = peer.is_some_and(|peer| with_proxies(request, |proxies| is_one_of(peer, proxies)));
-    let forwarded = |name: &'static str| first_word(request.headers(), name).filter(|_| behind_proxy);
-    let scheme = match forwarded("x-forwarded-proto") {
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-        Some(_) => "http",
-        None if request.app_config().secure() => "https",
-        None => "http",
-    };
-    let named = forwarded("x-forwarded-host").or_else(|| first_word(request.headers(), HOST.as_str()));
-    let host = named.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    format!("{scheme}://{}", host.unwrap_or(request.app_config().host()))
+    peer.is_some_and(|peer| with_proxies(request, |proxies| is_one_of(peer, proxies)))
 }
 
 fn with_proxies<T>(request: &HttpRequest, ask: impl FnOnce(&[Network]) -> T) -> T {
@@ -106,7 +142,7 @@ fn last_untrusted(peer: IpAddr, chain: &[Option<IpAddr>], proxies: &[Network]) -
 
 /// The hops in X-Forwarded-For, the client first.
 fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
-    let hops: Vec<_> = words(headers, "x-forwarded-for").map(hop).collect();
+    let hops: Vec<_> = words(headers, FORWARDED_FOR).map(hop).collect();
     (!hops.is_empty()).then_some(hops)
 }
 
@@ -126,7 +162,8 @@ fn words<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a 
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty())
 }
 
-fn first_word<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+/// Returns the first word of a header that is a list.
+pub(super) fn first_word<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
     words(headers, name).next()
 }
 
@@ -165,6 +202,28 @@ mod tests {
         assert_eq!(behind("::1", &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "::ffff:198.51.100.1")]), "198.51.100.1");
         assert_eq!(behind("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "10.2.2.2, 10.3.3.3")]), "10.2.2.2");
+    }
+
+    #[test]
+    fn clients_are_counted_by_the_network_they_pick_addresses_in() {
+        assert_eq!(network_of("203.0.113.9"), "203.0.113.9");
+        assert_eq!(network_of("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(network_of("2001:db8:1:2::7"), "2001:db8:1:2::/64");
+        assert_eq!(network_of("2001:db8:1:2:ffff:1:2:3"), network_of("2001:db8:1:2::7"));
+        assert_ne!(network_of("2001:db8:1:3::7"), network_of("2001:db8:1:2::7"));
+        for other in ["unknown", "2001:db8:1:2::/64"] {
+            assert_eq!(network_of(other), other);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_the_settings_do_not_name_is_noticed() {
+        let is_noticed = |peer: &str, name: &str| {
+            let request = TestRequest::get().append_header((name, "198.51.100.1")).to_http_request();
+            names_clients_of_stranger(peer.parse().unwrap(), request.headers(), &["10.0.0.0/8".parse().unwrap()])
+        };
+        assert!(is_noticed("172.18.0.2", "x-forwarded-for"));
+        assert!(!is_noticed("10.0.0.1", "x-forwarded-for") && !is_noticed("172.18.0.2", "x-something"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::platform::memory::Shortage;
+
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -68,6 +70,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, json!(messages))
     }
 
+    /// Returns the messages by field, where this is a 400 by field.
+    pub fn by_field(&self) -> Option<BTreeMap<String, Vec<String>>> {
+        if self.status != StatusCode::BAD_REQUEST {
+            return None;
+        }
+        serde_json::from_value(self.body.clone()).ok()
+    }
+
     /// 400 about the whole body rather than one field.
     pub fn non_field(message: impl Into<String>) -> Self {
         Self::field("non_field_errors", message)
@@ -102,7 +112,7 @@ impl ApiError {
 
     /// 401 for an API key that is unknown, revoked or expired: which of them is not told.
     pub fn key_not_valid() -> Self {
-        Self::detail(StatusCode::UNAUTHORIZED, "This API key is not valid. It may be mistyped, expired or revoked.")
+        Self::detail(StatusCode::UNAUTHORIZED, "Invalid API key. It may be mistyped, expired or revoked.")
     }
 
     /// 403: known, but not allowed to do this.
@@ -169,6 +179,23 @@ impl ApiError {
         self.retry_after_seconds
     }
 
+    /// Returns what the answer says, for people who see no JSON.
+    pub fn in_words(&self) -> String {
+        fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::String(text) => found.push(text),
+                Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+                Value::Object(fields) => {
+                    fields.iter().filter(|(name, _)| *name != "code").for_each(|(_, value)| collect(value, found))
+                }
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.body, &mut found);
+        found.join(" ")
+    }
+
     /// The status this answers with.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -205,22 +232,36 @@ impl ResponseError for ApiError {
     }
 }
 
+impl From<Shortage> for ApiError {
+    fn from(shortage: Shortage) -> Self {
+        Self::coded(StatusCode::SERVICE_UNAVAILABLE, "not_enough_memory", format!("This cannot be done now: {shortage}."))
+    }
+}
+
 impl From<diesel::result::Error> for ApiError {
     fn from(error: diesel::result::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&diesel::result::Error> for ApiError {
+    fn from(error: &diesel::result::Error) -> Self {
         use diesel::result::{DatabaseErrorKind, Error};
-        match &error {
+        match error {
             Error::NotFound => Self::not_found(),
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
-            | Error::BrokenTransactionManager => Self::unavailable(&error),
+            | Error::BrokenTransactionManager => Self::unavailable(error),
             Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
             // To the second barrier, a parent that has just been deleted is one the caller must not see.
             Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
                 tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
                 Self::gone_meanwhile()
             }
-            // What a restarting PostgreSQL tells its clients arrives without a kind of its own.
-            Error::DatabaseError(_, details) if connection_was_lost(details.message()) => Self::unavailable(&error),
-            _ => Self::internal(&error),
+            // What a restarting PostgreSQL tells its clients, or one without room, arrives without a kind of its own.
+            Error::DatabaseError(_, details) if connection_was_lost(details.message()) || is_out_of_room(details.message()) => {
+                Self::unavailable(error)
+            }
+            _ => Self::internal(error),
         }
     }
 }
@@ -231,8 +272,53 @@ impl From<crate::platform::db::DbError> for ApiError {
     }
 }
 
+impl From<&crate::platform::db::ReadError> for ApiError {
+    fn from(error: &crate::platform::db::ReadError) -> Self {
+        match error {
+            crate::platform::db::ReadError::Unavailable(error) => Self::unavailable(error),
+            crate::platform::db::ReadError::Query(error) => Self::from(error),
+        }
+    }
+}
+
 fn connection_was_lost(message: &str) -> bool {
     ["connection closed", "terminating connection", "the database system is", "error communicating with the server"]
         .iter()
         .any(|sign| message.contains(sign))
+}
+
+/// Whether PostgreSQL has run out of something that comes back by itself or by its operator: the errors of class 53, whose codes
+/// do not get through to here.
+fn is_out_of_room(message: &str) -> bool {
+    [
+        "No space left on device",
+        "Disk quota exceeded",
+        "out of memory",
+        "out of shared memory",
+        "too many clients",
+        "remaining connection slots",
+        "too many connections",
+        "exceeds temp_file_limit",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::result::{DatabaseErrorKind, Error};
+
+    #[test]
+    fn a_database_without_room_is_away_and_not_at_fault() {
+        let status = |message: &str| {
+            let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
+            ApiError::from(error).status().as_u16()
+        };
+        assert_eq!(status("could not extend file \"base/16384/16500\": No space left on device"), 503);
+        assert_eq!(status("could not write to file \"base/pgsql_tmp/pgsql_tmp1.0\": No space left on device"), 503);
+        assert_eq!(status("temporary file size exceeds temp_file_limit (1024kB)"), 503);
+        assert_eq!(status("out of memory"), 503);
+        assert_eq!(status("division by zero"), 500);
+    }
 }

@@ -1,20 +1,28 @@
 //! HTTP plumbing every route shares: the error envelope, request bodies, pages of results, throttles.
 
 pub mod attachment;
+pub mod bodies;
 pub mod body;
 pub mod caller;
+pub mod connections;
 pub mod error;
 pub mod filters;
+mod meter;
+mod origin;
 pub mod pages;
 mod parsers;
+mod payload;
+pub mod threads;
 pub mod throttle;
 
-pub use attachment::attachment;
+pub use attachment::{attachment, attachment_of};
 pub use body::{Body, FieldReader, Missing};
-pub use caller::{RequestId, client_address, origin, request_id};
+pub use caller::{RequestId, client_address, client_network, network_of, request_id};
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
+pub use origin::{is_same_site, origin};
 pub use pages::{Page, PageRequest};
+pub use payload::whole;
 
 /// A timestamp as the contract writes it: UTC with `Z`, microseconds, no fraction when it is zero.
 pub mod timestamp {

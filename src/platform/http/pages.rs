@@ -6,8 +6,8 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::Serialize;
 use std::future::{Ready, ready};
 
-use super::caller::origin;
 use super::error::{ApiError, ApiResult};
+use super::origin::origin;
 
 const DEFAULT_SIZE: i64 = 20;
 const LARGEST_SIZE: i64 = 100;

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use actix_multipart::{Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::http::header::{HeaderMap, ORIGIN};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Encoding};
 use super::error::{ApiError, ApiResult};
+use super::payload::whole;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parser {
@@ -27,9 +28,9 @@ impl FromRequest for Body {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let parser = parser_of(request);
         let headers = request.headers().clone();
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = whole(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| unreadable(&error))?;
+            let bytes = bytes.await?;
             if bytes.is_empty() {
                 return Ok(Self::default());
             }
@@ -46,20 +47,15 @@ impl FromRequest for Body {
     }
 }
 
-/// None for a media type nobody reads here; without any, it is taken for JSON.
+/// None for a media type that is not read here. Without any it is taken for JSON, as simple programs send it; not so from a page,
+/// which names its type unless it wants to get around the questions a browser asks first.
 fn parser_of(request: &HttpRequest) -> Option<Parser> {
     match request.content_type().to_ascii_lowercase().as_str() {
+        "" if request.headers().contains_key(ORIGIN) => None,
         "" | "application/json" => Some(Parser::Json),
         "application/x-www-form-urlencoded" => Some(Parser::Form),
         "multipart/form-data" => Some(Parser::Multipart),
         _ => None,
-    }
-}
-
-fn unreadable(error: &Error) -> ApiError {
-    match error.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::detail(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
-        _ => ApiError::bad_request(format!("The body could not be read: {error}.")),
     }
 }
 
@@ -140,6 +136,18 @@ mod tests {
             assert_eq!(Value::Object(read(content_type, body).await.unwrap()), expected, "{content_type}");
         }
         assert!(read("application/json", "").await.unwrap().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn a_page_has_to_name_the_type_of_its_body() {
+        let read = async |headers: &[(&str, &str)]| {
+            let request = headers.iter().fold(TestRequest::post(), |request, header| request.append_header(*header));
+            let (request, mut payload) = request.set_payload("{\"name\": \"a\"}").to_http_parts();
+            Body::from_request(&request, &mut payload).await.map_err(|error| error.status().as_u16())
+        };
+        assert!(read(&[]).await.is_ok());
+        assert_eq!(read(&[("origin", "http://localhost")]).await.unwrap_err(), 415);
+        assert!(read(&[("origin", "http://localhost"), ("content-type", "application/json")]).await.is_ok());
     }
 
     #[actix_web::test]

@@ -96,12 +96,28 @@ impl Throttle {
             moments.pop_front();
         }
         if moments.len() >= self.rate.requests {
-            let wait = moments.front().map_or(self.rate.window.as_millis() as i64, |first| (*first - start).num_milliseconds());
-            return Err(ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000)));
+            return Err(self.refusal(moments.front(), start));
         }
         moments.push_back(now);
         let remaining = self.rate.requests - moments.len();
         Ok(Standing { limit: self.rate.requests, remaining, reset_seconds: self.rate.window.as_secs() })
+    }
+
+    /// Answers 429 where the next request of `caller` would be refused at `now`; counts nothing.
+    pub fn check(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<()> {
+        let start = now - self.rate.window;
+        let callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(moments) = callers.recent.get(caller) else { return Ok(()) };
+        let mut recent = moments.iter().filter(|moment| **moment > start);
+        let first = recent.next();
+        let count = recent.count() + usize::from(first.is_some());
+        if count >= self.rate.requests { Err(self.refusal(first, start)) } else { Ok(()) }
+    }
+
+    /// Says how long to wait until the first of the requests since `start` no longer counts.
+    fn refusal(&self, first: Option<&DateTime<Utc>>, start: DateTime<Utc>) -> ApiError {
+        let wait = first.map_or(self.rate.window.as_millis() as i64, |first| (*first - start).num_milliseconds());
+        ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000))
     }
 }
 
@@ -126,6 +142,10 @@ mod tests {
         assert!(throttle.admit("a", at(30)).is_ok());
         assert_eq!(throttle.admit("a", at(40)).unwrap_err().status().as_u16(), 429);
         assert!(throttle.admit("b", at(40)).is_ok());
+        assert!(
+            throttle.check("a", at(40)).is_err() && throttle.check("b", at(40)).is_ok() && throttle.check("c", at(40)).is_ok()
+        );
+        assert!(throttle.check("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(62)).is_err());
     }

@@ -10,6 +10,13 @@ use super::job::Job;
 use super::model::{JobId, JobState};
 use super::schema::jobs;
 
+/// Among whom a job takes its turn: tenants take turns with each other, and so do the lanes of a tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    pub tenant: String,
+    pub lane: String,
+}
+
 /// When and beside what a job runs.
 #[derive(Debug, Clone, Default)]
 pub struct EnqueueOptions {
@@ -21,6 +28,8 @@ pub struct EnqueueOptions {
     pub unique_key: Option<String>,
     /// Jobs of one group are cancelled together, such as `tuning:12`.
     pub group_key: Option<String>,
+    /// Whose it is.
+    pub turn: Turn,
 }
 
 /// Adds a job in the caller's transaction: it exists when that commits, and a worker is told then.
@@ -36,6 +45,8 @@ pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, option
         jobs::timeout_seconds.eq(timeout_seconds::<J>()),
         jobs::unique_key.eq(&options.unique_key),
         jobs::group_key.eq(options.group_key),
+        jobs::tenant_key.eq(options.turn.tenant),
+        jobs::lane_key.eq(options.turn.lane),
     );
     // the live job may end between the two statements; then there is room for ours
     for _ in 0..3 {

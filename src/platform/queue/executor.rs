@@ -77,6 +77,8 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             task_id: job.task_id,
             attempt: job.attempt,
             max_attempts: job.max_attempts,
+            lost_workers: job.lost_workers,
+            tenant: job.tenant_key.clone(),
             cancel: entry.cancel.clone(),
             shutdown: self.shutdown.clone(),
         }
@@ -116,6 +118,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
             _ if entry.cancel_was_requested() => Outcome::Cancelled,
             End::Abandoned => Outcome::HandedBack,
             End::Returned(Err(JobError::Cancelled)) if stopped => Outcome::HandedBack,
+            End::Returned(Err(JobError::Yielded)) => Outcome::HandedBack,
             End::Returned(Err(JobError::Cancelled)) => Outcome::Cancelled,
             End::Returned(Err(JobError::Snooze(time))) => {
                 Outcome::Snoozed { until: self.after(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)) }
@@ -128,11 +131,11 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
     }
 
     fn retry(&self, job: &ClaimedJob, reason: String) -> Outcome {
-        if job.attempt >= job.max_attempts {
+        if job.own_attempts() >= job.max_attempts {
             return Outcome::Failed { reason };
         }
         tracing::info!(job = job.id, kind = job.kind, attempt = job.attempt, reason, "will be tried again");
-        let at = self.after(backoff::pause(job.id, job.attempt));
+        let at = self.after(backoff::pause(job.id, job.own_attempts()));
         Outcome::Retry { reason, at }
     }
 

@@ -15,6 +15,7 @@ const FINISH: &str = "
         finished_at = CASE WHEN $5 THEN NULL ELSE $6 END,
         run_at = coalesce($7, run_at),
         attempt = attempt - $8,
+        lost_workers = lost_workers + $10,
         last_error = coalesce($9, last_error),
         errors = CASE WHEN $9 IS NULL THEN errors ELSE
             errors || jsonb_build_array(jsonb_build_object('attempt', attempt, 'at', $6, 'error', $9)) END,
@@ -35,6 +36,11 @@ pub(super) enum Outcome {
         reason: String,
         at: DateTime<Utc>,
     },
+    /// The worker died; not counted as an attempt that failed by itself.
+    Lost {
+        reason: String,
+        at: DateTime<Utc>,
+    },
     /// Not counted as an attempt.
     Snoozed {
         until: DateTime<Utc>,
@@ -49,21 +55,21 @@ impl Outcome {
             Self::Completed => JobState::Completed,
             Self::Cancelled => JobState::Cancelled,
             Self::Failed { .. } => JobState::Failed,
-            Self::Retry { .. } => JobState::Retryable,
+            Self::Retry { .. } | Self::Lost { .. } => JobState::Retryable,
             Self::Snoozed { .. } | Self::HandedBack => JobState::Available,
         }
     }
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::Failed { reason } | Self::Retry { reason, .. } => Some(reason),
+            Self::Failed { reason } | Self::Retry { reason, .. } | Self::Lost { reason, .. } => Some(reason),
             _ => None,
         }
     }
 
     fn next_run(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Retry { at, .. } => Some(*at),
+            Self::Retry { at, .. } | Self::Lost { at, .. } => Some(*at),
             Self::Snoozed { until } => Some(*until),
             _ => None,
         }
@@ -92,6 +98,7 @@ pub(super) async fn finish(
         .bind::<Nullable<Timestamptz>, _>(outcome.next_run())
         .bind::<Integer, _>(outcome.attempts_given_back())
         .bind::<Nullable<Text>, _>(outcome.reason())
+        .bind::<Integer, _>(i32::from(matches!(outcome, Outcome::Lost { .. })))
         .execute(connection)
         .await?;
     if changed > 0 && *outcome == Outcome::HandedBack {

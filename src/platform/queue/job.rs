@@ -5,19 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::claimer;
 use super::model::JobId;
 
 /// A piece of background work: its fields say what to do, its constants how.
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Name in the database; never change it while such jobs wait.
     const KIND: &'static str;
-    /// How often it is tried, dead workers included.
+    /// How often it is tried. Attempts whose worker died are counted apart.
     const MAX_ATTEMPTS: i32 = 5;
+    /// How many workers may die running it before it is given up: it may well be what kills them.
+    const MAX_LOST_WORKERS: i32 = 2;
     /// How long one attempt may take.
     const TIMEOUT: Duration = Duration::from_secs(3_600);
     /// What the program gives to its jobs.
@@ -48,6 +54,9 @@ pub enum JobError {
     /// to another worker if this one is shutting down.
     #[error("cancelled")]
     Cancelled,
+    /// Stopped between two steps so that others get their turn; goes on when its own comes. Does not count as an attempt.
+    #[error("let others go first")]
+    Yielded,
     /// Not now; run again after this time. Does not count as an attempt.
     #[error("put off for {0:?}")]
     Snooze(Duration),
@@ -64,12 +73,23 @@ pub struct JobContext<C> {
     /// 1 the first time.
     pub attempt: i32,
     pub max_attempts: i32,
+    /// Workers that died running it.
+    pub lost_workers: i32,
+    /// Whose it is, among those who take turns.
+    pub tenant: String,
     /// Set when the job has to stop: cancelled, timed out, lost to another worker, or the worker's
     /// patience at shutdown is over.
     pub cancel: CancellationFlag,
     /// Fires as soon as the worker is told to end. A job of many steps stops between two of them and
     /// returns [`JobError::Cancelled`]; a short one finishes.
     pub shutdown: CancellationToken,
+}
+
+impl<C> JobContext<C> {
+    /// Whether a job that takes long should return [`JobError::Yielded`]: a tenant with fewer running jobs waits for a worker.
+    pub async fn should_yield(&self, connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<bool> {
+        claimer::others_wait(connection, &self.tenant, now).await
+    }
 }
 
 /// Asks a job to stop. Clones are one flag.

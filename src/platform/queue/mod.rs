@@ -5,7 +5,7 @@
 //! enqueuer ──► available ──claimer──► running ──worker──► completed
 //!                  ▲                   │ │ │
 //!                  ├── handed back, ───┘ │ ├── failed for good ──► failed (the dead letters)
-//!                  │   or snoozed        │ └── cancelled ────────► cancelled
+//!                  │   yielded, snoozed  │ └── cancelled ────────► cancelled
 //!                  └──── claimer ◄── retryable (failed attempt, or rescued from a dead worker)
 //! ```
 //!
@@ -15,13 +15,16 @@
 //! | [`registry`] | which kinds this program can run |
 //! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits |
 //! | `canceller` | ends waiting jobs, tells running ones |
-//! | `claimer` | takes jobs for a worker, each by one worker only |
+//! | `claimer` | takes jobs for a worker, each by one worker only, each tenant in its turn |
 //! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back when told to end |
 //! | `executor` | one job from claim to recorded result: time-out, panic, outcome |
 //! | `heartbeat` | renews the leases of running jobs and hears of cancellations |
 //! | `rescuer` | takes jobs away from workers whose lease is over |
 //! | `finisher` | records a result, unless the lease was lost meanwhile |
 //! | `pruner` | deletes old finished jobs |
+//!
+//! A job whose worker died twice is given up: it may be what kills them, by the memory it takes. A worker that is told to end
+//! hands its jobs back, which costs them nothing.
 //!
 //! A job may run twice: when its worker was believed dead. What it does must be safe to repeat.
 
@@ -35,6 +38,7 @@ mod heartbeat;
 pub mod job;
 mod maintainer;
 mod model;
+mod outage;
 mod pruner;
 pub mod registry;
 mod rescuer;
@@ -44,11 +48,12 @@ mod wakener;
 pub mod worker;
 
 pub use canceller::{cancel, cancel_group};
-pub use enqueuer::{EnqueueOptions, enqueue};
+pub use enqueuer::{EnqueueOptions, Turn, enqueue};
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
-pub use model::{JobId, JobRecord, JobState, count_by_state, find};
+pub use model::{JobId, JobRecord, JobState, count_by_state, count_waiting, find};
 pub use registry::Registry;
+pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use worker::{Worker, WorkerOptions};
 
 /// Says that there may be something to claim.

@@ -103,11 +103,28 @@ pub(super) struct ClaimedJob {
     pub timeout_seconds: i64,
     #[diesel(sql_type = sql_types::Bool)]
     pub cancel_requested: bool,
+    #[diesel(sql_type = sql_types::Text)]
+    pub tenant_key: String,
+    #[diesel(sql_type = sql_types::Integer)]
+    pub lost_workers: i32,
+}
+
+impl ClaimedJob {
+    /// Attempts that ended by themselves, this one included.
+    pub fn own_attempts(&self) -> i32 {
+        self.attempt - self.lost_workers
+    }
 }
 
 /// Looks a job up.
 pub async fn find(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<JobRecord>> {
     jobs::table.find(id).select(JobRecord::as_select()).first(connection).await.optional()
+}
+
+/// How many jobs of a tenant wait.
+pub async fn count_waiting(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<i64> {
+    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable].map(JobState::as_str));
+    jobs::table.filter(jobs::tenant_key.eq(tenant)).filter(waiting).count().get_result(connection).await
 }
 
 /// How many jobs are in each state that occurs.

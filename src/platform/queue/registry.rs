@@ -17,6 +17,7 @@ type Failed<C> = dyn Fn(Value, C, JobId, String) -> BoxFuture<()> + Send + Sync;
 pub(super) struct Handler<C> {
     pub run: Box<Run<C>>,
     pub failed: Box<Failed<C>>,
+    pub max_lost_workers: i32,
 }
 
 /// All kinds of jobs that share a context. A worker leaves other kinds to other workers.
@@ -44,6 +45,7 @@ impl<C: Clone + Send + Sync + 'static> Registry<C> {
         let handler = Handler {
             run: Box::new(|payload, context| Box::pin(run::<J>(payload, context))),
             failed: Box::new(|payload, app, id, reason| Box::pin(failed::<J>(payload, app, id, reason))),
+            max_lost_workers: J::MAX_LOST_WORKERS.max(1),
         };
         let before = self.handlers.insert(J::KIND, Arc::new(handler));
         assert!(before.is_none(), "two jobs are called {}", J::KIND);

@@ -1,8 +1,8 @@
 //! Takes jobs away from workers that are dead: whose lease is over.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::backoff;
@@ -22,24 +22,44 @@ const TAKE_OVER: &str = "
     UPDATE jobs SET lease_owner = $1, lease_until = $5
     FROM lost
     WHERE jobs.id = lost.id
-    RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested";
+    RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key, lost_workers";
 
 const REASON: &str = "The worker that ran it died.";
 
+/// The pause after a lost worker grows no more after so many: a long job may lose many for reasons of theirs.
+const LONGEST_PAUSE_AT: i32 = 3;
+
+/// Why something that its workers died of is given up.
+pub const LOST_TOO_OFTEN: &str = "The worker that ran it died twice, probably for lack of memory.";
+
+/// Which running jobs count as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of all other workers: none of them is alive.
+    All,
+    /// Those whose lease is over.
+    Expired,
+    /// Only those whose lease was given up for a worker that is known to be dead.
+    GivenUp,
+}
+
 /// Returns lost jobs to the queue, and those out of attempts to the caller, who still holds their
-/// lease and has to bury them. With `all`, every lease of another worker counts as over. A job that is
-/// ours but not among the `running` ones was lost between claim and answer; it is rescued like the others.
+/// lease and has to bury them: `most_lost` says how many workers a kind of job may lose. A job that is ours but not among the `running` ones was lost between claim and answer; it is rescued like the others.
 pub(super) async fn rescue(
     connection: &mut AsyncPgConnection,
     lease: &Lease,
     kinds: &[&str],
+    most_lost: impl Fn(&str) -> i32,
     running: &[JobId],
-    all: bool,
+    whose: Whose,
 ) -> QueryResult<Vec<(ClaimedJob, String)>> {
+    let all = whose == Whose::All;
+    // No lease ends that early, but those that were given up.
+    let ended_before = if whose == Whose::GivenUp { DateTime::UNIX_EPOCH + TimeDelta::seconds(1) } else { lease.now };
     let lost: Vec<ClaimedJob> = diesel::sql_query(TAKE_OVER)
         .bind::<Text, _>(&lease.owner)
         .bind::<Bool, _>(all)
-        .bind::<Timestamptz, _>(lease.now)
+        .bind::<Timestamptz, _>(ended_before)
         .bind::<Array<Text>, _>(kinds)
         .bind::<Timestamptz, _>(lease.until)
         .bind::<Array<BigInt>, _>(running)
@@ -48,7 +68,7 @@ pub(super) async fn rescue(
     let mut exhausted = Vec::new();
     for job in lost {
         tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempt, "rescued from a dead worker");
-        match fate(&job, lease.now, all) {
+        match fate(&job, most_lost(&job.kind), lease.now, all) {
             Outcome::Failed { reason } => exhausted.push((job, reason)),
             outcome => {
                 finish(connection, &lease.owner, &job, &outcome, lease.now).await?;
@@ -58,12 +78,20 @@ pub(super) async fn rescue(
     Ok(exhausted)
 }
 
-fn fate(job: &ClaimedJob, now: DateTime<Utc>, at_once: bool) -> Outcome {
-    let reason = REASON.to_owned();
+fn fate(job: &ClaimedJob, most_lost: i32, now: DateTime<Utc>, at_once: bool) -> Outcome {
+    let (reason, lost) = (REASON.to_owned(), job.lost_workers + 1);
     match () {
         () if job.cancel_requested => Outcome::Cancelled,
-        () if job.attempt >= job.max_attempts => Outcome::Failed { reason },
-        () if at_once => Outcome::Retry { reason, at: now },
-        () => Outcome::Retry { reason, at: now + backoff::pause(job.id, job.attempt) },
+        () if lost >= most_lost => Outcome::Failed { reason: LOST_TOO_OFTEN.to_owned() },
+        () if at_once => Outcome::Lost { reason, at: now },
+        () => Outcome::Lost { reason, at: now + backoff::pause(job.id, lost.min(LONGEST_PAUSE_AT)) },
     }
+}
+
+/// Ends the leases of one worker that is known to be dead, or of all of them, so that the next rescuer need not wait for that.
+pub async fn give_up_leases(connection: &mut AsyncPgConnection, owner: Option<&str>) -> QueryResult<usize> {
+    diesel::sql_query("UPDATE jobs SET lease_until = 'epoch' WHERE state = 'running' AND ($1 IS NULL OR lease_owner = $1)")
+        .bind::<Nullable<Text>, _>(owner)
+        .execute(connection)
+        .await
 }

@@ -23,5 +23,9 @@ diesel::table! {
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        tenant_key -> Text,
+        lane_key -> Text,
+        last_claim -> Nullable<BigInt>,
+        lost_workers -> Integer,
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::claimer::{Lease, claim};
 use super::executor::Executor;
+use super::outage::{Gate, Rhythm};
 use super::registry::Registry;
+use super::rescuer::Whose;
 use super::running::Running;
 use super::{heartbeat, pruner, rescuer, wakener};
 use crate::platform::clock::Clock;
@@ -27,8 +30,10 @@ const HAND_BACK: Duration = Duration::from_secs(5);
 pub struct WorkerOptions {
     /// Jobs at a time.
     pub concurrency: usize,
-    /// Shown as the owner of running jobs, made unique by a suffix.
+    /// Shown as the owner of running jobs; no other worker has the same.
     pub name: String,
+    /// Running jobs that one tenant may have, of all workers together.
+    pub most_per_tenant: Option<i64>,
     /// A worker that has not been heard of for so long is taken for dead; it beats three times as often.
     pub lease: Duration,
     /// How often the queue is looked at without a notification.
@@ -46,13 +51,21 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
             concurrency: 2,
-            name: "worker".to_owned(),
+            name: Self::fresh_name(),
+            most_per_tenant: None,
             lease: Duration::from_secs(30),
             poll_interval: Duration::from_secs(1),
             finish_within: Duration::from_secs(5),
             stop_within: Duration::from_secs(10),
             alone: false,
         }
+    }
+}
+
+impl WorkerOptions {
+    /// Returns a name that no other worker has.
+    pub fn fresh_name() -> String {
+        format!("worker-{}", Uuid::new_v4().simple())
     }
 }
 
@@ -64,6 +77,7 @@ pub struct Worker<C> {
     wake: Notify,
     /// Fires when all jobs are done with: ends the heartbeat.
     over: CancellationToken,
+    gate: Gate,
 }
 
 impl<C: Clone + Send + Sync + 'static> Worker<C> {
@@ -72,13 +86,14 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
             db,
             clock,
             context,
-            owner: format!("{}-{}", options.name, Uuid::new_v4().simple()),
+            owner: options.name.clone(),
             tick: options.poll_interval,
             running: Running::default(),
             shutdown: CancellationToken::new(),
             abandon: CancellationToken::new(),
         };
-        Self { executor: Arc::new(executor), registry, options, wake: Notify::new(), over: CancellationToken::new() }
+        let gate = Gate::new(options.lease);
+        Self { executor: Arc::new(executor), registry, options, wake: Notify::new(), over: CancellationToken::new(), gate }
     }
 
     /// Works until `shutdown` fires; then stops claiming, lets running jobs finish for a while, asks the
@@ -127,7 +142,7 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
         let room = i64::try_from(self.options.concurrency - jobs.len())?;
         let kinds = self.registry.kinds();
         let mut connection = self.executor.db.conn().await?;
-        let claimed = claim(&mut connection, &self.lease(), &kinds, room).await?;
+        let claimed = claim(&mut connection, &self.lease(), &kinds, room, self.options.most_per_tenant).await?;
         for job in claimed {
             if let Some(handler) = self.registry.handler(&job.kind) {
                 let executor = Arc::clone(&self.executor);
@@ -172,22 +187,52 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
             heartbeat::beat(&mut connection, &self.lease(), &self.executor.running).await?;
             anyhow::Ok(())
         };
+        let mut rhythm = self.rhythm();
         while !self.over.is_cancelled() {
+            self.note_time(&mut rhythm);
             if let Err(error) = beat().await {
                 tracing::debug!(%error, "no heartbeat");
+                self.gate.close(Instant::now());
             }
+            self.note_time(&mut rhythm);
             self.pause(self.options.lease / 3).await;
+        }
+    }
+
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::new(self.options.lease, self.executor.clock.now())
+    }
+
+    /// Notes a moment of a round that should not be long after the one before.
+    fn note_time(&self, rhythm: &mut Rhythm) {
+        if rhythm.is_late(self.executor.clock.now()) {
+            self.gate.close(Instant::now());
+        }
+    }
+
+    /// Which running jobs may be rescued now.
+    fn whose(&self, alone: bool) -> Whose {
+        match alone {
+            true => Whose::All,
+            false if self.gate.is_open(Instant::now()) => Whose::Expired,
+            false => Whose::GivenUp,
         }
     }
 
     /// The rescuer's and the pruner's rounds; any number of workers may make them at once.
     async fn maintain(self: Arc<Self>) {
         let mut alone = self.options.alone;
+        let mut rhythm = self.rhythm();
         for round in 0_u32.. {
-            match self.rescue(alone).await {
+            self.note_time(&mut rhythm);
+            match self.rescue(alone, &mut rhythm).await {
                 Ok(()) => alone = false,
-                Err(error) => tracing::debug!(%error, "no rescue"),
+                Err(error) => {
+                    tracing::debug!(%error, "no rescue");
+                    self.gate.close(Instant::now());
+                }
             }
+            self.note_time(&mut rhythm);
             if round % ROUNDS_PER_PRUNE == 0
                 && let Err(error) = self.prune().await
             {
@@ -200,11 +245,14 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
         }
     }
 
-    async fn rescue(&self, all: bool) -> anyhow::Result<()> {
+    async fn rescue(&self, alone: bool, rhythm: &mut Rhythm) -> anyhow::Result<()> {
         let running: Vec<_> = self.executor.running.all().iter().map(|(id, _)| *id).collect();
         let kinds = self.registry.kinds();
         let mut connection = self.executor.db.conn().await?;
-        let lost = rescuer::rescue(&mut connection, &self.lease(), &kinds, &running, all).await?;
+        let most_lost = |kind: &str| self.registry.handler(kind).map_or(1, |handler| handler.max_lost_workers);
+        // Waiting for the connection may have been the outage.
+        self.note_time(rhythm);
+        let lost = rescuer::rescue(&mut connection, &self.lease(), &kinds, most_lost, &running, self.whose(alone)).await?;
         drop(connection);
         for (job, reason) in lost {
             if let Some(handler) = self.registry.handler(&job.kind) {

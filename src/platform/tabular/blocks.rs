@@ -7,6 +7,7 @@ use super::collector::{Collector, ReadOptions, Row, Tally};
 use super::error::TabularError;
 use super::in_order::in_order;
 use super::source::stream_error;
+use super::times::TimeReading;
 
 /// Rows in a block, where rows are what can be counted.
 pub(super) const BLOCK_ROWS: usize = 1 << 17;
@@ -17,6 +18,8 @@ const WAITING: usize = 0;
 /// Where the rows of a file go.
 pub(super) struct RowBlocks<'t, B, P> {
     pub options: &'t ReadOptions,
+    /// How times are read; the reader of the format decides.
+    pub times: TimeReading,
     /// How many threads judge rows.
     pub threads: usize,
     pub empty: B,
@@ -42,14 +45,14 @@ impl<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync> RowBlocks<'_, B, P> {
         let threads = self.threads.max(1);
         let new_block = |_| Block { piece: T::default(), rows: self.empty.clone(), outcome: Ok(Tally::default()) };
         let slots = (0..threads * (1 + WAITING) + 2).map(new_block).collect();
-        let (options, push) = (self.options, self.push);
+        let (options, push, times) = (self.options, self.push, self.times);
         in_order(
             slots,
             threads,
             |block: &mut Block<T, B>| fill(&mut block.piece),
             |Block { piece, rows, outcome }| {
                 let mut sink = |row: Row<'_>| push(rows, row);
-                let mut collector = Collector::new(options, &mut sink);
+                let mut collector = Collector::new(options, times, &mut sink);
                 *outcome = read(piece, &mut collector).map(|()| collector.tally);
             },
             |block| {
@@ -75,8 +78,9 @@ impl<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync> RowBlocks<'_, B, P> {
                 (self.take)(&mut block);
             }
         };
-        let mut collector = Collector::new(self.options, &mut sink);
+        let mut collector = Collector::new(self.options, self.times, &mut sink);
         read(&mut collector)?;
+        self.times = collector.times;
         tally.add(collector.tally);
         (self.take)(&mut block);
         Ok(())

@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
+use chrono::DateTime;
+
 use super::error::TabularError;
-use super::times::{parse_time, unix_float, unix_integer};
+use super::findings::{Found, IdFindings, TimeFindings};
+use super::notes::{ColumnNote, Guess, NoteKind};
+use super::text;
+use super::times::TimeReading;
 
 /// What to read, and how much of it at most.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct ReadOptions {
     pub max_field_bytes: usize,
     /// Bytes of text that a thread takes at a time, where several threads read.
     pub block_bytes: usize,
+    /// When the file was uploaded, in microseconds UTC; times after it are counted.
+    pub uploaded_at: Option<i64>,
 }
 
 impl ReadOptions {
@@ -35,6 +42,7 @@ impl ReadOptions {
             max_expanded_bytes: 16 << 30,
             max_field_bytes: 1 << 20,
             block_bytes: 1 << 20,
+            uploaded_at: None,
         }
     }
 
@@ -116,7 +124,7 @@ pub struct Rejected {
 }
 
 fn is_blank(cell: Option<&[u8]>) -> bool {
-    cell.is_none_or(|bytes| bytes.trim_ascii().is_empty())
+    cell.is_none_or(|bytes| bytes.trim_ascii().is_empty() || bytes == text::MISSING)
 }
 
 /// What happened to the rows of a file.
@@ -134,6 +142,8 @@ pub struct ReadReport {
     pub blank_ids: u64,
     /// The first rows left out, at most [`MAX_EXAMPLES`].
     pub rejected_examples: Vec<Rejected>,
+    /// What was decided about the columns, and what is odd in them.
+    pub notes: Vec<ColumnNote>,
 }
 
 /// Most rejected rows that are kept to be shown.
@@ -154,6 +164,20 @@ pub(super) enum TimeCell<'a> {
     Micros(i64),
 }
 
+impl<'a> TimeCell<'a> {
+    fn shown(self) -> Cow<'a, str> {
+        const MAX_SHOWN: usize = 100;
+        match self {
+            TimeCell::Text(text) => String::from_utf8_lossy(&text[..text.len().min(MAX_SHOWN)]),
+            TimeCell::Integer(value) => Cow::Owned(value.to_string()),
+            TimeCell::Float(value) => Cow::Owned(value.to_string()),
+            TimeCell::Micros(value) => Cow::Owned(
+                DateTime::from_timestamp_micros(value).map_or_else(|| value.to_string(), |at| at.format("%F %T").to_string()),
+            ),
+        }
+    }
+}
+
 /// The cells of a row that matter; `None` where the row has no value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cells<'a> {
@@ -169,6 +193,15 @@ pub(super) struct Tally {
     pub report: ReadReport,
     /// Lines (or rows, where rows are what is numbered) in the parts that were read.
     pub lines: u64,
+    /// What was odd about the ids.
+    pub users: IdFindings,
+    pub items: IdFindings,
+    /// Records with an opening quotation mark that was taken as text.
+    pub stray_quotes: Found,
+    times: TimeFindings,
+    /// Rows rejected because they are not UTF-8, and what the first of them seems to be.
+    not_utf8: u64,
+    seems: Option<Guess>,
     any_time_parsed: bool,
     unparsable_time: Option<String>,
 }
@@ -185,19 +218,54 @@ impl Tally {
         let room = MAX_EXAMPLES - report.rejected_examples.len();
         let examples = part.report.rejected_examples.into_iter().take(room);
         report.rejected_examples.extend(examples.map(|row| Rejected { line: row.line + self.lines, ..row }));
+        report.notes.extend(part.report.notes);
         self.lines += part.lines;
+        self.users.append(part.users);
+        self.items.append(part.items);
+        self.stray_quotes.append(part.stray_quotes);
+        self.times.append(part.times);
+        self.not_utf8 += part.not_utf8;
+        self.seems = self.seems.or(part.seems);
         self.any_time_parsed |= part.any_time_parsed;
         self.unparsable_time = self.unparsable_time.take().or(part.unparsable_time);
     }
 
-    /// The report, or the error that stands for all rows.
-    pub fn finish(self, options: &ReadOptions) -> Result<ReadReport, TabularError> {
-        match (self.unparsable_time, &options.time_column) {
+    /// The report, or the error that stands for all rows. `times` is how the times were read.
+    pub fn finish(mut self, options: &ReadOptions, times: TimeReading) -> Result<ReadReport, TabularError> {
+        match (self.unparsable_time.take(), &options.time_column) {
             (Some(example), Some(column)) if !self.any_time_parsed => {
                 Err(TabularError::TimeUnparsable { column: column.clone(), example })
             }
-            _ => Ok(self.report),
+            _ => {
+                let notes = self.notes(options, times);
+                self.report.notes = notes;
+                Ok(self.report)
+            }
         }
+    }
+
+    /// What was noted on the file as a whole, and then column by column.
+    fn notes(&mut self, options: &ReadOptions, times: TimeReading) -> Vec<ColumnNote> {
+        let mut notes = std::mem::take(&mut self.report.notes);
+        note_encoding(&mut notes, self.not_utf8, self.seems);
+        notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
+        notes.extend(self.users.notes(&options.user_column));
+        notes.extend(self.items.notes(&options.item_column));
+        notes.extend(options.time_column.iter().flat_map(|column| self.times.notes(column, times)));
+        notes
+    }
+}
+
+/// Notes how many rows were rejected because they are not UTF-8; what the beginning of the text seems to be is the better
+/// guess, if there is one.
+pub(super) fn note_encoding(notes: &mut Vec<ColumnNote>, count: u64, seems: Option<Guess>) {
+    let utf16 = |note: &ColumnNote| matches!(note.guess, Some(Guess::Utf16Le | Guess::Utf16Be));
+    let known = notes.iter().position(|note| note.kind == NoteKind::EncodingFound && !utf16(note));
+    match known {
+        Some(at) if count == 0 => drop(notes.remove(at)),
+        Some(at) => notes[at].count = count,
+        None if count == 0 => {}
+        None => notes.push(ColumnNote { count, ..ColumnNote::of_file(NoteKind::EncodingFound, seems) }),
     }
 }
 
@@ -217,26 +285,36 @@ fn add_columns(columns: &mut Vec<String>, more: Vec<String>) {
 /// Judges rows, counts them and hands the good ones on.
 pub(super) struct Collector<'s> {
     pub options: &'s ReadOptions,
+    /// How times are read.
+    pub times: TimeReading,
     pub tally: Tally,
     sink: &'s mut dyn FnMut(Row<'_>),
+    /// Times after this one are counted.
+    latest: i64,
 }
 
 impl<'s> Collector<'s> {
-    pub fn new(options: &'s ReadOptions, sink: &'s mut dyn FnMut(Row<'_>)) -> Self {
-        Collector { options, tally: Tally::default(), sink }
+    pub fn new(options: &'s ReadOptions, times: TimeReading, sink: &'s mut dyn FnMut(Row<'_>)) -> Self {
+        Collector { options, times, tally: Tally::default(), sink, latest: options.uploaded_at.unwrap_or(i64::MAX) }
     }
 
     /// Takes a row of texts that are neither too large nor contain NUL, if a short look shows that nothing is wrong with
     /// it. Otherwise nothing is done; the row is to be offered then.
     pub fn offer_plain(&mut self, user: &str, item: &str, time: Option<&str>, event: Option<&str>) -> bool {
-        let visible = |text: &str| text.as_bytes().first().is_some_and(u8::is_ascii_graphic);
+        let visible = |text: &str| text.as_bytes().first().is_some_and(|byte| byte.is_ascii_graphic() && *byte != b'\\');
         if !visible(user) || !visible(item) || event.is_some_and(|event| !event.is_empty() && !visible(event)) {
             return false;
         }
-        let parsed = time.and_then(|text| parse_time(text.as_bytes()));
-        if parsed.is_some() != time.is_some() {
-            return false;
-        }
+        let parsed = match time {
+            None => None,
+            Some(text) => match self.times.read_text(text.as_bytes()) {
+                None => return false,
+                Some((parsed, read_as)) => {
+                    self.tally.times.add(parsed, read_as, self.latest, || Cow::Borrowed(text));
+                    Some(parsed)
+                }
+            },
+        };
         self.tally.any_time_parsed |= parsed.is_some();
         self.hand_on(Row { user, item, time: parsed, event });
         true
@@ -245,6 +323,8 @@ impl<'s> Collector<'s> {
     fn hand_on(&mut self, row: Row<'_>) {
         self.tally.report.rows_total += 1;
         self.tally.report.rows_kept += 1;
+        self.tally.users.look_at(row.user);
+        self.tally.items.look_at(row.item);
         (self.sink)(row);
     }
 
@@ -270,37 +350,56 @@ impl<'s> Collector<'s> {
     }
 
     fn judge<'a>(&mut self, cells: Cells<'a>) -> Result<Row<'a>, String> {
-        let user = self.id(cells.user, &self.options.user_column)?;
-        let item = self.id(cells.item, &self.options.item_column)?;
-        let time = match &self.options.time_column {
-            None => None,
-            Some(column) => Some(self.time(cells.time, column)?),
-        };
-        let event = match &self.options.event_column {
+        let options = self.options;
+        let user = self.id(cells.user, &options.user_column, |tally| &mut tally.users)?;
+        let item = self.id(cells.item, &options.item_column, |tally| &mut tally.items)?;
+        let event = match &options.event_column {
             None => None,
             Some(column) => Some(self.event(cells.event, column)?),
+        };
+        let time = match &options.time_column {
+            None => None,
+            Some(column) => Some(self.time(cells.time, column)?),
         };
         Ok(Row { user, item, time, event })
     }
 
-    fn id<'a>(&self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
-        let id = self.text(cell.ok_or_else(|| format!("no value for {column:?}"))?, column)?;
+    fn id<'a>(
+        &mut self,
+        cell: Option<&'a [u8]>,
+        column: &str,
+        findings: impl FnOnce(&mut Tally) -> &mut IdFindings,
+    ) -> Result<&'a str, String> {
+        let Some(cell) = cell else {
+            findings(&mut self.tally).missing.add("null");
+            return Err(format!("no value for {column:?}"));
+        };
+        let id = self.text(cell, column)?;
         if id.trim().is_empty() {
             return Err(format!("{column:?} is blank"));
+        }
+        if id.as_bytes() == text::MISSING {
+            findings(&mut self.tally).missing.add(id);
+            return Err(format!("{column:?} is {id}, which stands for a missing value"));
         }
         Ok(id)
     }
 
-    fn event<'a>(&self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
+    fn event<'a>(&mut self, cell: Option<&'a [u8]>, column: &str) -> Result<&'a str, String> {
         let event = self.text(cell.unwrap_or_default(), column)?;
-        Ok(if event.trim().is_empty() { "" } else { event })
+        let missing = event.trim().is_empty() || event.as_bytes() == text::MISSING;
+        Ok(if missing { "" } else { event })
     }
 
-    fn text<'a>(&self, bytes: &'a [u8], column: &str) -> Result<&'a str, String> {
+    fn text<'a>(&mut self, bytes: &'a [u8], column: &str) -> Result<&'a str, String> {
         if bytes.len() > self.options.max_field_bytes {
             return Err(format!("{column:?} is larger than {} bytes", self.options.max_field_bytes));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            self.tally.not_utf8 += 1;
+            self.tally.seems = self.tally.seems.or_else(|| text::seems(bytes));
+            format!("{column:?} is not valid UTF-8")
+        })?;
         if text.contains('\0') {
             return Err(format!("{column:?} contains a NUL character"));
         }
@@ -309,22 +408,15 @@ impl<'s> Collector<'s> {
 
     fn time(&mut self, cell: Option<TimeCell<'_>>, column: &str) -> Result<i64, String> {
         let cell = cell.ok_or_else(|| format!("no value for {column:?}"))?;
-        let parsed = match cell {
-            TimeCell::Text(text) => parse_time(text),
-            TimeCell::Integer(value) => unix_integer(value),
-            TimeCell::Float(value) => unix_float(value),
-            TimeCell::Micros(value) => Some(value),
-        };
-        if let Some(time) = parsed {
+        if let Some((time, read_as)) = self.times.read(cell) {
             self.tally.any_time_parsed = true;
+            self.tally.times.add(time, read_as, self.latest, || cell.shown());
             return Ok(time);
         }
-        let found = match cell {
-            TimeCell::Text(text) if text.trim_ascii().is_empty() => return Err(format!("{column:?} is blank")),
-            TimeCell::Text(text) => String::from_utf8_lossy(&text[..text.len().min(100)]),
-            TimeCell::Integer(value) | TimeCell::Micros(value) => Cow::Owned(value.to_string()),
-            TimeCell::Float(value) => Cow::Owned(value.to_string()),
-        };
+        if matches!(cell, TimeCell::Text(text) if text.trim_ascii().is_empty()) {
+            return Err(format!("{column:?} is blank"));
+        }
+        let found = cell.shown();
         let reason = format!("{column:?} is not a time: {found:?}");
         self.tally.unparsable_time.get_or_insert_with(|| found.into_owned());
         Err(reason)
@@ -342,7 +434,11 @@ pub(super) fn shorten(mut raw: String) -> String {
 /// The places of `wanted` in `columns`.
 pub(super) fn locate(columns: &[String], wanted: Wanted<&str>) -> Result<Wanted<usize>, TabularError> {
     wanted.try_map(|name| {
-        let place = columns.iter().position(|column| column == name);
-        place.ok_or_else(|| TabularError::MissingColumn { column: name.to_owned(), available: columns.to_vec() })
+        let mut places = columns.iter().enumerate().filter(|(_, column)| *column == name);
+        match (places.next(), places.next()) {
+            (Some((place, _)), None) => Ok(place),
+            (Some(_), Some(_)) => Err(TabularError::RepeatedColumn { column: name.to_owned() }),
+            (None, _) => Err(TabularError::MissingColumn { column: name.to_owned(), available: columns.to_vec() }),
+        }
     })
 }

@@ -2,25 +2,51 @@
 
 use std::io;
 
+use super::notes::Guess;
+
 /// A file that cannot be imported. Single bad rows are not errors: they are counted and reported.
 #[derive(Debug, thiserror::Error)]
 pub enum TabularError {
     /// A named column is not in the file.
-    #[error("the file has no column {column:?}; its columns are {}", list(available))]
+    #[error("the file has no column {column:?}; {}", found(available))]
     MissingColumn {
         /// The column asked for.
         column: String,
         /// Columns the file has.
         available: Vec<String>,
     },
+    /// A named column is in the file more than once.
+    #[error("the file has several columns named {column:?}; rename or remove all but the one that is meant")]
+    RepeatedColumn {
+        /// The column asked for.
+        column: String,
+    },
+    /// A column of values that are no ids, times or descriptions.
+    #[error(
+        "the column {column:?} holds {kind}, which cannot be read here; write a text or a number in each row, or leave the column out"
+    )]
+    ColumnKind {
+        /// The column.
+        column: String,
+        /// What it holds.
+        kind: String,
+    },
+    /// Something that does not belong to the packed data follows it.
+    #[error("after the end of the {packing} data, the file goes on with something else; cut that off, or pack the file again")]
+    Trailing {
+        /// How the file is packed.
+        packing: &'static str,
+    },
     /// There is nothing in the file, not even a header.
     #[error("the file is empty; it needs at least a header with the column names")]
     Empty,
     /// Text that is not UTF-8 where it cannot be passed over.
-    #[error("{}", encoding(*line))]
+    #[error("{}", encoding(*line, *seems))]
     BadEncoding {
         /// Line of the text, when known.
         line: Option<u64>,
+        /// What it seems to be.
+        seems: Option<Guess>,
     },
     /// The file ends too early.
     #[error("the file ends in the middle of its data; it was probably cut off while being copied: send it again")]
@@ -75,7 +101,7 @@ pub enum TabularError {
     /// No row of the time column could be understood.
     #[error(
         "no value of the time column {column:?} could be understood, for example {example:?}; \
-         use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS or RFC 3339"
+         use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD"
     )]
     TimeUnparsable {
         /// The time column.
@@ -102,6 +128,14 @@ pub enum TabularError {
     Io(io::Error),
 }
 
+fn found(columns: &[String]) -> String {
+    let data = |name: &String| !name.is_empty() && !name.contains(char::is_alphabetic);
+    if !columns.is_empty() && columns.iter().all(data) {
+        return format!("its first line is {}, which looks like data: add a line with the column names", list(columns));
+    }
+    format!("its columns are {}", list(columns))
+}
+
 fn list(columns: &[String]) -> String {
     const SHOWN: usize = 30;
     if columns.is_empty() {
@@ -111,9 +145,14 @@ fn list(columns: &[String]) -> String {
     if columns.len() > SHOWN { format!("{shown} and {} more", columns.len() - SHOWN) } else { shown }
 }
 
-fn encoding(line: Option<u64>) -> String {
+fn encoding(line: Option<u64>, seems: Option<Guess>) -> String {
     let place = line.map(|l| format!(" at line {l}")).unwrap_or_default();
-    format!("the text is not UTF-8{place}; save the file as UTF-8 and send it again")
+    let seems = match seems {
+        Some(Guess::ShiftJis) => " (it looks like Shift_JIS)",
+        Some(Guess::Windows1252) => " (it looks like Windows-1252)",
+        _ => "",
+    };
+    format!("the text is not UTF-8{place}{seems}; save the file as UTF-8 and send it again")
 }
 
 fn size(bytes: u64) -> String {

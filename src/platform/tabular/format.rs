@@ -45,25 +45,40 @@ pub struct Format {
     pub compression: Compression,
 }
 
+/// Endings that say how rows are written. The web application shows the same list.
+const KINDS: [(&str, Kind); 6] = [
+    ("csv", Kind::Csv),
+    ("tsv", Kind::Tsv),
+    ("json", Kind::Json),
+    ("jsonl", Kind::JsonLines),
+    ("ndjson", Kind::JsonLines),
+    ("parquet", Kind::Parquet),
+];
+
+/// Endings behind these that say how the file is packed.
+const PACKINGS: [(&str, Compression); 6] = [
+    ("gz", Compression::Gzip),
+    ("gzip", Compression::Gzip),
+    ("bz2", Compression::Bzip2),
+    ("xz", Compression::Xz),
+    ("zst", Compression::Zstd),
+    ("zip", Compression::Zip),
+];
+
+/// Finds what an ending stands for.
+fn known<T: Copy>(list: &[(&str, T)], ending: &str) -> Option<T> {
+    list.iter().find(|(known, _)| *known == ending).map(|(_, meaning)| *meaning)
+}
+
 /// Reads the format off a file name, ignoring case.
 pub fn format_of(file_name: &str) -> Result<Format, TabularError> {
     let lower = file_name.to_lowercase();
-    let (stem, compression) = match lower.rsplit_once('.') {
-        Some((stem, "gz" | "gzip")) => (stem, Compression::Gzip),
-        Some((stem, "bz2")) => (stem, Compression::Bzip2),
-        Some((stem, "xz")) => (stem, Compression::Xz),
-        Some((stem, "zst")) => (stem, Compression::Zstd),
-        Some((stem, "zip")) => (stem, Compression::Zip),
-        _ => (lower.as_str(), Compression::Plain),
-    };
-    let kind = match stem.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("csv") => Kind::Csv,
-        Some("tsv") => Kind::Tsv,
-        Some("json") => Kind::Json,
-        Some("jsonl" | "ndjson") => Kind::JsonLines,
-        Some("parquet") => Kind::Parquet,
-        _ if compression == Compression::Zip => Kind::InsideZip,
-        _ => return Err(TabularError::UnknownFormat { name: file_name.to_owned() }),
+    let packed = lower.rsplit_once('.').and_then(|(stem, ending)| Some((stem, known(&PACKINGS, ending)?)));
+    let (stem, compression) = packed.unwrap_or((lower.as_str(), Compression::Plain));
+    let kind = match stem.rsplit_once('.').and_then(|(_, ending)| known(&KINDS, ending)) {
+        Some(kind) => kind,
+        None if compression == Compression::Zip => Kind::InsideZip,
+        None => return Err(TabularError::UnknownFormat { name: file_name.to_owned() }),
     };
     Ok(Format { kind, compression })
 }
@@ -99,6 +114,13 @@ impl Compression {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_web_application_names_the_endings_that_are_read() {
+        let shown: serde_json::Value = serde_json::from_str(include_str!("../../../web/src/lib/file-kinds.json")).unwrap();
+        assert_eq!(shown["kinds"], serde_json::json!(KINDS.map(|(ending, _)| ending)));
+        assert_eq!(shown["packings"], serde_json::json!(PACKINGS.map(|(ending, _)| ending)));
+    }
 
     #[test]
     fn names_tell_formats() {

@@ -7,28 +7,34 @@ mod blocks;
 mod collector;
 mod delimited;
 mod error;
+mod findings;
 mod format;
 mod in_order;
 mod json;
+mod members;
+mod notes;
 mod parquet;
 mod preview;
 mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod times;
 
 use std::path::Path;
 
 pub use collector::{MAX_EXAMPLES, ReadOptions, ReadReport, Rejected, Row};
 pub use error::TabularError;
+pub use findings::differ_in_spaces;
 pub use format::{Compression, Format, Kind, format_of};
+pub use notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
 pub use preview::{Preview, preview};
 pub use table::{Cell as TableCell, TableOptions, TableReport, read_table};
-pub use times::parse_time;
 
 use blocks::RowBlocks;
-use collector::{Collector, Tally};
+use collector::Collector;
+use times::TimeReading;
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
 ///
@@ -39,17 +45,16 @@ pub fn read_interactions(
     options: &ReadOptions,
     sink: &mut dyn FnMut(Row<'_>),
 ) -> Result<ReadReport, TabularError> {
-    let mut rows = Collector::new(options, sink);
+    let mut rows = Collector::new(options, TimeReading::default(), sink);
     let format = format_of(file_name)?;
     source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
         Kind::Csv => delimited::read(source, b',', &mut rows),
         Kind::Tsv => delimited::read(source, b'\t', &mut rows),
-        Kind::Json => json::read(source, &mut rows),
-        Kind::JsonLines => json::read_lines(source, &mut rows),
+        Kind::Json | Kind::JsonLines => json::read(source, kind, &mut rows),
         Kind::Parquet => parquet::read(parquet::seekable(path, format, source)?, &mut rows),
         Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
     })?;
-    rows.tally.finish(options)
+    rows.tally.finish(options, rows.times)
 }
 
 /// As [`read_interactions`], on several threads: the rows go into copies of `empty` that `push` fills, on any
@@ -66,18 +71,14 @@ pub fn read_interactions_in_blocks<B: Clone + Send>(
     push: impl Fn(&mut B, Row<'_>) + Sync,
     take: &mut dyn FnMut(&mut B),
 ) -> Result<ReadReport, TabularError> {
-    let mut rows = RowBlocks { options, threads, empty, push: &push, take };
+    let mut rows = RowBlocks { options, times: TimeReading::default(), threads, empty, push: &push, take };
     let format = format_of(file_name)?;
     let tally = source::with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
         Kind::Csv => delimited::read_in_blocks(source, b',', &mut rows),
         Kind::Tsv => delimited::read_in_blocks(source, b'\t', &mut rows),
-        Kind::Json => {
-            let mut tally = Tally::default();
-            rows.read_here(&mut tally, |rows| json::read(source, rows)).map(|()| tally)
-        }
-        Kind::JsonLines => json::read_lines_in_blocks(source, &mut rows),
+        Kind::Json | Kind::JsonLines => json::read_in_blocks(source, kind, &mut rows),
         Kind::Parquet => parquet::read_in_blocks(parquet::seekable(path, format, source)?, &mut rows),
         Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
     })?;
-    tally.finish(options)
+    tally.finish(options, rows.times)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::delimited::{Found, Records, header};
+use super::delimited::{Found, Opened, Records, header, open};
 use super::error::TabularError;
 use super::format::{Kind, format_of};
 use super::source::with_source;
@@ -31,16 +31,17 @@ pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, T
     with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
         Kind::Csv => delimited(source, b',', n_rows),
         Kind::Tsv => delimited(source, b'\t', n_rows),
-        Kind::Json => json::preview(source, n_rows),
-        Kind::JsonLines => json::preview_lines(source, n_rows),
+        Kind::Json | Kind::JsonLines => json::preview(source, kind, n_rows),
         Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows),
         Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
     })
 }
 
-fn delimited(source: &mut dyn Read, delimiter: u8, n_rows: usize) -> Result<Preview, TabularError> {
-    let mut records = Records::new(source, delimiter, 4 << 20);
+fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Result<Preview, TabularError> {
+    let Opened { mut reader, dialect, .. } = open(source, delimiter, &[])?;
+    let mut records = Records::new(&mut reader, dialect, 4 << 20);
     let columns = header(&mut records)?;
+    records.expect(columns.len());
     let mut rows = Vec::new();
     // A field without anything in it is a value that is not there.
     let text = |bytes: Option<&[u8]>| match bytes {
@@ -51,7 +52,7 @@ fn delimited(source: &mut dyn Read, delimiter: u8, n_rows: usize) -> Result<Prev
         match records.advance()? {
             Found::End => return Ok(Preview { columns, rows, more: false }),
             Found::TooLarge => {}
-            Found::Record if records.scanner().shape_problem(columns.len()).is_some() => records.keep_first_line(),
+            Found::Record if records.scanner().shape_problem(columns.len()).is_some() => {}
             Found::Record if rows.len() == n_rows => return Ok(Preview { columns, rows, more: true }),
             Found::Record => rows.push((0..columns.len()).map(|i| text(records.field(i))).collect()),
         }

@@ -6,9 +6,7 @@ use std::path::Path;
 
 use super::error::TabularError;
 use super::format::{Compression, Format, Kind, format_of};
-
-/// An xz file may ask its reader for gigabytes; honest ones need at most 64 MiB.
-const XZ_MEMORY: u64 = 256 << 20;
+use super::members::{Members, TrailingBytes, bzip2, gzip, xz, zstd};
 
 /// Gives `work` the expanded bytes of a file and the kind of rows in them.
 pub(super) fn with_source<R>(
@@ -23,17 +21,10 @@ pub(super) fn with_source<R>(
     let packing = format.compression;
     match packing {
         Compression::Plain => limited(file, limit, |r| work(kind, r)),
-        Compression::Gzip => limited(flate2::read::MultiGzDecoder::new(file), limit, |r| work(kind, r)),
-        Compression::Bzip2 => limited(bzip2::read::MultiBzDecoder::new(file), limit, |r| work(kind, r)),
-        Compression::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
-                .map_err(|e| corrupt(packing, &e))?;
-            limited(liblzma::read::XzDecoder::new_stream(file, stream), limit, |r| work(kind, r))
-        }
-        Compression::Zstd => {
-            let decoder = zstd::stream::read::Decoder::new(file).map_err(TabularError::Io)?;
-            limited(decoder, limit, |r| work(kind, r))
-        }
+        Compression::Gzip => limited(Members::new(packing, file, gzip()), limit, |r| work(kind, r)),
+        Compression::Bzip2 => limited(Members::new(packing, file, bzip2()), limit, |r| work(kind, r)),
+        Compression::Xz => limited(Members::new(packing, file, xz()), limit, |r| work(kind, r)),
+        Compression::Zstd => limited(Members::new(packing, file, zstd()), limit, |r| work(kind, r)),
         Compression::Zip => {
             let mut archive = zip::ZipArchive::new(file).map_err(|e| corrupt(packing, &e))?;
             let entry = only_file(&archive)?;
@@ -138,6 +129,9 @@ impl<R: Read> Read for Limited<R> {
 pub(super) fn stream_error(error: io::Error) -> TabularError {
     if let Some(LimitReached(limit)) = error.get_ref().and_then(|e| e.downcast_ref::<LimitReached>()) {
         return TabularError::TooLarge { limit: *limit };
+    }
+    if let Some(TrailingBytes(packing)) = error.get_ref().and_then(|e| e.downcast_ref::<TrailingBytes>()) {
+        return TabularError::Trailing { packing };
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => TabularError::Truncated,

@@ -7,12 +7,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::collector::{MAX_EXAMPLES, Rejected, shorten};
-use super::delimited::{Found, Records, header};
+use super::collector::{MAX_EXAMPLES, Rejected, note_encoding, shorten};
+use super::delimited::{Found, Opened, Records, header, open};
 use super::error::TabularError;
+use super::findings::{self, IdFindings};
 use super::format::{Kind, format_of};
+use super::notes::{ColumnNote, Guess, NoteKind};
 use super::source::with_source;
-use super::{json, parquet};
+use super::{json, parquet, text};
 
 /// What to read, and how much of it at most.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct TableReport {
     pub rejected: u64,
     /// The first of them.
     pub rejected_examples: Vec<Rejected>,
+    /// What was decided about the columns, and what is odd in them.
+    pub notes: Vec<ColumnNote>,
 }
 
 /// A value and the number of its column.
@@ -61,8 +65,7 @@ pub fn read_table(
     with_source(path, format, options.max_expanded_bytes, |kind, source| match kind {
         Kind::Csv => delimited(source, b',', &mut rows),
         Kind::Tsv => delimited(source, b'\t', &mut rows),
-        Kind::Json => json::read_table(source, &mut rows),
-        Kind::JsonLines => json::read_table_lines(source, &mut rows),
+        Kind::Json | Kind::JsonLines => json::read_table(source, kind, &mut rows),
         Kind::Parquet => parquet::read_table(parquet::seekable(path, format, source)?, &mut rows),
         Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
     })?;
@@ -75,7 +78,7 @@ pub(super) struct Draft {
     pub key: Option<Vec<u8>>,
     cells: Vec<Cell>,
     /// Why it has to be left out.
-    problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Takes rows, judges and counts them, and hands the good ones on.
@@ -84,13 +87,30 @@ pub(super) struct TableRows<'s> {
     pub report: TableReport,
     places: HashMap<String, usize>,
     key_seen: bool,
+    /// What was odd about the keys.
+    pub keys: IdFindings,
+    /// Records with an opening quotation mark that was taken as text.
+    pub stray_quotes: findings::Found,
+    not_utf8: u64,
+    seems: Option<Guess>,
     handed_on: u64,
     sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>,
 }
 
 impl<'s> TableRows<'s> {
     fn new(options: &'s TableOptions, sink: &'s mut dyn FnMut(&str, Vec<Cell>) -> io::Result<()>) -> Self {
-        TableRows { options, report: TableReport::default(), places: HashMap::new(), key_seen: false, handed_on: 0, sink }
+        TableRows {
+            options,
+            report: TableReport::default(),
+            places: HashMap::new(),
+            key_seen: false,
+            keys: IdFindings::default(),
+            stray_quotes: findings::Found::default(),
+            not_utf8: 0,
+            seems: None,
+            handed_on: 0,
+            sink,
+        }
     }
 
     /// The number of a column, or `None` for that of the keys.
@@ -125,7 +145,7 @@ impl<'s> TableRows<'s> {
     /// Ends a row.
     pub fn offer(&mut self, line: u64, draft: Draft) -> Result<(), TabularError> {
         let Draft { key, cells, problem } = draft;
-        match judge(key.as_deref(), problem, self.options) {
+        match self.judge(key.as_deref(), problem) {
             Err(reason) => {
                 self.reject(line, reason, String::new);
                 Ok(())
@@ -137,9 +157,44 @@ impl<'s> TableRows<'s> {
                 if self.handed_on > self.options.max_expanded_bytes {
                     return Err(TabularError::TooLarge { limit: self.options.max_expanded_bytes });
                 }
+                self.keys.look_at(key);
                 (self.sink)(key, cells).map_err(TabularError::Io)
             }
         }
+    }
+
+    /// The key, or why the row has to be left out.
+    fn judge<'a>(&mut self, key: Option<&'a [u8]>, problem: Option<String>) -> Result<&'a str, String> {
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let column = &self.options.key_column;
+        let Some(key) = key else {
+            self.keys.missing.add("null");
+            return Err(format!("no value for {column:?}"));
+        };
+        if key.len() > self.options.max_cell_bytes {
+            return Err(format!("{column:?} is larger than {} bytes", self.options.max_cell_bytes));
+        }
+        let Ok(text) = std::str::from_utf8(key) else { return Err(self.not_utf8(key, column)) };
+        if text.trim().is_empty() {
+            return Err(format!("{column:?} is blank"));
+        }
+        if key == text::MISSING {
+            self.keys.missing.add(text);
+            return Err(format!("{column:?} is {text}, which stands for a missing value"));
+        }
+        if text.contains('\0') {
+            return Err(format!("{column:?} contains a NUL character"));
+        }
+        Ok(text)
+    }
+
+    /// Counts a row that is not UTF-8; why it has to be left out.
+    fn not_utf8(&mut self, bytes: &[u8], column: &str) -> String {
+        self.not_utf8 += 1;
+        self.seems = self.seems.or_else(|| text::seems(bytes));
+        format!("{column:?} is not valid UTF-8")
     }
 
     /// Counts a row that cannot be used.
@@ -165,31 +220,15 @@ impl<'s> TableRows<'s> {
             let column = self.options.key_column.clone();
             return Err(TabularError::MissingColumn { column, available: self.report.columns });
         }
-        Ok(self.report)
+        let mut report = self.report;
+        note_encoding(&mut report.notes, self.not_utf8, self.seems);
+        report.notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
+        report.notes.extend(self.keys.notes(&self.options.key_column));
+        Ok(report)
     }
 }
 
-/// The key, or why the row has to be left out.
-fn judge<'a>(key: Option<&'a [u8]>, problem: Option<String>, options: &TableOptions) -> Result<&'a str, String> {
-    if let Some(problem) = problem {
-        return Err(problem);
-    }
-    let column = &options.key_column;
-    let key = key.ok_or_else(|| format!("no value for {column:?}"))?;
-    if key.len() > options.max_cell_bytes {
-        return Err(format!("{column:?} is larger than {} bytes", options.max_cell_bytes));
-    }
-    let key = std::str::from_utf8(key).map_err(|_| format!("{column:?} is not valid UTF-8"))?;
-    if key.trim().is_empty() {
-        return Err(format!("{column:?} is blank"));
-    }
-    if key.contains('\0') {
-        return Err(format!("{column:?} contains a NUL character"));
-    }
-    Ok(key)
-}
-
-fn size_of_value(value: &Value) -> u64 {
+pub(super) fn size_of_value(value: &Value) -> u64 {
     const OVERHEAD: u64 = 8;
     match value {
         Value::String(text) => OVERHEAD + text.len() as u64,
@@ -202,10 +241,13 @@ fn size_of_value(value: &Value) -> u64 {
 /// A record holds several fields; beyond this many times the limit of one, it is passed over unread.
 const CELLS_PER_RECORD: usize = 8;
 
-fn delimited(source: &mut dyn Read, delimiter: u8, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
-    let mut records = Records::new(source, delimiter, rows.options.max_cell_bytes.saturating_mul(CELLS_PER_RECORD));
+fn delimited(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let Opened { mut reader, dialect, notes, .. } = open(source, delimiter, &[&rows.options.key_column])?;
+    let mut records = Records::new(&mut reader, dialect, rows.options.max_cell_bytes.saturating_mul(CELLS_PER_RECORD));
     let names = header(&mut records)?;
+    records.expect(names.len());
     rows.report.untyped = true;
+    rows.report.notes = notes;
     let places = places_of(&names, rows)?;
     loop {
         match records.advance()? {
@@ -215,10 +257,13 @@ fn delimited(source: &mut dyn Read, delimiter: u8, rows: &mut TableRows<'_>) -> 
                 rows.reject(records.line, format!("larger than {limit} bytes"), String::new);
             }
             Found::Record => {
+                let raw = || String::from_utf8_lossy(records.text().trim_ascii_end()).into_owned();
                 if let Some(reason) = records.scanner().shape_problem(names.len()) {
-                    rows.reject(records.line, reason, || String::from_utf8_lossy(records.text()).into_owned());
-                    records.keep_first_line();
+                    rows.reject(records.line, reason, raw);
                     continue;
+                }
+                if records.scanner().has_stray_quote() {
+                    rows.stray_quotes.add(&raw());
                 }
                 let draft = draft_of(&records, &places, rows);
                 rows.offer(records.line, draft)?;
@@ -227,13 +272,17 @@ fn delimited(source: &mut dyn Read, delimiter: u8, rows: &mut TableRows<'_>) -> 
     }
 }
 
-/// Where the fields belong: the first of the key's name is the key; of other columns with one name each counts.
+/// Where the fields belong. Other columns than that of the keys may share a name: each of them counts.
 fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<usize>>, TabularError> {
     let mut places: Vec<Option<usize>> = Vec::with_capacity(names.len());
     for name in names {
         let mut place = rows.place(name)?;
+        if place.is_none() && places.contains(&None) {
+            return Err(TabularError::RepeatedColumn { column: name.clone() });
+        }
         for number in 1.. {
-            let taken = if place.is_none() { places.contains(&None) } else { places.contains(&place) };
+            // A name that was made up is not meant by the name of the keys.
+            let taken = if place.is_none() { number > 1 } else { places.contains(&place) };
             if !taken {
                 break;
             }
@@ -244,17 +293,20 @@ fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<us
     Ok(places)
 }
 
-fn draft_of(records: &Records<'_>, places: &[Option<usize>], rows: &TableRows<'_>) -> Draft {
+fn draft_of(records: &Records<'_>, places: &[Option<usize>], rows: &mut TableRows<'_>) -> Draft {
     let mut draft = Draft::default();
     for (at, place) in places.iter().enumerate() {
         let field = records.field(at).unwrap_or_default();
         match place {
             None => draft.key = Some(field.to_vec()),
-            // A field without anything in it is a value that is not there.
-            Some(_) if field.is_empty() => {}
+            // A field without anything in it is a value that is not there, and so is the mark of databases for that.
+            Some(_) if field.is_empty() || field == text::MISSING => {}
             Some(place) => match std::str::from_utf8(field) {
                 Ok(text) => rows.add(&mut draft, *place, Value::from(text), text.len()),
-                Err(_) => draft.problem = Some(format!("{:?} is not valid UTF-8", rows.report.columns[*place])),
+                Err(_) => {
+                    let column = rows.report.columns[*place].clone();
+                    draft.problem = Some(rows.not_utf8(field, &column));
+                }
             },
         }
     }

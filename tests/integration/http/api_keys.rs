@@ -20,8 +20,17 @@ async fn a_key_works_within_its_scopes_and_project_until_it_is_revoked() {
     program.get(&format!("project/{other}/")).await.expect(404);
     program.patch(&format!("project/{mine}/"), json!({ "name": "x" })).await.expect(403);
     program.post("project/", project("three")).await.expect(403);
-    program.get("api_keys/").await.expect(403);
     let path = format!("api_keys/{}/", made.id());
+    let elsewhere = user.post("api_keys/", json!({ "project": other, "name": "k", "scopes": ["read"] })).await.expect(201).id();
+    assert_eq!(program.get("api_keys/").await.expect(200).body["results"], json!([user.get(&path).await.body]));
+    program.get(&path).await.expect(200);
+    program.get(&format!("api_keys/{elsewhere}/")).await.expect(404);
+    assert_eq!(program.get(&format!("api_keys/?project={other}")).await.expect(200).body["count"], 0);
+    let writer = user.post("api_keys/", json!({ "project": mine, "name": "w", "scopes": ["write"] })).await.expect(201);
+    let writer = app.anonymous().with_key(writer.body["key"].as_str().unwrap());
+    writer.get("api_keys/").await.expect(403);
+    writer.post("api_keys/", json!({ "project": mine, "name": "x", "scopes": ["read"] })).await.expect(403);
+    writer.post(&format!("{path}revoke/"), json!({})).await.expect(403);
     assert!(user.get(&path).await.expect(200).body.get("key").is_none());
     assert!(user.patch(&path, json!({ "project": other })).await.expect(400).body["project"].is_array());
     user.post(&format!("{path}revoke/"), json!({})).await.expect(200);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use recotem::ml::artifact::sign;
 use recotem::platform::config::Settings;
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::slots;
@@ -62,7 +63,7 @@ fn swap(app: &TestApp, model: i64, other: i64) {
     rewrite(app, model, |_| app.services.blobs.read(&file_of(other)).expect("another file"));
 }
 
-const FAULTS: [Fault; 9] = [
+const FAULTS: [Fault; 10] = [
     Fault {
         name: "a bit of the header",
         code: "model_file_untrusted",
@@ -106,6 +107,18 @@ const FAULTS: [Fault; 9] = [
         sql:
             "UPDATE trained_models SET (signature, filesize) = (SELECT signature, filesize FROM trained_models WHERE id = $other)
               WHERE id = $model",
+    },
+    Fault {
+        name: "a symbolic link to the same bytes",
+        code: "model_file_untrusted",
+        happens: |app, model, _| {
+            let file = app.services.settings.data_dir.join("files").join(file_of(model));
+            let elsewhere = app.services.settings.data_dir.join("elsewhere");
+            std::fs::copy(&file, &elsewhere).expect("a copy");
+            std::fs::remove_file(&file).expect("it was there");
+            std::os::unix::fs::symlink(&elsewhere, &file).expect("a link");
+        },
+        sql: "",
     },
     Fault {
         name: "missing",
@@ -159,6 +172,11 @@ async fn no_bad_file_is_used_and_what_answered_before_goes_on() {
             let refused = stage.program.post(&path, body).await.expect(503).body;
             assert_eq!(refused["code"], fault.code, "{}: {refused}", fault.name);
         }
+        let download = stage.prepared.user.get(&format!("trained_model/{model}/download_file/")).await;
+        match fault.code {
+            "model_file_missing" => drop(download.expect(404)),
+            code => assert_eq!(download.expect(503).body["code"], code, "{}", fault.name),
+        }
         // Whoever starts now has nothing to go on with: it says so, and is ready for all else.
         let fresh = app.replica(|_| {});
         app.soon("it starts", async || fresh.get("/inference/ready").await.status.as_u16() == 200).await;
@@ -209,8 +227,12 @@ const NEW: &str = "another secret of the tests, long enough as well";
 
 /// Runs the command as whoever looks after the install does.
 fn resign(app: &TestApp, previous: &str) -> (Output, String) {
+    resign_with(app, previous, &[])
+}
+
+fn resign_with(app: &TestApp, previous: &str, options: &[&str]) -> (Output, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_recotem"));
-    command.arg("resign-models").arg("--data-dir").arg(&app.services.settings.data_dir);
+    command.arg("resign-models").args(options).arg("--data-dir").arg(&app.services.settings.data_dir);
     command.env("DATABASE_URL", app.services.db.url()).env("SECRET_KEY", NEW);
     command.env("RECOTEM_PREVIOUS_SECRET_KEYS", json!([previous]).to_string());
     let output = command.output().expect("the command starts");
@@ -232,7 +254,7 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     // A server with the new secret and the old one reads what the old one signed; with the new one alone it does not.
     let with = |previous: &'static [&'static str]| {
         app.replica(move |services| {
-            let previous_secret_keys = previous.iter().map(ToString::to_string).collect();
+            let previous_secret_keys = previous.iter().map(|secret| SecretString::from(*secret)).collect();
             services.settings = Arc::new(Settings { previous_secret_keys, ..Settings::clone(&services.settings) });
             services.secret = Arc::new(NEW.into());
         })
@@ -244,11 +266,16 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
 
     let (output, said) = resign(&app, "some other secret of long ago, long enough");
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Signed anew: 0") && said.contains(&format!("Model {whole} was left alone")), "{said}");
+    assert!(said.contains("Newly signed: 0") && said.contains(&format!("Model {whole} was left alone")), "{said}");
+
+    let (output, said) = resign_with(&app, OLD, &["--dry-run"]);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("(1 would be signed)") && said.contains("Dry run complete. No changes made."), "{said}");
+    assert_eq!(alone.post(&path(whole), ask.clone()).await.expect(503).body["code"], "model_file_untrusted");
 
     let (output, said) = resign(&app, OLD);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Signed anew: 1") && said.contains(&format!("Model {damaged} was left alone")), "{said}");
+    assert!(said.contains("Newly signed: 1") && said.contains(&format!("Model {damaged} was left alone")), "{said}");
     assert!(!said.contains(&format!("Model {whole} ")), "{said}");
     // Servers hear of new signatures, which takes a moment.
     let answers = async |server: &Caller, model: i64| {
@@ -259,9 +286,9 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
 
     app.services.blobs.write(&file_of(damaged), &bytes).expect("a place");
     let (output, said) = resign(&app, OLD);
-    assert!(output.status.success() && said.contains("Signed anew: 1") && said.contains("before: 1"), "{said}");
+    assert!(output.status.success() && said.contains("Newly signed: 1") && said.contains("Already signed: 1"), "{said}");
     let (output, said) = resign(&app, "");
-    assert!(output.status.success() && said.contains("Signed anew: 0") && said.contains("before: 2"), "{said}");
+    assert!(output.status.success() && said.contains("Newly signed: 0") && said.contains("Already signed: 2"), "{said}");
     for model in [whole, damaged] {
         answers(&alone, model).await;
         answers(&both, model).await;

@@ -62,7 +62,7 @@ fn bodies() -> Vec<(Value, &'static str, u16, Holds)> {
         (json!({ "user_id": "007", "cutoff": 1000 }), "", 200, ("/strategy", json!("personal"))),
         (json!({ "user_ids": [] }), "/batch", 200, ("/results", json!([]))),
         (json!({ "user_ids": vec!["007"; 100] }), "/batch", 200, ("/results/99/strategy", json!("personal"))),
-        (json!({ "user_ids": vec!["007"; 101] }), "/batch", 400, ("/detail", json!("A batch may hold at most 100 users."))),
+        (json!({ "user_ids": vec!["007"; 101] }), "/batch", 400, ("/detail", json!("Maximum 100 users per batch"))),
         (json!({ "user_ids": [null] }), "/batch", 422, fault("string_type")),
         (filter("no such field"), "", 422, fault("unknown_field")),
         (filter("price"), "", 200, ("/items", json!([]))),

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use recotem::features::accounts::ensure_first_user;
+use recotem::features::accounts::first_user;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -254,14 +254,17 @@ async fn users_have_the_fields_and_the_limits_of_1x() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_install_without_users_gets_its_admin_once() {
     for configured in [Some(PASSWORD.to_owned()), None] {
-        let app = TestApp::start_with(false, |settings| settings.default_admin_password = configured.clone()).await;
-        let made = ensure_first_user(&app.services).await.unwrap();
-        let random = made.map(|password| password.expose_secret().to_owned());
+        let app =
+            TestApp::start_with(false, |settings| settings.default_admin_password = configured.clone().map(Into::into)).await;
+        let random = match first_user::ensure(&app.services).await.unwrap() {
+            first_user::Made::WithRandom(password) => Some(password.expose_secret().to_owned()),
+            _ => None,
+        };
         assert_eq!(random.as_ref().map(|password| password.chars().count()), configured.is_none().then_some(12));
         let admin = Caller::log_in(&app.base, "admin", &configured.or(random).expect("one of them")).await;
         assert_eq!(admin.get("auth/user/").await.expect(200).body["is_superuser"], true);
         app.execute("UPDATE users SET username = 'root'").await;
-        assert!(ensure_first_user(&app.services).await.unwrap().is_none());
+        assert!(matches!(first_user::ensure(&app.services).await.unwrap(), first_user::Made::NoUser));
         assert_eq!(app.count("SELECT count(*) FROM users").await, 1);
     }
 }

@@ -51,3 +51,16 @@ async fn the_pages_load_nothing_from_elsewhere() {
     let initializer = anyone.get("schema/swagger-ui/swagger-initializer.js").await.expect(200);
     assert!(String::from_utf8(initializer.bytes).unwrap().contains("/api/v1/schema/?format=json"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_there_is_404_and_every_other_address_is_a_page() {
+    let app = TestApp::start().await;
+    let anyone = app.anonymous();
+    for file in ["/admin/", "/admin/login/", "/static/x.css", "/nothing.js", "/favicon.png", "/assets/gone.js", "/static/"] {
+        let answer = anyone.get(file).await.expect(404);
+        assert_eq!(answer.body, json!({ "detail": "Not found." }), "{file}");
+    }
+    for page in ["/", "/login", "/projects/1/jobs/2", "/nowhere", "/password-reset"] {
+        assert!(anyone.get(page).await.expect(200).header("content-type").starts_with("text/html"), "{page}");
+    }
+}

@@ -210,7 +210,10 @@ async fn a_body_that_cannot_be_read_says_so() {
     let large = vec![b' '; (10 << 20) + 1];
     let answer = user.raw(Method::POST, "project/", &[JSON], large.clone()).await.expect(413);
     assert!(answer.body["detail"].is_string());
-    assert!(user.raw(Method::POST, "/inference/predict/1", &[JSON], large).await.expect(413).body["detail"].is_string());
+    let project = user.post("project/", json!({ "name": "P", "user_column": "u", "item_column": "i" })).await.expect(201).id();
+    let key = user.post("api_keys/", json!({ "project": project, "name": "k", "scopes": ["predict"] })).await.expect(201);
+    let program = app.anonymous().with_key(key.body["key"].as_str().expect("a key"));
+    assert!(program.raw(Method::POST, "/inference/predict/1", &[JSON], large).await.expect(413).body["detail"].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,7 +111,7 @@ async fn each_key_has_an_allowance_for_each_path_of_predictions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_previews_of_models_share_an_allowance_of_their_own() {
     let app = app(|settings| settings.throttle.recommendation.requests = 4).await;
-    let (prepared, model) = slots::with_model(&app, "margarete").await;
+    let (prepared, model) = slots::with_waiting_model(&app, "margarete").await;
     let user = &prepared.user;
     let path = format!("trained_model/{model}/");
     let program = user.with_key(&prepared.key("k", "read").await);

@@ -3,6 +3,7 @@
 use recotem::features::projects;
 use serde_json::{Value, json};
 
+use super::slots;
 use super::trained::{Prepared, prepare};
 use crate::support::{Answer, Caller, TestApp};
 
@@ -54,6 +55,7 @@ async fn what_something_live_depends_on_is_refused_with_a_list() {
     let named = user.delete(&format!("model_configuration/{}/", prepared.configuration)).await.expect(409);
     assert_eq!(named.body["dependents"][0]["name"], "by hand");
     user.post(&format!("parameter_tuning_job/{}/cancel/", job.id), json!({})).await.expect(200);
+    user.delete(&format!("parameter_tuning_job/{}/", job.id)).await.expect(204);
     app.execute("UPDATE trained_models SET status = 'FAILED'").await;
     for (path, _) in cases.iter().rev().filter(|(path, _)| !path.ends_with("unlink_file/")) {
         user.delete(path).await.expect(204);
@@ -69,7 +71,7 @@ async fn what_answers_traffic_or_will_train_again_is_kept() {
     let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
     let (user, project) = (&prepared.user, prepared.project);
     let model = model_of(&prepared).await;
-    app.execute("UPDATE trained_models SET status = 'FAILED'").await;
+    slots::give_file(&app, model).await;
     let make = async |kind: &str, body: Value| (kind.to_owned(), user.post(&format!("{kind}/"), body).await.expect(201).id());
     let slot =
         async |name: &str| make("deployment_slot", json!({ "project": project, "name": name, "trained_model": model })).await;
@@ -82,11 +84,12 @@ async fn what_answers_traffic_or_will_train_again_is_kept() {
     let schedule = make("retraining_schedule", schedule).await;
     let serving = vec![control.clone(), variant.clone(), test.clone()];
     let all: Vec<_> = serving.iter().cloned().chain([schedule.clone()]).collect();
+    let with_model = [vec![("trained_model".to_owned(), model)], all].concat();
     let cases = [
         (format!("trained_model/{model}/"), serving),
-        (format!("model_configuration/{}/", prepared.configuration), all.clone()),
-        (format!("training_data/{}/", prepared.data), all.clone()),
-        (format!("project/{project}/"), all),
+        (format!("model_configuration/{}/", prepared.configuration), with_model.clone()),
+        (format!("training_data/{}/", prepared.data), with_model.clone()),
+        (format!("project/{project}/"), with_model),
     ];
     for (path, expected) in &cases {
         assert_eq!(&dependents(&user.delete(path).await.expect(409)), expected, "{path}");
@@ -102,30 +105,11 @@ async fn what_answers_traffic_or_will_train_again_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_use_unseen_stays_too_and_is_not_told() {
-    let app = TestApp::start().await;
-    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    // bob belongs to ada's organisation; ada sees nothing of bob's own.
-    app.join("bob", "ada", "editor").await;
-    let split = bob.post("split_config/", json!({})).await.id();
-    let hidden = prepare(bob, "hidden", "TopPop").await;
-    let evaluation = hidden.user.post("evaluation_config/", json!({})).await.id();
-    let job = json!({ "data": hidden.data, "split": split, "evaluation": evaluation });
-    hidden.user.post("parameter_tuning_job/", job).await.expect(201);
-    ada.get(&format!("split_config/{split}/")).await.expect(200);
-    app.execute("UPDATE memberships SET role = 'owner' WHERE role = 'editor'").await;
-    let refused = ada.delete(&format!("split_config/{split}/")).await.expect(409);
-    assert_eq!(dependents(&refused), []);
-    ada.patch(&format!("split_config/{split}/"), json!({ "random_seed": 1 })).await.expect(409);
-    assert_eq!(app.count("SELECT count(*) FROM tuning_jobs").await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_goes_takes_its_files_along() {
     let app = TestApp::start_with_worker().await;
     let user = app.user("ada").await;
     let kept = prepare(user.clone(), "kept", "TopPop").await;
-    kept.train().await;
+    let model = kept.train().await["id"].clone();
     let before = app.files();
     let gone = prepare(user.clone(), "gone", "TopPop").await;
     gone.train().await;
@@ -144,8 +128,26 @@ async fn what_goes_takes_its_files_along() {
         files
     };
     assert_eq!(sorted(app.files()), sorted(before));
+    user.delete(&format!("model_configuration/{}/", kept.configuration)).await.expect(409);
+    user.delete(&format!("trained_model/{model}/")).await.expect(204);
     user.delete(&format!("model_configuration/{}/", kept.configuration)).await.expect(204);
     assert_eq!(app.files().len(), 2, "the data stays: {:?}", app.files());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_a_model_that_answers_traffic_stays() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
+    let model = prepared.train().await["id"].as_i64().unwrap();
+    let slot = slots::make(&prepared, model, json!({ "name": "main" })).await.expect(201).id();
+    let path = format!("trained_model/{model}/");
+    let refused = prepared.user.delete(&format!("{path}unlink_file/")).await.expect(409).body;
+    assert_eq!(refused, prepared.user.delete(&path).await.expect(409).body);
+    assert_eq!(refused["dependents"], json!([{ "resource": "deployment_slot", "id": slot, "name": "main" }]));
+    prepared.user.get(&format!("{path}download_file/")).await.expect(200);
+    prepared.user.patch(&format!("deployment_slot/{slot}/"), json!({ "is_active": false })).await.expect(200);
+    prepared.user.delete(&format!("{path}unlink_file/")).await.expect(200);
+    assert!(app.files().iter().all(|file| !file.starts_with("models/")), "{:?}", app.files());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,7 +221,8 @@ async fn deletions_and_creations_at_once_leave_consistent_rows() {
             }
         }
         let statuses = at_once(asks).await;
-        let gone = app.count(&format!("SELECT count(*) FROM training_data WHERE id = {}", prepared.data)).await == 0;
+        let left = format!("SELECT count(*) FROM training_data WHERE id = {} AND storage_key IS NOT NULL", prepared.data);
+        let gone = app.count(&left).await == 0;
         if gone {
             assert!(statuses.contains(&204), "{statuses:?}");
         }
@@ -232,7 +235,7 @@ async fn deletions_and_creations_at_once_leave_consistent_rows() {
         assert_eq!(live, 0, "no task is left of a tuning job that was deleted");
     }
     // What was kept has its files, what was not has none.
-    let kept = app.count("SELECT count(*) FROM training_data").await;
+    let kept = app.count("SELECT count(*) FROM training_data WHERE storage_key IS NOT NULL").await;
     assert_eq!(app.files().len() as i64, kept * 2, "{:?}", app.files());
 }
 

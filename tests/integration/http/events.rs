@@ -105,6 +105,7 @@ async fn the_wrong_project_or_slot_is_403_whether_it_is_there_or_not() {
     let other = prepare(stage.prepared.user.clone(), "Q", "TopPop").await;
     let body = json!({ "configuration": other.configuration, "data_loc": other.data });
     let model = other.user.post("trained_model/", body).await.expect(201).id();
+    slots::give_file(&stage.app, model).await;
     let other_slot = slots::make(&other, model, json!({})).await.expect(201).id();
     let user = &stage.prepared.user;
     for (caller, wrong) in [
@@ -186,6 +187,7 @@ async fn an_event_with_an_id_of_the_client_is_stored_once() {
     let other = prepare(stage.prepared.user.clone(), "Q", "TopPop").await;
     let body = json!({ "configuration": other.configuration, "data_loc": other.data });
     let model = other.user.post("trained_model/", body).await.expect(201).id();
+    slots::give_file(&stage.app, model).await;
     let slot = slots::make(&other, model, json!({})).await.expect(201).id();
     let theirs =
         json!({ "project": other.project, "deployment_slot": slot, "user_id": "1", "event_type": "click", "event_id": "a" });
@@ -219,5 +221,44 @@ async fn events_are_kept_by_month_and_never_refused_for_want_of_a_partition() {
     let user = Caller::log_in(&stage.app.base, "margarete", "a good long phrase").await;
     slots::make(&Prepared { user: user.clone(), ..stage.prepared }, stage.model, json!({})).await.expect(201);
     user.delete(&path).await.expect(204);
-    assert_eq!(stage.app.count("SELECT count(*) FROM conversion_events").await, 0);
+    assert_eq!(stage.app.count("SELECT count(*) FROM conversion_events").await, 2, "what users did outlives the slot");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_adds_to_an_event_has_a_largest_size() {
+    let stage = stage().await;
+    let (fits, too_much) = (json!({ "k": "x".repeat(8_000) }), json!({ "k": "x".repeat(5 << 20) }));
+    stage.program.post("conversion_event/", stage.event(json!({ "metadata_json": fits }))).await.expect(201);
+    let refused = stage.program.post("conversion_event/", stage.event(json!({ "metadata_json": too_much }))).await;
+    assert!(refused.fault("metadata_json").contains("8192 bytes"), "{}", refused.body);
+    let batch = json!({ "events": [stage.event(json!({})), stage.event(json!({ "metadata_json": vec![0; 8_192] }))] });
+    let refused = stage.program.post("conversion_event/batch/", batch).await.expect(400);
+    assert_eq!(refused.body["events"][0], json!({}));
+    assert!(refused.body["events"][1]["metadata_json"].is_array());
+    assert_eq!(stage.app.count("SELECT count(*) FROM conversion_events").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_room_on_the_disk_asks_reporters_to_try_again() {
+    let stage = stage().await;
+    stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+    let full = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION USING ERRCODE = 'disk_full', HINT = 'Check free disk space.',
+                MESSAGE = 'could not extend file \"base/16384/16500\": No space left on device';
+        END $$";
+    stage.app.execute(full).await;
+    stage
+        .app
+        .execute("CREATE TRIGGER full_disk BEFORE INSERT ON conversion_events FOR EACH ROW EXECUTE FUNCTION no_room()")
+        .await;
+    for (path, body) in [
+        ("conversion_event/", stage.event(json!({}))),
+        ("conversion_event/batch/", json!({ "events": [stage.event(json!({}))] })),
+    ] {
+        let refused = stage.program.post(path, body).await.expect(503);
+        assert_eq!(refused.body["code"], "temporarily_unavailable");
+        assert!(!refused.header("retry-after").is_empty());
+    }
+    stage.app.execute("DROP TRIGGER full_disk ON conversion_events").await;
+    stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
@@ -55,14 +55,16 @@ async fn checks_come_in_the_order_clients_rely_on() {
     let reader = anonymous.with_key(&prepared.key("reader", "read").await);
     let path = format!("/inference/predict/{model}");
     let good = json!({ "user_id": "007" });
-    let unparsable = reqwest::Client::new()
-        .post(format!("{}{path}", app.base))
-        .header("content-type", "application/json")
-        .body("{\"user_id\":");
-    let answer = unparsable.send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 422);
-    let fault: Value = answer.json().await.unwrap();
+    let unparsable = async |caller: &Caller| {
+        let json = [("content-type", "application/json")];
+        caller.raw(reqwest::Method::POST, &path, &json, "{\"user_id\":").await
+    };
+    let fault = unparsable(&program).await.expect(422).body;
     assert_eq!((&fault["detail"][0]["type"], &fault["detail"][0]["loc"][0]), (&json!("json_invalid"), &json!("body")));
+    // Nothing is read for a caller without a good key.
+    unparsable(&anonymous).await.expect(401);
+    unparsable(&anonymous.with_key("rctm_wrong")).await.expect(401);
+    unparsable(&reader).await.expect(403);
 
     anonymous.post(&path, json!({})).await.expect(401);
     anonymous.with_key("rctm_wrong").post(&path, json!({})).await.expect(401);

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::stream::SplitSink;
+use futures_util::{SinkExt, Stream, StreamExt};
 use recotem::features::task_logs::{self, Line};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -20,7 +22,7 @@ use crate::support::{Caller, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+struct Socket(Frames);
 
 /// What a server has to say.
 #[derive(Debug)]
@@ -51,15 +53,24 @@ impl Socket {
     }
 
     async fn hear(&mut self) -> Heard {
-        loop {
-            let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("something in time");
-            match frame {
-                Some(Ok(Message::Text(text))) => return Heard::Said(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(frame))) => return Heard::Closed(frame.map(|frame| frame.code.into())),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Heard::Closed(None),
+        tokio::time::timeout(PATIENCE, hear_from(&mut self.0)).await.expect("something in time")
+    }
+
+    /// Reads it all the time from now on, so that it answers every heartbeat while the test does other things.
+    fn kept_open(self) -> KeptOpen {
+        let (sink, mut stream) = self.0.split();
+        let (sender, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let heard = hear_from(&mut stream).await;
+                let is_over = matches!(heard, Heard::Closed(_));
+                let _ = sender.send(heard);
+                if is_over {
+                    return;
+                }
             }
-        }
+        });
+        KeptOpen { sink, heard }
     }
 
     /// The next message that is no keep-alive.
@@ -88,6 +99,50 @@ impl Socket {
             lines.push(self.says().await);
         }
         lines
+    }
+}
+
+type Frames = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn hear_from(frames: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) -> Heard {
+    loop {
+        match frames.next().await {
+            Some(Ok(Message::Text(text))) => return Heard::Said(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Close(frame))) => return Heard::Closed(frame.map(|frame| frame.code.into())),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Heard::Closed(None),
+        }
+    }
+}
+
+struct KeptOpen {
+    sink: SplitSink<Frames, Message>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+impl KeptOpen {
+    /// Waits for a heartbeat that began from now on.
+    async fn lives_on(&mut self) {
+        while self.heard.try_recv().is_ok() {}
+        // The first may have begun before.
+        for _ in 0..2 {
+            let next = tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("a heartbeat in time");
+            assert!(matches!(&next, Some(Heard::Said(ping)) if *ping == json!({ "type": "ping" })), "{next:?}");
+        }
+    }
+
+    async fn end(&mut self) -> Option<u16> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("an end in time") {
+                Some(Heard::Said(_)) => {}
+                Some(Heard::Closed(code)) => return code,
+                None => return None,
+            }
+        }
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.sink.send(Message::text(message.to_string())).await.unwrap();
     }
 }
 
@@ -120,7 +175,7 @@ async fn log_many(app: &TestApp, job: i64, count: usize, length: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_watch_is_let_in_and_told_why_not() {
+async fn who_may_not_watch_is_refused_before_the_upgrade() {
     let app = TestApp::start().await;
     let (owner, stranger) = (app.user("olga").await, app.user("stefan").await);
     let (viewer, staff) = (app.user("vera").await, app.staff("admin").await);
@@ -129,21 +184,30 @@ async fn whoever_may_not_watch_is_let_in_and_told_why_not() {
     let key = json!({ "project": app.count("SELECT max(id) AS count FROM projects").await, "name": "k", "scopes": ["read"] });
     let key = owner.post("api_keys/", key).await.expect(201).body["key"].as_str().unwrap().to_owned();
     let bearer = format!("Bearer {}", owner.token());
+    let refusal = async |path: &str, headers: &[(&'static str, &str)]| Socket::try_open(&app, path, headers).await.err();
+    let cookie_of = |caller: &Caller| format!("jwt-access={}", caller.token());
+    let (of_owner, of_stranger) = (cookie_of(&owner), cookie_of(&stranger));
     for kind in ["status", "logs"] {
         let path = format!("/ws/job/{job}/{kind}/");
         for headers in
             [vec![], vec![("x-api-key", key.as_str())], vec![("authorization", &bearer)], vec![("cookie", "jwt-access=x")]]
         {
-            assert_eq!(Socket::open(&app, &path, &headers).await.end().await, Some(4401), "{headers:?}");
+            assert_eq!(refusal(&path, headers.as_slice()).await, Some(StatusCode::UNAUTHORIZED), "{headers:?}");
         }
-        assert_eq!(Socket::of(&app, &stranger, &path).await.end().await, Some(4403));
-        assert_eq!(Socket::of(&app, &owner, &format!("/ws/job/{}/{kind}/", job + 1)).await.end().await, Some(4403));
-        assert_eq!(Socket::of(&app, &owner, &format!("/ws/job/9{}/{kind}/", u64::MAX)).await.end().await, Some(4403));
-        assert_eq!(Socket::of(&app, &owner, &format!("/ws/model/{job}/{kind}/")).await.end().await, Some(4403));
+        assert_eq!(refusal(&path, &[("cookie", of_stranger.as_str())]).await, Some(StatusCode::NOT_FOUND));
+        for path in
+            [format!("/ws/job/{}/{kind}/", job + 1), format!("/ws/job/9{}/{kind}/", u64::MAX), format!("/ws/model/{job}/{kind}/")]
+        {
+            assert_eq!(refusal(&path, &[("cookie", of_owner.as_str())]).await, Some(StatusCode::NOT_FOUND), "{path}");
+        }
         let with_token = format!("{path}?token={}", owner.token());
         let stale = [("cookie", "jwt-access=stale")];
-        assert_eq!(Socket::open(&app, &with_token, &stale).await.end().await, Some(4401), "the cookie goes first");
+        assert_eq!(refusal(&with_token, &stale).await, Some(StatusCode::UNAUTHORIZED), "the cookie goes first");
     }
+    app.services.clock.advance(TimeDelta::seconds(app.services.settings.access_token_lifetime + 1));
+    let expired = format!("/ws/job/{job}/status/?token={}", owner.token());
+    assert_eq!(refusal(&expired, &[]).await, Some(StatusCode::UNAUTHORIZED), "a token that has expired opens nothing");
+    app.services.clock.advance(TimeDelta::seconds(-app.services.settings.access_token_lifetime - 1));
     log(&app, job, "a line").await;
     for caller in [&owner, &viewer, &staff] {
         assert_eq!(Socket::of(&app, caller, &format!("/ws/job/{job}/status/")).await.says().await["status"], "pending");
@@ -175,6 +239,24 @@ async fn what_is_no_socket_is_answered_in_json() {
     ] {
         let socket = Socket::try_open(&app, &path, &[("origin", origin), ("cookie", &cookie)]).await;
         assert_eq!(socket.err(), answer, "{origin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_behind_a_proxy_that_leaves_the_port_out_of_the_host_may_watch() {
+    let app = TestApp::start().await;
+    let user = app.user("olga").await;
+    let path = format!("/ws/job/{}/status/", waiting_job(&app, &user).await);
+    let cookie = format!("jwt-access={}", user.token());
+    for (host, origin, answer) in [
+        ("localhost", "http://localhost:8000", None),
+        ("recotem.example", "https://recotem.example:8443", None),
+        ("localhost:8000", "http://localhost:8000", None),
+        ("localhost:8000", "http://localhost:8001", Some(StatusCode::FORBIDDEN)),
+        ("localhost", "http://evil.example:8000", Some(StatusCode::FORBIDDEN)),
+    ] {
+        let socket = Socket::try_open(&app, &path, &[("host", host), ("origin", origin), ("cookie", &cookie)]).await;
+        assert_eq!(socket.err(), answer, "{origin} at {host}");
     }
 }
 
@@ -240,6 +322,9 @@ async fn the_status_of_a_job_is_told_as_it_stands_and_as_it_changes() {
     assert_eq!((&late["status"], &late["seq"]), (&json!("cancelled"), &json!(0)));
     user.delete(&format!("parameter_tuning_job/{job}/")).await.expect(204);
     assert_eq!(sockets[0].end().await, Some(4403), "what is deleted cannot be watched");
+    let cookie = format!("jwt-access={}", user.token());
+    let again = Socket::try_open(&app, &path, &[("cookie", &cookie)]).await;
+    assert_eq!(again.err(), Some(StatusCode::NOT_FOUND), "a client that comes back is told before the upgrade");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +348,8 @@ async fn a_training_can_be_watched_too() {
     assert!(lines[0]["message"].as_str().unwrap().starts_with("Start training model"), "{lines:?}");
     assert!(lines[1]["message"].as_str().unwrap().contains("complete"), "{lines:?}");
     let stranger = app.user("stefan").await;
-    assert_eq!(Socket::of(&app, &stranger, &format!("/ws/model/{model}/logs/")).await.end().await, Some(4403));
+    let refused = Socket::try_open(&app, &format!("/ws/model/{model}/logs/?token={}", stranger.token()), &[]).await;
+    assert_eq!(refused.err(), Some(StatusCode::NOT_FOUND));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,8 +375,36 @@ async fn a_right_that_has_gone_ends_the_socket_at_the_next_heartbeat() {
     for _ in 0..3 {
         assert!(matches!(staying.hear().await, Heard::Said(ping) if ping == json!({ "type": "ping" })));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_lives_as_long_as_the_session_and_not_as_the_token() {
+    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let user = app.user("olga").await;
+    let job = waiting_job(&app, &user).await;
+    let path = format!("/ws/job/{job}/status/");
+    let with_token = format!("{path}?token={}", user.token());
+    let mut by_cookie = Socket::of(&app, &user, &path).await.kept_open();
+    let mut by_token = Socket::open(&app, &with_token, &[]).await.kept_open();
+    let mut renewed = Socket::of(&app, &user, &path).await.kept_open();
+    let mut lent = Socket::of(&app, &user, &path).await.kept_open();
     app.services.clock.advance(TimeDelta::seconds(app.services.settings.access_token_lifetime + 1));
-    assert_eq!(staying.end().await, Some(4401), "the token has expired");
+    for socket in [&mut by_cookie, &mut by_token, &mut renewed] {
+        // The token has expired, the session has not.
+        socket.lives_on().await;
+    }
+    // A client that has logged in again says so, and goes on when the first session ends.
+    let again = app.log_in("olga").await;
+    renewed.say(json!({ "type": "token", "token": again.token() })).await;
+    lent.say(json!({ "type": "token", "token": app.user("stefan").await.token() })).await;
+    assert_eq!(lent.end().await, Some(4403), "the other may not watch this");
+    renewed.lives_on().await;
+    let first = "SELECT min(id) FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'olga')";
+    app.execute(&format!("UPDATE sessions SET revoked_at = now() WHERE id = ({first})")).await;
+    assert_eq!((by_cookie.end().await, by_token.end().await), (Some(4401), Some(4401)));
+    renewed.lives_on().await;
+    app.services.clock.advance(TimeDelta::seconds(app.services.settings.refresh_token_lifetime + 1));
+    assert_eq!(renewed.end().await, Some(4401), "the session was not renewed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,7 +470,7 @@ async fn whatever_a_client_says_changes_nothing() {
     let job = waiting_job(&app, &user).await;
     let mut socket = Socket::of(&app, &user, &format!("/ws/job/{job}/status/")).await;
     assert_eq!(socket.says().await["seq"], 0);
-    for said in [r#"{"type":"pong"}"#, r#"{"type":"cancel"}"#, "no JSON", ""] {
+    for said in [r#"{"type":"pong"}"#, r#"{"type":"cancel"}"#, r#"{"type":"token"}"#, "no JSON", ""] {
         socket.0.send(Message::text(said)).await.unwrap();
     }
     socket.0.send(Message::binary(vec![0, 255])).await.unwrap();

@@ -87,3 +87,74 @@ async fn sign_up_resets_and_invitations_share_the_limit_of_log_ins() {
     }
     anyone.get("auth/options/").await.expect(200);
 }
+
+/// Failures for a name from more addresses than one client has.
+async fn attack(app: &TestApp, name: &str) {
+    for stranger in 0..13 {
+        for _ in 0..4 {
+            attempt(app, &format!("203.0.113.{stranger}"), name, "wrong").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_lets_in_a_user_who_never_logged_in_before_while_strangers_go_on_guessing() {
+    let app = start().await;
+    let staff = app.staff("boss").await;
+    let new = json!({ "username": "margarete", "password": PASSWORD });
+    let id = staff.post("users/", new).await.expect(201).id();
+    attack(&app, "margarete").await;
+    assert_eq!(attempt(&app, "198.51.100.7", "margarete", PASSWORD).await.0, 429);
+    let link = staff.post(&format!("users/{id}/password_reset_link/"), json!({})).await.expect(200);
+    let url = link.body["url"].as_str().unwrap();
+    let (uid, token) = url.split_once("#uid=").unwrap().1.split_once("&token=").unwrap();
+    let chosen = "quite another phrase";
+    let fields = json!({ "uid": uid, "token": token, "new_password1": chosen, "new_password2": chosen }).to_string();
+    let headers = [("x-forwarded-for", "198.51.100.7"), ("content-type", "application/json")];
+    app.anonymous().raw(reqwest::Method::POST, "auth/password/reset/confirm/", &headers, fields).await.expect(200);
+    attack(&app, "margarete").await;
+    assert_eq!(attempt(&app, "198.51.100.8", "margarete", chosen).await.0, 429, "strangers still wait");
+    assert_eq!(attempt(&app, "198.51.100.7", "margarete", "wrong").await.0, 400, "a wrong password is one there, too");
+    assert_eq!(attempt(&app, "198.51.100.7", "margarete", chosen).await.0, 200, "where the link was used the owner gets in");
+    app.services.clock.advance(TimeDelta::minutes(30));
+    attack(&app, "margarete").await;
+    assert_eq!(attempt(&app, "198.51.100.7", "margarete", chosen).await.0, 200, "and that is known from now on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_an_ipv6_network_count_as_one() {
+    let app = start().await;
+    app.user("margarete").await;
+    for host in 1..=5 {
+        assert_eq!(attempt(&app, &format!("2001:db8:1:2::{host}"), "margarete", "wrong").await.0, 400);
+    }
+    assert_eq!(attempt(&app, "2001:db8:1:2:ffff::1", "margarete", PASSWORD).await.0, 429);
+    assert_eq!(attempt(&app, "2001:db8:1:3::1", "margarete", PASSWORD).await.0, 200);
+    // Known from there: the strangers' failures do not matter to any address of that network.
+    attack(&app, "margarete").await;
+    assert_eq!(attempt(&app, "2001:db8:1:3:abcd::9", "margarete", PASSWORD).await.0, 200);
+    assert_eq!(attempt(&app, "2001:db8:1:4::1", "margarete", PASSWORD).await.0, 429);
+    // A session still shows the very address.
+    let user = crate::support::Caller::log_in(&app.base, "margarete", PASSWORD).await;
+    let sessions = user.get("auth/sessions/").await.expect(200).body.to_string();
+    assert!(sessions.contains("2001:db8:1:3:abcd::9"), "{sessions}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_for_callers_without_credentials_count_an_ipv6_network_as_one() {
+    let app = TestApp::start_with(false, |settings| {
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        settings.throttle.login.requests = 3;
+        settings.throttle.anon.requests = 3;
+    })
+    .await;
+    let ask = async |address: &str| {
+        let options = app.anonymous().raw(reqwest::Method::GET, "auth/options/", &[("x-forwarded-for", address)], "").await;
+        (attempt(&app, address, "x", "wrong").await.0, options.status.as_u16())
+    };
+    for host in 1..=3 {
+        assert_eq!(ask(&format!("2001:db8:1:2::{host}")).await, (400, 200));
+    }
+    assert_eq!(ask("2001:db8:1:2::4").await, (429, 429));
+    assert_eq!(ask("2001:db8:1:3::1").await, (400, 200));
+}

@@ -55,16 +55,9 @@ async fn events_that_arrive_together_are_all_stored_each_under_its_own_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_that_cannot_be_stored_does_not_take_others_along() {
     let stage = stage_with(|_| {}).await;
-    let doomed = stage.another_slot().await;
-    let of_doomed = stage.event(json!({ "deployment_slot": doomed }));
-    stage.program.post("conversion_event/", of_doomed.clone()).await.expect(201);
-    stage
-        .app
-        .execute(&format!(
-            "ALTER TABLE deployment_slots DISABLE TRIGGER announced; DELETE FROM deployment_slots WHERE id = {doomed}"
-        ))
-        .await;
-    let events = (0..40).map(|number| if number % 20 == 7 { of_doomed.clone() } else { stage.event(json!({})) }).collect();
+    stage.app.execute("ALTER TABLE conversion_events ADD CHECK (item_id <> 'cursed')").await;
+    let cursed = stage.event(json!({ "item_id": "cursed" }));
+    let events = (0..40).map(|number| if number % 20 == 7 { cursed.clone() } else { stage.event(json!({})) }).collect();
     let statuses = stage.at_once(events).await;
     let refused: Vec<usize> = (0..40).filter(|number| statuses[*number] != 201).collect();
     assert_eq!(refused, [7, 27], "{statuses:?}");

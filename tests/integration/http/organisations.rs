@@ -61,7 +61,6 @@ async fn a_project_belongs_to_the_organisation_it_was_made_in() {
     let staff = app.staff("boss").await;
     let made = editor.post("project/", project("Shop", id)).await.expect(201);
     assert_eq!(made.body["organisation"], id);
-    assert_eq!(made.body.as_object().expect("an object").keys().next_back().map(String::as_str), Some("organisation"));
     assert_eq!(made.body["owner"], me(&editor).await);
     owner.get(&format!("project/{}/", made.id())).await.expect(200);
     viewer.get(&format!("project/{}/", made.id())).await.expect(200);
@@ -175,9 +174,9 @@ async fn keys_have_no_business_with_organisations() {
     program.get("organisation/").await.expect(403);
     program.post("organisation/", json!({ "name": "x" })).await.expect(403);
     for tail in ["", "members/", "invitations/"] {
-        program.get(&format!("organisation/{id}/{tail}")).await.expect(403);
+        program.get(&format!("organisation/{id}/{tail}")).await.expect(404);
     }
-    program.post(&format!("organisation/{id}/invitations/"), json!({ "role": "viewer" })).await.expect(403);
+    program.post(&format!("organisation/{id}/invitations/"), json!({ "role": "viewer" })).await.expect(404);
     program.get("audit_log/").await.expect(403);
     program.get("auth/sessions/").await.expect(403);
     program.post("invitation/accept/", json!({ "token": "x" })).await.expect(403);

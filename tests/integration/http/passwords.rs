@@ -72,7 +72,7 @@ fn parts(text: &str) -> (String, String) {
 async fn a_mailed_link_sets_a_new_password_once_and_within_an_hour() {
     let (url, mut mail) = mail_server().await;
     let app = TestApp::start_with(false, |settings| {
-        settings.smtp_url = Some(url);
+        settings.smtp_url = Some(url.into());
         settings.public_url = Some("https://recotem.example.com/".to_owned());
     })
     .await;
@@ -114,7 +114,7 @@ async fn a_mailed_link_sets_a_new_password_once_and_within_an_hour() {
 async fn an_invitation_is_mailed_too() {
     let (url, mut mail) = mail_server().await;
     let app = TestApp::start_with(false, |settings| {
-        settings.smtp_url = Some(url);
+        settings.smtp_url = Some(url.into());
         settings.public_url = Some("https://recotem.example.com".to_owned());
     })
     .await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diesel_async::SimpleAsyncConnection;
 use recotem::platform::config::Settings;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
@@ -114,7 +114,7 @@ async fn users_stay_in_their_slot_and_weights_share_them_out() {
 
     // Neither a new secret nor another process moves anybody; in another project, users are shared out anew.
     let elsewhere = app.replica(|services| {
-        let previous = services.secret.expose_secret().to_owned();
+        let previous = SecretString::clone(&services.secret);
         services.secret = Arc::new(SecretString::from("a new secret, as long as the one before it was"));
         services.settings = Arc::new(Settings { previous_secret_keys: vec![previous], ..Settings::clone(&services.settings) });
     });

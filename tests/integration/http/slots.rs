@@ -5,11 +5,26 @@ use serde_json::{Value, json};
 use super::trained::{Prepared, prepare};
 use crate::support::{Answer, TestApp};
 
-/// A project with a model that waits for its training: a slot does not mind.
+/// A project with a model that is as good as trained to all who do not ask it.
 pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
+    let (prepared, model) = with_waiting_model(app, user).await;
+    give_file(app, model).await;
+    (prepared, model)
+}
+
+/// A project with a model that waits for its training.
+pub async fn with_waiting_model(app: &TestApp, user: &str) -> (Prepared, i64) {
     let prepared = prepare(app.user(user).await, "P", "TopPop").await;
     let model = model_of(&prepared).await;
     (prepared, model)
+}
+
+/// Makes a model look as if it had a file, unless it has one.
+pub async fn give_file(app: &TestApp, model: i64) {
+    app.execute(&format!(
+        "UPDATE trained_models SET storage_key = 'k', signature = 's' WHERE id = {model} AND storage_key IS NULL"
+    ))
+    .await;
 }
 
 async fn model_of(prepared: &Prepared) -> i64 {
@@ -166,4 +181,38 @@ async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
     let deletion = newest().await;
     app.execute("DELETE FROM trained_models").await;
     revert(&deletion).await.expect(409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_cannot_answer_is_given_to_no_slot() {
+    let app = TestApp::start().await;
+    let (prepared, waiting) = with_waiting_model(&app, "margarete").await;
+    let user = &prepared.user;
+    let (good, failed, unlinked) = (model_of(&prepared).await, model_of(&prepared).await, model_of(&prepared).await);
+    give_file(&app, good).await;
+    app.execute(&format!("UPDATE trained_models SET status = 'FAILED', error = 'No data.' WHERE id = {failed}")).await;
+    app.execute(&format!("UPDATE trained_models SET status = 'COMPLETED' WHERE id = {unlinked}")).await;
+    let slot = make(&prepared, good, json!({})).await.expect(201).id();
+    let path = format!("deployment_slot/{slot}/");
+    for (model, why) in [(waiting, "still being trained"), (failed, "No data."), (unlinked, "has been removed")] {
+        for refused in [
+            make(&prepared, model, json!({})).await,
+            make(&prepared, model, json!({ "is_active": false })).await,
+            make(&prepared, model, json!({ "is_shadow": true })).await,
+            user.patch(&path, json!({ "trained_model": model })).await,
+        ] {
+            let fault = refused.fault("trained_model");
+            assert!(fault.contains(why), "{fault}");
+        }
+    }
+    let idle = make(&prepared, good, json!({ "is_active": false })).await.expect(201).id();
+    user.patch(&path, json!({ "weight": 40 })).await.expect(200);
+    user.patch(&path, json!({ "is_active": false })).await.expect(200);
+    let switched_off = user.get("slot_change/").await.body["results"][0]["id"].clone();
+    app.execute(&format!("UPDATE trained_models SET status = 'COMPLETED', storage_key = NULL WHERE id = {good}")).await;
+    // What has it goes on, but nothing begins to answer with it.
+    user.patch(&path, json!({ "name": "B" })).await.expect(200);
+    user.patch(&path, json!({ "is_active": true })).await.fault("trained_model");
+    user.patch(&format!("deployment_slot/{idle}/"), json!({ "is_active": true })).await.fault("trained_model");
+    user.post(&format!("slot_change/{switched_off}/revert/"), json!({})).await.expect(409);
 }

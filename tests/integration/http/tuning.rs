@@ -208,6 +208,11 @@ async fn algorithms_nobody_knows_are_left_out_and_named_in_the_log() {
     for (line, beginning) in said.iter().zip(&beginnings) {
         assert!(line.starts_with(beginning), "{line} instead of {beginning}");
     }
+    let tried = "This search tries TopPopRecommender.";
+    assert_eq!(job["warnings"], json!([format!("There is no algorithm \"NoSuchThing\". {tried}")]));
+    let slip = prepared.job(json!({ "n_trials": 1, "tried_algorithms_json": ["IALSRecomender"] }));
+    let slip = prepared.user.post("parameter_tuning_job/", slip).await.expect(201).body;
+    assert!(slip["warnings"][0].as_str().unwrap().contains("Did you mean IALSRecommender?"), "{slip}");
     for asked in [json!(["NoSuchThing"]), json!([]), json!(null)] {
         let job = prepared.search(json!({ "n_trials": 1, "tried_algorithms_json": asked })).await;
         assert_eq!(job["status"], "COMPLETED", "{job}");

@@ -23,6 +23,10 @@ pub enum Act {
     Retry {
         times: i32,
     },
+    /// The same, once the gate is open.
+    RetryAfterWaiting {
+        times: i32,
+    },
     Fail,
     Panic,
     /// Puts itself off the first time.
@@ -33,6 +37,8 @@ pub enum Act {
     Wait,
     /// Waits for the gate and looks at no flag.
     WaitStubbornly,
+    /// Works until the gate opens, and lets others go first.
+    WorkUntilOthersWait,
 }
 
 impl Job for Act {
@@ -48,6 +54,25 @@ impl Job for Act {
             Self::Succeed => Ok(()),
             Self::Retry { times } if context.attempt > times => Ok(()),
             Self::Retry { .. } => Err(JobError::Retry { reason: "not yet".into() }),
+            Self::RetryAfterWaiting { times } => {
+                let _opened = means.gate.acquire().await;
+                if context.attempt - context.lost_workers > times {
+                    Ok(())
+                } else {
+                    Err(JobError::Retry { reason: "not yet".into() })
+                }
+            }
+            Self::WorkUntilOthersWait => loop {
+                if means.gate.try_acquire().is_ok() {
+                    return Ok(());
+                }
+                let mut connection = means.db.conn().await.unwrap();
+                if context.should_yield(&mut connection, means.clock.now()).await.unwrap() {
+                    return Err(JobError::Yielded);
+                }
+                drop(connection);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            },
             Self::Fail => Err(JobError::Fail { reason: "never".into() }),
             Self::Panic => panic!("oh no"),
             Self::Snooze { .. } if means.heard("run").len() > 1 => Ok(()),
@@ -72,6 +97,8 @@ impl Job for Act {
 #[derive(Clone)]
 pub struct Means {
     said: Arc<Mutex<Vec<String>>>,
+    db: Database,
+    clock: Clock,
     pub gate: Arc<Semaphore>,
 }
 
@@ -120,7 +147,10 @@ impl Stage {
 
     pub fn on(db: Database) -> Self {
         let clock = test_clock();
-        Self { db: db.with_clock(clock.clone()), clock, means: Means { said: Arc::default(), gate: Arc::new(Semaphore::new(0)) } }
+        let db = db.with_clock(clock.clone());
+        let gate = Arc::new(Semaphore::new(0));
+        let means = Means { said: Arc::default(), db: db.clone(), clock: clock.clone(), gate };
+        Self { db, clock, means }
     }
 
     pub async fn add(&self, job: Act) -> JobId {
@@ -184,12 +214,16 @@ impl Stage {
 
     /// Waits until the job has begun so many attempts.
     pub async fn until_running(&self, id: JobId, attempt: i32) {
-        let line = format!("run {id} attempt {attempt}");
-        let begun = async {
-            while self.means.heard(&line).is_empty() {
+        self.until_times(&format!("run {id} attempt {attempt}"), 1).await;
+    }
+
+    /// Waits until a line has been said so many times.
+    pub async fn until_times(&self, line: &str, times: usize) {
+        let said = async {
+            while self.means.heard(line).len() < times {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), begun).await.expect(&line);
+        tokio::time::timeout(Duration::from_secs(30), said).await.expect(line);
     }
 }

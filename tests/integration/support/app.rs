@@ -45,13 +45,14 @@ impl TestApp {
         let mut settings = Settings {
             bind: "127.0.0.1:0".to_owned(),
             data_dir: folder.path().to_owned(),
-            database_url: Some(database.db.url().to_owned()),
+            database_url: Some(database.db.url().into()),
             ..Settings::default()
         };
         for rate in [
             &mut settings.throttle.user,
             &mut settings.throttle.login,
             &mut settings.throttle.anon,
+            &mut settings.throttle.recommendation,
             &mut settings.throttle.inference,
         ] {
             rate.requests = 100_000;
@@ -90,6 +91,14 @@ impl TestApp {
         Caller { http: http(), base, credential: Credential::None }
     }
 
+    /// A caller without credentials at a process of the same install in the role `infer`.
+    pub fn infer(&self) -> Caller {
+        let listening = roles::listen_for_inference(&self.services, &self.stop).expect("a free port");
+        let base = format!("http://{}", listening.address);
+        tokio::spawn(listening.run(self.stop.clone()));
+        Caller { http: http(), base, credential: Credential::None }
+    }
+
     /// The database, to take it away and bring it back.
     pub fn database(&self) -> &TestDatabase {
         &self.database
@@ -108,6 +117,11 @@ impl TestApp {
     /// A new member of the staff, logged in.
     pub async fn staff(&self, name: &str) -> Caller {
         self.add_user(name, true).await
+    }
+
+    /// A user once more, in another session.
+    pub async fn log_in(&self, name: &str) -> Caller {
+        Caller::log_in(&self.base, name, PASSWORD).await
     }
 
     async fn add_user(&self, name: &str, staff: bool) -> Caller {

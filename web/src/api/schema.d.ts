@@ -427,7 +427,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's own account. */
+        /** One's own account. An API key is told the id and the name of the user it acts for; the other fields are empty. */
         get: operations["read_auth_user"];
         /** Replace the names of one's own account. */
         put: operations["replace_auth_user"];
@@ -544,7 +544,7 @@ export interface paths {
         /** Replace the fields of a slot; its project cannot change. */
         put: operations["replace_deployment_slot"];
         post?: never;
-        /** Delete a slot with its events and the tests it was part of; refused while one of them is running. */
+        /** Delete a slot; its events and the tests it was part of stay. Refused while one of them is running. */
         delete: operations["delete_deployment_slot"];
         options?: never;
         head?: never;
@@ -602,7 +602,7 @@ export interface paths {
         /** Replace the fields of an evaluation config. */
         put: operations["replace_evaluation_config"];
         post?: never;
-        /** Delete an evaluation config with the tuning jobs that were run with it; refused while one of them is live. */
+        /** Delete an evaluation config; refused while a search, finished or not, or a schedule goes by it. */
         delete: operations["delete_evaluation_config"];
         options?: never;
         head?: never;
@@ -763,7 +763,7 @@ export interface paths {
         /** Replace the fields of a model configuration. */
         put: operations["replace_model_configuration"];
         post?: never;
-        /** Delete a model configuration with the models trained from it; refused while one of them is live. */
+        /** Delete a model configuration; refused while a model that was trained from it is there. */
         delete: operations["delete_model_configuration"];
         options?: never;
         head?: never;
@@ -1029,7 +1029,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs of the schedules one may see, newest first. */
+        /** The runs one may see, newest first; those of schedules that were deleted included. */
         get: operations["list_retraining_run"];
         put?: never;
         post?: never;
@@ -1086,7 +1086,7 @@ export interface paths {
         /** Replace the fields of a schedule; its project cannot change. */
         put: operations["replace_retraining_schedule"];
         post?: never;
-        /** Delete a schedule with the history of its runs; the models stay. */
+        /** Delete a schedule. A run on its way ends; the runs and the models they made stay. */
         delete: operations["delete_retraining_schedule"];
         options?: never;
         head?: never;
@@ -1209,7 +1209,7 @@ export interface paths {
         /** Replace the fields of a split config. */
         put: operations["replace_split_config"];
         post?: never;
-        /** Delete a split config with the tuning jobs that were run with it; refused while one of them is live. */
+        /** Delete a split config; refused while a search, finished or not, or a schedule goes by it. */
         delete: operations["delete_split_config"];
         options?: never;
         head?: never;
@@ -1425,7 +1425,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove the file of a model and keep the rest. */
+        /** Remove the file of a model and keep the rest. Refused while something live depends on it. */
         delete: operations["delete_trained_model_unlink_file"];
         options?: never;
         head?: never;
@@ -1462,7 +1462,7 @@ export interface paths {
         /** Put another file in the place of the one there is; refused while something works on it. */
         put: operations["replace_training_data"];
         post?: never;
-        /** Delete training data with the jobs and models made from it; refused while something works on it. */
+        /** Delete training data; the jobs and models made from it stay. Refused while something works on it. */
         delete: operations["delete_training_data"];
         options?: never;
         head?: never;
@@ -1741,7 +1741,7 @@ export interface paths {
         put?: never;
         /**
          * The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
-         *     what most users have, unless the project is set to answer 404.
+         *     what is most popular by the weights of the project, unless the project is set to answer 404.
          */
         post: operations["create_prediction"];
         delete?: never;
@@ -1775,8 +1775,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the models of active slots have been loaded since the start; for whoever decides when traffic may come. A model
-         *     that cannot be loaded, or has no room, does not hold this up. Needs no key.
+         * Whether the models of active slots have been loaded since the start, and there are threads to answer with: for the load
+         *     balancer that decides when traffic may come. A model that cannot be loaded, or has no room, does not hold this up. Needs
+         *     no key.
          */
         get: operations["read_inference_readiness"];
         put?: never;
@@ -1796,7 +1797,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The items most like some others as a group. Where the model knows none of these, what most users have. */
+        /** The items most like some others as a group. Where the model knows none of these, what is most popular. */
         post: operations["create_related_items"];
         delete?: never;
         options?: never;
@@ -2003,6 +2004,49 @@ export interface components {
             /** @description The user's name at the time. */
             username?: string | null;
         };
+        /**
+         * @description What a column holds.
+         * @enum {string}
+         */
+        ColumnKind: "number" | "boolean" | "list" | "text";
+        /** @description One decision or finding. */
+        ColumnNote: {
+            /** @description The column, or nothing where the note is about the file as a whole. */
+            column?: string | null;
+            /**
+             * Format: int64
+             * @description How many rows it is about; 0 where it is about all of them.
+             */
+            count: number;
+            /** @description Some of the values as they are written, at most [`EXAMPLES_OF_NOTE`]. */
+            examples: string[];
+            guess?: components["schemas"]["Guess"] | null;
+            /** @description What was decided or found. */
+            kind: components["schemas"]["NoteKind"];
+        };
+        /** @description A column of item metadata, as it was understood. */
+        ColumnReport: {
+            /**
+             * Format: int64
+             * @description Cells that hold something.
+             */
+            cells: number;
+            /** @description The first different ones of either. */
+            examples: string[];
+            /**
+             * Format: int64
+             * @description Cells that look like numbers but have a currency or separators of thousands, as in "$1,200". They are not compared as
+             *     numbers.
+             */
+            formatted_numbers: number;
+            kind: components["schemas"]["ColumnKind"];
+            name: string;
+            /**
+             * Format: int64
+             * @description Cells of a column of numbers that are no numbers, those that stand for a missing value too.
+             */
+            not_numbers: number;
+        };
         /** @description How the lists of a shadow compare with those that were answered. */
         Comparison: {
             agreement?: components["schemas"]["ListAgreement"] | null;
@@ -2111,6 +2155,9 @@ export interface components {
             events?: components["schemas"]["EventCount"][];
             /** Format: int64 */
             items: number;
+            late_times?: components["schemas"]["LateTimes"] | null;
+            /** @description What was decided about the columns, and what is odd in them. Reports of older uploads have none. */
+            notes?: components["schemas"]["ColumnNote"][] | null;
             /** Format: int64 */
             rejected: number;
             /** @description The first rejected rows. */
@@ -2166,6 +2213,16 @@ export interface components {
             /** Format: date-time */
             ins_datetime: string;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The organisation whose members see it.
+             */
+            organisation: number;
+            /**
+             * Format: int64
+             * @description The project it is for; null for one that all projects of the organisation may use.
+             */
+            project?: number | null;
             target_metric: string;
             /** Format: date-time */
             updated_at: string;
@@ -2176,6 +2233,11 @@ export interface components {
             /** Format: int64 */
             rows: number;
         };
+        /**
+         * @description What values were read as, or seem to be.
+         * @enum {string}
+         */
+        Guess: "text" | "typed" | "unix_seconds" | "unix_millis" | "unix_micros" | "unix_nanos" | "year" | "year_month" | "year_month_day" | "year_to_hour" | "year_to_minute" | "year_to_second" | "excel_days" | "unix_days" | "windows_ticks" | "dotnet_ticks" | "since_start" | "comma" | "semicolon" | "tab" | "pipe" | "double_colon" | "control_a" | "utf16_le" | "utf16_be" | "windows1252" | "shift_jis";
         /** @description An invitation as those see it who may invite. */
         Invitation: {
             /** @description Where it was sent; empty when the link is passed on by hand. */
@@ -2191,8 +2253,10 @@ export interface components {
             role: components["schemas"]["Role"];
         };
         /**
-         * @description A condition on one field. Two numbers compare as numbers, everything else as text. An item without a value fulfils only
-         *     `ne`, `not_in` and `exists` with the value false.
+         * @description A condition on one field. A number compares with cells that are numbers, however the file wrote them, and with no others;
+         *     true and false compare with cells that are true or false (`True`, `TRUE` and 1, too); everything else compares as text. In a
+         *     column of numbers a text that is a number is one. The report on the item metadata says which columns are numbers, and which
+         *     of their cells are not. An item without a value fulfils only `ne`, `not_in` and `exists` with the value false.
          */
         ItemCondition: {
             /**
@@ -2238,6 +2302,18 @@ export interface components {
          * @enum {string}
          */
         ItemOperation: "eq" | "ne" | "in" | "not_in" | "lt" | "le" | "gt" | "ge" | "exists" | "contains";
+        /** @description Rows that are later than the upload. */
+        LateTimes: {
+            /**
+             * @description The latest time that is not after the upload, which they count as; null when all rows are later, so that all keep
+             *     their times.
+             */
+            counted_as?: string | null;
+            /** @description The latest of their times. */
+            last?: string | null;
+            /** Format: int64 */
+            rows: number;
+        };
         /**
          * @description What an algorithm learns from.
          * @enum {string}
@@ -2318,6 +2394,8 @@ export interface components {
         };
         /** @description What was found in an upload. */
         MetaDataReport: {
+            /** @description The columns but that of the item ids, as they were understood; filters go by this. Reports of older uploads have none. */
+            columns?: components["schemas"]["ColumnReport"][] | null;
             /**
              * Format: int64
              * @description Rows about an item that a later row describes again; the later one counts.
@@ -2328,6 +2406,8 @@ export interface components {
              * @description Items that are described.
              */
             items: number;
+            /** @description What was decided about the file, and what is odd in it. Reports of older uploads have none. */
+            notes?: components["schemas"]["ColumnNote"][] | null;
             /** Format: int64 */
             rejected: number;
             /** @description The first rejected rows. */
@@ -2358,6 +2438,11 @@ export interface components {
         NoneOf: {
             not: components["schemas"]["ItemFilter"];
         };
+        /**
+         * @description What a note says.
+         * @enum {string}
+         */
+        NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "backslash_escapes";
         /**
          * @description How the lists of a model compare with those that users were answered before it got any traffic. What is said of a shadow is
          *     said of the model here.
@@ -2688,6 +2773,16 @@ export interface components {
                 /** Format: date-time */
                 ins_datetime: string;
                 name?: string | null;
+                /**
+                 * Format: int64
+                 * @description The organisation whose members see it.
+                 */
+                organisation: number;
+                /**
+                 * Format: int64
+                 * @description The project it is for; null for one that all projects of the organisation may use.
+                 */
+                project?: number | null;
                 target_metric: string;
                 /** Format: date-time */
                 updated_at: string;
@@ -2874,6 +2969,8 @@ export interface components {
                 /** Format: date-time */
                 updated_at: string;
                 user_column: string;
+                /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
+                warnings: string[];
             }[];
         };
         /** @description One page of results. */
@@ -2925,6 +3022,11 @@ export interface components {
                 /** Format: double */
                 new_score?: number | null;
                 /** Format: int64 */
+                project: number;
+                /**
+                 * Format: int64
+                 * @description It may have been deleted since.
+                 */
                 schedule: number;
                 /**
                  * Format: date-time
@@ -3082,6 +3184,16 @@ export interface components {
                 /** Format: int32 */
                 n_test_users?: number | null;
                 name?: string | null;
+                /**
+                 * Format: int64
+                 * @description The organisation whose members see it.
+                 */
+                organisation: number;
+                /**
+                 * Format: int64
+                 * @description The project it is for; null for one that all projects of the organisation may use.
+                 */
+                project?: number | null;
                 /** Format: int32 */
                 random_seed: number;
                 scheme: string;
@@ -3273,6 +3385,8 @@ export interface components {
                 tried_algorithms_json?: string[] | null;
                 /** Format: int64 */
                 tuned_model?: number | null;
+                /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
+                warnings: string[];
             }[];
         };
         /** @description A parameter of an algorithm. */
@@ -3338,6 +3452,8 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             user_column: string;
+            /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
+            warnings: string[];
         };
         /** @description How much is in a project. */
         ProjectSummary: {
@@ -3405,6 +3521,11 @@ export interface components {
             /** Format: double */
             new_score?: number | null;
             /** Format: int64 */
+            project: number;
+            /**
+             * Format: int64
+             * @description It may have been deleted since.
+             */
             schedule: number;
             /**
              * Format: date-time
@@ -3582,6 +3703,16 @@ export interface components {
             /** Format: int32 */
             n_test_users?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The organisation whose members see it.
+             */
+            organisation: number;
+            /**
+             * Format: int64
+             * @description The project it is for; null for one that all projects of the organisation may use.
+             */
+            project?: number | null;
             /** Format: int32 */
             random_seed: number;
             scheme: string;
@@ -3732,6 +3863,10 @@ export interface components {
             intermediate: number[][];
             /** @description 95 % confidence interval of the score. */
             interval?: number[] | null;
+            /**
+             * @description Every metric at the cutoff. `precision` divides the hits of a user by the cutoff, or by the number of items that can be
+             *     listed for the user where that is smaller.
+             */
             metrics?: Record<string, never> | null;
             note?: string | null;
             /** Format: int32 */
@@ -3803,6 +3938,8 @@ export interface components {
             tried_algorithms_json?: string[] | null;
             /** Format: int64 */
             tuned_model?: number | null;
+            /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
+            warnings: string[];
         };
         /** @description A user as staff see them. */
         User: {
@@ -4201,7 +4338,7 @@ export interface components {
             project: number;
             /**
              * Format: int64
-             * @description A model of the same project; it need not be trained yet.
+             * @description A trained model of the same project.
              */
             trained_model: number;
             /**
@@ -4219,7 +4356,7 @@ export interface components {
             project: number;
             /**
              * Format: int64
-             * @description A model of the same project; it need not be trained yet.
+             * @description A trained model of the same project.
              */
             trained_model: number;
             /**
@@ -4237,7 +4374,7 @@ export interface components {
             project?: number;
             /**
              * Format: int64
-             * @description A model of the same project; it need not be trained yet.
+             * @description A trained model of the same project.
              */
             trained_model?: number;
             /**
@@ -4254,6 +4391,12 @@ export interface components {
              */
             cutoff?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** @description `ndcg`, `map`, `recall` or `hit`. */
             target_metric?: string | null;
         };
@@ -4265,6 +4408,12 @@ export interface components {
              */
             cutoff?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** @description `ndcg`, `map`, `recall` or `hit`. */
             target_metric?: string | null;
         };
@@ -4276,6 +4425,12 @@ export interface components {
              */
             cutoff?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** @description `ndcg`, `map`, `recall` or `hit`. */
             target_metric?: string | null;
         };
@@ -4375,7 +4530,7 @@ export interface components {
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean | null;
-            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
         /** @description The fields of a new tuning job. */
@@ -4410,7 +4565,7 @@ export interface components {
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean | null;
-            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
         /** @description The fields of a new tuning job. */
@@ -4445,7 +4600,7 @@ export interface components {
              */
             timeout_singlestep?: number | null;
             train_after_tuning?: boolean | null;
-            /** @description Names nobody knows are left out; without a known one the default set is tried. */
+            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
         /** @description The fields of a new project. */
@@ -4661,6 +4816,12 @@ export interface components {
              */
             n_test_users?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
@@ -4689,6 +4850,12 @@ export interface components {
              */
             n_test_users?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
@@ -4717,6 +4884,12 @@ export interface components {
              */
             n_test_users?: number | null;
             name?: string | null;
+            /**
+             * Format: int64
+             * @description The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+             *     that uses it. It stays what it was made with.
+             */
+            project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
@@ -9580,7 +9753,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeploymentSlot"];
                 };
             };
-            /** @description A field is wrong, or all weights would be 0 */
+            /** @description A field is wrong, the model is not trained, or all weights would be 0 */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10298,6 +10471,7 @@ export interface operations {
                 id?: number;
                 name?: string;
                 unnamed?: boolean;
+                project?: number;
                 /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
@@ -10327,6 +10501,8 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "name": "Shop",
+                     *           "organisation": 1,
+                     *           "project": null,
                      *           "target_metric": "ndcg",
                      *           "updated_at": "2026-01-31T12:00:00.123456Z"
                      *         }
@@ -10409,6 +10585,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10417,6 +10594,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10425,6 +10603,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10445,6 +10624,8 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
@@ -10545,6 +10726,8 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
@@ -10618,6 +10801,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10626,6 +10810,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10634,6 +10819,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10654,6 +10840,8 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
@@ -10661,7 +10849,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description A field or parameter is wrong, or the body cannot be read */
+            /** @description A field is wrong */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10695,6 +10883,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A search or a schedule goes by it as it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description The body is too large */
@@ -10784,7 +10981,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description A search or a schedule goes by it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10832,6 +11029,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10840,6 +11038,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10848,6 +11047,7 @@ export interface operations {
                  * @example {
                  *       "cutoff": 10,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "target_metric": "ndcg"
                  *     }
                  */
@@ -10868,6 +11068,8 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
@@ -10875,7 +11077,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description A field or parameter is wrong, or the body cannot be read */
+            /** @description A field is wrong */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10909,6 +11111,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A search or a schedule goes by it as it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description The body is too large */
@@ -11258,8 +11469,10 @@ export interface operations {
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "project": 1,
                      *           "report": {
+                     *             "columns": null,
                      *             "duplicates": 1,
                      *             "items": 1,
+                     *             "notes": null,
                      *             "rejected": 1,
                      *             "rejected_examples": [
                      *               null
@@ -11375,8 +11588,10 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
+                     *         "columns": null,
                      *         "duplicates": 1,
                      *         "items": 1,
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           null
@@ -11486,8 +11701,10 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
+                     *         "columns": null,
                      *         "duplicates": 1,
                      *         "items": 1,
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           null
@@ -11594,8 +11811,10 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
+                     *         "columns": null,
                      *         "duplicates": 1,
                      *         "items": 1,
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           null
@@ -11807,8 +12026,10 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
+                     *         "columns": null,
                      *         "duplicates": 1,
                      *         "items": 1,
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           null
@@ -12117,8 +12338,10 @@ export interface operations {
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "project": 1,
                      *       "report": {
+                     *         "columns": null,
                      *         "duplicates": 1,
                      *         "items": 1,
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           null
@@ -14113,7 +14336,10 @@ export interface operations {
                      *             "IALSRecommender",
                      *             "TopPopRecommender"
                      *           ],
-                     *           "tuned_model": null
+                     *           "tuned_model": null,
+                     *           "warnings": [
+                     *             "text"
+                     *           ]
                      *         }
                      *       ]
                      *     }
@@ -14303,7 +14529,10 @@ export interface operations {
                      *         "IALSRecommender",
                      *         "TopPopRecommender"
                      *       ],
-                     *       "tuned_model": null
+                     *       "tuned_model": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TuningJob"];
@@ -14439,7 +14668,10 @@ export interface operations {
                      *         "IALSRecommender",
                      *         "TopPopRecommender"
                      *       ],
-                     *       "tuned_model": null
+                     *       "tuned_model": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TuningJob"];
@@ -14620,7 +14852,10 @@ export interface operations {
                      *         "IALSRecommender",
                      *         "TopPopRecommender"
                      *       ],
-                     *       "tuned_model": null
+                     *       "tuned_model": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TuningJob"];
@@ -14906,7 +15141,10 @@ export interface operations {
                      *         "IALSRecommender",
                      *         "TopPopRecommender"
                      *       ],
-                     *       "tuned_model": null
+                     *       "tuned_model": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TuningJob"];
@@ -15051,7 +15289,10 @@ export interface operations {
                      *         "IALSRecommender",
                      *         "TopPopRecommender"
                      *       ],
-                     *       "tuned_model": null
+                     *       "tuned_model": null,
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TuningJob"];
@@ -15235,6 +15476,19 @@ export interface operations {
                     };
                 };
             };
+            /** @description It is up, but all its threads are taken: `success` is false */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
         };
     };
     list_project: {
@@ -15282,7 +15536,10 @@ export interface operations {
                      *           "time_column": "timestamp",
                      *           "unknown_user": "text",
                      *           "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *           "user_column": "user_id"
+                     *           "user_column": "user_id",
+                     *           "warnings": [
+                     *             "text"
+                     *           ]
                      *         }
                      *       ]
                      *     }
@@ -15440,7 +15697,10 @@ export interface operations {
                      *       "time_column": "timestamp",
                      *       "unknown_user": "text",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "user_column": "user_id"
+                     *       "user_column": "user_id",
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Project"];
@@ -15550,7 +15810,10 @@ export interface operations {
                      *       "time_column": "timestamp",
                      *       "unknown_user": "text",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "user_column": "user_id"
+                     *       "user_column": "user_id",
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Project"];
@@ -15699,7 +15962,10 @@ export interface operations {
                      *       "time_column": "timestamp",
                      *       "unknown_user": "text",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "user_column": "user_id"
+                     *       "user_column": "user_id",
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Project"];
@@ -15953,7 +16219,10 @@ export interface operations {
                      *       "time_column": "timestamp",
                      *       "unknown_user": "text",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "user_column": "user_id"
+                     *       "user_column": "user_id",
+                     *       "warnings": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Project"];
@@ -16119,6 +16388,7 @@ export interface operations {
     list_retraining_run: {
         parameters: {
             query?: {
+                project?: number;
                 schedule?: number;
                 status?: string;
                 /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
@@ -16157,6 +16427,7 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "new_score": null,
+                     *           "project": 1,
                      *           "schedule": 1,
                      *           "scheduled_for": null,
                      *           "started_at": null,
@@ -16263,6 +16534,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "new_score": null,
+                     *       "project": 1,
                      *       "schedule": 1,
                      *       "scheduled_for": null,
                      *       "started_at": null,
@@ -17620,7 +17892,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A running test uses one of the slots, or a model has been deleted since */
+            /** @description A running test uses one of the slots, or a model has been deleted or has lost its file since */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -17659,6 +17931,7 @@ export interface operations {
                 id?: number;
                 name?: string;
                 unnamed?: boolean;
+                project?: number;
                 /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
@@ -17690,6 +17963,8 @@ export interface operations {
                      *           "n_heldout": null,
                      *           "n_test_users": null,
                      *           "name": "Shop",
+                     *           "organisation": 1,
+                     *           "project": null,
                      *           "random_seed": 42,
                      *           "scheme": "RG",
                      *           "test_user_ratio": 1,
@@ -17776,6 +18051,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -17788,6 +18064,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -17800,6 +18077,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -17824,6 +18102,8 @@ export interface operations {
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
@@ -17928,6 +18208,8 @@ export interface operations {
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
@@ -18005,6 +18287,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18017,6 +18300,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18029,6 +18313,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18053,6 +18338,8 @@ export interface operations {
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
@@ -18062,7 +18349,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description A field or parameter is wrong, or the body cannot be read */
+            /** @description A field is wrong */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18096,6 +18383,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A search or a schedule goes by it as it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description The body is too large */
@@ -18185,7 +18481,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
-            /** @description A live job uses it */
+            /** @description A search or a schedule goes by it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18235,6 +18531,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18247,6 +18544,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18259,6 +18557,7 @@ export interface operations {
                  *       "n_heldout": null,
                  *       "n_test_users": null,
                  *       "name": "Shop",
+                 *       "project": null,
                  *       "random_seed": 42,
                  *       "scheme": "RG",
                  *       "test_user_ratio": 1
@@ -18283,6 +18582,8 @@ export interface operations {
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
@@ -18292,7 +18593,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description A field or parameter is wrong, or the body cannot be read */
+            /** @description A field is wrong */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18326,6 +18627,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotFound"];
+                };
+            };
+            /** @description A search or a schedule goes by it as it is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description The body is too large */
@@ -19383,7 +19693,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The database or file store cannot be reached */
+            /** @description The file is damaged */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -20216,6 +20526,15 @@ export interface operations {
                     "application/json": components["schemas"]["NotFound"];
                 };
             };
+            /** @description Something live depends on it, or it is still being trained */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
             /** @description Too many requests; wait for the seconds in Retry-After */
             429: {
                 headers: {
@@ -20289,6 +20608,12 @@ export interface operations {
                      *               }
                      *             ],
                      *             "items": 1,
+                     *             "late_times": {
+                     *               "counted_as": null,
+                     *               "last": null,
+                     *               "rows": 1
+                     *             },
+                     *             "notes": null,
                      *             "rejected": 1,
                      *             "rejected_examples": [
                      *               {
@@ -20425,6 +20750,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "items": 1,
+                     *         "late_times": {
+                     *           "counted_as": null,
+                     *           "last": null,
+                     *           "rows": 1
+                     *         },
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -20555,6 +20886,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "items": 1,
+                     *         "late_times": {
+                     *           "counted_as": null,
+                     *           "last": null,
+                     *           "rows": 1
+                     *         },
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -20682,6 +21019,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "items": 1,
+                     *         "late_times": {
+                     *           "counted_as": null,
+                     *           "last": null,
+                     *           "rows": 1
+                     *         },
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -20923,6 +21266,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "items": 1,
+                     *         "late_times": {
+                     *           "counted_as": null,
+                     *           "last": null,
+                     *           "rows": 1
+                     *         },
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -21336,6 +21685,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "items": 1,
+                     *         "late_times": {
+                     *           "counted_as": null,
+                     *           "last": null,
+                     *           "rows": 1
+                     *         },
+                     *         "notes": null,
                      *         "rejected": 1,
                      *         "rejected_examples": [
                      *           {
@@ -22367,6 +22722,20 @@ export interface operations {
                     };
                 };
             };
+            /** @description All threads are taken: `overloaded` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        loaded_models: number;
+                        status: string;
+                    };
+                };
+            };
         };
     };
     list_inference_models: {
@@ -22556,7 +22925,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
-            /** @description Too many requests of this key for this path */
+            /** @description Too many requests of this key for this model or project */
             429: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22737,7 +23106,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
-            /** @description Too many requests of this key for this path */
+            /** @description Too many requests of this key for this model or project */
             429: {
                 headers: {
                     /** @description Seconds to wait */
@@ -22913,7 +23282,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
-            /** @description Too many requests of this key for this path */
+            /** @description Too many requests of this key for this model or project */
             429: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23080,7 +23449,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
-            /** @description Too many requests of this key for this path */
+            /** @description Too many requests of this key for this model or project */
             429: {
                 headers: {
                     /** @description Seconds to wait */
@@ -23121,13 +23490,25 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "known_keys": 1,
+                     *       "known_projects": 1,
                      *       "loaded_models": 1,
                      *       "status": "COMPLETED"
                      *     }
                      */
                     "application/json": {
+                        /**
+                         * Format: int64
+                         * @description API keys in memory.
+                         */
+                        known_keys: number;
+                        /**
+                         * Format: int64
+                         * @description Projects whose deployment slots are in memory.
+                         */
+                        known_projects: number;
                         loaded_models: number;
-                        /** @description `ready` or `preloading`. */
+                        /** @description `ready`, `preloading` or `overloaded`. */
                         status: string;
                     };
                 };
@@ -23141,8 +23522,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
+                        /**
+                         * Format: int64
+                         * @description API keys in memory.
+                         */
+                        known_keys: number;
+                        /**
+                         * Format: int64
+                         * @description Projects whose deployment slots are in memory.
+                         */
+                        known_projects: number;
                         loaded_models: number;
-                        /** @description `ready` or `preloading`. */
+                        /** @description `ready`, `preloading` or `overloaded`. */
                         status: string;
                     };
                 };
@@ -23296,7 +23687,7 @@ export interface operations {
                     "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
-            /** @description Too many requests of this key for this path */
+            /** @description Too many requests of this key for this model or project */
             429: {
                 headers: {
                     /** @description Seconds to wait */

@@ -76,10 +76,11 @@ export const useSchedule = (project: Id) =>
 
 export const isActiveRun = (run: RetrainingRun) => run.status === 'PENDING' || run.status === 'RUNNING'
 
-export const useRuns = (schedule: Id) =>
+/** The runs of a project, those of schedules that were deleted included. */
+export const useRuns = (project: Id) =>
   useQuery({
-    queryKey: computed(() => ['runs', 'of', toValue(schedule)]),
-    queryFn: ({ signal }) => listAll<RetrainingRun>(path('retraining_run'), { schedule: num(schedule) }, signal),
-    enabled: known(schedule),
+    queryKey: computed(() => ['runs', 'of', toValue(project)]),
+    queryFn: ({ signal }) => listAll<RetrainingRun>(path('retraining_run'), { project: num(project) }, signal),
+    enabled: known(project),
     refetchInterval: (query) => (query.state.data?.some(isActiveRun) ? RUN_POLL_MS : false),
   })

@@ -21,8 +21,8 @@ export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
 export type EventCount = Schemas['EventCount']
-/** Reports of files that were read without an event column know no events. */
-export type DataReport = With<Sent<Schemas['DataReport']>, { events?: EventCount[] }>
+/** Reports of files that were read without an event column know no events; older ones know less of how they were read. */
+export type DataReport = With<Sent<Schemas['DataReport']>, { events?: EventCount[]; notes?: ColumnNote[]; late_times?: LateTimes | null }>
 export type DataStatus = 'preparing' | 'ready' | 'failed'
 export type EventType = 'impression' | 'click' | 'purchase'
 /** A part of data that was put together. */
@@ -46,7 +46,7 @@ export type EvaluationConfig = With<Sent<Schemas['EvaluationConfig']>, { target_
 export type NewEvaluationConfig = Pick<EvaluationConfig, 'cutoff' | 'target_metric'>
 
 export type JobStatus = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
-export type TuningJob = With<Sent<Schemas['TuningJob']>, { status: JobStatus }>
+export type TuningJob = With<Sent<Schemas['TuningJob']>, { status: JobStatus; warnings?: string[] }>
 export type NewTuningJob = Pick<
   TuningJob,
   | 'data'
@@ -101,116 +101,41 @@ export type CreatedApiKey = Pick<ApiKey, 'id' | 'project' | 'name' | 'scopes' | 
   key: string
 }
 
-/* What follows is not in the server's document yet; once it is, these become `Schemas[…]` like those above. */
-
-export type Role = 'viewer' | 'editor' | 'admin' | 'owner'
+export type Role = Schemas['Role']
 export interface AuthOptions {
   sign_up: boolean
   mail: boolean
 }
-export interface UserSession {
-  id: number | string
-  created_at: string
-  last_used_at: string | null
-  address: string | null
-  user_agent: string | null
-  current: boolean
-}
+export type UserSession = Sent<Schemas['Session']>
 /** An account as the staff see it. */
-export interface Account {
-  id: number
-  username: string
-  email: string
-  is_staff: boolean
-  is_active: boolean
-  date_joined: string
-  last_login: string | null
-}
+export type Account = Sent<Schemas['User']>
 export interface ResetLink {
   url: string
   expires_at: string
 }
 
-export interface Organisation {
-  id: number
-  name: string
-  is_personal: boolean
-  /** Staff act as owners everywhere. */
-  role: Role
-  n_members: number
-  n_projects: number
-  ins_datetime: string
-}
-export interface Member {
-  user: number
-  username: string
-  email: string
-  first_name: string
-  last_name: string
-  role: Role
-  ins_datetime: string
-}
-export interface Invitation {
-  id: number
-  role: Role
-  email: string | null
-  expires_at: string
-  invited_by: string | null
-}
+/** Staff act as owners everywhere. */
+export type Organisation = Sent<Schemas['Organisation']>
+export type Member = Sent<Schemas['Member']>
+export type Invitation = Sent<Schemas['Invitation']>
 /** What inviting answers: the only time the address is sent. */
 export type CreatedInvitation = Invitation & { url: string; token: string }
 /** What the holder of an invitation may know before accepting it. */
-export interface InvitationOffer {
-  organisation_name: string
-  role: Role
-  invited_by: string | null
-  expires_at: string
-  email: string | null
-}
+export type InvitationOffer = Pick<Invitation, 'role' | 'invited_by' | 'expires_at' | 'email'> & { organisation_name: string }
 
 export type AuditAction = 'created' | 'updated' | 'deleted'
-export interface AuditEntry {
-  id: number
-  at: string
-  organisation: number | null
-  project: number | null
-  user: number | null
-  username: string | null
-  api_key: number | null
-  address: string | null
-  request_id: string | null
-  action: AuditAction
-  resource: string
-  resource_id: number | string | null
-  before: Values | null
-  after: Values | null
-}
+export type AuditEntry = With<Sent<Schemas['AuditEntry']>, { action: AuditAction; before: Values | null; after: Values | null }>
 
+export type ColumnNote = Sent<Schemas['ColumnNote']>
+export type LateTimes = Sent<Schemas['LateTimes']>
+export type ItemColumn = Schemas['ColumnReport']
+/** Reports of files that were read before columns were looked at know no columns and no notes. */
+export type ItemDataReport = With<Sent<Schemas['MetaDataReport']>, { columns?: ItemColumn[]; notes?: ColumnNote[] }>
 /** A file that says more about items than their ids: titles, categories, prices. */
-export interface ItemData {
-  id: number
-  project: number
-  file: string | null
-  ins_datetime: string
-  basename: string | null
-  filesize: number | null
-  valid_columns_list_json: string[] | null
-}
+export type ItemData = With<Sent<Schemas['ItemMetaData']>, { report: ItemDataReport | null }>
 
 /** A place for a model, which answers a share of the requests. */
-export interface DeploymentSlot {
-  id: number
-  project: number
-  name: string
-  trained_model: number
-  /** 0 to 100, beside the other active slots. */
-  weight: number
-  is_active: boolean
-  /** Gets a copy of the requests and answers nobody. */
-  is_shadow?: boolean
-  ins_datetime: string
-  updated_at: string
-}
+export type DeploymentSlot = Sent<Schemas['DeploymentSlot']>
 
 /** Clicks or purchases per list, with the bounds that hold with 95 % confidence, where there are any. */
 export interface OffPolicyEstimate {
@@ -308,54 +233,11 @@ export interface AbResults {
 }
 
 export type RunStatus = JobStatus | 'SKIPPED'
-export interface RetrainingSchedule {
-  id: number
-  project: number
-  is_enabled: boolean
-  cron_expression: string
-  time_zone: string
-  /** Nothing stands for the newest upload. */
-  training_data: number | null
-  model_configuration: number | null
-  retune: boolean
-  split_config: number | null
-  evaluation_config: number | null
-  max_retries: number
-  notify_on_failure: boolean
-  auto_deploy: boolean
-  /** Which share of the deployed model's score a new one may lose and still be deployed; nothing deploys without comparing. */
-  gate_tolerance: number | null
-  /** What happens to runs that were missed while the server was down. */
-  catch_up: 'once' | 'skip'
-  skip_unchanged: boolean
-  /** The newest upload, or the one that is named; or all of them together. */
-  data_source: 'newest' | 'all'
-  /** Types of events that are learnt from as well. */
-  event_types: EventType[]
-  /** A training begins with what the model of the last successful run has learnt. */
-  warm_start: boolean
-  last_run_at: string | null
-  last_run_status: RunStatus | null
-  next_run_at: string | null
-}
+/** Nothing for the training data stands for the newest upload; nothing for the tolerance deploys without comparing. */
+export type RetrainingSchedule = With<
+  Sent<Schemas['RetrainingSchedule']>,
+  { catch_up: 'once' | 'skip'; data_source: 'newest' | 'all'; event_types: EventType[]; last_run_status: RunStatus | null }
+>
 /** What the form of a schedule can change. */
-export type RetrainingSettings = Omit<RetrainingSchedule, 'id' | 'project' | 'last_run_at' | 'last_run_status' | 'next_run_at'>
-export interface RetrainingRun {
-  id: number
-  status: RunStatus
-  trained_model: number | null
-  tuning_job: number | null
-  error_message: string
-  ins_datetime: string
-  completed_at: string | null
-  data_rows_at_trigger: number | null
-  cause?: 'manual' | 'schedule'
-  /** What the new model and the deployed one were compared by, such as `ndcg@20`; nothing when they were not. */
-  gate_metric?: string | null
-  new_score?: number | null
-  deployed_score?: number | null
-  deployed_model?: number | null
-  /** What the deployed side has learnt from, where that was not the data of the run. */
-  deployed_data?: number | null
-  started_at?: string | null
-}
+export type RetrainingSettings = Omit<RetrainingSchedule, 'id' | 'project' | 'last_run_at' | 'last_run_status' | 'next_run_at' | 'ins_datetime' | 'updated_at'>
+export type RetrainingRun = With<Sent<Schemas['RetrainingRun']>, { status: RunStatus; cause: 'manual' | 'schedule' }>

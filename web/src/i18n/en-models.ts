@@ -1,5 +1,6 @@
 /** Algorithms and their parameters, the models they make, and the page of one. */
 export const models = {
+  /** By short name; an algorithm that is not here speaks for itself, in the server's words. */
   algorithms: {
     IALS: 'Learns hidden tastes of users and items from all interactions at once. A good first choice on most data.',
     CosineKNN: 'Recommends items that were met by the same people as those a user knows already. Quick, and easy to explain.',

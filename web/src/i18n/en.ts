@@ -1,3 +1,4 @@
+import { reading } from './en-data'
 import { models } from './en-models'
 import { people } from './en-people'
 import { search } from './en-search'
@@ -138,14 +139,14 @@ export const en = {
     drop: 'Drop a file here',
     or: 'or',
     choose: 'choose one from your computer',
-    formats: 'CSV, TSV, JSON, JSON Lines or Parquet; plain or compressed with gzip.',
+    formats: '{kinds} – as they are, or compressed as {packings}.',
     needs: 'Needs the columns',
     uploading: 'Uploading {name}',
     processing: 'Received; reading its rows…',
     sent: '{sent} of {total}',
     uploaded: '“{name}” uploaded',
     cancelled: 'Upload cancelled',
-    badExtension: '“{name}” is not a format Recotem reads. Use .csv, .tsv, .json, .ndjson, .jsonl or .parquet, possibly followed by .gz.',
+    badExtension: '“{name}” is not a format Recotem reads. Use {kinds}, possibly followed by one of {packings}.',
     empty: 'No data yet',
     emptyLead: 'Upload an export of your shop or site above. Each row says that one user met one item.',
     file: 'File',
@@ -157,7 +158,7 @@ export const en = {
     facts: '{rows} rows · {users} users · {items} items',
     delete: 'Delete “{name}”',
     deleteTitle: 'Delete this data?',
-    deleteText: '“{name}”, and the tuning jobs and models made from it, will be gone for good.',
+    deleteText: '“{name}” and its file will be gone for good. Searches and models made from it stay.',
     deleted: '“{name}” deleted',
     uploadedAt: 'Uploaded {when}',
     combined: 'Put together for a retraining',
@@ -180,6 +181,7 @@ export const en = {
     columns: 'Columns',
     preview: 'Preview',
     previewNamed: 'Preview of “{name}”',
+    kindOf: '{column}: {kind}',
     unnamed: 'Item metadata {id}',
     downloadNamed: 'Download “{name}”',
     deleteTitle: 'Delete this item metadata?',
@@ -217,7 +219,6 @@ export const en = {
     previewEmpty: 'The file has no rows to show.',
     cells: 'Table of the first rows',
   },
-  /** By short name; an algorithm that is not here speaks for itself, in the server's words. */
   settings: {
     title: 'Settings',
     lead: 'What this project reads from your files, and how much each interaction counts.',
@@ -229,7 +230,7 @@ export const en = {
     strangersLead: 'Applies at once to everything that asks for recommendations.',
     strangersGet: { fallback: 'The best list there is', not_found: 'An answer that says so (404)' },
     strangersHint: {
-      fallback: 'From what they have just done, where that is known; otherwise what most users have.',
+      fallback: 'From what they have just done, where that is known; otherwise what is most popular.',
       not_found: 'As Recotem 1.x answers. Choose it when your application has a list of its own for them.',
     },
     logging: 'Log of the lists',
@@ -253,6 +254,7 @@ export const en = {
     remove: 'Remove “{event}”: it will count 1',
     rows: '{n} row | {n} rows',
     notFound: 'not in the uploads',
+    meant: 'Did you mean “{event}”?',
     ignored: 'left out',
     found: 'Found in your uploads',
     noneFound: 'Types show up here by themselves once a file has been read with this column.',
@@ -350,6 +352,7 @@ export const en = {
   },
   ...models,
   ...people,
+  ...reading,
   ...search,
   ...traffic,
 }

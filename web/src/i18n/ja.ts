@@ -1,4 +1,5 @@
 import type { Messages } from './en'
+import { reading } from './ja-data'
 import { models } from './ja-models'
 import { people } from './ja-people'
 import { search } from './ja-search'
@@ -139,14 +140,14 @@ export const ja: Messages = {
     drop: 'ここにファイルをドロップ',
     or: 'または',
     choose: 'コンピューターから選択',
-    formats: 'CSV、TSV、JSON、JSON Lines、Parquet に対応。gzip 圧縮も可能です。',
+    formats: '{kinds} に対応。{packings} で圧縮したものも使えます。',
     needs: '必要な列',
     uploading: '{name} をアップロード中',
     processing: '受信しました。行を読み込んでいます…',
     sent: '{sent} / {total}',
     uploaded: '「{name}」をアップロードしました',
     cancelled: 'アップロードを中止しました',
-    badExtension: '「{name}」は対応していない形式です。.csv、.tsv、.json、.ndjson、.jsonl、.parquet（末尾に .gz も可）を使用してください。',
+    badExtension: '「{name}」は対応していない形式です。{kinds}（末尾に {packings} のいずれかを付けたものも可）を使用してください。',
     empty: 'データはまだありません',
     emptyLead: '上の欄から、ショップやサイトのデータをアップロードしてください。各行は 1 人のユーザーと 1 つのアイテムの接点を表します。',
     file: 'ファイル',
@@ -158,7 +159,7 @@ export const ja: Messages = {
     facts: '{rows} 行 · ユーザー {users} · アイテム {items}',
     delete: '「{name}」を削除',
     deleteTitle: 'データを削除しますか？',
-    deleteText: '「{name}」と、そこから作られたチューニングとモデルが完全に削除されます。',
+    deleteText: '「{name}」とそのファイルは完全に削除されます。そこから作られた探索とモデルは残ります。',
     deleted: '「{name}」を削除しました',
     uploadedAt: '{when} にアップロード',
     combined: '再学習のために結合',
@@ -181,6 +182,7 @@ export const ja: Messages = {
     columns: '列',
     preview: 'プレビュー',
     previewNamed: '「{name}」のプレビュー',
+    kindOf: '{column}：{kind}',
     unnamed: 'アイテム情報 {id}',
     downloadNamed: '「{name}」をダウンロード',
     deleteTitle: 'アイテム情報を削除しますか？',
@@ -229,7 +231,7 @@ export const ja: Messages = {
     strangersLead: 'おすすめを取得するすべてのリクエストにすぐ適用されます。',
     strangersGet: { fallback: 'できるかぎり最良のリストを返す', not_found: '該当なし（404）を返す' },
     strangersHint: {
-      fallback: '直近の行動が分かればそこから、分からなければ多くのユーザーに選ばれているものから推薦します。',
+      fallback: '直近の行動が分かればそこから、分からなければ人気の高いものから推薦します。',
       not_found: 'Recotem 1.x と同じ動作です。アプリケーション側で独自のリストを用意している場合に選びます。',
     },
     logging: 'リストの記録',
@@ -253,6 +255,7 @@ export const ja: Messages = {
     remove: '「{event}」を一覧から外す（重みは 1 になります）',
     rows: '{n} 行 | {n} 行',
     notFound: 'データにはありません',
+    meant: '「{event}」ではありませんか？',
     ignored: '使われません',
     found: 'アップロードしたデータにある種類',
     noneFound: 'この列を含むファイルを読み取ると、種類がここに表示されます。',
@@ -350,6 +353,7 @@ export const ja: Messages = {
   },
   ...models,
   ...people,
+  ...reading,
   ...search,
   ...traffic,
 }

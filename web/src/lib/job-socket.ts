@@ -1,5 +1,5 @@
 import { onScopeDispose, ref, watch, type Ref } from 'vue'
-import { refreshSession } from '@/api/client'
+import { ApiError, get, path } from '@/api/client'
 
 export interface LogLine {
   key: number
@@ -34,13 +34,14 @@ const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 15_000
 const MAX_LOG_LINES = 2_000
 
-/** The server's close codes: nobody is logged in; this job is not the caller's. */
+/** The server's close codes for a socket that was open: the session has ended; this job is no longer the caller's. */
 const NOT_AUTHENTICATED = 4401
 const NO_ACCESS = 4403
 
-/** One socket that reconnects while `wanted` is true, renewing the session when it was refused. */
+/** One socket that reconnects while `wanted` is true, and stops when `ask` says that there is nothing to watch. */
 function useSocket(
   url: () => string,
+  ask: () => Promise<boolean>,
   wanted: Ref<boolean>,
   onMessage: (message: Message, first: boolean) => void,
 ): Ref<boolean> {
@@ -73,7 +74,8 @@ function useSocket(
 
   function retry(refused: boolean): void {
     timer = setTimeout(async () => {
-      if (refused) await refreshSession()
+      // Browsers do not tell why a handshake was refused.
+      if (refused && !(await ask())) return
       if (wanted.value && socket === null) open()
     }, delay)
     delay = Math.min(delay * 2, LAST_RETRY_MS)
@@ -100,6 +102,16 @@ function parse(text: string): Message | null {
   }
 }
 
+/** Returns whether the present user can still watch the thing; renews the session on the way. */
+async function isThere(of: Watched, id: number): Promise<boolean> {
+  try {
+    await get<unknown>(path(of === 'job' ? 'parameter_tuning_job' : 'trained_model', id))
+    return true
+  } catch (error) {
+    return !(error instanceof ApiError && [401, 403, 404].includes(error.status))
+  }
+}
+
 const address = (of: Watched, id: number, kind: string) =>
   `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/${of}/${id}/${kind}/`
 
@@ -112,6 +124,7 @@ export function useLiveStatus(
 ): Ref<boolean> {
   return useSocket(
     () => address(of, id, 'status'),
+    () => isThere(of, id),
     wanted,
     (message) => message.type === 'status_update' && onStatus(message),
   )
@@ -128,6 +141,7 @@ export function useLiveLog(
   let last: number | undefined
   const connected = useSocket(
     () => address(of, id, 'logs') + (last === undefined ? '' : `?after=${last}`),
+    () => isThere(of, id),
     wanted,
     (message, first) => {
       if (message.type !== 'log') return

@@ -17,7 +17,7 @@ pub use login::ACCESS_COOKIE;
 
 use super::model::User;
 use super::service::Origin;
-use crate::platform::http::{ApiError, ApiResult, FieldReader, Missing, client_address};
+use crate::platform::http::{ApiError, ApiResult, FieldReader, Missing, client_address, origin};
 use crate::platform::mail;
 use crate::platform::services::Services;
 
@@ -81,7 +81,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// The logged-in user as clients see them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct UserDetails {
     pk: i64,
     username: String,
@@ -106,6 +106,14 @@ impl From<User> for UserDetails {
     }
 }
 
+impl UserDetails {
+    /// Returns what an API key is told: id and name of its user. The rest is about the person, and not for the program that
+    /// uses the key.
+    fn for_key(user: User) -> Self {
+        Self { pk: user.id, username: user.username, ..Self::default() }
+    }
+}
+
 /// Where a request comes from.
 fn origin_of(request: &HttpRequest) -> Origin {
     let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -114,9 +122,7 @@ fn origin_of(request: &HttpRequest) -> Origin {
 
 /// Where people reach this server: as configured, or else as the caller did. What is mailed needs the former.
 fn base_url(request: &HttpRequest, services: &Services) -> String {
-    let connection = request.connection_info();
-    let asked = || format!("{}://{}", connection.scheme(), connection.host());
-    services.settings.public_url.as_ref().map_or_else(asked, |url| url.trim_end_matches('/').to_owned())
+    services.settings.public_url.as_ref().map_or_else(|| origin(request), |url| url.trim_end_matches('/').to_owned())
 }
 
 /// An id in the path under another name than `id`; 404 when it is no number.

@@ -136,7 +136,7 @@ struct ConfirmRequest {
 #[utoipa::path(post, path = "/auth/password/reset/confirm/", tag = "auth", operation_id = "create_password_reset_confirm",
     request_body = inline(ConfirmRequest),
     responses((status = 200, description = "Changed"), (status = 400, description = "The link is used up or expired, or the password weak")))]
-pub(super) async fn confirm_reset(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+pub(super) async fn confirm_reset(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let uid = fields.text("uid", 64, Missing::Required);
     let token = fields.text("token", 256, Missing::Required);
@@ -148,7 +148,7 @@ pub(super) async fn confirm_reset(services: web::Data<Services>, body: Body) -> 
     fields.finish()?;
     let bad_link = || ApiError::field("token", BAD_LINK);
     let user = user.ok_or_else(bad_link)?;
-    if !service::resets::set_password(&services, &user, &token, new).await? {
+    if !service::resets::set_password(&services, &user, &token, new, &origin_of(&request).address).await? {
         return Err(bad_link());
     }
     Ok(HttpResponse::Ok().json(json!({ "detail": "Password has been reset with the new password." })))

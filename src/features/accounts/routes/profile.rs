@@ -24,10 +24,10 @@ struct ProfileRequest {
     last_name: Option<String>,
 }
 
-/// One's own account.
+/// One's own account. An API key is told the id and the name of the user it acts for; the other fields are empty.
 #[utoipa::path(get, path = "/auth/user/", tag = "auth", operation_id = "read_auth_user", responses((status = 200, body = UserDetails)))]
 pub(super) async fn read(principal: Principal) -> web::Json<UserDetails> {
-    web::Json(principal.user.into())
+    web::Json(if principal.key.is_some() { UserDetails::for_key(principal.user) } else { principal.user.into() })
 }
 
 /// Replace the names of one's own account.

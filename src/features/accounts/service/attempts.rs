@@ -3,7 +3,10 @@
 //! * After a few failures for a name from one address, that address waits for this name, twice as long after each
 //!   further one. Other addresses do not notice.
 //! * Many failures for a name from many addresses make all addresses wait that the account has never been used from.
-//!   Its owner goes on logging in from where they did before; from elsewhere, a link that sets a new password lets them in.
+//!   Its owner goes on logging in from where they did before. From elsewhere a link that sets a new password lets them in:
+//!   the address that used one up counts as theirs, however long the failures of others go on.
+//!
+//! Addresses of IPv6 count by their network, as everywhere.
 //!
 //! Names without an account are treated alike, so that waiting tells nothing. The state lies in the database: several
 //! servers count together, and a restart forgives nothing.
@@ -14,6 +17,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use crate::features::accounts::error::AccountError;
 use crate::features::accounts::store::{attempts, sessions};
 use crate::features::accounts::tokens;
+use crate::platform::http::network_of;
 
 /// Failures that cost nothing.
 const FREE: i32 = 4;
@@ -37,10 +41,12 @@ pub async fn begin(
     address: &str,
     now: DateTime<Utc>,
 ) -> Result<(), AccountError> {
-    let name = tokens::digest(username);
+    let (name, address) = (tokens::digest(username), network_of(address));
     attempts::prune(connection, now, MEMORY).await?;
-    let known = sessions::known_addresses(connection, username).await?;
-    if !known.iter().any(|one| one == address) {
+    let mut known: Vec<String> =
+        sessions::known_addresses(connection, username).await?.iter().map(|known| network_of(known)).collect();
+    known.extend(attempts::proven(connection, &name, now).await?);
+    if !known.contains(&address) {
         let (failures, oldest) = attempts::of_strangers(connection, &name, &known, now - MEMORY).await?;
         if failures >= FROM_STRANGERS {
             return Err(refusal(oldest.unwrap_or(now) + MEMORY, now));
@@ -48,12 +54,12 @@ pub async fn begin(
     }
     connection
         .transaction(async move |connection| {
-            let (failures, last) = attempts::lock(connection, &name, address, now).await?;
+            let (failures, last) = attempts::lock(connection, &name, &address, now).await?;
             let free = last + pause(failures);
             if free > now {
                 return Err(refusal(free, now));
             }
-            attempts::note(connection, &name, address, failures.saturating_add(1), now).await?;
+            attempts::note(connection, &name, &address, failures.saturating_add(1), now).await?;
             Ok(())
         })
         .await
@@ -61,7 +67,20 @@ pub async fn begin(
 
 /// The attempt was right: the address starts afresh.
 pub async fn succeeded(connection: &mut AsyncPgConnection, username: &str, address: &str) -> Result<(), AccountError> {
-    Ok(attempts::forget(connection, &tokens::digest(username), address).await?)
+    Ok(attempts::forget(connection, &tokens::digest(username), &network_of(address)).await?)
+}
+
+/// A caller at this address has proved by other means than a password that the account is theirs: failures so far are
+/// forgotten, and the address need not wait for those that strangers go on making.
+pub async fn proved(
+    connection: &mut AsyncPgConnection,
+    username: &str,
+    address: &str,
+    now: DateTime<Utc>,
+) -> Result<(), AccountError> {
+    let name = tokens::digest(username);
+    attempts::forget_name(connection, &name).await?;
+    Ok(attempts::prove(connection, &name, &network_of(address), now, now + MEMORY).await?)
 }
 
 fn refusal(free: DateTime<Utc>, now: DateTime<Utc>) -> AccountError {

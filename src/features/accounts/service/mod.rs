@@ -1,21 +1,21 @@
 //! Decisions about accounts: who may log in, how passwords change, how the first user comes to be.
 
 pub mod attempts;
+pub mod first_user;
 pub mod invitations;
 pub mod members;
 pub mod resets;
 pub mod sessions;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use secrecy::{ExposeSecret, SecretString};
 
-pub use self::sessions::{Origin, Session, authenticate_token};
+pub use self::sessions::{Origin, Session, authenticate_session, authenticate_token};
 use super::error::AccountError;
+use super::hashing::hashing;
 use super::model::User;
 use super::passwords;
 use super::principal::{KeyGrant, Principal};
 use super::store::{self, NewUser, create_user};
-use crate::platform::config::random_text;
 use crate::platform::db::is_duplicate;
 use crate::platform::services::Services;
 
@@ -24,13 +24,14 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$sWmc
 
 /// Checks a name and password and opens a session.
 pub async fn log_in(services: &Services, username: &str, password: String, origin: &Origin) -> Result<Session, AccountError> {
+    let turn = hashing().turn().await?;
     let now = services.clock.now();
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::begin(&mut connection, username, &origin.address, now).await?;
     let user = store::user_by_name(&mut connection, username).await?;
     drop(connection);
     let hash = user.as_ref().map_or(NOBODY.to_owned(), |user| user.password_hash.clone());
-    let right = blocking(move || Ok(passwords::matches(&password, &hash))).await?;
+    let right = turn.matches(password, hash).await?;
     let user = user.filter(|user| right && user.is_active).ok_or(AccountError::BadCredentials)?;
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::succeeded(&mut connection, username, &origin.address).await?;
@@ -56,11 +57,11 @@ pub fn password_faults(user: &User, password: &str) -> Vec<String> {
 
 /// Whether a password is the one of a user. Wrong ones count as failed attempts to log in.
 pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
+    let turn = hashing().turn().await?;
     let mut connection = services.db.unrestricted_conn().await?;
     attempts::begin(&mut connection, &user.username, &origin.address, services.clock.now()).await?;
     drop(connection);
-    let hash = user.password_hash.clone();
-    let right = blocking(move || Ok(passwords::matches(&password, &hash))).await?;
+    let right = turn.matches(password, user.password_hash.clone()).await?;
     if right {
         let mut connection = services.db.unrestricted_conn().await?;
         attempts::succeeded(&mut connection, &user.username, &origin.address).await?;
@@ -75,7 +76,7 @@ pub async fn set_password(services: &Services, by: i64, user: &User, new: String
     let id = user.id;
     let mut connection = services.db.unrestricted_conn_for(by).await?;
     connection
-        .transaction(async move |connection| {
+        .transaction(async move |connection| -> Result<(), AccountError> {
             store::set_password(connection, id, &hash).await?;
             store::resets::forget(connection, id).await?;
             if !keep_keys {
@@ -83,12 +84,16 @@ pub async fn set_password(services: &Services, by: i64, user: &User, new: String
             }
             Ok(())
         })
-        .await
+        .await?;
+    if user.username == first_user::NAME {
+        first_user::forget(services);
+    }
+    Ok(())
 }
 
 /// The hash of a new password, made where it holds up no other request.
 pub async fn hash(password: String) -> Result<String, AccountError> {
-    blocking(move || passwords::hash(&password)).await
+    hashing().turn().await?.hash(password).await
 }
 
 /// Adds a user; a name that is taken is the caller's mistake.
@@ -131,29 +136,4 @@ pub async fn put_test_user(services: &Services, username: &str, password: String
         }
     }
     Ok(())
-}
-
-/// On an install without users, makes `admin` with the configured password, or with a random one that is returned to be shown once.
-pub async fn ensure_first_user(services: &Services) -> Result<Option<SecretString>, AccountError> {
-    let mut connection = services.db.conn().await?;
-    if store::any_user(&mut connection).await? {
-        return Ok(None);
-    }
-    drop(connection);
-    let configured = services.settings.default_admin_password.clone().filter(|password| !password.is_empty());
-    let generated = match configured {
-        Some(_) => None,
-        None => Some(random_text(9).map_err(|error| AccountError::Hashing(error.to_string()))?),
-    };
-    let password = configured.or_else(|| generated.as_ref().map(|text| text.expose_secret().to_owned())).unwrap_or_default();
-    match add_superuser(services, "admin", "", password).await {
-        // Another process was a moment faster: its password is the one that counts.
-        Err(AccountError::NameTaken) => Ok(None),
-        other => other.map(|_| generated),
-    }
-}
-
-/// Runs a slow computation where it holds up no other request.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, AccountError> + Send + 'static) -> Result<T, AccountError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| AccountError::Hashing(error.to_string()))?
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use secrecy::ExposeSecret;
 
+use super::attempts;
 use crate::features::accounts::error::AccountError;
 use crate::features::accounts::model::User;
 use crate::features::accounts::store::{self, resets};
@@ -93,10 +94,17 @@ pub async fn user_of(services: &Services, uid: &str, token: &str) -> Result<Opti
     Ok(user.filter(|user| user.id.to_string() == uid))
 }
 
-/// Uses a link up and sets the password; false when somebody was faster. All tokens, links and API keys of the user end.
-pub async fn set_password(services: &Services, user: &User, token: &str, new: String) -> Result<bool, AccountError> {
+/// Uses a link up at an address and sets the password; false when another caller was faster. All tokens, links and API keys of
+/// the user end.
+pub async fn set_password(
+    services: &Services,
+    user: &User,
+    token: &str,
+    new: String,
+    address: &str,
+) -> Result<bool, AccountError> {
     let hash = super::hash(new).await?;
-    let (id, digest) = (user.id, tokens::digest(token));
+    let (id, digest, now) = (user.id, tokens::digest(token), services.clock.now());
     let mut connection = services.db.unrestricted_conn_for(id).await?;
     connection
         .transaction(async move |connection| {
@@ -105,8 +113,8 @@ pub async fn set_password(services: &Services, user: &User, token: &str, new: St
             }
             store::set_password(connection, id, &hash).await?;
             store::revoke_keys(connection, id).await?;
-            // Whoever holds the link may log in now, however many strangers have failed to.
-            store::attempts::forget_name(connection, &tokens::digest(&user.username)).await?;
+            // Who holds the link may log in now, however many strangers have failed to.
+            attempts::proved(connection, &user.username, address, now).await?;
             Ok(true)
         })
         .await

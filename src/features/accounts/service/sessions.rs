@@ -126,10 +126,14 @@ pub async fn verify(services: &Services, token: &str) -> Result<(), AccountError
 
 /// The caller behind an access token.
 pub async fn authenticate_token(services: &Services, token: &str) -> Result<Principal, AccountError> {
-    let now = services.clock.now();
-    let claims = tokens::read(&services.secret, token, Some(TokenType::Access), now)?;
+    let claims = tokens::read(&services.secret, token, Some(TokenType::Access), services.clock.now())?;
+    authenticate_session(services, claims.session_id).await
+}
+
+/// Returns the caller whose session goes on, for connections that outlast the token they were opened with.
+pub async fn authenticate_session(services: &Services, session: i64) -> Result<Principal, AccountError> {
     let mut connection = services.db.unrestricted_conn().await?;
-    let (session, user) = going_on(store::find(&mut connection, claims.session_id).await?, now)?;
+    let (session, user) = going_on(store::find(&mut connection, session).await?, services.clock.now())?;
     let principal = super::principal_of(&mut connection, user, None).await?;
     Ok(Principal { session_id: Some(session.id), ..principal })
 }

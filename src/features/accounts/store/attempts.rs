@@ -46,6 +46,34 @@ pub async fn forget(connection: &mut AsyncPgConnection, name: &[u8], address: &s
     Ok(())
 }
 
+/// Notes that a caller has proved at an address that an account is theirs, which counts until a moment.
+pub async fn prove(
+    connection: &mut AsyncPgConnection,
+    name: &[u8],
+    address: &str,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> QueryResult<()> {
+    let proof = (login_attempts::last_at.eq(now), login_attempts::proven_until.eq(until));
+    diesel::insert_into(login_attempts::table)
+        .values((login_attempts::name_hash.eq(name), login_attempts::address.eq(address), proof))
+        .on_conflict((login_attempts::name_hash, login_attempts::address))
+        .do_update()
+        .set(proof)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The addresses at which such a proof for a name still counts.
+pub async fn proven(connection: &mut AsyncPgConnection, name: &[u8], now: DateTime<Utc>) -> QueryResult<Vec<String>> {
+    login_attempts::table
+        .filter(login_attempts::name_hash.eq(name).and(login_attempts::proven_until.gt(now)))
+        .select(login_attempts::address)
+        .load(connection)
+        .await
+}
+
 pub async fn forget_name(connection: &mut AsyncPgConnection, name: &[u8]) -> QueryResult<()> {
     diesel::delete(login_attempts::table.filter(login_attempts::name_hash.eq(name))).execute(connection).await?;
     Ok(())
@@ -67,7 +95,7 @@ pub async fn of_strangers(
     Ok((failures.unwrap_or_default(), oldest))
 }
 
-/// Forgets what is too old to matter.
+/// Forgets what is too old to matter; a proof counts no longer than that either.
 pub async fn prune(connection: &mut AsyncPgConnection, now: DateTime<Utc>, kept: TimeDelta) -> QueryResult<()> {
     diesel::delete(login_attempts::table.filter(login_attempts::last_at.lt(now - kept))).execute(connection).await?;
     Ok(())

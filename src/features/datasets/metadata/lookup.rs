@@ -4,7 +4,7 @@
 //! ```text
 //! row…        length (u32), JSON array: id, then column and value in turn
 //! index…      hash of the id (u64), place of the row (u64); in this order
-//! footer      JSON: columns, which of them are numbers, how many rows, where the index is
+//! footer      JSON: columns, what each of them holds, how many rows, where the index is
 //! end         length of the footer (u32), mark (8 bytes)
 //! ```
 
@@ -17,6 +17,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::columns::{ColumnKind, ColumnReport, Columns};
+use super::size::TableSize;
 use crate::platform::tabular::TableCell;
 
 const MARK: &[u8; 8] = b"recoITM1";
@@ -31,10 +33,25 @@ const LONGEST_PART: u64 = 256 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 struct Footer {
     columns: Vec<String>,
-    /// By column: its texts are numbers without exception.
+    /// What each column holds.
+    #[serde(default)]
+    kinds: Vec<ColumnKind>,
+    /// In older files, instead: by column, whether its texts are numbers without exception.
+    #[serde(default, skip_serializing)]
     numeric: Vec<bool>,
     rows: u64,
     index_at: u64,
+    /// What all of it takes in memory at most; not known of older files.
+    #[serde(default)]
+    table_bytes: Option<u64>,
+}
+
+impl Footer {
+    fn kind(&self, column: u32) -> ColumnKind {
+        let is_numeric = self.numeric.get(column as usize) == Some(&true);
+        let older = if is_numeric { ColumnKind::Number } else { ColumnKind::Text };
+        self.kinds.get(column as usize).copied().unwrap_or(older)
+    }
 }
 
 /// What is known about some items.
@@ -57,23 +74,25 @@ pub struct Builder<'f> {
     file: BufWriter<&'f mut File>,
     at: u64,
     index: Vec<(u64, u64)>,
-    /// By column: whether all its texts are numbers so far.
-    numeric: Vec<bool>,
+    columns: Columns,
+    size: TableSize,
 }
 
 impl<'f> Builder<'f> {
     pub fn new(file: &'f mut File) -> Self {
-        Self { file: BufWriter::with_capacity(1 << 20, file), at: 0, index: Vec::new(), numeric: Vec::new() }
+        Self {
+            file: BufWriter::with_capacity(1 << 20, file),
+            at: 0,
+            index: Vec::new(),
+            columns: Columns::default(),
+            size: TableSize::default(),
+        }
     }
 
     /// Adds the row of an item.
     pub fn push(&mut self, id: &str, cells: Vec<TableCell>) -> io::Result<()> {
-        for (column, value) in &cells {
-            if self.numeric.len() <= *column {
-                self.numeric.resize(column + 1, true);
-            }
-            self.numeric[*column] &= value.as_str().is_some_and(|text| as_number(text).is_some());
-        }
+        cells.iter().for_each(|(column, value)| self.columns.add(*column, value));
+        self.size.add(id, &cells);
         let row: Vec<Value> = std::iter::once(Value::from(id))
             .chain(cells.into_iter().flat_map(|(column, value)| [column.into(), value]))
             .collect();
@@ -86,18 +105,28 @@ impl<'f> Builder<'f> {
         Ok(())
     }
 
-    /// Ends the file; gives how many rows are about an item that has another row. `untyped` says that the file had no
-    /// types, so that columns of numbers came as texts.
-    pub fn finish(mut self, columns: &[String], untyped: bool) -> io::Result<u64> {
+    /// Bytes of memory that grow with the rows.
+    pub fn heap_bytes(&self) -> u64 {
+        self.index.capacity() as u64 * ENTRY_BYTES + self.size.heap_bytes()
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self, columns: &[String]) -> io::Result<Built> {
         self.index.sort_unstable();
         for (hash, at) in &self.index {
             self.file.write_all(&hash.to_le_bytes())?;
             self.file.write_all(&at.to_le_bytes())?;
         }
-        self.numeric.resize(columns.len(), false);
-        self.numeric.iter_mut().for_each(|numeric| *numeric &= untyped);
+        let (kinds, reports) = self.columns.finish(columns);
         let rows = self.index.len() as u64;
-        let footer = Footer { columns: columns.to_vec(), numeric: self.numeric, rows, index_at: self.at };
+        let footer = Footer {
+            columns: columns.to_vec(),
+            kinds,
+            numeric: Vec::new(),
+            rows,
+            index_at: self.at,
+            table_bytes: Some(self.size.bytes()),
+        };
         let footer = serde_json::to_vec(&footer)?;
         let length = u32::try_from(footer.len()).map_err(io::Error::other)?;
         self.file.write_all(&footer)?;
@@ -105,15 +134,28 @@ impl<'f> Builder<'f> {
         self.file.write_all(MARK)?;
         self.file.flush()?;
         let repeated = self.index.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
-        Ok(repeated as u64)
+        Ok(Built { repeated: repeated as u64, columns: reports, table_bytes: self.size.bytes() })
     }
 }
 
-/// A number that is written as JSON would write it and comes back as it was: "007" and numbers of many digits are texts.
-fn as_number(text: &str) -> Option<Value> {
-    const MOST_DIGITS: usize = 15;
-    let short = text.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS;
-    serde_json::from_str(text).ok().filter(|value: &Value| short && value.is_number() && text.trim() == text)
+/// What a finished file holds.
+#[derive(Debug)]
+pub struct Built {
+    /// Rows about an item that has another row.
+    pub repeated: u64,
+    /// The columns, as they were understood.
+    pub columns: Vec<ColumnReport>,
+    /// What all of it takes in memory at most.
+    pub table_bytes: u64,
+}
+
+/// Reads what the table of a prepared form takes in memory at most.
+pub fn table_bytes(path: &Path) -> io::Result<u64> {
+    /// Bytes in memory for each byte of a file that does not say.
+    const OF_OLDER_FILES: u64 = 10;
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok(footer_of(&file)?.table_bytes.unwrap_or(size.saturating_mul(OF_OLDER_FILES)))
 }
 
 /// Reads the rows of some items; of several rows about one item the last counts.
@@ -174,8 +216,11 @@ fn find_one(
 }
 
 /// Goes through all rows in the order of the upload, each with its item and its cells (column, value). Gives all columns
-/// but that of the item ids.
-pub fn each_row(path: &Path, mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>) -> io::Result<Vec<String>> {
+/// but that of the item ids, and what each holds.
+pub fn each_row(
+    path: &Path,
+    mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>,
+) -> io::Result<(Vec<String>, Vec<ColumnKind>)> {
     let file = File::open(path)?;
     let footer = footer_of(&file)?;
     let mut rows = BufReader::with_capacity(1 << 20, file).take(footer.index_at);
@@ -192,7 +237,8 @@ pub fn each_row(path: &Path, mut take: impl FnMut(String, Vec<(u32, Value)>) -> 
         let Some(Value::String(item)) = row.first_mut().map(Value::take) else { return Err(damaged()) };
         take(item, cells_of(row, &footer).collect())?;
     }
-    Ok(footer.columns)
+    let kinds = (0u32..).zip(&footer.columns).map(|(column, _)| footer.kind(column)).collect();
+    Ok((footer.columns, kinds))
 }
 
 /// A value for each column.
@@ -202,14 +248,13 @@ fn widen(row: Vec<Value>, footer: &Footer) -> Vec<Value> {
     wide
 }
 
-/// The cells of a row: column and value.
+/// The cells of a row that hold something: column and value.
 fn cells_of(row: Vec<Value>, footer: &Footer) -> impl Iterator<Item = (u32, Value)> {
     let mut cells = row.into_iter().skip(1);
     let pairs = std::iter::from_fn(move || Some((cells.next()?, cells.next()?)));
     pairs.filter_map(|(column, value)| {
         let column = u32::try_from(column.as_u64()?).ok().filter(|column| (*column as usize) < footer.columns.len())?;
-        let number = value.as_str().filter(|_| footer.numeric.get(column as usize) == Some(&true)).and_then(as_number);
-        Some((column, number.unwrap_or(value)))
+        Some((column, footer.kind(column).typed(value)?))
     })
 }
 
@@ -248,13 +293,13 @@ mod tests {
 
     use super::*;
 
-    fn built(rows: &[(&str, Vec<TableCell>)], columns: &[&str], untyped: bool) -> (tempfile::NamedTempFile, u64) {
+    fn built(rows: &[(&str, Vec<TableCell>)], columns: &[&str]) -> (tempfile::NamedTempFile, Built) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut builder = Builder::new(file.as_file_mut());
         rows.iter().for_each(|(id, cells)| builder.push(id, cells.clone()).unwrap());
         let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-        let repeated = builder.finish(&columns, untyped).unwrap();
-        (file, repeated)
+        let end = builder.finish(&columns).unwrap();
+        (file, end)
     }
 
     #[test]
@@ -265,8 +310,8 @@ mod tests {
             ("a/b c", vec![(1, json!("3"))]),
             ("7", vec![(0, json!("Seven")), (1, json!("-2"))]),
         ];
-        let (file, repeated) = built(&rows, &["title", "price"], true);
-        assert_eq!(repeated, 1);
+        let (file, end) = built(&rows, &["title", "price"]);
+        assert_eq!(end.repeated, 1);
         let wanted = ["7", "007", "a/b c", "7.0", ""].map(str::to_owned);
         let found = find(file.path(), &wanted).unwrap();
         assert_eq!(found.columns, ["title", "price"]);
@@ -281,25 +326,25 @@ mod tests {
         let ids: Vec<String> = (0..2_000).map(|id| format!("item {id}")).collect();
         let rows: Vec<(&str, Vec<TableCell>)> =
             ids.iter().enumerate().map(|(at, id)| (id.as_str(), vec![(0, json!(at))])).collect();
-        let (file, _) = built(&rows, &["n"], false);
+        let (file, _) = built(&rows, &["n"]);
         let all = find(file.path(), &ids).unwrap();
         assert!(ids.iter().enumerate().all(|(at, id)| all.rows[id] == [json!(at)]));
         assert_eq!(find(file.path(), &ids[7..8]).unwrap().rows["item 7"], [json!(7)]);
     }
 
     #[test]
-    fn codes_stay_texts() {
-        for text in ["007", "1e", "+5", "1234567890123456", " 5", "NaN", "0x10", ""] {
-            assert_eq!(as_number(text), None, "{text}");
-        }
-        assert_eq!(as_number("1.50"), Some(json!(1.5)));
-        let (file, _) = built(&[("a", vec![(0, json!("5"))])], &["n"], false);
-        assert_eq!(find(file.path(), &["a".to_owned()]).unwrap().rows["a"], [json!("5")]);
+    fn a_file_of_an_older_version_keeps_its_decisions() {
+        let footer = |more: &str| -> Footer {
+            serde_json::from_str(&format!(r#"{{"columns":["a","b"],{more},"rows":0,"index_at":0}}"#)).unwrap()
+        };
+        let older = footer(r#""numeric":[true,false]"#);
+        assert_eq!((older.kind(0), older.kind(1), older.kind(2)), (ColumnKind::Number, ColumnKind::Text, ColumnKind::Text));
+        assert_eq!(footer(r#""kinds":["boolean","list"]"#).kind(1), ColumnKind::List);
     }
 
     #[test]
     fn a_damaged_file_is_an_error_and_nothing_worse() {
-        let (file, _) = built(&[("a", vec![(0, json!("x"))]), ("b", vec![])], &["n"], true);
+        let (file, _) = built(&[("a", vec![(0, json!("x"))]), ("b", vec![])], &["n"]);
         let bytes = std::fs::read(file.path()).unwrap();
         let wanted = ["a".to_owned(), "b".to_owned()];
         for at in 0..bytes.len() {

@@ -1,14 +1,19 @@
 //! Item metadata: uploaded files with one row for each item. Like training data an upload is kept twice: the original
 //! bytes, and a form in which the rows of some items are found without reading the others.
 
+mod cells;
+mod columns;
 mod lookup;
 mod model;
 mod preparation;
 pub mod routes;
 mod service;
+mod size;
 mod store;
 mod table;
 
+pub use cells::{boolean_of, number_of};
+pub use columns::ColumnKind;
 pub use lookup::Descriptions;
 pub use model::ItemMetaData;
 pub use service::descriptions;

@@ -1,13 +1,16 @@
 //! From an uploaded file to its prepared form and the report on what was found in it. Blocks; call it where that is allowed.
 
+use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::lookup::Builder;
+use super::lookup::{Builder, Built};
 use crate::features::datasets::error::{DataError, sentence};
 use crate::features::datasets::preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest};
+use crate::features::datasets::service::ask_for;
 use crate::platform::blobs::{Blobs, Incoming};
+use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, TableOptions, TableReport, TabularError};
 
 /// Descriptions are wide rather than long; what is wider than this is no table of items.
@@ -26,16 +29,32 @@ pub struct Prepared {
     pub report: Value,
 }
 
-/// Reads the whole file. `largest_expanded` is the limit of the settings.
+/// What the settings allow.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most bytes of expanded data.
+    pub largest_expanded: u64,
+    /// Most bytes of a table in memory.
+    pub largest_table: u64,
+}
+
+/// Rows after which memory is asked for again.
+const ROWS_AT_ONCE: u64 = 1 << 16;
+
+/// Memory that is asked for beyond what is held.
+const BYTES_AT_ONCE: u64 = 16 << 20;
+
+/// Reads the whole file.
 pub fn prepare(
     blobs: &Blobs,
     path: &Path,
     name: &str,
     item_column: &str,
     file_size: u64,
-    largest_expanded: u64,
+    limits: &Limits,
+    memory: &Promise,
 ) -> Result<Prepared, DataError> {
-    let most = largest_expanded.min(MOST_EXPANDED);
+    let most = limits.largest_expanded.min(MOST_EXPANDED);
     let options = TableOptions {
         key_column: item_column.to_owned(),
         max_expanded_bytes: most.min(largest_honest(file_size)),
@@ -45,7 +64,22 @@ pub fn prepare(
     };
     let mut file = blobs.incoming()?;
     let mut builder = Builder::new(&mut file.file);
-    let read = tabular::read_table(path, name, &options, &mut |id, cells| builder.push(id, cells));
+    let (mut rows, mut refused) = (0, None);
+    let read = tabular::read_table(path, name, &options, &mut |id, cells| {
+        if rows % ROWS_AT_ONCE == 0 {
+            // Lists double as they grow.
+            let needed = builder.heap_bytes() * 2 + BYTES_AT_ONCE;
+            refused = ask_for(memory, "This file cannot be prepared now", needed).err();
+        }
+        rows += 1;
+        if refused.is_some() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        builder.push(id, cells)
+    });
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
     let read = read.map_err(|error| match error {
         TabularError::TooLarge { .. } if options.max_expanded_bytes < most => DataError::Inflated { ratio: LARGEST_RATIO },
         other => other.into(),
@@ -53,8 +87,11 @@ pub fn prepare(
     if read.rows_total == read.rejected {
         return Err(DataError::NothingKept(nothing_kept(&read)));
     }
-    let repeated = builder.finish(&read.columns, read.untyped)?;
-    let report = report(&read, repeated);
+    let built = builder.finish(&read.columns)?;
+    if built.table_bytes > limits.largest_table {
+        return Err(DataError::TableTooLarge { size: built.table_bytes, limit: limits.largest_table });
+    }
+    let report = report(&read, built);
     Ok(Prepared { file, columns: read.columns, report })
 }
 
@@ -71,14 +108,16 @@ fn nothing_kept(read: &TableReport) -> String {
     }
 }
 
-fn report(read: &TableReport, repeated: u64) -> Value {
+fn report(read: &TableReport, built: Built) -> Value {
     let kept = read.rows_total - read.rejected;
     json!({
         "rows_total": read.rows_total,
         "rows_kept": kept,
         "rejected": read.rejected,
-        "items": kept - repeated,
-        "duplicates": repeated,
+        "items": kept - built.repeated,
+        "duplicates": built.repeated,
+        "columns": built.columns,
+        "notes": read.notes,
         "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
     })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::columns::ColumnReport;
 use super::model::ItemMetaData;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
@@ -17,6 +18,7 @@ use crate::features::datasets::service::Upload;
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
+use crate::platform::tabular::ColumnNote;
 
 /// The URLs of item metadata.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -66,6 +68,10 @@ pub struct MetaDataReport {
     items: i64,
     /// Rows about an item that a later row describes again; the later one counts.
     duplicates: i64,
+    /// The columns but that of the item ids, as they were understood; filters go by this. Reports of older uploads have none.
+    columns: Option<Vec<ColumnReport>>,
+    /// What was decided about the file, and what is odd in it. Reports of older uploads have none.
+    notes: Option<Vec<ColumnNote>>,
     /// The first rejected rows.
     rejected_examples: Vec<Value>,
 }
@@ -116,7 +122,7 @@ pub async fn create(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<HttpResponse> {
-    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &principal).await?.finish(true)?;
     let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
     let metadata = service::add(&services, &project, principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(ItemMetaDataBody::from(metadata)))
@@ -145,7 +151,7 @@ pub async fn replace(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &access.principal).await?.finish(true)?;
     save(access, &services, project, Some(upload)).await
 }
 
@@ -161,7 +167,7 @@ pub async fn update(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish_partial()?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &access.principal).await?.finish_partial()?;
     save(access, &services, project, upload).await
 }
 

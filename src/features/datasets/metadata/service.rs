@@ -49,10 +49,15 @@ pub async fn replace(services: &Services, project: &Project, id: i64, upload: Up
 /// Reads an upload and gives both of its forms their places.
 async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<Stored, DataError> {
     let (blobs, item_column) = (services.blobs.clone(), project.item_column.clone());
-    let largest = services.settings.max_expanded_bytes;
+    let limits = preparation::Limits {
+        largest_expanded: services.settings.max_expanded_bytes,
+        largest_table: services.settings.item_cache_bytes,
+    };
+    let memory = services.memory().promise();
     in_turn(move || {
         let Upload { name, received } = upload;
-        let prepared = preparation::prepare(&blobs, received.file.path(), &name, &item_column, received.size, largest)?;
+        let path = received.file.path();
+        let prepared = preparation::prepare(&blobs, path, &name, &item_column, received.size, &limits, &memory)?;
         let stem = uuid::Uuid::new_v4().simple().to_string();
         let (original, by_item) = (format!("metadata/{stem}"), format!("metadata/{stem}.items"));
         blobs.keep(received.file, &original)?;

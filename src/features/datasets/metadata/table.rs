@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::columns::ColumnKind;
 use super::lookup;
 use crate::ml::ids::Ids;
 
@@ -13,6 +14,7 @@ use crate::ml::ids::Ids;
 #[derive(Debug, Default)]
 pub struct ItemTable {
     columns: Vec<String>,
+    kinds: Vec<ColumnKind>,
     /// Of the rows, in their order.
     items: Ids,
     /// Where the cells of each row end.
@@ -23,24 +25,42 @@ pub struct ItemTable {
 }
 
 impl ItemTable {
+    /// Bytes that reading a prepared form takes at most: rows and values are gathered before they get their places.
+    pub fn bytes_to_read(path: &Path) -> io::Result<u64> {
+        const GATHERED_AND_PLACED: u64 = 3;
+        Ok(lookup::table_bytes(path)?.saturating_mul(GATHERED_AND_PLACED))
+    }
+
     /// Reads a prepared form; of several rows about one item the last counts.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut gathered = Gathered::default();
-        let columns = lookup::each_row(path, |item, cells| gathered.push(item, cells))?;
-        gathered.finish(columns)
+        let (columns, kinds) = lookup::each_row(path, |item, cells| gathered.push(item, cells))?;
+        gathered.finish(columns, kinds)
     }
 
-    /// A table of rows that come from nowhere in particular.
+    /// A table of rows that come from nowhere in particular, understood as those of an upload are.
     #[cfg(test)]
     pub fn of(columns: &[&str], rows: Vec<(&str, Vec<(u32, Value)>)>) -> Self {
+        let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+        let mut seen = super::columns::Columns::default();
+        rows.iter().flat_map(|(_, cells)| cells).for_each(|(column, value)| seen.add(*column as usize, value));
+        let (kinds, _) = seen.finish(&columns);
         let mut gathered = Gathered::default();
-        rows.into_iter().for_each(|(item, cells)| gathered.push(item.to_owned(), cells).unwrap());
-        gathered.finish(columns.iter().map(ToString::to_string).collect()).unwrap()
+        for (item, cells) in rows {
+            let typed = cells.into_iter().filter_map(|(column, value)| Some((column, kinds[column as usize].typed(value)?)));
+            gathered.push(item.to_owned(), typed.collect()).unwrap();
+        }
+        gathered.finish(columns, kinds).unwrap()
     }
 
     /// All columns but that of the item ids.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// What each column holds.
+    pub fn kinds(&self) -> &[ColumnKind] {
+        &self.kinds
     }
 
     /// The items that are described, in the order of their rows.
@@ -93,9 +113,9 @@ impl Gathered {
         Ok(())
     }
 
-    fn finish(self, columns: Vec<String>) -> io::Result<ItemTable> {
+    fn finish(self, columns: Vec<String>, kinds: Vec<ColumnKind>) -> io::Result<ItemTable> {
         let Self { numbers, mut rows } = self;
-        let mut table = ItemTable { columns, values: vec![Value::Null; numbers.len()], ..ItemTable::default() };
+        let mut table = ItemTable { columns, kinds, values: vec![Value::Null; numbers.len()], ..ItemTable::default() };
         numbers.into_iter().for_each(|(value, number)| table.values[number as usize] = value);
         // Rows about the same item stay in order, so that the last can be told.
         rows.sort_by(|a, b| a.0.cmp(&b.0));
@@ -111,7 +131,7 @@ impl Gathered {
 }
 
 /// Bytes of a value, with its place.
-fn bytes_of(value: &Value) -> usize {
+pub(super) fn bytes_of(value: &Value) -> usize {
     let below = match value {
         Value::String(text) => text.len(),
         Value::Array(values) => values.iter().map(bytes_of).sum(),
@@ -139,9 +159,10 @@ mod tests {
         ];
         rows.iter().for_each(|(item, cells)| builder.push(item, cells.clone()).unwrap());
         let columns = ["title", "price", "tags"].map(str::to_owned);
-        builder.finish(&columns, true).unwrap();
+        builder.finish(&columns).unwrap();
 
         let table = ItemTable::read(file.path()).unwrap();
+        assert!(table.heap_bytes() <= lookup::table_bytes(file.path()).unwrap());
         assert_eq!(table.columns(), columns);
         assert_eq!(table.items().iter().collect::<Vec<_>>(), ["007", "7", "a/b c"]);
         let asked: Vec<String> = table.items().iter().map(str::to_owned).collect();

@@ -18,6 +18,7 @@ use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
+use crate::platform::tabular::ColumnNote;
 
 use files::{DataPreview, PreviewRefused, file_removed, preview_of};
 use upload::{UploadForm, UploadRequest, project_for_upload};
@@ -110,11 +111,27 @@ struct DataReport {
     blank_ids: i64,
     time_min: Option<String>,
     time_max: Option<String>,
+    /// What was decided about the columns, and what is odd in them. Reports of older uploads have none.
+    notes: Option<Vec<ColumnNote>>,
+    /// Rows from after the upload, whose clock must have been wrong; null without such rows.
+    late_times: Option<LateTimes>,
     /// The first rejected rows.
     rejected_examples: Vec<RejectedRow>,
     /// The types of events, those with most rows first; at most 50, none without an event column.
     #[schema(required = false)]
     events: Vec<EventCount>,
+}
+
+/// Rows that are later than the upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only describes the report in the API document")]
+struct LateTimes {
+    rows: i64,
+    /// The latest of their times.
+    last: Option<String>,
+    /// The latest time that is not after the upload, which they count as; null when all rows are later, so that all keep
+    /// their times.
+    counted_as: Option<String>,
 }
 
 /// How often one type of event occurs.
@@ -184,7 +201,7 @@ async fn create(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<HttpResponse> {
-    let (project, upload) = UploadForm::read(&request, body, &services).await?.finish(true)?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &principal).await?.finish(true)?;
     let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
     let data = service::add(&services, &project, principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(TrainingDataBody::from(data)))
@@ -236,7 +253,7 @@ async fn save(
     body: Multipart,
     project_required: bool,
 ) -> ApiResult<web::Json<TrainingDataBody>> {
-    let (project, upload) = UploadForm::read(request, body, services).await?.finish(project_required)?;
+    let (project, upload) = UploadForm::read(request, body, services, &access.principal).await?.finish(project_required)?;
     let data = access.object;
     if project.is_some_and(|project| project != data.project_id) {
         return Err(ApiError::field("project", "Training data cannot move to another project. Upload it there."));
@@ -245,7 +262,7 @@ async fn save(
     Ok(web::Json(service::replace(services, &project, &data, upload).await?.into()))
 }
 
-/// Delete training data with the jobs and models made from it; refused while something works on it.
+/// Delete training data; the jobs and models made from it stay. Refused while something works on it.
 #[utoipa::path(delete, path = "/training_data/{id}/", tag = "training_data", operation_id = "delete_training_data",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
 async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {

@@ -1,20 +1,22 @@
 //! Reading an upload: a multipart body with a part `file` and a part `project`, in any order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, DispositionParam};
+use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 use utoipa::ToSchema;
 
 use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::error::DataError;
-use crate::features::datasets::intake::Intake;
+use crate::features::datasets::intake::{Intake, Received};
 use crate::features::datasets::service::{self, Upload};
+use crate::features::datasets::under_way::{Place, UploadsUnderWay};
 use crate::features::projects::Project;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::{ApiError, ApiResult, bodies, client_network};
 use crate::platform::services::Services;
 
 /// Longest value of a part that is not a file.
@@ -39,13 +41,16 @@ pub struct UploadForm {
 
 impl UploadForm {
     /// Reads the whole body. What is wrong with single parts is kept for [`UploadForm::finish`], so that all of it is said at once.
-    pub async fn read(request: &HttpRequest, mut body: Multipart, services: &Services) -> ApiResult<Self> {
+    pub async fn read(request: &HttpRequest, mut body: Multipart, services: &Services, principal: &Principal) -> ApiResult<Self> {
         refuse_oversized(request, services)?;
+        let place = place_for(request, principal)?;
+        // What is written to disk takes no memory.
+        bodies::streams(request);
         let mut form = Self::default();
         while let Some(part) = body.next().await {
             let part = part.map_err(unreadable)?;
             match part.name().unwrap_or_default() {
-                "file" => form.read_file(part, services).await?,
+                "file" => form.read_file(part, services, &place).await?,
                 "project" => form.read_project(part).await?,
                 _ => skip(part).await?,
             }
@@ -56,7 +61,7 @@ impl UploadForm {
     /// The parts, once nothing is wrong with them; a project is missed only when `project_required`.
     pub fn finish(mut self, project_required: bool) -> ApiResult<(Option<i64>, Upload)> {
         if self.upload.is_none() {
-            self.faults.entry("file".to_owned()).or_insert_with(|| vec!["No file was submitted.".to_owned()]);
+            self.faults.entry("file".to_owned()).or_insert_with(|| vec!["file is required.".to_owned()]);
         }
         if self.project.is_none() && project_required {
             self.faults.entry("project".to_owned()).or_insert_with(|| vec!["This field is required.".to_owned()]);
@@ -76,7 +81,7 @@ impl UploadForm {
         self.faults.insert(part.to_owned(), vec![message.into()]);
     }
 
-    async fn read_file(&mut self, part: Field, services: &Services) -> ApiResult<()> {
+    async fn read_file(&mut self, part: Field, services: &Services, place: &Arc<Place>) -> ApiResult<()> {
         let Some(sent_name) = file_name(&part) else {
             self.fault("file", "The submitted data was not a file. Send it as a part with a file name.");
             return skip(part).await;
@@ -87,7 +92,7 @@ impl UploadForm {
                 self.fault("file", error.to_string());
                 skip(part).await
             }
-            Ok(name) => match receive(part, services).await? {
+            Ok(name) => match receive(part, services, Arc::clone(place)).await? {
                 received if received.size == 0 => {
                     self.fault("file", "The submitted file is empty.");
                     Ok(())
@@ -117,12 +122,19 @@ impl UploadForm {
     }
 }
 
-async fn receive(mut part: Field, services: &Services) -> ApiResult<crate::features::datasets::intake::Received> {
-    let mut intake = Intake::start(&services.blobs, services.settings.max_upload_bytes)?;
+async fn receive(mut part: Field, services: &Services, place: Arc<Place>) -> ApiResult<Received> {
+    let mut intake = Intake::start(&services.blobs, services.settings.max_upload_bytes, place);
     while let Some(piece) = part.next().await {
         intake.push(piece.map_err(unreadable)?).await?;
     }
     Ok(intake.finish().await?)
+}
+
+/// A place among the uploads under way, before any of the body is read.
+fn place_for(request: &HttpRequest, principal: &Principal) -> ApiResult<Arc<Place>> {
+    let uploads = request.app_data::<web::Data<UploadsUnderWay>>();
+    let uploads = uploads.ok_or_else(|| ApiError::internal(&"no uploads are taken here"))?;
+    Ok(uploads.admit(principal.user.id, &client_network(request))?)
 }
 
 /// The name of a file part; the extended form is exact, so it counts before the plain one.

@@ -81,7 +81,7 @@ pub async fn read(access: Access<SlotChange, Viewer>) -> web::Json<ChangeBody> {
     params(("id" = i64, Path)),
     responses((status = 200, body = ChangeBody), (status = 400, description = "All weights would be 0"),
         (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A running test uses one of the slots, or a model has been deleted since")))]
+        (status = 409, description = "A running test uses one of the slots, or a model has been deleted or has lost its file since")))]
 pub async fn revert(access: Access<SlotChange, Editor>, services: web::Data<Services>) -> ApiResult<web::Json<ChangeBody>> {
     let mut connection = services.db.conn().await?;
     let actor = access.principal.user.id;

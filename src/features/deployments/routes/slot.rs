@@ -11,7 +11,7 @@ use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer
 use crate::features::models::TrainedModel;
 use crate::features::projects::Project;
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 const LONGEST_NAME: usize = 256;
@@ -57,7 +57,7 @@ impl From<DeploymentSlot> for SlotBody {
 struct SlotRequest {
     project: i64,
     name: String,
-    /// A model of the same project; it need not be trained yet.
+    /// A trained model of the same project.
     trained_model: i64,
     /// 0 to 100; 100 unless told otherwise.
     weight: Option<f64>,
@@ -85,16 +85,17 @@ pub async fn list(
 /// Put a model into service.
 #[utoipa::path(post, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "create_deployment_slot",
     request_body = inline(SlotRequest),
-    responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0")))]
+    responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, the model is not trained, or all weights would be 0")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     let project = fields.id("project", Missing::Required);
     let slot = read_fields(&mut fields, None, false);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
-    check_model(&principal, &mut connection, project.id, slot.trained_model_id).await?;
-    let slot = service::create(&mut connection, project.id, slot, principal.user.id).await?;
+    let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
+    let found = fields.refer("project", lookup).await?;
+    check_model(&principal, &mut connection, &mut fields, found.map(|project| project.id), slot.trained_model_id).await?;
+    fields.finish()?;
+    let slot = service::create(&mut connection, project, slot, principal.user.id).await?;
     Ok(HttpResponse::Created().json(SlotBody::from(slot)))
 }
 
@@ -109,13 +110,23 @@ fn read_fields(fields: &mut FieldReader, current: Option<&DeploymentSlot>, parti
     }
 }
 
-async fn check_model(principal: &Principal, connection: &mut Connection, project_id: i64, model: i64) -> ApiResult<()> {
-    principal.load_referred::<TrainedModel>(connection, "trained_model", model, Role::Viewer).await?;
-    let owner = TrainedModel::load(connection, model).await?;
-    match owner {
-        Some((_, ownership)) if ownership.project_id == Some(project_id) => Ok(()),
-        _ => Err(ApiError::field("trained_model", "Choose a model of the same project.")),
+/// Checks that the model is one the caller sees, and of the project, where that is known.
+async fn check_model(
+    principal: &Principal,
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    project: Option<i64>,
+    model: i64,
+) -> ApiResult<()> {
+    let lookup = principal.load_referred::<TrainedModel>(connection, "trained_model", model, Role::Viewer);
+    if fields.refer("trained_model", lookup).await?.is_none() {
+        return Ok(());
     }
+    let owner = TrainedModel::load(connection, model).await?.and_then(|(_, ownership)| ownership.project_id);
+    if project.is_some_and(|project| owner != Some(project)) {
+        fields.fault("trained_model", "Choose a model of the same project.");
+    }
+    Ok(())
 }
 
 /// One slot.
@@ -165,17 +176,18 @@ async fn save(
         fields.fault("project", "A slot cannot move to another project. Make a new one there.");
     }
     let wanted = read_fields(&mut fields, Some(&current), partial);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
     if wanted.trained_model_id != current.trained_model_id {
-        check_model(&access.principal, &mut connection, current.project_id, wanted.trained_model_id).await?;
+        let project = Some(current.project_id);
+        check_model(&access.principal, &mut connection, &mut fields, project, wanted.trained_model_id).await?;
     }
+    fields.finish()?;
     let actor = access.principal.user.id;
     let saved = service::update(&mut connection, &current, wanted, actor, services.clock.now()).await?;
     Ok(web::Json(saved.into()))
 }
 
-/// Delete a slot with its events and the tests it was part of; refused while one of them is running.
+/// Delete a slot; its events and the tests it was part of stay. Refused while one of them is running.
 #[utoipa::path(delete, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "delete_deployment_slot",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 400, description = "The weights of the slots left would all be 0"),

@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
 use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields, TARGET_METRICS};
-use crate::features::evaluation::store;
+use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
-use crate::platform::http::{ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -36,6 +36,10 @@ pub struct EvaluationConfigBody {
     cutoff: i32,
     target_metric: String,
     created_by: Option<i64>,
+    /// The organisation whose members see it.
+    organisation: i64,
+    /// The project it is for; null for one that all projects of the organisation may use.
+    project: Option<i64>,
 }
 
 impl From<EvaluationConfig> for EvaluationConfigBody {
@@ -48,6 +52,8 @@ impl From<EvaluationConfig> for EvaluationConfigBody {
             cutoff: config.cutoff,
             target_metric: config.target_metric,
             created_by: config.created_by,
+            organisation: config.organisation_id,
+            project: config.project_id,
         }
     }
 }
@@ -61,11 +67,13 @@ struct EvaluationConfigRequest {
     cutoff: Option<i32>,
     /// `ndcg`, `map`, `recall` or `hit`.
     target_metric: Option<String>,
+    /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+    /// that uses it. It stays what it was made with.
+    project: Option<i64>,
 }
 
 /// Reads the fields; what is left out is as in `base`.
-fn read_fields(body: Body, base: EvaluationFields) -> ApiResult<EvaluationFields> {
-    let mut fields = body.reader();
+fn read_fields(mut fields: FieldReader, base: EvaluationFields) -> ApiResult<EvaluationFields> {
     let result = EvaluationFields {
         name: fields.nullable_text("name", 256, base.name),
         cutoff: fields.integer("cutoff", 1..=i32::MAX, Missing::Use(base.cutoff)),
@@ -77,7 +85,7 @@ fn read_fields(body: Body, base: EvaluationFields) -> ApiResult<EvaluationFields
 
 /// The evaluation configs one may see.
 #[utoipa::path(get, path = "/evaluation_config/", tag = "evaluation_config", operation_id = "list_evaluation_config",
-    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query),
+    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query), ("project" = Option<i64>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<EvaluationConfigBody>)))]
 pub async fn list(
@@ -88,7 +96,7 @@ pub async fn list(
 ) -> ApiResult<web::Json<Page<EvaluationConfigBody>>> {
     let filter = store::ConfigFilter::read(&filters)?;
     let mut connection = services.db.conn().await?;
-    let (count, rows) = store::list_evaluations(&mut connection, &principal, &filter, &page).await?;
+    let (count, rows) = store::evaluation::list(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EvaluationConfigBody::from).collect())?))
 }
 
@@ -97,9 +105,12 @@ pub async fn list(
     request_body = inline(EvaluationConfigRequest),
     responses((status = 201, body = EvaluationConfigBody), (status = 400, description = "A field is wrong")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
-    let fields = read_fields(body, EvaluationFields::default())?;
+    let mut fields = body.reader();
+    let project = fields.nullable_id("project", None);
+    let fields = read_fields(fields, EvaluationFields::default())?;
     let mut connection = services.db.conn().await?;
-    let config = store::insert_evaluation(&mut connection, fields, principal.user.id).await?;
+    let home = service::home_of_new(&mut connection, &principal, project).await?;
+    let config = store::evaluation::insert(&mut connection, fields, principal.user.id, home).await?;
     Ok(HttpResponse::Created().json(EvaluationConfigBody::from(config)))
 }
 
@@ -112,46 +123,50 @@ pub async fn read(shared: Shared<EvaluationConfig, Viewer>) -> web::Json<Evaluat
 
 /// Replace the fields of an evaluation config.
 #[utoipa::path(put, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "replace_evaluation_config",
-    params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest), responses((status = 200, body = EvaluationConfigBody)))]
+    params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
+    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
 pub async fn replace(
     shared: Shared<EvaluationConfig, Editor>,
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
-    let fields = read_fields(body, EvaluationFields::default())?;
-    save(shared.object, fields, &services).await
+    save(shared.object, &services, body, EvaluationFields::default()).await
 }
 
 /// Change some fields of an evaluation config.
 #[utoipa::path(patch, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "update_evaluation_config",
-    params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest), responses((status = 200, body = EvaluationConfigBody)))]
+    params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
+    responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
 pub async fn update(
     shared: Shared<EvaluationConfig, Editor>,
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
-    let fields = read_fields(body, shared.object.fields())?;
-    save(shared.object, fields, &services).await
+    let kept = shared.object.fields();
+    save(shared.object, &services, body, kept).await
 }
 
 async fn save(
     current: EvaluationConfig,
-    fields: EvaluationFields,
     services: &Services,
+    body: Body,
+    base: EvaluationFields,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
-    let mut connection = services.db.conn().await?;
-    if !current.fields().measures_like(&fields) {
-        // A live search must end as it began, so what it goes by stays as it is.
-        projects::refuse_while_used(&mut connection, Kind::EvaluationConfig, current.id).await?;
+    let mut fields = body.reader();
+    if fields.nullable_id("project", current.project_id) != current.project_id {
+        fields.fault("project", "A config stays where it was made. Make another one for that project.");
     }
-    let saved = store::update_evaluation(&mut connection, current.id, fields, services.clock.now()).await?;
-    Ok(web::Json(saved.into()))
+    let fields = read_fields(fields, base)?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }
 
-/// Delete an evaluation config with the tuning jobs that were run with it; refused while one of them is live.
+/// Delete an evaluation config; refused while a search, finished or not, or a schedule goes by it.
 #[utoipa::path(delete, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "delete_evaluation_config",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A live job uses it", body = ConflictBody)))]
+        (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<EvaluationConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::EvaluationConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
 use crate::features::evaluation::model::{SCHEMES, SplitConfig, SplitFields};
-use crate::features::evaluation::store;
+use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
-use crate::platform::http::{ApiError, ApiResult, Body, ConflictBody, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+};
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -42,6 +44,10 @@ pub struct SplitConfigBody {
     n_test_users: Option<i32>,
     random_seed: i32,
     created_by: Option<i64>,
+    /// The organisation whose members see it.
+    organisation: i64,
+    /// The project it is for; null for one that all projects of the organisation may use.
+    project: Option<i64>,
 }
 
 impl From<SplitConfig> for SplitConfigBody {
@@ -58,6 +64,8 @@ impl From<SplitConfig> for SplitConfigBody {
             n_test_users: config.n_test_users,
             random_seed: config.random_seed,
             created_by: config.created_by,
+            organisation: config.organisation_id,
+            project: config.project_id,
         }
     }
 }
@@ -78,11 +86,13 @@ struct SplitConfigRequest {
     /// Number of users that are tested, instead of the ratio.
     n_test_users: Option<i32>,
     random_seed: Option<i32>,
+    /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+    /// that uses it. It stays what it was made with.
+    project: Option<i64>,
 }
 
 /// Reads the fields; what is left out is as in `base`.
-fn read_fields(body: Body, base: SplitFields) -> ApiResult<SplitFields> {
-    let mut fields = body.reader();
+fn read_fields(mut fields: FieldReader, base: SplitFields) -> ApiResult<SplitFields> {
     let result = SplitFields {
         name: fields.nullable_text("name", 256, base.name),
         scheme: fields.choice("scheme", &SCHEMES, Missing::Use(base.scheme)),
@@ -116,7 +126,7 @@ fn refuse_empty_sides(split: &SplitFields) -> ApiResult<()> {
 
 /// The split configs one may see.
 #[utoipa::path(get, path = "/split_config/", tag = "split_config", operation_id = "list_split_config",
-    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query),
+    params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query), ("project" = Option<i64>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<SplitConfigBody>)))]
 pub async fn list(
@@ -127,7 +137,7 @@ pub async fn list(
 ) -> ApiResult<web::Json<Page<SplitConfigBody>>> {
     let filter = store::ConfigFilter::read(&filters)?;
     let mut connection = services.db.conn().await?;
-    let (count, rows) = store::list_splits(&mut connection, &principal, &filter, &page).await?;
+    let (count, rows) = store::split::list(&mut connection, &principal, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(SplitConfigBody::from).collect())?))
 }
 
@@ -136,9 +146,12 @@ pub async fn list(
     request_body = inline(SplitConfigRequest),
     responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is wrong")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
-    let fields = read_fields(body, SplitFields::default())?;
+    let mut fields = body.reader();
+    let project = fields.nullable_id("project", None);
+    let fields = read_fields(fields, SplitFields::default())?;
     let mut connection = services.db.conn().await?;
-    let config = store::insert_split(&mut connection, fields, principal.user.id).await?;
+    let home = service::home_of_new(&mut connection, &principal, project).await?;
+    let config = store::split::insert(&mut connection, fields, principal.user.id, home).await?;
     Ok(HttpResponse::Created().json(SplitConfigBody::from(config)))
 }
 
@@ -151,42 +164,45 @@ pub async fn read(shared: Shared<SplitConfig, Viewer>) -> web::Json<SplitConfigB
 
 /// Replace the fields of a split config.
 #[utoipa::path(put, path = "/split_config/{id}/", tag = "split_config", operation_id = "replace_split_config",
-    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest), responses((status = 200, body = SplitConfigBody)))]
+    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
+    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
 pub async fn replace(
     shared: Shared<SplitConfig, Editor>,
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<SplitConfigBody>> {
-    let fields = read_fields(body, SplitFields::default())?;
-    save(shared.object, fields, &services).await
+    save(shared.object, &services, body, SplitFields::default()).await
 }
 
 /// Change some fields of a split config.
 #[utoipa::path(patch, path = "/split_config/{id}/", tag = "split_config", operation_id = "update_split_config",
-    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest), responses((status = 200, body = SplitConfigBody)))]
+    params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
+    responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "A search or a schedule goes by it as it is", body = ConflictBody)))]
 pub async fn update(
     shared: Shared<SplitConfig, Editor>,
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<SplitConfigBody>> {
-    let fields = read_fields(body, shared.object.fields())?;
-    save(shared.object, fields, &services).await
+    let kept = shared.object.fields();
+    save(shared.object, &services, body, kept).await
 }
 
-async fn save(current: SplitConfig, fields: SplitFields, services: &Services) -> ApiResult<web::Json<SplitConfigBody>> {
-    let mut connection = services.db.conn().await?;
-    if !current.fields().splits_like(&fields) {
-        // A live search must end as it began, so what it goes by stays as it is.
-        projects::refuse_while_used(&mut connection, Kind::SplitConfig, current.id).await?;
+async fn save(current: SplitConfig, services: &Services, body: Body, base: SplitFields) -> ApiResult<web::Json<SplitConfigBody>> {
+    let mut fields = body.reader();
+    if fields.nullable_id("project", current.project_id) != current.project_id {
+        fields.fault("project", "A config stays where it was made. Make another one for that project.");
     }
-    let saved = store::update_split(&mut connection, current.id, fields, services.clock.now()).await?;
-    Ok(web::Json(saved.into()))
+    let fields = read_fields(fields, base)?;
+    let mut connection = services.db.conn().await?;
+    Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }
 
-/// Delete a split config with the tuning jobs that were run with it; refused while one of them is live.
+/// Delete a split config; refused while a search, finished or not, or a schedule goes by it.
 #[utoipa::path(delete, path = "/split_config/{id}/", tag = "split_config", operation_id = "delete_split_config",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
-        (status = 409, description = "A live job uses it", body = ConflictBody)))]
+        (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]
 pub async fn delete(shared: Shared<SplitConfig, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::SplitConfig, shared.object.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,16 +1,38 @@
 //! What is known about items, in memory: one table for each upload that is asked about, bounded in bytes.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::features::datasets::ItemTable;
 use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::memory::{Promise, Shortage};
+use crate::platform::services::Services;
 
 /// Weights of the cache are 32 bits wide.
 const UNIT: u64 = 1 << 10;
+
+/// Seconds after which there may be memory again.
+const AFTER_NO_MEMORY: u64 = 60;
+
+/// Why a table could not be read.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error(transparent)]
+    Memory(#[from] Shortage),
+    #[error(transparent)]
+    File(#[from] io::Error),
+}
+
+/// Asks for the memory first.
+fn read_within(path: &Path, memory: &Promise) -> Result<ItemTable, Unread> {
+    memory.raise_to(ItemTable::bytes_to_read(path)?)?;
+    Ok(ItemTable::read(path)?)
+}
 
 /// Tables by the key of the prepared form they are read from, which is never written to again.
 pub struct Tables(Cache<Arc<str>, Arc<ItemTable>>);
@@ -28,14 +50,21 @@ impl Tables {
     }
 
     /// The table of a prepared form; it is read by whoever asks first.
-    pub async fn get(&self, key: &Arc<str>, path: PathBuf) -> ApiResult<Arc<ItemTable>> {
+    pub async fn get(&self, key: &Arc<str>, path: PathBuf, services: &Services) -> ApiResult<Arc<ItemTable>> {
         if let Some(table) = self.0.get(key) {
             return Ok(table);
         }
-        let (cache, key) = (self.0.clone(), Arc::clone(key));
-        let read = move || cache.try_get_with(key, || ItemTable::read(&path).map(Arc::new));
+        let (cache, key, promise) = (self.0.clone(), Arc::clone(key), services.memory().promise());
+        let read = move || cache.try_get_with(key, || read_within(&path, &promise).map(Arc::new));
         let table = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))?;
-        table.map_err(|error| ApiError::unavailable(&format!("item metadata cannot be read: {error}")))
+        table.map_err(|error| match &*error {
+            Unread::Memory(shortage) => {
+                tracing::error!(%shortage, "item metadata is not loaded");
+                let message = format!("The item metadata cannot be read now: {shortage}.");
+                ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
+            }
+            Unread::File(error) => ApiError::unavailable(&format!("item metadata cannot be read: {error}")),
+        })
     }
 
     /// Whether the table is in memory.

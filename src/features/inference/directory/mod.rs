@@ -1,18 +1,17 @@
-//! What every prediction has to know, kept in memory: whose key it is, which model answers, how traffic is shared, and what
-//! is known about items once that has been asked for. The hot path asks no database; a change of a row behind it is heard of
-//! through the database's notifications.
+//! What every prediction has to know beside whose key it is, kept in memory: which model answers, how traffic is shared, and
+//! what is known about items once that has been asked for. The hot path asks no database.
 //!
-//! Keys and models are read again by whoever asks first after a change, so that a revoked key stops at once. Slots are read
-//! again in the background, and the models they now name are loaded before the first request meets them. When the database
-//! is gone there are no changes either: what is known goes on answering. A key does not count if it had to be read again just
-//! then, so only changes of who may do what make that necessary.
+//! Changes are announced by the database. How a project is served is read again in the background, and the models it now names
+//! are loaded before the first request meets them. The row of a model that was changed is read again by the first to ask for
+//! it, who does not wait long: while the database is away or hangs, what was known last goes on answering.
 
 mod items;
 mod refresher;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +20,12 @@ use uuid::Uuid;
 use super::assignment::Assigner;
 use super::error::InferenceError;
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::features::api_keys::{self, KnownKey};
+use crate::features::api_keys::KnownKeys;
 use crate::features::datasets::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
+use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::known::{Found, Known};
 use crate::platform::services::Services;
 
 use self::items::Tables;
@@ -32,21 +33,8 @@ pub use self::store::{Slot, UnknownUsers};
 
 /// Entries of each kind that are kept.
 const MOST_ENTRIES: u64 = 10_000;
-
-type Digest = [u8; 32];
-
-/// A value and the generation of changes it was read in.
-#[derive(Debug)]
-struct Read<T> {
-    generation: u64,
-    value: Arc<T>,
-}
-
-impl<T> Clone for Read<T> {
-    fn clone(&self) -> Self {
-        Self { generation: self.generation, value: Arc::clone(&self.value) }
-    }
-}
+/// How long a model that is not there is not looked for again, unless one is announced.
+const MISSING_FOR: Duration = Duration::from_secs(2);
 
 /// A model and where it belongs.
 #[derive(Debug)]
@@ -84,6 +72,11 @@ impl Serving {
         }
     }
 
+    /// Returns the models of all slots.
+    pub fn models(&self) -> impl Iterator<Item = i64> + '_ {
+        self.slots.iter().chain(&self.shadows).map(|slot| slot.trained_model_id)
+    }
+
     /// Whether the list of a request is to be logged. The ids of requests are random, and so are those that are chosen.
     pub fn logs(&self, request: Uuid) -> bool {
         let share = self.logged_share.unwrap_or(if self.shadows.is_empty() { 0.0 } else { 1.0 });
@@ -101,40 +94,41 @@ pub struct Directory {
 }
 
 struct Shelves {
-    /// Counts the changes heard of. What was read in an earlier generation has to be read again.
-    generation: AtomicU64,
-    /// Those of them that may be about who may do what. A key that was read before the last of them has to be read again.
-    access_generation: AtomicU64,
     /// Whether what was deployed at the start is in memory, as far as it could be loaded.
     is_ready: AtomicBool,
-    keys: Cache<Digest, Read<KnownKey>>,
-    models: Cache<i64, Read<ServedModel>>,
-    projects: Cache<i64, Arc<Serving>>,
+    models: Known<i64, ServedModel>,
+    /// Ids that no model had when they were last asked for.
+    missing: Cache<i64, ()>,
+    projects: Known<i64, Serving>,
     tables: Tables,
 }
 
 impl Directory {
     /// An empty directory that hears of changes until `stop` is cancelled.
-    pub fn start(services: &Services, models: Arc<ModelCache>, stop: CancellationToken) -> Self {
+    pub fn start(services: &Services, models: Arc<ModelCache>, keys: &KnownKeys, stop: CancellationToken) -> Self {
         let shelves = Shelves {
-            generation: AtomicU64::new(0),
-            access_generation: AtomicU64::new(0),
             is_ready: AtomicBool::new(!services.settings.preload_models),
-            keys: Cache::new(MOST_ENTRIES),
-            models: Cache::new(MOST_ENTRIES),
-            projects: Cache::new(MOST_ENTRIES),
+            models: Known::new("models", MOST_ENTRIES),
+            missing: Cache::builder().max_capacity(MOST_ENTRIES).time_to_live(MISSING_FOR).build(),
+            projects: Known::new("deployment slots", MOST_ENTRIES),
             tables: Tables::new(services.settings.item_cache_bytes),
         };
         let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
         tokio::spawn(refresher::run(directory.clone(), stop.clone()));
         if !directory.is_ready() {
-            tokio::spawn(directory.clone().preload(stop));
+            tokio::spawn(directory.clone().preload(keys.clone(), stop));
         }
         directory
     }
 
-    async fn preload(self, stop: CancellationToken) {
-        stop.run_until_cancelled(refresher::preload(&self)).await;
+    async fn preload(self, keys: KnownKeys, stop: CancellationToken) {
+        let load = async {
+            if let Err(error) = keys.load().await {
+                tracing::warn!(%error, "API keys could not be loaded ahead; they are read when they are sent");
+            }
+            refresher::preload(&self).await;
+        };
+        stop.run_until_cancelled(load).await;
         self.shelves.is_ready.store(true, Ordering::Release);
     }
 
@@ -143,68 +137,62 @@ impl Directory {
         self.shelves.is_ready.load(Ordering::Acquire)
     }
 
-    /// Whom a key stands for; 401 when it does not count.
-    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
-        let digest = digest_of(key);
-        let generation = self.shelves.access_generation.load(Ordering::Acquire);
-        let known = match self.shelves.keys.get(&digest).filter(|read| read.generation == generation) {
-            Some(read) => read.value,
-            None => {
-                let known = api_keys::look_up(&self.services, key).await;
-                if known.as_ref().is_ok_and(Option::is_none) || known.is_err() {
-                    self.shelves.keys.invalidate(&digest);
-                }
-                let value = Arc::new(known?.ok_or_else(ApiError::key_not_valid)?);
-                self.shelves.keys.insert(digest, Read { generation, value: Arc::clone(&value) });
-                value
-            }
-        };
-        if known.counts_at(self.services.clock.now()) { Ok(known) } else { Err(ApiError::key_not_valid()) }
+    /// Returns how many projects are in memory.
+    pub fn count(&self) -> u64 {
+        self.shelves.projects.count()
     }
 
     /// A model that the caller's key may ask: 404 when there is none, 403 when it is of another project.
     pub async fn model(&self, principal: &Principal, id: i64) -> ApiResult<Arc<ServedModel>> {
-        let generation = self.generation();
-        let known = self.shelves.models.get(&id);
-        let model = match known.as_ref().filter(|read| read.generation == generation) {
-            Some(read) => Arc::clone(&read.value),
-            None => match self.read_model(id).await {
-                Ok(model) => {
-                    let value = Arc::new(model);
-                    self.shelves.models.insert(id, Read { generation, value: Arc::clone(&value) });
-                    value
-                }
-                // Better what it was a moment ago than nothing while the database is away.
-                Err(error) if error.status().is_server_error() => known.map(|read| read.value).ok_or(error)?,
-                Err(error) => return Err(error),
-            },
-        };
+        let model = self.find(id).await?.ok_or(InferenceError::NoModel(id))?;
         let of_key = model.ownership.project_id == principal.key_project() && principal.role_on(model.ownership).is_some();
         if of_key { Ok(model) } else { Err(InferenceError::OtherProject.into()) }
     }
 
-    async fn read_model(&self, id: i64) -> ApiResult<ServedModel> {
-        let mut connection = self.services.db.conn().await?;
-        let (row, ownership) = TrainedModel::load(&mut connection, id).await?.ok_or(InferenceError::NoModel(id))?;
-        Ok(ServedModel { row, ownership })
+    /// Whether a model is in memory, so that no database is asked for it.
+    pub fn is_known(&self, id: i64) -> bool {
+        self.shelves.models.peek(&id).is_some()
+    }
+
+    /// Whether there is a model of this id.
+    pub async fn exists(&self, id: i64) -> ApiResult<bool> {
+        Ok(self.find(id).await?.is_some())
+    }
+
+    async fn find(&self, id: i64) -> ApiResult<Option<Arc<ServedModel>>> {
+        if self.shelves.missing.contains_key(&id) {
+            return Ok(None);
+        }
+        let found = self.known_model(id).await.map_err(|error| ApiError::from(&*error))?;
+        if found.is_none() {
+            self.shelves.missing.insert(id, ());
+        }
+        Ok(found)
+    }
+
+    async fn known_model(&self, id: i64) -> Found<ServedModel> {
+        let db = &self.services.db;
+        let read = || {
+            let db = db.clone();
+            async move {
+                let found = TrainedModel::load(&mut *db.conn().await?, id).await?;
+                Ok::<_, ReadError>(found.map(|(row, ownership)| ServedModel { row, ownership }))
+            }
+        };
+        self.shelves.models.get(&id, read).await
     }
 
     /// How a project is served.
     pub async fn serving(&self, project: i64) -> ApiResult<Arc<Serving>> {
-        if let Some(serving) = self.shelves.projects.get(&project) {
-            return Ok(serving);
-        }
-        loop {
-            let generation = self.generation();
-            let serving = Arc::new(self.read_serving(project).await?);
-            // What changed while this was read has perhaps been followed already, and must not be undone.
-            if generation == self.generation() {
-                return Ok(self.shelves.projects.get_with(project, || serving));
-            }
-        }
+        let read = || {
+            let directory = self.clone();
+            async move { directory.read_serving(project).await.map(Some) }
+        };
+        let known = self.shelves.projects.get(&project, read).await.map_err(|error| ApiError::from(&*error))?;
+        Ok(known.unwrap_or_else(|| Arc::new(Serving::nothing())))
     }
 
-    async fn read_serving(&self, project: i64) -> ApiResult<Serving> {
+    async fn read_serving(&self, project: i64) -> Result<Serving, ReadError> {
         let mut connection = self.services.db.conn().await?;
         Ok(store::serving(&mut connection, project).await?)
     }
@@ -213,18 +201,8 @@ impl Directory {
     pub async fn items(&self, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
         let Some(key) = &serving.items else { return Ok(None) };
         let path = self.services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
-        self.shelves.tables.get(key, path).await.map(Some)
+        self.shelves.tables.get(key, path, &self.services).await.map(Some)
     }
-
-    fn generation(&self) -> u64 {
-        self.shelves.generation.load(Ordering::Acquire)
-    }
-}
-
-fn digest_of(key: &str) -> Digest {
-    let mut digest = Digest::default();
-    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, key.as_bytes()).as_ref());
-    digest
 }
 
 #[cfg(test)]

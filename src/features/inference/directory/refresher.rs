@@ -1,113 +1,162 @@
-//! Hears of changes and makes the directory follow.
+//! Makes the directory follow what changes.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::StreamExt;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::super::error::InferenceError;
 use super::store::Slot;
 use super::{Directory, Serving, store};
-use crate::features::models::TrainedModel;
-use crate::platform::db::Notification;
-use crate::platform::http::ApiResult;
+use crate::platform::db::{Change, DbError, ReadError};
+use crate::platform::http::{ApiError, ApiResult};
 
-/// The channel that the triggers of the tables behind the directory notify on.
-const CHANNEL: &str = "recotem_serving";
-/// Tables that say what is served, and nothing about who may ask for it.
-const OF_SERVING_ONLY: [&str; 4] = ["deployment_slots", "ab_tests", "trained_models", "item_meta_data"];
+/// Tables that say who may ask, and nothing about what is served.
+const OF_ACCESS_ONLY: [&str; 2] = ["api_keys", "users"];
 /// Changes that come in a burst are followed once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How soon to look again at a project whose slots could not all follow.
 const RETRY: Duration = Duration::from_secs(15);
+/// How soon to look again at what could not be read.
+const REREAD: Duration = Duration::from_secs(1);
+/// How long a reading may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What has changed and is still to be followed.
+#[derive(Debug, Default)]
+struct Changed {
+    all: bool,
+    projects: HashSet<i64>,
+    models: HashSet<i64>,
+}
+
+/// Where changes wait to be followed.
+#[derive(Default)]
+struct Inbox {
+    changed: Mutex<Changed>,
+    told: Notify,
+}
+
+impl Inbox {
+    fn add(&self, note: impl FnOnce(&mut Changed)) {
+        note(&mut self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        self.told.notify_one();
+    }
+
+    fn take(&self) -> Changed {
+        std::mem::take(&mut self.changed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// Follows changes until told to stop.
 pub async fn run(directory: Directory, stop: CancellationToken) {
-    let mut changes = directory.services.db.listen(&[CHANNEL]);
-    let mut behind = HashSet::new();
-    let follow = async {
-        loop {
-            let wait = if behind.is_empty() { Duration::MAX } else { RETRY };
-            let projects = match tokio::time::timeout(wait, changes.next()).await {
-                Ok(Some(first)) => changed(&directory, first, &mut changes).await,
-                Ok(None) => return,
-                Err(_) => Some(behind.clone()),
-            };
-            for project in projects_of(&directory, projects).await {
-                if learn(&directory, project).await {
-                    behind.remove(&project)
-                } else {
-                    behind.insert(project)
-                };
-            }
-        }
-    };
-    stop.run_until_cancelled(follow).await;
+    let inbox = Inbox::default();
+    // At the same time: what has changed is put in doubt also while the database does not answer.
+    let work = async { tokio::join!(note_changes(&directory, &inbox), follow_changes(&directory, &inbox)) };
+    stop.run_until_cancelled(work).await;
 }
 
-/// The projects that a burst of changes is about; none stands for all.
-async fn changed(
-    directory: &Directory,
-    first: Notification,
-    more: &mut (impl Stream<Item = Notification> + Unpin),
-) -> Option<HashSet<i64>> {
-    // Keys and models are read again from now on, whatever becomes of the rest.
-    let mark = |change: &Notification| {
-        if may_be_about_access(change) {
-            directory.shelves.access_generation.fetch_add(1, Ordering::AcqRel);
+async fn note_changes(directory: &Directory, inbox: &Inbox) {
+    let mut changes = directory.services.db.changes();
+    while let Some(change) = changes.next().await {
+        note(directory, inbox, change);
+    }
+}
+
+fn note(directory: &Directory, inbox: &Inbox, change: Change) {
+    let shelves = &directory.shelves;
+    match change {
+        Some(row) if OF_ACCESS_ONLY.contains(&row.table.as_str()) => {}
+        Some(row) if row.table == "trained_models" => {
+            shelves.models.doubt(&row.id);
+            shelves.missing.invalidate(&row.id);
+            inbox.add(|changed| {
+                changed.models.insert(row.id);
+            });
         }
-        directory.shelves.generation.fetch_add(1, Ordering::AcqRel);
+        Some(row) if row.project_id.is_some() => {
+            let project = row.project_id.unwrap_or_default();
+            shelves.projects.outdate(&project);
+            inbox.add(|changed| {
+                changed.projects.insert(project);
+            });
+        }
+        _ => {
+            shelves.models.doubt_all();
+            shelves.missing.invalidate_all();
+            shelves.projects.outdate_all();
+            inbox.add(|changed| changed.all = true);
+        }
+    }
+}
+
+async fn follow_changes(directory: &Directory, inbox: &Inbox) {
+    // Projects to look at again because they could not be read, or because not all of their models could be loaded.
+    let (mut unread, mut behind) = (HashSet::new(), HashSet::new());
+    loop {
+        let wait = match (unread.is_empty(), behind.is_empty()) {
+            (false, _) => REREAD,
+            (true, false) => RETRY,
+            (true, true) => Duration::MAX,
+        };
+        let mut projects: HashSet<i64> = match tokio::time::timeout(wait, inbox.told.notified()).await {
+            Ok(()) => {
+                tokio::time::sleep(PAUSE).await;
+                projects_of(directory, inbox).await
+            }
+            Err(_) if unread.is_empty() => behind.clone(),
+            Err(_) => HashSet::new(),
+        };
+        projects.extend(unread.drain());
+        for project in projects {
+            behind.remove(&project);
+            let retried = match learn(directory, project).await {
+                Ok(true) => continue,
+                Ok(false) => &mut behind,
+                Err(_) => &mut unread,
+            };
+            retried.insert(project);
+        }
+    }
+}
+
+/// The projects that what has changed is about: the known ones and, where models are loaded before they are asked for, those
+/// with something deployed.
+async fn projects_of(directory: &Directory, inbox: &Inbox) -> HashSet<i64> {
+    let changed = inbox.take();
+    let known = directory.shelves.projects.all();
+    let ahead = directory.services.settings.preload_models;
+    let concerned = |project: &i64, serving: &Serving| {
+        changed.all || changed.projects.contains(project) || serving.models().any(|model| changed.models.contains(&model))
     };
-    mark(&first);
-    tokio::time::sleep(PAUSE).await;
-    let mut projects = project_of(&first).map(|project| HashSet::from([project]));
-    while let Some(Some(next)) = more.next().now_or_never() {
-        mark(&next);
-        projects = projects.zip(project_of(&next)).map(|(mut projects, project)| {
-            projects.insert(project);
-            projects
-        });
+    let mut projects: HashSet<i64> =
+        known.iter().filter(|(project, serving)| concerned(project, serving.as_ref())).map(|(project, _)| *project).collect();
+    if ahead {
+        projects.extend(&changed.projects);
+    }
+    if ahead && changed.all {
+        match deployed(directory).await {
+            Ok(deployed) => projects.extend(deployed),
+            Err(error) => {
+                tracing::warn!(%error, "which projects have something deployed could not be read; it will be tried again");
+                tokio::time::sleep(REREAD).await;
+                inbox.add(|changed| changed.all = true);
+            }
+        }
     }
     projects
 }
 
-/// The project that a change is about, if it is about one.
-fn project_of(change: &Notification) -> Option<i64> {
-    told(change)?.get("project_id")?.as_i64()
+async fn deployed(directory: &Directory) -> Result<Vec<i64>, ReadError> {
+    within(async { Ok(store::deployed_projects(&mut *directory.services.db.conn().await?).await?) }).await
 }
 
-/// Whether somebody may now do more or less than before.
-fn may_be_about_access(change: &Notification) -> bool {
-    let table = told(change).and_then(|told| told.get("table")?.as_str().map(str::to_owned));
-    table.is_none_or(|table| !OF_SERVING_ONLY.contains(&table.as_str()))
-}
-
-/// What a trigger tells of a change.
-fn told(change: &Notification) -> Option<serde_json::Value> {
-    let Notification::Message { payload, .. } = change else { return None };
-    serde_json::from_str(payload).ok()
-}
-
-/// Those of the changed projects that matter here: the known ones and, where models are loaded before they are asked for,
-/// those with something deployed.
-async fn projects_of(directory: &Directory, changed: Option<HashSet<i64>>) -> HashSet<i64> {
-    let mut projects: HashSet<i64> = directory.shelves.projects.iter().map(|(project, _)| *project).collect();
-    if directory.services.settings.preload_models {
-        match deployed(directory).await {
-            Ok(deployed) => projects.extend(deployed),
-            Err(error) => tracing::warn!(%error, "which projects have something deployed could not be read"),
-        }
-    }
-    match changed {
-        Some(changed) => projects.intersection(&changed).copied().collect(),
-        None => projects,
-    }
-}
-
-async fn deployed(directory: &Directory) -> ApiResult<Vec<i64>> {
-    Ok(store::deployed_projects(&mut *directory.services.db.conn().await?).await?)
+async fn within<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let read = tokio::time::timeout(LONGEST, read).await;
+    read.unwrap_or_else(|_| Err(DbError::Unavailable(format!("no answer in {LONGEST:?}")).into()))
 }
 
 /// Loads what is deployed, as far as the cache has room for it.
@@ -125,17 +174,21 @@ pub async fn preload(directory: &Directory) {
             );
             return;
         }
-        learn(directory, *project).await;
+        // What cannot be read is read when it is asked for.
+        let _ = learn(directory, *project).await;
     }
 }
 
 /// Reads a project and puts what is new about it into service once it is in memory: until then what it had goes on
 /// serving. Whether all of it could be loaded; a slot whose new model cannot keeps the model it had.
-async fn learn(directory: &Directory, project: i64) -> bool {
+async fn learn(directory: &Directory, project: i64) -> Result<bool, ReadError> {
     loop {
-        let generation = directory.generation();
-        let Ok(mut serving) = directory.read_serving(project).await else { return false };
-        let before = directory.shelves.projects.get(&project);
+        let mark = directory.shelves.projects.mark();
+        let mut serving = within(directory.read_serving(project)).await?;
+        let before = directory.shelves.projects.peek(&project);
+        if before.is_none() && serving.slots.is_empty() {
+            return Ok(true);
+        }
         let mut is_complete = true;
         for slot in &mut serving.slots {
             is_complete &= follow(directory, project, slot, before.as_deref()).await;
@@ -146,13 +199,12 @@ async fn learn(directory: &Directory, project: i64) -> bool {
         {
             tracing::warn!(project, %error, "the item metadata of a project cannot be loaded");
         }
-        directory.shelves.projects.insert(project, Arc::new(serving));
-        if let Some(outdated) = outdated {
-            directory.shelves.tables.forget(&outdated);
-        }
-        // Whoever changed something while this was read may have been followed before this came to it.
-        if generation == directory.generation() {
-            return is_complete;
+        // What changed while this was read may have been followed before this came to it, and must not be undone.
+        if directory.shelves.projects.put(mark, [(project, Arc::new(serving))]) {
+            if let Some(outdated) = outdated {
+                directory.shelves.tables.forget(&outdated);
+            }
+            return Ok(is_complete);
         }
     }
 }
@@ -168,7 +220,8 @@ async fn follow(directory: &Directory, project: i64, slot: &mut Slot, before: Op
 }
 
 async fn load(directory: &Directory, model: i64) -> ApiResult<()> {
-    let row: TrainedModel = directory.read_model(model).await?.row;
-    directory.models.get(&directory.services, &row).await?;
+    let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
+    let known = known.ok_or(InferenceError::NoModel(model))?;
+    directory.models.get(&directory.services, &known.row).await?;
     Ok(())
 }

@@ -41,6 +41,8 @@ fn verdicts(node: &Node, table: &ItemTable) -> Vec<bool> {
 /// Each distinct value is looked at once, however many items have it.
 fn of_field(name: &str, condition: &Condition, table: &ItemTable) -> Vec<bool> {
     let column = table.columns().iter().zip(0u32..).find(|(column, _)| *column == name).map(|(_, number)| number);
+    let kind = column.and_then(|column| table.kinds().get(column as usize)).copied().unwrap_or_default();
+    let condition = condition.for_column(kind);
     let missing = condition.holds(None);
     let mut known: Vec<Option<bool>> = vec![None; table.values().len()];
     let mut verdict = |row: u32| {

@@ -1,16 +1,18 @@
 //! Which items may be listed, said by what is known about them: conditions on fields of the item metadata, put together
 //! with "and", "or" and "not".
 //!
-//! Two numbers compare as numbers, everything else as text. An item that has no value in a field fulfils no condition on
-//! it but those that say what it must not be.
+//! A number compares with cells that are numbers, however the file wrote them, and with no others; true and false compare
+//! with cells that are true or false; texts compare as texts. In a column of numbers a text that is a number is one, and
+//! likewise with true and false. An item that has no value in a field fulfils no condition on it but those that say what
+//! it must not be.
 
 mod cache;
+mod comparing;
 mod evaluation;
 mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Value, json};
@@ -19,6 +21,8 @@ use crate::features::datasets::ItemTable;
 
 pub use self::cache::{Admitted, Filters};
 pub use self::reading::read;
+
+use self::comparing::{is_among, order, text};
 
 /// A filter that has been read.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,8 +117,12 @@ impl Condition {
             (Condition::NotIn(values), value) => value.is_none_or(|value| !is_among(values, value)),
             (_, None) => false,
             (Condition::In(values), Some(value)) => is_among(values, value),
-            (Condition::Compare(comparison, bound), Some(value)) => comparison.admits(order(value, bound)),
-            (Condition::Contains(part), Some(Value::Array(parts))) => parts.iter().any(|other| order(other, part).is_eq()),
+            (Condition::Compare(comparison, bound), Some(value)) => {
+                order(value, bound).is_some_and(|order| comparison.admits(order))
+            }
+            (Condition::Contains(part), Some(Value::Array(parts))) => {
+                parts.iter().any(|other| order(other, part) == Some(Ordering::Equal))
+            }
             (Condition::Contains(part), Some(value)) => text(value).contains(text(part).as_ref()),
         }
     }
@@ -138,37 +146,4 @@ impl Comparison {
             Comparison::GreaterOrEqual => order.is_ge(),
         }
     }
-}
-
-/// The text that a value is where it is not compared as a number.
-fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
-    }
-}
-
-fn order(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::Number(_), Value::Number(_)) => order_of_numbers(a, b),
-        _ => text(a).cmp(&text(b)),
-    }
-}
-
-/// Whole numbers compare exactly, however long they are.
-fn order_of_numbers(a: &Value, b: &Value) -> Ordering {
-    let whole = |value: &Value| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
-    match (whole(a), whole(b)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
-    }
-}
-
-/// Whether a value is one of some others, which are in the order of their texts. Values of the same text are equal,
-/// whatever they are; beyond that only numbers are.
-fn is_among(values: &[Value], value: &Value) -> bool {
-    let wanted = text(value);
-    let same_number = |other: &Value| other.is_number() && order_of_numbers(value, other).is_eq();
-    values.binary_search_by(|other| text(other).as_ref().cmp(wanted.as_ref())).is_ok()
-        || (value.is_number() && values.iter().any(same_number))
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comparison, Condition, Filter, Node, text};
+use super::comparing::sort;
+use super::{Comparison, Condition, Filter, Node};
 use crate::features::inference::input::Faults;
 
 /// Levels of "and", "or" and "not" below one another, with the condition in the innermost.
@@ -117,8 +118,7 @@ impl Reader<'_> {
             return self.within(json!("value"), |reader| reader.fault("value_type", message, wrong));
         }
         let mut values = list.clone();
-        values.sort_by(|a, b| text(a).cmp(&text(b)).then(a.is_string().cmp(&b.is_string())));
-        values.dedup();
+        sort(&mut values);
         Some(values)
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::evaluation::admitted;
 use super::{Filter, read};
-use crate::features::datasets::ItemTable;
+use crate::features::datasets::{ColumnKind, ItemTable};
 use crate::features::inference::input::Faults;
 use crate::ml::ids::Ids;
 
@@ -30,25 +30,41 @@ fn faults_of(filter: Value) -> Vec<Value> {
 /// What is known about an item, by field.
 type Row = HashMap<&'static str, Value>;
 
-/// The filter as it is written, looked at for one item: the definition.
-fn naive(filter: &Value, row: &Row) -> bool {
+/// The filter as it is written, looked at for one item: the definition. `kinds` says what the columns hold.
+fn naive(filter: &Value, row: &Row, kinds: &[ColumnKind]) -> bool {
     if let Some(parts) = filter["and"].as_array() {
-        return parts.iter().all(|part| naive(part, row));
+        return parts.iter().all(|part| naive(part, row, kinds));
     }
     if let Some(parts) = filter["or"].as_array() {
-        return parts.iter().any(|part| naive(part, row));
+        return parts.iter().any(|part| naive(part, row, kinds));
     }
     if !filter["not"].is_null() {
-        return !naive(&filter["not"], row);
+        return !naive(&filter["not"], row, kinds);
     }
-    let cell = row.get(filter["field"].as_str().unwrap());
+    let field = filter["field"].as_str().unwrap();
+    let kind = kinds[FIELDS.iter().position(|name| *name == field).unwrap()];
+    let cell = row.get(field);
     let value = &filter["value"];
     let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let compare = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a.partial_cmp(&b).unwrap(),
-        _ => as_text(a).cmp(&as_text(b)),
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    let truth = |value: &Value| match as_text(value).as_str() {
+        "true" | "1" | "1.0" => Some(true),
+        "false" | "0" | "0.0" | "-0.0" => Some(false),
+        _ => None,
     };
-    let same = |a: &Value, b: &Value| compare(a, b).is_eq();
+    let compare = |cell: &Value, value: &Value| match (value, kind) {
+        (Value::Number(_), _) => number(cell)?.partial_cmp(&number(value)?),
+        (Value::Bool(value), _) => Some(truth(cell)?.cmp(value)),
+        (Value::String(_), ColumnKind::Number) if number(value).is_some() => number(cell)?.partial_cmp(&number(value)?),
+        (Value::String(_), ColumnKind::Boolean) if truth(value).is_some() => Some(truth(cell)?.cmp(&truth(value)?)),
+        _ => Some(as_text(cell).cmp(&as_text(value))),
+    };
+    let part_is = |part: &Value| match value {
+        Value::String(text) => as_text(part) == *text,
+        _ => compare(part, value).is_some_and(|order| order.is_eq()),
+    };
+    let same = |cell: &Value, value: &Value| compare(cell, value).is_some_and(|order| order.is_eq());
+    let ordered = |test: fn(std::cmp::Ordering) -> bool| cell.and_then(|cell| compare(cell, value)).is_some_and(test);
     let is = |test: &dyn Fn(&Value) -> bool| cell.is_some_and(test);
     let among = |cell: &Value| value.as_array().unwrap().iter().any(|value| same(cell, value));
     match filter["op"].as_str().unwrap() {
@@ -56,13 +72,13 @@ fn naive(filter: &Value, row: &Row) -> bool {
         "ne" => !is(&|cell| same(cell, value)),
         "in" => is(&among),
         "not_in" => !is(&among),
-        "lt" => is(&|cell| compare(cell, value).is_lt()),
-        "le" => is(&|cell| compare(cell, value).is_le()),
-        "gt" => is(&|cell| compare(cell, value).is_gt()),
-        "ge" => is(&|cell| compare(cell, value).is_ge()),
+        "lt" => ordered(std::cmp::Ordering::is_lt),
+        "le" => ordered(std::cmp::Ordering::is_le),
+        "gt" => ordered(std::cmp::Ordering::is_gt),
+        "ge" => ordered(std::cmp::Ordering::is_ge),
         "exists" => cell.is_some() == value.as_bool().unwrap(),
         "contains" => is(&|cell| match cell {
-            Value::Array(parts) => parts.iter().any(|part| same(part, value)),
+            Value::Array(parts) => parts.iter().any(part_is),
             other => as_text(other).contains(&as_text(value)),
         }),
         other => panic!("{other}"),
@@ -136,14 +152,64 @@ proptest! {
         let items = Ids::from_unsorted(model.iter().map(id)).unwrap();
         let row = |item: &str| -> Row {
             let cells = named.iter().rev().find(|(name, _)| name == item).map(|(_, cells)| cells.clone()).unwrap_or_default();
-            let known = cells.into_iter().filter(|(_, value)| !value.is_null());
-            known.map(|(column, value)| (FIELDS[column as usize], value)).collect()
+            let known = |(column, value): (u32, Value)| {
+                let column = column as usize;
+                Some((FIELDS[column], table.kinds()[column].typed(value)?))
+            };
+            cells.into_iter().filter_map(known).collect()
         };
-        let expected: Vec<u32> = (0..items.len() as u32).filter(|item| naive(&filter, &row(items.get(*item)))).collect();
+        let expected: Vec<u32> = (0..items.len() as u32).filter(|item| naive(&filter, &row(items.get(*item)), table.kinds())).collect();
         let given = parsed(&filter);
         prop_assert_eq!(&admitted(&given, &table, &items), &expected);
         prop_assert_eq!(&given.text, &parsed(&turned(&filter)).text);
     }
+}
+
+/// The items of a table of one column that a condition admits; items are numbered from 0.
+fn admitted_of(cells: &[Value], op: &str, value: Value) -> Vec<u32> {
+    let ids: Vec<String> = (0..cells.len()).map(|row| format!("{row:02}")).collect();
+    let rows = ids.iter().zip(cells).map(|(id, cell)| (id.as_str(), vec![(0, cell.clone())])).collect();
+    let table = ItemTable::of(&["price"], rows);
+    admitted(&parsed(&json!({ "field": "price", "op": op, "value": value })), &table, table.items())
+}
+
+#[test]
+fn one_odd_cell_does_not_turn_numbers_into_texts() {
+    let texts = |odd: &str| ["5", "9.5", "10", "12", odd, "25", "99", "100", "120", "1000"].map(Value::from).to_vec();
+    let below = [0, 1, 2, 3, 4, 5, 6];
+    for odd in ["19.99", "+19.99", " 19.99 ", "19.989999771118164", "20.113456789012343", "2e1"] {
+        assert_eq!(admitted_of(&texts(odd), "lt", json!(100)), below, "{odd}");
+        assert_eq!(admitted_of(&texts(odd), "lt", json!("100")), below, "a number in quotes beside {odd}");
+    }
+    for odd in ["N/A", "on request", "$19.99", "", "NaN"] {
+        assert_eq!(admitted_of(&texts(odd), "lt", json!(100)), [0, 1, 2, 3, 5, 6], "{odd}");
+        assert_eq!(admitted_of(&texts(odd), "gt", json!(99)), [7, 8, 9], "{odd}");
+    }
+    let numbers: Vec<Value> = vec![json!(5), json!("9.5"), json!("120"), json!(1.5e2)];
+    assert_eq!(admitted_of(&numbers, "le", json!(9.5)), [0, 1], "numbers written as JSON texts");
+    assert_eq!(admitted_of(&numbers, "in", json!(["9.50", 150])), [1, 3]);
+    let codes = ["007", "7", "70"].map(Value::from);
+    assert_eq!(admitted_of(&codes, "eq", json!("7")), [1], "codes in quotes are texts");
+    assert_eq!(admitted_of(&codes, "eq", json!(7)), [0, 1], "a number is asked for");
+}
+
+#[test]
+fn true_is_true_however_a_file_writes_it() {
+    let written: Vec<Vec<Value>> = vec![
+        ["False", "True", "FALSE", "true"].map(Value::from).to_vec(),
+        ["f", "t", "f", "t"].map(Value::from).to_vec(),
+        [0, 1, 0, 1].map(Value::from).to_vec(),
+        ["0", "1", "0", "1"].map(Value::from).to_vec(),
+        [false, true, false, true].map(Value::from).to_vec(),
+    ];
+    for cells in written {
+        assert_eq!(admitted_of(&cells, "eq", json!(true)), [1, 3], "{cells:?}");
+        assert_eq!(admitted_of(&cells, "ne", json!(true)), [0, 2], "{cells:?}");
+        assert_eq!(admitted_of(&cells, "in", json!([false])), [0, 2], "{cells:?}");
+    }
+    let words = ["False", "True"].map(Value::from);
+    assert_eq!(admitted_of(&words, "eq", json!("True")), [1]);
+    assert_eq!(admitted_of(&words, "eq", json!("true")), [1]);
 }
 
 #[test]
@@ -158,7 +224,7 @@ fn long_numbers_compare_exactly_and_numbers_in_quotes_as_text() {
     assert!(admits("eq", json!(9_007_199_254_740_992u64)).is_empty());
     assert_eq!(admits("eq", json!("007")), [1]);
     assert_eq!(admits("in", json!([7, "007"])), [1, 2]);
-    assert_eq!(admits("gt", json!(8)), [0], "\"007\" comes before \"8\"");
+    assert_eq!(admits("gt", json!(8)), [0]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::features::inference::service::Inference;
 use crate::features::models::ModelCache;
+use crate::platform::http::threads;
 
 /// Whether predictions are answered, and how many models are in memory.
 #[derive(Debug, Serialize, ToSchema)]
@@ -16,30 +17,49 @@ pub struct Health {
 
 /// Whether predictions are answered. Needs no key.
 #[utoipa::path(get, path = "/inference/health", tag = "inference", operation_id = "read_inference_health",
-    responses((status = 200, body = inline(Health))))]
-pub async fn health(cache: web::Data<ModelCache>) -> web::Json<Health> {
-    web::Json(Health { status: "healthy", loaded_models: cache.ids().len() })
+    responses((status = 200, body = inline(Health)),
+        (status = 503, body = inline(Health), description = "All threads are taken: `overloaded`")))]
+pub async fn health(cache: web::Data<ModelCache>) -> HttpResponse {
+    let loaded_models = cache.ids().len();
+    if threads::are_free().await {
+        HttpResponse::Ok().json(Health { status: "healthy", loaded_models })
+    } else {
+        HttpResponse::ServiceUnavailable().json(Health { status: "overloaded", loaded_models })
+    }
 }
 
 /// Whether the first requests will find their models in memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready` or `preloading`.
+    /// `ready`, `preloading` or `overloaded`.
     status: &'static str,
     loaded_models: usize,
+    /// Projects whose deployment slots are in memory.
+    known_projects: u64,
+    /// API keys in memory.
+    known_keys: u64,
 }
 
-/// Whether the models of active slots have been loaded since the start; for whoever decides when traffic may come. A model
-/// that cannot be loaded, or has no room, does not hold this up. Needs no key.
+/// Whether the models of active slots have been loaded since the start, and there are threads to answer with: for the load
+/// balancer that decides when traffic may come. A model that cannot be loaded, or has no room, does not hold this up. Needs
+/// no key.
 #[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
     responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
-    let loaded_models = cache.ids().len();
-    if inference.directory.is_ready() {
-        HttpResponse::Ok().json(Readiness { status: "ready", loaded_models })
+    let status = if !inference.directory.is_ready() {
+        "preloading"
+    } else if threads::are_free().await {
+        "ready"
     } else {
-        HttpResponse::ServiceUnavailable().json(Readiness { status: "preloading", loaded_models })
-    }
+        "overloaded"
+    };
+    let body = Readiness {
+        status,
+        loaded_models: cache.ids().len(),
+        known_projects: inference.directory.count(),
+        known_keys: inference.keys.count(),
+    };
+    if status == "ready" { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 
 /// The models in memory.

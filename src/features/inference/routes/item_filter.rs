@@ -15,8 +15,10 @@ pub enum ItemFilter {
     Not(NoneOf),
 }
 
-/// A condition on one field. Two numbers compare as numbers, everything else as text. An item without a value fulfils only
-/// `ne`, `not_in` and `exists` with the value false.
+/// A condition on one field. A number compares with cells that are numbers, however the file wrote them, and with no others;
+/// true and false compare with cells that are true or false (`True`, `TRUE` and 1, too); everything else compares as text. In a
+/// column of numbers a text that is a number is one. The report on the item metadata says which columns are numbers, and which
+/// of their cells are not. An item without a value fulfils only `ne`, `not_in` and `exists` with the value false.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "only describes the body in the API document")]
 pub struct ItemCondition {

@@ -13,13 +13,15 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::error::InferenceError;
+use super::input;
+use super::limits::Target;
 use super::service::Inference;
-use crate::features::api_keys::KnownKey;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::features::api_keys::{self, KnownKey};
+use crate::platform::http::{ApiError, ApiResult, client_network, whole};
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
@@ -37,16 +39,17 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(only("/predict/project/{project_id}", web::post().to(project::one), "POST"))
-        .service(only("/predict/{model_id}", web::post().to(predict::one), "POST"))
-        .service(only("/predict/{model_id}/batch", web::post().to(predict::batch), "POST"))
-        .service(only("/next/{model_id}", web::post().to(next::one), "POST"))
-        .service(only("/related/{model_id}", web::post().to(related::one), "POST"))
-        .service(only("/health", web::get().to(health::health), "GET"))
-        .service(only("/ready", web::get().to(health::readiness), "GET"))
-        .service(only("/models", web::get().to(health::loaded), "GET"))
-        .route("/{path:.+}/", web::route().to(without_slash));
+    let mut serve = |path: &str, route: actix_web::Route, verb| {
+        config.service(only(path, route, verb)).service(web::resource(format!("{path}/")).to(without_slash));
+    };
+    serve("/predict/project/{project_id}", web::post().to(project::one), "POST");
+    serve("/predict/{model_id}", web::post().to(predict::one), "POST");
+    serve("/predict/{model_id}/batch", web::post().to(predict::batch), "POST");
+    serve("/next/{model_id}", web::post().to(next::one), "POST");
+    serve("/related/{model_id}", web::post().to(related::one), "POST");
+    serve("/health", web::get().to(health::health), "GET");
+    serve("/ready", web::get().to(health::readiness), "GET");
+    serve("/models", web::get().to(health::loaded), "GET");
 }
 
 /// An address with one verb; any other is answered with which that is.
@@ -60,11 +63,25 @@ fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::R
     web::resource(path).route(route).default_service(web::route().to(wrong_verb))
 }
 
-/// The key that calls, with the scope for it and within its limit.
-async fn admitted(request: &HttpRequest, inference: &Inference) -> ApiResult<Arc<KnownKey>> {
+/// Returns the key that calls, with the scope for it and within its limit for predictions of this kind by what the path names;
+/// and what it sends. Nothing of a body is read before its key is known.
+async fn admitted(
+    request: &HttpRequest,
+    inference: &Inference,
+    kind: &'static str,
+    name: &str,
+    body: web::Payload,
+) -> ApiResult<(Arc<KnownKey>, Value)> {
+    let caller = caller(request, inference, kind, name).await?;
+    let bytes = whole(request, &mut body.into_inner()).await?;
+    Ok((caller, input::parse(request, &bytes)?))
+}
+
+async fn caller(request: &HttpRequest, inference: &Inference, kind: &'static str, name: &str) -> ApiResult<Arc<KnownKey>> {
     let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
-    let key = sent.to_str().map_err(|_| ApiError::key_not_valid())?;
-    inference.admit(key, request.path()).await
+    let key = sent.to_str().ok().filter(|key| key.starts_with(api_keys::PREFIX)).ok_or(InferenceError::KeyMalformed)?;
+    let id = request.match_info().get(name).and_then(|text| text.parse().ok());
+    inference.admit(key, &client_network(request), Target::new(kind, id)).await
 }
 
 /// Addresses here end without a slash: the method and body go along to the right one.

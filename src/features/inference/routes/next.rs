@@ -43,9 +43,8 @@ pub struct NextRequest {
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
         (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
-    let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &inference).await?;
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<web::Json<Prediction>> {
+    let (caller, body) = admitted(&request, &inference, "next", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let options = input::session(&body, &mut faults);

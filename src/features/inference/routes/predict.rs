@@ -82,16 +82,15 @@ pub struct Predictions {
 }
 
 /// The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
-/// what most users have, unless the project is set to answer 404.
+/// what is most popular by the weights of the project, unless the project is set to answer 404.
 #[utoipa::path(post, path = "/inference/predict/{model_id}", tag = "inference", operation_id = "create_prediction",
     params(("model_id" = i64, Path)), request_body = inline(PredictRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model, or it does not know this user and the project is set to say so"),
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
-    let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &inference).await?;
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<web::Json<Prediction>> {
+    let (caller, body) = admitted(&request, &inference, "predict", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
@@ -113,10 +112,9 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: w
 pub async fn batch(
     request: HttpRequest,
     inference: web::Data<Inference>,
-    bytes: web::Bytes,
+    body: web::Payload,
 ) -> ApiResult<web::Json<Predictions>> {
-    let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &inference).await?;
+    let (caller, body) = admitted(&request, &inference, "batch", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (users, options) = input::many(&body, &mut faults);

@@ -11,6 +11,7 @@ use super::predict::PredictRequest;
 use crate::features::inference::answer::Strategy;
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::input::{self, Faults};
+use crate::features::inference::limits::Target;
 use crate::features::inference::listed::ListedItem;
 use crate::features::inference::observer::Asked;
 use crate::features::inference::service::Inference;
@@ -38,10 +39,9 @@ pub struct SlotPrediction {
 pub async fn one(
     request: HttpRequest,
     inference: web::Data<Inference>,
-    bytes: web::Bytes,
+    body: web::Payload,
 ) -> ApiResult<web::Json<SlotPrediction>> {
-    let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &inference).await?;
+    let (caller, body) = admitted(&request, &inference, Target::OF_PROJECT, "project_id", body).await?;
     let mut faults = Faults::default();
     let project = input::path_id(&request, "project_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);

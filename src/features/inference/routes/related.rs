@@ -30,16 +30,15 @@ pub struct RelatedRequest {
     filter: Option<ItemFilter>,
 }
 
-/// The items most like some others as a group. Where the model knows none of these, what most users have.
+/// The items most like some others as a group. Where the model knows none of these, what is most popular.
 #[utoipa::path(post, path = "/inference/related/{model_id}", tag = "inference", operation_id = "create_related_items",
     params(("model_id" = i64, Path)), request_body = inline(RelatedRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
         (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(request: HttpRequest, inference: web::Data<Inference>, bytes: web::Bytes) -> ApiResult<web::Json<Prediction>> {
-    let body = input::parse(&request, &bytes)?;
-    let caller = admitted(&request, &inference).await?;
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<web::Json<Prediction>> {
+    let (caller, body) = admitted(&request, &inference, "related", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (items, options) = input::group(&body, &mut faults);

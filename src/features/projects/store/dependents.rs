@@ -1,7 +1,7 @@
 //! What has to stay as long as something live depends on it, and which rows are locked while that is looked up.
 //!
-//! Whatever can be deleted or depended upon is named here, in one place: a new thing that keeps others alive adds one
-//! function that finds it, and a line in [`dependents_of`].
+//! Everything that can be deleted or depended upon is named here, in one place: a new thing that keeps others alive adds one
+//! function that finds it, and a line in [`live_on`] or [`made_with`].
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// SQL for the project it is in; configs are in none.
+    /// SQL for the project it is in; configs need not be in one.
     fn project(self) -> Option<&'static str> {
         match self {
             Self::TrainingData => Some("SELECT project_id FROM training_data WHERE id = $1"),
@@ -99,39 +99,61 @@ async fn found(connection: &mut AsyncPgConnection, resource: &'static str, sql: 
     Ok(rows.into_iter().map(|row| Dependent { resource, id: row.id, name: row.name }).collect())
 }
 
-/// Everything live that depends on the thing.
-pub async fn dependents_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+/// Lists everything live that depends on the thing.
+pub async fn live_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     let mut dependents = work_on(connection, kind, id).await?;
     dependents.extend(slots(connection, kind, id).await?);
     dependents.extend(tests(connection, kind, id).await?);
-    dependents.extend(schedules(connection, kind, id).await?);
+    dependents.extend(schedules(connection, kind, id, true).await?);
     Ok(dependents)
 }
 
-/// The background work that reads the thing.
+/// Lists everything finished, or switched off, that would be lost with the thing or would no longer say how it came about. A whole
+/// project goes with all that is in it.
+pub async fn made_with(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+    match kind {
+        Kind::SplitConfig | Kind::EvaluationConfig => {
+            let mut dependents = searches(connection, kind, id, OVER).await?;
+            dependents.extend(schedules(connection, kind, id, false).await?);
+            Ok(dependents)
+        }
+        Kind::TrainingData | Kind::ModelConfiguration => {
+            let mut dependents = searches(connection, kind, id, OVER).await?;
+            dependents.extend(models(connection, kind, id, TRAINED).await?);
+            Ok(dependents)
+        }
+        Kind::Project | Kind::ItemMetaData | Kind::TrainedModel => Ok(Vec::new()),
+    }
+}
+
+/// States of searches and trainings, as lists in SQL.
+const LIVE: &str = "'PENDING', 'RUNNING'";
+const OVER: &str = "'COMPLETED', 'FAILED', 'CANCELLED'";
+/// Of a training that failed nothing is left that could be lost.
+const TRAINED: &str = "'COMPLETED'";
+
+/// Lists the background work that reads the thing.
 pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
-    let mut dependents = searches(connection, kind, id).await?;
-    dependents.extend(trainings(connection, kind, id).await?);
+    let mut dependents = searches(connection, kind, id, LIVE).await?;
+    // A model's own training ends with the model.
+    if kind != Kind::TrainedModel {
+        dependents.extend(models(connection, kind, id, LIVE).await?);
+    }
     Ok(dependents)
 }
 
-/// Tuning jobs that wait or run.
-async fn searches(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
-    let sql = format!(
-        "SELECT j.id, '' AS name FROM tuning_jobs j WHERE j.status IN ('PENDING', 'RUNNING') AND {} ORDER BY j.id",
-        kind.tuning_jobs()
-    );
+/// Lists tuning jobs in one of some states.
+async fn searches(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states: &str) -> QueryResult<Vec<Dependent>> {
+    let jobs = kind.tuning_jobs();
+    let sql = format!("SELECT j.id, '' AS name FROM tuning_jobs j WHERE j.status IN ({states}) AND {jobs} ORDER BY j.id");
     found(connection, "parameter_tuning_job", sql, id).await
 }
 
-/// Models that wait for their training or are trained; one's own training ends with the model.
-async fn trainings(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
-    if kind == Kind::TrainedModel {
-        return Ok(Vec::new());
-    }
+/// Lists models whose training is in one of some states.
+async fn models(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states: &str) -> QueryResult<Vec<Dependent>> {
     let sql = format!(
         "SELECT m.id, coalesce(c.name, '') AS name FROM trained_models m JOIN model_configurations c ON c.id = m.configuration_id \
-         WHERE m.status IN ('PENDING', 'RUNNING') AND {} ORDER BY m.id",
+         WHERE m.status IN ({states}) AND {} ORDER BY m.id",
         kind.models()
     );
     found(connection, "trained_model", sql, id).await
@@ -158,8 +180,8 @@ async fn tests(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Query
     found(connection, "ab_test", sql, id).await
 }
 
-/// Schedules that are on and name the thing.
-async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
+/// Lists the schedules that name the thing and are on, or off.
+async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64, enabled: bool) -> QueryResult<Vec<Dependent>> {
     let column = match kind {
         Kind::Project => "project_id",
         Kind::TrainingData => "training_data_id",
@@ -170,33 +192,17 @@ async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Q
     };
     let sql = format!(
         "SELECT r.id, p.name FROM retraining_schedules r JOIN projects p ON p.id = r.project_id \
-         WHERE r.is_enabled AND r.{column} = $1 ORDER BY r.id"
+         WHERE r.is_enabled = {enabled} AND r.{column} = $1 ORDER BY r.id"
     );
     found(connection, "retraining_schedule", sql, id).await
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// How many tuning jobs that wait or run use a config, those included that the caller must not see.
-pub async fn searches_of_all(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<i64> {
-    let sql = match kind {
-        Kind::SplitConfig => "SELECT live_searches_with($1, NULL) AS count",
-        Kind::EvaluationConfig => "SELECT live_searches_with(NULL, $1) AS count",
-        _ => return Ok(0),
-    };
-    let row: Count = diesel::sql_query(sql).bind::<BigInt, _>(id).get_result(connection).await?;
-    Ok(row.count)
 }
 
 /// Locks the thing until the transaction ends; false when it has gone. Nothing can begin to depend on it meanwhile: what
 /// refers to a row takes a share of its key first.
 ///
 /// Within a project one deletion goes after the other, since what they take along may be the same. A project is locked with
-/// its configurations and then its data, as a new model takes them, so that neither waits for the other in a circle.
+/// its configs, its configurations and then its data, in the order in which new searches and models take them, so that neither
+/// waits for the other in a circle.
 pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<bool> {
     if let Some(project) = kind.project() {
         let sql = format!("SELECT id FROM projects WHERE id = ({project}) FOR NO KEY UPDATE");
@@ -205,7 +211,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Qu
     let sql = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", kind.table());
     let found = diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
     if kind == Kind::Project {
-        for table in ["model_configurations", "training_data"] {
+        for table in ["split_configs", "evaluation_configs", "model_configurations", "training_data"] {
             let sql = format!("SELECT id FROM {table} WHERE project_id = $1 ORDER BY id FOR UPDATE");
             diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
         }
@@ -216,8 +222,27 @@ pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Qu
     Ok(found == 1)
 }
 
-/// Deletes the row, and with it what belongs to it.
+/// Takes the file from training data, which is then shown no more. False when it has none.
+pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+    let sql = "UPDATE training_data SET storage_key = NULL, prepared_key = NULL, basename = NULL, filesize = NULL \
+               WHERE id = $1 AND storage_key IS NOT NULL";
+    Ok(diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await? == 1)
+}
+
+/// Deletes the row with what belongs to it: what would refuse to be left behind goes first.
 pub async fn delete(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<()> {
+    let below = match kind {
+        Kind::Project => vec![
+            "retraining_schedules WHERE project_id = $1".to_owned(),
+            format!("tuning_jobs j WHERE {}", kind.tuning_jobs()),
+            format!("trained_models m WHERE {}", kind.models()),
+        ],
+        Kind::TrainingData | Kind::ModelConfiguration => vec![format!("trained_models m WHERE {}", kind.models())],
+        _ => Vec::new(),
+    };
+    for rows in below {
+        diesel::sql_query(format!("DELETE FROM {rows}")).bind::<BigInt, _>(id).execute(connection).await?;
+    }
     let sql = format!("DELETE FROM {} WHERE id = $1", kind.table());
     diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await.map(drop)
 }

@@ -43,6 +43,13 @@ pub async fn files_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -
     Ok(files.into_iter().map(|file| file.key).collect())
 }
 
+/// Lists the files of an upload alone.
+pub async fn of_upload(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<String>> {
+    let sql = format!("SELECT key FROM ({OF_DATA} WHERE d.id = $1) AS files WHERE key IS NOT NULL");
+    let files: Vec<File> = diesel::sql_query(sql).bind::<BigInt, _>(id).load(connection).await?;
+    Ok(files.into_iter().map(|file| file.key).collect())
+}
+
 /// Those of the keys that no row names.
 pub async fn unnamed(connection: &mut AsyncPgConnection, keys: Vec<String>) -> QueryResult<Vec<String>> {
     let sql = format!(

@@ -1,7 +1,10 @@
 //! SQL of projects, and of what hangs below them when they are deleted.
 
 pub mod dependents;
+pub mod event_types;
 pub mod files;
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -56,6 +59,17 @@ pub async fn assign_orphans(
         }
     }
     Ok((assigned, kept))
+}
+
+/// Returns how many projects without an owner `owner` could be given, and the names of those that could not, as
+/// [`assign_orphans`] does it.
+pub async fn assignable_orphans(connection: &mut AsyncPgConnection, owner: i64) -> QueryResult<(usize, Vec<String>)> {
+    let orphans: Vec<String> =
+        projects::table.filter(projects::owner_id.is_null()).order(projects::id).select(projects::name).load(connection).await?;
+    let taken: Vec<String> = projects::table.filter(projects::owner_id.eq(owner)).select(projects::name).load(connection).await?;
+    let mut taken: HashSet<String> = taken.into_iter().collect();
+    let (assignable, kept): (Vec<String>, Vec<String>) = orphans.into_iter().partition(|name| taken.insert(name.clone()));
+    Ok((assignable.len(), kept))
 }
 
 /// One page of the projects a caller may see, newest first.

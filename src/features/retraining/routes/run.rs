@@ -16,6 +16,7 @@ use crate::platform::services::Services;
 #[schema(as = RetrainingRun)]
 pub struct RunBody {
     id: i64,
+    /// It may have been deleted since.
     schedule: i64,
     /// `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`.
     status: String,
@@ -49,6 +50,7 @@ pub struct RunBody {
     scheduled_for: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     started_at: Option<DateTime<Utc>>,
+    project: i64,
 }
 
 impl From<Run> for RunBody {
@@ -74,13 +76,14 @@ impl From<Run> for RunBody {
             was_warm_start: run.was_warm_start,
             scheduled_for: run.scheduled_for,
             started_at: run.started_at,
+            project: run.project_id,
         }
     }
 }
 
-/// The runs of the schedules one may see, newest first.
+/// The runs one may see, newest first; those of schedules that were deleted included.
 #[utoipa::path(get, path = "/retraining_run/", tag = "retraining_run", operation_id = "list_retraining_run",
-    params(("schedule" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
+    params(("project" = Option<i64>, Query), ("schedule" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<RunBody>), (status = 400, description = "A filter is wrong")))]
 pub async fn list(
@@ -89,9 +92,10 @@ pub async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<RunBody>>> {
-    let (schedule, status) = (filters.id("schedule")?, filters.choice("status", &STATUSES)?);
+    let of = (filters.id("project")?, filters.id("schedule")?);
+    let status = filters.choice("status", &STATUSES)?;
     let mut connection = services.db.conn().await?;
-    let (count, rows) = store::list_runs(&mut connection, &principal, schedule, status, &page).await?;
+    let (count, rows) = store::list_runs(&mut connection, &principal, of, status, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(RunBody::from).collect())?))
 }
 

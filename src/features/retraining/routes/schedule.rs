@@ -15,8 +15,8 @@ use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
 use crate::features::events::EVENT_TYPES;
 use crate::features::model_configs::ModelConfiguration;
-use crate::features::projects::Project;
-use crate::platform::db::{Connection, QueryError, is_duplicate};
+use crate::features::projects::{self, Project};
+use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
@@ -158,21 +158,18 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     let mut fields = body.reader();
     let project = fields.id("project", Missing::Required);
     let schedule = read_fields(&mut fields, None, services.clock.now());
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let project: Project = principal.load_referred(&mut connection, "project", project, Role::Editor).await?;
-    check_references(&principal, &mut connection, project.id, &schedule, None).await?;
-    check_gate(&mut connection, &project, &schedule).await?;
-    let maker = principal.user.id;
-    let schedule = store::insert_schedule(&mut connection, project.id, maker, schedule).await.map_err(there_already)?;
-    Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
-}
-
-fn there_already(error: QueryError) -> ApiError {
-    if is_duplicate(&error) {
-        return ApiError::field("project", "This project already has a retraining schedule. Change that one.");
+    let lookup = principal.load_referred(&mut connection, "project", project, Role::Editor);
+    let found: Option<Project> = fields.refer("project", lookup).await?;
+    check_references(&principal, &mut connection, &mut fields, found.as_ref(), &schedule, None).await?;
+    if let Some(project) = &found {
+        check_gate(&mut connection, &mut fields, project, &schedule).await?;
     }
-    error.into()
+    fields.finish()?;
+    let found = found.ok_or_else(ApiError::not_found)?;
+    let maker = principal.user.id;
+    let schedule = service::create(&mut connection, &found, maker, schedule).await?;
+    Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
 }
 
 /// What is left out keeps its value, or has its default in a new schedule.
@@ -238,47 +235,59 @@ fn read_cadence(fields: &mut FieldReader, expression: &str, zone: &str, now: Dat
     None
 }
 
-/// What a schedule newly refers to must be in its project, or a config the caller may use; and all uploads are not one of them.
+/// Checks that what a schedule newly refers to is in its project, or a config the caller may use; and that it names no upload
+/// where it learns from all.
 async fn check_references(
     principal: &Principal,
     connection: &mut Connection,
-    project_id: i64,
+    fields: &mut FieldReader,
+    project: Option<&Project>,
     wanted: &ScheduleFields,
     current: Option<&Schedule>,
 ) -> ApiResult<()> {
     if wanted.data_source == "all" && wanted.training_data_id.is_some() {
-        let message = "Leave this empty to learn from all uploads, or set data_source to newest.";
-        return Err(ApiError::field("training_data", message));
+        fields.fault("training_data", "Leave this empty to learn from all uploads, or set data_source to newest.");
     }
     let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
     if let Some(id) = new(wanted.training_data_id, current.and_then(|schedule| schedule.training_data_id)) {
-        let data: TrainingData = principal.load_referred(connection, "training_data", id, Role::Viewer).await?;
-        same_project("training_data", data.project_id, project_id)?;
+        let lookup = principal.load_referred::<TrainingData>(connection, "training_data", id, Role::Viewer);
+        let theirs = fields.refer("training_data", lookup).await?.map(|data| data.project_id);
+        same_project(fields, "training_data", theirs, project.map(|project| project.id));
     }
     if let Some(id) = new(wanted.model_configuration_id, current.and_then(|schedule| schedule.model_configuration_id)) {
-        let configuration: ModelConfiguration =
-            principal.load_referred(connection, "model_configuration", id, Role::Viewer).await?;
-        same_project("model_configuration", configuration.project_id, project_id)?;
+        let lookup = principal.load_referred::<ModelConfiguration>(connection, "model_configuration", id, Role::Viewer);
+        let theirs = fields.refer("model_configuration", lookup).await?.map(|configuration| configuration.project_id);
+        same_project(fields, "model_configuration", theirs, project.map(|project| project.id));
     }
     if let Some(id) = new(wanted.split_config_id, current.and_then(|schedule| schedule.split_config_id)) {
-        evaluation::split_for(connection, principal, "split_config", id).await?;
+        fields.refer("split_config", evaluation::split_for(connection, principal, "split_config", id, project)).await?;
     }
     if let Some(id) = new(wanted.evaluation_config_id, current.and_then(|schedule| schedule.evaluation_config_id)) {
-        evaluation::evaluation_for(connection, principal, "evaluation_config", id).await?;
+        fields
+            .refer("evaluation_config", evaluation::evaluation_for(connection, principal, "evaluation_config", id, project))
+            .await?;
     }
     Ok(())
 }
 
-/// The quality gate must be able to compare what the schedule makes with what is deployed.
-async fn check_gate(connection: &mut Connection, project: &Project, wanted: &ScheduleFields) -> ApiResult<()> {
-    match gate::obstacle(connection, project, wanted).await? {
-        Some(reason) => Err(ApiError::field("gate_tolerance", reason)),
-        None => Ok(()),
+/// Checks that the quality gate can compare what the schedule makes with what is deployed.
+async fn check_gate(
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    project: &Project,
+    wanted: &ScheduleFields,
+) -> ApiResult<()> {
+    if let Some(reason) = gate::obstacle(connection, project, wanted).await? {
+        fields.fault("gate_tolerance", reason);
     }
+    Ok(())
 }
 
-fn same_project(field: &str, theirs: i64, ours: i64) -> ApiResult<()> {
-    if theirs == ours { Ok(()) } else { Err(ApiError::field(field, "Choose one of the same project.")) }
+/// Checks that what was found is of the schedule's project, where both are known.
+fn same_project(fields: &mut FieldReader, field: &str, theirs: Option<i64>, ours: Option<i64>) {
+    if theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours) {
+        fields.fault(field, "Choose one of the same project.");
+    }
 }
 
 /// One schedule.
@@ -329,20 +338,21 @@ async fn save(
     }
     let now = services.clock.now();
     let wanted = read_fields(&mut fields, Some(&current), now);
-    fields.finish()?;
     let mut connection = services.db.conn().await?;
-    check_references(&access.principal, &mut connection, current.project_id, &wanted, Some(&current)).await?;
     let (project, _) = Project::load(&mut connection, current.project_id).await?.ok_or_else(ApiError::not_found)?;
-    check_gate(&mut connection, &project, &wanted).await?;
-    Ok(web::Json(store::update_schedule(&mut connection, current.id, wanted, now).await?.into()))
+    check_references(&access.principal, &mut connection, &mut fields, Some(&project), &wanted, Some(&current)).await?;
+    check_gate(&mut connection, &mut fields, &project, &wanted).await?;
+    fields.finish()?;
+    Ok(web::Json(service::change(&mut connection, &project, &current, wanted, now).await?.into()))
 }
 
-/// Delete a schedule with the history of its runs; the models stay.
+/// Delete a schedule. A run on its way ends; the runs and the models they made stay.
 #[utoipa::path(delete, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "delete_retraining_schedule",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
 pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    store::delete_schedule(&mut *services.db.conn().await?, access.object.id).await?;
+    let now = services.clock.now();
+    service::delete(&mut *services.db.conn().await?, access.object.id, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -353,6 +363,7 @@ pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Servic
         (status = 409, description = "The schedule is disabled")))]
 pub async fn trigger(access: Access<Schedule, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
+    projects::admit_jobs(&services, &mut connection, access.object.project_id, 1).await?;
     service::trigger(&mut connection, access.object.id, access.principal.user.id).await?;
     Ok(HttpResponse::Accepted().json(Triggered { status: "triggered" }))
 }

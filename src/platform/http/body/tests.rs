@@ -31,6 +31,29 @@ fn every_fault_is_reported_at_once() {
     }
 }
 
+#[tokio::test]
+async fn ids_that_refer_to_nothing_are_named_beside_all_other_faults() {
+    let mut fields = reader(json!({ "data": 1, "split": 2, "n_trials": -1, "evaluation": "x" }));
+    let (data, split) = (fields.id("data", Missing::Required), fields.id("split", Missing::Required));
+    fields.id("evaluation", Missing::Required);
+    fields.integer("n_trials", 1..=9, Missing::Required);
+    let missing = |field: &'static str| async move { Err::<i64, _>(ApiError::field(field, "There is none.")) };
+    assert_eq!(fields.refer("data", missing("data")).await.unwrap(), None);
+    assert_eq!(fields.refer("split", async { Ok(split) }).await.unwrap(), Some(2));
+    let looked_up = std::cell::Cell::new(false);
+    let look_up = async {
+        looked_up.set(true);
+        Ok(3_i64)
+    };
+    assert_eq!(fields.refer("evaluation", look_up).await.unwrap(), None);
+    assert!(!looked_up.get(), "what is at fault itself is not looked up");
+    let forbidden = fields.refer("split", async { Err::<i64, _>(ApiError::forbidden("No.")) }).await.unwrap_err();
+    assert_eq!((data, forbidden.status().as_u16()), (1, 403));
+    let error = fields.finish().unwrap_err();
+    let named: Vec<&str> = error.body().as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(named, ["data", "evaluation", "n_trials"]);
+}
+
 #[test]
 fn coercions_are_those_of_the_contract() {
     let whole = |value: Value| integer(&value, i32::MIN..=i32::MAX).ok();

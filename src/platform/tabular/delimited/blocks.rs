@@ -7,10 +7,11 @@ use memchr::{memchr, memchr2, memrchr};
 use super::super::blocks::{Cutter, RowBlocks};
 use super::super::collector::{Collector, Row, Tally, Wanted};
 use super::super::error::TabularError;
+use super::dialect::{Dialect, Opened, open};
 use super::marks::{self, Mark};
 use super::records::Records;
 use super::scanner::{Scan, Scanner, first_line};
-use super::{Table, Used, max_record, reject_large};
+use super::{Table, max_record, reject_large, sample};
 
 /// As [`super::read`], with the rows going to blocks.
 pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
@@ -20,25 +21,32 @@ pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) +
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
     let max_record = max_record(options);
-    let mut records = Records::new(source, delimiter, max_record);
+    let Opened { mut reader, head, dialect, notes } = open(source, delimiter, &options.wanted().iter().collect::<Vec<_>>())?;
+    rows.times = sample(&head, dialect, options)?;
+    let mut records = Records::new(&mut reader, dialect, max_record);
     let (table, columns) = Table::open(&mut records, options)?;
     let (unread, next_line) = records.unread();
+    let unread = unread.to_vec();
     let mut tally = Tally::default();
     tally.lines = next_line - 1;
     tally.report.columns = columns;
-    let mut boundaries = Boundaries { table, scanner: Scanner::new(delimiter, max_record) };
-    let parser = Parser { table, delimiter, max_record };
-    let mut cutter = Cutter::new(unread.to_vec(), source, options.block_bytes, max_record);
+    tally.report.notes = notes;
+    let mut boundaries = Boundaries { scanner: Scanner::of_columns(dialect, max_record, table.n_columns) };
+    let parser = Parser { table, dialect, max_record };
+    let mut cutter = Cutter::new(unread, &mut reader, options.block_bytes, max_record);
     rows.read_pieces(
         &mut tally,
-        |text: &mut Vec<u8>| cutter.fill(text, |text| boundaries.whole_records(text)),
-        |text, rows| {
-            parser.read(text, rows);
+        |Piece { text, alone }: &mut Piece| {
+            alone.clear();
+            cutter.fill(text, |text| boundaries.whole_records(text, alone))
+        },
+        |piece, rows| {
+            parser.read(piece, rows);
             Ok(())
         },
     )?;
     if let Some(mut rest) = cutter.rest() {
-        rows.read_here(&mut tally, |rows| table.read(&mut Records::new(&mut rest, delimiter, max_record), rows))?;
+        rows.read_here(&mut tally, |rows| table.read(&mut Records::new(&mut rest, dialect, max_record), rows))?;
     }
     Ok(tally)
 }
@@ -51,42 +59,42 @@ fn without_line_end(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
+/// A part of a text that is read on its own.
+#[derive(Default)]
+struct Piece {
+    text: Vec<u8>,
+    /// Where records begin that are one line each because of what follows them, maybe behind the piece.
+    alone: Vec<usize>,
+}
+
 /// Finds places where a text can be cut so that its parts, read on their own, give the same rows as the whole.
 struct Boundaries {
-    table: Table,
     scanner: Scanner,
 }
 
 impl Boundaries {
-    /// How many bytes at the beginning of a text are whole records, whatever comes after the text.
-    fn whole_records(&mut self, text: &[u8]) -> usize {
+    /// How many bytes at the beginning of a text are whole records, whatever comes after the text; adds where those of them
+    /// begin that are [alone](Piece::alone).
+    fn whole_records(&mut self, text: &[u8], alone: &mut Vec<usize>) -> usize {
         let lines = |text: &[u8]| memrchr(b'\n', text).map_or(0, |at| at + 1);
-        let (mut at, mut seen, mut safe) = (0, 0, 0);
-        // The decision about a record may depend on text behind its end: `seen` is how far that was looked at.
+        let mut at = 0;
         loop {
             let mark = memchr(b'"', &text[at..]);
             at += lines(&text[at..mark.map_or(text.len(), |mark| at + mark)]);
-            if at >= seen {
-                safe = at;
-            }
             if mark.is_none() {
-                return safe;
+                return at;
             }
             let record = &text[at..];
-            let used = match self.scanner.scan(record, false) {
-                Scan::Unknown => return safe,
-                Scan::TooLarge if memchr(b'\n', record).is_none() => return safe,
-                Scan::TooLarge => {
-                    seen = seen.max(at + self.scanner.limit());
-                    first_line(record)
-                }
-                Scan::Record(bytes) => {
-                    seen = seen.max(at + bytes);
-                    let fits = self.scanner.shape_problem(self.table.n_columns).is_none();
-                    if fits { bytes } else { first_line(&record[..bytes]) }
-                }
+            let scan = self.scanner.scan(record, false);
+            if self.scanner.is_alone() {
+                alone.push(at);
+            }
+            at += match scan {
+                Scan::Unknown => return at,
+                Scan::TooLarge if memchr(b'\n', record).is_none() => return at,
+                Scan::TooLarge => first_line(record),
+                Scan::Record(bytes) => bytes,
             };
-            at += used;
         }
     }
 }
@@ -94,39 +102,48 @@ impl Boundaries {
 /// Reads blocks of whole records.
 struct Parser {
     table: Table,
-    delimiter: u8,
+    dialect: Dialect,
     max_record: usize,
 }
 
 impl Parser {
-    fn read(&self, text: &[u8], rows: &mut Collector<'_>) {
+    fn read(&self, Piece { text, alone }: &Piece, rows: &mut Collector<'_>) {
         match std::str::from_utf8(text) {
             Ok(plain) if plain.len() <= marks::MAX_TEXT && memchr2(b'"', 0, plain.as_bytes()).is_none() => {
                 self.read_plain(plain, rows);
             }
-            _ => self.read_any(text, rows),
+            _ => self.read_any(text, alone, rows),
         }
     }
 
-    /// Reads records of any kind.
-    fn read_any(&self, mut text: &[u8], rows: &mut Collector<'_>) {
-        let mut scanner = Scanner::new(self.delimiter, self.max_record);
-        while !text.is_empty() {
+    /// Reads records of any kind; those that begin at `alone` are one line each.
+    fn read_any(&self, whole: &[u8], mut alone: &[usize], rows: &mut Collector<'_>) {
+        let mut scanner = Scanner::of_columns(self.dialect, self.max_record, self.table.n_columns);
+        let mut at = 0;
+        while at < whole.len() {
+            let text = &whole[at..];
             let line = rows.tally.lines + 1;
-            let used = match scanner.scan(text, true) {
+            let scan = match alone.split_first() {
+                Some((first, others)) if *first == at => {
+                    alone = others;
+                    scanner.scan_line(text)
+                }
+                _ => scanner.scan(text, true),
+            };
+            let used = match scan {
                 Scan::Unknown => return,
                 Scan::TooLarge => {
                     reject_large(line, rows);
                     first_line(text)
                 }
                 Scan::Record(bytes) if scanner.is_blank() => bytes,
-                Scan::Record(bytes) => match self.table.offer(&scanner, &text[..bytes], line, rows) {
-                    Used::All => bytes,
-                    Used::FirstLine => first_line(&text[..bytes]),
-                },
+                Scan::Record(bytes) => {
+                    self.table.offer(&scanner, &text[..bytes], line, rows);
+                    bytes
+                }
             };
             rows.tally.lines += memchr::memchr_iter(b'\n', &text[..used]).count() as u64;
-            text = &text[used..];
+            at += used;
         }
     }
 
@@ -137,7 +154,7 @@ impl Parser {
         while !text.is_empty() {
             let ahead = text.len().min(LINES_BYTES);
             let (lines, rest) = text.split_at(ahead + first_line(&text.as_bytes()[ahead..]));
-            marks::find(lines.as_bytes(), self.delimiter, &mut marks);
+            marks::find(lines.as_bytes(), self.dialect.delimiter, &mut marks);
             self.read_lines(lines, &marks, rows);
             text = rest;
         }
@@ -151,7 +168,7 @@ impl Parser {
             if self.offer_plain(text, start, &marks[..n], end, rows) {
                 rows.tally.lines += 1;
             } else {
-                self.read_any(&text.as_bytes()[start..end], rows);
+                self.read_any(&text.as_bytes()[start..end], &[], rows);
             }
             marks = marks.get(n + 1..).unwrap_or_default();
             start = end;

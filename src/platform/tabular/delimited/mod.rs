@@ -1,6 +1,7 @@
 //! CSV and TSV.
 
 mod blocks;
+mod dialect;
 mod marks;
 mod records;
 mod scanner;
@@ -9,19 +10,48 @@ use std::io::Read;
 
 use super::collector::{Cells, Collector, ReadOptions, TimeCell, Wanted, locate};
 use super::error::TabularError;
+use super::text;
+use super::times::{TimeReading, TimeSample};
 pub(super) use blocks::read_in_blocks;
+use dialect::Dialect;
+pub(super) use dialect::{Opened, open};
 pub(super) use records::{Found, Records};
 use scanner::Scanner;
 
 /// A record holds several fields; beyond this many times the limit of one, it is passed over unread.
 const FIELDS_PER_RECORD: usize = 4;
 
-/// Reads all rows into the collector.
-pub(super) fn read(source: &mut dyn Read, delimiter: u8, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let mut records = Records::new(source, delimiter, max_record(rows.options));
-    let (table, columns) = Table::open(&mut records, rows.options)?;
+/// Reads all rows into the collector. `delimiter` is what the name of the file promises.
+pub(super) fn read(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let options = rows.options;
+    let Opened { mut reader, head, dialect, notes } = open(source, delimiter, &options.wanted().iter().collect::<Vec<_>>())?;
+    rows.times = sample(&head, dialect, options)?;
+    let mut records = Records::new(&mut reader, dialect, max_record(options));
+    let (table, columns) = Table::open(&mut records, options)?;
     rows.tally.report.columns = columns;
+    rows.tally.report.notes = notes;
     table.read(&mut records, rows)
+}
+
+/// Rows that are looked at to decide what the times are.
+const SAMPLED: usize = 2_000;
+
+/// Decides from the first rows how the times are to be read.
+fn sample(mut head: &[u8], dialect: Dialect, options: &ReadOptions) -> Result<TimeReading, TabularError> {
+    let mut records = Records::new(&mut head, dialect, max_record(options));
+    let mut sample = TimeSample::default();
+    // What is wrong with the header is said when it is read; here it may be cut off.
+    let Ok((table, _)) = Table::open(&mut records, options) else { return Ok(TimeReading::default()) };
+    let Some(place) = table.places.time else { return Ok(TimeReading::default()) };
+    for _ in 0..SAMPLED {
+        match records.advance()? {
+            Found::End => break,
+            Found::TooLarge => {}
+            Found::Record if records.scanner().shape_problem(table.n_columns).is_some() => {}
+            Found::Record => sample.add(TimeCell::Text(records.field(place).unwrap_or_default())),
+        }
+    }
+    Ok(sample.decide())
 }
 
 fn max_record(options: &ReadOptions) -> usize {
@@ -35,41 +65,31 @@ struct Table {
     places: Wanted<usize>,
 }
 
-/// How much of a record was used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Used {
-    All,
-    FirstLine,
-}
-
 impl Table {
     /// Reads the header; also gives the names of all columns.
     fn open(records: &mut Records<'_>, options: &ReadOptions) -> Result<(Self, Vec<String>), TabularError> {
         let columns = header(records)?;
         let places = locate(&columns, options.wanted())?;
+        records.expect(columns.len());
         Ok((Table { n_columns: columns.len(), places }, columns))
     }
 
     /// Reads what follows the header.
     fn read(&self, records: &mut Records<'_>, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+        records.expect(self.n_columns);
         loop {
             match records.advance()? {
                 Found::End => return Ok(()),
                 Found::TooLarge => reject_large(records.line, rows),
-                Found::Record => {
-                    if self.offer(records.scanner(), records.text(), records.line, rows) == Used::FirstLine {
-                        records.keep_first_line();
-                    }
-                }
+                Found::Record => self.offer(records.scanner(), records.text(), records.line, rows),
             }
         }
     }
 
     /// Judges a record that was taken apart.
-    fn offer(&self, scanner: &Scanner, record: &[u8], line: u64, rows: &mut Collector<'_>) -> Used {
+    fn offer(&self, scanner: &Scanner, record: &[u8], line: u64, rows: &mut Collector<'_>) {
         if let Some(reason) = scanner.shape_problem(self.n_columns) {
-            rows.reject(line, reason, || as_written(&record[..scanner::first_line(record)]));
-            return Used::FirstLine;
+            return rows.reject(line, reason, || as_written(record));
         }
         let field = |at| scanner.field(record, at);
         let cells = Cells {
@@ -78,8 +98,10 @@ impl Table {
             time: self.places.time.and_then(field).map(TimeCell::Text),
             event: self.places.event.and_then(field),
         };
+        if scanner.has_stray_quote() {
+            rows.tally.stray_quotes.add(&as_written(record));
+        }
         rows.offer(line, cells, || as_written(record));
-        Used::All
     }
 }
 
@@ -96,22 +118,13 @@ pub(super) fn header(records: &mut Records<'_>) -> Result<Vec<String>, TabularEr
     match records.advance()? {
         Found::End => Err(TabularError::Empty),
         Found::TooLarge => Err(TabularError::FieldTooLarge { line: records.line, limit: records.scanner().limit() as u64 }),
-        Found::Record => {
-            let first = records.line == 1;
-            let name = |i| column_name(records.field(i).unwrap_or_default(), first && i == 0);
-            (0..records.scanner().len()).map(name).collect()
-        }
+        Found::Record => (0..records.scanner().len()).map(|i| column_name(records, i)).collect(),
     }
 }
 
-fn column_name(bytes: &[u8], at_start: bool) -> Result<String, TabularError> {
-    let bytes = match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if at_start => return Err(TabularError::BadEncoding { line: None }),
-        [0xef, 0xbb, 0xbf, rest @ ..] if at_start => rest,
-        _ => bytes,
-    };
-    let name = std::str::from_utf8(bytes).map_err(|_| TabularError::BadEncoding { line: Some(1) })?;
-    // A quoted first column hides its quotes behind the mark that begins some UTF-8 files.
-    let quoted = at_start.then(|| name.strip_prefix('"')?.strip_suffix('"')).flatten();
-    Ok(quoted.unwrap_or(name).to_owned())
+fn column_name(records: &Records<'_>, at: usize) -> Result<String, TabularError> {
+    let bytes = records.field(at).unwrap_or_default();
+    let line = Some(records.line);
+    let name = std::str::from_utf8(bytes).map_err(|_| TabularError::BadEncoding { line, seems: text::seems(bytes) })?;
+    Ok(name.to_owned())
 }

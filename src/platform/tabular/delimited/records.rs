@@ -6,7 +6,8 @@ use memchr::{memchr, memchr_iter};
 
 use super::super::error::TabularError;
 use super::super::source::stream_error;
-use super::scanner::{Scan, Scanner, first_line};
+use super::dialect::Dialect;
+use super::scanner::{Scan, Scanner};
 
 const FIRST_BUFFER: usize = 256 << 10;
 
@@ -36,8 +37,8 @@ pub(in super::super) struct Records<'r> {
 }
 
 impl<'r> Records<'r> {
-    pub fn new(source: &'r mut dyn Read, delimiter: u8, max_record: usize) -> Self {
-        let scanner = Scanner::new(delimiter, max_record);
+    pub fn new(source: &'r mut dyn Read, dialect: Dialect, max_record: usize) -> Self {
+        let scanner = Scanner::new(dialect, max_record);
         Records {
             source,
             buffer: vec![0; FIRST_BUFFER.min(scanner.limit())],
@@ -70,6 +71,11 @@ impl<'r> Records<'r> {
                 Scan::Unknown => self.fill()?,
             }
         }
+    }
+
+    /// Says how many fields a record ought to have.
+    pub fn expect(&mut self, n_columns: usize) {
+        self.scanner.expect(n_columns);
     }
 
     /// The current record taken apart.
@@ -113,20 +119,6 @@ impl<'r> Records<'r> {
             }
         }
         Ok(())
-    }
-
-    /// Gives back all but the first line of the current record, to be read anew.
-    ///
-    /// A record over several lines that does not fit the table usually begins with a quotation mark that somebody
-    /// forgot to close; only its first line is wrong then, and the lines it swallowed are not lost.
-    pub fn keep_first_line(&mut self) {
-        let (begin, end) = self.record;
-        let line = first_line(&self.buffer[begin..end]);
-        if begin + line < end {
-            self.record.1 = begin + line;
-            self.start = self.record.1;
-            self.next_line = self.line + 1;
-        }
     }
 
     /// Skips a record too large to keep: its first line.

@@ -1,13 +1,20 @@
 //! Taking one record off the beginning of a delimited text: quotes, line ends, and the limit of size.
+//!
+//! A quotation mark that begins a field opens it if another closes it: one that is followed by the delimiter, a line end
+//! or the end of the text. Otherwise the mark is text like any other, and the field ends where it would without it.
+//! Where the number of columns is known, a record over several lines that does not fit it was made by a mark that is text:
+//! its first line is then a record alone.
 
 use memchr::{memchr, memchr_iter, memchr2};
+
+use super::dialect::Dialect;
 
 /// What a text begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Scan {
     /// A record of this many bytes, its line end included.
     Record(usize),
-    /// A record larger than the limit.
+    /// A line larger than the limit.
     TooLarge,
     /// That cannot be told without more of the text, or there is none.
     Unknown,
@@ -22,21 +29,48 @@ enum Field {
     Unquoted(usize, usize),
 }
 
+/// What is known of the bytes behind a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// There are none.
+    Nothing,
+    /// There may be some, and they can be looked at.
+    More,
+    /// They are beyond the limit.
+    TooFar,
+}
+
 /// Takes records apart; remembers the fields of the last.
 pub(in super::super) struct Scanner {
-    delimiter: u8,
+    dialect: Dialect,
     max_record: usize,
+    /// Fields a record ought to have, where that is known.
+    n_columns: Option<usize>,
     fields: Vec<Field>,
     scratch: Vec<u8>,
-    /// Whether the record ends inside of quotes, at the end of the text.
-    open_quote: bool,
+    /// Whether a field begins with a quotation mark that is text.
+    stray_quote: bool,
+    /// Whether the record is one line because what follows the line says so.
+    alone: bool,
 }
 
 impl Scanner {
     /// A record whose end is not among its first `max_record` bytes is too large.
-    pub fn new(delimiter: u8, max_record: usize) -> Self {
+    pub fn new(dialect: Dialect, max_record: usize) -> Self {
         let max_record = max_record.max(1024);
-        Scanner { delimiter, max_record, fields: Vec::new(), scratch: Vec::new(), open_quote: false }
+        let (fields, scratch) = (Vec::new(), Vec::new());
+        Scanner { dialect, max_record, n_columns: None, fields, scratch, stray_quote: false, alone: false }
+    }
+
+    /// The same for records of so many fields: one over several lines that has not as many was made by a quotation mark
+    /// that is text.
+    pub fn of_columns(dialect: Dialect, max_record: usize, n_columns: usize) -> Self {
+        Scanner { n_columns: Some(n_columns), ..Scanner::new(dialect, max_record) }
+    }
+
+    /// Says how many fields a record ought to have.
+    pub fn expect(&mut self, n_columns: usize) {
+        self.n_columns = Some(n_columns);
     }
 
     /// Most bytes of a record.
@@ -45,16 +79,46 @@ impl Scanner {
     }
 
     /// Takes the first record of a text apart. `ended` says that nothing follows the text.
+    ///
+    /// What is found does not depend on how much of the text is there, as long as it ends behind a record that is not
+    /// [alone](Self::is_alone), or behind all that says so: a text can be cut between records and its parts be read on their
+    /// own if it is remembered which records are alone, to take those with [`Self::scan_line`].
     pub fn scan(&mut self, text: &[u8], ended: bool) -> Scan {
-        self.fields.clear();
-        self.scratch.clear();
-        self.open_quote = false;
+        self.alone = false;
         let window = &text[..text.len().min(self.max_record)];
-        match self.take_apart(window, ended && window.len() < self.max_record) {
-            Some(bytes) => Scan::Record(bytes),
-            None if window.len() == self.max_record => Scan::TooLarge,
-            None => Scan::Unknown,
+        let behind = match (window.len() == self.max_record, ended) {
+            (true, _) => Behind::TooFar,
+            (false, true) => Behind::Nothing,
+            (false, false) => Behind::More,
+        };
+        let found = self.take_apart(window, behind);
+        if found == Taken::Undecided && behind != Behind::TooFar {
+            return Scan::Unknown;
         }
+        let line = first_line(window);
+        let whole_line = window[..line].ends_with(b"\n");
+        let fits = |bytes: usize| {
+            bytes <= line || !whole_line || self.n_columns.is_none_or(|n_columns| self.shape_problem(n_columns).is_none())
+        };
+        match found {
+            Taken::Record(bytes) if fits(bytes) => Scan::Record(bytes),
+            _ if whole_line => self.scan_line(window),
+            _ => Scan::TooLarge,
+        }
+    }
+
+    /// Takes the first line of a text apart as a record, whatever follows it.
+    pub fn scan_line(&mut self, text: &[u8]) -> Scan {
+        self.alone = true;
+        match self.take_apart(&text[..first_line(text)], Behind::Nothing) {
+            Taken::Record(bytes) => Scan::Record(bytes),
+            Taken::Misfit | Taken::Undecided => Scan::Unknown,
+        }
+    }
+
+    /// Whether the record is the first line of one that did not fit, which only what follows the line can tell.
+    pub fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Fields in the record.
@@ -75,96 +139,145 @@ impl Scanner {
         matches!(self.fields[..], [Field::Plain(from, to)] if from == to)
     }
 
+    /// Whether a field of the record begins with a quotation mark that is text.
+    pub fn has_stray_quote(&self) -> bool {
+        self.stray_quote
+    }
+
     /// Why the record cannot belong to a table of so many columns, if so. Empty fields at the end are a habit of some
     /// programs and do no harm.
     pub fn shape_problem(&self, n_columns: usize) -> Option<String> {
         let n = self.len();
-        if self.open_quote {
-            return Some("a quotation mark is opened and never closed".to_owned());
-        }
+        let hint = if self.stray_quote { "; a quotation mark opens a field and does not close it" } else { "" };
         if n < n_columns {
-            return Some(format!("too few fields: {n} instead of {n_columns}"));
+            return Some(format!("too few fields: {n} instead of {n_columns}{hint}"));
         }
-        let is_empty = |field: &Field| matches!(field, Field::Plain(from, to) | Field::Unquoted(from, to) if from == to);
-        let surplus = self.fields[n_columns..].iter().any(|field| !is_empty(field));
-        surplus.then(|| format!("too many fields: {n} instead of {n_columns}"))
+        self.has_surplus(n_columns).then(|| format!("too many fields: {n} instead of {n_columns}{hint}"))
     }
 
-    fn take_apart(&mut self, text: &[u8], ended: bool) -> Option<usize> {
+    /// Whether there is something in a field beyond so many.
+    fn has_surplus(&self, n_columns: usize) -> bool {
+        let is_empty = |field: &Field| matches!(field, Field::Plain(from, to) | Field::Unquoted(from, to) if from == to);
+        self.fields.iter().skip(n_columns).any(|field| !is_empty(field))
+    }
+
+    fn take_apart(&mut self, text: &[u8], behind: Behind) -> Taken {
+        self.fields.clear();
+        self.scratch.clear();
+        self.stray_quote = false;
         if text.is_empty() {
-            return None;
+            return Taken::Undecided;
         }
         let line_end = match memchr2(b'\n', b'"', text) {
-            Some(at) if text[at] == b'"' => return self.take_apart_quoted(text, ended),
+            Some(at) if text[at] == b'"' => return self.take_apart_quoted(text, behind),
             Some(at) => at,
-            None if ended => text.len(),
-            None => return None,
+            None if behind == Behind::Nothing => text.len(),
+            None => return Taken::Undecided,
         };
         let line = without_return(&text[..line_end]);
         let mut from = 0;
-        for at in memchr_iter(self.delimiter, line) {
+        for at in memchr_iter(self.dialect.delimiter, line) {
             self.fields.push(Field::Plain(from, at));
             from = at + 1;
         }
         self.fields.push(Field::Plain(from, line.len()));
-        Some((line_end + 1).min(text.len()))
+        Taken::Record((line_end + 1).min(text.len()))
     }
 
     /// As [`Self::take_apart`], field by field, since there is a quotation mark somewhere.
-    fn take_apart_quoted(&mut self, text: &[u8], ended: bool) -> Option<usize> {
+    fn take_apart_quoted(&mut self, text: &[u8], behind: Behind) -> Taken {
         let mut at = 0;
+        let line = first_line(text);
         loop {
-            let quoted = text.get(at) == Some(&b'"');
             let kept = self.scratch.len();
-            let tail = if quoted { unquote(text, at + 1, ended, &mut self.scratch)? } else { Tail { at, open: false } };
-            self.open_quote |= tail.open;
-            let end = match memchr2(self.delimiter, b'\n', &text[tail.at..]) {
-                Some(n) => tail.at + n,
-                None if ended => text.len(),
-                None => return None,
+            let quoted = text.get(at) == Some(&b'"');
+            let closed = if quoted { self.unquote(text, at + 1, behind) } else { Quotes::Text };
+            let end = match closed {
+                Quotes::Undecided => return Taken::Undecided,
+                Quotes::Closed(end) => {
+                    self.fields.push(Field::Unquoted(kept, self.scratch.len()));
+                    if text.get(end) == Some(&b'\r') { end + 1 } else { end }
+                }
+                Quotes::Text => {
+                    self.stray_quote |= quoted;
+                    self.scratch.truncate(kept);
+                    let end = match memchr2(self.dialect.delimiter, b'\n', &text[at..]) {
+                        Some(n) => at + n,
+                        None if behind == Behind::Nothing => text.len(),
+                        None => return Taken::Undecided,
+                    };
+                    let last = text.get(end) != Some(&self.dialect.delimiter);
+                    let field = if last { without_return(&text[at..end]) } else { &text[at..end] };
+                    self.fields.push(Field::Plain(at, at + field.len()));
+                    end
+                }
             };
-            let last = text.get(end) != Some(&self.delimiter);
-            let rest = if last { without_return(&text[tail.at..end]) } else { &text[tail.at..end] };
-            self.fields.push(if quoted {
-                self.scratch.extend_from_slice(rest);
-                Field::Unquoted(kept, self.scratch.len())
-            } else {
-                Field::Plain(at, at + rest.len())
-            });
             at = end + 1;
-            if last {
-                return Some(at.min(text.len()));
+            if text.get(end) != Some(&self.dialect.delimiter) {
+                return Taken::Record(at.min(text.len()));
+            }
+            // Going on would cost as much again from the next line, and from each line after it.
+            if at > line && self.n_columns.is_some_and(|n_columns| self.has_surplus(n_columns)) {
+                return Taken::Misfit;
             }
         }
     }
-}
 
-/// Where the text after a closing quote begins, and whether that quote was missing.
-struct Tail {
-    at: usize,
-    open: bool,
-}
-
-/// Copies a quoted field up to its closing mark. `None` when that cannot be decided yet.
-fn unquote(text: &[u8], mut from: usize, ended: bool, out: &mut Vec<u8>) -> Option<Tail> {
-    loop {
-        let Some(n) = memchr(b'"', &text[from..]) else {
-            out.extend_from_slice(&text[from..]);
-            return ended.then_some(Tail { at: text.len(), open: true });
+    /// Copies a quoted field up to its closing mark.
+    fn unquote(&mut self, text: &[u8], mut from: usize, behind: Behind) -> Quotes {
+        let unknown = |closed| match behind {
+            Behind::Nothing => closed,
+            Behind::More => Quotes::Undecided,
+            Behind::TooFar => Quotes::Text,
         };
-        let mark = from + n;
-        match text.get(mark + 1) {
-            None if !ended => return None,
-            Some(b'"') => {
-                out.extend_from_slice(&text[from..=mark]);
-                from = mark + 2;
+        loop {
+            let Some(n) = memchr(b'"', &text[from..]) else { return unknown(Quotes::Text) };
+            let mark = from + n;
+            let backslashes = if self.dialect.backslash { backslashes_before(&text[from..mark]) } else { 0 };
+            self.scratch.extend_from_slice(&text[from..mark - backslashes.div_ceil(2)]);
+            if backslashes % 2 == 1 {
+                self.scratch.push(b'"');
+                from = mark + 1;
+                continue;
             }
-            _ => {
-                out.extend_from_slice(&text[from..mark]);
-                return Some(Tail { at: mark + 1, open: false });
+            match (text.get(mark + 1), text.get(mark + 2)) {
+                (Some(b'"'), _) => {
+                    self.scratch.push(b'"');
+                    from = mark + 2;
+                }
+                (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => return Quotes::Closed(mark + 1),
+                (Some(next), _) if *next == self.dialect.delimiter => return Quotes::Closed(mark + 1),
+                (None, _) | (Some(b'\r'), None) => return unknown(Quotes::Closed(mark + 1)),
+                _ => return Quotes::Text,
             }
         }
     }
+}
+
+/// What became of the beginning of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// A record of this many bytes.
+    Record(usize),
+    /// A record over several lines with more fields than it ought to have.
+    Misfit,
+    /// That depends on what follows.
+    Undecided,
+}
+
+/// What became of a quotation mark that begins a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// It opens the field, which ends here.
+    Closed(usize),
+    /// It is text.
+    Text,
+    /// That depends on what follows.
+    Undecided,
+}
+
+fn backslashes_before(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
 /// How many bytes the first line of a text takes, its end included.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::super::collector::{Cells, Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
+use super::super::collector::{Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
 use super::super::error::TabularError;
+use super::super::times::TimeSample;
 use super::tokens::{Token, Tokens};
-use super::{Cell, keep};
+use super::{Cell, keep, offer_cells};
 
 /// The wanted columns have to be held in memory until the last of them is read.
 const MAX_HELD: usize = 2 << 30;
@@ -40,6 +41,14 @@ impl Column {
         if at < self.len() { (self.cells[at], self.slice(at)) } else { (Cell::Missing, &[]) }
     }
 
+    /// What the times of the column are; all of them are there to be looked at.
+    fn sample(&self) -> TimeSample {
+        let mut sample = TimeSample::default();
+        let texts = (0..self.len()).filter(|&at| self.cells[at].has_text()).map(|at| self.slice(at));
+        texts.for_each(|text| sample.add(TimeCell::Text(text)));
+        sample
+    }
+
     fn held(&self) -> usize {
         self.text.len() + self.ends.len() * 9 + self.labels.as_ref().map_or(0, |labels| labels.held())
     }
@@ -59,8 +68,12 @@ pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<
     let mut names = Vec::new();
     let mut columns: Vec<Column> = wanted.iter().map(|_| Column::default()).collect();
     let mut held = 0;
-    while tokens.required()? == Token::Key {
-        let place = wanted.iter().position(|name| name.as_bytes() == tokens.text);
+    loop {
+        tokens.flaw = None;
+        if tokens.required()? != Token::Key {
+            break;
+        }
+        let place = wanted.iter().position(|name| tokens.flaw.is_none() && name.as_bytes() == tokens.text);
         if names.len() < MAX_COLUMNS {
             names.push(String::from_utf8_lossy(&tokens.text).into_owned());
         }
@@ -78,7 +91,11 @@ pub(super) fn read(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<
     }
     locate(&names, rows.options.wanted())?;
     rows.tally.report.columns = names;
-    offer_rows(&align(columns), places, rows);
+    let columns = align(columns);
+    if let Some(times) = places.time.and_then(|place| columns.get(place)) {
+        rows.times = times.sample().decide();
+    }
+    offer_rows(&columns, places, &wanted, rows);
     Ok(())
 }
 
@@ -96,6 +113,7 @@ fn read_column(start: Token, tokens: &mut Tokens<'_>, room: usize) -> Result<Col
             labels.push(Cell::Text, &tokens.text);
             token = tokens.required()?;
         }
+        tokens.flaw = None;
         let cell = keep(token, tokens, &mut text)?;
         column.push(cell, &text);
         if column.text.len() + column.ends.len() * 18 > room {
@@ -128,25 +146,19 @@ fn reorder(first: &Column, column: &Column) -> Column {
     ordered
 }
 
-fn offer_rows(columns: &[Column], places: Wanted<usize>, rows: &mut Collector<'_>) {
+fn offer_rows(columns: &[Column], places: Wanted<usize>, wanted: &[&str], rows: &mut Collector<'_>) {
     let n_rows = columns.iter().map(Column::len).max().unwrap_or(0);
+    let max_text = rows.options.max_field_bytes;
     for row in 0..n_rows {
-        let cells: Vec<(Cell, &[u8])> = columns.iter().map(|column| column.get(row)).collect();
+        let cell = |at: usize| columns.get(at).map(|column| column.get(row));
         let raw = || {
-            let texts = cells.iter().map(|(_, text)| format!("{:?}", String::from_utf8_lossy(text)));
+            let texts = columns.iter().map(|column| format!("{:?}", String::from_utf8_lossy(column.get(row).1)));
             texts.collect::<Vec<_>>().join(", ")
         };
-        if cells.iter().any(|(cell, _)| *cell == Cell::Nested) {
-            rows.reject(row as u64 + 1, "a value is neither text nor a number".to_owned(), raw);
-            continue;
+        let mut problems = wanted.iter().zip(columns).filter_map(|(name, column)| column.get(row).0.problem(name, max_text));
+        match problems.next() {
+            Some(problem) => rows.reject(row as u64 + 1, problem, raw),
+            None => offer_cells(row as u64 + 1, places, cell, rows, raw),
         }
-        let text = |at: usize| cells.get(at).filter(|(cell, _)| *cell == Cell::Text).map(|(_, text)| *text);
-        let cells = Cells {
-            user: text(places.user),
-            item: text(places.item),
-            time: places.time.and_then(text).map(TimeCell::Text),
-            event: places.event.and_then(text),
-        };
-        rows.offer(row as u64 + 1, cells, raw);
     }
 }

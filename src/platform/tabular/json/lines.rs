@@ -8,26 +8,26 @@ use super::super::blocks::{Cutter, RowBlocks};
 use super::super::collector::{Collector, ReadOptions, Row, Tally, locate};
 use super::super::error::TabularError;
 use super::super::source::stream_error;
+use super::super::times::TimeSample;
 use super::{BUFFER, Record};
 
 /// A line holds several values; beyond this many times the limit of one, it is passed over unread.
 const VALUES_PER_LINE: usize = 4;
 
 /// Reads all rows into the collector.
-pub(in super::super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let head = beginning(source)?;
-    read_some(&mut head.as_slice().chain(source), rows)?;
+pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    read_some(source, rows)?;
     check(&rows.tally, rows.options)
 }
 
 /// As [`read`], with the rows going to blocks.
-pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
+pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     source: &mut (dyn Read + Send),
     rows: &mut RowBlocks<'_, B, P>,
+    mut tally: Tally,
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
-    let mut tally = Tally::default();
-    let mut cutter = Cutter::new(beginning(source)?, source, options.block_bytes, max_line(options));
+    let mut cutter = Cutter::new(Vec::new(), source, options.block_bytes, max_line(options));
     let whole_lines = |text: &[u8]| memrchr(b'\n', text).map_or(0, |at| at + 1);
     let fill = |text: &mut Vec<u8>| cutter.fill(text, whole_lines);
     rows.read_pieces(&mut tally, fill, |text, rows| read_some(&mut text.as_slice(), rows))?;
@@ -53,7 +53,7 @@ fn check(tally: &Tally, options: &ReadOptions) -> Result<(), TabularError> {
 fn read_some(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let max_text = rows.options.max_field_bytes;
     let mut lines = Lines::new(source, max_line(rows.options));
-    let mut record = Record::new(rows);
+    let mut record = Record::new(rows.options);
     while let Some(complete) = lines.advance()? {
         let text = || String::from_utf8_lossy(lines.text()).into_owned();
         if !complete {
@@ -70,16 +70,16 @@ fn read_some(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), Tabu
     Ok(())
 }
 
-/// The first bytes of a file, without the mark that begins some UTF-8 files.
-pub(super) fn beginning(source: &mut dyn Read) -> Result<Vec<u8>, TabularError> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    let mut head = Vec::new();
-    source.take(MARK.len() as u64).read_to_end(&mut head).map_err(stream_error)?;
-    match head[..] {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(TabularError::BadEncoding { line: None }),
-        _ if head == MARK => Ok(Vec::new()),
-        _ => Ok(head),
+/// The times of the first records.
+pub(super) fn sample(head: &[u8], options: &ReadOptions) -> TimeSample {
+    let mut sample = TimeSample::default();
+    let mut record = Record::new(options);
+    for line in head.split(|byte| *byte == b'\n') {
+        if record.read_line(line.trim_ascii(), options.max_field_bytes).is_ok() {
+            record.time().into_iter().for_each(|time| sample.add(time));
+        }
     }
+    sample
 }
 
 /// Lines that are not blank, with bounded memory.

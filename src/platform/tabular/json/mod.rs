@@ -8,17 +8,117 @@ mod values;
 
 use std::io::Read;
 
-use super::collector::{Cells, Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
+use super::blocks::RowBlocks;
+use super::collector::{Cells, Collector, MAX_COLUMNS, Row, Tally, TimeCell, Wanted, locate};
 use super::error::TabularError;
-pub(super) use lines::{read as read_lines, read_in_blocks as read_lines_in_blocks};
-pub(super) use table::{read as read_table, read_lines as read_table_lines};
-use tokens::{Token, Tokens};
-pub(super) use values::{preview, preview_lines};
+use super::findings::whole_number;
+use super::format::Kind;
+use super::notes::ColumnNote;
+use super::text::{HEAD, Text};
+use super::times::TimeSample;
+pub(super) use table::read as read_table;
+use tokens::{Flaw, Token, Tokens};
+pub(super) use values::preview;
 
 const BUFFER: usize = 64 << 10;
 
+/// A text of JSON that can be read.
+struct Opened<'s> {
+    reader: Box<dyn Read + Send + 's>,
+    /// What the text begins with.
+    head: Vec<u8>,
+    /// Whether each line holds a record.
+    in_lines: bool,
+    notes: Vec<ColumnNote>,
+}
+
+/// Looks at the beginning of a text. Programs write one JSON text and JSON in lines under both names.
+fn open<'s>(source: &'s mut (dyn Read + Send), kind: Kind) -> Result<Opened<'s>, TabularError> {
+    let mut text = Text::open(source)?;
+    let in_lines = match kind {
+        Kind::JsonLines => !begins_array_of_records(&text.head),
+        _ => begins_with_record(&text.head),
+    };
+    let notes = std::mem::take(&mut text.notes);
+    Ok(Opened { head: text.head.clone(), in_lines, notes, reader: Box::new(text.into_reader()) })
+}
+
+fn begins_array_of_records(mut head: &[u8]) -> bool {
+    let mut tokens = Tokens::new(&mut head, BUFFER, HEAD);
+    let mut is_next = |token| matches!(tokens.next(), Ok(Some(next)) if next == token);
+    is_next(Token::ArrayStart) && is_next(Token::ObjectStart)
+}
+
+/// Whether the first line is an object by itself and holds a plain value where an object of columns would hold a column.
+fn begins_with_record(head: &[u8]) -> bool {
+    let cut_off = head.len() == HEAD;
+    let head = head.trim_ascii_start();
+    let end = memchr::memchr(b'\n', head);
+    let mut line = &head[..end.unwrap_or(head.len())];
+    let mut tokens = Tokens::new(&mut line, BUFFER, HEAD);
+    let mut next = || tokens.next().ok().flatten();
+    let begins = next() == Some(Token::ObjectStart) && next() == Some(Token::Key);
+    let plain = |token| matches!(token, Token::String | Token::Number | Token::True | Token::False | Token::Null);
+    if !begins || !next().is_some_and(plain) {
+        return false;
+    }
+    let whole = std::iter::repeat_with(|| tokens.next()).find(|token| !matches!(token, Ok(Some(_))));
+    // Of a line longer than what is looked at, the end is not to be seen.
+    matches!(whole, Some(Ok(None))) || end.is_none() && cut_off
+}
+
+/// Reads JSON of either kind.
+pub(super) fn read(source: &mut (dyn Read + Send), kind: Kind, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let mut opened = open(source, kind)?;
+    rows.tally.report.notes = opened.notes;
+    if opened.in_lines {
+        rows.times = lines::sample(&opened.head, rows.options).decide();
+        return lines::read(&mut opened.reader, rows);
+    }
+    rows.times = sample(&opened.head, rows).decide();
+    read_text(&mut opened.reader, rows)
+}
+
+/// As [`read`], with the rows going to blocks.
+pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
+    source: &mut (dyn Read + Send),
+    kind: Kind,
+    rows: &mut RowBlocks<'_, B, P>,
+) -> Result<Tally, TabularError> {
+    let mut opened = open(source, kind)?;
+    let mut tally = Tally::default();
+    tally.report.notes = opened.notes;
+    if opened.in_lines {
+        rows.times = lines::sample(&opened.head, rows.options).decide();
+        return lines::read_in_blocks(&mut opened.reader, rows, tally);
+    }
+    rows.read_here(&mut tally, |rows| {
+        rows.times = sample(&opened.head, rows).decide();
+        read_text(&mut opened.reader, rows)
+    })?;
+    Ok(tally)
+}
+
+/// The times of the first records of an array.
+fn sample(mut head: &[u8], rows: &Collector<'_>) -> TimeSample {
+    let mut sample = TimeSample::default();
+    let mut tokens = Tokens::new(&mut head, BUFFER, rows.options.max_field_bytes);
+    let mut record = Record::new(rows.options);
+    if !matches!(tokens.next(), Ok(Some(Token::ArrayStart))) {
+        return sample;
+    }
+    while let Ok(Some(token)) = tokens.next() {
+        let read = if token == Token::ObjectStart { record.read(&mut tokens) } else { tokens.skip(token) };
+        if read.is_err() {
+            break;
+        }
+        record.time().into_iter().for_each(|time| sample.add(time));
+    }
+    sample
+}
+
 /// Reads one JSON text.
-pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+fn read_text(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let mut tokens = Tokens::new(source, BUFFER, rows.options.max_field_bytes);
     tokens.begin()?;
     match tokens.required()? {
@@ -33,7 +133,7 @@ pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<()
 }
 
 fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let mut record = Record::new(rows);
+    let mut record = Record::new(rows.options);
     loop {
         match tokens.required()? {
             Token::ArrayEnd => break,
@@ -58,7 +158,28 @@ fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(),
 enum Cell {
     Missing,
     Text,
+    Number,
     Nested,
+    Flawed(Flaw),
+    /// The record has several.
+    Repeated,
+}
+
+impl Cell {
+    fn has_text(self) -> bool {
+        matches!(self, Cell::Text | Cell::Number)
+    }
+
+    /// Why a row with it has to be left out, if so.
+    fn problem(self, column: &str, max_text: usize) -> Option<String> {
+        Some(match self {
+            Cell::Missing | Cell::Text | Cell::Number => return None,
+            Cell::Nested => format!("{column:?} is neither text nor a number"),
+            Cell::Flawed(Flaw::HalfPair) => format!("{column:?} holds half of a surrogate pair, a character that was cut in two"),
+            Cell::Flawed(Flaw::TooLarge) => format!("{column:?} is larger than {max_text} bytes"),
+            Cell::Repeated => format!("{column:?} is given more than once"),
+        })
+    }
 }
 
 /// The wanted values of one record, in buffers that are used again.
@@ -71,8 +192,8 @@ struct Record {
 }
 
 impl Record {
-    fn new(rows: &Collector<'_>) -> Self {
-        let (wanted, places) = rows.options.wanted().distinct();
+    fn new(options: &super::ReadOptions) -> Self {
+        let (wanted, places) = options.wanted().distinct();
         let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
         Record { cells: vec![(Cell::Missing, Vec::new()); wanted.len()], wanted, places, columns: Vec::new() }
     }
@@ -80,18 +201,35 @@ impl Record {
     /// Reads the pairs after `{`.
     fn read(&mut self, tokens: &mut Tokens<'_>) -> Result<(), TabularError> {
         self.cells.iter_mut().for_each(|cell| cell.0 = Cell::Missing);
-        let mut at = 0;
-        while tokens.required()? == Token::Key {
+        let (mut at, mut seen) = (0, 0u8);
+        loop {
+            tokens.flaw = None;
+            if tokens.required()? != Token::Key {
+                return Ok(());
+            }
             self.note_column(at, &tokens.text);
             at += 1;
-            let place = self.wanted.iter().position(|name| name.as_bytes() == tokens.text);
+            let place = self.wanted.iter().position(|name| tokens.flaw.is_none() && name.as_bytes() == tokens.text);
+            tokens.flaw = None;
             let token = tokens.required()?;
             match place {
-                Some(place) => self.cells[place].0 = keep(token, tokens, &mut self.cells[place].1)?,
+                Some(place) => {
+                    let (cell, text) = &mut self.cells[place];
+                    *cell = keep(token, tokens, text)?;
+                    if seen >> place & 1 == 1 {
+                        *cell = Cell::Repeated;
+                    }
+                    seen |= 1 << place;
+                }
                 None => tokens.skip(token)?,
             }
         }
-        Ok(())
+    }
+
+    /// The time of the record, if it has one.
+    fn time(&self) -> Option<TimeCell<'_>> {
+        let (cell, text) = self.cells.get(self.places.time?)?;
+        cell.has_text().then_some(TimeCell::Text(text))
     }
 
     fn read_line(&mut self, line: &[u8], max_text: usize) -> Result<(), String> {
@@ -124,24 +262,20 @@ impl Record {
     }
 
     fn offer_with(&self, number: u64, rows: &mut Collector<'_>, raw: impl FnOnce() -> String) {
-        if let Some(at) = self.cells.iter().position(|(cell, _)| *cell == Cell::Nested) {
-            return rows.reject(number, format!("{:?} is neither text nor a number", self.wanted[at]), raw);
+        let max_text = rows.options.max_field_bytes;
+        let mut problems = self.wanted.iter().zip(&self.cells).filter_map(|(name, (cell, _))| cell.problem(name, max_text));
+        if let Some(problem) = problems.next() {
+            return rows.reject(number, problem, raw);
         }
-        let cell = |at: usize| self.cells.get(at).filter(|(cell, _)| *cell == Cell::Text).map(|(_, text)| text.as_slice());
-        let cells = Cells {
-            user: cell(self.places.user),
-            item: cell(self.places.item),
-            time: self.places.time.and_then(cell).map(TimeCell::Text),
-            event: self.places.event.and_then(cell),
-        };
-        rows.offer(number, cells, raw);
+        let cell = |at: usize| self.cells.get(at).map(|(cell, text)| (*cell, text.as_slice()));
+        offer_cells(number, self.places, cell, rows, raw);
     }
 
     fn describe(&self) -> String {
         let value = |(cell, text): &(Cell, Vec<u8>)| match cell {
-            Cell::Text => format!("{:?}", String::from_utf8_lossy(text)),
+            Cell::Text | Cell::Number => format!("{:?}", String::from_utf8_lossy(text)),
             Cell::Missing => "null".to_owned(),
-            Cell::Nested => "…".to_owned(),
+            _ => "…".to_owned(),
         };
         let pairs = self.wanted.iter().zip(&self.cells).map(|(name, cell)| format!("{name:?}: {}", value(cell)));
         format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
@@ -153,6 +287,38 @@ impl Record {
         rows.tally.report.columns = self.columns;
         Ok(())
     }
+}
+
+/// Hands on the cells of a row that has nothing but texts and numbers.
+fn offer_cells<'a>(
+    number: u64,
+    places: Wanted<usize>,
+    cell: impl Fn(usize) -> Option<(Cell, &'a [u8])>,
+    rows: &mut Collector<'_>,
+    raw: impl FnOnce() -> String,
+) {
+    let text = |at: usize| cell(at).filter(|(cell, _)| cell.has_text()).map(|(_, text)| text);
+    let whole = |at: usize| cell(at).filter(|(cell, _)| *cell == Cell::Number).and_then(|(_, text)| whole(text));
+    if let Some((_, written)) = whole(places.user) {
+        rows.tally.users.whole.add(written);
+    }
+    if let Some((_, written)) = whole(places.item) {
+        rows.tally.items.whole.add(written);
+    }
+    let id = |at: usize| whole(at).map(|(whole, _)| whole.as_bytes()).or_else(|| text(at));
+    let cells = Cells {
+        user: id(places.user),
+        item: id(places.item),
+        time: places.time.and_then(text).map(TimeCell::Text),
+        event: places.event.and_then(id),
+    };
+    rows.offer(number, cells, raw);
+}
+
+/// A number whose fraction is nothing but zeros, without it and as it is written.
+fn whole(text: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(text).ok()?;
+    Some((whole_number(text)?, text))
 }
 
 /// Copies a plain value; numbers as they are written.
@@ -168,5 +334,9 @@ fn keep(token: Token, tokens: &mut Tokens<'_>, into: &mut Vec<u8>) -> Result<Cel
             return Ok(Cell::Nested);
         }
     }
-    Ok(Cell::Text)
+    Ok(match tokens.flaw.take() {
+        Some(flaw) => Cell::Flawed(flaw),
+        None if token == Token::Number => Cell::Number,
+        None => Cell::Text,
+    })
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use super::super::error::TabularError;
+use super::super::format::Kind;
 use super::super::table::{Draft, TableRows};
-use super::lines::{Lines, beginning};
-use super::tokens::{Token, Tokens};
+use super::lines::Lines;
+use super::tokens::{Flaw, Token, Tokens};
 use super::values::value;
-use super::{BUFFER, Cell, keep};
+use super::{BUFFER, Cell, keep, open, whole};
 
 /// A line holds several values; beyond this many times the limit of one, it is passed over unread.
 const VALUES_PER_LINE: usize = 8;
@@ -22,8 +23,14 @@ const CELL_BYTES: usize = 64;
 const TOO_LARGE_FOR_COLUMNS: &str =
     "an object of columns this large would have to be held in memory; send one record a line and name the file .jsonl";
 
-/// Reads one JSON text.
-pub(in super::super) fn read(source: &mut dyn Read, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+/// Reads JSON of either kind.
+pub(in super::super) fn read(source: &mut (dyn Read + Send), kind: Kind, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let mut opened = open(source, kind)?;
+    rows.report.notes = opened.notes;
+    if opened.in_lines { read_lines(&mut opened.reader, rows) } else { read_text(&mut opened.reader, rows) }
+}
+
+fn read_text(source: &mut dyn Read, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
     let mut tokens = Tokens::new(source, BUFFER, rows.options.max_cell_bytes);
     tokens.begin()?;
     match tokens.required()? {
@@ -38,10 +45,8 @@ pub(in super::super) fn read(source: &mut dyn Read, rows: &mut TableRows<'_>) ->
 }
 
 /// Reads a record from each line.
-pub(in super::super) fn read_lines(source: &mut dyn Read, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
-    let head = beginning(source)?;
-    let mut source = head.as_slice().chain(source);
-    let mut lines = Lines::new(&mut source, rows.options.max_cell_bytes.saturating_mul(VALUES_PER_LINE));
+fn read_lines(source: &mut dyn Read, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let mut lines = Lines::new(source, rows.options.max_cell_bytes.saturating_mul(VALUES_PER_LINE));
     while let Some(complete) = lines.advance()? {
         let raw = || String::from_utf8_lossy(lines.text()).into_owned();
         if !complete {
@@ -96,28 +101,43 @@ fn read_record(tokens: &mut Tokens<'_>, rows: &mut TableRows<'_>) -> Result<Draf
     while tokens.required()? == Token::Key {
         let name = String::from_utf8_lossy(&tokens.text).into_owned();
         let place = rows.place(&name)?;
+        if place.is_none() && draft.key.is_some() {
+            draft.problem = Some(Cell::Repeated.problem(&name, 0).unwrap_or_default());
+        }
+        // Flaws of the name are not flaws of the value.
+        tokens.flaw = None;
         let token = tokens.required()?;
         read_cell(token, tokens, rows, &mut draft, place)?;
     }
     Ok(draft)
 }
 
-/// Reads one value into a row; gives the memory it takes.
+/// Reads one value, which begins with `token`, into a row; gives the memory it takes. The flaws of the tokens are those of
+/// the value only.
 fn read_cell(
     token: Token,
     tokens: &mut Tokens<'_>,
-    rows: &TableRows<'_>,
+    rows: &mut TableRows<'_>,
     draft: &mut Draft,
     place: Option<usize>,
 ) -> Result<usize, TabularError> {
+    let limit = rows.options.max_cell_bytes;
     let Some(place) = place else {
-        // Ids stay as they are written, numbers included.
         let mut text = Vec::new();
-        draft.key = (keep(token, tokens, &mut text)? == Cell::Text).then_some(text);
+        let cell = keep(token, tokens, &mut text)?;
+        if let Some(problem) = cell.problem(&rows.options.key_column, limit) {
+            draft.problem = Some(problem);
+        }
+        if let Some((whole, written)) = whole(&text).filter(|_| cell == Cell::Number) {
+            rows.keys.whole.add(written);
+            draft.key = Some(whole.as_bytes().to_vec());
+        } else {
+            draft.key = cell.has_text().then_some(text);
+        }
         return Ok(draft.key.as_ref().map_or(0, Vec::len));
     };
     // A nested value counts with what it holds.
-    let mut room = rows.options.max_cell_bytes.saturating_mul(2);
+    let mut room = limit.saturating_mul(2);
     let before = room;
     let value = value(token, tokens, &mut room)?;
     let bytes = match &value {
@@ -125,6 +145,7 @@ fn read_cell(
         serde_json::Value::String(text) => text.len(),
         _ => 0,
     };
+    let bytes = if tokens.flaw == Some(Flaw::TooLarge) { limit + 1 } else { bytes };
     rows.add(draft, place, value, bytes);
     Ok(before - room)
 }
@@ -143,6 +164,7 @@ fn read_columns(tokens: &mut Tokens<'_>, rows: &mut TableRows<'_>) -> Result<(),
             _ => return Err(tokens.error("expected a column of values; if each line holds one record, name the file .jsonl")),
         };
         for row in 0.. {
+            tokens.flaw = None;
             let mut token = tokens.required()?;
             if matches!(token, Token::ObjectEnd | Token::ArrayEnd) {
                 break;
@@ -151,6 +173,7 @@ fn read_columns(tokens: &mut Tokens<'_>, rows: &mut TableRows<'_>) -> Result<(),
             if labelled {
                 (row, taken) = (labels.len(), taken + tokens.text.len());
                 row = *labels.entry(tokens.text.clone()).or_insert(row);
+                tokens.flaw = None;
                 token = tokens.required()?;
             }
             if drafts.len() <= row {

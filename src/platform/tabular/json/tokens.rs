@@ -34,6 +34,15 @@ enum Expect {
     Nothing,
 }
 
+/// Why the text of a string, key or number is not what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Flaw {
+    /// Half of a surrogate pair, for which U+FFFD stands: a character that was cut in two.
+    HalfPair,
+    /// It was larger than the limit, and is cut off.
+    TooLarge,
+}
+
 /// Reads tokens and checks the grammar on the way.
 pub(super) struct Tokens<'r> {
     source: &'r mut dyn Read,
@@ -46,6 +55,8 @@ pub(super) struct Tokens<'r> {
     expect: Expect,
     /// Text of the last string, key or number.
     pub text: Vec<u8>,
+    /// What is wrong with a text since this was last taken: it is no error, since hardly any text is wanted.
+    pub flaw: Option<Flaw>,
     /// Line that is being read, from 1.
     pub line: u64,
 }
@@ -62,19 +73,13 @@ impl<'r> Tokens<'r> {
             open: Vec::new(),
             expect: Expect::Value,
             text: Vec::new(),
+            flaw: None,
             line: 1,
         }
     }
 
-    /// Passes over the mark that begins some UTF-8 files. Fails when nothing else follows.
+    /// Fails when there is nothing.
     pub fn begin(&mut self) -> Result<(), TabularError> {
-        let first = self.peek()?;
-        if matches!(first, Some(0xff | 0xfe)) {
-            return Err(TabularError::BadEncoding { line: None });
-        }
-        if first == Some(0xef) && (self.byte()?, self.byte()?, self.byte()?) != (0xef, 0xbb, 0xbf) {
-            return Err(self.error("unexpected text"));
-        }
         self.skip_space()?.map(|_| ()).ok_or(TabularError::Empty)
     }
 
@@ -174,7 +179,9 @@ impl<'r> Tokens<'r> {
             b't' => self.word(b"true", Token::True)?,
             b'f' => self.word(b"false", Token::False)?,
             b'n' => self.word(b"null", Token::Null)?,
+            // No JSON, but what Python and pandas write for numbers that are none.
             b'N' => self.word(b"NaN", Token::Null)?,
+            b'I' => self.word(b"Infinity", Token::Null)?,
             _ => return Err(self.unexpected(byte)),
         };
         self.after_value();
@@ -205,11 +212,17 @@ impl<'r> Tokens<'r> {
     fn number(&mut self) -> Result<Token, TabularError> {
         self.text.clear();
         while let Some(byte @ (b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) = self.peek()? {
-            self.keep(byte)?;
+            self.keep(byte);
             self.at += 1;
         }
-        let whole = serde_json::from_slice::<serde_json::Number>(&self.text).is_ok();
-        if whole { Ok(Token::Number) } else { Err(self.error("a number is malformed")) }
+        if self.text == b"-" && self.peek()? == Some(b'I') {
+            return self.word(b"Infinity", Token::Null);
+        }
+        if self.text.len() == self.max_text || is_number(&self.text) {
+            Ok(Token::Number)
+        } else {
+            Err(self.error("a number is malformed"))
+        }
     }
 
     /// The rest of a string after its opening mark, with escapes resolved.
@@ -220,7 +233,7 @@ impl<'r> Tokens<'r> {
                 b'"' => return Ok(()),
                 b'\\' => self.escape()?,
                 b'\n' | b'\r' => return Err(self.error("a string is not closed")),
-                byte => self.keep(byte)?,
+                byte => self.keep(byte),
             }
         }
     }
@@ -236,23 +249,38 @@ impl<'r> Tokens<'r> {
             b'u' => return self.unicode(),
             _ => return Err(self.error("an unknown escape in a string")),
         };
-        self.keep(plain)
+        self.keep(plain);
+        Ok(())
     }
 
     fn unicode(&mut self) -> Result<(), TabularError> {
         let mut code = self.hex()?;
-        if (0xd800..0xdc00).contains(&code) {
-            if (self.byte()?, self.byte()?) != (b'\\', b'u') {
-                return Err(self.error("half of a surrogate pair in a string"));
+        // A first half that no second one follows stands for nothing; what follows is read on its own.
+        while (0xd800..0xdc00).contains(&code) && self.peek()? == Some(b'\\') {
+            self.at += 1;
+            if self.peek()? != Some(b'u') {
+                self.keep_letter(code);
+                return self.escape();
             }
+            self.at += 1;
             let low = self.hex()?;
-            if !(0xdc00..0xe000).contains(&low) {
-                return Err(self.error("half of a surrogate pair in a string"));
+            if (0xdc00..0xe000).contains(&low) {
+                code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            } else {
+                self.keep_letter(code);
+                code = low;
             }
-            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
         }
-        let letter = char::from_u32(code).ok_or_else(|| self.error("half of a surrogate pair in a string"))?;
-        letter.encode_utf8(&mut [0; 4]).bytes().try_for_each(|byte| self.keep(byte))
+        self.keep_letter(code);
+        Ok(())
+    }
+
+    fn keep_letter(&mut self, code: u32) {
+        let letter = char::from_u32(code).unwrap_or_else(|| {
+            self.flaw.get_or_insert(Flaw::HalfPair);
+            char::REPLACEMENT_CHARACTER
+        });
+        letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.keep(byte));
     }
 
     fn hex(&mut self) -> Result<u32, TabularError> {
@@ -264,12 +292,12 @@ impl<'r> Tokens<'r> {
         Ok(code)
     }
 
-    fn keep(&mut self, byte: u8) -> Result<(), TabularError> {
-        if self.text.len() >= self.max_text {
-            return Err(self.error(format!("a value is larger than {} bytes", self.max_text)));
+    fn keep(&mut self, byte: u8) {
+        if self.text.len() < self.max_text {
+            self.text.push(byte);
+        } else {
+            self.flaw = Some(Flaw::TooLarge);
         }
-        self.text.push(byte);
-        Ok(())
     }
 
     fn byte(&mut self) -> Result<u8, TabularError> {
@@ -303,5 +331,41 @@ impl<'r> Tokens<'r> {
             }
         };
         Ok(())
+    }
+}
+
+/// Whether a text is a number as JSON writes it, however large.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    if whole == 0 || whole > 1 && text[0] == b'0' {
+        return false;
+    }
+    let mut rest = &text[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let n = digits(fraction);
+        if n == 0 {
+            return false;
+        }
+        rest = &fraction[n..];
+    }
+    let Some((b'e' | b'E', exponent)) = rest.split_first() else { return rest.is_empty() };
+    let exponent = exponent.strip_prefix(b"-").or_else(|| exponent.strip_prefix(b"+")).unwrap_or(exponent);
+    !exponent.is_empty() && digits(exponent) == exponent.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_number;
+
+    #[test]
+    fn numbers_are_told_from_what_only_looks_like_them() {
+        for text in ["0", "-1", "1.50", "1e999", "2E-7", "98765432109876543210"] {
+            assert!(is_number(text.as_bytes()), "{text}");
+        }
+        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "1-2", "+1"] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+        }
     }
 }

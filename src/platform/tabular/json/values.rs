@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::super::collector::MAX_COLUMNS;
 use super::super::error::TabularError;
+use super::super::format::Kind;
 use super::super::preview::Preview;
-use super::BUFFER;
-use super::lines::{Lines, beginning};
+use super::lines::Lines;
 use super::tokens::{Token, Tokens};
+use super::{BUFFER, open};
 
 const MAX_TEXT: usize = 1 << 20;
 
@@ -19,8 +20,13 @@ const MAX_HELD: usize = 64 << 20;
 /// Memory a value takes beside its text.
 const VALUE_BYTES: usize = 32;
 
-/// The first records of one JSON text.
-pub(in super::super) fn preview(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
+/// The first records of JSON of either kind.
+pub(in super::super) fn preview(source: &mut (dyn Read + Send), kind: Kind, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut opened = open(source, kind)?;
+    if opened.in_lines { in_lines(&mut opened.reader, n_rows) } else { one_text(&mut opened.reader, n_rows) }
+}
+
+fn one_text(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
     let mut tokens = Tokens::new(source, BUFFER, MAX_TEXT);
     tokens.begin()?;
     match tokens.required()? {
@@ -30,19 +36,18 @@ pub(in super::super) fn preview(source: &mut dyn Read, n_rows: usize) -> Result<
     }
 }
 
-/// The first records of a file with one in each line, passing over what is not a record.
-pub(in super::super) fn preview_lines(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
-    let head = beginning(source)?;
-    let mut source = head.as_slice().chain(source);
-    let mut lines = Lines::new(&mut source, 4 * MAX_TEXT);
+/// Passes over lines that hold no record.
+fn in_lines(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
+    let mut lines = Lines::new(source, 4 * MAX_TEXT);
     let mut found = Vec::new();
     let mut more = false;
+    let mut room = MAX_HELD;
     while let Some(complete) = lines.advance()? {
         if found.len() == n_rows {
             more = true;
             break;
         }
-        if let (true, Ok(Value::Object(record))) = (complete, serde_json::from_slice(lines.text())) {
+        if complete && let Some(record) = record_of(lines.text(), &mut room) {
             found.push(record);
         }
     }
@@ -50,6 +55,13 @@ pub(in super::super) fn preview_lines(source: &mut dyn Read, n_rows: usize) -> R
         return Err(TabularError::Empty);
     }
     Ok(table(found, more))
+}
+
+fn record_of(mut line: &[u8], room: &mut usize) -> Option<Map<String, Value>> {
+    let mut tokens = Tokens::new(&mut line, BUFFER, MAX_TEXT);
+    let first = tokens.required().ok()?;
+    let Value::Object(record) = value(first, &mut tokens, room).ok()? else { return None };
+    tokens.next().ok()?.is_none().then_some(record)
 }
 
 fn records(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularError> {

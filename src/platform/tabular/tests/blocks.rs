@@ -68,6 +68,10 @@ fn awkward_files_read_the_same() {
         format!("u,i\n{many}\"{many}"),
         format!("u,i\na,\"b\n{}\n{endless}", "\n".repeat(40)),
         "u,i\n\"a,b\nc,d\ne,\"f\"\n\"\"\"\ng,h\n".to_owned(),
+        "u,i\n\"\n\"\"c,\",\"d\n\",1997-12-04,\"\"\n".to_owned(),
+        "u,i\n\"h\ni\",j\n\"h\ni\",j,k\n\"h\n\"\",\"j\nk\",l\n".to_owned(),
+        format!("u,i\n{}", "z\",a,\"\n".repeat(300)),
+        format!("u,i\n{}\"", "\"\"c,\",\"d\n".repeat(300)),
         "u,i\na,\0\nb,c\n".to_owned(),
         "u,i\n é,b\n\u{3000},b\nc,d\n".to_owned(),
     ];

@@ -73,10 +73,18 @@ fn parquet_keeps_types_and_what_is_no_number_is_no_value() {
 fn single_bad_rows_are_left_out() {
     let large = "x".repeat(1001);
     let (rows, report) = read(format!("id,x\n,1\n \t,1\na,{large}\nb\nc,\nd,\"1\n"), "x.csv").unwrap();
-    assert_eq!(rows, [row("c", &[])]);
-    assert_eq!((report.rows_total, report.rejected), (6, 5), "{report:?}");
+    // A quotation mark without a partner is text.
+    assert_eq!(rows, [row("c", &[]), row("d", &[(0, json!("\"1"))])]);
+    assert_eq!((report.rows_total, report.rejected), (6, 4), "{report:?}");
     let (rows, report) = read(format!("{{\"id\":[1]}}\n{{\"id\":\"a\",\"x\":\"{large}\"}}\n5\n{{\"id\":3}}"), "x.jsonl").unwrap();
     assert_eq!((rows, report.rejected), (vec![row("3", &[])], 3));
+    for text in [
+        format!("[{{\"id\":\"a\",\"x\":\"{large}\"}},{{\"id\":\"{large}\"}},{{\"id\":3}}]"),
+        format!("{{\"id\":[\"a\",\"{large}\",3],\"x\":[\"{large}\",null,null]}}"),
+    ] {
+        let (rows, report) = read(text, "x.json").unwrap();
+        assert_eq!((rows, report.rejected), (vec![row("3", &[])], 2));
+    }
 }
 
 #[test]

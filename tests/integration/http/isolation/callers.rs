@@ -20,11 +20,15 @@ pub enum Kind {
     PredictKey,
     /// With all scopes, of another project of the same owner.
     ForeignKey,
+    /// The same, of a project of another organisation, made by staff.
+    StaffKey,
+    /// Owns an organisation that the tenant's owner, who made everything here, looks into.
+    Acquaintance,
     Deactivated,
     Expired,
 }
 
-pub const KINDS: [Kind; 13] = [
+pub const KINDS: [Kind; 15] = [
     Kind::Anonymous,
     Kind::Outsider,
     Kind::Member(Role::Viewer),
@@ -36,6 +40,8 @@ pub const KINDS: [Kind; 13] = [
     Kind::WriteKey,
     Kind::PredictKey,
     Kind::ForeignKey,
+    Kind::StaffKey,
+    Kind::Acquaintance,
     Kind::Deactivated,
     Kind::Expired,
 ];
@@ -55,10 +61,12 @@ pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str,
         Kind::ReadKey => key(owner, ids["project"], &["read"]).await,
         Kind::WriteKey => key(owner, ids["project"], &["write"]).await,
         Kind::PredictKey => key(owner, ids["project"], &["predict"]).await,
-        Kind::ForeignKey => {
-            let other = json!({ "name": "other", "user_column": "u", "item_column": "i" });
-            let other = owner.post("project/", other).await.expect(201).id();
-            key(owner, other, &["read", "write", "predict"]).await
+        Kind::ForeignKey => key_elsewhere(owner).await,
+        Kind::StaffKey => key_elsewhere(&app.staff(&name).await).await,
+        Kind::Acquaintance => {
+            let caller = app.user(&name).await;
+            app.join(owner_name, &name, "viewer").await;
+            caller
         }
         Kind::Deactivated => {
             let caller = app.user(&name).await;
@@ -76,6 +84,13 @@ pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str,
     }
 }
 
+/// A key with all scopes of a new project.
+async fn key_elsewhere(owner: &Caller) -> Caller {
+    let other = json!({ "name": "other", "user_column": "u", "item_column": "i" });
+    let other = owner.post("project/", other).await.expect(201).id();
+    key(owner, other, &["read", "write", "predict"]).await
+}
+
 async fn key(owner: &Caller, project: i64, scopes: &[&str]) -> Caller {
     let made = owner.post("api_keys/", json!({ "project": project, "name": "caller", "scopes": scopes })).await.expect(201);
     owner.with_key(made.body["key"].as_str().expect("a key"))
@@ -89,15 +104,17 @@ pub fn expected(kind: Kind, row: &Row) -> u16 {
     if row.rule == Rule::Prediction {
         return match kind {
             Kind::PredictKey => row.done,
-            Kind::ReadKey | Kind::WriteKey | Kind::ForeignKey => 403,
+            Kind::ReadKey | Kind::WriteKey | Kind::ForeignKey | Kind::StaffKey => 403,
             _ => 401,
         };
     }
     match kind {
         Kind::Anonymous | Kind::Deactivated | Kind::Expired => 401,
-        Kind::Outsider => to_outsider(row),
+        Kind::Outsider | Kind::Acquaintance => to_outsider(row),
         Kind::Member(role) => to_member(role, row),
         Kind::Staff => row.done,
+        // It makes no difference who made a key.
+        Kind::StaffKey => to_key(Kind::ForeignKey, row),
         Kind::ReadKey | Kind::WriteKey | Kind::PredictKey | Kind::ForeignKey => to_key(kind, row),
     }
 }
@@ -105,7 +122,7 @@ pub fn expected(kind: Kind, row: &Row) -> u16 {
 fn to_outsider(row: &Row) -> u16 {
     match row.rule {
         Rule::Staff | Rule::Reporting(_) => 403,
-        Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Personal(_) | Rule::Organisation(_) | Rule::Event(_) => 404,
+        Rule::Object(_) | Rule::ObjectForPeople(_) | Rule::Organisation(_) | Rule::Event(_) => 404,
         Rule::Below(_) | Rule::BelowForPeople(_) => 400,
         Rule::Public | Rule::Anybody | Rule::People | Rule::List | Rule::ListForPeople | Rule::Events | Rule::Prediction => {
             row.done
@@ -120,7 +137,6 @@ fn to_member(role: Role, row: &Row) -> u16 {
         | Rule::ObjectForPeople(needed)
         | Rule::Below(needed)
         | Rule::BelowForPeople(needed)
-        | Rule::Personal(needed)
         | Rule::Organisation(needed)
         | Rule::Event(needed)
         | Rule::Reporting(needed)
@@ -143,8 +159,10 @@ fn to_key(kind: Kind, row: &Row) -> u16 {
     };
     match row.rule {
         // Whom a key stands for is told to any key.
-        Rule::People | Rule::Staff | Rule::ListForPeople | Rule::Organisation(_) => 403,
+        Rule::People | Rule::Staff | Rule::ListForPeople => 403,
         _ if !scoped => 403,
+        // An organisation is more than a project.
+        Rule::Organisation(_) => 404,
         // Refused before or after looking: both give nothing away.
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) if kind == Kind::ForeignKey && row.path.contains("{id}") => 404,
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) => 403,

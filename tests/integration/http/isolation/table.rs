@@ -28,8 +28,6 @@ pub enum Rule {
     Below(Role),
     /// The same, but not with a key.
     BelowForPeople(Role),
-    /// The object of a person, open to keys of any project of theirs.
-    Personal(Role),
     /// An organisation or something of it, in at least this role there; not with a key.
     Organisation(Role),
     /// The list of events: keys need the scope `predict` for whatever has to do with events.
@@ -114,7 +112,7 @@ fn open() -> Vec<Row> {
 }
 
 fn looking() -> Vec<Row> {
-    use Rule::{List, ListForPeople, Object, ObjectForPeople, Personal};
+    use Rule::{List, Object};
     let viewer = Role::Viewer;
     vec![
         row("GET", "project/", List, 200),
@@ -130,9 +128,9 @@ fn looking() -> Vec<Row> {
         row("GET", "item_meta_data/{id}/preview/", Object(viewer), 200),
         row("GET", "item_meta_data/{id}/download_file/", Object(viewer), 200),
         row("GET", "split_config/", List, 200),
-        row("GET", "split_config/{id}/", Personal(viewer), 200),
+        row("GET", "split_config/{id}/", Object(viewer), 200),
         row("GET", "evaluation_config/", List, 200),
-        row("GET", "evaluation_config/{id}/", Personal(viewer), 200),
+        row("GET", "evaluation_config/{id}/", Object(viewer), 200),
         row("GET", "model_configuration/", List, 200),
         row("GET", "model_configuration/{id}/", Object(viewer), 200),
         row("GET", "trained_model/", List, 200),
@@ -148,8 +146,8 @@ fn looking() -> Vec<Row> {
         row("GET", "parameter_tuning_job/{id}/trials/", Object(viewer), 200),
         row("GET", "task_log/", List, 200),
         row("GET", "task_log/{id}/", Object(viewer), 200),
-        row("GET", "api_keys/", ListForPeople, 200),
-        row("GET", "api_keys/{id}/", ObjectForPeople(viewer), 200),
+        row("GET", "api_keys/", List, 200),
+        row("GET", "api_keys/{id}/", Object(viewer), 200),
     ]
 }
 
@@ -259,7 +257,7 @@ fn of_people() -> Vec<Row> {
 }
 
 fn changing() -> Vec<Row> {
-    use Rule::{Object, ObjectForPeople, Personal};
+    use Rule::{Object, ObjectForPeople};
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("PUT", "project/{id}/", Object(editor), 200)
@@ -269,10 +267,10 @@ fn changing() -> Vec<Row> {
         row("PATCH", "training_data/{id}/", Object(editor), 400),
         row("PUT", "item_meta_data/{id}/", Object(editor), 400),
         row("PATCH", "item_meta_data/{id}/", Object(editor), 200),
-        row("PUT", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
-        row("PATCH", "split_config/{id}/", Personal(editor), 200).json(|_| json!({})),
-        row("PUT", "evaluation_config/{id}/", Personal(editor), 200).json(|_| json!({})),
-        row("PATCH", "evaluation_config/{id}/", Personal(editor), 200).json(|_| json!({})),
+        row("PUT", "split_config/{id}/", Object(editor), 200).json(|_| json!({})),
+        row("PATCH", "split_config/{id}/", Object(editor), 200).json(|_| json!({})),
+        row("PUT", "evaluation_config/{id}/", Object(editor), 200).json(|_| json!({})),
+        row("PATCH", "evaluation_config/{id}/", Object(editor), 200).json(|_| json!({})),
         row("PUT", "model_configuration/{id}/", Object(editor), 200)
             .json(|ids| json!({ "project": ids["project"], "recommender_class_name": "TopPopRecommender" })),
         row("PATCH", "model_configuration/{id}/", Object(editor), 200).json(|_| json!({ "name": "d" })),
@@ -299,12 +297,14 @@ fn making() -> Vec<Row> {
         row("POST", "item_meta_data/", Below(editor), 201).file(),
         row("POST", "split_config/", Anybody, 201).json(|_| json!({})),
         row("POST", "evaluation_config/", Anybody, 201).json(|_| json!({})),
+        row("POST", "split_config/", Below(editor), 201).json(|ids| json!({ "project": ids["project"] })),
+        row("POST", "evaluation_config/", Below(editor), 201).json(|ids| json!({ "project": ids["project"] })),
         row("POST", "model_configuration/", Below(editor), 201)
             .json(|ids| json!({ "project": ids["project"], "recommender_class_name": "TopPopRecommender" })),
         row("POST", "trained_model/", Below(editor), 201)
             .json(|ids| json!({ "configuration": ids["model_configuration"], "data_loc": ids["spare_data"] })),
         row("POST", "parameter_tuning_job/", Below(editor), 201).json(|ids| {
-            json!({ "data": ids["training_data"], "split": ids["split_config"], "evaluation": ids["evaluation_config"],
+            json!({ "data": ids["training_data"], "split": ids["spare_split"], "evaluation": ids["spare_evaluation"],
                 "n_trials": 1, "tried_algorithms_json": ["TopPop"], "train_after_tuning": false })
         }),
         row("POST", "api_keys/", BelowForPeople(admin), 201)
@@ -313,20 +313,24 @@ fn making() -> Vec<Row> {
 }
 
 fn removing() -> Vec<Row> {
-    use Rule::{Object, ObjectForPeople, Personal};
+    use Rule::{Object, ObjectForPeople};
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("DELETE", "deployment_slot/{id}/", Object(editor), 204),
+        // A finished search says by them how it was measured.
+        row("DELETE", "split_config/{id}/", Object(editor), 409),
+        row("DELETE", "evaluation_config/{id}/", Object(editor), 409),
         row("DELETE", "item_meta_data/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "item_meta_data/{id}/", Object(editor), 204),
         row("DELETE", "trained_model/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "trained_model/{id}/", Object(editor), 204),
         row("DELETE", "parameter_tuning_job/{id}/", Object(editor), 204),
-        row("DELETE", "split_config/{id}/", Personal(editor), 204),
-        row("DELETE", "evaluation_config/{id}/", Personal(editor), 204),
+        row("DELETE", "split_config/{id}/", Object(editor), 204),
+        row("DELETE", "evaluation_config/{id}/", Object(editor), 204),
         row("DELETE", "training_data/{id}/unlink_file/", Object(editor), 200),
-        row("DELETE", "training_data/{id}/", Object(editor), 204),
-        row("DELETE", "model_configuration/{id}/", Object(editor), 204),
+        row("DELETE", "training_data/{id}/", Object(editor), 409),
+        // The run of the schedule made a model of it.
+        row("DELETE", "model_configuration/{id}/", Object(editor), 409),
         row("DELETE", "api_keys/{id}/", ObjectForPeople(admin), 204),
         row("DELETE", "project/{id}/", Object(admin), 204),
         // It ends the session.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
+use crate::http::slots::give_file;
 use crate::support::{Caller, TestApp};
 
 /// Ids by the first segment of their paths, or by the name of a path's parameter.
@@ -31,11 +32,11 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     let project =
         owner.post("project/", json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" })).await.expect(201).id();
     let data = owner.upload(project, "data.csv", INTERACTIONS).await.expect(201).id();
-    let split = owner.post("split_config/", json!({})).await.expect(201).id();
-    let evaluation = owner.post("evaluation_config/", json!({})).await.expect(201).id();
+    let [split, evaluation] = configs(owner, project).await;
     let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPopRecommender" });
     let configuration = owner.post("model_configuration/", configuration).await.expect(201).id();
     let model = owner.post("trained_model/", json!({ "configuration": configuration, "data_loc": data })).await.expect(201).id();
+    give_file(app, model).await;
     let job = json!({ "data": data, "split": split, "evaluation": evaluation, "n_trials": 1, "tried_algorithms_json": ["TopPop"],
         "train_after_tuning": false });
     let job = owner.post("parameter_tuning_job/", job).await.expect(201).id();
@@ -60,6 +61,12 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     ids.extend(traffic(owner, &ids).await);
     ids.extend(people(app, owner, project).await);
     ids
+}
+
+/// A split and an evaluation config of a project.
+async fn configs(owner: &Caller, project: i64) -> [i64; 2] {
+    let make = async |kind: &str| owner.post(kind, json!({ "project": project })).await.expect(201).id();
+    [make("split_config/").await, make("evaluation_config/").await]
 }
 
 async fn items(owner: &Caller, project: i64) -> Ids {
@@ -124,5 +131,7 @@ pub async fn fill_and_finish(app: &TestApp, owner: &Caller) -> Ids {
     app.idle().await;
     let spare = owner.upload(ids["project"], "spare.csv", INTERACTIONS).await.expect(201).id();
     ids.insert("spare_data", spare);
+    let [split, evaluation] = configs(owner, ids["project"]).await;
+    ids.extend([("spare_split", split), ("spare_evaluation", evaluation)]);
     ids
 }

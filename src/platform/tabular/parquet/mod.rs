@@ -1,34 +1,39 @@
 //! Parquet: only the wanted columns are decoded, batch by batch.
 
-use std::fs::{File, OpenOptions};
+mod columns;
+mod decoding;
+mod unpacked;
+mod values;
+
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use serde_json::Value;
 
 use super::blocks::{BLOCK_ROWS, RowBlocks};
-use super::collector::{Cells, Collector, Row, Tally, TimeCell, locate};
+use super::collector::{Cells, Collector, ReadOptions, Row, Tally, locate};
 use super::error::TabularError;
+use super::findings::IdFindings;
 use super::format::{Compression, Format};
 use super::preview::Preview;
 use super::source::stream_error;
-use super::table::{Draft, TableRows};
+use super::table::{Draft, TableRows, size_of_value};
+use super::times::{TimeReading, TimeSample};
+use columns::{Times, ids, text};
+use decoding::{Batches, decode};
+use values::value;
 
 const BATCH_ROWS: usize = 8192;
 
@@ -37,30 +42,22 @@ pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Re
     if format.compression == Compression::Plain {
         return File::open(path).map_err(TabularError::Io);
     }
-    let mut copy = unnamed_file().map_err(TabularError::Io)?;
+    let mut copy = unpacked::unnamed_file(path).map_err(TabularError::Io)?;
     io::copy(source, &mut copy).map_err(stream_error)?;
     copy.seek(SeekFrom::Start(0)).map_err(TabularError::Io)?;
     Ok(copy)
 }
 
-/// A file without a name, gone when it is closed.
-fn unnamed_file() -> io::Result<File> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("recotem-unpacked-{}-{number}", std::process::id()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 /// Reads all rows into the collector.
 pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+    let file = SharedFile::new(file)?;
     let metadata = open(&file)?;
     let columns = names(&metadata);
     let places = locate(&columns, rows.options.wanted())?;
     let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
     refuse_large(&metadata, &mask, rows.options.max_expanded_bytes)?;
     rows.tally.report.columns = columns;
+    rows.times = sample(&file, &metadata, places.time, rows.options)?;
     let reader = reader(builder(file, metadata, mask), BATCH_ROWS)?;
     offer_batches(reader, &AtomicU64::new(0), rows)
 }
@@ -71,6 +68,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     rows: &mut RowBlocks<'_, B, P>,
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
+    let file = SharedFile::new(file)?;
     let metadata = open(&file)?;
     let columns = names(&metadata);
     let places = locate(&columns, options.wanted())?;
@@ -78,7 +76,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     refuse_large(&metadata, &mask, options.max_expanded_bytes)?;
     let mut tally = Tally::default();
     tally.report.columns = columns;
-    let file = SharedFile::new(file)?;
+    rows.times = sample(&file, &metadata, places.time, options)?;
     let handed_on = AtomicU64::new(0);
     let mut pieces = pieces(&metadata);
     let fill = |piece: &mut Piece| Ok(pieces.next().map(|next| *piece = next).is_some());
@@ -90,6 +88,24 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
         offer_batches(reader(builder, BATCH_ROWS)?, &handed_on, rows)
     })?;
     Ok(tally)
+}
+
+/// Decides from the first rows how the times are to be read.
+fn sample(
+    file: &SharedFile,
+    metadata: &ArrowReaderMetadata,
+    place: Option<usize>,
+    options: &ReadOptions,
+) -> Result<TimeReading, TabularError> {
+    let (Some(place), Some(name)) = (place, &options.time_column) else { return Ok(TimeReading::default()) };
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), [place]);
+    let mut sample = TimeSample::default();
+    let mut batches = reader(builder(file.clone(), metadata.clone(), mask).with_limit(BATCH_ROWS), BATCH_ROWS)?;
+    if let Some(batch) = batches.next() {
+        let times = Times::of(name, batch?.column(0))?;
+        (0..times.len()).filter_map(|row| times.get(row)).for_each(|time| sample.add(time));
+    }
+    Ok(sample.decide())
 }
 
 /// At most [`BLOCK_ROWS`] rows of a group.
@@ -108,10 +124,10 @@ fn pieces(metadata: &ArrowReaderMetadata) -> impl Iterator<Item = Piece> + use<>
 }
 
 /// Hands on all rows; `handed_on` counts their bytes, together with those of other pieces of the file.
-fn offer_batches(reader: ParquetRecordBatchReader, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
+fn offer_batches(reader: Batches, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let limit = rows.options.max_expanded_bytes;
     for batch in reader {
-        let bytes = offer_batch(&batch.map_err(|e| corrupt(&e))?, rows)?;
+        let bytes = offer_batch(&batch?, rows)?;
         if handed_on.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit {
             return Err(TabularError::TooLarge { limit });
         }
@@ -174,12 +190,13 @@ impl Read for FileFrom {
 
 /// The first rows with all columns.
 pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError> {
+    let file = SharedFile::new(file)?;
     let metadata = open(&file)?;
     let columns = names(&metadata);
     let reader = reader(builder(file, metadata, ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))?;
     let mut rows = Vec::new();
     for batch in reader {
-        let batch = batch.map_err(|e| corrupt(&e))?;
+        let batch = batch?;
         for row in 0..batch.num_rows() {
             if rows.len() == n_rows {
                 return Ok(Preview { columns, rows, more: true });
@@ -193,22 +210,38 @@ pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError
 /// Rows decoded at a time where all columns are wanted.
 const TABLE_BATCH_ROWS: usize = 1024;
 
+/// Refuses a table with several columns of keys.
+fn locate_key(names: &[String], rows: &TableRows<'_>) -> Result<(), TabularError> {
+    let column = &rows.options.key_column;
+    match names.iter().filter(|name| *name == column).count() {
+        0 | 1 => Ok(()),
+        _ => Err(TabularError::RepeatedColumn { column: column.clone() }),
+    }
+}
+
 /// Reads whole rows.
 pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
+    let file = SharedFile::new(file)?;
     let metadata = open(&file)?;
     refuse_large(&metadata, &ProjectionMask::all(), rows.options.max_expanded_bytes)?;
-    let places = names(&metadata).iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
+    values::refuse_unreadable(metadata.schema())?;
+    let names = names(&metadata);
+    locate_key(&names, rows)?;
+    let places = names.iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
     let key = places.iter().position(Option::is_none);
     for batch in reader(builder(file, metadata, ProjectionMask::all()), TABLE_BATCH_ROWS)? {
-        let batch = batch.map_err(|e| corrupt(&e))?;
-        let keys = key.map(|key| texts(batch.column(key))).transpose()?;
+        let batch = batch?;
+        let keys = key.map(|key| ids(&names[key], batch.column(key), &mut rows.keys)).transpose()?;
         for row in 0..batch.num_rows() {
             let mut draft = Draft::default();
             draft.key = keys.as_ref().and_then(|keys| text(keys, row)).map(<[u8]>::to_vec);
             for (column, place) in batch.columns().iter().zip(&places) {
                 let Some(place) = place else { continue };
                 let value = value(column, row);
-                let bytes = value.as_str().map_or(0, str::len);
+                let bytes = match &value {
+                    Value::Array(_) => usize::try_from(size_of_value(&value)).unwrap_or(usize::MAX),
+                    value => value.as_str().map_or(0, str::len),
+                };
                 rows.add(&mut draft, *place, value, bytes);
             }
             rows.offer(rows.report.rows_total + 1, draft)?;
@@ -217,41 +250,44 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
     Ok(())
 }
 
-fn open(file: &File) -> Result<ArrowReaderMetadata, TabularError> {
-    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|e| corrupt(&e))?;
+fn open(file: &SharedFile) -> Result<ArrowReaderMetadata, TabularError> {
+    let metadata = decode(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::new()))?;
     // Text as views into the pages: a page of few long texts that are repeated often then stays as small as it is.
     let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(as_view).collect();
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
     let options = ArrowReaderOptions::new().with_schema(schema);
-    Ok(ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).unwrap_or(metadata))
+    Ok(decode(|| ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)).unwrap_or(metadata))
 }
 
 fn as_view(field: &Arc<Field>) -> Arc<Field> {
-    let text = |kind: &DataType| matches!(kind, DataType::Utf8 | DataType::LargeUtf8);
-    let is_text = match field.data_type() {
-        DataType::Dictionary(_, of) => text(of),
-        kind => text(kind),
-    };
-    if is_text { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)) } else { Arc::clone(field) }
+    match view_of(field.data_type()) {
+        Some(kind) => Arc::new(field.as_ref().clone().with_data_type(kind)),
+        None => Arc::clone(field),
+    }
+}
+
+/// The type whose values are views, if there is one.
+fn view_of(kind: &DataType) -> Option<DataType> {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
+        DataType::Binary | DataType::LargeBinary => Some(DataType::BinaryView),
+        DataType::Dictionary(_, of) => view_of(of),
+        DataType::List(of) => Some(DataType::List(as_view(of))),
+        DataType::LargeList(of) => Some(DataType::LargeList(as_view(of))),
+        _ => None,
+    }
 }
 
 fn names(metadata: &ArrowReaderMetadata) -> Vec<String> {
     metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
 }
 
-fn builder<F: ChunkReader + 'static>(
-    file: F,
-    metadata: ArrowReaderMetadata,
-    mask: ProjectionMask,
-) -> ParquetRecordBatchReaderBuilder<F> {
+fn builder(file: SharedFile, metadata: ArrowReaderMetadata, mask: ProjectionMask) -> ParquetRecordBatchReaderBuilder<SharedFile> {
     ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_projection(mask)
 }
 
-fn reader<F: ChunkReader + 'static>(
-    builder: ParquetRecordBatchReaderBuilder<F>,
-    batch_rows: usize,
-) -> Result<ParquetRecordBatchReader, TabularError> {
-    builder.with_batch_size(batch_rows).build().map_err(|e| corrupt(&e))
+fn reader(builder: ParquetRecordBatchReaderBuilder<SharedFile>, batch_rows: usize) -> Result<Batches, TabularError> {
+    decode(|| builder.with_batch_size(batch_rows).build()).map(Batches::of)
 }
 
 fn refuse_large(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, limit: u64) -> Result<(), TabularError> {
@@ -267,10 +303,12 @@ fn refuse_large(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, limit: u6
 /// Hands on the rows of a batch; how many bytes they had.
 fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, TabularError> {
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| corrupt(&format!("column {name:?} is gone")));
-    let users = texts(column(&rows.options.user_column)?)?;
-    let items = texts(column(&rows.options.item_column)?)?;
-    let times = rows.options.time_column.as_ref().map(|name| Times::of(column(name)?)).transpose()?;
-    let events = rows.options.event_column.as_ref().map(|name| texts(column(name)?)).transpose()?;
+    let options = rows.options;
+    let users = ids(&options.user_column, column(&options.user_column)?, &mut rows.tally.users)?;
+    let items = ids(&options.item_column, column(&options.item_column)?, &mut rows.tally.items)?;
+    let times = options.time_column.as_ref().map(|name| Times::of(name, column(name)?)).transpose()?;
+    let uncounted = &mut IdFindings::default();
+    let events = options.event_column.as_ref().map(|name| ids(name, column(name)?, uncounted)).transpose()?;
     let mut bytes = 0;
     for row in 0..batch.num_rows() {
         let (user, item) = (text(&users, row), text(&items, row));
@@ -284,74 +322,6 @@ fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, Tab
         });
     }
     Ok(bytes)
-}
-
-fn texts(column: &ArrayRef) -> Result<StringViewArray, TabularError> {
-    let through_text = || cast(&cast(column, &DataType::Utf8)?, &DataType::Utf8View);
-    let column = cast(column, &DataType::Utf8View).or_else(|_| through_text())?;
-    Ok(column.as_string_view().clone())
-}
-
-fn text(column: &StringViewArray, row: usize) -> Option<&[u8]> {
-    column.is_valid(row).then(|| column.value(row).as_bytes())
-}
-
-/// A time column in the form that keeps most of it.
-enum Times {
-    Micros(ArrayRef),
-    Integers(ArrayRef),
-    Floats(ArrayRef),
-    Texts(StringViewArray),
-}
-
-impl Times {
-    fn of(column: &ArrayRef) -> Result<Self, TabularError> {
-        use DataType as T;
-        Ok(match column.data_type() {
-            // The zone stays: it only says how to show the moment, which is counted in UTC.
-            T::Timestamp(_, zone) => Times::Micros(cast(column, &T::Timestamp(TimeUnit::Microsecond, zone.clone()))?),
-            T::Date32 | T::Date64 => Times::Micros(cast(column, &T::Timestamp(TimeUnit::Microsecond, None))?),
-            kind if kind.is_integer() => Times::Integers(cast(column, &T::Int64)?),
-            kind if kind.is_floating() || kind.is_decimal() => Times::Floats(cast(column, &T::Float64)?),
-            _ => Times::Texts(texts(column)?),
-        })
-    }
-
-    fn get(&self, row: usize) -> Option<TimeCell<'_>> {
-        match self {
-            Times::Micros(a) => {
-                a.is_valid(row).then(|| TimeCell::Micros(a.as_primitive::<TimestampMicrosecondType>().value(row)))
-            }
-            Times::Integers(a) => a.is_valid(row).then(|| TimeCell::Integer(a.as_primitive::<Int64Type>().value(row))),
-            Times::Floats(a) => a.is_valid(row).then(|| TimeCell::Float(a.as_primitive::<Float64Type>().value(row))),
-            Times::Texts(a) => text(a, row).map(TimeCell::Text),
-        }
-    }
-}
-
-fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, TabularError> {
-    if column.data_type() == to {
-        return Ok(Arc::clone(column));
-    }
-    arrow_cast::cast(column, to).map_err(|e| corrupt(&e))
-}
-
-/// A value as JSON: numbers and booleans as such, everything else as text.
-fn value(column: &ArrayRef, row: usize) -> Value {
-    if column.is_null(row) {
-        return Value::Null;
-    }
-    let Ok(shown) = ArrayFormatter::try_new(column, &FormatOptions::default()) else { return Value::Null };
-    let shown = shown.value(row).to_string();
-    let kind = column.data_type();
-    if kind.is_floating() {
-        // What is no number (NaN, infinity) is no value: JSON has no way to write it.
-        serde_json::from_str(&shown).unwrap_or(Value::Null)
-    } else if kind.is_numeric() || *kind == DataType::Boolean {
-        serde_json::from_str(&shown).unwrap_or(Value::String(shown))
-    } else {
-        Value::String(shown)
-    }
 }
 
 fn corrupt(reason: &dyn std::fmt::Display) -> TabularError {

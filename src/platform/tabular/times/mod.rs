@@ -1,28 +1,19 @@
 //! Points in time as people write them, to microseconds UTC.
+//!
+//! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, and what `column` adds. Without an
+//! offset a time is taken as UTC.
+
+mod column;
+
+pub(super) use column::{FIRST_LIKELY, TimeReading, TimeSample, suspect};
 
 const MICROS: i64 = 1_000_000;
 
-/// Understands Unix time (seconds, milli-, micro- or nanoseconds, told apart by magnitude), `YYYY-MM-DD`,
-/// `YYYY-MM-DD HH:MM[:SS[.fraction]]` and RFC 3339. Without an offset the time is taken as UTC.
-pub fn parse_time(text: &[u8]) -> Option<i64> {
-    let text = text.trim_ascii();
-    match text {
-        [] => None,
-        [_, _, _, _, b'-' | b'/', ..] => parse_date_time(text),
-        _ => parse_unix(text),
-    }
-}
-
-fn parse_unix(text: &[u8]) -> Option<i64> {
-    if let Some(whole) = parse_integer(text) {
-        return unix_integer(whole);
-    }
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    unix_float(number)
-}
+/// Microseconds of a day.
+const DAY: i64 = 86_400 * MICROS;
 
 /// Unix time in a unit told by its magnitude: seconds up to the year 5138, then milli-, micro-, nanoseconds.
-pub fn unix_integer(value: i64) -> Option<i64> {
+fn unix_integer(value: i64) -> Option<i64> {
     match value.unsigned_abs() {
         0..100_000_000_000 => value.checked_mul(MICROS),
         100_000_000_000..100_000_000_000_000 => value.checked_mul(1_000),
@@ -32,7 +23,7 @@ pub fn unix_integer(value: i64) -> Option<i64> {
 }
 
 /// As [`unix_integer`], for numbers with a fraction.
-pub fn unix_float(value: f64) -> Option<i64> {
+fn unix_float(value: f64) -> Option<i64> {
     let micros = match value.abs() {
         v if v < 1e11 => value * 1e6,
         v if v < 1e14 => value * 1e3,
@@ -66,13 +57,15 @@ fn parse_date_time(text: &[u8]) -> Option<i64> {
     let mut rest = Cursor { text };
     let year = rest.number(4)?;
     let separator = rest.one()?;
-    let month = rest.number(2)?;
+    // Spreadsheets write 2020/1/2, without zeros.
+    let short = separator == b'/';
+    let month = rest.number_of(short)?;
     if rest.one()? != separator {
         return None;
     }
-    let day = rest.number(2)?;
+    let day = rest.number_of(short)?;
     let days = days_of(year, month, day)?;
-    let seconds = if rest.text.is_empty() { Clock::default() } else { rest.clock()? };
+    let seconds = if rest.text.is_empty() { Clock::default() } else { rest.clock(short)? };
     (days * 86_400 + seconds.seconds).checked_mul(MICROS)?.checked_add(seconds.micros)
 }
 
@@ -112,12 +105,20 @@ impl Cursor<'_> {
         Some(head.iter().fold(0, |n, &d| n * 10 + i64::from(d - b'0')))
     }
 
+    /// Two digits, or one where that is enough.
+    fn number_of(&mut self, short: bool) -> Option<i64> {
+        match self.number(2) {
+            None if short => self.number(1),
+            found => found,
+        }
+    }
+
     /// `HH:MM[:SS[.fraction]][offset]` after a separator, to the end.
-    fn clock(&mut self) -> Option<Clock> {
+    fn clock(&mut self, short: bool) -> Option<Clock> {
         if !matches!(self.one()?, b'T' | b't' | b' ') {
             return None;
         }
-        let (hour, colon, minute) = (self.number(2)?, self.eat(b':'), self.number(2)?);
+        let (hour, colon, minute) = (self.number_of(short)?, self.eat(b':'), self.number(2)?);
         let second = if self.eat(b':') { self.number(2)? } else { 0 };
         // 60 is a leap second; it falls on the next minute.
         if !colon || hour > 23 || minute > 59 || second > 60 {
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Option<i64> {
-        parse_time(text.as_bytes())
+        TimeReading::default().read_text(text.as_bytes()).map(|(time, _)| time)
     }
 
     #[test]
@@ -206,9 +207,11 @@ mod tests {
             "2020-02-29 12:00:00.000 UTC",
             "2020-02-29T07:30:00.0-0430",
             "2020/02/29 12:00:00",
+            "2020/2/29 12:00",
         ] {
             assert_eq!(at(text), noon, "{text}");
         }
+        assert_eq!(at("2020/2/9 3:05"), Some((18_301 * 86_400 + 3 * 3600 + 300) * MICROS));
         assert_eq!(at("1970-01-01"), Some(0));
         assert_eq!(at("1969-12-31 23:59:59.5"), Some(-500_000));
         assert_eq!(at("2020-02-29T12:00:00.1234567Z"), noon.map(|t| t + 123_456));

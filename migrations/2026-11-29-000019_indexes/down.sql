@@ -1,0 +1,5 @@
+DROP INDEX task_logs_job_id, retraining_runs_training_data_id, retraining_runs_model_configuration_id,
+    retraining_runs_trained_model_id, retraining_runs_tuning_job_id, retraining_runs_deployed_slot_id,
+    retraining_runs_deployed_model_id, retraining_runs_deployed_data_id, retraining_schedules_training_data_id,
+    retraining_schedules_model_configuration_id, retraining_schedules_split_config_id,
+    retraining_schedules_evaluation_config_id, slot_changes_ab_test_id, slot_changes_reverts_id;

@@ -1,0 +1,68 @@
+//! The document of predictions alone, where clients of 1.x's inference service look for it: its paths begin below `/inference`.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use serde_json::{Map, Value, json};
+
+const BASE: &str = "/inference";
+const SCHEMAS: &str = "#/components/schemas/";
+
+static WRITTEN: LazyLock<String> = LazyLock::new(|| of_inference(super::document("").0).to_string());
+
+/// Answers `GET /inference/openapi.json`.
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(WRITTEN.as_str())
+}
+
+/// Answers `GET /inference/docs`: the pages lie below it, wherever a proxy shows them.
+pub async fn to_pages() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((LOCATION, "docs/")).finish()
+}
+
+/// Serves Swagger UI below `{base}/docs/`.
+pub fn pages(base: &str) -> utoipa_swagger_ui::SwaggerUi {
+    let config = utoipa_swagger_ui::Config::from("../openapi.json");
+    utoipa_swagger_ui::SwaggerUi::new(format!("{base}/docs/{{_:.*}}")).config(config)
+}
+
+/// Leaves out all that predictions do not need.
+fn of_inference(mut document: Value) -> Value {
+    let paths = document["paths"].take();
+    let below = |(path, item): (&String, &Value)| Some((path.strip_prefix(BASE)?.to_owned(), item.clone()));
+    let paths: Map<String, Value> = paths.as_object().into_iter().flatten().filter_map(below).collect();
+    let (mut named, mut schemas) = (BTreeSet::new(), Map::new());
+    let paths = Value::Object(paths);
+    note_schemas(&paths, &mut named);
+    while let Some(name) = named.iter().find(|name| !schemas.contains_key(*name)).cloned() {
+        let schema = document["components"]["schemas"][&name].take();
+        note_schemas(&schema, &mut named);
+        schemas.insert(name, schema);
+    }
+    document["info"]["title"] = json!("Recotem inference");
+    // Relative to the document, so that it holds behind a proxy that takes the prefix away, too.
+    document["servers"] = json!([{ "url": "./", "description": "This server" }]);
+    document["tags"].as_array_mut().into_iter().for_each(|tags| tags.retain(|tag| tag["name"] == "inference"));
+    document["components"]["schemas"] = Value::Object(schemas);
+    document["components"]["securitySchemes"]
+        .as_object_mut()
+        .into_iter()
+        .for_each(|kinds| kinds.retain(|kind, _| kind == "api_key"));
+    document["paths"] = paths;
+    document
+}
+
+/// Notes the schemas that a part of the document refers to.
+fn note_schemas(part: &Value, named: &mut BTreeSet<String>) {
+    match part {
+        Value::Object(fields) => {
+            let name = fields.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(SCHEMAS));
+            named.extend(name.map(str::to_owned));
+            fields.values().for_each(|value| note_schemas(value, named));
+        }
+        Value::Array(values) => values.iter().for_each(|value| note_schemas(value, named)),
+        _ => {}
+    }
+}

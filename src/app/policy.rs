@@ -1,0 +1,194 @@
+//! Who may ask each operation, and which limit it counts against: one line for each operation of the API document, by its
+//! address and verb. Authentication, throttling and the document itself all read this table.
+
+use actix_web::http::Method;
+
+/// The limit that a request counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// None: health checks, renewals and log-outs of many people behind one address must not use up what they share.
+    Unlimited,
+    /// Where a secret can be guessed or an account made: by address, until the caller is logged in.
+    LogIn,
+    /// What a model or a scan of many rows is needed for: by user.
+    Recommendation,
+    /// Reported events, of which there may be thousands a second: by user.
+    Events,
+    /// Predictions: by API key, address and model or project; counted where the key is looked up.
+    Predictions,
+    /// Everything else: by user, or by address where there is none.
+    General,
+}
+
+/// What is decided about an operation before its handler is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether it answers alike to all callers. Credentials sent along, good or bad, are not even looked at.
+    pub is_public: bool,
+    pub allowance: Allowance,
+}
+
+impl Policy {
+    /// Pages for people that belong to the API document.
+    pub const PAGE: Self = open(Allowance::Unlimited);
+    /// What holds where nothing is said: the caller is looked at and counted.
+    pub const STRICT: Self = closed(Allowance::General);
+
+    /// Whether the caller reports events, so that an API key is looked up where predictions look.
+    pub fn reports_events(self) -> bool {
+        self.allowance == Allowance::Events
+    }
+
+    /// Whether it takes a body from callers who are not known.
+    pub fn takes_bodies_of_strangers(self) -> bool {
+        self.is_public || self.allowance == Allowance::LogIn
+    }
+
+    /// Whether this process counts the requests at all.
+    pub fn is_limited(self) -> bool {
+        self.allowance != Allowance::Unlimited
+    }
+}
+
+const fn open(allowance: Allowance) -> Policy {
+    Policy { is_public: true, allowance }
+}
+
+const fn closed(allowance: Allowance) -> Policy {
+    Policy { is_public: false, allowance }
+}
+
+const LIST: &str = "GET POST";
+const ONE: &str = "GET PUT PATCH DELETE";
+const GET: &str = "GET";
+const POST: &str = "POST";
+const DELETE: &str = "DELETE";
+
+const ANYBODY: Policy = open(Allowance::General);
+const UNCOUNTED: Policy = open(Allowance::Unlimited);
+const GUESSES: Policy = open(Allowance::LogIn);
+const MEMBERS: Policy = Policy::STRICT;
+const DEAR: Policy = closed(Allowance::Recommendation);
+const REPORTS: Policy = closed(Allowance::Events);
+const PREDICTS: Policy = closed(Allowance::Predictions);
+
+/// Address below the base (of predictions, the whole one), verbs, policy.
+const TABLE: &[(&str, &str, Policy)] = &[
+    ("/", GET, MEMBERS),
+    ("/ab_test/", LIST, MEMBERS),
+    ("/ab_test/{id}/", ONE, MEMBERS),
+    ("/ab_test/{id}/promote_winner/", POST, MEMBERS),
+    ("/ab_test/{id}/results/", GET, MEMBERS),
+    ("/ab_test/{id}/start/", POST, MEMBERS),
+    ("/ab_test/{id}/stop/", POST, MEMBERS),
+    ("/algorithms/", GET, MEMBERS),
+    ("/api_keys/", LIST, MEMBERS),
+    ("/api_keys/{id}/", ONE, MEMBERS),
+    ("/api_keys/{id}/revoke/", POST, MEMBERS),
+    ("/audit_log/", GET, MEMBERS),
+    ("/audit_log/export/", GET, DEAR),
+    ("/auth/login/", POST, GUESSES),
+    ("/auth/logout/", POST, UNCOUNTED),
+    ("/auth/options/", GET, ANYBODY),
+    ("/auth/password/change/", POST, MEMBERS),
+    ("/auth/password/reset/", POST, GUESSES),
+    ("/auth/password/reset/confirm/", POST, GUESSES),
+    ("/auth/sessions/", GET, MEMBERS),
+    ("/auth/sessions/{id}/", DELETE, MEMBERS),
+    ("/auth/sign_up/", POST, GUESSES),
+    ("/auth/token/refresh/", POST, UNCOUNTED),
+    ("/auth/token/verify/", POST, ANYBODY),
+    ("/auth/user/", "GET PUT PATCH", MEMBERS),
+    ("/conversion_event/", GET, MEMBERS),
+    ("/conversion_event/", POST, REPORTS),
+    ("/conversion_event/batch/", POST, REPORTS),
+    ("/conversion_event/daily_counts/", GET, MEMBERS),
+    ("/conversion_event/{id}/", ONE, MEMBERS),
+    ("/deployment_slot/", LIST, MEMBERS),
+    ("/deployment_slot/{id}/", ONE, MEMBERS),
+    ("/deployment_slot/{id}/comparison/", GET, DEAR),
+    ("/evaluation_config/", LIST, MEMBERS),
+    ("/evaluation_config/{id}/", ONE, MEMBERS),
+    ("/invitation/accept/", POST, closed(Allowance::LogIn)),
+    ("/invitation/look_up/", POST, GUESSES),
+    ("/item_meta_data/", LIST, MEMBERS),
+    ("/item_meta_data/{id}/", ONE, MEMBERS),
+    ("/item_meta_data/{id}/download_file/", GET, MEMBERS),
+    ("/item_meta_data/{id}/preview/", GET, MEMBERS),
+    ("/item_meta_data/{id}/unlink_file/", DELETE, MEMBERS),
+    ("/model_configuration/", LIST, MEMBERS),
+    ("/model_configuration/{id}/", ONE, MEMBERS),
+    ("/organisation/", LIST, MEMBERS),
+    ("/organisation/{id}/", "GET PATCH DELETE", MEMBERS),
+    ("/organisation/{id}/invitations/", LIST, MEMBERS),
+    ("/organisation/{id}/invitations/{invitation_id}/", DELETE, MEMBERS),
+    ("/organisation/{id}/members/", GET, MEMBERS),
+    ("/organisation/{id}/members/{user_id}/", "PATCH DELETE", MEMBERS),
+    ("/parameter_tuning_job/", LIST, MEMBERS),
+    ("/parameter_tuning_job/{id}/", ONE, MEMBERS),
+    ("/parameter_tuning_job/{id}/cancel/", POST, MEMBERS),
+    ("/parameter_tuning_job/{id}/trials/", GET, MEMBERS),
+    ("/ping/", GET, UNCOUNTED),
+    ("/project/", LIST, MEMBERS),
+    ("/project/{id}/", ONE, MEMBERS),
+    ("/project_summary/{id}/", GET, MEMBERS),
+    ("/retraining_run/", GET, MEMBERS),
+    ("/retraining_run/{id}/", GET, MEMBERS),
+    ("/retraining_schedule/", LIST, MEMBERS),
+    ("/retraining_schedule/{id}/", ONE, MEMBERS),
+    ("/retraining_schedule/{id}/trigger/", POST, MEMBERS),
+    ("/schema/", GET, ANYBODY),
+    ("/slot_change/", GET, MEMBERS),
+    ("/slot_change/{id}/", GET, MEMBERS),
+    ("/slot_change/{id}/revert/", POST, MEMBERS),
+    ("/split_config/", LIST, MEMBERS),
+    ("/split_config/{id}/", ONE, MEMBERS),
+    ("/task_log/", GET, MEMBERS),
+    ("/task_log/{id}/", GET, MEMBERS),
+    ("/trained_model/", LIST, MEMBERS),
+    ("/trained_model/{id}/", ONE, MEMBERS),
+    ("/trained_model/{id}/download_file/", GET, MEMBERS),
+    ("/trained_model/{id}/off_policy/", GET, DEAR),
+    ("/trained_model/{id}/recommend_using_profile_interaction/", POST, DEAR),
+    ("/trained_model/{id}/recommendation/", GET, DEAR),
+    ("/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", GET, DEAR),
+    ("/trained_model/{id}/sample_recommendation_raw/", GET, DEAR),
+    ("/trained_model/{id}/similar/", GET, DEAR),
+    ("/trained_model/{id}/unlink_file/", DELETE, MEMBERS),
+    ("/training_data/", LIST, MEMBERS),
+    ("/training_data/{id}/", ONE, MEMBERS),
+    ("/training_data/{id}/download_file/", GET, MEMBERS),
+    ("/training_data/{id}/preview/", GET, MEMBERS),
+    ("/training_data/{id}/rejected_rows/", GET, MEMBERS),
+    ("/training_data/{id}/unlink_file/", DELETE, MEMBERS),
+    ("/users/", LIST, MEMBERS),
+    ("/users/change_password/", POST, MEMBERS),
+    ("/users/{id}/", "GET PATCH", MEMBERS),
+    ("/users/{id}/activate/", POST, MEMBERS),
+    ("/users/{id}/deactivate/", POST, MEMBERS),
+    ("/users/{id}/password_reset_link/", POST, MEMBERS),
+    ("/users/{id}/reset_password/", POST, MEMBERS),
+    ("/inference/health", GET, UNCOUNTED),
+    ("/inference/models", GET, UNCOUNTED),
+    ("/inference/next/{model_id}", POST, PREDICTS),
+    ("/inference/predict/project/{project_id}", POST, PREDICTS),
+    ("/inference/predict/{model_id}", POST, PREDICTS),
+    ("/inference/predict/{model_id}/batch", POST, PREDICTS),
+    ("/inference/ready", GET, UNCOUNTED),
+    ("/inference/related/{model_id}", POST, PREDICTS),
+];
+
+/// Returns the policy of an operation, by its address as the API document writes it below the base; none when the table has no
+/// line for it.
+pub fn policy_of(method: &Method, template: &str) -> Option<Policy> {
+    let holds = |(path, methods, _): &&(&str, &str, Policy)| {
+        *path == template && methods.split(' ').any(|one| one.eq_ignore_ascii_case(method.as_str()))
+    };
+    TABLE.iter().find(holds).map(|(_, _, policy)| *policy)
+}
+
+/// Every address and verb that the table has a line for.
+#[cfg(test)]
+pub fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().flat_map(|(path, methods, _)| methods.split(' ').map(|method| (*path, method)))
+}

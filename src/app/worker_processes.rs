@@ -1,0 +1,207 @@
+//! Background jobs in processes of their own: one process for each job that may run at once, started again whenever it ends.
+//!
+//! A job that takes all the memory ends its own process and neither the API nor its neighbours. The system is told to end
+//! worker processes before any other, and ends them itself when this process dies.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::queue::{self, WorkerOptions};
+use crate::platform::services::Services;
+
+/// Name of the subcommand that a worker process runs; the name of the worker follows.
+pub const SUBCOMMAND: &str = "job-worker";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A process that lived so long did not end because it was started.
+const LONG_ENOUGH: TimeDelta = TimeDelta::seconds(30);
+/// What handing a job back may take, and what the system may take to end a process.
+const STOP_STEPS: [(Signal, Duration); 2] = [(Signal::TERM, Duration::from_secs(25)), (Signal::KILL, Duration::from_secs(5))];
+
+/// How this program is started once more with the same settings.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// What the command line said, as variables: the environment of a process is nobody else's to read.
+    pub environment: Vec<(&'static str, OsString)>,
+}
+
+impl Launch {
+    fn spawn(&self, worker: &str, database_url: &str) -> std::io::Result<Child> {
+        let mut command = Command::new(program()?);
+        command.arg0("recotem").args([SUBCOMMAND, "--name", worker]).envs(self.environment.iter().cloned());
+        command.env("RECOTEM_DATABASE_URL", database_url);
+        // Ctrl-C on a terminal reaches us only; our end of its input is how it learns on any system that we are gone.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+    }
+}
+
+/// The running program itself, also after a newer one was put in its place.
+fn program() -> std::io::Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+#[derive(Default)]
+struct State {
+    /// Processes whose end has not been seen; only then may the system give their ids to others.
+    running: Vec<Pid>,
+    stopping: bool,
+    /// Threads that have not ended.
+    threads: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until the condition holds or the time is over; says whether it holds.
+    fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), longest, |state| !condition(state))
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        condition(&state)
+    }
+
+    /// Ends all processes, and the threads with them.
+    fn stop(&self) {
+        self.update(|state| state.stopping = true);
+        for (signal, longest) in STOP_STEPS {
+            for pid in &self.lock().running {
+                let _ = kill_process(*pid, signal); // gone meanwhile is what we want
+            }
+            if self.wait(longest, |state| state.threads == 0) {
+                return;
+            }
+        }
+        tracing::error!("worker processes did not end");
+    }
+}
+
+/// What a thread needs that keeps one process running. The system ties the life of a process to the thread that started it,
+/// hence threads that live as long as the processes should.
+struct Keeper {
+    launch: Launch,
+    services: Services,
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+/// Runs background jobs in processes of their own until told to stop; then waits for their end.
+pub async fn supervise(services: Services, launch: Launch, stop: CancellationToken) {
+    if services.settings.database_url.is_none() {
+        // A private database has no other workers: what is marked as running there is left over from a crash.
+        give_up_leases(&services, None).await;
+    }
+    let shared = Arc::new(Shared::default());
+    for number in 0..services.settings.worker_concurrency.max(1) {
+        let (launch, services, shared) = (launch.clone(), services.clone(), Arc::clone(&shared));
+        let keeper = Keeper { launch, services, shared: Arc::clone(&shared), runtime: Handle::current() };
+        shared.update(|state| state.threads += 1);
+        let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+        if let Err(error) = thread.spawn(move || keeper.keep_one_running()) {
+            tracing::error!(%error, "no thread for a worker process");
+            shared.update(|state| state.threads -= 1);
+        }
+    }
+    stop.cancelled().await;
+    if let Err(error) = tokio::task::spawn_blocking(move || shared.stop()).await {
+        tracing::error!(%error, "worker processes may still be running");
+    }
+}
+
+impl Keeper {
+    fn keep_one_running(self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (name, began) = (WorkerOptions::fresh_name(), self.services.clock.now());
+            let ended = self.run_once(&name);
+            if self.shared.lock().stopping {
+                break;
+            }
+            match ended {
+                Ok(status) => tracing::error!(%status, "a worker process ended by itself; its job is tried again"),
+                Err(error) => tracing::error!(%error, "a worker process cannot be started"),
+            }
+            self.runtime.block_on(give_up_leases(&self.services, Some(&name)));
+            if self.services.clock.now() - began > LONG_ENOUGH {
+                pause = FIRST_PAUSE;
+            }
+            if self.shared.wait(pause, |state| state.stopping) {
+                break;
+            }
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        self.shared.update(|state| state.threads -= 1);
+    }
+
+    /// Runs a process from its start to its end.
+    fn run_once(&self, name: &str) -> std::io::Result<String> {
+        let mut state = self.shared.lock();
+        if state.stopping {
+            return Ok("not started".to_owned());
+        }
+        let mut child = self.launch.spawn(name, self.services.db.url())?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        state.running.extend(pid);
+        drop(state);
+        if let Some(pid) = pid {
+            // Without collecting it, so that its id stays its own until it is off the list.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        }
+        self.shared.update(|state| state.running.retain(|running| Some(*running) != pid));
+        Ok(child.wait()?.to_string())
+    }
+}
+
+/// Otherwise they would be over by themselves, only later.
+async fn give_up_leases(services: &Services, worker: Option<&str>) {
+    let given_up = async {
+        let mut connection = services.db.conn().await?;
+        anyhow::Ok(queue::give_up_leases(&mut connection, worker).await?)
+    };
+    if let Err(error) = given_up.await {
+        tracing::warn!(%error, "the jobs of a dead worker are taken up when its lease is over");
+    }
+}
+
+/// Ties the life of this process, a worker process, to that of the one that started it, and offers it to the system as the
+/// first to end when memory runs out.
+pub fn become_worker_process() {
+    /// Of -1,000 to 1,000: how gladly the system ends a process.
+    const READINESS_TO_END: &str = "800";
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", READINESS_TO_END) {
+        tracing::debug!(%error, "the system may end other processes before this one");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
+        tracing::debug!(%error, "the end of the program is noticed by its pipe only");
+    }
+    // Nothing is ever sent: the pipe ends with the program, also if that happened a moment ago.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(1);
+    });
+}

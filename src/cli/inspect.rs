@@ -1,0 +1,152 @@
+//! `recotem inspect`: how a file is read, without a server and without learning anything from it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::offline::{Columns, TimeColumn};
+use crate::platform::tabular::{self, ColumnNote, Rejected, Row, TableOptions};
+
+/// Limits of item metadata, as wide as the server's.
+const MOST_COLUMNS: usize = 1_000;
+const MOST_ITEMS: u64 = 10_000_000;
+const LARGEST_CELL: usize = 256 << 10;
+const LARGEST_TABLE: u64 = 2 << 30;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// File of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed
+    file: PathBuf,
+    #[command(flatten)]
+    columns: Columns,
+    #[command(flatten)]
+    time: TimeColumn,
+    /// Column of event types
+    #[arg(long, value_name = "NAME")]
+    event_column: Option<String>,
+    /// Read the file as item metadata: the item column and all others
+    #[arg(long)]
+    items: bool,
+    /// How many rows to show as they were read
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rows: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was read.
+#[derive(Default)]
+struct Found {
+    columns: Vec<String>,
+    rows_total: u64,
+    rejected: u64,
+    rejected_examples: Vec<Rejected>,
+    notes: Vec<ColumnNote>,
+    rows: Vec<Value>,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let name = args.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let found = if args.items { read_items(&args, name) } else { read_interactions(&args, name) };
+    let found = found.with_context(|| args.file.display().to_string())?;
+    if args.json {
+        println!("{}", to_json(&found))
+    } else {
+        print(&args.file, &found)
+    }
+    Ok(())
+}
+
+fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
+    let options = args.columns.options(args.time.time_column.as_deref(), args.event_column.as_deref());
+    let mut rows = Vec::new();
+    let mut sink = |row: Row<'_>| {
+        if rows.len() < args.rows {
+            rows.push(json!({ "user": row.user, "item": row.item, "time": row.time, "event": row.event }));
+        }
+    };
+    let read = tabular::read_interactions(&args.file, name, &options, &mut sink)?;
+    Ok(Found {
+        columns: read.columns,
+        rows_total: read.rows_total,
+        rejected: read.rejected,
+        rejected_examples: read.rejected_examples,
+        notes: read.notes,
+        rows,
+    })
+}
+
+fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
+    let options = TableOptions {
+        key_column: args.columns.item_column.clone(),
+        max_expanded_bytes: LARGEST_TABLE,
+        max_cell_bytes: LARGEST_CELL,
+        max_columns: MOST_COLUMNS,
+        max_rows: MOST_ITEMS,
+    };
+    let mut rows = Vec::new();
+    let mut sink = |item: &str, cells: Vec<tabular::TableCell>| {
+        if rows.len() < args.rows {
+            rows.push((item.to_owned(), cells));
+        }
+        Ok(())
+    };
+    let read = tabular::read_table(&args.file, name, &options, &mut sink)?;
+    let values = |cells: Vec<tabular::TableCell>| -> Value {
+        cells.into_iter().map(|(at, value)| (read.columns[at].clone(), value)).collect::<serde_json::Map<_, _>>().into()
+    };
+    let rows = rows.into_iter().map(|(item, cells)| json!({ "item": item, "values": values(cells) })).collect();
+    Ok(Found {
+        columns: read.columns,
+        rows_total: read.rows_total,
+        rejected: read.rejected,
+        rejected_examples: read.rejected_examples,
+        notes: read.notes,
+        rows,
+    })
+}
+
+fn to_json(found: &Found) -> Value {
+    json!({
+        "columns": found.columns,
+        "rows_total": found.rows_total,
+        "rows_kept": found.rows_total - found.rejected,
+        "rejected": found.rejected,
+        "rejected_examples": found.rejected_examples,
+        "notes": found.notes,
+        "rows": found.rows,
+    })
+}
+
+fn print(file: &Path, found: &Found) {
+    println!("{}: {} rows, {} left out", file.display(), found.rows_total, found.rejected);
+    println!("columns: {}", found.columns.join(", "));
+    for note in &found.notes {
+        println!("{}", line_of(note));
+    }
+    for row in found.rejected_examples.iter().take(10) {
+        println!("left out, line {}: {}", row.line, row.reason);
+    }
+    for row in &found.rows {
+        println!("{row}");
+    }
+}
+
+/// A note in one line: the same words that the JSON has.
+fn line_of(note: &ColumnNote) -> String {
+    let word = |value: Value| value.as_str().unwrap_or_default().replace('_', " ");
+    let mut line = note.column.as_ref().map_or_else(|| "file".to_owned(), |column| format!("column {column:?}"));
+    line += &format!(": {}", word(json!(note.kind)));
+    if let Some(guess) = note.guess {
+        line += &format!(", {}", word(json!(guess)));
+    }
+    if note.count > 0 {
+        line += &format!(", {} rows", note.count);
+    }
+    if !note.examples.is_empty() {
+        line += &format!(", such as {}", note.examples.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", "));
+    }
+    line
+}

@@ -1,0 +1,179 @@
+//! Turns at hashing passwords. A hash takes 19 MiB and some fifty milliseconds of a core, and anybody may ask for one by
+//! trying to log in. So a few threads of their own do it, with memory they keep, behind everything else the machine has to do;
+//! the others wait in a line of limited length for a limited time, and are then told to come back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+use super::error::AccountError;
+use super::passwords::{self, Scratch};
+
+/// Callers that may wait for each thread. Those at the end of a full line would wait for longer than [`PATIENCE`].
+const LINE_PER_THREAD: usize = 64;
+
+/// How long a caller waits for their turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Seconds after which to come back.
+const COME_BACK: u64 = 5;
+
+/// How nice the threads are: predictions go first, but log-ins go on beside a search that takes all cores.
+const NICENESS: i32 = 5;
+
+type Task = Box<dyn FnOnce(&mut Scratch) + Send>;
+
+/// The threads that hash, and the line in front of them.
+#[derive(Debug)]
+pub struct Hashing {
+    tasks: Sender<Task>,
+    turns: Semaphore,
+    line: Semaphore,
+    patience: Duration,
+    counts: Arc<Counts>,
+}
+
+/// How many hashes are computed.
+#[derive(Debug, Default)]
+struct Counts {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    limit: usize,
+}
+
+static HASHING: LazyLock<Hashing> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (cores / 2).max(1);
+    Hashing::start(threads, threads * LINE_PER_THREAD, PATIENCE)
+});
+
+/// The hashing of this process.
+pub fn hashing() -> &'static Hashing {
+    &HASHING
+}
+
+impl Hashing {
+    fn start(threads: usize, line: usize, patience: Duration) -> Self {
+        let (tasks, waiting) = channel();
+        let (waiting, counts) = (Arc::new(Mutex::new(waiting)), Arc::new(Counts { limit: threads, ..Counts::default() }));
+        for _ in 0..threads {
+            let (waiting, counts) = (Arc::clone(&waiting), Arc::clone(&counts));
+            let started = std::thread::Builder::new().name("passwords".to_owned()).spawn(move || work(&waiting, &counts));
+            if let Err(error) = started {
+                tracing::error!(%error, "a thread that hashes passwords could not be started");
+            }
+        }
+        Self { tasks, turns: Semaphore::new(threads), line: Semaphore::new(line), patience, counts }
+    }
+
+    /// Waits for a turn. Take it before anything else is done for the caller, so that one who is turned away costs nothing.
+    pub async fn turn(&self) -> Result<Turn<'_>, AccountError> {
+        let busy = |_| AccountError::TooBusy(COME_BACK);
+        let _place = self.line.try_acquire().map_err(|_| AccountError::TooBusy(COME_BACK))?;
+        let turn = tokio::time::timeout(self.patience, self.turns.acquire()).await.map_err(busy)?;
+        let turn = turn.map_err(|error| AccountError::Hashing(error.to_string()))?;
+        Ok(Turn { hashing: self, _turn: turn })
+    }
+
+    /// How many hashes may be computed at once.
+    pub fn limit(&self) -> usize {
+        self.counts.limit
+    }
+
+    /// The most that were computed at once since the start.
+    pub fn most_at_once(&self) -> usize {
+        self.counts.most.load(Ordering::Acquire)
+    }
+}
+
+/// A turn at hashing one password.
+#[derive(Debug)]
+pub struct Turn<'h> {
+    hashing: &'h Hashing,
+    _turn: SemaphorePermit<'h>,
+}
+
+impl Turn<'_> {
+    /// Whether a password belongs to a hash.
+    pub async fn matches(self, password: String, hash: String) -> Result<bool, AccountError> {
+        self.take(move |scratch| passwords::matches(&password, &hash, scratch)).await
+    }
+
+    /// The hash of a new password.
+    pub async fn hash(self, password: String) -> Result<String, AccountError> {
+        self.take(move |scratch| passwords::hash(&password, scratch)).await?
+    }
+
+    async fn take<T: Send + 'static>(self, work: impl FnOnce(&mut Scratch) -> T + Send + 'static) -> Result<T, AccountError> {
+        let (done, result) = oneshot::channel();
+        let task = Box::new(move |scratch: &mut Scratch| {
+            // A caller who has gone meanwhile needs no answer.
+            if !done.is_closed() {
+                let _ = done.send(work(scratch));
+            }
+        });
+        let stopped = || AccountError::Hashing("the thread for it has ended".to_owned());
+        self.hashing.tasks.send(task).map_err(|_| stopped())?;
+        result.await.map_err(|_| stopped())
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Task>>, counts: &Counts) {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "passwords are hashed with the same priority as everything else");
+    }
+    let mut scratch = Scratch::default();
+    loop {
+        let Ok(task) = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return };
+        let now = counts.now.fetch_add(1, Ordering::AcqRel) + 1;
+        counts.most.fetch_max(now, Ordering::AcqRel);
+        // One password that cannot be hashed must not end the thread that hashes all.
+        if catch_unwind(AssertUnwindSafe(|| task(&mut scratch))).is_err() {
+            tracing::error!("hashing a password panicked");
+        }
+        counts.now.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_find_no_place_in_the_line_and_those_who_wait_in_vain_are_told_to_come_back() {
+        let hashing = Hashing::start(1, 1, Duration::ZERO);
+        let turn = hashing.turn().await.unwrap();
+        assert!(matches!(hashing.turn().await, Err(AccountError::TooBusy(_))), "nobody waits any longer than is allowed");
+        let hash = turn.hash("correct horse".to_owned()).await.unwrap();
+        assert!(hashing.turn().await.unwrap().matches("correct horse".to_owned(), hash).await.unwrap());
+
+        let hashing = Hashing::start(1, 1, Duration::from_secs(3_600));
+        let turn = hashing.turn().await.unwrap();
+        let mut second = std::pin::pin!(hashing.turn());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert!(matches!(hashing.turn().await, Err(AccountError::TooBusy(_))), "the line is full");
+        drop(turn);
+        assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn no_more_are_computed_at_once_than_there_are_threads() {
+        let hashing = Hashing::start(2, 100, Duration::from_secs(3_600));
+        let hash = async |n: usize| hashing.turn().await.unwrap().hash(format!("password {n}")).await.unwrap();
+        let all = (0..12).map(hash);
+        assert_eq!(futures_util::future::join_all(all).await.len(), 12);
+        assert!((1..=hashing.limit()).contains(&hashing.most_at_once()), "{hashing:?}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_no_thread() {
+        let hashing = Hashing::start(1, 100, Duration::from_secs(3_600));
+        let broken = hashing.turn().await.unwrap().take(|_| panic!("on purpose")).await;
+        assert!(matches!(broken, Err::<(), _>(AccountError::Hashing(_))));
+        assert!(hashing.turn().await.unwrap().hash("correct horse".to_owned()).await.is_ok());
+    }
+}

@@ -1,0 +1,145 @@
+//! The keys in the memory of one process, for those who cannot wait for the database at every call: predictions and reports
+//! of events.
+//!
+//! All that may be used are there before they are first sent, and a change of one is followed at once. A key that was itself
+//! changed does not count before it has been read again; any other counts as it was known last while the database is away.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::service::{self, Digest, KnownKey};
+use crate::platform::db::{Change, DbError, ReadError};
+use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::known::Known;
+use crate::platform::services::Services;
+
+/// Keys that are kept; of more, those used last are.
+const MOST_KEYS: u32 = 10_000;
+/// Changes that come in a burst are followed once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait when keys cannot be read.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long a reading may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The keys of one process. Cheap to clone; clones share them.
+#[derive(Clone)]
+pub struct KnownKeys(Arc<Shared>);
+
+struct Shared {
+    services: Services,
+    keys: Known<Digest, KnownKey>,
+    changed: Mutex<Changed>,
+    told: Notify,
+}
+
+/// Keys that are to be read in the background.
+#[derive(Debug, Default)]
+struct Changed {
+    all: bool,
+    ids: HashSet<i64>,
+}
+
+impl KnownKeys {
+    /// Creates a memory that follows changes until `stop` is cancelled.
+    pub fn start(services: &Services, stop: CancellationToken) -> Self {
+        let keys = Known::new("API keys", MOST_KEYS.into());
+        let shared = Shared { services: services.clone(), keys, changed: Mutex::default(), told: Notify::new() };
+        let known = Self(Arc::new(shared));
+        let (noting, reading) = (known.clone(), known.clone());
+        // In two tasks: that a key was revoked is noted also while the database does not answer.
+        let work = async move { tokio::join!(noting.note_changes(), reading.read_changed()) };
+        tokio::spawn(async move { stop.run_until_cancelled(work).await });
+        known
+    }
+
+    /// Returns the caller that a key stands for; 401 when it does not count.
+    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
+        let Some(digest) = service::digest_of(key) else { return Err(ApiError::key_not_valid()) };
+        let services = &self.0.services;
+        let read = || {
+            let services = services.clone();
+            async move { service::find(&services, &digest).await }
+        };
+        let found = self.0.keys.get(&digest, read).await.map_err(|error| ApiError::from(&*error))?;
+        found.filter(|key| key.counts_at(services.clock.now())).ok_or_else(ApiError::key_not_valid)
+    }
+
+    /// Whether a key is in memory, so that no database is asked for it.
+    pub fn is_known(&self, key: &str) -> bool {
+        service::digest_of(key).is_some_and(|digest| self.0.keys.peek(&digest).is_some())
+    }
+
+    /// Reads all keys that may be used.
+    pub async fn load(&self) -> Result<(), ReadError> {
+        self.read(None).await
+    }
+
+    /// Returns how many keys are in memory.
+    pub fn count(&self) -> u64 {
+        self.0.keys.count()
+    }
+
+    async fn note_changes(&self) {
+        let mut changes = self.0.services.db.changes();
+        while let Some(change) = changes.next().await {
+            self.note(change);
+        }
+    }
+
+    fn note(&self, change: Change) {
+        let mut changed = self.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        match change {
+            Some(row) if row.table == "api_keys" => {
+                self.0.keys.distrust(|key| key.id() == Some(row.id));
+                changed.ids.insert(row.id);
+            }
+            Some(row) if row.table == "users" => {
+                self.0.keys.distrust(|key| key.principal.user.id == row.id);
+                changed.all = true;
+            }
+            // What is served is no matter of keys.
+            Some(_) => return,
+            None => {
+                self.0.keys.doubt_all();
+                changed.all = true;
+            }
+        }
+        self.0.told.notify_one();
+    }
+
+    /// Reads what has changed before it is asked for.
+    async fn read_changed(&self) {
+        if !self.0.services.settings.preload_models {
+            return;
+        }
+        loop {
+            self.0.told.notified().await;
+            tokio::time::sleep(PAUSE).await;
+            let changed = std::mem::take(&mut *self.0.changed.lock().unwrap_or_else(PoisonError::into_inner));
+            let ids: Vec<i64> = changed.ids.into_iter().collect();
+            while let Err(error) = self.read((!changed.all).then_some(&ids)).await {
+                tracing::debug!(%error, "API keys that have changed could not be read; it will be tried again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+
+    /// Reads keys into memory: those of the ids, or all.
+    async fn read(&self, ids: Option<&Vec<i64>>) -> Result<(), ReadError> {
+        loop {
+            let mark = self.0.keys.mark();
+            let read = service::usable(&self.0.services, ids.map(Vec::as_slice), MOST_KEYS.into());
+            let found = tokio::time::timeout(LONGEST, read).await;
+            let found = found.unwrap_or_else(|_| Err(DbError::Unavailable(format!("no answer in {LONGEST:?}")).into()))?;
+            if self.0.keys.put(mark, found.into_iter().map(|(digest, key)| (digest, Arc::new(key)))) {
+                return Ok(());
+            }
+        }
+    }
+}

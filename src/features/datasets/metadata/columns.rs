@@ -1,0 +1,225 @@
+//! What the columns of item metadata hold: decided for each column once all of its cells have been seen, and used by
+//! everything that reads them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::cells::{as_boolean_word, as_number, is_code, is_formatted_number, is_missing};
+
+/// Examples of cells in a report.
+const EXAMPLES: usize = 5;
+/// Characters of an example.
+const LONGEST_EXAMPLE: usize = 80;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnKind {
+    /// Mostly numbers. Cells that are none stay texts.
+    Number,
+    /// True or false, in whatever words.
+    Boolean,
+    /// Mostly lists.
+    List,
+    /// Everything else; codes such as 007 too.
+    #[default]
+    Text,
+}
+
+/// A column of item metadata, as it was understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ColumnReport {
+    name: String,
+    kind: ColumnKind,
+    /// Cells that hold something.
+    cells: u64,
+    /// Cells of a column of numbers that are no numbers, those that stand for a missing value too.
+    not_numbers: u64,
+    /// Cells that look like numbers but have a currency or separators of thousands, as in "$1,200". They are not compared as
+    /// numbers.
+    formatted_numbers: u64,
+    /// The first different ones of either.
+    examples: Vec<String>,
+}
+
+/// What was seen of one column.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    cells: u64,
+    missing: u64,
+    numbers: u64,
+    /// Numbers that would not come back as they are written.
+    codes: u64,
+    booleans: u64,
+    lists: u64,
+    formatted: u64,
+    examples: Examples,
+    formatted_examples: Examples,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Examples(Vec<String>);
+
+impl Examples {
+    fn add(&mut self, text: &str) {
+        if self.0.len() < EXAMPLES {
+            let text: String = text.chars().take(LONGEST_EXAMPLE).collect();
+            if !self.0.contains(&text) {
+                self.0.push(text);
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, value: &Value) {
+        self.cells += 1;
+        match value {
+            Value::Number(_) => self.numbers += 1,
+            Value::Bool(_) => self.booleans += 1,
+            Value::Array(_) => self.lists += 1,
+            Value::String(text) => self.add_text(text),
+            _ => {}
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if let Some(number) = as_number(text) {
+            let is_code = is_code(text, &number);
+            *(if is_code { &mut self.codes } else { &mut self.numbers }) += 1;
+            return;
+        }
+        self.examples.add(text);
+        if is_missing(text) {
+            self.missing += 1;
+        } else if as_boolean_word(text).is_some() {
+            self.booleans += 1;
+        } else if is_formatted_number(text) {
+            self.formatted += 1;
+            self.formatted_examples.add(text);
+        }
+    }
+
+    fn kind(&self) -> ColumnKind {
+        let values = self.cells - self.missing;
+        let most = |count: u64| count > values / 2;
+        match () {
+            () if most(self.lists) => ColumnKind::List,
+            () if most(self.numbers) && self.codes == 0 => ColumnKind::Number,
+            () if self.booleans > 0 && self.booleans == values => ColumnKind::Boolean,
+            () => ColumnKind::Text,
+        }
+    }
+
+    fn report(self, name: &str) -> ColumnReport {
+        let kind = self.kind();
+        let is_number = kind == ColumnKind::Number;
+        ColumnReport {
+            name: name.to_owned(),
+            kind,
+            cells: self.cells,
+            not_numbers: if is_number { self.cells - self.numbers } else { 0 },
+            formatted_numbers: self.formatted,
+            examples: if is_number { self.examples.0 } else { self.formatted_examples.0 },
+        }
+    }
+}
+
+/// What was seen of all columns so far.
+#[derive(Debug, Default)]
+pub struct Columns(Vec<Seen>);
+
+impl Columns {
+    /// Takes a cell into account.
+    pub fn add(&mut self, column: usize, value: &Value) {
+        if self.0.len() <= column {
+            self.0.resize_with(column + 1, Seen::default);
+        }
+        if !value.is_null() {
+            self.0[column].add(value);
+        }
+    }
+
+    /// The decision on each column, and what to say of it.
+    pub fn finish(mut self, names: &[String]) -> (Vec<ColumnKind>, Vec<ColumnReport>) {
+        self.0.resize_with(names.len(), Seen::default);
+        self.0.into_iter().zip(names).map(|(seen, name)| (seen.kind(), seen.report(name))).unzip()
+    }
+}
+
+impl ColumnKind {
+    /// A cell as the decision has it; `None` where it stands for a missing value.
+    pub fn typed(self, value: Value) -> Option<Value> {
+        let text = match (&value, self) {
+            (Value::Null, _) => return None,
+            (Value::String(text), Self::Number | Self::Boolean) => text,
+            _ => return Some(value),
+        };
+        if is_missing(text) {
+            return None;
+        }
+        let read = if self == Self::Number { as_number(text).map(Value::Number) } else { as_boolean_word(text).map(Value::Bool) };
+        Some(read.unwrap_or(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(cells: &[Value]) -> (ColumnKind, ColumnReport) {
+        let mut columns = Columns::default();
+        cells.iter().for_each(|cell| columns.add(0, cell));
+        let (kinds, mut reports) = columns.finish(&["c".to_owned()]);
+        (kinds[0], reports.remove(0))
+    }
+
+    fn texts(cells: &[&str]) -> Vec<Value> {
+        cells.iter().map(|cell| json!(cell)).collect()
+    }
+
+    #[test]
+    fn most_cells_decide_and_the_others_are_told() {
+        let (kind, report) =
+            seen(&texts(&["5", "9.5", " 12 ", "+19.99", "19.989999771118164", "N/A", "N/A", "on request", "$7"]));
+        assert_eq!(kind, ColumnKind::Number);
+        assert_eq!((report.cells, report.not_numbers, report.formatted_numbers), (9, 4, 1));
+        assert_eq!(report.examples, ["N/A", "on request", "$7"]);
+        let (kind, report) = seen(&texts(&["$5.00", "$1,200.00", "¥300", "5"]));
+        assert_eq!((kind, report.not_numbers, report.formatted_numbers), (ColumnKind::Text, 0, 3));
+        assert_eq!(report.examples, ["$5.00", "$1,200.00", "¥300"]);
+        assert_eq!(seen(&[json!("5"), json!(7), json!(1.5)]).0, ColumnKind::Number, "numbers as JSON texts");
+    }
+
+    #[test]
+    fn codes_and_titles_stay_texts() {
+        assert_eq!(seen(&texts(&["007", "12", "13"])).0, ColumnKind::Text);
+        assert_eq!(seen(&texts(&["4912345678901234567", "12"])).0, ColumnKind::Text);
+        assert_eq!(seen(&texts(&["1984", "Up", "Alien"])).0, ColumnKind::Text);
+        assert_eq!(seen(&[]).0, ColumnKind::Text);
+        assert_eq!(seen(&texts(&["NULL", ""])).0, ColumnKind::Text);
+    }
+
+    #[test]
+    fn truth_has_many_words() {
+        assert_eq!(seen(&texts(&["True", "FALSE", "N/A", "true"])).0, ColumnKind::Boolean);
+        assert_eq!(seen(&[json!("t"), json!("f"), json!(true)]).0, ColumnKind::Boolean);
+        assert_eq!(seen(&texts(&["1", "0"])).0, ColumnKind::Number);
+        assert_eq!(seen(&texts(&["yes", "perhaps"])).0, ColumnKind::Text);
+        assert_eq!(seen(&[json!(["a"]), json!("b"), json!([])]).0, ColumnKind::List);
+    }
+
+    #[test]
+    fn cells_become_what_their_column_is() {
+        let number = |text: &str| ColumnKind::Number.typed(json!(text));
+        assert_eq!(number(" +19.99"), Some(json!(19.99)));
+        assert_eq!(number("on request"), Some(json!("on request")));
+        assert_eq!((number("N/A"), number(" ")), (None, None));
+        assert_eq!(ColumnKind::Boolean.typed(json!("True")), Some(json!(true)));
+        assert_eq!(ColumnKind::Text.typed(json!("5")), Some(json!("5")));
+        assert_eq!(ColumnKind::Text.typed(Value::Null), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! What the table of an upload will take in memory, told while its rows go by.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use serde_json::Value;
+
+use super::table::bytes_of;
+use crate::platform::tabular::TableCell;
+
+/// Distinct values that are remembered; each one beyond counts as another.
+const REMEMBERED: usize = 1 << 22;
+
+/// Places of a row and of its id, without the text.
+const ROW_BYTES: u64 = 48;
+/// A cell of a row.
+const CELL_BYTES: u64 = 12;
+/// Places of a distinct value, without what it holds.
+const VALUE_BYTES: u64 = 16;
+
+/// An upper bound of the memory that an [`super::table::ItemTable`] holds.
+#[derive(Default)]
+pub struct TableSize {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    bytes: u64,
+}
+
+impl TableSize {
+    /// Counts a row.
+    pub fn add(&mut self, id: &str, cells: &[TableCell]) {
+        self.bytes += ROW_BYTES + id.len() as u64;
+        for (_, value) in cells {
+            self.bytes += CELL_BYTES;
+            if self.is_new(value) {
+                self.bytes += VALUE_BYTES + bytes_of(value) as u64;
+            }
+        }
+    }
+
+    fn is_new(&mut self, value: &Value) -> bool {
+        let hash = self.hasher.hash_one(value);
+        if self.seen.len() < REMEMBERED { self.seen.insert(hash) } else { !self.seen.contains(&hash) }
+    }
+
+    /// Bytes that the table holds at most.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that are held for counting.
+    pub fn heap_bytes(&self) -> u64 {
+        self.seen.capacity() as u64 * 9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_values_count_once() {
+        let bytes = |values: [&str; 2]| {
+            let mut size = TableSize::default();
+            values.iter().for_each(|value| size.add("item", &[(0, json!(value))]));
+            size.bytes()
+        };
+        let text = "x".repeat(1_000);
+        assert!(bytes([&text, &text]) < 1_500);
+        assert!(bytes([&text, &"y".repeat(1_000)]) > 2_000);
+    }
+}

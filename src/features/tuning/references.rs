@@ -1,0 +1,56 @@
+//! What the body of a new job refers to.
+
+use serde_json::Value;
+
+use super::model::NewTuningJob;
+use crate::features::accounts::{Principal, Role};
+use crate::features::datasets::TrainingData;
+use crate::features::evaluation;
+use crate::features::projects::Project;
+use crate::ml::sessions;
+use crate::platform::db::Connection;
+use crate::platform::http::{ApiResult, FieldReader};
+
+const SESSIONS_ARE_NOT_SEARCHED: &str = "VMISKNNRecommender learns from sessions, which a search does not judge. Make a \
+     configuration of it and train that; recotem evaluate judges it on the command line.";
+
+/// Checks what a new job refers to: the data must be fit to search on, the configs ones the caller may use and the split one that
+/// the data can be split by. What is wrong is kept in `fields`.
+pub async fn check(
+    principal: &Principal,
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    job: &NewTuningJob,
+) -> ApiResult<()> {
+    let project = data_project(principal, connection, fields, job.data_id).await?;
+    let split =
+        fields.refer("split", evaluation::split_for(connection, principal, "split", job.split_id, project.as_ref())).await?;
+    fields
+        .refer("evaluation", evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id, project.as_ref()))
+        .await?;
+    if let (Some(project), Some(split)) = (project, split)
+        && let Err(error) = split.to_engine().validate(project.time_column.is_some())
+    {
+        fields.fault("split", error.to_string());
+    }
+    let asked = job.tried_algorithms_json.as_ref().and_then(Value::as_array);
+    if asked.into_iter().flatten().filter_map(Value::as_str).any(sessions::is_named) {
+        fields.fault("tried_algorithms_json", SESSIONS_ARE_NOT_SEARCHED);
+    }
+    Ok(())
+}
+
+/// Returns the project of the data to search on, once the data has been found fit for it.
+async fn data_project(
+    principal: &Principal,
+    connection: &mut Connection,
+    fields: &mut FieldReader,
+    data: i64,
+) -> ApiResult<Option<Project>> {
+    let data = fields.refer("data", principal.load_referred::<TrainingData>(connection, "data", data, Role::Editor)).await?;
+    let Some(data) = data else { return Ok(None) };
+    if let Some(problem) = data.problem() {
+        fields.fault("data", problem);
+    }
+    fields.refer("data", principal.load_referred(connection, "data", data.project_id, Role::Editor)).await
+}

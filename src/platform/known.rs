@@ -1,0 +1,407 @@
+//! What is read from the database and kept in memory by those who cannot wait for it.
+//!
+//! A value is read once however many ask for it at the same moment. Changes put values in doubt: they are read again before
+//! they are given out, but no caller waits long for that. While the database is gone, or hangs, what was known last goes on
+//! being served, except for what is distrusted.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tokio::sync::oneshot;
+
+use super::db::{DbError, ReadError};
+
+/// How long a caller waits for a value to be read.
+const LIMIT: Duration = Duration::from_millis(500);
+/// How long reading goes on when no caller waits for it any more.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long a failure stands before it is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The generation of a value that was put in doubt by itself; others begin with 1.
+const IN_DOUBT: u64 = 0;
+
+/// What came of reading: none when there is no such thing.
+pub type Found<V> = Result<Option<Arc<V>>, Arc<ReadError>>;
+
+type Attempt<V> = Shared<BoxFuture<'static, Found<V>>>;
+
+/// Values by key. Cheap to clone; clones share them.
+pub struct Known<K, V>(Arc<Shelf<K, V>>);
+
+impl<K, V> Clone for Known<K, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Shelf<K, V> {
+    /// In words, for the log.
+    name: &'static str,
+    entries: Cache<K, Entry<V>>,
+    /// Values of an earlier generation are in doubt.
+    generation: AtomicU64,
+    /// Whether the database did not answer when it was last asked.
+    is_silent: AtomicBool,
+    reading: Mutex<Reading<K, V>>,
+}
+
+struct Entry<V> {
+    value: Arc<V>,
+    generation: u64,
+    /// Whether it must not be given out before it has been read again, come what may.
+    is_distrusted: bool,
+}
+
+impl<V> Clone for Entry<V> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), ..*self }
+    }
+}
+
+struct Reading<K, V> {
+    /// Counts the changes.
+    changes: u64,
+    /// Counts the attempts.
+    begun: u64,
+    /// Those under way, by number. What was changed since one began is not waited for by those who ask later.
+    attempts: HashMap<K, (u64, Attempt<V>)>,
+}
+
+/// How far changes had come at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
+impl<K, V> Known<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Creates a memory of at most so many values; those used longest ago make room.
+    pub fn new(name: &'static str, most: u64) -> Self {
+        let reading = Mutex::new(Reading { changes: 0, begun: 0, attempts: HashMap::new() });
+        let entries = Cache::builder().max_capacity(most).eviction_policy(EvictionPolicy::lru()).build();
+        Self(Arc::new(Shelf { name, entries, generation: AtomicU64::new(1), is_silent: AtomicBool::new(false), reading }))
+    }
+
+    /// Returns a value from memory, or reads it; none when there is no such thing. When that takes too long or fails, what was
+    /// known last counts.
+    pub async fn get<R>(&self, key: &K, read: impl FnOnce() -> R) -> Found<V>
+    where
+        R: Future<Output = Result<Option<V>, ReadError>> + Send + 'static,
+    {
+        let known = self.0.entries.get(key);
+        let generation = self.0.generation.load(Ordering::Acquire);
+        if let Some(entry) = &known
+            && entry.generation == generation
+        {
+            return Ok(Some(Arc::clone(&entry.value)));
+        }
+        let attempt = self.attempt(key, read);
+        let last = known.filter(|entry| !entry.is_distrusted).map(|entry| entry.value);
+        if let Some(last) = &last
+            && self.0.is_silent.load(Ordering::Relaxed)
+        {
+            return Ok(Some(Arc::clone(last)));
+        }
+        let found = tokio::time::timeout(LIMIT, attempt).await.unwrap_or_else(|_| {
+            self.0.note_silence(true);
+            Err(no_answer(LIMIT))
+        });
+        match (found, last) {
+            (Err(_), Some(last)) => Ok(Some(last)),
+            (found, _) => found,
+        }
+    }
+
+    /// The attempt under way, or a new one. It goes on without those who asked for it.
+    fn attempt<R>(&self, key: &K, read: impl FnOnce() -> R) -> Attempt<V>
+    where
+        R: Future<Output = Result<Option<V>, ReadError>> + Send + 'static,
+    {
+        let mut reading = self.0.reading();
+        if let Some((_, attempt)) = reading.attempts.get(key) {
+            return attempt.clone();
+        }
+        reading.begun += 1;
+        let place = Place { shelf: Arc::clone(&self.0), key: key.clone(), number: reading.begun };
+        let (answer, answered) = oneshot::channel();
+        let attempt = answered.map(|found| found.unwrap_or_else(|_| Err(no_answer(LONGEST)))).boxed().shared();
+        reading.attempts.insert(key.clone(), (place.number, attempt.clone()));
+        let read = read();
+        tokio::spawn(async move {
+            let found = match tokio::time::timeout(LONGEST, read).await {
+                Ok(found) => found.map(|value| value.map(Arc::new)).map_err(Arc::new),
+                Err(_) => Err(no_answer(LONGEST)),
+            };
+            let failed = found.is_err();
+            place.settle(&found);
+            let _ = answer.send(found);
+            if failed {
+                // Those who ask meanwhile get the same answer, so that a database in trouble is not asked for each of them.
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        attempt
+    }
+
+    /// Returns a value that is in memory, in doubt or not.
+    pub fn peek(&self, key: &K) -> Option<Arc<V>> {
+        self.0.entries.get(key).map(|entry| entry.value)
+    }
+
+    /// Returns what is in memory, in doubt or not.
+    pub fn all(&self) -> Vec<(K, Arc<V>)> {
+        self.0.entries.iter().map(|(key, entry)| (key.as_ref().clone(), entry.value)).collect()
+    }
+
+    /// Puts every value in doubt: anything may have changed.
+    pub fn doubt_all(&self) {
+        let mut reading = self.0.reading();
+        reading.changes += 1;
+        reading.attempts.clear();
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Puts one value in doubt.
+    pub fn doubt(&self, key: &K) {
+        let mut reading = self.0.reading();
+        reading.changes += 1;
+        reading.attempts.remove(key);
+        if let Some(entry) = self.0.entries.get(key) {
+            self.0.entries.insert(key.clone(), Entry { generation: IN_DOUBT, ..entry });
+        }
+    }
+
+    /// Puts values in doubt that must not be given out any more unless they are read again.
+    pub fn distrust(&self, is_changed: impl Fn(&V) -> bool) {
+        let mut reading = self.0.reading();
+        reading.changes += 1;
+        // Whose value is being read is not known yet.
+        reading.attempts.clear();
+        let changed: Vec<_> = self.0.entries.iter().filter(|(_, entry)| is_changed(&entry.value)).collect();
+        for (key, entry) in changed {
+            self.0.entries.insert(key.as_ref().clone(), Entry { generation: IN_DOUBT, is_distrusted: true, ..entry });
+        }
+    }
+
+    /// Makes nothing that is being read under this key count any more; what is in memory goes on counting.
+    pub fn outdate(&self, key: &K) {
+        let mut reading = self.0.reading();
+        reading.changes += 1;
+        reading.attempts.remove(key);
+    }
+
+    /// The same for all keys.
+    pub fn outdate_all(&self) {
+        let mut reading = self.0.reading();
+        reading.changes += 1;
+        reading.attempts.clear();
+    }
+
+    /// Returns how far changes have come.
+    pub fn mark(&self) -> Mark {
+        Mark(self.0.reading().changes)
+    }
+
+    /// Takes values into memory that were read since a mark; false, and nothing done, if anything has changed since.
+    pub fn put(&self, since: Mark, values: impl IntoIterator<Item = (K, Arc<V>)>) -> bool {
+        let reading = self.0.reading();
+        if reading.changes != since.0 {
+            return false;
+        }
+        let generation = self.0.generation.load(Ordering::Acquire);
+        for (key, value) in values {
+            self.0.entries.insert(key, Entry { value, generation, is_distrusted: false });
+        }
+        self.0.note_silence(false);
+        true
+    }
+
+    /// Returns how many values are in memory.
+    pub fn count(&self) -> u64 {
+        self.0.entries.run_pending_tasks();
+        self.0.entries.entry_count()
+    }
+}
+
+impl<K, V> Shelf<K, V> {
+    fn reading(&self) -> MutexGuard<'_, Reading<K, V>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_silence(&self, is_silent: bool) {
+        if self.is_silent.swap(is_silent, Ordering::Relaxed) == is_silent {
+            return;
+        }
+        if is_silent {
+            tracing::warn!("{} cannot be read from the database; what is in memory goes on being served", self.name);
+        } else {
+            tracing::info!("{} can be read from the database again", self.name);
+        }
+    }
+}
+
+/// An attempt's place among those under way; given up on drop.
+struct Place<K: Hash + Eq, V> {
+    shelf: Arc<Shelf<K, V>>,
+    key: K,
+    number: u64,
+}
+
+impl<K, V> Place<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Takes into memory what was read, unless it has changed since.
+    fn settle(&self, found: &Found<V>) {
+        let reading = self.shelf.reading();
+        self.shelf.note_silence(found.is_err());
+        if reading.attempts.get(&self.key).is_none_or(|(number, _)| *number != self.number) {
+            return;
+        }
+        match found {
+            Ok(Some(value)) => {
+                let generation = self.shelf.generation.load(Ordering::Acquire);
+                let entry = Entry { value: Arc::clone(value), generation, is_distrusted: false };
+                self.shelf.entries.insert(self.key.clone(), entry);
+            }
+            Ok(None) => self.shelf.entries.invalidate(&self.key),
+            Err(_) => {}
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Drop for Place<K, V> {
+    fn drop(&mut self) {
+        let mut reading = self.shelf.reading();
+        if reading.attempts.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            reading.attempts.remove(&self.key);
+        }
+    }
+}
+
+fn no_answer(within: Duration) -> Arc<ReadError> {
+    Arc::new(ReadError::Unavailable(DbError::Unavailable(format!("no answer in {within:?}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Counts what is read of a table of one number.
+    #[derive(Clone, Default)]
+    struct Table {
+        reads: Arc<AtomicUsize>,
+    }
+
+    impl Table {
+        fn reads(&self) -> usize {
+            self.reads.swap(0, Ordering::SeqCst)
+        }
+
+        /// Answers a number when told to.
+        async fn later(self, value: Option<i32>, go: Arc<tokio::sync::Notify>) -> Result<Option<i32>, ReadError> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            go.notified().await;
+            Ok(value)
+        }
+
+        async fn at_once(self, value: Option<i32>) -> Result<Option<i32>, ReadError> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            Ok(value)
+        }
+
+        async fn fails(self) -> Result<Option<i32>, ReadError> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            Err(DbError::Unavailable(String::new()).into())
+        }
+
+        async fn hangs(self) -> Result<Option<i32>, ReadError> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    }
+
+    fn known() -> (Known<u8, i32>, Table) {
+        (Known::new("numbers", 100), Table::default())
+    }
+
+    async fn found(found: impl Future<Output = Found<i32>>) -> Option<i32> {
+        found.await.ok().flatten().map(|value| *value)
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_are_answered_by_one_reading() {
+        let (known, table) = known();
+        let go = Arc::new(tokio::sync::Notify::new());
+        let asking = (0..20).map(|_| known.get(&1, || table.clone().later(Some(5), go.clone())));
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(asking), async { go.notify_one() });
+        assert!(answers.into_iter().all(|answer| answer.is_ok_and(|value| value.as_deref() == Some(&5))));
+        assert_eq!(table.reads(), 1);
+        assert_eq!(found(known.get(&1, || table.clone().fails())).await, Some(5));
+        assert_eq!(table.reads(), 0, "it is in memory");
+        assert_eq!(found(known.get(&2, || table.clone().at_once(None))).await, None);
+        assert_eq!((known.count(), table.reads()), (1, 1), "what is not there is not kept");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_doubt_is_read_again_and_counts_while_it_cannot_be() {
+        let (known, table) = known();
+        assert_eq!(found(known.get(&1, || table.clone().at_once(Some(5)))).await, Some(5));
+        known.doubt_all();
+        assert_eq!(found(known.get(&1, || table.clone().at_once(Some(6)))).await, Some(6));
+        known.doubt(&1);
+        assert_eq!(found(known.get(&1, || table.clone().fails())).await, Some(6));
+        known.doubt_all();
+        for _ in 0..100 {
+            assert_eq!(found(known.get(&1, || table.clone().hangs())).await, Some(6));
+        }
+        tokio::task::yield_now().await;
+        assert!(table.reads() <= 4, "a database that hangs is not asked for every request");
+        known.doubt(&1);
+        assert_eq!(found(known.get(&1, || table.clone().at_once(None))).await, Some(6), "no caller waits in vain again");
+        while known.peek(&1).is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(found(known.get(&1, || table.clone().at_once(None))).await, None, "it has been deleted");
+    }
+
+    #[tokio::test]
+    async fn what_is_distrusted_does_not_count_until_it_is_read_again() {
+        let (known, table) = known();
+        for key in [1, 2] {
+            found(known.get(&key, || table.clone().at_once(Some(key.into())))).await;
+        }
+        known.distrust(|value| *value == 1);
+        assert_eq!(found(known.get(&1, || table.clone().hangs())).await, None);
+        assert_eq!(found(known.get(&2, || table.clone().hangs())).await, Some(2));
+        known.outdate(&1);
+        assert_eq!(found(known.get(&1, || table.clone().at_once(Some(7)))).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_kept() {
+        let (known, table) = known();
+        let go = Arc::new(tokio::sync::Notify::new());
+        let change = async {
+            known.outdate(&1);
+            go.notify_one();
+        };
+        let (answer, ()) = tokio::join!(found(known.get(&1, || table.clone().later(Some(5), go.clone()))), change);
+        assert_eq!((answer, known.peek(&1)), (Some(5), None));
+        let mark = known.mark();
+        assert!(known.put(mark, [(1, Arc::new(8))]));
+        known.doubt(&2);
+        assert!(!known.put(mark, [(1, Arc::new(9))]));
+        assert_eq!(known.peek(&1).as_deref(), Some(&8));
+    }
+}

@@ -1,0 +1,142 @@
+//! Folders and files that no other user of the machine may read, whatever the umask is.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// What everybody but the owner may do.
+const OF_OTHERS: u32 = 0o077;
+
+/// Creates a folder for its owner only, and those above it that are missing. One that is there already is left alone.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Creates a file for its owner only; an error when there is one already.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Opens a file to read it. A symbolic link and what is no file are refused: neither was written by this program.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits() | rustix::fs::OFlags::NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|error| {
+        let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        if is_link { io::Error::new(io::ErrorKind::InvalidData, "it is a symbolic link") } else { error }
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")) }
+}
+
+/// Opens the folder that holds everything the program keeps, and takes away what others may do there. Where `walked` is set
+/// they may still walk through it to folders that are theirs, but not look around.
+pub fn open_data_dir(path: &Path, walked: bool) -> io::Result<()> {
+    let is_new = !path.exists();
+    create_folder(path)?;
+    let kept = if walked { 0o711 } else { 0o700 };
+    let mode = fs::metadata(path)?.permissions().mode();
+    let wanted = if is_new { kept } else { mode & kept };
+    set_mode(path, mode, wanted)
+}
+
+/// Takes from everything in a folder what others may do with it. The folder itself comes last, so that one that is closed
+/// says that all below it is.
+pub fn close(folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode();
+    if mode & OF_OTHERS == 0 {
+        return Ok(());
+    }
+    close_below(folder)?;
+    set_mode(folder, mode, mode & !OF_OTHERS)
+}
+
+fn close_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What has gone since the folder was read needs no closing, and what a link leads to is not ours.
+        let Ok(facts) = entry.metadata() else { continue };
+        if facts.is_symlink() {
+            continue;
+        }
+        if facts.is_dir() {
+            close_below(&entry.path())?;
+        }
+        let mode = facts.permissions().mode();
+        set_mode(&entry.path(), mode, mode & !OF_OTHERS)?;
+    }
+    Ok(())
+}
+
+/// Sets the mode where it is another. What belongs to another user stays as it is, with a warning.
+fn set_mode(path: &Path, mode: u32, wanted: u32) -> io::Result<()> {
+    if mode & 0o7777 == wanted & 0o7777 {
+        return Ok(());
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(wanted & 0o7777)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            tracing::warn!(path = %path.display(), %error, "others may read this, and it cannot be changed; run chmod on it");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_was_open_to_others_is_closed_and_links_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, outside) = (folder.path().join("files"), folder.path().join("outside"));
+        fs::create_dir_all(root.join("models")).unwrap();
+        fs::write(&outside, b"x").unwrap();
+        fs::write(root.join("models/1"), b"x").unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+        for (path, open) in
+            [(root.clone(), 0o755), (root.join("models"), 0o777), (root.join("models/1"), 0o644), (outside, 0o644)]
+        {
+            fs::set_permissions(path, fs::Permissions::from_mode(open)).unwrap();
+        }
+        close(&root).unwrap();
+        assert_eq!([mode(&root), mode(&root.join("models")), mode(&root.join("models/1"))], [0o700, 0o700, 0o600]);
+        assert_eq!(mode(&folder.path().join("outside")), 0o644);
+    }
+
+    #[test]
+    fn a_data_directory_can_be_walked_through_only_where_that_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, walked, before, after) in [
+            ("new", false, None, 0o700),
+            ("new, walked", true, None, 0o711),
+            ("open", false, Some(0o755), 0o700),
+            ("open, walked", true, Some(0o755), 0o711),
+            ("closed", true, Some(0o700), 0o700),
+        ] {
+            let path = folder.path().join(name);
+            if let Some(before) = before {
+                fs::create_dir(&path).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+            }
+            open_data_dir(&path, walked).unwrap();
+            assert_eq!(mode(&path), after, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_file(&file).is_ok());
+        assert_eq!(open_file(&link).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(open_file(folder.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(open_file(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

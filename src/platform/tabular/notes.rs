@@ -1,0 +1,124 @@
+//! What was decided about a column, and what was found in it that the owner of the file should know.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Most examples of a note.
+pub const EXAMPLES_OF_NOTE: usize = 3;
+
+/// One decision or finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ColumnNote {
+    /// The column, or nothing where the note is about the file as a whole.
+    pub column: Option<String>,
+    /// What was decided or found.
+    pub kind: NoteKind,
+    /// How many rows it is about; 0 where it is about all of them.
+    pub count: u64,
+    /// Some of the values as they are written, at most [`EXAMPLES_OF_NOTE`].
+    pub examples: Vec<String>,
+    /// What the values were read as, or what they seem to be.
+    pub guess: Option<Guess>,
+}
+
+/// What a note says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// Times were read in the notation of the guess. One note for each notation of the column.
+    TimesRead,
+    /// Times lie before 1980, which few records do; the guess is what the values could be instead.
+    TimesBefore1980,
+    /// Times lie after the moment of the upload; the guess is what the values could be instead.
+    TimesAfterUpload,
+    /// Ids that look like a missing value (`NULL`, `NaN`, `N/A` …) were kept as ids.
+    IdsLookMissing,
+    /// Rows were rejected because the id is the mark of a missing value (`\N`, null, NaN of a numeric column).
+    IdsMissing,
+    /// Ids with spaces around them were kept with these spaces.
+    IdsWithSpaces,
+    /// Ids that are the same as others but for the spaces around them; the count is of ids.
+    IdsDifferInSpaces,
+    /// Ids from a column of floating-point or decimal numbers were read as whole numbers (`1`, not `1.0`).
+    IdsReadAsWholeNumbers,
+    /// Ids are numbers with a fraction (`1.5`), or were kept with a `.0` that other files may not have.
+    IdsWithFraction,
+    /// A quotation mark that opens a field and does not close it was read as a part of the text.
+    QuotesAsText,
+    /// Fields are separated by the guess rather than by what the file name says.
+    DelimiterFound,
+    /// The text is in the encoding of the guess rather than in UTF-8. Where the count is not 0, so many rows
+    /// were rejected because of it.
+    EncodingFound,
+    /// Lines end with a carriage return alone.
+    CarriageReturns,
+    /// Backslashes were read as the dumps of databases write them (`\N`, `\t`, `\\`).
+    BackslashEscapes,
+}
+
+/// What values were read as, or seem to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guess {
+    /// Dates or times written with punctuation: `2020-01-02`, `2020-01-02 03:04:05`, RFC 3339.
+    Text,
+    /// A column whose type says that it holds times or dates.
+    Typed,
+    /// Seconds since 1970.
+    UnixSeconds,
+    /// Milliseconds since 1970.
+    UnixMillis,
+    /// Microseconds since 1970.
+    UnixMicros,
+    /// Nanoseconds since 1970.
+    UnixNanos,
+    /// `2020`
+    Year,
+    /// `202001`
+    YearMonth,
+    /// `20200102`
+    YearMonthDay,
+    /// `2020010203`
+    YearToHour,
+    /// `202001020304`
+    YearToMinute,
+    /// `20200102030405`
+    YearToSecond,
+    /// Days as spreadsheets count them, since 1899-12-30.
+    ExcelDays,
+    /// Days since 1970.
+    UnixDays,
+    /// Ticks of 100 nanoseconds since 1601 (Windows).
+    WindowsTicks,
+    /// Ticks of 100 nanoseconds since the year 1 (.NET).
+    DotnetTicks,
+    /// Counted from the beginning of the recording rather than from a date.
+    SinceStart,
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// Tab.
+    Tab,
+    /// `|`
+    Pipe,
+    /// `::`
+    DoubleColon,
+    /// The control character Ctrl-A, as Hive writes it.
+    ControlA,
+    /// UTF-16, low byte first.
+    Utf16Le,
+    /// UTF-16, high byte first.
+    Utf16Be,
+    /// Windows-1252 or a relative of it.
+    Windows1252,
+    /// Shift_JIS.
+    ShiftJis,
+}
+
+impl ColumnNote {
+    /// Makes a note on a file as a whole.
+    pub(super) fn of_file(kind: NoteKind, guess: Option<Guess>) -> Self {
+        ColumnNote { column: None, kind, count: 0, examples: Vec::new(), guess }
+    }
+}

@@ -1,0 +1,129 @@
+//! Which encoding a text is in.
+
+use super::super::notes::Guess;
+
+/// What the first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoding {
+    /// Bytes of the mark at the beginning.
+    pub mark: usize,
+    /// Which UTF-16, if it is UTF-16.
+    pub utf16: Option<Guess>,
+}
+
+/// The encoding that a text begins to be in; `None` for what says nothing.
+pub(super) fn of(head: &[u8]) -> Option<Encoding> {
+    match head {
+        [0xef, 0xbb, 0xbf, ..] => Some(Encoding { mark: 3, utf16: None }),
+        [0xff, 0xfe, ..] => Some(Encoding { mark: 2, utf16: Some(Guess::Utf16Le) }),
+        [0xfe, 0xff, ..] => Some(Encoding { mark: 2, utf16: Some(Guess::Utf16Be) }),
+        _ => unmarked_utf16(head).map(|guess| Encoding { mark: 0, utf16: Some(guess) }),
+    }
+}
+
+/// Letters, digits and line ends of UTF-16 have a zero byte each; a text in UTF-8 has none.
+fn unmarked_utf16(head: &[u8]) -> Option<Guess> {
+    const LOOKED_AT: usize = 256;
+    let (pairs, _) = head[..head.len().min(LOOKED_AT)].as_chunks::<2>();
+    let ascii = |high: u8, low: u8| high == 0 && (low.is_ascii_graphic() || low.is_ascii_whitespace());
+    let low_first = pairs.iter().filter(|pair| ascii(pair[1], pair[0])).count();
+    let high_first = pairs.iter().filter(|pair| ascii(pair[0], pair[1])).count();
+    // The header is mostly of such letters; a stray zero byte in a text of another kind is not.
+    let most = |count: usize| pairs.len() >= 2 && count * 4 >= pairs.len() * 3;
+    match (most(low_first), most(high_first)) {
+        (true, false) => Some(Guess::Utf16Le),
+        (false, true) => Some(Guess::Utf16Be),
+        _ => None,
+    }
+}
+
+/// Appends UTF-16 as UTF-8; what is no character becomes U+FFFD. How many bytes were used.
+pub(super) fn from_utf16(bytes: &[u8], ended: bool, high_first: bool, out: &mut Vec<u8>) -> usize {
+    let (pairs, odd) = bytes.as_chunks::<2>();
+    let unit = |pair: &[u8; 2]| if high_first { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+    // The first half of a pair waits for the second.
+    let waits = !ended && pairs.last().is_some_and(|pair| (0xd800..0xdc00).contains(&unit(pair)));
+    let n = pairs.len() - usize::from(waits);
+    for letter in char::decode_utf16(pairs[..n].iter().map(unit)) {
+        let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
+        out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    if ended && !odd.is_empty() {
+        out.extend_from_slice("\u{fffd}".as_bytes());
+    }
+    if ended { bytes.len() } else { n * 2 }
+}
+
+/// What the beginning of a text that is not UTF-8 seems to be, where it may be cut in the middle of a character.
+pub(super) fn beginning_seems(head: &[u8]) -> Option<Guess> {
+    match std::str::from_utf8(head) {
+        Err(error) if error.error_len().is_none() => None,
+        _ => seems(head),
+    }
+}
+
+/// What a whole text or field that is not UTF-8 seems to be; `None` for UTF-8.
+pub(in super::super) fn seems(bytes: &[u8]) -> Option<Guess> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => None,
+        Err(_) if is_shift_jis(bytes) => Some(Guess::ShiftJis),
+        Err(_) => Some(Guess::Windows1252),
+    }
+}
+
+fn is_shift_jis(bytes: &[u8]) -> bool {
+    let (mut at, mut pairs) = (0, 0);
+    while at < bytes.len() {
+        at += match (bytes[at], bytes.get(at + 1)) {
+            (0..=0x7f | 0xa1..=0xdf, _) => 1,
+            (0x81..=0x9f | 0xe0..=0xfc, None) => 1,
+            (0x81..=0x9f | 0xe0..=0xfc, Some(0x40..=0x7e | 0x80..=0xfc)) => {
+                pairs += 1;
+                2
+            }
+            _ => return false,
+        };
+    }
+    pairs > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, high_first: bool) -> Vec<u8> {
+        text.encode_utf16().flat_map(|unit| if high_first { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+    }
+
+    #[test]
+    fn marks_and_zero_bytes_tell_utf16() {
+        for (high_first, guess) in [(false, Guess::Utf16Le), (true, Guess::Utf16Be)] {
+            let found = of(&utf16("user,item\na,b\n", high_first));
+            assert_eq!(found, Some(Encoding { mark: 0, utf16: Some(guess) }));
+        }
+        assert_eq!(of(b"user,item\na,\0\n"), None);
+        assert_eq!(of("ユーザー,item\n".as_bytes()), None);
+        assert_eq!(of(b"\0"), None);
+    }
+
+    #[test]
+    fn text_of_other_encodings_is_named() {
+        assert_eq!(seems("日本".as_bytes()), None);
+        assert_eq!(beginning_seems(&"日本".as_bytes()[..4]), None);
+        assert_eq!(seems(b"caf\xe9"), Some(Guess::Windows1252));
+        assert_eq!(seems(b"user,\x93\xfa\x96\x7b\n"), Some(Guess::ShiftJis));
+        assert_eq!(seems(b"user,caf\xe9\n"), Some(Guess::Windows1252));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn utf16_is_read_in_any_pieces(text in "[a\u{e9}\u{4e16}\u{1f600}\n]{0,20}", at in 0usize..80, high_first: bool) {
+            let bytes = utf16(&text, high_first);
+            let at = at.min(bytes.len());
+            let mut out = Vec::new();
+            let used = from_utf16(&bytes[..at], false, high_first, &mut out);
+            from_utf16(&bytes[used..], true, high_first, &mut out);
+            proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Bodies that stall, trickle or come in crowds: they hold up nobody else, and have an end.
+
+use std::time::Duration;
+
+use recotem::platform::config::Settings;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::trained::prepare;
+use crate::support::{Caller, TestApp};
+
+const BOUNDARY: &str = "b";
+
+/// A request whose body is sent piece by piece.
+struct Slow {
+    stream: TcpStream,
+}
+
+impl Slow {
+    /// Sends the head of a request and the beginning of its body, of which `length` bytes are announced.
+    async fn begin(base: &str, path: &str, headers: &str, length: usize, beginning: &str) -> Self {
+        Self::open(base, path, &format!("Content-Length: {length}\r\n{headers}"), beginning).await
+    }
+
+    async fn open(base: &str, path: &str, headers: &str, beginning: &str) -> Self {
+        let host = base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).await.expect("a connection");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n{beginning}");
+        stream.write_all(head.as_bytes()).await.expect("it takes the head");
+        Self { stream }
+    }
+
+    /// Begins an upload of a large file.
+    async fn upload(base: &str, token: &str, path: &str, beginning: &str) -> Self {
+        let headers = format!("Authorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n");
+        let part = "Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"";
+        Self::begin(base, path, &headers, 400_000_000, &format!("--{BOUNDARY}\r\n{part}\r\n\r\n{beginning}")).await
+    }
+
+    /// Sends more of the body; false when the server no longer takes it.
+    async fn send(&mut self, more: &str) -> bool {
+        self.stream.write_all(more.as_bytes()).await.is_ok()
+    }
+
+    /// Whether an answer is there within a moment.
+    async fn is_answered(&mut self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.stream.readable()).await.is_ok()
+    }
+
+    /// The status and body of the answer, read until the server closes the connection.
+    async fn answer(mut self) -> (u16, Value) {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), self.stream.read_to_end(&mut bytes)).await;
+        assert!(read.is_ok(), "neither answered nor closed: {}", String::from_utf8_lossy(&bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+}
+
+async fn with_settings(change: impl FnOnce(&mut Settings)) -> TestApp {
+    TestApp::start_with(false, change).await
+}
+
+async fn project(user: &Caller) -> i64 {
+    user.post("project/", json!({ "name": "P", "user_column": "user", "item_column": "item" })).await.expect(201).id()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_stalled_uploads_hold_up_nobody() {
+    let many = |settings: &mut Settings| (settings.uploads_per_user, settings.uploads_per_address) = (1_000, 1_000);
+    let app = TestApp::start_with(true, many).await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
+    let model = prepared.train().await["id"].as_i64().expect("a model");
+    let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
+    // The model is in memory, as all that serve are: what is not yet there has to wait for the log-ins of the uploads.
+    program.post(&format!("/inference/predict/{model}/batch"), json!({ "user_ids": ["007"] })).await.expect(200);
+    let mut stalled = Vec::new();
+    for upload in 0..600 {
+        let path = if upload % 2 == 0 { "/api/v1/training_data/" } else { "/api/v1/item_meta_data/" };
+        stalled.push(Slow::upload(&app.base, prepared.user.token(), path, "user,item\n").await);
+    }
+    let limit = Duration::from_secs(60);
+    let others = async {
+        for _ in 0..5 {
+            program.post(&format!("/inference/predict/{model}/batch"), json!({ "user_ids": ["007"] })).await.expect(200);
+            app.anonymous().get("/inference/ready").await.expect(200);
+            app.anonymous().get("ping/").await.expect(200);
+        }
+        app.user("ada").await;
+        prepared.user.upload(prepared.project, "b.csv", "user,item\n1,2\n").await.expect(201);
+        prepared.user.get(&format!("training_data/{}/preview/", prepared.data)).await.expect(200);
+    };
+    tokio::time::timeout(limit, others).await.expect("all are answered while the uploads stall");
+    assert!(!stalled[0].is_answered(Duration::ZERO).await, "they are still under way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_arriving_is_answered_408() {
+    let app = with_settings(|settings| settings.body_idle_seconds = 1).await;
+    let user = app.user("margarete").await;
+    let token = user.token();
+    let json = "Content-Type: application/json\r\n";
+    let body = json!({ "project": project(&user).await, "name": "k", "scopes": ["predict"] });
+    let key = user.post("api_keys/", body).await.expect(201).body["key"].as_str().expect("a key").to_owned();
+    let stalled = [
+        Slow::upload(&app.base, token, "/api/v1/training_data/", "user,item\n").await,
+        Slow::upload(&app.base, token, "/api/v1/item_meta_data/", "item,name\n").await,
+        Slow::begin(&app.base, "/api/v1/auth/login/", json, 1_000, "{\"username\": ").await,
+        Slow::begin(&app.base, "/api/v1/project/", &format!("{json}Authorization: Bearer {token}\r\n"), 1_000, "{").await,
+        Slow::begin(&app.base, "/api/v1/conversion_event/", &format!("{json}Authorization: Bearer {token}\r\n"), 99, "{").await,
+        Slow::begin(&app.base, "/inference/predict/1", &format!("{json}X-API-Key: {key}\r\n"), 1_000, "{").await,
+    ];
+    for stalled in stalled {
+        let (status, body) = stalled.answer().await;
+        assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{body}");
+    }
+    assert!(app.files().is_empty(), "{:?}", app.files());
+    // Where nothing reads the body, the answer comes at once and the connection does not stay.
+    for path in ["/api/v1/training_data/", "/api/v1/project/", "/inference/predict/1", "/inference/next/1"] {
+        let (status, _) = Slow::begin(&app.base, path, json, 1_000, "{").await.answer().await;
+        assert_eq!(status, 401, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_only_trickles_is_answered_408() {
+    let slow = |settings: &mut Settings| (settings.body_idle_seconds, settings.body_rate_seconds) = (3_600, 1);
+    let app = with_settings(slow).await;
+    let user = app.user("margarete").await;
+    let mut trickle = Slow::upload(&app.base, user.token(), "/api/v1/training_data/", "user,item\n").await;
+    let mut bytes = 0;
+    while bytes < 1_000 && !trickle.is_answered(Duration::from_millis(20)).await && trickle.send("1").await {
+        bytes += 1;
+    }
+    let (status, body) = trickle.answer().await;
+    assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{bytes} bytes: {body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
+    let app = with_settings(|settings| (settings.max_incoming_bytes, settings.max_buffered_bytes) = (1 << 20, 400_000)).await;
+    let user = app.user("margarete").await;
+    let project = project(&user).await;
+    let rows = |n: usize| format!("user,item\n{}", "1,2\n".repeat(n));
+    let refused = user.upload(project, "a.csv", rows(400_000)).await.expect(503);
+    assert_eq!(refused.body["code"], "no_room_for_uploads");
+    // What goes to the disk takes no memory.
+    user.upload(project, "a.csv", rows(100_000)).await.expect(201);
+
+    let body = |length: usize| json!({ "name": "Q", "user_column": "u", "item_column": "i", "more": "x".repeat(length) });
+    let refused = user.post("project/", body(300_000)).await.expect(503);
+    assert_eq!(refused.body["code"], "too_many_bodies");
+    assert!(!refused.header("retry-after").is_empty());
+    user.post("project/", body(100_000)).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_need_no_credentials_are_small() {
+    let app = TestApp::start().await;
+    let open = [
+        "auth/login/",
+        "auth/token/refresh/",
+        "auth/token/verify/",
+        "auth/sign_up/",
+        "auth/password/reset/",
+        "invitation/look_up/",
+    ];
+    let json = [("content-type", "application/json")];
+    for path in open {
+        let body = |length: usize| json!({ "username": "x", "password": "y", "more": "z".repeat(length) }).to_string();
+        let refused = app.anonymous().raw(Method::POST, path, &json, body(64 << 10)).await.expect(413);
+        assert!(refused.body["detail"].is_string(), "{path}: {}", refused.body);
+        assert_ne!(app.anonymous().raw(Method::POST, path, &json, body(60 << 10)).await.status, 413, "{path}");
+    }
+    // What unpacks to more is no smaller.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packed, &vec![b' '; 1 << 20]).expect("it packs");
+    let packed = packed.finish().expect("it packs");
+    let headers = [json[0], ("content-encoding", "gzip")];
+    app.anonymous().raw(Method::POST, "auth/login/", &headers, packed).await.expect(413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_cuts_off_what_stalls_and_waits_for_what_arrives() {
+    let app = TestApp::start().await;
+    let user = app.user("margarete").await;
+    let project = project(&user).await;
+    let mut stalled = Slow::upload(&app.base, user.token(), "/api/v1/training_data/", "user,item\n").await;
+    let end =
+        format!("\r\n--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"project\"\r\n\r\n{project}\r\n--{BOUNDARY}--\r\n");
+    let headers = format!(
+        "Authorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\nTransfer-Encoding: chunked\r\n",
+        user.token()
+    );
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let beginning =
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nuser,item\n");
+    let mut live = Slow::open(&app.base, "/api/v1/training_data/", &headers, &chunk(&beginning)).await;
+    let row = chunk(&"1,2\n".repeat(256));
+    assert!(live.send(&row).await);
+    app.shut_down();
+    while !stalled.is_answered(Duration::from_millis(50)).await {
+        assert!(live.send(&row).await, "what arrives is waited for");
+    }
+    let (status, body) = stalled.answer().await;
+    assert_eq!((status, &body["code"]), (408, &json!("server_ending")), "{body}");
+    assert!(live.send(&format!("{}0\r\n\r\n", chunk(&end))).await);
+    let (status, body) = live.answer().await;
+    assert_eq!(status, 201, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_stays_open_for_as_long_as_is_set_and_no_longer() {
+    let app = with_settings(|settings| settings.keep_alive_seconds = 1).await;
+    let host = app.base.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&host).await.expect("a connection");
+    for _ in 0..2 {
+        let request = format!("GET /api/v1/ping/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("it is still open");
+        let mut answer = [0; 4_096];
+        let read = stream.read(&mut answer).await.expect("an answer");
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
+    }
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+    assert_eq!(closed.expect("it is closed").expect("in order"), 0);
+}

@@ -1,0 +1,164 @@
+//! Organisations share the workers, and a search that kills its workers ends.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::tuning::interactions;
+use crate::support::{Caller, TestApp};
+
+/// What a user needs to start jobs.
+struct Tenant {
+    user: Caller,
+    data: i64,
+    configuration: i64,
+    split: i64,
+    evaluation: i64,
+}
+
+impl Tenant {
+    async fn new(app: &TestApp, name: &str) -> Self {
+        let user = app.user(name).await;
+        let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
+        let project = user.post("project/", project).await.expect(201).id();
+        let data = user.upload(project, "data.csv", interactions()).await.expect(201).id();
+        let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });
+        let configuration = user.post("model_configuration/", configuration).await.expect(201).id();
+        let split = user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id();
+        let evaluation = user.post("evaluation_config/", json!({ "cutoff": 3 })).await.expect(201).id();
+        Self { user, data, configuration, split, evaluation }
+    }
+
+    /// Starts a search and returns its path.
+    async fn search(&self, n_trials: u32) -> String {
+        let job = json!({
+            "data": self.data, "split": self.split, "evaluation": self.evaluation, "n_trials": n_trials, "random_seed": 1,
+            "tried_algorithms_json": ["TopPop"], "train_after_tuning": false,
+        });
+        format!("parameter_tuning_job/{}/", self.user.post("parameter_tuning_job/", job).await.expect(201).id())
+    }
+
+    async fn train(&self) -> crate::support::Answer {
+        let model = json!({ "configuration": self.configuration, "data_loc": self.data });
+        self.user.post("trained_model/", model).await
+    }
+
+    async fn wait_for_status(&self, path: &str, status: &str) -> Value {
+        self.user.wait_for(path, |found| found["status"] == status).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_endless_searches_of_one_organisation_leave_a_worker_to_another() {
+    let app = TestApp::start_with_worker().await;
+    let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
+    let searches = [alpha.search(1_000_000).await, alpha.search(1_000_000).await];
+    for search in &searches {
+        alpha.user.wait_for(search, |job| job["n_completed"].as_i64() > Some(0)).await;
+    }
+    let model = beta.train().await.expect(201).id();
+    // Both searches have had their turn by then.
+    app.services.clock.advance(TimeDelta::minutes(1));
+    beta.wait_for_status(&format!("trained_model/{model}/"), "COMPLETED").await;
+    for search in &searches {
+        assert_eq!(alpha.user.get(search).await.expect(200).body["status"], "RUNNING");
+        alpha.user.post(&format!("{search}cancel/"), json!({})).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() {
+    let app = TestApp::start_with(false, |settings| settings.max_waiting_jobs_per_organisation = 2).await;
+    let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
+    alpha.train().await.expect(201);
+    alpha.search(5).await;
+    let refused = alpha.train().await.expect(429);
+    assert_eq!(refused.body["code"], "too_many_waiting_jobs");
+    let words = "2 jobs of this organisation wait for a worker, and 2 may. Try again when some are done, or cancel some.";
+    assert_eq!(refused.body["detail"], words);
+    beta.train().await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_names_no_time_limit_has_the_operators() {
+    let app = TestApp::start_with(true, |settings| settings.default_timeout_overall = 60).await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let search = alpha.search(1_000_000).await;
+    let running = alpha.user.wait_for(&search, |job| job["n_completed"].as_i64() > Some(0)).await;
+    assert_eq!(running["timeout_overall"], 60);
+    app.services.clock.advance(TimeDelta::seconds(61));
+    alpha.wait_for_status(&search, "COMPLETED").await;
+}
+
+/// Leaves the task of a search as its second dead worker would, in its first trial or before it.
+async fn lose_a_second_worker(app: &TestApp, in_trial: bool) {
+    app.execute("UPDATE tuning_jobs SET status = 'RUNNING', started_at = program_now()").await;
+    let lost = "UPDATE jobs SET state = 'running', attempt = 2, lost_workers = 1, lease_owner = 'dead', lease_until = 'epoch' \
+        WHERE kind = 'run_search'";
+    app.execute(lost).await;
+    if in_trial {
+        let trial = "INSERT INTO trials (tuning_job_id, number, algorithm, parameters, state, run_by, started_at) \
+            SELECT (payload ->> 'tuning_job_id')::bigint, 0, 'TopPopRecommender', '{}', 'running', id, program_now() FROM jobs \
+            WHERE kind = 'run_search'";
+        app.execute(trial).await;
+    }
+    app.work();
+    let rescued = "SELECT count(*) AS count FROM jobs WHERE kind = 'run_search' AND lost_workers = 2";
+    app.soon("it is rescued", async || app.count(rescued).await == 1).await;
+    app.services.clock.advance(TimeDelta::seconds(30));
+}
+
+const WORDS: &str = "The worker that ran it died twice, probably for lack of memory.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_that_takes_two_workers_with_it_has_failed_and_the_search_goes_on() {
+    let app = TestApp::start().await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let search = alpha.search(4).await;
+    lose_a_second_worker(&app, true).await;
+    let ended = alpha.wait_for_status(&search, "COMPLETED").await;
+    assert_eq!((&ended["n_failed"], &ended["n_completed"]), (&json!(1), &json!(3)), "{ended}");
+    let trials = alpha.user.get(&format!("{search}trials/")).await.expect(200).body;
+    assert_eq!((&trials[0]["status"], &trials[0]["note"]), (&json!("failed"), &json!(WORDS)));
+    let log = alpha.user.get(&format!("task_log/?tuning_job_id={}", ended["id"])).await.expect(200).body;
+    assert!(log.to_string().contains(WORDS), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_takes_two_workers_with_it_before_any_trial_has_failed() {
+    let app = TestApp::start().await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let search = alpha.search(4).await;
+    lose_a_second_worker(&app, false).await;
+    let ended = alpha.wait_for_status(&search, "FAILED").await;
+    assert_eq!(ended["error"], WORDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_takes_two_workers_with_it_has_failed() {
+    let app = TestApp::start().await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let model = alpha.train().await.expect(201).id();
+    let lost = "UPDATE jobs SET state = 'running', attempt = 2, lost_workers = 1, lease_owner = 'dead', lease_until = 'epoch'";
+    app.execute(lost).await;
+    app.work();
+    let ended = alpha.wait_for_status(&format!("trained_model/{model}/"), "FAILED").await;
+    assert_eq!(ended["error"], WORDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_larger_than_the_machine_does_not_let_a_trial_take_more_than_there_is() {
+    let app = TestApp::start_with_worker().await;
+    let alpha = Tenant::new(&app, "alpha").await;
+    let project = alpha.user.get("project/").await.expect(200).body["results"][0]["id"].as_i64().unwrap();
+    // A square matrix over so many items is larger than any machine that runs this test.
+    let rows: String = (0..700_000).map(|item| format!("u{},i{item}\n", item % 50)).collect();
+    let data = alpha.user.upload(project, "wide.csv", format!("user_id,item_id\n{rows}")).await.expect(201).id();
+    let job = json!({
+        "data": data, "split": alpha.split, "evaluation": alpha.evaluation, "n_trials": 1, "memory_budget": i32::MAX,
+        "tried_algorithms_json": ["DenseSLIM"], "train_after_tuning": false,
+    });
+    let job = alpha.user.post("parameter_tuning_job/", job).await.expect(201).id();
+    let ended = alpha.wait_for_status(&format!("parameter_tuning_job/{job}/"), "FAILED").await;
+    assert_eq!(ended["n_pruned"], 1, "{ended}");
+    assert!(ended["error"].as_str().unwrap().contains("MB are allowed"), "{ended}");
+}
