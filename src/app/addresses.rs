@@ -31,7 +31,7 @@ enum Verdict {
 }
 
 /// Spells the address in the one way that everything below looks at. The router decodes what is percent-encoded, so that any
-/// other way would be one address to it and another to whatever reads the path.
+/// other way would be one address to it and another to the code that reads the path.
 pub async fn spell(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -56,7 +56,7 @@ fn session_of(request: &HttpRequest, found: &ApiResult<Option<Principal>>) -> db
     db::Session { address, request_id: request_id(request), ..session }
 }
 
-/// A page of another site must not change anything with the cookies of ours, nor log its visitor in as somebody of its choice.
+/// A page of another site must not change anything with the cookies of ours, nor log its visitor in as a user of its choice.
 /// What comes with a key or token in a header does not hang on cookies; browsers let no page of another site send such a header.
 fn refuse_foreign_pages(request: &HttpRequest) -> ApiResult<()> {
     // The other schemes of this header are those that browsers send by themselves.

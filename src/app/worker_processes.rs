@@ -31,7 +31,7 @@ const STOP_STEPS: [(Signal, Duration); 2] = [(Signal::TERM, Duration::from_secs(
 /// How this program is started once more with the same settings.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
-    /// What the command line said, as variables: the environment of a process is nobody else's to read.
+    /// What the command line said, as variables: other users of the machine cannot read the environment of a process.
     pub environment: Vec<(&'static str, OsString)>,
 }
 

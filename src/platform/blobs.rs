@@ -20,7 +20,7 @@ pub struct StoredFile {
     pub written: DateTime<Utc>,
 }
 
-/// A folder of immutable files, written whole or not at all, and for nobody but their owner to read.
+/// A folder of immutable files, written whole or not at all, and readable by their owner only.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     root: Arc<PathBuf>,

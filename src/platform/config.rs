@@ -246,7 +246,7 @@ impl Settings {
         self.smtp_url.is_some() && self.public_url.is_some()
     }
 
-    /// Whether links lead to whatever host the request for them names.
+    /// Returns whether links lead to the host that the request for them names.
     pub fn links_follow_the_request(&self) -> bool {
         self.public_url.is_none() && self.allowed_hosts.is_empty()
     }

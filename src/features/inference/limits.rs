@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Predictions by whatever a project has deployed.
+    /// Predictions by the models that a project has deployed.
     pub const OF_PROJECT: &str = "project";
 
     /// Predictions of a kind, by the model or project of this id.

@@ -83,7 +83,7 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
         .await
 }
 
-/// The same for a job that somebody asked for, about a project of an organisation: configs that nothing used before come along.
+/// The same for a job that a user asked for, about a project of an organisation: configs that nothing used before come along.
 pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob, organisation: i64) -> ApiResult<TuningJob> {
     connection
         .transaction(async move |connection| {

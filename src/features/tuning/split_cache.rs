@@ -19,7 +19,7 @@ type Slot = Arc<tokio::sync::Mutex<Weak<Split>>>;
 
 static KNOWN: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
 
-/// The slot of a split; those that nobody fills or uses any more are dropped.
+/// The slot of a split; those that no task fills or uses any more are dropped.
 fn slot_of(key: Key) -> Slot {
     let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     known.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|split| split.strong_count() > 0));

@@ -113,7 +113,7 @@ impl TrainedModel {
         Some(())
     }
 
-    /// What is most popular, for a user of whom nothing is known. The score is what the interactions with the item count
+    /// What is most popular, for a user without a history. The score is what the interactions with the item count
     /// together: without weights, the number of users who have it.
     pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
         let wanted = wanted.in_numbers(&self.items);

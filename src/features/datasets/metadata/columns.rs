@@ -18,7 +18,7 @@ const LONGEST_EXAMPLE: usize = 80;
 pub enum ColumnKind {
     /// Mostly numbers. Cells that are none stay texts.
     Number,
-    /// True or false, in whatever words.
+    /// True or false, in any of the usual words.
     Boolean,
     /// Mostly lists.
     List,
