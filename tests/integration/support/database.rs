@@ -14,6 +14,11 @@ use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
 
 const TEMPLATE: &str = "template_recotem";
 const CONNECTIONS: usize = 10;
+/// Draws the salt of a project from its number, so that every run of a test assigns the same users to the same slots:
+/// a statistical verdict on a few hundred users may not hang on luck.
+const SAME_SALTS: &str = "CREATE FUNCTION same_salt() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN NEW.assignment_salt := md5('project ' || NEW.id)::uuid; RETURN NEW; END $$;
+    CREATE TRIGGER same_salt BEFORE INSERT ON projects FOR EACH ROW EXECUTE FUNCTION same_salt();";
 
 struct Server {
     /// Keeps the server running, and the folder, until the process ends.
@@ -112,6 +117,8 @@ fn make_template(url: &str) {
         diesel::sql_query(format!("CREATE DATABASE {TEMPLATE}")).execute(&mut connection).await.expect("the template");
         let template = Database::new(&url_of(url, TEMPLATE), 1).expect("a pool");
         template.migrate().await.expect("the migrations run");
+        let mut connection = template.conn().await.expect("a connection");
+        connection.batch_execute(SAME_SALTS).await.expect("salts that are the same in every run");
     });
 }
 
