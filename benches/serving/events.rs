@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 32;
 /// Connections of the programs that report; an event is only answered once it is on the disk.
 const REPORTERS: usize = 128;
 
-/// Measures, and prints the table that the README shows.
+/// Measures, and prints the table of docs/benchmarks.md.
 pub fn measure(shop: &Shop, duration: Duration) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     println!("{PREDICTIONS} predictions/s beside the events; {cores} cores for server, database and load together\n");

@@ -2,7 +2,7 @@
 //! how many events are taken meanwhile: `make bench-events`.
 //!
 //! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the file given, and asks
-//! it as a shop would: over HTTP, with a key, for ten items nobody has seen. Prints the table that the README shows.
+//! it as a shop would: over HTTP, with a key, for ten items nobody has seen. Prints the table of docs/benchmarks.md.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 
