@@ -10,17 +10,14 @@ RUN npm run build
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /recotem
-# Dependencies first, so that a change of our own code does not compile them again.
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src migrations web/dist \
-    && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
-    && cargo build --release --locked \
-    && rm -rf src
+COPY crates crates
 COPY migrations migrations
 COPY src src
 COPY --from=web /web/dist web/dist
-# The placeholder must look older than what it stood for.
-RUN touch build.rs src/main.rs src/lib.rs && cargo build --release --locked
+# What was compiled stays in caches of the builder, so that a change of our own code compiles nothing else again.
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/recotem/target \
+    cargo build --release --locked && cp target/release/recotem /usr/local/bin/recotem
 
 # The server is somewhere else (DATABASE_URL), so the image holds no PostgreSQL.
 FROM debian:bookworm-slim
@@ -29,7 +26,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --create-home recotem
 COPY LICENSE /usr/share/doc/recotem/LICENSE
-COPY --from=build /recotem/target/release/recotem /usr/local/bin/recotem
+COPY --from=build /usr/local/bin/recotem /usr/local/bin/recotem
 USER 10001
 WORKDIR /data
 VOLUME /data

@@ -11,7 +11,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 SOCKETS ?= 5000
 DEMO_DATA_DIR ?= data/demo
 
-.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-rust test-docs test-web test-e2e lint bench-peers bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
+.PHONY: help build demo test test-full test-api test-artifact test-dates test-writers test-rust test-docs test-web test-e2e lint bench-peers bench-reading bench-scale bench-tuning bench-serving bench-events bench-sockets ui openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,12 +52,12 @@ test-api: ui ## Run Schemathesis against a running server: no 5xx, nothing undoc
 
 lint: ui ## Check formatting and lints
 	scripts/install-tools rust
-	cargo fmt --check
-	cargo clippy --profile $(PROFILE) --all-targets --locked -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --profile $(PROFILE) --all-targets --locked -- -D warnings
 
 test-rust: ui ## Run unit, property and integration tests on a real PostgreSQL, and check the documents
 	scripts/install-tools rust postgresql python
-	cargo test --profile $(PROFILE) --locked
+	cargo test --workspace --profile $(PROFILE) --locked
 	scripts/check-docs $(TARGET)/$(PROFILE)/recotem
 
 test-docs: ui ## Check the commands, paths and links in README.md, CONTRIBUTING.md and docs/
@@ -80,6 +80,9 @@ ui: ## Build the browser UI, into web/dist
 bench-peers: ## Compare speed with irspack, implicit, pandas and Optuna, on folders of train.csv.gz and test.csv.gz below DATA
 	cargo build --profile $(PROFILE) --locked
 	benches/peers/compare $(TARGET)/$(PROFILE)/recotem $(DATA)
+
+bench-reading: ## Time reading CSV on one thread beside the csv crate
+	cargo bench --profile $(PROFILE) --locked -p recotem-tabular --bench reading
 
 bench-scale: ## Measure seconds and memory for SIZES of generated interactions
 	cargo build --profile $(PROFILE) --locked

@@ -1,4 +1,4 @@
-//! What is done with one input of each kind: the fuzzers and `tests/readers_survive.rs` share it.
+//! What is done with one input of each kind: the fuzzers and `crates/tabular/tests/readers_survive.rs` share it.
 //!
 //! Each function may refuse its input in any way but by a panic, and checks what can be checked when it does not refuse.
 
@@ -7,9 +7,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use recotem::ml::artifact::TrainedModel;
-use recotem::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
-use recotem::platform::tabular::{self, ReadOptions, ReadReport, Row, TableCell, TableOptions};
+use recotem_ml::artifact::TrainedModel;
+use recotem_ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
+use recotem_tabular as tabular;
+use recotem_tabular::{ReadOptions, ReadReport, Row, TableCell, TableOptions};
 
 /// Reads bytes that somebody else wrote; only a panic is a failure.
 pub type EntryPoint = fn(&[u8]);

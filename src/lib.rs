@@ -3,6 +3,6 @@
 pub mod app;
 pub mod cli;
 pub mod features;
-pub mod ml;
-pub mod platform;
+pub use recotem_ml as ml;
+pub use recotem_platform as platform;
 pub mod schema;

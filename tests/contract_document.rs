@@ -25,7 +25,7 @@ fn collect(folder: &Path, into: &mut BTreeMap<String, String>) {
 
 fn sources() -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "crates"] {
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut sources);
     }
     sources

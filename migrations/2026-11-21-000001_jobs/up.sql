@@ -1,4 +1,4 @@
--- The job queue. See src/platform/queue/mod.rs for the states and who moves a job between them.
+-- The job queue. See crates/platform/src/queue/mod.rs for the states and who moves a job between them.
 CREATE TABLE jobs (
     id bigserial PRIMARY KEY,
     -- what the outside calls this job

@@ -1,5 +1,5 @@
 -- The second barrier behind the queries' own filters, and the record of who changed what.
--- src/platform/db/session.rs tells each connection whom it acts for; this is what listens.
+-- crates/platform/src/db/session.rs tells each connection whom it acts for; this is what listens.
 
 -- Whom the statements of a request run as: a role that owns nothing, so that row-level security binds it even on a
 -- server where the program connects as a superuser. Without the right to make roles the program is no superuser, and

@@ -1,5 +1,5 @@
 -- One clock for SQL and for the program: where the program's clock is pinned (as in tests), it tells the connection so
--- (src/platform/db/session.rs), and rows are dated by it; else by the server. A default of plain now() would date some rows
+-- (crates/platform/src/db/session.rs), and rows are dated by it; else by the server. A default of plain now() would date some rows
 -- by another clock than the one that decisions about them are made by.
 CREATE FUNCTION program_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(nullif(current_setting('recotem.now', true), '')::timestamptz, now())

@@ -1,4 +1,4 @@
--- Whose turn it is: tenants take turns, and within a tenant its lanes (projects). See src/platform/queue/claimer.rs.
+-- Whose turn it is: tenants take turns, and within a tenant its lanes (projects). See crates/platform/src/queue/claimer.rs.
 ALTER TABLE jobs
     ADD COLUMN tenant_key text NOT NULL DEFAULT '',
     ADD COLUMN lane_key text NOT NULL DEFAULT '',

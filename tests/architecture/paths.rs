@@ -1,6 +1,8 @@
 //! Which places in the crate a source file names.
 
-/// A file below `src/`, without its comments.
+use crate::rules::CRATES;
+
+/// A file below `src/`, or below the folder of a crate's name, without its comments.
 pub struct Source {
     pub file: String,
     pub text: String,
@@ -24,12 +26,14 @@ fn without_comment(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
 }
 
-/// All paths written from the root of the crate, or with `super` upwards, as `layer::module::name`.
+/// All paths written from the root of their crate, or with `super` upwards, as `layer::module::name`.
 pub fn crate_paths(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
+    let layer = source.module().first().copied().filter(|layer| CRATES.contains(layer));
+    let above: Vec<&str> = layer.into_iter().collect();
     for (start, _) in source.text.match_indices("crate::") {
         if !source.text[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
-            unfold(&source.text[start + "crate::".len()..], &[], &mut found);
+            unfold(&source.text[start + "crate::".len()..], &above, &mut found);
         }
     }
     found.extend(upward_paths(source));

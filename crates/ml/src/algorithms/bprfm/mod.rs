@@ -1,0 +1,83 @@
+//! Bayesian personalised ranking (Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009) by matrix factorisation with item
+//! biases, and with `loss` warp the weighted approximate-rank pairwise loss (Weston, Bengio & Usunier 2011) in its place.
+//! Named after LightFM (Kula 2015), which stood behind it in Recotem 1.x; like there, learning rates follow Adagrad
+//! (Duchi, Hazan & Singer 2011), here with one rate for each row instead of each number.
+//!
+//! For every interaction of a user with an item, one step makes the item's score greater than that of an item drawn from
+//! those the user has nothing to do with. BPR takes any such item; WARP draws until one scores above the first less a
+//! margin of one, and steps further the sooner it finds one, because then many rank too high.
+//!
+//! Steps run in parallel without racing (Gemulla, Nijkamp, Haas & Sismanis 2011): users and items are cut into as many
+//! blocks, and at any time each block of users learns with another block of items. Items are dealt out anew in every
+//! epoch, so that any two items meet; the number of blocks depends on the data only, and the result not on threads.
+//!
+//! Parameters beyond LightFM's in irspack: `learning_rate`, `random_seed`. New users are folded in by the same steps,
+//! taken by the user alone. Items are alike by the cosine of their factors without the bias.
+
+mod blocks;
+mod model;
+mod settings;
+mod steps;
+mod trainer;
+
+use self::blocks::n_blocks;
+use self::model::row_width;
+use self::settings::Settings;
+use self::trainer::Trainer;
+use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use crate::context::Context;
+use crate::error::{MlError, MlResult};
+use crate::search_space::Domain;
+use crate::sparse::Csr;
+
+pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
+    name: "BPRFMRecommender",
+    short: "BPRFM",
+    summary: "matrix factorisation that learns pairwise rankings (BPR or WARP)",
+    early_stopping: true,
+    parameters,
+    estimate,
+    fit,
+    load: model::load,
+};
+
+fn parameters() -> Vec<ParameterSpec> {
+    vec![
+        ParameterSpec::int("n_components", 1, 4096, 128).searched(Domain::int(4, 256)),
+        ParameterSpec::float("item_alpha", 0.0, 10.0, 1e-9).searched(Domain::log_float(1e-9, 1e-2)),
+        ParameterSpec::float("user_alpha", 0.0, 10.0, 1e-9).searched(Domain::log_float(1e-9, 1e-2)),
+        ParameterSpec::choice("loss", &["bpr", "warp"], "bpr").searched(Domain::categorical(["bpr", "warp"])),
+        ParameterSpec::float("learning_rate", 1e-9, 10.0, 0.05),
+        ParameterSpec::int("train_epochs", 1, 100_000, 128),
+        ParameterSpec::int("random_seed", 0, i64::MAX, 42),
+        ParameterSpec::n_threads(),
+    ]
+}
+
+fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
+    let width = row_width(params.size("n_components")?) as u64;
+    let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
+    // Items lie in their blocks a second time; interactions are dealt out to cells.
+    let cells = (n_blocks(shape.n_users, shape.n_items) as u64).pow(2) * 8;
+    Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells)
+}
+
+fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>) -> MlResult<Model> {
+    let settings = Settings::read(params)?;
+    let epochs = params.size("train_epochs")? as u32;
+    let mut trainer = ctx.install(|| Trainer::new(settings, train));
+    for epoch in 1..=epochs {
+        ctx.install(|| trainer.epoch(epoch, ctx))?;
+        if !trainer.model().is_finite() {
+            return Err(MlError::NotFinite("BPRFM".into()));
+        }
+        ctx.progress(u64::from(epoch), u64::from(epochs));
+        if hook(epoch, trainer.model())? != Control::Continue {
+            break;
+        }
+    }
+    Ok(Box::new(trainer.into_model()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The learnt factors: scoring, folding in, storing.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::super::{Factors, Model, Recommender, check_block, check_history, check_items};
+use super::blocks::shuffle;
+use super::settings::Settings;
+use super::steps::{Ranking, lengths};
+use super::trainer::FIRST_SQUARES;
+use crate::error::{MlError, MlResult};
+use crate::simd::{Kernels, padded};
+use crate::sparse::Csr;
+use crate::tensors::{TensorReader, TensorWriter};
+
+/// How often folding in goes through a history.
+const FOLDING_EPOCHS: usize = 40;
+
+/// Length of a row: the factors, the bias, and zeros.
+pub(super) fn row_width(k: usize) -> usize {
+    padded(k + 1)
+}
+
+/// Rows of users, `factors, 1, 0 …`, and of items, `factors, bias, 0 …`.
+pub(super) struct Bpr {
+    pub settings: Settings,
+    pub users: Vec<f32>,
+    pub items: Vec<f32>,
+}
+
+impl Bpr {
+    pub fn is_finite(&self) -> bool {
+        self.users.iter().chain(&self.items).all(|v| v.is_finite())
+    }
+
+    fn width(&self) -> usize {
+        row_width(self.settings.k)
+    }
+
+    fn row<'a>(&self, rows: &'a [f32], at: u32) -> &'a [f32] {
+        &rows[at as usize * self.width()..][..self.width()]
+    }
+
+    /// The first numbers of every row.
+    fn compact(&self, rows: &[f32], k: usize) -> Vec<f32> {
+        rows.chunks_exact(self.width()).flat_map(|row| &row[..k]).copied().collect()
+    }
+
+    fn as_factors(&self) -> Factors<'_> {
+        Factors { users: &self.users, items: &self.items, width: self.width() }
+    }
+
+    /// The row of a user with these interactions: training's steps from the middle of all users, with items at rest.
+    fn fold_in(&self, history: &[u32]) -> Vec<f32> {
+        let (width, k) = (self.width(), self.settings.k);
+        let ranking = Ranking { settings: &self.settings, kernels: Kernels::detect(), n_items: self.n_items() };
+        let mut user = vec![0f32; width];
+        user[k] = 1.0;
+        let mut seen = history.to_vec();
+        seen.sort_unstable();
+        let mut order = seen.clone();
+        let taken = |item: usize| seen.binary_search(&(item as u32)).is_ok();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        let mut squares = FIRST_SQUARES;
+        for _ in 0..FOLDING_EPOCHS {
+            shuffle(&mut order, &mut rng);
+            for &item in &order {
+                let wish = ranking.wish(&user, &self.items, item as usize, taken, &mut rng);
+                let Some(wish) = wish else { continue };
+                squares += wish.squares[0];
+                let step = lengths(&self.settings, wish.pull, [squares; 3]);
+                let (greater, lesser) = (self.row(&self.items, item), self.row(&self.items, wish.lesser as u32));
+                ranking.kernels.pair_step_of_vector(&mut user, greater, lesser, step.pull[0], step.shrink[0]);
+                user[k] = 1.0;
+            }
+        }
+        user
+    }
+}
+
+impl Recommender for Bpr {
+    fn n_users(&self) -> usize {
+        self.users.len() / self.width()
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.len() / self.width()
+    }
+
+    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
+        check_block(self, users, None, out)?;
+        self.as_factors().score_users(users, out);
+        Ok(())
+    }
+
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
+        check_items(self, items, out)?;
+        self.as_factors().score(&self.fold_in(items), out);
+        Ok(())
+    }
+
+    /// Cosine of the factors without the bias.
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
+        check_items(self, &[item], out)?;
+        let (width, k) = (self.width(), self.settings.k);
+        let mut own = self.row(&self.items, item).to_vec();
+        own[k] = 0.0;
+        self.as_factors().score(&own, out);
+        let length = |row: &[f32]| row[..k].iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let length_of_own = length(&own);
+        for (score, row) in out.iter_mut().zip(self.items.chunks_exact(width)) {
+            *score /= length_of_own * length(row);
+        }
+        Ok(())
+    }
+
+    fn factors(&self) -> Option<Factors<'_>> {
+        Some(self.as_factors())
+    }
+
+    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
+        check_history(self, items)?;
+        Ok(Some(self.fold_in(items)))
+    }
+
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
+        let k = self.settings.k;
+        out.f32s("model.users", &[self.n_users(), k], self.compact(&self.users, k));
+        // With the bias behind the factors.
+        out.f32s("model.items", &[self.n_items(), k + 1], self.compact(&self.items, k + 1));
+        // Numbers and words only: this cannot fail.
+        out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        (self.users.len() + self.items.len()) as u64 * 4
+    }
+}
+
+/// Reads a model back.
+pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+    let bad = |what: String| MlError::BadArtifact(what);
+    let settings: Settings =
+        serde_json::from_str(input.metadata("model.settings")?).map_err(|e| bad(format!("BPRFM settings: {e}")))?;
+    if !settings.sane() {
+        return Err(bad("BPRFM settings are out of range".into()));
+    }
+    let (k, width) = (settings.k, row_width(settings.k));
+    let mut users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k, width);
+    let items = pad(&input.f32s_shaped("model.items", &[n_items, k + 1])?, k + 1, width);
+    users.chunks_exact_mut(width).for_each(|row| row[k] = 1.0);
+    Ok(Box::new(Bpr { settings, users, items }))
+}
+
+fn pad(rows: &[f32], k: usize, width: usize) -> Vec<f32> {
+    let mut wide = vec![0f32; rows.len() / k * width];
+    for (to, from) in wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)) {
+        to[..k].copy_from_slice(from);
+    }
+    wide
+}

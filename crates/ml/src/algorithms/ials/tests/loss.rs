@@ -1,0 +1,70 @@
+//! The documented objective, written out over all pairs in 64-bit floats.
+
+use crate::sparse::Csr;
+
+/// What the objective depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Loss {
+    pub alpha0: f64,
+    pub reg: f64,
+    pub nu: f64,
+    /// α0 when observed pairs weigh that much more (ORIGINAL), else 0.
+    pub bias: f64,
+    /// Of the logarithmic scaling.
+    pub epsilon: Option<f64>,
+}
+
+impl Loss {
+    /// Weight and target of each pair: `½ weight (score − target)²` is its part of the objective, up to a constant.
+    fn pair(&self, value: Option<f32>) -> (f64, f64) {
+        let confidence = value.map_or(0.0, |v| self.epsilon.map_or(f64::from(v), |e| (f64::from(v) / e).ln_1p()));
+        let pull = if value.is_some() { confidence + self.bias } else { 0.0 };
+        // ½ c (s − 1)² + ½ α0 s² for IALSPP, ½ (c + α0) (s − 1)² for ORIGINAL: both are ½ (c + α0) s² − pull · s.
+        (confidence + self.alpha0, pull)
+    }
+
+    fn penalty(&self, count: usize, others: usize) -> f64 {
+        self.reg * (self.alpha0 * others as f64 + count as f64).powf(self.nu)
+    }
+
+    /// The objective of users and items of `k` components, up to a constant.
+    pub fn value(&self, train: &Csr, users: &[f32], items: &[f32], k: usize) -> f64 {
+        let counts = train.column_counts();
+        let mut sum = 0.0;
+        for (user, p) in users.chunks_exact(k).enumerate() {
+            sum += self.penalty(train.row_len(user), train.n_cols) * dot(p, p) / 2.0;
+            for (item, q) in items.chunks_exact(k).enumerate() {
+                let (weight, pull) = self.pair(value(train, user, item));
+                let score = dot(p, q);
+                sum += weight * score * score / 2.0 - pull * score;
+            }
+        }
+        let penalties = items.chunks_exact(k).zip(&counts);
+        sum + penalties.map(|(q, &n)| self.penalty(n as usize, train.n_rows) * dot(q, q) / 2.0).sum::<f64>()
+    }
+
+    /// Largest entry of the objective's gradient by the rows of `train`, whose factors are `rows`.
+    pub fn steepest(&self, train: &Csr, rows: &[f32], others: &[f32], k: usize) -> f64 {
+        let mut worst = 0f64;
+        for (row, p) in rows.chunks_exact(k).enumerate() {
+            let penalty = self.penalty(train.row_len(row), train.n_cols);
+            let mut gradient: Vec<f64> = p.iter().map(|&v| penalty * f64::from(v)).collect();
+            for (other, q) in others.chunks_exact(k).enumerate() {
+                let (weight, pull) = self.pair(value(train, row, other));
+                let slope = weight * dot(p, q) - pull;
+                gradient.iter_mut().zip(q).for_each(|(g, &v)| *g += slope * f64::from(v));
+            }
+            worst = gradient.iter().fold(worst, |worst, g| worst.max(g.abs()));
+        }
+        worst
+    }
+}
+
+fn value(train: &Csr, row: usize, column: usize) -> Option<f32> {
+    let (columns, values) = train.row(row);
+    columns.iter().position(|&c| c as usize == column).map(|at| values[at])
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}

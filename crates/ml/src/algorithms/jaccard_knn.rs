@@ -1,0 +1,55 @@
+//! Item neighbours by the share of people in common: Jaccard's index, and Tversky's (1977), which weighs the
+//! people of the one item only and of the other only by alpha and beta.
+
+use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
+use super::item_similarity::SparseSimilarity;
+use super::neighbours::{Weighted, top_rows};
+use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params};
+use crate::context::Context;
+use crate::error::MlResult;
+use crate::search_space::Domain;
+use crate::sparse::Csr;
+
+pub(super) const JACCARD: AlgorithmInfo = AlgorithmInfo {
+    name: "JaccardKNNRecommender",
+    short: "JaccardKNN",
+    summary: "items liked by the same people, by the share in common",
+    early_stopping: false,
+    parameters: knn_parameters,
+    estimate: estimate_item_knn,
+    fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_tversky(params, 1.0, 1.0, train, ctx),
+    load: SparseSimilarity::load,
+};
+
+pub(super) const TVERSKY: AlgorithmInfo = AlgorithmInfo {
+    name: "TverskyIndexKNNRecommender",
+    short: "TverskyIndexKNN",
+    summary: "items liked by the same people, with the two sides weighed apart",
+    early_stopping: false,
+    parameters: || {
+        let side = |name| ParameterSpec::float(name, 0.0, 1e6, 0.5).searched(Domain::float(0.0, 2.0));
+        let mut specs = knn_parameters();
+        specs.extend([side("alpha"), side("beta")]);
+        specs
+    },
+    estimate: estimate_item_knn,
+    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+        fit_tversky(params, params.float("alpha")?, params.float("beta")?, train, ctx)
+    },
+    load: SparseSimilarity::load,
+};
+
+/// Jaccard's index is Tversky's with both weights at one. Values count as present or absent.
+fn fit_tversky(params: &Params<'_>, alpha: f64, beta: f64, train: &Csr, ctx: &Context) -> MlResult<Model> {
+    let by_item = train.transpose();
+    let left = Weighted::map(&by_item, |_, _, _| 1.0);
+    let right = Weighted::map(train, |_, _, _| 1.0);
+    let counts: Vec<f64> = train.column_counts().into_iter().map(f64::from).collect();
+    let shrinkage = params.float("shrinkage")?;
+    let similarity = |row: usize, col: usize, common: f64| {
+        let apart = alpha * (counts[row] - common) + beta * (counts[col] - common);
+        common / (common + apart + shrinkage + TINY)
+    };
+    let similar = top_rows(&left, &right, params.size("top_k")?, ctx, &similarity)?;
+    Ok(SparseSimilarity::boxed(train.n_rows, similar.without_diagonal()))
+}

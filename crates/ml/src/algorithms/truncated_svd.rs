@@ -1,0 +1,38 @@
+//! Truncated singular value decomposition ("PureSVD", Cremonesi, Koren & Turrin 2010): scores are U·Σ·Vᵀ.
+//!
+//! The reference's randomised decomposition stops after a few steps and depends on its seed a little; ours goes on
+//! until the singular values have settled, see [`super::singular`].
+
+use super::factor_model::{FactorModel, FoldIn};
+use super::singular::{singular_bytes, top_singular};
+use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use crate::context::Context;
+use crate::error::MlResult;
+use crate::search_space::Domain;
+use crate::sparse::Csr;
+
+pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
+    name: "TruncatedSVDRecommender",
+    short: "TruncatedSVD",
+    summary: "matrix factorisation by singular values: quick, little to tune",
+    early_stopping: false,
+    parameters: || {
+        vec![
+            ParameterSpec::int("n_components", 1, 4096, 4).searched(Domain::int(4, 512)),
+            ParameterSpec::int("random_seed", 0, i64::MAX, 0),
+        ]
+    },
+    estimate,
+    fit,
+    load: FactorModel::load_projection,
+};
+
+fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
+    Ok(singular_bytes(params.size("n_components")?, shape))
+}
+
+fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {
+    let seed = params.size("random_seed")? as u64;
+    let found = top_singular(train, &train.transpose(), params.size("n_components")?, seed, ctx)?;
+    Ok(Box::new(FactorModel::new(found.k, FoldIn::Projection, found.users, found.items)))
+}

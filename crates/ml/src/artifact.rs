@@ -1,0 +1,154 @@
+//! A trained model as one safetensors file with a detached signature.
+
+mod derived;
+mod explain;
+mod recommend;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use ring::hmac;
+use serde_json::{Map, Value};
+
+use crate::algorithms::{self, Recommender};
+use crate::error::{MlError, MlResult};
+use crate::ids::Ids;
+use crate::sparse::Csr;
+use crate::tensors::{TensorReader, TensorWriter};
+
+pub use self::derived::Derived;
+pub use self::explain::Reasons;
+pub(crate) use self::wanted::Admitted;
+pub use self::wanted::Wanted;
+
+const FORMAT: &str = "recotem-model-v1";
+/// Prefix of the caller's metadata in the file.
+const EXTRA: &str = "meta.";
+
+/// Everything needed to recommend: dictionaries, what users have seen, and the fitted model.
+pub struct TrainedModel {
+    /// Class name of the algorithm.
+    pub algorithm: String,
+    /// Its parameters, as they were given.
+    pub parameters: Map<String, Value>,
+    /// Users of the model.
+    pub users: Ids,
+    /// Items of the model.
+    pub items: Ids,
+    /// What each user has interacted with.
+    pub seen: Csr,
+    /// The fitted model.
+    pub model: Box<dyn Recommender>,
+    /// Anything the caller wants to keep with it.
+    pub metadata: BTreeMap<String, String>,
+    /// What follows from the rest.
+    pub derived: Derived,
+}
+
+impl std::fmt::Debug for TrainedModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainedModel")
+            .field("algorithm", &self.algorithm)
+            .field("n_users", &self.users.len())
+            .field("n_items", &self.items.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Item ids with their scores, best first.
+pub type Recommendations = Vec<(String, f32)>;
+
+impl TrainedModel {
+    /// The file in memory.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.container().finish()
+    }
+
+    /// Writes the file; beside the model no more is held than its small parts.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        self.container().write_to(out)
+    }
+
+    fn container(&self) -> TensorWriter<'_> {
+        let mut out = TensorWriter::default();
+        out.metadata("format", FORMAT);
+        out.metadata("algorithm", &self.algorithm);
+        out.metadata("parameters", &Value::Object(self.parameters.clone()).to_string());
+        for (key, value) in &self.metadata {
+            out.metadata(&format!("{EXTRA}{key}"), value);
+        }
+        out.ids("users", &self.users);
+        out.ids("items", &self.items);
+        out.csr("seen", &self.seen);
+        self.model.save(&mut out);
+        out
+    }
+
+    /// Reads a file. Whatever the bytes are, the answer is a model that holds together or an error.
+    pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
+        let input = TensorReader::open(bytes)?;
+        input.require_metadata("format", FORMAT)?;
+        let algorithm = input.metadata("algorithm")?.to_owned();
+        let parameters = match serde_json::from_str(input.metadata("parameters")?) {
+            Ok(Value::Object(parameters)) => parameters,
+            _ => return Err(MlError::BadArtifact("parameters are not a JSON object".into())),
+        };
+        let extra = |(key, value): (&String, &String)| Some((key.strip_prefix(EXTRA)?.to_owned(), value.clone()));
+        let metadata = input.all_metadata().iter().filter_map(extra).collect();
+        let (users, items) = (input.ids("users")?, input.ids("items")?);
+        let seen = input.csr_shaped("seen", users.len(), items.len())?;
+        let model = algorithms::find(&algorithm)?.load(&input, users.len(), items.len())?;
+        Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata, derived: Derived::default() })
+    }
+}
+
+/// An entry of [`TrainedModel::metadata`] in a file, without reading the rest of it; `None` where there is no such entry.
+pub fn metadata_entry(bytes: &[u8], key: &str) -> MlResult<Option<String>> {
+    Ok(TensorReader::open(bytes)?.all_metadata().get(&format!("{EXTRA}{key}")).cloned())
+}
+
+/// Version of the signature's own format.
+const SIGNATURE_VERSION: &str = "v1";
+
+/// A detached signature, `v1:<key id>:<hex of HMAC-SHA256>`. The key id must not contain a colon.
+pub fn sign(bytes: &[u8], key: &[u8], key_id: &str) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
+    format!("{SIGNATURE_VERSION}:{key_id}:{}", hex::encode(tag))
+}
+
+/// The id of the key that a detached signature says it was made with.
+pub fn key_id(signature: &str) -> Option<&str> {
+    signature.strip_prefix(SIGNATURE_VERSION)?.strip_prefix(':')?.split(':').next()
+}
+
+/// Checks a detached signature with the key it names; old keys stay in `keys` until their files are gone.
+pub fn verify(bytes: &[u8], signature: &str, keys: &[(&str, &[u8])]) -> MlResult<()> {
+    let bad = |what: &str| MlError::BadArtifact(format!("signature {what}"));
+    let mut parts = signature.trim_end().splitn(3, ':');
+    let (version, key_id, tag) = (parts.next(), parts.next(), parts.next());
+    let (Some(SIGNATURE_VERSION), Some(key_id), Some(tag)) = (version, key_id, tag) else {
+        return Err(bad("is not of the form v1:<key id>:<tag>"));
+    };
+    let tag = hex::decode(tag).map_err(|_| bad("is not hexadecimal"))?;
+    let key = keys.iter().find(|(id, _)| *id == key_id).ok_or_else(|| bad("names a key that is not configured"))?;
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key.1), bytes, &tag)
+        .map_err(|_| bad("does not match: the file was changed or signed with another key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_name_their_key_and_catch_changes() {
+        let signature = sign(b"model", b"secret", "k1");
+        let keys: &[(&str, &[u8])] = &[("k0", b"old"), ("k1", b"secret")];
+        verify(b"model", &signature, keys).unwrap();
+        assert!(verify(b"modem", &signature, keys).is_err());
+        assert!(verify(b"model", &signature, &keys[..1]).is_err());
+        assert!(verify(b"model", "v1:k1:zz", keys).is_err());
+        assert!(verify(b"model", "", keys).is_err());
+        assert_eq!((key_id(&signature), key_id("v2:k1:00"), key_id("")), (Some("k1"), None, None));
+    }
+}

@@ -1,0 +1,61 @@
+//! What is made of a model when it is first needed, and kept.
+
+use std::sync::OnceLock;
+
+use super::TrainedModel;
+use crate::algorithms::Factors;
+use crate::idle::Idle;
+use crate::item_index::{self, ItemIndex};
+use crate::sparse::Csr;
+
+/// What follows from a model and its interactions, made when first needed.
+#[derive(Debug, Default)]
+pub struct Derived {
+    by_item: OnceLock<Csr>,
+    index: OnceLock<ItemIndex>,
+    popularity: OnceLock<Vec<f32>>,
+    idle: Idle<Working>,
+}
+
+/// Memory in which lists are made.
+#[derive(Debug, Default)]
+pub(super) struct Working {
+    pub search: item_index::Scratch,
+    pub scores: Vec<f32>,
+}
+
+impl TrainedModel {
+    /// `seen` by items.
+    pub(super) fn by_item(&self) -> &Csr {
+        self.derived.by_item.get_or_init(|| self.seen.transpose())
+    }
+
+    /// The items, prepared for searching.
+    pub(super) fn index(&self, factors: &Factors<'_>) -> &ItemIndex {
+        self.derived.index.get_or_init(|| ItemIndex::new(factors))
+    }
+
+    /// How much the interactions with each item count together: without weights, how many users have it.
+    pub(super) fn popularity(&self) -> &[f32] {
+        let sum = || self.seen.column_sums().into_iter().map(|sum| sum as f32).collect();
+        self.derived.popularity.get_or_init(sum)
+    }
+
+    /// Makes now what the first list would otherwise have to wait for.
+    pub fn prepare(&self) {
+        if let Some(factors) = self.model.factors() {
+            self.index(&factors);
+        }
+    }
+
+    /// Bytes held on the heap, roughly, with what [`Self::prepare`] makes.
+    pub fn heap_bytes(&self) -> u64 {
+        let index = self.model.factors().map_or(0, |factors| self.index(&factors).heap_bytes());
+        self.seen.bytes() + self.model.heap_bytes() + index
+    }
+
+    /// Lends memory, one lot to each thread that asks.
+    pub(super) fn with_working<T>(&self, work: impl FnOnce(&mut Working) -> T) -> T {
+        self.derived.idle.lend(work)
+    }
+}

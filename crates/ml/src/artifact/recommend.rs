@@ -1,0 +1,159 @@
+//! Lists for users, for histories, and of items like another.
+
+use std::borrow::Cow;
+
+use super::derived::Working;
+use super::wanted::{Wanted, WantedNumbers, codes};
+use super::{Recommendations, TrainedModel};
+use crate::algorithms::Factors;
+use crate::ranking::top_k;
+
+/// Whom a list is for.
+#[derive(Clone, Copy)]
+enum For<'a> {
+    User(u32),
+    History(&'a [u32]),
+}
+
+/// Scores of users who are scored at once.
+const BLOCK: usize = 1 << 20;
+/// Most users who are scored at once.
+const MOST_AT_ONCE: usize = 32;
+
+impl TrainedModel {
+    /// The best items for a known user; `None` when the user is not known.
+    pub fn recommend_user(&self, user_id: &str, cutoff: usize, exclude_seen: bool) -> Option<Recommendations> {
+        self.recommend_user_as(user_id, &Wanted { exclude_seen, ..Wanted::best(cutoff) })
+    }
+
+    /// Items for a known user as they are wanted; `None` when the user is not known.
+    pub fn recommend_user_as(&self, user_id: &str, wanted: &Wanted<'_>) -> Option<Recommendations> {
+        let user = self.users.find(user_id)?;
+        self.with_working(|working| self.list(For::User(user), &wanted.in_numbers(&self.items), working))
+    }
+
+    /// As [`Self::recommend_user_as`] for many users, in their order, sooner than one by one: the wish is looked up
+    /// once, and models that score several users in less time than each alone do so.
+    pub fn recommend_users_as(&self, user_ids: &[String], wanted: &Wanted<'_>) -> Vec<Option<Recommendations>> {
+        let wanted = wanted.in_numbers(&self.items);
+        let users: Vec<Option<u32>> = user_ids.iter().map(|user| self.users.find(user)).collect();
+        self.with_working(|working| {
+            if self.model.factors().is_some() || self.model.scores_one_by_one() {
+                return users.into_iter().map(|user| self.list(For::User(user?), &wanted, working)).collect();
+            }
+            let at_once = (BLOCK / self.items.len().max(1)).clamp(1, MOST_AT_ONCE);
+            users.chunks(at_once).flat_map(|users| self.lists_of_block(users, &wanted, working)).collect()
+        })
+    }
+
+    fn lists_of_block(
+        &self,
+        users: &[Option<u32>],
+        wanted: &WantedNumbers<'_>,
+        working: &mut Working,
+    ) -> Vec<Option<Recommendations>> {
+        let known: Vec<u32> = users.iter().copied().flatten().collect();
+        let n_items = self.items.len();
+        working.scores.resize(known.len() * n_items, 0.0);
+        let scored = self.model.score_users(&known, &self.seen, &mut working.scores).is_ok();
+        let mut rows = working.scores.chunks_exact(n_items.max(1));
+        let mut list = |user: u32| {
+            let candidates = wanted.candidates(self.seen.row_indices(user as usize));
+            let best = top_k(rows.next().filter(|_| scored)?, wanted.depth(), &candidates);
+            Some(self.with_ids(wanted.finish(best, || self.by_item())))
+        };
+        users.iter().map(|user| user.and_then(&mut list)).collect()
+    }
+
+    /// The best items for somebody known only by items; those are not listed again.
+    /// `None` when the model knows none of them.
+    pub fn recommend_history(&self, item_ids: &[String], cutoff: usize) -> Option<Recommendations> {
+        self.recommend_history_as(item_ids, &Wanted::best(cutoff))
+    }
+
+    /// As [`Self::recommend_history`], as the items are wanted.
+    pub fn recommend_history_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+        let history = codes(&self.items, item_ids);
+        if history.is_empty() {
+            return None;
+        }
+        self.with_working(|working| self.list(For::History(&history), &wanted.in_numbers(&self.items), working))
+    }
+
+    /// The items most like one; `None` when the model does not know it.
+    pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
+        self.related_as(&[item_id.to_owned()], &Wanted::best(cutoff))
+    }
+
+    /// The items most like some others as a group, by the sum of their likenesses to each; those are not listed
+    /// themselves. `None` when the model knows none of them.
+    pub fn related_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+        let group = codes(&self.items, item_ids);
+        if group.is_empty() {
+            return None;
+        }
+        let wanted = Wanted { exclude_seen: true, ..*wanted }.in_numbers(&self.items);
+        self.with_working(|working| {
+            self.add_likenesses(&group, &mut working.scores)?;
+            let best = top_k(&working.scores, wanted.depth(), &wanted.candidates(&group));
+            Some(self.with_ids(wanted.finish(best, || self.by_item())))
+        })
+    }
+
+    fn add_likenesses(&self, group: &[u32], sums: &mut Vec<f32>) -> Option<()> {
+        sums.clear();
+        sums.resize(self.items.len(), 0.0);
+        let mut likenesses = vec![0f32; self.items.len()];
+        for &item in group {
+            self.model.similar_items(item, &mut likenesses).ok()?;
+            // An item that has no likeness to one of the group may well have some to the others.
+            let finite = likenesses.iter().map(|likeness| if likeness.is_finite() { *likeness } else { 0.0 });
+            sums.iter_mut().zip(finite).for_each(|(sum, likeness)| *sum += likeness);
+        }
+        Some(())
+    }
+
+    /// What is most popular, for a user without a history. The score is what the interactions with the item count
+    /// together: without weights, the number of users who have it.
+    pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
+        let wanted = wanted.in_numbers(&self.items);
+        let best = top_k(self.popularity(), wanted.depth(), &wanted.candidates(&[]));
+        self.with_ids(wanted.finish(best, || self.by_item()))
+    }
+
+    /// One list; `None` when the model does not fit what it is asked for.
+    fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Recommendations> {
+        let candidates = wanted.candidates(match whom {
+            For::User(user) => self.seen.row_indices(user as usize),
+            For::History(history) => history,
+        });
+        let best = match self.model.factors() {
+            Some(factors) => {
+                let user = self.factors_of(whom, &factors)?;
+                let index = self.index(&factors);
+                index.best(factors.items, &user, wanted.depth(), &candidates, &mut working.search)
+            }
+            None => {
+                working.scores.resize(self.items.len(), 0.0);
+                let scores = &mut working.scores;
+                match whom {
+                    For::User(user) => self.model.score_users(&[user], &self.seen, scores).ok()?,
+                    For::History(history) => self.model.score_history(history, scores).ok()?,
+                }
+                top_k(scores, wanted.depth(), &candidates)
+            }
+        };
+        Some(self.with_ids(wanted.finish(best, || self.by_item())))
+    }
+
+    fn factors_of<'a>(&self, whom: For<'_>, factors: &Factors<'a>) -> Option<Cow<'a, [f32]>> {
+        match whom {
+            For::User(user) => factors.user(user).map(Cow::Borrowed),
+            For::History(history) => self.model.user_vector(history).ok().flatten().map(Cow::Owned),
+        }
+    }
+
+    fn with_ids(&self, list: Vec<(u32, f32)>) -> Recommendations {
+        list.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect()
+    }
+}

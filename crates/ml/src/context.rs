@@ -1,0 +1,174 @@
+//! How a computation is run: seed, threads, memory allowed, progress and interruption.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::pools;
+use crate::error::{MlError, MlResult};
+
+/// How far a computation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps finished.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+}
+
+/// Why a computation is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The caller changed its mind.
+    Cancel,
+    /// The time allowed is over.
+    TimeOut,
+}
+
+type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
+type InterruptSource = Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>;
+type MemorySource = Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>;
+
+/// There is less memory than work is going to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// Bytes there are.
+    pub available: u64,
+    /// Whether there would be enough if other work had ended.
+    pub is_passing: bool,
+}
+
+/// Everything about the surroundings that an algorithm may know.
+#[derive(Clone)]
+pub struct Context {
+    /// Seed of everything random that has no seed parameter of its own.
+    pub seed: u64,
+    /// How many threads may work at once.
+    pub threads: usize,
+    /// Largest estimate of memory that may be started.
+    pub memory_budget_bytes: Option<u64>,
+    memory: Option<MemorySource>,
+    cancel: Option<Arc<AtomicBool>>,
+    interrupt: Option<InterruptSource>,
+    progress: Option<ProgressSink>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("seed", &self.seed)
+            .field("threads", &self.threads)
+            .field("memory_budget_bytes", &self.memory_budget_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context without limits. Zero threads count as one.
+    pub fn new(seed: u64, threads: usize) -> Self {
+        Context {
+            seed,
+            threads: threads.clamp(1, 1024),
+            memory_budget_bytes: None,
+            memory: None,
+            cancel: None,
+            interrupt: None,
+            progress: None,
+        }
+    }
+
+    /// Refuses work whose estimate is larger.
+    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget_bytes = Some(bytes);
+        self
+    }
+
+    /// Asks `source` for the bytes that work is going to take. It promises them for as long as this context lives, in the
+    /// place of what it promised before, or says how many there are.
+    pub fn with_memory_source(mut self, source: Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>) -> Self {
+        self.memory = Some(source);
+        self
+    }
+
+    /// Stops with [`MlError::Cancelled`] soon after the flag is raised.
+    pub fn with_cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Asks `source` at every check whether to stop. The engine knows no clock: time limits come in here.
+    pub fn with_interrupt(mut self, source: Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>) -> Self {
+        self.interrupt = Some(source);
+        self
+    }
+
+    /// Reports progress of the outer loop.
+    pub fn with_progress(mut self, sink: Arc<dyn Fn(Progress) + Send + Sync>) -> Self {
+        self.progress = Some(sink);
+        self
+    }
+
+    /// Fails when the caller wants the work to stop.
+    pub fn check(&self) -> MlResult<()> {
+        if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(MlError::Cancelled);
+        }
+        match self.interrupt.as_ref().and_then(|source| source()) {
+            Some(Interrupt::Cancel) => Err(MlError::Cancelled),
+            Some(Interrupt::TimeOut) => Err(MlError::TimedOut),
+            None => Ok(()),
+        }
+    }
+
+    /// Says how far the work has come.
+    pub fn progress(&self, done: u64, total: u64) {
+        if let Some(sink) = &self.progress {
+            sink(Progress { done, total });
+        }
+    }
+
+    /// Fails when `needed_bytes` is more than the budget, or more than there is; with [`MlError::MemoryInUse`] when other work
+    /// has it at present.
+    pub fn require_memory(&self, what: &str, needed_bytes: u64) -> MlResult<()> {
+        let too_much = |budget_bytes| MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() };
+        if let Some(budget_bytes) = self.memory_budget_bytes.filter(|budget| needed_bytes > *budget) {
+            return Err(too_much(budget_bytes));
+        }
+        let Some(source) = &self.memory else { return Ok(()) };
+        source(needed_bytes).map_err(|lack| match lack.is_passing {
+            true => MlError::MemoryInUse { needed_bytes, available_bytes: lack.available, what: what.to_owned() },
+            false => too_much(lack.available),
+        })
+    }
+
+    /// Runs `work` with rayon bounded to `threads`, which no other computation uses meanwhile.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        pools::run(self.threads, work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_bounded_and_interrupts_are_told_apart() {
+        let ctx = Context::new(0, 3);
+        assert_eq!(ctx.install(rayon::current_num_threads), 3);
+        let flag = Arc::new(AtomicBool::new(false));
+        let ctx = ctx.with_cancel(Arc::clone(&flag));
+        assert!(ctx.check().is_ok());
+        flag.store(true, Ordering::Relaxed);
+        assert_eq!(ctx.check(), Err(MlError::Cancelled));
+        let late = Context::new(0, 1).with_interrupt(Arc::new(|| Some(Interrupt::TimeOut)));
+        assert_eq!(late.check(), Err(MlError::TimedOut));
+        assert!(Context::new(0, 1).with_memory_budget(10).require_memory("x", 11).is_err());
+        let scarce = Context::new(0, 1).with_memory_source(Arc::new(|needed| {
+            if needed > 5 { Err(Lack { available: 5, is_passing: needed <= 7 }) } else { Ok(()) }
+        }));
+        assert!(scarce.require_memory("x", 5).is_ok());
+        let scarce = scarce.with_memory_budget(10);
+        let (later, never) = (scarce.require_memory("x", 6), scarce.require_memory("x", 8));
+        assert!(matches!(later, Err(MlError::MemoryInUse { available_bytes: 5, .. })), "{later:?}");
+        assert!(matches!(never, Err(MlError::MemoryBudget { budget_bytes: 5, .. })), "{never:?}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Dictionaries of exact string ids, numbered in byte order.
+
+use crate::error::{MlError, MlResult};
+
+/// Distinct strings in byte order: one contiguous buffer and where each string ends.
+///
+/// The number of an id is its rank, so ties between equal scores break the same way whatever
+/// order the rows of a file came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids {
+    text: String,
+    /// `offsets[i]..offsets[i + 1]` is the i-th id; always starts with 0.
+    offsets: Vec<u64>,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Ids { text: String::new(), offsets: vec![0] }
+    }
+}
+
+impl Ids {
+    /// Takes ids that are already distinct and in byte order; refuses any others.
+    pub fn from_sorted<S: AsRef<str>>(sorted: impl IntoIterator<Item = S>) -> MlResult<Self> {
+        let mut ids = Ids::default();
+        for id in sorted {
+            ids.append(id.as_ref())?;
+        }
+        Ok(ids)
+    }
+
+    /// Sorts and removes duplicates first.
+    pub fn from_unsorted<S: AsRef<str>>(any: impl IntoIterator<Item = S>) -> MlResult<Self> {
+        let mut all: Vec<S> = any.into_iter().collect();
+        all.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        all.dedup_by(|a, b| a.as_ref() == b.as_ref());
+        Ids::from_sorted(all)
+    }
+
+    /// Rebuilds a dictionary from its two buffers, checking every promise they make.
+    pub fn from_parts(bytes: &[u8], offsets: &[u64]) -> MlResult<Self> {
+        let bad = |what: &str| MlError::BadArtifact(format!("id dictionary {what}"));
+        let text = std::str::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
+        if offsets.first() != Some(&0) || offsets.last() != Some(&(bytes.len() as u64)) {
+            return Err(bad("does not cover its bytes"));
+        }
+        let mut ids = Ids { text: String::with_capacity(text.len()), offsets: Vec::with_capacity(offsets.len()) };
+        ids.offsets.push(0);
+        for pair in offsets.windows(2) {
+            let id = text.get(pair[0] as usize..pair[1] as usize).ok_or_else(|| bad("has an offset out of place"))?;
+            ids.append(id).map_err(|_| bad("is not in strict byte order"))?;
+        }
+        Ok(ids)
+    }
+
+    fn append(&mut self, id: &str) -> MlResult<()> {
+        if self.len() >= u32::MAX as usize {
+            return Err(MlError::BadInput("more than 4,294,967,294 distinct ids".into()));
+        }
+        if !self.is_empty() && self.get(self.len() as u32 - 1) >= id {
+            return Err(MlError::BadInput(format!("id {id:?} is not in strict byte order")));
+        }
+        self.text.push_str(id);
+        self.offsets.push(self.text.len() as u64);
+        Ok(())
+    }
+
+    /// How many ids there are.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id with this number. Panics when the number is not below `len`, as indexing does.
+    pub fn get(&self, code: u32) -> &str {
+        let at = code as usize;
+        &self.text[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
+    /// The number of an id, matched byte for byte.
+    pub fn find(&self, id: &str) -> Option<u32> {
+        let (mut low, mut high) = (0usize, self.len());
+        while low < high {
+            let mid = low + (high - low) / 2;
+            match self.get(mid as u32).cmp(id) {
+                std::cmp::Ordering::Equal => return Some(mid as u32),
+                std::cmp::Ordering::Less => low = mid + 1,
+                std::cmp::Ordering::Greater => high = mid,
+            }
+        }
+        None
+    }
+
+    /// All ids in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        (0..self.len()).map(|i| self.get(i as u32))
+    }
+
+    /// All strings behind one another.
+    pub fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Where each string starts, and the end of the last.
+    pub fn offsets(&self) -> &[u64] {
+        &self.offsets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stay_exact_and_are_found() {
+        let ids = Ids::from_unsorted(["a/b c", "7", "007", "Sigur Rós", "7"]).unwrap();
+        assert_eq!(ids.iter().collect::<Vec<_>>(), ["007", "7", "Sigur Rós", "a/b c"]);
+        for (i, id) in ids.iter().enumerate() {
+            assert_eq!(ids.find(id), Some(i as u32));
+        }
+        assert_eq!(ids.find("07"), None);
+        assert_eq!(Ids::from_parts(ids.bytes(), ids.offsets()).unwrap(), ids);
+    }
+
+    #[test]
+    fn broken_parts_are_refused() {
+        let ids = Ids::from_sorted(["a", "é"]).unwrap();
+        for offsets in [vec![], vec![0], vec![0, 2, 3], vec![0, 5, 3], vec![1, 3], vec![0, u64::MAX, 3]] {
+            assert!(Ids::from_parts(ids.bytes(), &offsets).is_err(), "{offsets:?}");
+        }
+        assert!(Ids::from_sorted(["b", "a"]).is_err());
+        assert!(Ids::from_sorted(["a", "a"]).is_err());
+    }
+}

@@ -1,0 +1,260 @@
+//! Judging what is learnt from one log by what is held out of another, as when a deployed model, which has learnt from
+//! yesterday's upload, is compared with one made of today's: each has learnt from its own data, and both are asked the same.
+//!
+//! Users and items are those of both logs, told apart by their ids. What only the split's log knows is new to the model: an
+//! item is to it one that nobody has, and a user gets what most have, as from a deployed model.
+
+use super::algorithms::{self, Factors, Recommender};
+use super::context::Context;
+use super::error::{MlError, MlResult};
+use super::evaluate::evaluate;
+use super::ids::Ids;
+use super::interactions::{Events, InteractionLog};
+use super::metrics::Metric;
+use super::sparse::Csr;
+use super::splits::Split;
+use super::tensors::TensorWriter;
+use super::tuning::Suggestion;
+use super::weights::{Weights, weighed_matrix};
+
+/// What everybody is asked: a split, and whom the numbers of its users and items stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Exam<'a> {
+    pub split: &'a Split,
+    pub users: &'a Ids,
+    pub items: &'a Ids,
+    pub metric: Metric,
+    pub cutoff: usize,
+}
+
+/// What a suggestion scores that learns from all of `own` but what the split hides.
+///
+/// What a user has on either training side is never listed, since nobody would be shown it.
+pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, context: &Context) -> MlResult<f64> {
+    let (weights, params) = Weights::default().overridden(&suggestion.params)?;
+    let known = known(exam, own);
+    if known.n_rows() == 0 {
+        return Err(MlError::EmptyInput("the other data know nothing but what is held out".into()));
+    }
+    let own = InteractionLog::merge(&[ids_only(exam.users, exam.items, &known), known])?;
+    let seen = weighed_matrix(&own, &weights);
+    let places = Places { users: places(exam.users, &own.users), items: places(exam.items, &own.items) };
+    let held_out = places.matrix(&exam.split.held_out, &Csr::empty(seen.n_rows, seen.n_cols))?;
+    let had = places.matrix(&exam.split.train, &seen)?;
+    let model = algorithms::fit(&suggestion.algorithm, &params, &seen, context)?;
+    let model = Deployed::new(model, seen, &held_out);
+    Ok(evaluate(&model, &had, &held_out, exam.cutoff, context)?.get(exam.metric))
+}
+
+/// Two logs over the same users and items, those of both.
+pub fn over_same_ids(one: &InteractionLog, other: &InteractionLog) -> MlResult<[InteractionLog; 2]> {
+    Ok([
+        InteractionLog::merge(&[ids_only(&other.users, &other.items, one), one.clone()])?,
+        InteractionLog::merge(&[ids_only(&one.users, &one.items, other), other.clone()])?,
+    ])
+}
+
+/// The rows that the split does not hide.
+fn known(exam: &Exam<'_>, own: &InteractionLog) -> InteractionLog {
+    let find = |ids: &Ids, own: &Ids| own.iter().map(|id| ids.find(id)).collect::<Vec<_>>();
+    let (users, items) = (find(exam.users, &own.users), find(exam.items, &own.items));
+    own.filtered(|row| {
+        let (user, item) = (users[own.user_codes[row] as usize], items[own.item_codes[row] as usize]);
+        !exam.split.hides(user, item, own.times.as_ref().map(|times| times[row]))
+    })
+}
+
+/// A log without rows that has the columns of another.
+fn ids_only(users: &Ids, items: &Ids, columns_of: &InteractionLog) -> InteractionLog {
+    InteractionLog {
+        users: users.clone(),
+        items: items.clone(),
+        user_codes: Vec::new(),
+        item_codes: Vec::new(),
+        times: columns_of.times.as_ref().map(|_| Vec::new()),
+        events: columns_of.events.as_ref().map(|events| Events { names: events.names.clone(), codes: Vec::new() }),
+    }
+}
+
+/// The numbers that the ids have among all; every id is among them.
+fn places(ids: &Ids, all: &Ids) -> Vec<u32> {
+    ids.iter().filter_map(|id| all.find(id)).collect()
+}
+
+/// Where users and items of the split are among those of both logs.
+struct Places {
+    users: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Places {
+    /// The pairs of a matrix of the split, together with those of a matrix of both logs.
+    fn matrix(&self, of_split: &Csr, with: &Csr) -> MlResult<Csr> {
+        let (mut rows, mut columns) = (Vec::new(), Vec::new());
+        for user in 0..of_split.n_rows {
+            let items = of_split.row_indices(user).iter().map(|&item| self.items[item as usize]);
+            columns.extend(items);
+            rows.resize(columns.len(), self.users[user]);
+        }
+        for user in 0..with.n_rows {
+            columns.extend_from_slice(with.row_indices(user));
+            rows.resize(columns.len(), user as u32);
+        }
+        Csr::from_pairs(with.n_rows, with.n_cols, &rows, &columns)
+    }
+}
+
+/// A model as it answers traffic: whom it does not know it gives what most have.
+struct Deployed {
+    model: Box<dyn Recommender>,
+    /// What it learnt from.
+    seen: Csr,
+    /// How many have each item; what nobody has is not listed.
+    popularity: Vec<f32>,
+    is_asked_about_newcomers: bool,
+}
+
+impl Deployed {
+    fn new(model: Box<dyn Recommender>, seen: Csr, held_out: &Csr) -> Self {
+        let listed = |count: u32| if count == 0 { f32::NEG_INFINITY } else { count as f32 };
+        let popularity = seen.column_counts().into_iter().map(listed).collect();
+        let is_asked_about_newcomers = (0..seen.n_rows).any(|user| held_out.row_len(user) > 0 && seen.row_len(user) == 0);
+        Deployed { model, seen, popularity, is_asked_about_newcomers }
+    }
+}
+
+impl Recommender for Deployed {
+    fn n_users(&self) -> usize {
+        self.model.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.model.n_items()
+    }
+
+    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
+        self.model.score_users(users, &self.seen, out)?;
+        for (&user, scores) in users.iter().zip(out.chunks_exact_mut(self.popularity.len().max(1))) {
+            if self.seen.row_len(user as usize) == 0 {
+                scores.copy_from_slice(&self.popularity);
+            }
+        }
+        Ok(())
+    }
+
+    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
+        self.model.score_history(items, out)
+    }
+
+    fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
+        self.model.similar_items(item, out)
+    }
+
+    fn factors(&self) -> Option<Factors<'_>> {
+        self.model.factors().filter(|_| !self.is_asked_about_newcomers)
+    }
+
+    fn scores_one_by_one(&self) -> bool {
+        self.model.scores_one_by_one()
+    }
+
+    fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
+        self.model.save(out);
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        self.model.heap_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::interactions::InteractionLogBuilder;
+    use crate::splits::{SplitConfig, SplitScheme, split};
+    use crate::trials;
+
+    /// Everybody has six of the eight items of one of two tastes.
+    fn tastes(users: std::ops::Range<usize>) -> InteractionLog {
+        let mut builder = InteractionLogBuilder::new(true);
+        for user in users {
+            for n in 0..6 {
+                let item = format!("t{}-{}", user % 2, (user / 2 + n) % 8);
+                builder.push(&format!("u{user:03}"), &item, Some((user * 10 + n) as i64));
+            }
+        }
+        builder.finish()
+    }
+
+    fn neighbours() -> Suggestion {
+        let params = json!({ "top_k": 20 }).as_object().cloned().unwrap_or_default();
+        Suggestion { algorithm: "CosineKNN".to_owned(), params }
+    }
+
+    fn exam<'a>(split: &'a Split, log: &'a InteractionLog) -> Exam<'a> {
+        Exam { split, users: &log.users, items: &log.items, metric: Metric::Ndcg, cutoff: 5 }
+    }
+
+    fn halves() -> SplitConfig {
+        SplitConfig { heldout_ratio: 0.5, ..SplitConfig::default() }
+    }
+
+    #[test]
+    fn the_same_data_score_the_same_and_less_of_it_scores_less() {
+        let (all, context) = (tastes(0..60), Context::new(1, 2));
+        let divided = split(&all, &halves()).unwrap();
+        let here = trials::judge(&neighbours(), &divided, Metric::Ndcg, 5, &context).unwrap();
+        assert_eq!(judge(&neighbours(), &exam(&divided, &all), &all, &context).unwrap(), here);
+        for algorithm in ["IALS", "TopPop", "CosineUserKNN", "RP3beta"] {
+            let suggestion = Suggestion { algorithm: algorithm.to_owned(), params: Map::new() };
+            let here = trials::judge(&suggestion, &divided, Metric::Ndcg, 5, &context).unwrap();
+            let there = judge(&suggestion, &exam(&divided, &all), &all, &context).unwrap();
+            assert!((here - there).abs() < 1e-6, "{algorithm}: {here} and {there}");
+        }
+
+        let few = all.filtered(|row| all.user_codes[row] < 4);
+        let cut_short = split(&few, &halves()).unwrap();
+        let new = trials::judge(&neighbours(), &cut_short, Metric::Ndcg, 5, &context).unwrap();
+        let deployed = judge(&neighbours(), &exam(&cut_short, &few), &all, &context).unwrap();
+        assert!(new < 0.9 * deployed, "{new} and {deployed}");
+    }
+
+    #[test]
+    fn whom_the_data_do_not_know_gets_what_most_have_and_unknown_items_are_missed() {
+        let (all, context) = (tastes(0..60), Context::new(1, 1));
+        let divided = split(&all, &halves()).unwrap();
+        let before = tastes(0..30);
+        let known = judge(&neighbours(), &exam(&divided, &all), &before, &context).unwrap();
+        let here = trials::judge(&neighbours(), &divided, Metric::Ndcg, 5, &context).unwrap();
+        assert!(known > 0.0 && known < here, "{known} and {here}");
+        let mut other = InteractionLogBuilder::new(false);
+        ["a", "b"].iter().for_each(|item| other.push("somebody else", item, None));
+        assert_eq!(judge(&neighbours(), &exam(&divided, &all), &other.finish(), &context).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn what_is_held_out_or_later_is_not_learnt() {
+        let all = tastes(0..60);
+        let config = SplitConfig { scheme: SplitScheme::TG, heldout_ratio: 0.3, test_user_ratio: 0.5, ..SplitConfig::default() };
+        let divided = split(&all, &config).unwrap();
+        let mut more = InteractionLogBuilder::new(true);
+        more.push("new", "t0-1", Some(0));
+        more.push("new", "t0-2", Some(1_000_000));
+        let more = InteractionLog::merge(&[all.clone(), more.finish()]).unwrap();
+        let known = known(&exam(&divided, &all), &more);
+        assert_eq!(known.n_rows(), divided.train.nnz() + 1);
+        let whole = exam(&divided, &all);
+        let nothing = all.filtered(|row| all.times.as_ref().is_some_and(|times| times[row] > 500));
+        assert!(judge(&neighbours(), &whole, &nothing, &Context::new(1, 1)).is_err());
+    }
+
+    #[test]
+    fn two_logs_get_the_same_numbers() {
+        let [one, other] = over_same_ids(&tastes(0..4), &tastes(2..8)).unwrap();
+        assert_eq!((&one.users, &one.items), (&other.users, &other.items));
+        assert_eq!((one.n_rows(), other.n_rows(), one.n_users()), (24, 36, 8));
+        assert!(one.times.is_some());
+    }
+}

@@ -1,0 +1,164 @@
+//! From scores to a list: the best k, ties by item number, filters applied before the cut.
+
+use crate::simd::Kernels;
+
+/// Which items may appear in a list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Candidates<'a> {
+    /// When given, only these items (in any order).
+    pub allow: Option<&'a [u32]>,
+    /// Never these items (in any order).
+    pub deny: &'a [u32],
+    /// Nor these: what the user has already interacted with.
+    pub seen: &'a [u32],
+}
+
+/// The `k` best items by score among the candidates, best first; equal scores go to the smaller number.
+///
+/// Items whose score is NaN or negative infinity are never listed. Numbers outside of `scores` are ignored.
+pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32, f32)> {
+    let mut refused = [candidates.deny, candidates.seen].concat();
+    refused.sort_unstable();
+    let mut selector = TopK::new(k);
+    match candidates.allow {
+        None => selector.feed_except(0, scores, &refused),
+        Some(allow) => {
+            let mut allowed = allow.to_vec();
+            allowed.sort_unstable();
+            allowed.dedup();
+            for item in allowed.into_iter().filter(|item| refused.binary_search(item).is_err()) {
+                if let Some(&score) = scores.get(item as usize) {
+                    selector.offer(item, score);
+                }
+            }
+        }
+    }
+    selector.finish()
+}
+
+/// Takes items out of the running.
+pub fn mask(scores: &mut [f32], items: &[u32]) {
+    for &item in items {
+        if let Some(score) = scores.get_mut(item as usize) {
+            *score = f32::NEG_INFINITY;
+        }
+    }
+}
+
+/// Selects the best k of a row that arrives in parts, keeping its buffers from row to row.
+#[derive(Debug, Clone)]
+pub struct TopK {
+    k: usize,
+    kernels: Kernels,
+    /// Candidates so far, up to `2 k + 1`; cut back to k when full.
+    held: Vec<(f32, u32)>,
+    /// The score that a newcomer must exceed.
+    threshold: f32,
+}
+
+/// Better first: higher score, then smaller number.
+fn better_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+impl TopK {
+    /// A selector of the best `k`.
+    pub fn new(k: usize) -> Self {
+        TopK { k, kernels: Kernels::detect(), held: Vec::new(), threshold: f32::NEG_INFINITY }
+    }
+
+    /// Looks at the scores of the items from number `first` on. Parts must come in rising order.
+    /// NaN and negative infinity are left out.
+    pub fn feed(&mut self, first: usize, scores: &[f32]) {
+        self.feed_except(first, scores, &[]);
+    }
+
+    /// As [`TopK::feed`], passing over some items, whose numbers rise. Only few scores come up to the threshold, so this
+    /// costs less than masking scores.
+    pub fn feed_except(&mut self, first: usize, scores: &[f32], mut refused: &[u32]) {
+        if self.k == 0 {
+            return;
+        }
+        let limit = self.k.saturating_mul(2);
+        // Scanning in order of number, a later item with the threshold's score can never displace
+        // one that is held, so only a greater one enters: that keeps the tie rule.
+        let mut at = 0;
+        while self.threshold < f32::INFINITY
+            && let Some(next) = self.kernels.first_at_least(&scores[at..], self.threshold.next_up())
+        {
+            at += next;
+            let item = (first + at) as u32;
+            while let Some((_, rest)) = refused.split_first().filter(|(refused, _)| **refused < item) {
+                refused = rest;
+            }
+            if refused.first() != Some(&item) {
+                // `+ 0.0` turns a negative zero into zero, so that the two tie.
+                self.held.push((scores[at] + 0.0, item));
+            }
+            at += 1;
+            if self.held.len() > limit {
+                self.shrink();
+            }
+        }
+    }
+
+    /// Looks at one item; items may come in any order. NaN and negative infinity are left out.
+    pub fn offer(&mut self, item: u32, score: f32) {
+        // An item with the threshold's score may have a smaller number than one that is held.
+        if self.k > 0 && score >= self.threshold && score > f32::NEG_INFINITY {
+            self.held.push((score + 0.0, item));
+            if self.held.len() > self.k.saturating_mul(2) {
+                self.shrink();
+            }
+        }
+    }
+
+    /// What a score must at least be to enter the list now.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// Cuts back to the best k.
+    fn shrink(&mut self) {
+        let (_, kth, _) = self.held.select_nth_unstable_by(self.k - 1, better_first);
+        self.threshold = kth.0;
+        self.held.truncate(self.k);
+    }
+
+    /// The best items of the row with their scores, best first; then the selector is ready for another row.
+    pub fn finish(&mut self) -> Vec<(u32, f32)> {
+        if self.held.len() > self.k {
+            self.shrink();
+        }
+        self.held.sort_unstable_by(better_first);
+        self.threshold = f32::NEG_INFINITY;
+        self.held.drain(..).map(|(score, item)| (item, score)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_come_before_the_cut() {
+        let scores = [0.5, 3.0, 1.0, 3.0, f32::NAN, 2.0];
+        let all = top_k(&scores, 10, &Candidates::default());
+        assert_eq!(all, [(1, 3.0), (3, 3.0), (5, 2.0), (2, 1.0), (0, 0.5)]);
+        let some = Candidates { allow: Some(&[5, 0, 1, 99]), deny: &[1], seen: &[] };
+        assert_eq!(top_k(&scores, 2, &some), [(5, 2.0), (0, 0.5)]);
+        assert!(top_k(&scores, 0, &Candidates::default()).is_empty());
+        assert!(top_k(&[], 3, &Candidates::default()).is_empty());
+    }
+
+    #[test]
+    fn many_ties_keep_the_smallest_numbers() {
+        let first: Vec<(u32, f32)> = (0..20).map(|item| (item, 0.0)).collect();
+        let mut selector = TopK::new(20);
+        selector.feed(0, &[0.0; 1000]);
+        assert_eq!(selector.finish(), first);
+        selector.feed(0, &[-0.0; 500]);
+        selector.feed(500, &[0.0; 500]);
+        assert_eq!(selector.finish(), first);
+    }
+}

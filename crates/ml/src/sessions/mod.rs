@@ -1,0 +1,38 @@
+//! Recommending from the visit in progress: what somebody does right now, in order, without knowing who they are.
+//!
+//! A session is a list of items in the order in which they were looked at. In an interaction log the user column
+//! holds the session's id and the time column gives the order; people with one long history each may stand for
+//! sessions too. This differs from the matrix algorithms in what is learnt from (order and time matter) and in what
+//! is asked (a session that the model has never seen), so it has a face of its own beside them.
+//!
+//! The algorithm is VMIS-kNN (Kersbergen, Sprangers & Schelter: "Serenade", SIGMOD 2022), see [`VmisKnn`].
+
+mod artifact;
+mod evaluate;
+mod index;
+mod popularity;
+mod recommend;
+mod sequences;
+mod settings;
+mod vmis_knn;
+
+pub use artifact::SessionModel;
+pub use evaluate::{SessionEvaluation, evaluate};
+pub use sequences::Sessions;
+pub use settings::{check, parameters};
+pub use vmis_knn::{Scorer, VmisKnn};
+
+/// Class name of the algorithm.
+pub const NAME: &str = "VMISKNNRecommender";
+/// Its short form, also accepted.
+pub const SHORT: &str = "VMISKNN";
+/// One line for people choosing.
+pub const SUMMARY: &str = "what came next in recent sessions like the one in progress; needs times";
+
+/// Whether a name means the algorithm of this module, in any of the forms that [`crate::algorithms::find`] takes.
+pub fn is_named(name: &str) -> bool {
+    name.strip_suffix("Recommender").or_else(|| name.strip_suffix("Optimizer")).unwrap_or(name) == SHORT
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, judge on the rest.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::algorithms::{self, Control, Recommender};
+use super::context::Context;
+use super::error::{MlError, MlResult};
+use super::evaluate::{Comparison, Evaluation, evaluate};
+use super::metrics::Metric;
+use super::search_space::SearchSpace;
+use super::sparse::Csr;
+use super::splits::Split;
+use super::tuning::{Sampler, Study, Suggestion, TrialState};
+use super::weights::Weights;
+
+/// The most epochs a trial may take, unless the algorithm takes more by default.
+const MOST_EPOCHS: u32 = 128;
+/// How many times a trial of full length looks at the held-out part, at least.
+const LOOKS: u32 = 25;
+/// Looks without notable improvement before a trial ends.
+const PATIENCE: u32 = 5;
+/// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best.
+/// Some learners creep on for a hundred epochs, in which several other trials can be run.
+const NOTABLE: f64 = 0.002;
+/// The parameter that early stopping learns.
+const EPOCHS: &str = "train_epochs";
+const POPULARITY: &str = "TopPopRecommender";
+
+/// How a trial ended.
+#[derive(Debug, Clone)]
+pub struct TrialOutcome {
+    /// Complete, pruned or failed.
+    pub state: TrialState,
+    /// Only a complete trial has one.
+    pub score: Option<f64>,
+    /// The parameters with those learnt on the way.
+    pub params: Map<String, Value>,
+    /// Every metric at the study's cutoff.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// 95 % confidence interval of the score over users.
+    pub interval: Option<(f64, f64)>,
+    /// The score of each judged user, where the metric is one of single users; what [`TrialOutcome::compare`] needs.
+    pub per_user: Vec<f32>,
+    /// Scores on the way, by epoch.
+    pub intermediate: Vec<(u32, f64)>,
+    /// Why it was pruned or failed.
+    pub note: Option<String>,
+}
+
+impl TrialOutcome {
+    /// The outcome of a trial that ended in an error.
+    pub fn failed(note: String) -> Self {
+        Self::without_score(TrialState::Failed, note)
+    }
+
+    /// The outcome of a trial that was not seen through.
+    pub fn pruned(note: String) -> Self {
+        Self::without_score(TrialState::Pruned, note)
+    }
+
+    /// Compares the scores of two complete trials user by user; both must have been judged on the same split.
+    ///
+    /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
+    /// or when the scores of a trial were dropped.
+    pub fn compare(&self, other: &TrialOutcome) -> Option<Comparison> {
+        /// Standard errors to either side of the mean that hold 95 % of a normal distribution.
+        const REACH: f64 = 1.96;
+        let n = self.per_user.len();
+        if n < 2 || n != other.per_user.len() {
+            return None;
+        }
+        let differences = || self.per_user.iter().zip(&other.per_user).map(|(a, b)| f64::from(*a) - f64::from(*b));
+        let mean = differences().sum::<f64>() / n as f64;
+        let variance = differences().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n as f64 - 1.0);
+        let reach = REACH * (variance / n as f64).sqrt();
+        Some(Comparison { difference: mean, interval: (mean - reach, mean + reach), tied: mean.abs() <= reach })
+    }
+
+    fn without_score(state: TrialState, note: String) -> Self {
+        Self {
+            state,
+            score: None,
+            params: Map::new(),
+            metrics: BTreeMap::new(),
+            interval: None,
+            per_user: Vec::new(),
+            intermediate: Vec::new(),
+            note: Some(note),
+        }
+    }
+}
+
+/// A study of the named algorithms over their default search spaces.
+pub fn study<N: AsRef<str>>(names: &[N], sampler: Sampler, seed: u64) -> MlResult<Study> {
+    Study::new(spaces(names)?, sampler, seed)
+}
+
+/// As [`study`], where the weights are searched too, around what they are.
+pub fn study_with_weights<N: AsRef<str>>(
+    names: &[N],
+    sampler: Sampler,
+    seed: u64,
+    weights: &Weights,
+    days_covered: Option<f64>,
+) -> MlResult<Study> {
+    let mut spaces = spaces(names)?;
+    spaces.iter_mut().for_each(|(_, space)| weights.search(space, days_covered));
+    Study::new(spaces, sampler, seed)
+}
+
+fn spaces<N: AsRef<str>>(names: &[N]) -> MlResult<Vec<(String, SearchSpace)>> {
+    let space = |name: &N| algorithms::find(name.as_ref()).map(|info| (info.name.to_owned(), info.search_space()));
+    names.iter().map(space).collect()
+}
+
+/// What recommending the most popular items scores.
+pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
+    let model = algorithms::fit(POPULARITY, &Map::new(), &split.train, context)?;
+    Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
+}
+
+/// What a suggestion scores with its parameters as they are: an algorithm that learns in epochs takes those it is told.
+pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
+    let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
+    let model = algorithms::fit(trial.algorithm, &trial.params, &trial.train, context)?;
+    Ok(trial.judge(&*model)?.get(metric))
+}
+
+/// Runs one trial. `prune` is asked after each look at the held-out part, with the epoch and the best score so far,
+/// whether to give up.
+///
+/// A trial that does not fit into the memory budget, takes too long or is given up is [`TrialState::Pruned`] with the reason;
+/// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`], and [`MlError::MemoryInUse`], after which the
+/// same trial may be run again, are errors of this function.
+pub fn run_trial(
+    suggestion: &Suggestion,
+    split: &Split,
+    metric: Metric,
+    cutoff: usize,
+    context: &Context,
+    prune: &mut dyn FnMut(u32, f64) -> bool,
+) -> MlResult<TrialOutcome> {
+    let learns_epochs = algorithms::find(&suggestion.algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
+    let trial = Trial::new(suggestion, split, metric, cutoff, context);
+    let outcome = trial.and_then(|trial| if learns_epochs { with_early_stopping(&trial, prune) } else { trial.at_once() });
+    match outcome {
+        Err(error @ (MlError::Cancelled | MlError::MemoryInUse { .. })) => Err(error),
+        Err(error @ (MlError::TimedOut | MlError::MemoryBudget { .. })) => Ok(TrialOutcome::pruned(error.to_string())),
+        Err(error) => Ok(TrialOutcome::failed(error.to_string())),
+        Ok(outcome) => Ok(outcome),
+    }
+}
+
+/// What a trial is about: the algorithm's own parameters, and the interactions as much as they count.
+struct Trial<'a> {
+    algorithm: &'a str,
+    params: Map<String, Value>,
+    /// Parameters of the data, which the outcome keeps beside those of the algorithm.
+    weights: Map<String, Value>,
+    train: Cow<'a, Csr>,
+    held_out: &'a Csr,
+    metric: Metric,
+    cutoff: usize,
+    context: &'a Context,
+}
+
+impl<'a> Trial<'a> {
+    fn new(suggestion: &'a Suggestion, split: &'a Split, metric: Metric, cutoff: usize, context: &'a Context) -> MlResult<Self> {
+        let (weights, params) = Weights::default().overridden(&suggestion.params)?;
+        let train = split.weighed_train(&weights);
+        let weights = weights.to_params();
+        Ok(Trial { algorithm: &suggestion.algorithm, params, weights, train, held_out: &split.held_out, metric, cutoff, context })
+    }
+
+    fn judge(&self, model: &dyn Recommender) -> MlResult<Evaluation> {
+        evaluate(model, &self.train, self.held_out, self.cutoff, self.context)
+    }
+
+    fn complete(&self, params: Map<String, Value>, evaluation: &Evaluation, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+        complete(self.weights.clone().into_iter().chain(params).collect(), evaluation, self.metric, intermediate)
+    }
+
+    fn at_once(&self) -> MlResult<TrialOutcome> {
+        let model = algorithms::fit(self.algorithm, &self.params, &self.train, self.context)?;
+        Ok(self.complete(self.params.clone(), &self.judge(&*model)?, Vec::new()))
+    }
+}
+
+fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric, intermediate: Vec<(u32, f64)>) -> TrialOutcome {
+    TrialOutcome {
+        state: TrialState::Complete,
+        score: Some(evaluation.get(metric)),
+        params,
+        metrics: evaluation.metrics.clone(),
+        interval: Some(evaluation.interval(metric)),
+        per_user: evaluation.per_user.iter().filter_map(|user| user.get(metric)).map(|score| score as f32).collect(),
+        intermediate,
+        note: None,
+    }
+}
+
+/// How long a trial may learn, and how often it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Schedule {
+    most_epochs: u32,
+    epochs_per_look: u32,
+}
+
+impl Schedule {
+    /// Algorithms that take hundreds of epochs learn less in each, so they are looked at less often.
+    fn of(algorithm: &str) -> MlResult<Self> {
+        let specs = algorithms::find(algorithm)?.parameters();
+        let default = specs.iter().find(|spec| spec.name == EPOCHS).and_then(|spec| spec.default.as_u64());
+        let most_epochs = MOST_EPOCHS.max(default.and_then(|epochs| u32::try_from(epochs).ok()).unwrap_or(0));
+        Ok(Schedule { most_epochs, epochs_per_look: most_epochs / LOOKS })
+    }
+
+    fn looks_at(self, epoch: u32) -> bool {
+        epoch.is_multiple_of(self.epochs_per_look) || epoch == self.most_epochs
+    }
+}
+
+/// The best look at the held-out part so far.
+struct Best {
+    epoch: u32,
+    evaluation: Evaluation,
+}
+
+/// The last look that was notably better than the one it replaced here.
+struct Settling {
+    epoch: u32,
+    score: f64,
+}
+
+impl Settling {
+    fn look(&mut self, epoch: u32, score: f64) {
+        // A little is not notable, but counts towards what is: the comparison is with the last notable score.
+        if score > self.score + NOTABLE * self.score.abs() || self.epoch == 0 {
+            *self = Settling { epoch, score };
+        }
+    }
+}
+
+fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> bool) -> MlResult<TrialOutcome> {
+    let (metric, schedule) = (trial.metric, Schedule::of(trial.algorithm)?);
+    let mut params = trial.params.clone();
+    params.insert(EPOCHS.to_owned(), schedule.most_epochs.into());
+    let mut best: Option<Best> = None;
+    let mut looks: Vec<(u32, f64)> = Vec::new();
+    let mut pruned = false;
+    let mut settling = Settling { epoch: 0, score: f64::NEG_INFINITY };
+    let mut look = |epoch: u32, model: &dyn Recommender| -> MlResult<Control> {
+        if !schedule.looks_at(epoch) {
+            return Ok(Control::Continue);
+        }
+        let evaluation = trial.judge(model)?;
+        let score = evaluation.get(metric);
+        looks.push((epoch, score));
+        if best.as_ref().is_none_or(|best| score > best.evaluation.get(metric)) {
+            best = Some(Best { epoch, evaluation });
+        }
+        let best_score = best.as_ref().map_or(score, |best| best.evaluation.get(metric));
+        pruned = prune(epoch, best_score);
+        settling.look(epoch, score);
+        Ok(match () {
+            () if pruned => Control::Prune,
+            () if epoch - settling.epoch >= PATIENCE * schedule.epochs_per_look => Control::Stop,
+            () => Control::Continue,
+        })
+    };
+    let fitted = algorithms::fit_with_validation(trial.algorithm, &params, &trial.train, trial.context, &mut look);
+    let out_of_time = matches!(fitted, Err(MlError::TimedOut)) && best.is_some();
+    if !out_of_time {
+        fitted?;
+    }
+    let Some(best) = best else { return Err(MlError::TimedOut) };
+    if pruned {
+        let last = looks.last().map_or(0, |(epoch, _)| *epoch);
+        let note = format!("given up after {last} epochs: too far behind the trials before it");
+        return Ok(TrialOutcome { intermediate: looks, ..TrialOutcome::pruned(note) });
+    }
+    params.insert(EPOCHS.to_owned(), best.epoch.into());
+    let outcome = trial.complete(params, &best.evaluation, looks);
+    let note = out_of_time.then(|| "stopped at its time limit; the best epoch until then counts".to_owned());
+    Ok(TrialOutcome { note, ..outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::context::Lack;
+    use crate::interactions::InteractionLogBuilder;
+    use crate::splits::{SplitConfig, split};
+
+    #[test]
+    fn creeping_on_is_not_improving_but_adds_up() {
+        let mut settling = Settling { epoch: 0, score: f64::NEG_INFINITY };
+        let mut epochs = |scores: &[f64]| -> Vec<u32> {
+            let look = |(at, &score)| {
+                settling.look(at as u32 + 1, score);
+                settling.epoch
+            };
+            scores.iter().enumerate().map(look).collect()
+        };
+        assert_eq!(epochs(&[0.1, 0.2, 0.1999, 0.2003, 0.2005, 0.2001, 0.3]), [1, 2, 2, 2, 5, 5, 7]);
+    }
+
+    #[test]
+    fn a_trial_waits_for_memory_that_others_have_and_is_pruned_only_for_lack_of_its_own() {
+        let suggestion = Suggestion { algorithm: POPULARITY.to_owned(), params: Map::new() };
+        let mut builder = InteractionLogBuilder::new(false);
+        (0..20).for_each(|row| builder.push(if row < 10 { "a" } else { "b" }, &(row % 10).to_string(), None));
+        let split = split(&builder.finish(), &SplitConfig::default()).unwrap();
+        let run = |is_passing| {
+            let source = move |_: u64| -> Result<(), Lack> { Err(Lack { available: 0, is_passing }) };
+            let context = Context::new(0, 1).with_memory_source(Arc::new(source));
+            run_trial(&suggestion, &split, Metric::Ndcg, 1, &context, &mut |_, _| false)
+        };
+        assert!(matches!(run(true), Err(MlError::MemoryInUse { .. })));
+        assert_eq!(run(false).unwrap().state, TrialState::Pruned);
+    }
+
+    #[test]
+    fn slow_learners_are_looked_at_less_often() {
+        let schedule = |name: &str| Schedule::of(name).unwrap();
+        assert_eq!(schedule("IALS"), Schedule { most_epochs: 128, epochs_per_look: 5 });
+        assert_eq!(schedule("BPRFM"), Schedule { most_epochs: 128, epochs_per_look: 5 });
+        assert_eq!(schedule("MultVAE"), Schedule { most_epochs: 300, epochs_per_look: 12 });
+        assert!(schedule("IALS").looks_at(128) && !schedule("IALS").looks_at(127));
+    }
+}

@@ -1,0 +1,295 @@
+//! What every algorithm of the registry has to keep to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use recotem_ml::algorithms::{
+    AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape, find, fit, fit_with_validation, registry,
+};
+use recotem_ml::artifact::{TrainedModel, Wanted};
+use recotem_ml::context::Context;
+use recotem_ml::error::MlError;
+use recotem_ml::ids::Ids;
+use recotem_ml::ranking::{Candidates, top_k};
+use recotem_ml::search_space::Domain;
+use recotem_ml::sparse::Csr;
+use serde_json::{Map, Value, json};
+
+const USERS: usize = 40;
+const ITEMS: usize = 24;
+
+/// Even users like even items, odd users odd ones; each misses one item of its own colour.
+fn checkerboard() -> Csr {
+    let likes = |user: usize, item: usize| user % 2 == item % 2 && item / 2 != user / 2 % (ITEMS / 2);
+    let pairs = (0..USERS).flat_map(|u| (0..ITEMS).filter(move |&i| likes(u, i)).map(move |i| (u as u32, i as u32)));
+    let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
+    Csr::from_pairs(USERS, ITEMS, &rows, &cols).unwrap()
+}
+
+/// Parameters under which a tiny data set can be learnt.
+fn gentle(info: &AlgorithmInfo) -> Map<String, Value> {
+    let params = match info.short {
+        "IALS" => json!({"n_components": 2, "alpha0": 0.3, "reg": 0.02, "train_epochs": 20}),
+        "BPRFM" => json!({"n_components": 4, "train_epochs": 60}),
+        "MultVAE" => json!({"dim_z": 4, "enc_hidden_dims": 16, "learning_rate": 0.01, "minibatch_size": 20, "train_epochs": 60}),
+        "NMF" => json!({"n_components": 2, "alpha": 1e-4}),
+        "TruncatedSVD" => json!({"n_components": 2}),
+        _ => json!({}),
+    };
+    params.as_object().unwrap().clone()
+}
+
+fn scores(model: &dyn Recommender, train: &Csr) -> Vec<f32> {
+    let users: Vec<u32> = (0..USERS as u32).collect();
+    let mut out = vec![f32::NAN; USERS * ITEMS];
+    model.score_users(&users, train, &mut out).unwrap();
+    out
+}
+
+fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
+    let train = checkerboard();
+    let model = fit(info.name, &gentle(info), &train, &Context::new(7, threads)).unwrap();
+    let ids = |n: usize, prefix: &str| Ids::from_unsorted((0..n).map(|i| format!("{prefix}{i:03}"))).unwrap();
+    TrainedModel {
+        algorithm: info.name.to_owned(),
+        parameters: gentle(info),
+        users: ids(USERS, "u"),
+        items: ids(ITEMS, "Sigur Rós/"),
+        seen: train,
+        model,
+        metadata: BTreeMap::from([("note".to_owned(), "kept".to_owned())]),
+        derived: Default::default(),
+    }
+}
+
+#[test]
+fn the_missing_squares_of_a_checkerboard_come_first() {
+    for info in registry().iter().filter(|info| info.short != "TopPop") {
+        let model = trained(info, 2);
+        for user in 0..USERS {
+            let missing = format!("Sigur Rós/{:03}", 2 * (user / 2 % (ITEMS / 2)) + user % 2);
+            let best = model.recommend_user(&format!("u{user:03}"), 1, true).unwrap();
+            assert_eq!(best[0].0, missing, "{} for user {user}", info.name);
+        }
+        let even = ["Sigur Rós/000", "Sigur Rós/002", "unknown"].map(str::to_owned);
+        let best = model.recommend_history(&even, 5).unwrap();
+        let same_colour = best.iter().filter(|(id, _)| id.ends_with(['0', '2', '4', '6', '8'])).count();
+        assert_eq!(same_colour, 5, "{}: {best:?}", info.name);
+        let alike = model.similar("Sigur Rós/001", 5).unwrap();
+        assert!(alike.iter().all(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])), "{}: {alike:?}", info.name);
+    }
+}
+
+#[test]
+fn reasons_are_of_the_same_colour_and_the_popular_have_none() {
+    for info in registry() {
+        let model = trained(info, 1);
+        let mixed = ["Sigur Rós/000", "Sigur Rós/002", "Sigur Rós/004", "Sigur Rós/001"].map(str::to_owned);
+        let reasons = model.explain_history(&mixed, "Sigur Rós/006", 2).unwrap().unwrap();
+        assert!(reasons.is_sorted_by(|a, b| a.1 >= b.1) && reasons.iter().all(|(_, value)| value.is_finite()));
+        let even = |id: &str| id.ends_with(['0', '2', '4']);
+        match info.short {
+            "TopPop" => assert!(reasons.is_empty(), "{reasons:?}"),
+            "CosineKNN" | "RP3beta" | "DenseSLIM" | "IALS" => {
+                assert!(reasons.len() == 2 && reasons.iter().all(|(id, _)| even(id)), "{}: {reasons:?}", info.name);
+                assert_eq!(model.explain_user("u000", "Sigur Rós/000", 3).unwrap().unwrap().len(), 3, "{}", info.name);
+            }
+            _ => assert!(reasons.first().is_none_or(|(id, _)| even(id)), "{}: {reasons:?}", info.name),
+        }
+        assert_eq!(model.explain_user("nobody", "Sigur Rós/000", 3).unwrap(), None);
+        assert_eq!(model.explain_history(&mixed, "unknown", 3).unwrap(), None);
+        assert_eq!(model.explain_history(&["unknown".to_owned()], "Sigur Rós/000", 3).unwrap(), None);
+        assert!(model.model.contributions(&[0, 1], &[ITEMS as u32]).is_err(), "{}", info.name);
+        assert!(model.model.contributions(&[ITEMS as u32], &[0]).is_err(), "{}", info.name);
+        let together = model.model.contributions(&[5, 0, 3], &[2, 4]).unwrap();
+        let apart = [2, 4].map(|item| model.model.contributions(&[5, 0, 3], &[item]).unwrap()).concat();
+        assert_eq!((together.len(), together), (6, apart), "{}", info.name);
+    }
+}
+
+#[test]
+fn lists_are_as_wanted() {
+    let ids = |items: &[usize]| -> Vec<String> { items.iter().map(|item| format!("Sigur Rós/{item:03}")).collect() };
+    for info in registry() {
+        let model = trained(info, 1);
+        let (allow, deny) = (ids(&[1, 3, 5, 7, 9, 11]), ids(&[1, 3]));
+        for diversity in [0.0, 0.4, 1.0] {
+            let wanted = Wanted { allow: Some(&allow), deny: &deny, diversity, ..Wanted::best(4) };
+            let list = model.recommend_user_as("u000", &wanted).unwrap();
+            assert_eq!(list.len(), 4, "{}: four of the allowed exist, whatever their scores", info.name);
+            assert!(list.iter().all(|(id, _)| allow.contains(id) && !deny.contains(id)), "{}: {list:?}", info.name);
+            let all = model.recommend_user_as("u000", &Wanted { diversity, exclude_seen: false, ..Wanted::best(99) });
+            assert_eq!(all.unwrap().len(), ITEMS, "{}", info.name);
+        }
+        let plain = model.recommend_user_as("u000", &Wanted::best(5));
+        assert_eq!(plain, model.recommend_user("u000", 5, true), "{}", info.name);
+        let mixed = Wanted { diversity: 0.9, exclude_seen: false, ..Wanted::best(4) };
+        let mixed = model.recommend_history_as(&ids(&[0, 2, 4, 6]), &mixed).unwrap();
+        let odd = mixed.iter().filter(|(id, _)| id.ends_with(['1', '3', '5', '7', '9'])).count();
+        assert!(odd > 0, "{}: items of the other colour share no user with the first: {mixed:?}", info.name);
+    }
+}
+
+#[test]
+fn lists_are_those_of_the_scores_however_many_are_asked_for() {
+    let users: Vec<String> = (0..USERS).map(|user| format!("u{user:03}")).chain(["nobody".to_owned()]).collect();
+    for info in registry() {
+        let model = trained(info, 1);
+        let ids =
+            |list: Vec<(u32, f32)>| list.into_iter().map(|(item, score)| (model.items.get(item).to_owned(), score)).collect();
+        let mut scores = vec![0f32; ITEMS];
+        for exclude_seen in [true, false] {
+            let wanted = Wanted { exclude_seen, ..Wanted::best(2) };
+            let together = model.recommend_users_as(&users, &wanted);
+            assert_eq!(together.last(), Some(&None), "{}", info.name);
+            for (user, list) in (0..USERS as u32).zip(together) {
+                let met = model.seen.row_indices(user as usize);
+                let seen = if exclude_seen { met } else { &[] };
+                let candidates = Candidates { seen, ..Candidates::default() };
+                model.model.score_users(&[user], &model.seen, &mut scores).unwrap();
+                let naive: Vec<(String, f32)> = ids(top_k(&scores, 2, &candidates));
+                assert_eq!(model.recommend_user_as(&users[user as usize], &wanted).unwrap(), naive, "{}", info.name);
+                let list = list.unwrap();
+                let close = |(a, b): (&(String, f32), &(String, f32))| (a.1 - b.1).abs() <= 1e-5 * a.1.abs().max(1e-3);
+                assert!(list.len() == naive.len() && list.iter().zip(&naive).all(close), "{}: {list:?} {naive:?}", info.name);
+                model.model.score_history(met, &mut scores).unwrap();
+                let history: Vec<String> = met.iter().map(|&item| model.items.get(item).to_owned()).collect();
+                let folded = model.recommend_history_as(&history, &wanted).unwrap();
+                assert_eq!(folded, ids(top_k(&scores, 2, &candidates)), "{}", info.name);
+            }
+        }
+        assert_eq!(model.model.user_vector(&[0, 2]).unwrap().is_some(), model.model.factors().is_some(), "{}", info.name);
+        assert!(!model.model.user_vector(&[ITEMS as u32]).is_ok_and(|vector| vector.is_some()), "{}", info.name);
+    }
+}
+
+#[test]
+fn scores_are_finite_and_blocks_do_not_matter() {
+    let train = checkerboard();
+    for info in registry() {
+        let model = fit(info.name, &gentle(info), &train, &Context::new(1, 2)).unwrap();
+        let all = scores(&*model, &train);
+        assert!(all.iter().all(|s| s.is_finite()), "{}", info.name);
+        let mut one = vec![0f32; ITEMS];
+        model.score_users(&[5], &train, &mut one).unwrap();
+        let block = &all[5 * ITEMS..6 * ITEMS];
+        assert!(one.iter().zip(block).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(1e-3)), "{}", info.name);
+        assert!(model.score_users(&[USERS as u32], &train, &mut one).is_err(), "{}", info.name);
+        assert!(model.score_users(&[0], &train, &mut one[1..]).is_err(), "{}", info.name);
+        assert!(model.score_history(&[ITEMS as u32], &mut one).is_err(), "{}", info.name);
+        assert!(model.similar_items(ITEMS as u32, &mut one).is_err(), "{}", info.name);
+        model.score_history(&[], &mut one).unwrap();
+        assert!(one.iter().all(|s| s.is_finite()), "{}", info.name);
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    let train = checkerboard();
+    for info in registry() {
+        let with = |threads| scores(&*fit(info.name, &gentle(info), &train, &Context::new(3, threads)).unwrap(), &train);
+        assert_eq!(with(1), with(2), "{}", info.name);
+        assert_eq!(with(2), with(2), "{}", info.name);
+    }
+}
+
+#[test]
+fn artifacts_come_back_and_damage_never_panics() {
+    for info in registry() {
+        let model = trained(info, 1);
+        let bytes = model.to_bytes();
+        let back = TrainedModel::from_bytes(&bytes).unwrap();
+        assert_eq!((back.metadata["note"].as_str(), back.parameters.len()), ("kept", gentle(info).len()));
+        for user in ["u000", "u039"] {
+            assert_eq!(back.recommend_user(user, 30, true), model.recommend_user(user, 30, true), "{}", info.name);
+        }
+        assert_eq!(back.recommend_user("nobody", 3, true), None);
+        for cut in (0..bytes.len()).step_by(13) {
+            assert!(TrainedModel::from_bytes(&bytes[..cut]).is_err(), "{} cut at {cut}", info.name);
+        }
+        for at in (0..bytes.len()).step_by(3) {
+            for flip in [1u8, 0x80] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                if let Ok(model) = TrainedModel::from_bytes(&damaged) {
+                    let user = model.users.get(0).to_owned();
+                    let _ = model.recommend_user(&user, 10, true);
+                    let _ = model.recommend_history(&[model.items.get(0).to_owned()], 3);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters_are_checked_by_name_and_domain() {
+    for info in registry() {
+        let one = |name: &str, value: Value| Map::from_iter([(name.to_owned(), value)]);
+        let unknown = info.check(&one("no_such_thing", json!(1)));
+        assert!(matches!(&unknown, Err(MlError::UnknownParameter { name, .. }) if name == "no_such_thing"), "{unknown:?}");
+        for spec in info.parameters() {
+            info.check(&one(spec.name, spec.default.clone())).unwrap();
+            let refused: Vec<Value> = match spec.kind {
+                ParameterKind::Int { min, max } => vec![json!(min - 1), json!(max as f64 + 2048.0), json!(min as f64 + 0.5)],
+                ParameterKind::Float { min, max } => vec![json!(min - 1.0), json!(max * 2.0), json!("1")],
+                ParameterKind::Bool => vec![json!(1), json!("true")],
+                ParameterKind::Choice(_) => vec![json!("no such word"), json!(0)],
+            };
+            for value in refused {
+                let error = info.check(&one(spec.name, value.clone())).unwrap_err();
+                assert!(error.to_string().contains(spec.name), "{} {} {value}: {error}", info.name, spec.name);
+            }
+            match &spec.search {
+                Some(Domain::Categorical(values)) => values.iter().for_each(|v| info.check(&one(spec.name, v.clone())).unwrap()),
+                Some(Domain::Int { low, high, .. }) => {
+                    [low, high].into_iter().for_each(|v| info.check(&one(spec.name, json!(v))).unwrap())
+                }
+                Some(Domain::Float { low, high, .. }) => {
+                    [low, high].into_iter().for_each(|v| info.check(&one(spec.name, json!(v))).unwrap())
+                }
+                None => {}
+            }
+        }
+        assert_eq!(info.search_space().len(), info.parameters().iter().filter(|spec| spec.search.is_some()).count());
+    }
+}
+
+#[test]
+fn names_are_found_in_all_their_forms() {
+    for name in ["IALSRecommender", "IALSOptimizer", "IALS"] {
+        assert_eq!(find(name).unwrap().name, "IALSRecommender");
+    }
+    assert!(matches!(find("ials"), Err(MlError::UnknownAlgorithm { .. })));
+    assert!(matches!(find("Nonsense"), Err(MlError::UnknownAlgorithm { known, .. }) if known.len() == registry().len()));
+}
+
+#[test]
+fn limits_and_interruption_are_heeded() {
+    let train = checkerboard();
+    for info in registry() {
+        let cancelled = Context::new(0, 1).with_cancel(Arc::new(AtomicBool::new(true)));
+        assert_eq!(fit(info.name, &gentle(info), &train, &cancelled).err(), Some(MlError::Cancelled), "{}", info.name);
+        let needed = info.estimate_memory_bytes(&gentle(info), TrainShape::of(&train)).unwrap();
+        assert!(needed > 0);
+        let tight = Context::new(0, 1).with_memory_budget(needed - 1);
+        assert!(matches!(fit(info.name, &gentle(info), &train, &tight), Err(MlError::MemoryBudget { .. })), "{}", info.name);
+        let empty = fit(info.name, &gentle(info), &Csr::empty(2, 2), &Context::new(0, 1));
+        assert!(matches!(empty, Err(MlError::EmptyInput(_))), "{}", info.name);
+    }
+}
+
+#[test]
+fn early_stopping_shows_the_model_after_each_epoch() {
+    let train = checkerboard();
+    for info in registry().iter().filter(|info| info.early_stopping()) {
+        let mut seen = Vec::new();
+        let mut hook = |epoch: u32, model: &dyn Recommender| {
+            assert!(scores(model, &train).iter().all(|s| s.is_finite()));
+            seen.push(epoch);
+            Ok(if epoch == 3 { Control::Stop } else { Control::Continue })
+        };
+        fit_with_validation(info.name, &gentle(info), &train, &Context::new(0, 1), &mut hook).unwrap();
+        assert_eq!(seen, [1, 2, 3], "{}", info.name);
+    }
+}

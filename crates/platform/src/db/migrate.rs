@@ -1,0 +1,41 @@
+//! Runs the migrations embedded from the folder `migrations/`.
+
+use std::sync::Arc;
+
+use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::DbError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+/// Any number will do, as long as every Recotem uses the same one.
+const ADVISORY_LOCK: i64 = 0x7265_636f_7465_6d01;
+
+/// The harness blocks, and insists on a multi-threaded runtime; so it gets one of its own, and the
+/// caller may be on any.
+pub(super) async fn run_pending(url: Arc<str>) -> Result<usize, DbError> {
+    tokio::task::spawn_blocking(move || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| DbError::Migration(error.to_string()))?
+            .block_on(run_under_lock(&url))
+    })
+    .await
+    .map_err(|error| DbError::Migration(error.to_string()))?
+}
+
+async fn run_under_lock(url: &str) -> Result<usize, DbError> {
+    let mut connection = AsyncPgConnection::establish(url).await.map_err(|error| DbError::Unavailable(error.to_string()))?;
+    // the lock belongs to the connection: it ends with it, however we end
+    diesel::sql_query(format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
+        .execute(&mut connection)
+        .await
+        .map_err(|error| DbError::Migration(error.to_string()))?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    harness
+        .run_pending_migrations(MIGRATIONS)
+        .map(|versions| versions.len())
+        .map_err(|error| DbError::Migration(error.to_string()))
+}

@@ -1,0 +1,374 @@
+//! How long a request body may take to arrive, and how much of all bodies may be in memory at once. Both hold for every
+//! body, whatever reads it: a client that stalls or trickles holds a connection for a while, and nothing else.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::{ConnectionType, Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, HttpMessage, HttpRequest};
+use futures_util::Stream;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::caller::client_network;
+use super::error::ApiError;
+use super::meter::{Meter, Patience};
+use super::payload::{LARGEST, LargestBody};
+use crate::config::Settings;
+
+/// While the server ends, a client that sends nothing for this long, or next to nothing, is not waited for.
+const WHILE_ENDING: Patience = Patience { idle: Duration::from_secs(2), window: Duration::from_secs(2), least: 2_048 };
+
+/// Bodies up to this size are not counted: a server has enough for one on each connection.
+const UNCOUNTED: usize = 16 << 10;
+
+/// What a compressed body may unpack to, as a multiple of itself, is counted in its place, up to the largest body.
+const UNPACKED: usize = 100;
+
+/// Largest body that is read before its sender is known.
+const LARGEST_OF_STRANGER: usize = 64 << 10;
+
+/// The part of the room for all bodies that is left to those of callers who are not known, beside it.
+const PART_OF_STRANGERS: usize = 8;
+
+/// What stays in memory has to arrive, on the whole, so many times as fast as what does not.
+const HASTE_IN_MEMORY: u64 = 8;
+
+/// Seconds after which a body is welcome that found no room.
+const COME_BACK: u64 = 2;
+
+/// The limits of a server for the bodies sent to it. Cheap to clone; clones share what is in memory.
+#[derive(Debug, Clone)]
+pub struct BodyLimits {
+    patience: Patience,
+    rooms: Arc<Rooms>,
+    ending: CancellationToken,
+}
+
+impl BodyLimits {
+    /// The limits that are set. `ending` says that the server ends.
+    pub fn new(settings: &Settings, ending: CancellationToken) -> Self {
+        let window = Duration::from_secs(settings.body_rate_seconds.max(1));
+        let least = settings.body_least_rate.saturating_mul(window.as_secs());
+        let patience = Patience { idle: Duration::from_secs(settings.body_idle_seconds.max(1)), window, least };
+        let most = usize::try_from(settings.max_buffered_bytes).unwrap_or(usize::MAX);
+        let room = |most| Buffered { most, held: Mutex::default() };
+        let rooms = Rooms { of_callers: room(most), of_strangers: room(most / PART_OF_STRANGERS) };
+        Self { patience, rooms: Arc::new(rooms), ending }
+    }
+}
+
+/// Those who need not say who they are cannot take the room of those who do.
+#[derive(Debug)]
+struct Rooms {
+    of_callers: Buffered,
+    of_strangers: Buffered,
+}
+
+/// What is in memory of bodies that are arriving.
+#[derive(Debug)]
+struct Buffered {
+    most: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    by_network: HashMap<String, usize>,
+}
+
+impl Buffered {
+    /// Counts more bytes from a network; false when there is no room for them.
+    fn add(&self, network: &str, bytes: usize) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_network = held.by_network.get(network).copied().unwrap_or_default().saturating_add(bytes);
+        if held.all.saturating_add(bytes) > self.most || of_network > self.most / 2 {
+            return false;
+        }
+        held.all += bytes;
+        held.by_network.insert(network.to_owned(), of_network);
+        true
+    }
+
+    fn give_back(&self, network: &str, bytes: usize) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.all = held.all.saturating_sub(bytes);
+        match held.by_network.get_mut(network) {
+            Some(of_network) if *of_network > bytes => *of_network -= bytes,
+            _ => drop(held.by_network.remove(network)),
+        }
+    }
+}
+
+/// Why a body was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    TooSlow,
+    Ending,
+    NoRoom,
+}
+
+impl Refusal {
+    fn answer(self) -> ApiError {
+        match self {
+            Self::TooSlow => ApiError::coded(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                "The body of the request stopped arriving, or arrived too slowly. Check the connection and send it again.",
+            ),
+            Self::Ending => ApiError::coded(
+                StatusCode::REQUEST_TIMEOUT,
+                "server_ending",
+                "The server is stopping and the body of the request had stopped arriving. Send it again in a few seconds.",
+            )
+            .retry_after(COME_BACK),
+            Self::NoRoom => ApiError::coded(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_many_bodies",
+                "The server is receiving too many large requests at once. Send this one again in a few seconds.",
+            )
+            .retry_after(COME_BACK),
+        }
+    }
+}
+
+/// What a request holds in memory of its body, and how the body fared.
+struct Account {
+    rooms: Arc<Rooms>,
+    /// Whether the caller need not be known.
+    of_stranger: Cell<bool>,
+    /// Where it comes from; none for a body that is too small to be counted.
+    network: Option<String>,
+    /// Bytes that arrived.
+    arrived: Cell<usize>,
+    /// Bytes of these that are counted.
+    counted: Cell<usize>,
+    unpacked: usize,
+    /// Whether the body stays in memory.
+    stays: Cell<bool>,
+    refusal: Cell<Option<Refusal>>,
+}
+
+impl Account {
+    fn open(request: &ServiceRequest, rooms: &Arc<Rooms>) -> Self {
+        let headers = request.headers();
+        let is_packed = headers.contains_key(header::CONTENT_ENCODING);
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let is_small = !is_packed && length.is_some_and(|length| length <= UNCOUNTED);
+        Self {
+            rooms: Arc::clone(rooms),
+            of_stranger: Cell::default(),
+            network: (!is_small).then(|| client_network(request.request())),
+            arrived: Cell::default(),
+            counted: Cell::default(),
+            unpacked: if is_packed { UNPACKED } else { 1 },
+            stays: Cell::new(true),
+            refusal: Cell::default(),
+        }
+    }
+
+    fn room(&self) -> &Buffered {
+        if self.of_stranger.get() { &self.rooms.of_strangers } else { &self.rooms.of_callers }
+    }
+
+    /// Whether the body takes room while it arrives.
+    fn takes_room(&self) -> bool {
+        self.stays.get() && self.network.is_some()
+    }
+
+    /// Counts a piece; false when there is no room for it.
+    fn add(&self, bytes: usize) -> bool {
+        let Some(network) = self.network.as_deref().filter(|_| self.stays.get()) else { return true };
+        self.arrived.set(self.arrived.get().saturating_add(bytes));
+        let takes = self.arrived.get().saturating_mul(self.unpacked);
+        let takes = if self.unpacked == 1 { takes } else { takes.min(LARGEST) };
+        if takes <= UNCOUNTED {
+            return true;
+        }
+        let more = takes.saturating_sub(self.counted.get());
+        let has_room = self.room().add(network, more);
+        if has_room {
+            self.counted.set(self.counted.get() + more);
+        }
+        has_room
+    }
+
+    /// Gives back what is counted, and counts no more.
+    fn close(&self) {
+        self.stays.set(false);
+        if let (Some(network), counted @ 1..) = (&self.network, self.counted.take()) {
+            self.room().give_back(network, counted);
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The account of a request, for what reads its body.
+#[derive(Clone)]
+struct OfRequest(Rc<Account>);
+
+/// Says that the body of a request does not stay in memory, so that it is not counted there.
+pub fn streams(request: &HttpRequest) {
+    if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
+        account.close();
+    }
+}
+
+/// Says that the caller of a request need not be known: its body has to be small, and takes no room from those of callers.
+/// Called before any of the body is read.
+pub fn comes_from_stranger(request: &HttpRequest) {
+    if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
+        account.of_stranger.set(true);
+    }
+    request.extensions_mut().insert(LargestBody(LARGEST_OF_STRANGER));
+}
+
+/// Watches the body of each request, and answers in the place of what reads it when it has to be given up.
+pub async fn watch(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let limits = request.app_data::<web::Data<BodyLimits>>().cloned();
+    let Some(limits) = limits.filter(|_| has_body(&request)) else { return Ok(next.call(request).await?.map_into_boxed_body()) };
+    let account = Rc::new(Account::open(&request, &limits.rooms));
+    request.extensions_mut().insert(OfRequest(Rc::clone(&account)));
+    let arriving = Arriving {
+        body: request.take_payload(),
+        account: Rc::clone(&account),
+        meter: Meter::new(limits.patience),
+        patience: limits.patience,
+        timer: None,
+        ending: Ending::NotYet(limits.ending.clone()),
+    };
+    request.set_payload(Payload::Stream { payload: Box::pin(arriving) });
+    let answered = next.call(request).await;
+    account.close();
+    let Some(refusal) = account.refusal.get() else { return Ok(answered?.map_into_boxed_body()) };
+    let Ok(answered) = answered else { return Err(refusal.answer().into()) };
+    let mut answer = refusal.answer().into_answer();
+    answer.head_mut().set_connection_type(ConnectionType::Close);
+    Ok(ServiceResponse::new(answered.into_parts().0, answer))
+}
+
+/// Whether a request has a body. A socket stays open after its request, with nothing to say for as long as it likes.
+fn has_body(request: &ServiceRequest) -> bool {
+    let is_socket = request.method() == Method::GET && request.headers().contains_key(header::UPGRADE);
+    !is_socket && !matches!(request.parts().1, Payload::None)
+}
+
+/// A body on its way in.
+struct Arriving {
+    body: Payload,
+    account: Rc<Account>,
+    meter: Meter,
+    patience: Patience,
+    timer: Option<Pin<Box<Sleep>>>,
+    ending: Ending,
+}
+
+/// Whether the server ends.
+enum Ending {
+    NotYet(CancellationToken),
+    Awaited(Pin<Box<WaitForCancellationFutureOwned>>),
+    Begun,
+}
+
+impl Arriving {
+    fn give_up(&self, refusal: Refusal) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        self.account.refusal.set(Some(refusal));
+        Poll::Ready(Some(Err(PayloadError::Io(std::io::ErrorKind::TimedOut.into()))))
+    }
+
+    /// Whether the server has begun to end since this was asked before.
+    fn has_begun_to_end(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Ending::NotYet(token) = &self.ending {
+            self.ending = Ending::Awaited(Box::pin(token.clone().cancelled_owned()));
+        }
+        let begun = match &mut self.ending {
+            Ending::Awaited(ending) => ending.as_mut().poll(cx).is_ready(),
+            _ => false,
+        };
+        if begun {
+            self.ending = Ending::Begun;
+        }
+        begun
+    }
+
+    /// Until when to wait for the client; none when it has been waited for long enough. What stays in memory must not hold its
+    /// room for hours by arriving just fast enough not to be cut off.
+    fn deadline(&mut self) -> Option<Instant> {
+        let deadline = self.meter.wait(Instant::now());
+        let is_late = self.account.takes_room() && self.meter.is_behind(self.patience, HASTE_IN_MEMORY);
+        deadline.filter(|_| !is_late)
+    }
+
+    /// Sleeps until the client's time is over; false when it is over already.
+    fn waits(&mut self, cx: &mut Context<'_>, until: Instant) -> bool {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        timer.as_mut().reset(until);
+        timer.as_mut().poll(cx).is_pending()
+    }
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Some(refusal) = this.account.refusal.get() {
+            return this.give_up(refusal);
+        }
+        match Pin::new(&mut this.body).poll_next(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                this.meter.arrived(Instant::now(), piece.len());
+                if this.account.add(piece.len()) { Poll::Ready(Some(Ok(piece))) } else { this.give_up(Refusal::NoRoom) }
+            }
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => loop {
+                if this.has_begun_to_end(cx) {
+                    this.meter.hurry(Instant::now(), WHILE_ENDING);
+                }
+                match this.deadline() {
+                    Some(until) if this.waits(cx, until) => return Poll::Pending,
+                    Some(_) => {}
+                    None if matches!(this.ending, Ending::Begun) => return this.give_up(Refusal::Ending),
+                    None => return this.give_up(Refusal::TooSlow),
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_may_fill_half_of_the_room_and_gets_it_back() {
+        let buffered = Buffered { most: 100, held: Mutex::default() };
+        assert!(buffered.add("a", 30) && buffered.add("a", 20));
+        assert!(!buffered.add("a", 1));
+        assert!(buffered.add("b", 50));
+        assert!(!buffered.add("c", 1));
+        buffered.give_back("a", 30);
+        assert!(buffered.add("c", 30) && !buffered.add("a", 1));
+        buffered.give_back("a", 20);
+        assert!(!buffered.held.lock().unwrap().by_network.contains_key("a"));
+    }
+}

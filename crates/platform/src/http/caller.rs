@@ -1,0 +1,238 @@
+//! Where a request comes from, and the id it goes by in the log.
+//! What a proxy says about the caller counts only where the settings trust the proxy.
+
+use std::net::{IpAddr, SocketAddr};
+
+use actix_web::http::header::{FORWARDED, HeaderMap};
+use actix_web::{HttpMessage, HttpRequest, web};
+use ipnet::{IpNet, Ipv6Net};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::services::Services;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The id of a request, put there by the tracing middleware.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// The id of a request; empty where nothing traces.
+pub fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+/// One address or a network of them, as `10.0.0.1` or `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" is neither an address such as 10.0.0.1 nor a network such as 10.0.0.0/8.");
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(|network| Self(network.trunc())).map_err(|_| wrong())
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Bits of an IPv6 address that tell one client from another: each gets a network of this size and picks addresses in it at will.
+const CLIENT_BITS: u8 = 64;
+
+/// Returns what a client is counted by: its address, or the network that its address lies in where that is IPv6.
+pub fn client_network(request: &HttpRequest) -> String {
+    network_of(&client_address(request))
+}
+
+/// Returns what a client with this address is counted by; what is no address stands for itself.
+pub fn network_of(address: &str) -> String {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => {
+            Ipv6Net::new(address, CLIENT_BITS).map_or_else(|_| address.to_string(), |network| network.trunc().to_string())
+        }
+        Err(_) => address.to_owned(),
+    }
+}
+
+/// The network address of the caller: the connection's, or behind trusted proxies the last address named that is none of them.
+pub fn client_address(request: &HttpRequest) -> String {
+    let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else { return "unknown".to_owned() };
+    with_proxies(request, |proxies| {
+        if names_clients_of_stranger(peer, request.headers(), proxies) {
+            warn_of_unknown_proxy(peer);
+        }
+        address_behind(peer, request.headers(), proxies)
+    })
+    .to_string()
+}
+
+/// Whether a peer that the settings do not trust claims to send a request for another.
+fn names_clients_of_stranger(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> bool {
+    headers.contains_key(FORWARDED_FOR) && !is_one_of(peer, proxies)
+}
+
+/// Says once how all clients of a proxy come to be counted as one: it may be a stranger's invention, so that more would only
+/// fill the log.
+fn warn_of_unknown_proxy(peer: IpAddr) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            %peer,
+            "X-Forwarded-For came from an address that is not in trusted_proxies and is not believed. If this is a proxy of \
+             yours, add it there: until then all its clients share one request limit, and one of them who guesses \
+             passwords makes all of them wait."
+        );
+    });
+}
+
+/// Returns whether the connection is that of a proxy that the settings trust.
+pub(super) fn comes_through_proxy(request: &HttpRequest) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    peer.is_some_and(|peer| with_proxies(request, |proxies| is_one_of(peer, proxies)))
+}
+
+fn with_proxies<T>(request: &HttpRequest, ask: impl FnOnce(&[Network]) -> T) -> T {
+    let services = request.app_data::<web::Data<Services>>();
+    ask(services.map_or(&[], |services| services.settings.trusted_proxies.as_slice()))
+}
+
+fn is_one_of(address: IpAddr, networks: &[Network]) -> bool {
+    networks.iter().any(|network| network.0.contains(&address))
+}
+
+fn address_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    if !is_one_of(peer, proxies) {
+        return peer;
+    }
+    let by_list = forwarded_for(headers).map(|chain| last_untrusted(peer, &chain, proxies));
+    let by_standard = forwarded(headers).map(|chain| last_untrusted(peer, &chain, proxies));
+    match (by_list, by_standard) {
+        // The proxy cannot have set both to different things, so one of them is the client's invention.
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(address), _) | (None, Some(address)) => address,
+        (None, None) => peer,
+    }
+}
+
+/// From the nearest hop outwards: the first that is no proxy of ours; what lies beyond it is hearsay.
+fn last_untrusted(peer: IpAddr, chain: &[Option<IpAddr>], proxies: &[Network]) -> IpAddr {
+    let mut nearest = peer;
+    for hop in chain.iter().rev() {
+        // A hop that hides its address, or writes nonsense, ends what can be known.
+        let Some(address) = hop else { break };
+        nearest = *address;
+        if !is_one_of(nearest, proxies) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// The hops in X-Forwarded-For, the client first.
+fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
+    let hops: Vec<_> = words(headers, FORWARDED_FOR).map(hop).collect();
+    (!hops.is_empty()).then_some(hops)
+}
+
+/// The hops in the standard's header (RFC 7239), the client first.
+fn forwarded(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
+    let parameter = |element: &str| {
+        let pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let mut named = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("for")).map(|(_, value)| value.trim_matches('"'));
+        named.next().and_then(hop)
+    };
+    let hops: Vec<_> = words(headers, FORWARDED.as_str()).map(parameter).collect();
+    (!hops.is_empty()).then_some(hops)
+}
+
+fn words<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Returns the first word of a header that is a list.
+pub(super) fn first_word<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+    words(headers, name).next()
+}
+
+/// An address with or without brackets and port.
+fn hop(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let parsed = bare.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
+    parsed.ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn behind(peer: &str, headers: &[(&str, &str)]) -> String {
+        let proxies: Vec<Network> = ["10.0.0.0/8", "::1"].iter().map(|text| text.parse().unwrap()).collect();
+        let request = headers.iter().fold(TestRequest::get(), |request, header| request.append_header(*header));
+        address_behind(peer.parse().unwrap(), request.to_http_request().headers(), &proxies).to_string()
+    }
+
+    #[test]
+    fn a_stranger_cannot_pass_for_somebody_else() {
+        assert_eq!(behind("203.0.113.9", &[("x-forwarded-for", "198.51.100.1")]), "203.0.113.9");
+        // What the client itself claims stands left of what our proxy added.
+        assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "1.2.3.4, 198.51.100.1")]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "1.2.3.4, 198.51.100.1, 10.9.9.9")]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "198.51.100.1"), ("forwarded", "for=6.6.6.6")]), "10.0.0.1");
+        assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "1.2.3.4, nonsense")]), "10.0.0.1");
+    }
+
+    #[test]
+    fn every_way_to_write_an_address_is_understood() {
+        assert_eq!(behind("10.0.0.1", &[("forwarded", "for=\"[2001:db8::7]:4711\";proto=https, for=10.1.1.1")]), "2001:db8::7");
+        assert_eq!(behind("::1", &[("x-forwarded-for", "198.51.100.1:555")]), "198.51.100.1");
+        assert_eq!(behind("::1", &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "::ffff:198.51.100.1")]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "10.2.2.2, 10.3.3.3")]), "10.2.2.2");
+    }
+
+    #[test]
+    fn clients_are_counted_by_the_network_they_pick_addresses_in() {
+        assert_eq!(network_of("203.0.113.9"), "203.0.113.9");
+        assert_eq!(network_of("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(network_of("2001:db8:1:2::7"), "2001:db8:1:2::/64");
+        assert_eq!(network_of("2001:db8:1:2:ffff:1:2:3"), network_of("2001:db8:1:2::7"));
+        assert_ne!(network_of("2001:db8:1:3::7"), network_of("2001:db8:1:2::7"));
+        for other in ["unknown", "2001:db8:1:2::/64"] {
+            assert_eq!(network_of(other), other);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_the_settings_do_not_name_is_noticed() {
+        let is_noticed = |peer: &str, name: &str| {
+            let request = TestRequest::get().append_header((name, "198.51.100.1")).to_http_request();
+            names_clients_of_stranger(peer.parse().unwrap(), request.headers(), &["10.0.0.0/8".parse().unwrap()])
+        };
+        assert!(is_noticed("172.18.0.2", "x-forwarded-for"));
+        assert!(!is_noticed("10.0.0.1", "x-forwarded-for") && !is_noticed("172.18.0.2", "x-something"));
+    }
+
+    #[test]
+    fn networks_are_read_as_people_write_them() {
+        for good in ["10.0.0.0/8", "127.0.0.1", "::1", "2001:db8::/32"] {
+            assert!(good.parse::<Network>().is_ok(), "{good}");
+        }
+        for bad in ["", "proxy", "10.0.0.0/99", "10.0.0"] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+}

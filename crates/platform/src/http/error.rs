@@ -1,0 +1,324 @@
+//! The one error envelope. Slices say what went wrong in their own enum and convert to [`ApiError`]; this turns it to HTTP.
+//! A 5xx never shows its cause: the cause goes to the log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::memory::Shortage;
+
+/// What a handler returns.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// An answer that is not a success: a status and a JSON body, with the headers that go with it.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    body: Value,
+    retry_after_seconds: Option<u64>,
+}
+
+/// Something that depends on what was asked to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Dependent {
+    /// What kind of thing, as in the API's paths.
+    pub resource: &'static str,
+    pub id: i64,
+    /// What its people call it; empty when it has no name.
+    pub name: String,
+}
+
+/// The body of such an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConflictBody {
+    detail: String,
+    dependents: Vec<Dependent>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, body: Value) -> Self {
+        Self { status, body, retry_after_seconds: None }
+    }
+
+    /// `{"detail": message}` with the given status.
+    pub fn detail(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, json!({ "detail": message.into() }))
+    }
+
+    /// `{"detail": message, "code": code}`: a stable code for programs beside the sentence for people.
+    pub fn coded(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, json!({ "detail": message.into(), "code": code }))
+    }
+
+    /// A body of the caller's own shape.
+    pub fn with_body(status: StatusCode, body: Value) -> Self {
+        Self::new(status, body)
+    }
+
+    /// 400 with one message on one field.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::fields(BTreeMap::from([(field.to_owned(), vec![message.into()])]))
+    }
+
+    /// 400 with messages on several fields at once.
+    pub fn fields(messages: BTreeMap<String, Vec<String>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, json!(messages))
+    }
+
+    /// Returns the messages by field, where this is a 400 by field.
+    pub fn by_field(&self) -> Option<BTreeMap<String, Vec<String>>> {
+        if self.status != StatusCode::BAD_REQUEST {
+            return None;
+        }
+        serde_json::from_value(self.body.clone()).ok()
+    }
+
+    /// 400 about the whole body rather than one field.
+    pub fn non_field(message: impl Into<String>) -> Self {
+        Self::field("non_field_errors", message)
+    }
+
+    /// 400 for a request that could not be read at all.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::detail(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 404: there is no such thing, or it is not the caller's to see.
+    pub fn not_found() -> Self {
+        Self::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    /// 401 without credentials.
+    pub fn not_authenticated() -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
+    }
+
+    /// 401 for a token that is expired, altered, of the wrong kind or withdrawn.
+    pub fn token_not_valid(message: &str) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            json!({
+                "detail": "Given token not valid for any token type",
+                "code": "token_not_valid",
+                "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": message }],
+            }),
+        )
+    }
+
+    /// 401 for an API key that is unknown, revoked or expired: which of them is not told.
+    pub fn key_not_valid() -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, "Invalid API key. It may be mistyped, expired or revoked.")
+    }
+
+    /// 403: known, but not allowed to do this.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::detail(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 409: something live depends on it, or it is in the wrong state.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::detail(StatusCode::CONFLICT, message)
+    }
+
+    /// 409 with what stands in the way, so that a client can show it or remove it first.
+    pub fn conflict_with(message: impl Into<String>, dependents: &[Dependent]) -> Self {
+        Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
+    }
+
+    /// 409: it was checked, but by now what it refers to has been deleted by somebody else.
+    fn gone_meanwhile() -> Self {
+        Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+    }
+
+    /// 429 with the seconds to wait.
+    pub fn throttled(retry_after_seconds: u64) -> Self {
+        let seconds = retry_after_seconds.max(1);
+        let message = format!("Request was throttled. Expected available in {seconds} seconds.");
+        Self { retry_after_seconds: Some(seconds), ..Self::detail(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
+    /// 503 while the database or the file store cannot be reached; the cause is logged, not shown.
+    pub fn unavailable(cause: &dyn fmt::Display) -> Self {
+        tracing::error!(%cause, "a service this request needs is unavailable");
+        let answer = Self::coded(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            "The server cannot reach its database or file store right now. Try again in a few seconds.",
+        );
+        Self { retry_after_seconds: Some(5), ..answer }
+    }
+
+    /// 500; the cause is logged, not shown.
+    pub fn internal(cause: &dyn fmt::Display) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::coded(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "Something went wrong on the server. The cause is in its log, under this request's id.",
+        )
+    }
+
+    /// The answer itself, where no extractor or handler turns it into one.
+    pub fn into_answer(self) -> HttpResponse {
+        self.error_response()
+    }
+
+    /// The same with the header that says when to come back.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// When to come back, if that is known.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds
+    }
+
+    /// Returns what the answer says, for people who see no JSON.
+    pub fn in_words(&self) -> String {
+        fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::String(text) => found.push(text),
+                Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+                Value::Object(fields) => {
+                    fields.iter().filter(|(name, _)| *name != "code").for_each(|(_, value)| collect(value, found))
+                }
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.body, &mut found);
+        found.join(" ")
+    }
+
+    /// The status this answers with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The JSON this answers with.
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.body)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status);
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.insert_header((header::WWW_AUTHENTICATE, "X-API-Key"));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        answer.json(&self.body)
+    }
+}
+
+impl From<Shortage> for ApiError {
+    fn from(shortage: Shortage) -> Self {
+        Self::coded(StatusCode::SERVICE_UNAVAILABLE, "not_enough_memory", format!("This cannot be done now: {shortage}."))
+    }
+}
+
+impl From<diesel::result::Error> for ApiError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&diesel::result::Error> for ApiError {
+    fn from(error: &diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
+            | Error::BrokenTransactionManager => Self::unavailable(error),
+            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
+            // To the second barrier, a parent that has just been deleted is one the caller must not see.
+            Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
+                tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
+                Self::gone_meanwhile()
+            }
+            // What a restarting PostgreSQL tells its clients, or one without room, arrives without a kind of its own.
+            Error::DatabaseError(_, details) if connection_was_lost(details.message()) || is_out_of_room(details.message()) => {
+                Self::unavailable(error)
+            }
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<crate::db::DbError> for ApiError {
+    fn from(error: crate::db::DbError) -> Self {
+        Self::unavailable(&error)
+    }
+}
+
+impl From<&crate::db::ReadError> for ApiError {
+    fn from(error: &crate::db::ReadError) -> Self {
+        match error {
+            crate::db::ReadError::Unavailable(error) => Self::unavailable(error),
+            crate::db::ReadError::Query(error) => Self::from(error),
+        }
+    }
+}
+
+fn connection_was_lost(message: &str) -> bool {
+    ["connection closed", "terminating connection", "the database system is", "error communicating with the server"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
+/// Whether PostgreSQL has run out of something that comes back by itself or by its operator: the errors of class 53, whose codes
+/// do not get through to here.
+fn is_out_of_room(message: &str) -> bool {
+    [
+        "No space left on device",
+        "Disk quota exceeded",
+        "out of memory",
+        "out of shared memory",
+        "too many clients",
+        "remaining connection slots",
+        "too many connections",
+        "exceeds temp_file_limit",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::result::{DatabaseErrorKind, Error};
+
+    #[test]
+    fn a_database_without_room_is_away_and_not_at_fault() {
+        let status = |message: &str| {
+            let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
+            ApiError::from(error).status().as_u16()
+        };
+        assert_eq!(status("could not extend file \"base/16384/16500\": No space left on device"), 503);
+        assert_eq!(status("could not write to file \"base/pgsql_tmp/pgsql_tmp1.0\": No space left on device"), 503);
+        assert_eq!(status("temporary file size exceeds temp_file_limit (1024kB)"), 503);
+        assert_eq!(status("out of memory"), 503);
+        assert_eq!(status("division by zero"), 500);
+    }
+}

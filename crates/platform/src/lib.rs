@@ -1,0 +1,19 @@
+//! Technical capabilities that know nothing of recommenders.
+
+pub mod blobs;
+pub mod clock;
+pub mod compute;
+pub mod config;
+pub mod db;
+pub mod embedded_postgres;
+pub mod http;
+pub mod known;
+pub mod mail;
+pub mod memory;
+pub mod nearest;
+pub mod open_files;
+pub mod private;
+pub mod queue;
+pub mod services;
+pub use recotem_tabular as tabular;
+pub mod telemetry;

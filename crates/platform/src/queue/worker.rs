@@ -1,0 +1,281 @@
+//! Runs jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::claimer::{Lease, claim};
+use super::executor::Executor;
+use super::outage::{Gate, Rhythm};
+use super::registry::Registry;
+use super::rescuer::Whose;
+use super::running::Running;
+use super::{heartbeat, pruner, rescuer, wakener};
+use crate::clock::Clock;
+use crate::db::Database;
+
+/// Rounds of the rescuer between two of the pruner.
+const ROUNDS_PER_PRUNE: u32 = 1_000;
+/// What the hand-back of dropped jobs may take.
+const HAND_BACK: Duration = Duration::from_secs(5);
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Jobs at a time.
+    pub concurrency: usize,
+    /// Shown as the owner of running jobs; no other worker has the same.
+    pub name: String,
+    /// Running jobs that one tenant may have, of all workers together.
+    pub most_per_tenant: Option<i64>,
+    /// A worker that has not been heard of for so long is taken for dead; it beats three times as often.
+    pub lease: Duration,
+    /// How often the queue is looked at without a notification.
+    pub poll_interval: Duration,
+    /// At shutdown, how long jobs may go on before their flag asks them to stop.
+    pub finish_within: Duration,
+    /// How long they may then take to stop, before they are dropped.
+    pub stop_within: Duration,
+    /// No other worker can be alive (the database is private to this process): at start, every running
+    /// job is taken over at once instead of when its lease is over.
+    pub alone: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            name: Self::fresh_name(),
+            most_per_tenant: None,
+            lease: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(1),
+            finish_within: Duration::from_secs(5),
+            stop_within: Duration::from_secs(10),
+            alone: false,
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// Returns a name that no other worker has.
+    pub fn fresh_name() -> String {
+        format!("worker-{}", Uuid::new_v4().simple())
+    }
+}
+
+/// Claims and runs jobs until told to end.
+pub struct Worker<C> {
+    executor: Arc<Executor<C>>,
+    registry: Registry<C>,
+    options: WorkerOptions,
+    wake: Notify,
+    /// Fires when all jobs are done with: ends the heartbeat.
+    over: CancellationToken,
+    gate: Gate,
+}
+
+impl<C: Clone + Send + Sync + 'static> Worker<C> {
+    pub fn new(db: Database, clock: Clock, registry: Registry<C>, context: C, options: WorkerOptions) -> Self {
+        let executor = Executor {
+            db,
+            clock,
+            context,
+            owner: options.name.clone(),
+            tick: options.poll_interval,
+            running: Running::default(),
+            shutdown: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
+        let gate = Gate::new(options.lease);
+        Self { executor: Arc::new(executor), registry, options, wake: Notify::new(), over: CancellationToken::new(), gate }
+    }
+
+    /// Works until `shutdown` fires; then stops claiming, lets running jobs finish for a while, asks the
+    /// rest to stop, and hands back what is left. A database that is gone is waited for.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let worker = Arc::new(self);
+        let mut helpers = JoinSet::new();
+        helpers.spawn(Arc::clone(&worker).listen());
+        helpers.spawn(Arc::clone(&worker).keep_leases());
+        helpers.spawn(Arc::clone(&worker).maintain());
+        let mut jobs = JoinSet::new();
+        worker.work(&mut jobs, &shutdown).await;
+        worker.executor.shutdown.cancel();
+        worker.drain(&mut jobs).await;
+        worker.over.cancel();
+        while helpers.join_next().await.is_some() {}
+    }
+
+    async fn work(&self, jobs: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        let mut available = true;
+        while !shutdown.is_cancelled() {
+            if jobs.len() < self.options.concurrency {
+                match self.claim_into(jobs).await {
+                    Ok(()) if !available => {
+                        available = true;
+                        tracing::info!("the job queue can be reached again");
+                    }
+                    Err(error) if available => {
+                        available = false;
+                        tracing::warn!(%error, "the job queue cannot be reached; trying again and again");
+                    }
+                    _ => {}
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(self.options.poll_interval) => {}
+                Some(_) = jobs.join_next() => {}
+            }
+        }
+    }
+
+    /// Claims as many jobs as there is room for, and starts them.
+    async fn claim_into(&self, jobs: &mut JoinSet<()>) -> anyhow::Result<()> {
+        let room = i64::try_from(self.options.concurrency - jobs.len())?;
+        let kinds = self.registry.kinds();
+        let mut connection = self.executor.db.conn().await?;
+        let claimed = claim(&mut connection, &self.lease(), &kinds, room, self.options.most_per_tenant).await?;
+        for job in claimed {
+            if let Some(handler) = self.registry.handler(&job.kind) {
+                let executor = Arc::clone(&self.executor);
+                jobs.spawn(async move { executor.execute(job, handler).await });
+            }
+        }
+        Ok(())
+    }
+
+    async fn drain(&self, jobs: &mut JoinSet<()>) {
+        if ended_within(jobs, self.options.finish_within).await {
+            return;
+        }
+        for (_, entry) in self.executor.running.all() {
+            entry.cancel.cancel();
+        }
+        if ended_within(jobs, self.options.stop_within).await {
+            return;
+        }
+        self.executor.abandon.cancel();
+        ended_within(jobs, HAND_BACK).await;
+        jobs.shutdown().await;
+    }
+
+    fn lease(&self) -> Lease {
+        let now = self.executor.clock.now();
+        Lease {
+            owner: self.executor.owner.clone(),
+            now,
+            until: now + TimeDelta::from_std(self.options.lease).unwrap_or(TimeDelta::MAX),
+        }
+    }
+
+    async fn listen(self: Arc<Self>) {
+        let listening = wakener::listen(&self.executor.db, &self.wake, &self.executor.running);
+        self.over.run_until_cancelled(listening).await;
+    }
+
+    async fn keep_leases(self: Arc<Self>) {
+        let beat = || async {
+            let mut connection = self.executor.db.conn().await?;
+            heartbeat::beat(&mut connection, &self.lease(), &self.executor.running).await?;
+            anyhow::Ok(())
+        };
+        let mut rhythm = self.rhythm();
+        while !self.over.is_cancelled() {
+            self.note_time(&mut rhythm);
+            if let Err(error) = beat().await {
+                tracing::debug!(%error, "no heartbeat");
+                self.gate.close(Instant::now());
+            }
+            self.note_time(&mut rhythm);
+            self.pause(self.options.lease / 3).await;
+        }
+    }
+
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::new(self.options.lease, self.executor.clock.now())
+    }
+
+    /// Notes a moment of a round that should not be long after the one before.
+    fn note_time(&self, rhythm: &mut Rhythm) {
+        if rhythm.is_late(self.executor.clock.now()) {
+            self.gate.close(Instant::now());
+        }
+    }
+
+    /// Which running jobs may be rescued now.
+    fn whose(&self, alone: bool) -> Whose {
+        match alone {
+            true => Whose::All,
+            false if self.gate.is_open(Instant::now()) => Whose::Expired,
+            false => Whose::GivenUp,
+        }
+    }
+
+    /// The rescuer's and the pruner's rounds; any number of workers may make them at once.
+    async fn maintain(self: Arc<Self>) {
+        let mut alone = self.options.alone;
+        let mut rhythm = self.rhythm();
+        for round in 0_u32.. {
+            self.note_time(&mut rhythm);
+            match self.rescue(alone, &mut rhythm).await {
+                Ok(()) => alone = false,
+                Err(error) => {
+                    tracing::debug!(%error, "no rescue");
+                    self.gate.close(Instant::now());
+                }
+            }
+            self.note_time(&mut rhythm);
+            if round % ROUNDS_PER_PRUNE == 0
+                && let Err(error) = self.prune().await
+            {
+                tracing::debug!(%error, "no pruning");
+            }
+            self.pause(self.options.lease / 3).await;
+            if self.over.is_cancelled() || self.executor.shutdown.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    async fn rescue(&self, alone: bool, rhythm: &mut Rhythm) -> anyhow::Result<()> {
+        let running: Vec<_> = self.executor.running.all().iter().map(|(id, _)| *id).collect();
+        let kinds = self.registry.kinds();
+        let mut connection = self.executor.db.conn().await?;
+        let most_lost = |kind: &str| self.registry.handler(kind).map_or(1, |handler| handler.max_lost_workers);
+        // Waiting for the connection may have been the outage.
+        self.note_time(rhythm);
+        let lost = rescuer::rescue(&mut connection, &self.lease(), &kinds, most_lost, &running, self.whose(alone)).await?;
+        drop(connection);
+        for (job, reason) in lost {
+            if let Some(handler) = self.registry.handler(&job.kind) {
+                self.executor.fail(&job, &handler, reason).await;
+            }
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn prune(&self) -> anyhow::Result<()> {
+        let mut connection = self.executor.db.conn().await?;
+        let deleted = pruner::prune(&mut connection, self.executor.clock.now()).await?;
+        tracing::debug!(deleted, "pruned finished jobs");
+        Ok(())
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.over.run_until_cancelled(tokio::time::sleep(time)).await;
+    }
+}
+
+async fn ended_within(jobs: &mut JoinSet<()>, time: Duration) -> bool {
+    let all = async { while jobs.join_next().await.is_some() {} };
+    tokio::time::timeout(time, all).await.is_ok()
+}
