@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use recotem::platform::config::Settings;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::trained::prepare;
-use crate::support::{Caller, TestApp};
+use crate::support::{Answer, Caller, TestApp};
 
 const BOUNDARY: &str = "b";
 
@@ -140,6 +140,59 @@ async fn a_body_that_only_trickles_is_answered_408() {
     assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{bytes} bytes: {body}");
 }
 
+/// Lets uploads of a user stall until another is refused, and returns them with the refusal. A stalled one that the server
+/// reads only while the other is under way is refused itself, and begun again.
+async fn fill_up(app: &TestApp, user: &Caller, project: i64, most: usize) -> (Vec<Slow>, Answer) {
+    let mut stalled: Vec<Slow> = Vec::new();
+    for _ in 0..400 {
+        let mut still = Vec::new();
+        for mut upload in stalled.drain(..) {
+            if !upload.is_answered(Duration::ZERO).await {
+                still.push(upload);
+            }
+        }
+        stalled = still;
+        while stalled.len() < most {
+            stalled.push(Slow::upload(&app.base, user.token(), "/api/v1/training_data/", "user,item\n").await);
+        }
+        let answer = user.upload(project, "a.csv", "user,item\n1,2\n").await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            return (stalled, answer);
+        }
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no upload is refused beside {most} that stall");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_and_an_address_have_so_many_uploads_under_way() {
+    let limits = |settings: &mut Settings| {
+        (settings.uploads_per_user, settings.uploads_per_address) = (2, 3);
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    };
+    let app = with_settings(limits).await;
+    let (user, other) = (app.user("margarete").await, app.user("ada").await);
+    let (of_user, of_other) = (project(&user).await, project(&other).await);
+    let (of_one, answer) = fill_up(&app, &user, of_user, 2).await;
+    assert_eq!(answer.body["code"], "too_many_uploads");
+    assert!(answer.body["detail"].as_str().expect("words").starts_with("2 uploads of yours"), "{}", answer.body);
+    assert!(!answer.header("retry-after").is_empty());
+
+    other.upload(of_other, "a.csv", "user,item\n1,2\n").await.expect(201);
+    let (of_two, answer) = fill_up(&app, &other, of_other, 1).await;
+    assert!(answer.body["detail"].as_str().expect("words").starts_with("3 uploads from your address"), "{}", answer.body);
+    // From elsewhere it is taken.
+    let headers = [("x-forwarded-for", "203.0.113.7"), ("content-type", "multipart/form-data; boundary=b")];
+    let body = "--b\r\nContent-Disposition: form-data; name=\"project\"\r\n\r\n1\r\n--b--\r\n";
+    let elsewhere = other.raw(Method::POST, "training_data/", &headers, body).await.expect(400);
+    assert!(elsewhere.body["file"].is_array(), "{}", elsewhere.body);
+
+    drop((of_one, of_two));
+    let taken = async || user.upload(of_user, "a.csv", "user,item\n1,2\n").await.status == StatusCode::CREATED;
+    app.soon("places are given back", taken).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     let app = with_settings(|settings| (settings.max_incoming_bytes, settings.max_buffered_bytes) = (1 << 20, 400_000)).await;
@@ -156,6 +209,13 @@ async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     assert_eq!(refused.body["code"], "too_many_bodies");
     assert!(!refused.header("retry-after").is_empty());
     user.post("project/", body(100_000)).await.expect(201);
+    // One that holds much while it is sent leaves less for others.
+    let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {}\r\n", user.token());
+    let held = Slow::begin(&app.base, "/api/v1/project/", &headers, 1_000_000, &" ".repeat(150_000)).await;
+    let refused = async || user.post("project/", body(100_000)).await.status == StatusCode::SERVICE_UNAVAILABLE;
+    app.soon("there is no room beside it", async || refused().await).await;
+    drop(held);
+    app.soon("there is room again", async || !refused().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
