@@ -40,9 +40,9 @@ pub struct TrainedModel {
     pub seen: Csr,
     /// The fitted model.
     pub model: Box<dyn Recommender>,
-    /// Anything the caller wants to keep with it.
+    /// Entries that the caller keeps with the model, by name.
     pub metadata: BTreeMap<String, String>,
-    /// What follows from the rest.
+    /// Data derived from the other fields.
     pub derived: Derived,
 }
 
@@ -60,12 +60,12 @@ impl std::fmt::Debug for TrainedModel {
 pub type Recommendations = Vec<(String, f32)>;
 
 impl TrainedModel {
-    /// The file in memory.
+    /// Returns the file as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.container().finish()
     }
 
-    /// Writes the file; beside the model no more is held than its small parts.
+    /// Writes the file. Beyond the model it holds only small parts in memory.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         self.container().write_to(out)
     }
@@ -85,7 +85,7 @@ impl TrainedModel {
         out
     }
 
-    /// Reads a file. Whatever the bytes are, the answer is a model that holds together or an error.
+    /// Reads a file. For any input bytes it returns a consistent model or an error.
     pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
         let input = TensorReader::open(bytes)?;
         input.require_metadata("format", FORMAT)?;
@@ -103,21 +103,21 @@ impl TrainedModel {
     }
 }
 
-/// An entry of [`TrainedModel::metadata`] in a file, without reading the rest of it; `None` where there is no such entry.
+/// Returns an entry of [`TrainedModel::metadata`] from a file without reading the rest; `None` when there is no such entry.
 pub fn metadata_entry(bytes: &[u8], key: &str) -> MlResult<Option<String>> {
     Ok(TensorReader::open(bytes)?.all_metadata().get(&format!("{EXTRA}{key}")).cloned())
 }
 
-/// Version of the signature's own format.
+/// Version of the signature's format.
 const SIGNATURE_VERSION: &str = "v1";
 
-/// A detached signature, `v1:<key id>:<hex of HMAC-SHA256>`. The key id must not contain a colon.
+/// Returns a detached signature, `v1:<key id>:<hex of HMAC-SHA256>`. The key id must not contain a colon.
 pub fn sign(bytes: &[u8], key: &[u8], key_id: &str) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
     format!("{SIGNATURE_VERSION}:{key_id}:{}", hex::encode(tag))
 }
 
-/// The id of the key that a detached signature says it was made with.
+/// Returns the id of the key that a detached signature names; `None` when the signature is malformed.
 pub fn key_id(signature: &str) -> Option<&str> {
     signature.strip_prefix(SIGNATURE_VERSION)?.strip_prefix(':')?.split(':').next()
 }

@@ -1,4 +1,4 @@
-//! How a computation is run: seed, threads, memory allowed, progress and interruption.
+//! How a computation is run: seed, threads, memory limit, progress and interruption.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +11,16 @@ use crate::error::{MlError, MlResult};
 pub struct Progress {
     /// Steps finished.
     pub done: u64,
-    /// Steps in all.
+    /// Steps in total.
     pub total: u64,
 }
 
 /// Why a computation is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
-    /// The caller changed its mind.
+    /// The caller cancelled it.
     Cancel,
-    /// The time allowed is over.
+    /// The time limit has passed.
     TimeOut,
 }
 
@@ -28,16 +28,16 @@ type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 type InterruptSource = Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>;
 type MemorySource = Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>;
 
-/// There is less memory than work is going to take.
+/// A lack of memory for some work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lack {
-    /// Bytes there are.
+    /// Bytes that are available.
     pub available: u64,
-    /// Whether there would be enough if other work had ended.
+    /// Whether the memory would suffice if other work had ended.
     pub is_passing: bool,
 }
 
-/// Everything about the surroundings that an algorithm may know.
+/// Everything about its environment that an algorithm may know.
 #[derive(Clone)]
 pub struct Context {
     /// Seed of everything random that has no seed parameter of its own.
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    /// A context without limits. Zero threads count as one.
+    /// Creates a context without limits. Zero threads count as one.
     pub fn new(seed: u64, threads: usize) -> Self {
         Context {
             seed,
@@ -82,8 +82,8 @@ impl Context {
         self
     }
 
-    /// Asks `source` for the bytes that work is going to take. It promises them for as long as this context lives, in the
-    /// place of what it promised before, or says how many there are.
+    /// Asks `source` to reserve the bytes that work is going to take. The reservation lasts as long as this context lives and
+    /// replaces the previous one; if there is too little memory, `source` returns the [`Lack`].
     pub fn with_memory_source(mut self, source: Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>) -> Self {
         self.memory = Some(source);
         self
@@ -119,15 +119,15 @@ impl Context {
         }
     }
 
-    /// Says how far the work has come.
+    /// Reports how far the work has come.
     pub fn progress(&self, done: u64, total: u64) {
         if let Some(sink) = &self.progress {
             sink(Progress { done, total });
         }
     }
 
-    /// Fails when `needed_bytes` is more than the budget, or more than there is; with [`MlError::MemoryInUse`] when other work
-    /// has it at present.
+    /// Fails when `needed_bytes` exceeds the budget or the available memory; with [`MlError::MemoryInUse`] when other work holds
+    /// the memory at present.
     pub fn require_memory(&self, what: &str, needed_bytes: u64) -> MlResult<()> {
         let too_much = |budget_bytes| MlError::MemoryBudget { needed_bytes, budget_bytes, what: what.to_owned() };
         if let Some(budget_bytes) = self.memory_budget_bytes.filter(|budget| needed_bytes > *budget) {
@@ -140,7 +140,7 @@ impl Context {
         })
     }
 
-    /// Runs `work` with rayon bounded to `threads`, which no other computation uses meanwhile.
+    /// Runs `work` with rayon bounded to `threads`, in a pool that no other computation uses meanwhile.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         pools::run(self.threads, work)
     }

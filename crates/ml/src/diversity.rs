@@ -1,30 +1,30 @@
 //! Lists that do not repeat themselves: maximal marginal relevance (Carbonell & Goldstein 1998).
 //!
-//! Items are taken one by one; each time the one with the greatest
-//! `(1 − diversity) · score − diversity · (greatest likeness to what was taken)` comes next. The paper weighs the
-//! score with λ; here the weight is that of the likeness, so that zero means "leave the list alone".
+//! Items are taken one by one; each time the one with the greatest `(1 − diversity) · score − diversity · (greatest similarity to
+//! an item already taken)` comes next. The paper weighs the score with λ; here the weight is that of the similarity, so that zero
+//! means "leave the list alone".
 //!
 //! Two choices make this work the same for every model:
 //! - scores are brought to 0…1 within the list (least and greatest candidate), because models score on scales of their own;
-//! - the likeness of two items is the cosine of their columns of interactions: users they share, divided by the
+//! - the similarity of two items is the cosine of their columns of interactions: users they share, divided by the
 //!   root of the product of their numbers of users. It lies in 0…1, needs no model, and is counted only for the
 //!   items taken, against the candidates.
 
 use crate::sparse::Csr;
 
-/// How many candidates are looked at for each place of the list.
+/// Candidates considered for each place of the list.
 const CANDIDATES_PER_PLACE: usize = 10;
 
-/// How many of the best items [`spread`] should be given for a list of `n`.
+/// Returns how many of the best items [`spread`] needs for a list of `n`.
 pub fn candidates_for(n: usize) -> usize {
     n.saturating_mul(CANDIDATES_PER_PLACE)
 }
 
-/// Chooses `n` of the candidates (items with scores, best first), spread out. Fewer come back only when there are fewer.
+/// Chooses `n` of the candidates (items with scores, best first) so that they differ from each other. Returns fewer only when
+/// there are fewer.
 ///
-/// `by_item` holds the users of each item, items by rows. `diversity` lies in 0…1; with zero the best `n` come back as
-/// they are. Equal values go to the candidate that was better before. Items keep their scores, which then need not fall
-/// along the list.
+/// `by_item` holds the users of each item, items by rows. `diversity` lies in 0…1; with zero the best `n` are returned unchanged.
+/// Equal values go to the candidate that was better before. Items keep their scores, which then need not fall along the list.
 pub fn spread(candidates: &[(u32, f32)], n: usize, diversity: f32, by_item: &Csr) -> Vec<(u32, f32)> {
     let n = n.min(candidates.len());
     if diversity.is_nan() || diversity <= 0.0 {
@@ -36,7 +36,7 @@ pub fn spread(candidates: &[(u32, f32)], n: usize, diversity: f32, by_item: &Csr
     let mut taken = Vec::with_capacity(n);
     while taken.len() < n {
         let Some(at) = best(&left, diversity) else { break };
-        // The order of those left is that of the list, on which ties are decided.
+        // The remaining candidates keep the order of the list, which decides ties.
         let chosen = candidates[left.remove(at).place];
         taken.push(chosen);
         if taken.len() < n {
@@ -55,7 +55,7 @@ struct Candidate {
     place: usize,
     /// Score, from 0 to 1.
     relevance: f32,
-    /// Greatest likeness to an item that was taken.
+    /// Greatest similarity to an item that was taken.
     nearest: f32,
 }
 
@@ -65,7 +65,7 @@ impl Candidate {
     }
 }
 
-/// Where the candidate with the greatest value is, the first among equals.
+/// Returns the index of the candidate with the greatest value, the first among equals.
 fn best(left: &[Candidate], diversity: f32) -> Option<usize> {
     let value = |candidate: &Candidate| (1.0 - diversity) * candidate.relevance - diversity * candidate.nearest;
     let mut best: Option<(usize, f32)> = None;
@@ -78,7 +78,7 @@ fn best(left: &[Candidate], diversity: f32) -> Option<usize> {
     best.map(|(at, _)| at)
 }
 
-/// Scores brought to 0…1; all zero when they are equal.
+/// Scales scores to 0…1; all become zero when they are equal.
 fn relevance(candidates: &[(u32, f32)]) -> Vec<f32> {
     let least = candidates.iter().map(|(_, score)| *score).fold(f32::INFINITY, f32::min);
     let greatest = candidates.iter().map(|(_, score)| *score).fold(f32::NEG_INFINITY, f32::max);
@@ -122,7 +122,7 @@ impl<'a> Likeness<'a> {
 mod tests {
     use super::*;
 
-    /// Items 0, 1, 2 belong to the same users, 3 and 4 to others, 5 to nobody.
+    /// Returns interactions in which items 0, 1, 2 belong to the same users, 3 and 4 to others, and 5 to no user.
     fn by_item() -> Csr {
         let pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 2), (3, 3), (4, 1), (4, 4)];
         let (items, users): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();

@@ -1,4 +1,4 @@
-//! What can go wrong in the engine, said so that the reader knows what to change.
+//! What can go wrong in the engine, in words that tell the reader what to change.
 
 /// Result of everything in the engine that can fail.
 pub type MlResult<T> = Result<T, MlError>;
@@ -24,7 +24,7 @@ pub enum MlError {
         /// Parameters it has.
         known: Vec<String>,
     },
-    /// A parameter whose value is outside of its domain.
+    /// A parameter whose value is outside its domain.
     #[error("{algorithm}: parameter {name:?} {reason}")]
     BadParameter {
         /// Class name of the algorithm.
@@ -34,13 +34,13 @@ pub enum MlError {
         /// What it must be instead.
         reason: String,
     },
-    /// A split by time was asked of interactions without times.
+    /// A split by time of interactions without times.
     #[error("this split needs a time for every interaction; choose a time column or split at random (RG)")]
     MissingTime,
-    /// Nothing to work on.
+    /// Empty input.
     #[error("{0}")]
     EmptyInput(String),
-    /// The work would not fit into the memory allowed; nothing was allocated.
+    /// The work does not fit into the memory budget; nothing was allocated.
     #[error(
         "{what} needs about {} MB but only {} MB are allowed",
         needed_bytes.div_ceil(1 << 20),
@@ -51,10 +51,10 @@ pub enum MlError {
         needed_bytes: u64,
         /// What the context allows, in bytes.
         budget_bytes: u64,
-        /// The work refused.
+        /// The refused work.
         what: String,
     },
-    /// Other work has the memory at present; nothing was allocated.
+    /// Other work holds the memory at present; nothing was allocated.
     #[error(
         "{what} needs about {} MB and {} MB are free until other work has ended",
         needed_bytes.div_ceil(1 << 20),
@@ -65,31 +65,31 @@ pub enum MlError {
         needed_bytes: u64,
         /// What is free, in bytes.
         available_bytes: u64,
-        /// The work refused.
+        /// The refused work.
         what: String,
     },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
-    /// The time allowed was used up.
+    /// The time limit was reached.
     #[error("the time limit was reached")]
     TimedOut,
-    /// A model or prepared file that does not hold together.
+    /// An inconsistent model or prepared file.
     #[error("unusable artifact: {0}")]
     BadArtifact(String),
-    /// A split configuration that makes no sense.
+    /// An invalid split configuration.
     #[error("split configuration: {0}")]
     BadSplit(String),
-    /// A computation left the real numbers.
+    /// A computation produced a number that is not finite.
     #[error("{0} produced numbers that are not finite; try stronger regularisation")]
     NotFinite(String),
-    /// An argument outside of the model or matrix it is meant for.
+    /// An argument that does not fit the model or matrix it is meant for.
     #[error("{0}")]
     BadInput(String),
 }
 
 impl MlError {
-    /// Shorthand for a parameter outside of its domain.
+    /// Creates the error of a parameter outside its domain.
     pub fn bad_parameter(algorithm: &str, name: &str, reason: impl Into<String>) -> Self {
         MlError::BadParameter { algorithm: algorithm.to_owned(), name: name.to_owned(), reason: reason.into() }
     }

@@ -1,18 +1,18 @@
-//! Working memory that is used again by whoever comes next.
+//! Working memory that is kept and used again.
 
 use std::sync::Mutex;
 
-/// Most that is kept for work to come: as much as is usually done at once.
+/// Most buffers that are kept idle: about as many as are usually in use at once.
 const MOST_IDLE: usize = 16;
 
-/// Lots of working memory, each lent to one thread at a time.
+/// Buffers of working memory, each borrowed by one thread at a time.
 #[derive(Debug, Default)]
 pub struct Idle<T>(Mutex<Vec<T>>);
 
 impl<T: Default> Idle<T> {
-    /// Lends a lot, one to each thread that asks.
+    /// Runs `work` with a buffer that no other thread uses meanwhile.
     pub fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // Nothing panics under this lock; if something did, there would merely be nothing idle.
+        // Nothing panics under this lock; if something did, there would merely be no idle buffer.
         let mut lot = self.0.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default();
         let result = work(&mut lot);
         if let Ok(mut idle) = self.0.lock()

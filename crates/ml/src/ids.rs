@@ -2,10 +2,9 @@
 
 use crate::error::{MlError, MlResult};
 
-/// Distinct strings in byte order: one contiguous buffer and where each string ends.
+/// Distinct strings in byte order: one contiguous buffer, and the end of each string.
 ///
-/// The number of an id is its rank, so ties between equal scores break the same way whatever
-/// order the rows of a file came in.
+/// The number of an id is its rank, so ties between equal scores break the same way for any order of the rows of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {
     text: String,
@@ -20,7 +19,7 @@ impl Default for Ids {
 }
 
 impl Ids {
-    /// Takes ids that are already distinct and in byte order; refuses any others.
+    /// Takes ids that are distinct and in byte order; refuses all others.
     pub fn from_sorted<S: AsRef<str>>(sorted: impl IntoIterator<Item = S>) -> MlResult<Self> {
         let mut ids = Ids::default();
         for id in sorted {
@@ -29,7 +28,7 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Sorts and removes duplicates first.
+    /// Sorts ids and removes duplicates.
     pub fn from_unsorted<S: AsRef<str>>(any: impl IntoIterator<Item = S>) -> MlResult<Self> {
         let mut all: Vec<S> = any.into_iter().collect();
         all.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
@@ -37,7 +36,7 @@ impl Ids {
         Ids::from_sorted(all)
     }
 
-    /// Rebuilds a dictionary from its two buffers, checking every promise they make.
+    /// Rebuilds a dictionary from its two buffers, checking each of their invariants.
     pub fn from_parts(bytes: &[u8], offsets: &[u64]) -> MlResult<Self> {
         let bad = |what: &str| MlError::BadArtifact(format!("id dictionary {what}"));
         let text = std::str::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
@@ -65,23 +64,23 @@ impl Ids {
         Ok(())
     }
 
-    /// How many ids there are.
+    /// Returns the number of ids.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no ids.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The id with this number. Panics when the number is not below `len`, as indexing does.
+    /// Returns the id with this number. Panics when the number is not below `len`, as indexing does.
     pub fn get(&self, code: u32) -> &str {
         let at = code as usize;
         &self.text[self.offsets[at] as usize..self.offsets[at + 1] as usize]
     }
 
-    /// The number of an id, matched byte for byte.
+    /// Returns the number of an id, matched byte for byte.
     pub fn find(&self, id: &str) -> Option<u32> {
         let (mut low, mut high) = (0usize, self.len());
         while low < high {
@@ -95,17 +94,17 @@ impl Ids {
         None
     }
 
-    /// All ids in order.
+    /// Iterates over all ids in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
         (0..self.len()).map(|i| self.get(i as u32))
     }
 
-    /// All strings behind one another.
+    /// Returns all strings, concatenated.
     pub fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
-    /// Where each string starts, and the end of the last.
+    /// Returns where each string starts, and the end of the last.
     pub fn offsets(&self) -> &[u64] {
         &self.offsets
     }

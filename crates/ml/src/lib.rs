@@ -1,7 +1,7 @@
-//! The recommender engine: from interactions to tuned, judged and stored models.
+//! The recommender engine: from interactions to tuned, evaluated and stored models.
 //!
-//! Pure functions of their arguments. There is no web, SQL, clock, environment or file in here: seeds, threads,
-//! interruption and memory limits come in through [`context::Context`], bytes go in and out.
+//! Pure functions of their arguments. The engine uses no network, SQL, clock, environment or file: seeds, threads, interruption
+//! and memory limits are passed in a [`context::Context`], and bytes are read from and written to buffers.
 
 pub mod algorithms;
 pub mod artifact;

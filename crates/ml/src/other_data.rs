@@ -1,8 +1,9 @@
-//! Judging what is learnt from one log by what is held out of another, as when a deployed model, which has learnt from
-//! yesterday's upload, is compared with one made of today's: each has learnt from its own data, and both are asked the same.
+//! Evaluates what is learnt from one log on what is held out of another, as when a deployed model, learnt from yesterday's
+//! upload, is compared with one learnt from today's: each learns from its own data, and both are evaluated on the same held-out
+//! interactions.
 //!
-//! Users and items are those of both logs, told apart by their ids. What only the split's log knows is new to the model: an
-//! item is to it one that nobody has, and a user gets what most have, as from a deployed model.
+//! Users and items are those of both logs, matched by their ids. What only the split's log contains is new to the model: a new
+//! item has no interactions, and a new user gets the most popular items, as from a deployed model.
 
 use super::algorithms::{self, Factors, Recommender};
 use super::context::Context;
@@ -17,7 +18,7 @@ use super::tensors::TensorWriter;
 use super::tuning::Suggestion;
 use super::weights::{Weights, weighed_matrix};
 
-/// What everybody is asked: a split, and whom the numbers of its users and items stand for.
+/// What every model is evaluated on: a split, and the ids of its users and items.
 #[derive(Debug, Clone, Copy)]
 pub struct Exam<'a> {
     pub split: &'a Split,
@@ -27,9 +28,9 @@ pub struct Exam<'a> {
     pub cutoff: usize,
 }
 
-/// What a suggestion scores that learns from all of `own` but what the split hides.
+/// Returns the score of a suggestion that learns from all of `own` except what the split hides.
 ///
-/// What a user has on either training side is never listed, since nobody would be shown it.
+/// Items that a user has on either training side are never listed, since a deployed model would not show them.
 pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, context: &Context) -> MlResult<f64> {
     let (weights, params) = Weights::default().overridden(&suggestion.params)?;
     let known = known(exam, own);
@@ -46,7 +47,7 @@ pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, con
     Ok(evaluate(&model, &had, &held_out, exam.cutoff, context)?.get(exam.metric))
 }
 
-/// Two logs over the same users and items, those of both.
+/// Returns the two logs over the same users and items, those of both.
 pub fn over_same_ids(one: &InteractionLog, other: &InteractionLog) -> MlResult<[InteractionLog; 2]> {
     Ok([
         InteractionLog::merge(&[ids_only(&other.users, &other.items, one), one.clone()])?,
@@ -54,7 +55,7 @@ pub fn over_same_ids(one: &InteractionLog, other: &InteractionLog) -> MlResult<[
     ])
 }
 
-/// The rows that the split does not hide.
+/// Returns the rows that the split does not hide.
 fn known(exam: &Exam<'_>, own: &InteractionLog) -> InteractionLog {
     let find = |ids: &Ids, own: &Ids| own.iter().map(|id| ids.find(id)).collect::<Vec<_>>();
     let (users, items) = (find(exam.users, &own.users), find(exam.items, &own.items));
@@ -64,7 +65,7 @@ fn known(exam: &Exam<'_>, own: &InteractionLog) -> InteractionLog {
     })
 }
 
-/// A log without rows that has the columns of another.
+/// Returns a log without rows that has the columns of another.
 fn ids_only(users: &Ids, items: &Ids, columns_of: &InteractionLog) -> InteractionLog {
     InteractionLog {
         users: users.clone(),
@@ -76,19 +77,19 @@ fn ids_only(users: &Ids, items: &Ids, columns_of: &InteractionLog) -> Interactio
     }
 }
 
-/// The numbers that the ids have among all; every id is among them.
+/// Returns the numbers of the ids among all ids; every id is among them.
 fn places(ids: &Ids, all: &Ids) -> Vec<u32> {
     ids.iter().filter_map(|id| all.find(id)).collect()
 }
 
-/// Where users and items of the split are among those of both logs.
+/// Numbers of the split's users and items among those of both logs.
 struct Places {
     users: Vec<u32>,
     items: Vec<u32>,
 }
 
 impl Places {
-    /// The pairs of a matrix of the split, together with those of a matrix of both logs.
+    /// Combines the pairs of a matrix of the split with those of a matrix of both logs.
     fn matrix(&self, of_split: &Csr, with: &Csr) -> MlResult<Csr> {
         let (mut rows, mut columns) = (Vec::new(), Vec::new());
         for user in 0..of_split.n_rows {
@@ -104,12 +105,12 @@ impl Places {
     }
 }
 
-/// A model as it answers traffic: whom it does not know it gives what most have.
+/// A model as it answers traffic: users it does not know get the most popular items.
 struct Deployed {
     model: Box<dyn Recommender>,
-    /// What it learnt from.
+    /// The interactions it learnt from.
     seen: Csr,
-    /// How many have each item; what nobody has is not listed.
+    /// Number of users of each item; items without users are not listed.
     popularity: Vec<f32>,
     is_asked_about_newcomers: bool,
 }
@@ -176,7 +177,7 @@ mod tests {
     use crate::splits::{SplitConfig, SplitScheme, split};
     use crate::trials;
 
-    /// Everybody has six of the eight items of one of two tastes.
+    /// Returns a log in which every user has six of the eight items of one of two tastes.
     fn tastes(users: std::ops::Range<usize>) -> InteractionLog {
         let mut builder = InteractionLogBuilder::new(true);
         for user in users {

@@ -1,14 +1,14 @@
-//! Thread pools that are lent to one computation at a time and kept for the next.
+//! Thread pools that one computation uses at a time and that are kept for the next.
 //!
-//! Starting threads for every trial would cost more than a small trial itself. Yet computations at the same time must not
-//! share a pool: two workers with one thread each would then have one thread between them.
+//! Starting threads for every trial would cost more than a small trial itself. But concurrent computations must not share a pool:
+//! two workers with one thread each would then have one thread between them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Idle pools of one size that are kept; more are only made when as many computations run at once.
+/// Idle pools of one size that are kept; more exist only while more computations run at once.
 const MOST_IDLE: usize = 16;
 
 /// Idle pools by their number of threads.
@@ -19,15 +19,15 @@ fn idle() -> MutexGuard<'static, Idle> {
     IDLE.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A pool that nobody else uses, given back when dropped.
+/// A pool in exclusive use, returned when dropped.
 struct Lent {
-    /// Always there until it is dropped.
+    /// `Some` until it is dropped.
     pool: Option<ThreadPool>,
     threads: usize,
 }
 
 impl Lent {
-    /// None when the system gives no threads.
+    /// Takes an idle pool or starts one; `None` when the system gives no threads.
     fn take(threads: usize) -> Option<Self> {
         let kept = idle().get_mut(&threads).and_then(Vec::pop);
         let start = || ThreadPoolBuilder::new().num_threads(threads).thread_name(move |i| format!("ml-{threads}-{i}")).build();
@@ -47,7 +47,7 @@ impl Drop for Lent {
     }
 }
 
-/// Runs `work` with rayon bounded to so many threads of its own. Work that is inside such a pool already stays there.
+/// Runs `work` with rayon bounded to this number of threads of its own. Work that already runs inside such a pool stays there.
 pub(super) fn run<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_some() && rayon::current_num_threads() == threads {
         return work();
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn computations_at_once_have_threads_of_their_own() {
-        // Neither comes past the barrier while the other one holds the only thread.
+        // Neither passes the barrier while the other holds the only thread.
         let both = Barrier::new(2);
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -2,18 +2,18 @@
 
 use crate::simd::Kernels;
 
-/// Which items may appear in a list.
+/// The items that may appear in a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Candidates<'a> {
-    /// When given, only these items (in any order).
+    /// If given, only these items (in any order).
     pub allow: Option<&'a [u32]>,
-    /// Never these items (in any order).
+    /// Items never listed (in any order).
     pub deny: &'a [u32],
-    /// Nor these: what the user has already interacted with.
+    /// Items never listed because the user has already interacted with them.
     pub seen: &'a [u32],
 }
 
-/// The `k` best items by score among the candidates, best first; equal scores go to the smaller number.
+/// Returns the `k` best items by score among the candidates, best first; equal scores go to the smaller number.
 ///
 /// Items whose score is NaN or negative infinity are never listed. Numbers outside of `scores` are ignored.
 pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32, f32)> {
@@ -36,7 +36,7 @@ pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32,
     selector.finish()
 }
 
-/// Takes items out of the running.
+/// Excludes items by setting their scores to negative infinity.
 pub fn mask(scores: &mut [f32], items: &[u32]) {
     for &item in items {
         if let Some(score) = scores.get_mut(item as usize) {
@@ -52,29 +52,29 @@ pub struct TopK {
     kernels: Kernels,
     /// Candidates so far, up to `2 k + 1`; cut back to k when full.
     held: Vec<(f32, u32)>,
-    /// The score that a newcomer must exceed.
+    /// The score that a new candidate must exceed.
     threshold: f32,
 }
 
-/// Better first: higher score, then smaller number.
+/// Orders by higher score, then smaller number.
 fn better_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
 impl TopK {
-    /// A selector of the best `k`.
+    /// Creates a selector of the best `k`.
     pub fn new(k: usize) -> Self {
         TopK { k, kernels: Kernels::detect(), held: Vec::new(), threshold: f32::NEG_INFINITY }
     }
 
-    /// Looks at the scores of the items from number `first` on. Parts must come in rising order.
-    /// NaN and negative infinity are left out.
+    /// Considers the scores of the items from number `first` on. Parts must come in rising order. NaN and negative infinity are
+    /// left out.
     pub fn feed(&mut self, first: usize, scores: &[f32]) {
         self.feed_except(first, scores, &[]);
     }
 
-    /// As [`TopK::feed`], passing over some items, whose numbers rise. Only few scores come up to the threshold, so this
-    /// costs less than masking scores.
+    /// Considers scores as [`TopK::feed`] does, skipping some items, whose numbers rise. Only few scores reach the threshold, so
+    /// this costs less than masking scores.
     pub fn feed_except(&mut self, first: usize, scores: &[f32], mut refused: &[u32]) {
         if self.k == 0 {
             return;
@@ -102,7 +102,7 @@ impl TopK {
         }
     }
 
-    /// Looks at one item; items may come in any order. NaN and negative infinity are left out.
+    /// Considers one item; items may come in any order. NaN and negative infinity are left out.
     pub fn offer(&mut self, item: u32, score: f32) {
         // An item with the threshold's score may have a smaller number than one that is held.
         if self.k > 0 && score >= self.threshold && score > f32::NEG_INFINITY {
@@ -113,7 +113,7 @@ impl TopK {
         }
     }
 
-    /// What a score must at least be to enter the list now.
+    /// Returns the least score that can enter the list now.
     pub fn threshold(&self) -> f32 {
         self.threshold
     }
@@ -125,7 +125,7 @@ impl TopK {
         self.held.truncate(self.k);
     }
 
-    /// The best items of the row with their scores, best first; then the selector is ready for another row.
+    /// Returns the best items of the row with their scores, best first, and resets the selector for another row.
     pub fn finish(&mut self) -> Vec<(u32, f32)> {
         if self.held.len() > self.k {
             self.shrink();

@@ -19,32 +19,32 @@ pub enum Domain {
 }
 
 impl Domain {
-    /// Whole numbers `low..=high`, uniform.
+    /// Creates a domain of whole numbers `low..=high`, uniform.
     pub fn int(low: i64, high: i64) -> Self {
         Domain::Int { low, high, log: false }
     }
 
-    /// Whole numbers `low..=high`, log-uniform.
+    /// Creates a domain of whole numbers `low..=high`, log-uniform.
     pub fn log_int(low: i64, high: i64) -> Self {
         Domain::Int { low, high, log: true }
     }
 
-    /// Real numbers `low..=high`, uniform.
+    /// Creates a domain of real numbers `low..=high`, uniform.
     pub fn float(low: f64, high: f64) -> Self {
         Domain::Float { low, high, log: false }
     }
 
-    /// Real numbers `low..=high`, log-uniform.
+    /// Creates a domain of real numbers `low..=high`, log-uniform.
     pub fn log_float(low: f64, high: f64) -> Self {
         Domain::Float { low, high, log: true }
     }
 
-    /// One of `choices`.
+    /// Creates a domain of the values in `choices`.
     pub fn categorical<V: Into<Value>>(choices: impl IntoIterator<Item = V>) -> Self {
         Domain::Categorical(choices.into_iter().map(Into::into).collect())
     }
 
-    /// Whether `value` belongs to the domain. A whole-valued float is a whole number: JSON writers differ on that.
+    /// Returns whether `value` belongs to the domain. A whole-valued float is a whole number: JSON writers differ on that.
     pub fn contains(&self, value: &Value) -> bool {
         match self {
             Domain::Int { low, high, .. } => as_whole(value).is_some_and(|v| *low <= v && v <= *high),
@@ -53,7 +53,7 @@ impl Domain {
         }
     }
 
-    /// What is wrong with the bounds themselves, if anything: an empty range, a log scale that reaches zero, no choice.
+    /// Returns what is wrong with the bounds, if anything: an empty range, a log scale that reaches zero, no choice.
     pub fn problem(&self) -> Option<String> {
         match self {
             Domain::Int { low, high, log } => {
@@ -69,7 +69,7 @@ impl Domain {
         }
     }
 
-    /// Whether there is only one value to draw, so that searching over it learns nothing.
+    /// Returns whether there is only one value to draw, so that searching over it learns nothing.
     pub fn is_single(&self) -> bool {
         match self {
             Domain::Int { low, high, .. } => low == high,
@@ -79,7 +79,7 @@ impl Domain {
     }
 }
 
-/// A JSON number as a whole number, when it is one.
+/// Returns a JSON number as a whole number, if it is one.
 fn as_whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9.0e15).map(|f| f as i64))
 }
@@ -100,12 +100,12 @@ pub struct SearchSpace {
 }
 
 impl SearchSpace {
-    /// A space without parameters.
+    /// Creates a space without parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same space with one more parameter; a name that is already there gets the new domain, in its old place.
+    /// Returns the space with one more parameter; an existing name gets the new domain and keeps its place.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, domain: Domain) -> Self {
         self.set(name, domain);
@@ -121,22 +121,22 @@ impl SearchSpace {
         }
     }
 
-    /// The domain of a parameter.
+    /// Returns the domain of a parameter.
     pub fn get(&self, name: &str) -> Option<&Domain> {
         self.dimensions.iter().find(|(n, _)| n == name).map(|(_, d)| d)
     }
 
-    /// Parameters in order.
+    /// Iterates over the parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Domain)> {
         self.dimensions.iter().map(|(n, d)| (n.as_str(), d))
     }
 
-    /// Number of parameters.
+    /// Returns the number of parameters.
     pub fn len(&self) -> usize {
         self.dimensions.len()
     }
 
-    /// Whether there is nothing to vary.
+    /// Returns whether the space has no parameters.
     pub fn is_empty(&self) -> bool {
         self.dimensions.is_empty()
     }

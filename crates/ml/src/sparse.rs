@@ -1,4 +1,4 @@
-//! Compressed sparse rows: the shape in which interactions and sparse models are held.
+//! Compressed sparse rows: the layout of interactions and sparse models.
 
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// A matrix without entries.
+    /// Creates a matrix without entries.
     pub fn empty(n_rows: usize, n_cols: usize) -> Self {
         Csr { n_rows, n_cols, indptr: vec![0; n_rows + 1], indices: Vec::new(), values: Vec::new() }
     }
@@ -62,7 +62,7 @@ impl Csr {
         kept
     }
 
-    /// Checks every promise of the layout; for matrices that come from outside.
+    /// Checks each invariant of the layout; for matrices from outside.
     pub fn validate(&self) -> MlResult<()> {
         let bad = |what: &str| Err(MlError::BadArtifact(format!("sparse matrix {what}")));
         if self.indptr.len() != self.n_rows + 1 || self.indptr[0] != 0 {
@@ -83,33 +83,33 @@ impl Csr {
         Ok(())
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     pub fn nnz(&self) -> usize {
         self.indices.len()
     }
 
-    /// Columns and values of one row.
+    /// Returns the columns and values of one row.
     pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
         let range = self.indptr[row]..self.indptr[row + 1];
         (&self.indices[range.clone()], &self.values[range])
     }
 
-    /// Columns of one row.
+    /// Returns the columns of one row.
     pub fn row_indices(&self, row: usize) -> &[u32] {
         &self.indices[self.indptr[row]..self.indptr[row + 1]]
     }
 
-    /// Number of entries of one row.
+    /// Returns the number of entries of one row.
     pub fn row_len(&self, row: usize) -> usize {
         self.indptr[row + 1] - self.indptr[row]
     }
 
-    /// Rows become columns.
+    /// Returns the transposed matrix.
     pub fn transpose(&self) -> Csr {
         self.transpose_with(|parts| parts.into_iter().for_each(|part| self.fill_transposed(part)), 1)
     }
 
-    /// Rows become columns, by up to `threads` threads of the pool this is called from.
+    /// Returns the transposed matrix, computed by up to `threads` threads of the calling pool.
     pub fn transpose_in_pool(&self, threads: usize) -> Csr {
         let n_parts = if self.nnz() < 1 << 18 { 1 } else { threads };
         self.transpose_with(|parts| parts.into_par_iter().for_each(|part| self.fill_transposed(part)), n_parts)
@@ -153,7 +153,7 @@ impl Csr {
         }
     }
 
-    /// How many entries each column has.
+    /// Counts the entries of each column.
     pub fn column_counts(&self) -> Vec<u32> {
         let mut counts = vec![0u32; self.n_cols];
         for &col in &self.indices {
@@ -162,7 +162,7 @@ impl Csr {
         counts
     }
 
-    /// The sum of each column.
+    /// Returns the sum of each column.
     pub fn column_sums(&self) -> Vec<f64> {
         let mut sums = vec![0f64; self.n_cols];
         for (&col, &val) in self.indices.iter().zip(&self.values) {
@@ -171,7 +171,7 @@ impl Csr {
         sums
     }
 
-    /// The same matrix without entries whose row and column number agree.
+    /// Returns the matrix without the entries on its diagonal.
     pub fn without_diagonal(mut self) -> Csr {
         let (mut from, mut to) = (0, 0);
         for row in 0..self.n_rows {
@@ -201,13 +201,13 @@ impl Csr {
         }
     }
 
-    /// Bytes held on the heap.
+    /// Returns the bytes held on the heap.
     pub fn bytes(&self) -> u64 {
         (self.indptr.len() * 8 + self.nnz() * 8) as u64
     }
 }
 
-/// The part of a transposed matrix that some neighbouring columns become.
+/// The part of a transposed matrix that some adjacent columns become.
 struct Transposed<'a> {
     /// The first of the columns.
     first: u32,

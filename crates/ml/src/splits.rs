@@ -1,4 +1,4 @@
-//! Dividing interactions into what a model learns from and what it is judged by.
+//! Dividing interactions into what a model learns from and what it is evaluated on.
 //!
 //! The unit is the distinct pair of user and item; a pair that occurs several times counts at its
 //! first time, because from then on the item is known to the user and would not be recommended.
@@ -58,7 +58,7 @@ impl Default for SplitConfig {
 }
 
 impl SplitConfig {
-    /// Refuses settings that could never work, before any job is created.
+    /// Refuses settings that could never work, before a job is created.
     pub fn validate(&self, has_time: bool) -> MlResult<()> {
         let in_unit = |name: &str, ratio: f64| {
             if (0.0..=1.0).contains(&ratio) {
@@ -88,7 +88,7 @@ impl SplitConfig {
         }
     }
 
-    /// How many of `n` interactions are held out.
+    /// Returns how many of `n` interactions are held out.
     fn n_heldout_of(&self, n: usize) -> usize {
         match self.n_heldout {
             Some(fixed) => (fixed as usize).min(n),
@@ -101,30 +101,30 @@ impl SplitConfig {
 /// The two sides of a split, both users × items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// What may be learnt from.
+    /// The interactions that a model may learn from.
     pub train: Csr,
     /// What was held out; rows of users that are not tested are empty.
     pub held_out: Csr,
     /// Users with at least one held-out interaction, rising.
     pub test_users: Vec<u32>,
-    /// For each user the moment after which nothing may be known; empty when the split is not by time.
+    /// For each user the moment up to which interactions may be known; empty when the split is not by time.
     known_until: Vec<i64>,
-    /// The same for anybody who is not among the users.
+    /// The moment up to which interactions of users outside the split may be known.
     others_known_until: i64,
     evidence: Option<Evidence>,
 }
 
 impl Split {
-    /// Gathers from the log that was split what weights are made of: event types and times of the training pairs.
-    /// In a split by time, what happened to them later stays unknown.
+    /// Gathers the data that weights are computed from, event types and times of the training pairs, from the log that was split.
+    /// In a split by time, later events of these pairs stay unknown.
     pub fn with_evidence(mut self, log: &InteractionLog) -> Self {
         let until = |user: usize| self.known_until.get(user).copied().unwrap_or(i64::MAX);
         self.evidence = Evidence::gather(log, &self.train, until);
         self
     }
 
-    /// Whether who learns from other data must not learn an interaction there, because it is held out here or later than what
-    /// may be known. `None` stands for a user or an item that only the other data have, and for no time.
+    /// Returns whether a model that learns from other data must not learn an interaction there, because it is held out here or
+    /// later than what may be known. `None` stands for a user or an item that only the other data have, and for a missing time.
     pub fn hides(&self, user: Option<u32>, item: Option<u32>, time: Option<i64>) -> bool {
         let held_out = |(user, item): (u32, u32)| self.held_out.row_indices(user as usize).binary_search(&item).is_ok();
         let until = match user {
@@ -134,12 +134,12 @@ impl Split {
         user.zip(item).is_some_and(held_out) || time.is_some_and(|time| time > until)
     }
 
-    /// Days that the training side covers, when its times were gathered.
+    /// Returns the days that the training side covers, if its times were gathered.
     pub fn days_covered(&self) -> Option<f64> {
         self.evidence.as_ref().and_then(Evidence::days_covered)
     }
 
-    /// The training side with weighed interactions, when what weights are made of was gathered.
+    /// Returns the training side with weighted interactions, if the data for weights were gathered.
     pub fn weighed_train(&self, weights: &Weights) -> Cow<'_, Csr> {
         match &self.evidence {
             Some(evidence) if !weights.is_neutral() => Cow::Owned(evidence.weigh(&self.train, weights)),
@@ -148,8 +148,8 @@ impl Split {
     }
 }
 
-/// Splits a log. With TG, interactions after the moment of users that are not tested are in neither
-/// side: a model must not learn from the future.
+/// Splits a log. With TG, interactions after the moment of users that are not tested are on neither side: a model must not learn
+/// from the future.
 pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
     cfg.validate(log.times.is_some())?;
     if log.n_rows() == 0 {
@@ -175,7 +175,7 @@ pub fn split(log: &InteractionLog, cfg: &SplitConfig) -> MlResult<Split> {
     Ok(split)
 }
 
-/// Where a pair goes.
+/// The side that a pair belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Train,
@@ -225,7 +225,8 @@ impl Pairs {
         Split { train: pick(Fate::Train), held_out, test_users, known_until, others_known_until, evidence: None }
     }
 
-    /// For each user the moment when the first of their pairs (TU), or the last before anybody's (TG), is hidden.
+    /// Returns for each user the moment of their first hidden pair (TU), or the last moment before the first hidden pair of any
+    /// user (TG).
     fn known_until(&self, fate: &[Fate], scheme: SplitScheme) -> Vec<i64> {
         let first_hidden = |user: usize| {
             let row = self.matrix.indptr[user]..self.matrix.indptr[user + 1];
@@ -234,7 +235,7 @@ impl Pairs {
         let users = 0..self.matrix.n_rows;
         match scheme {
             SplitScheme::RG => Vec::new(),
-            // What happened at the very moment of the first hidden pair stays known: some training pair may be as late.
+            // Events at the very moment of the first hidden pair stay known: some training pair may be as late.
             SplitScheme::TU => users.map(|user| first_hidden(user).unwrap_or(i64::MAX)).collect(),
             SplitScheme::TG => {
                 let first = users.clone().filter_map(first_hidden).min();
@@ -279,7 +280,7 @@ fn after_one_moment(pairs: &Pairs, tested: &[bool], cfg: &SplitConfig) -> Vec<Fa
     let mut sorted = pairs.times.clone();
     sorted.sort_unstable();
     let n_later = cfg.n_heldout_of(sorted.len());
-    // Pairs at the moment itself stay on the training side: together they cannot be told apart.
+    // Pairs at the moment itself stay on the training side: they cannot be told apart.
     let moment = if n_later >= sorted.len() { i64::MIN } else { sorted[sorted.len() - 1 - n_later] };
     let mut fate = vec![Fate::Train; pairs.matrix.nnz()];
     for (user, is_tested) in tested.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Made-up interactions of any number, for measuring: few users do much and few items are liked by many, as in real
+//! Generates any number of synthetic interactions for measurements: few users do much and few items are liked by many, as in real
 //! catalogues, and users have tastes, so that there is something to learn.
 
 use rand::{RngExt, SeedableRng};
@@ -6,14 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::{MlError, MlResult};
 
-/// How much to make up.
+/// How much to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticConfig {
-    /// Users.
+    /// Number of users.
     pub n_users: usize,
-    /// Items.
+    /// Number of items.
     pub n_items: usize,
-    /// Distinct pairs of user and item.
+    /// Number of distinct pairs of user and item.
     pub n_interactions: usize,
     /// Seed; the same numbers give the same interactions.
     pub seed: u64,
@@ -25,7 +25,7 @@ const USER_EXPONENT: f64 = 0.5;
 const ITEM_EXPONENT: f64 = 0.8;
 /// Groups of users that share a taste.
 const TASTES: usize = 64;
-/// Share of interactions that follow the user's taste rather than what everybody likes.
+/// Share of interactions that follow the user's taste rather than overall popularity.
 const OF_TASTE: f64 = 0.6;
 /// A user has at most this share of all items.
 const LARGEST_SHARE: usize = 4;
@@ -34,7 +34,7 @@ const TRIES: usize = 8;
 /// Users that draw from one stream of random numbers.
 const USERS_PER_STREAM: usize = 4096;
 
-/// Gives `take` the users in order, each with its distinct items; stops at its first error.
+/// Passes the users in order, each with its distinct items, to `take`; stops at its first error.
 pub fn generate<E: From<MlError>>(config: SyntheticConfig, mut take: impl FnMut(u32, &[u32]) -> Result<(), E>) -> Result<(), E> {
     let degrees = degrees(config)?;
     let mut last_user = vec![u32::MAX; config.n_items];
@@ -57,7 +57,8 @@ pub fn generate<E: From<MlError>>(config: SyntheticConfig, mut take: impl FnMut(
     Ok(())
 }
 
-/// How many items each user has: a power law over a random order of users, at least one and together exactly as asked.
+/// Returns how many items each user has: a power law over a random order of users, at least one each and in total exactly as
+/// requested.
 fn degrees(config: SyntheticConfig) -> MlResult<Vec<usize>> {
     let SyntheticConfig { n_users, n_items, n_interactions, seed } = config;
     let most = n_items.div_ceil(LARGEST_SHARE).max(1);
@@ -75,7 +76,7 @@ fn degrees(config: SyntheticConfig) -> MlResult<Vec<usize>> {
     Ok(degrees)
 }
 
-/// Adds or takes one here and there until the sum is right.
+/// Adds or removes single items until the sum is right.
 fn settle(degrees: &mut [usize], wanted: usize, most: usize) {
     let mut sum: usize = degrees.iter().sum();
     while sum != wanted {
@@ -113,13 +114,13 @@ fn free_item(n_items: usize, taste: usize, rng: &mut ChaCha8Rng, is_free: impl F
     item
 }
 
-/// An item by a power law over ranks: over those of everybody, or over the user's own order of the catalogue.
+/// Draws an item by a power law over ranks: over overall popularity, or over the user's own order of the catalogue.
 fn draw_item(n_items: usize, taste: usize, rng: &mut ChaCha8Rng) -> usize {
     let rank = power_law_rank(n_items, rng.random());
     if rng.random::<f64>() < OF_TASTE { (rank * TASTES + taste) % n_items } else { rank }
 }
 
-/// The rank below `n` that a uniform number stands for: the inverse of the integral of rank^-exponent.
+/// Returns the rank below `n` that a uniform number stands for: the inverse of the integral of rank^-exponent.
 fn power_law_rank(n: usize, uniform: f64) -> usize {
     let power = 1.0 - ITEM_EXPONENT;
     let top = ((n + 1) as f64).powf(power) - 1.0;

@@ -1,4 +1,4 @@
-//! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, judge on the rest.
+//! Running a trial: fit on the training part of a split, stop early where the algorithm learns in epochs, evaluate on the rest.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,9 +18,9 @@ use super::weights::Weights;
 
 /// The most epochs a trial may take, unless the algorithm takes more by default.
 const MOST_EPOCHS: u32 = 128;
-/// How many times a trial of full length looks at the held-out part, at least.
+/// Least number of evaluations on the held-out part in a trial of full length.
 const LOOKS: u32 = 25;
-/// Looks without notable improvement before a trial ends.
+/// Evaluations without notable improvement before a trial ends.
 const PATIENCE: u32 = 5;
 /// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best.
 /// Some learners creep on for a hundred epochs, in which several other trials can be run.
@@ -34,34 +34,34 @@ const POPULARITY: &str = "TopPopRecommender";
 pub struct TrialOutcome {
     /// Complete, pruned or failed.
     pub state: TrialState,
-    /// Only a complete trial has one.
+    /// The score; only a complete trial has one.
     pub score: Option<f64>,
-    /// The parameters with those learnt on the way.
+    /// The parameters, with those learnt during the trial.
     pub params: Map<String, Value>,
     /// Every metric at the study's cutoff.
     pub metrics: BTreeMap<Metric, f64>,
     /// 95 % confidence interval of the score over users.
     pub interval: Option<(f64, f64)>,
-    /// The score of each judged user, where the metric is one of single users; what [`TrialOutcome::compare`] needs.
+    /// The score of each evaluated user, if the metric is one of single users; needed by [`TrialOutcome::compare`].
     pub per_user: Vec<f32>,
-    /// Scores on the way, by epoch.
+    /// Scores during the trial, by epoch.
     pub intermediate: Vec<(u32, f64)>,
     /// Why it was pruned or failed.
     pub note: Option<String>,
 }
 
 impl TrialOutcome {
-    /// The outcome of a trial that ended in an error.
+    /// Creates the outcome of a trial that ended in an error.
     pub fn failed(note: String) -> Self {
         Self::without_score(TrialState::Failed, note)
     }
 
-    /// The outcome of a trial that was not seen through.
+    /// Creates the outcome of a trial that was given up.
     pub fn pruned(note: String) -> Self {
         Self::without_score(TrialState::Pruned, note)
     }
 
-    /// Compares the scores of two complete trials user by user; both must have been judged on the same split.
+    /// Compares the scores of two complete trials user by user; both must have been evaluated on the same split.
     ///
     /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
     /// or when the scores of a trial were dropped.
@@ -93,12 +93,12 @@ impl TrialOutcome {
     }
 }
 
-/// A study of the named algorithms over their default search spaces.
+/// Creates a study of the named algorithms over their default search spaces.
 pub fn study<N: AsRef<str>>(names: &[N], sampler: Sampler, seed: u64) -> MlResult<Study> {
     Study::new(spaces(names)?, sampler, seed)
 }
 
-/// As [`study`], where the weights are searched too, around what they are.
+/// Creates a study as [`study`] does that also searches the weights, around their current values.
 pub fn study_with_weights<N: AsRef<str>>(
     names: &[N],
     sampler: Sampler,
@@ -116,21 +116,21 @@ fn spaces<N: AsRef<str>>(names: &[N]) -> MlResult<Vec<(String, SearchSpace)>> {
     names.iter().map(space).collect()
 }
 
-/// What recommending the most popular items scores.
+/// Returns the score of recommending the most popular items.
 pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
     let model = algorithms::fit(POPULARITY, &Map::new(), &split.train, context)?;
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
-/// What a suggestion scores with its parameters as they are: an algorithm that learns in epochs takes those it is told.
+/// Returns the score of a suggestion with its parameters unchanged: an algorithm that learns in epochs runs as many as they say.
 pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
     let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
     let model = algorithms::fit(trial.algorithm, &trial.params, &trial.train, context)?;
     Ok(trial.judge(&*model)?.get(metric))
 }
 
-/// Runs one trial. `prune` is asked after each look at the held-out part, with the epoch and the best score so far,
-/// whether to give up.
+/// Runs one trial. After each evaluation on the held-out part, `prune` decides from the epoch and the best score so far whether
+/// to give up.
 ///
 /// A trial that does not fit into the memory budget, takes too long or is given up is [`TrialState::Pruned`] with the reason;
 /// an error of the algorithm is [`TrialState::Failed`]. Only [`MlError::Cancelled`], and [`MlError::MemoryInUse`], after which the
@@ -154,7 +154,7 @@ pub fn run_trial(
     }
 }
 
-/// What a trial is about: the algorithm's own parameters, and the interactions as much as they count.
+/// What a trial works on: the algorithm's own parameters, and the weighted interactions.
 struct Trial<'a> {
     algorithm: &'a str,
     params: Map<String, Value>,
@@ -202,7 +202,7 @@ fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric,
     }
 }
 
-/// How long a trial may learn, and how often it looks.
+/// How many epochs a trial may learn, and how often it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Schedule {
     most_epochs: u32,
@@ -210,7 +210,8 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// Algorithms that take hundreds of epochs learn less in each, so they are looked at less often.
+    /// Returns the schedule of an algorithm. Those that take hundreds of epochs learn less in each, so they are evaluated less
+    /// often.
     fn of(algorithm: &str) -> MlResult<Self> {
         let specs = algorithms::find(algorithm)?.parameters();
         let default = specs.iter().find(|spec| spec.name == EPOCHS).and_then(|spec| spec.default.as_u64());
@@ -223,13 +224,13 @@ impl Schedule {
     }
 }
 
-/// The best look at the held-out part so far.
+/// The best evaluation on the held-out part so far.
 struct Best {
     epoch: u32,
     evaluation: Evaluation,
 }
 
-/// The last look that was notably better than the one it replaced here.
+/// The last evaluation that was notably better than the one before it here.
 struct Settling {
     epoch: u32,
     score: f64,
@@ -237,7 +238,7 @@ struct Settling {
 
 impl Settling {
     fn look(&mut self, epoch: u32, score: f64) {
-        // A little is not notable, but counts towards what is: the comparison is with the last notable score.
+        // Small improvements are not notable but add up: the comparison is with the last notable score.
         if score > self.score + NOTABLE * self.score.abs() || self.epoch == 0 {
             *self = Settling { epoch, score };
         }

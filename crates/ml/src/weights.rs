@@ -1,9 +1,9 @@
 //! How much an interaction counts: by the type of its event, and by how long ago it was.
 //!
-//! A pair of user and item may have several events; the one that counts most stands for the pair, so that with all
-//! weights alike repeats collapse to one as they do without weights. A weight falls by half with every half-life
-//! before the latest moment of the data (exponential decay, as in Koren 2009, "Collaborative filtering with temporal
-//! dynamics", section 3). A type whose weight is zero is no interaction at all.
+//! A pair of user and item may have several events; the one with the greatest weight stands for the pair, so that with all
+//! weights alike repeats collapse to one as they do without weights. A weight falls by half with every half-life before the
+//! latest moment of the data (exponential decay, as in Koren 2009, "Collaborative filtering with temporal dynamics", section 3).
+//! Events of a type with weight zero are not interactions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,16 +15,16 @@ use crate::interactions::InteractionLog;
 use crate::search_space::{Domain, SearchSpace};
 use crate::sparse::Csr;
 
-/// Beginning of the parameters that say what an event type weighs, as in `event_weight.purchase`.
+/// Prefix of the parameters that give the weight of an event type, as in `event_weight.purchase`.
 pub const EVENT_WEIGHT: &str = "event_weight.";
-/// The parameter that says after how many days an interaction counts half.
+/// The parameter that gives the days after which an interaction counts half.
 pub const HALF_LIFE_DAYS: &str = "half_life_days";
 
 const LARGEST_WEIGHT: f64 = 1e6;
 const LONGEST_HALF_LIFE: f64 = 36_500.0;
 const SHORTEST_HALF_LIFE: f64 = 1e-3;
 const MICROS_PER_DAY: f64 = 86_400e6;
-/// A search tries weights up to this many times smaller and larger than the one set.
+/// A search tries weights up to this many times smaller and larger than the one configured.
 const SEARCHED_FACTOR: f64 = 10.0;
 /// Weights do not fall below this: a pair that was seen stays seen.
 const LEAST_WEIGHT: f64 = 1e-6;
@@ -39,7 +39,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Checks the numbers.
+    /// Creates weights, and refuses numbers out of range.
     pub fn new(events: BTreeMap<String, f64>, half_life_days: Option<f64>) -> MlResult<Self> {
         if let Some((event, weight)) = events.iter().find(|(_, weight)| !(0.0..=LARGEST_WEIGHT).contains(*weight)) {
             return Err(MlError::BadInput(format!(
@@ -54,12 +54,12 @@ impl Weights {
         }
     }
 
-    /// Whether everything counts the same.
+    /// Returns whether all interactions count the same.
     pub fn is_neutral(&self) -> bool {
         self.half_life_days.is_none() && self.events.values().all(|weight| *weight == 1.0)
     }
 
-    /// Parts parameters of the data from those of the algorithm; what is not given is as in `self`.
+    /// Separates the parameters of the data from those of the algorithm; weights that are not given are those of `self`.
     pub fn overridden(&self, params: &Map<String, Value>) -> MlResult<(Weights, Map<String, Value>)> {
         let mut weights = self.clone();
         let mut rest = Map::new();
@@ -75,24 +75,24 @@ impl Weights {
         Ok((Weights::new(weights.events, weights.half_life_days)?, rest))
     }
 
-    /// The weights as parameters, so that whoever holds these needs nothing else to learn the same again.
+    /// Returns the weights as parameters, so that these alone suffice to learn the same again.
     pub fn to_params(&self) -> Map<String, Value> {
         let events = self.events.iter().map(|(event, weight)| (format!("{EVENT_WEIGHT}{event}"), Value::from(*weight)));
         let half_life = self.half_life_days.map(|days| (HALF_LIFE_DAYS.to_owned(), Value::from(days)));
         events.chain(half_life).collect()
     }
 
-    /// Adds to parameters the weights that they do not mention.
+    /// Adds the weights that the parameters do not mention.
     pub fn complete(&self, params: &mut Map<String, Value>) {
         for (name, value) in self.to_params() {
             params.entry(name).or_insert(value);
         }
     }
 
-    /// Adds what a search may vary: the weights that are set, around what they are, and the half-life, from a
-    /// hundredth of the time that the data covers to ten times that.
+    /// Adds what a search may vary: the configured weights, around their values, and the half-life, from a hundredth of the time
+    /// that the data cover to ten times that.
     pub fn search(&self, space: &mut SearchSpace, days_covered: Option<f64>) {
-        // Only ratios matter to most algorithms, so that one type keeps its weight.
+        // Only ratios matter to most algorithms, so one type keeps its weight.
         for (event, weight) in self.events.iter().filter(|(_, weight)| **weight > 0.0).skip(1) {
             let domain = Domain::log_float(weight / SEARCHED_FACTOR, weight * SEARCHED_FACTOR);
             space.set(format!("{EVENT_WEIGHT}{event}"), domain);
@@ -103,7 +103,7 @@ impl Weights {
         }
     }
 
-    /// The log without the rows whose type weighs nothing.
+    /// Returns the log without the rows whose event type has weight zero.
     pub fn counted<'a>(&self, log: &'a InteractionLog) -> Cow<'a, InteractionLog> {
         match &log.events {
             Some(events) if self.events.values().any(|weight| *weight == 0.0) => {
@@ -123,23 +123,23 @@ fn number(name: &str, value: &Value) -> MlResult<f64> {
     value.as_f64().ok_or_else(|| MlError::BadInput(format!("{name} must be a number, not {value}")))
 }
 
-/// What is known of each pair of a matrix: the latest time of each type of event.
+/// The events of each pair of a matrix: the latest time of each event type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
-    /// Where the facts of each entry of the matrix begin, and the end of the last.
+    /// Where the events of each entry of the matrix begin, and the end of the last.
     starts: Vec<usize>,
-    /// Number of the event type of each fact.
+    /// Number of the event type of each event.
     events: Vec<u32>,
-    /// Time of each fact in microseconds UTC; empty without times.
+    /// Time of each event in microseconds UTC; empty without times.
     times: Vec<i64>,
     names: Vec<String>,
     latest: i64,
 }
 
 impl Evidence {
-    /// Gathers what a log knows of the entries of `pairs`; `None` when it has neither events nor times.
+    /// Gathers the events of the entries of `pairs` from a log; `None` when it has neither events nor times.
     ///
-    /// `known_until` gives for each user the moment after which nothing may be known, in a split by time.
+    /// `known_until` gives for each user the moment up to which events may be known, in a split by time.
     pub fn gather(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i64) -> Option<Self> {
         if log.events.is_none() && log.times.is_none() {
             return None;
@@ -170,13 +170,13 @@ impl Evidence {
         Some(evidence)
     }
 
-    /// Days between the first and the last fact; `None` without times.
+    /// Returns the days between the first and the last event; `None` without times.
     pub fn days_covered(&self) -> Option<f64> {
         let first = self.times.iter().min()?;
         Some((self.latest - first) as f64 / MICROS_PER_DAY)
     }
 
-    /// The matrix with the weights of its entries as values.
+    /// Returns the matrix with the weights of its entries as values.
     pub fn weigh(&self, pairs: &Csr, weights: &Weights) -> Csr {
         let by_event: Vec<f64> = self.names.iter().map(|name| weights.of_event(name)).collect();
         let half_life = weights.half_life_days.filter(|_| !self.times.is_empty()).map(|days| days * MICROS_PER_DAY);
@@ -194,7 +194,7 @@ impl Evidence {
     }
 }
 
-/// Entry of the matrix, event type and time of every row that may be known.
+/// Returns entry of the matrix, event type and time of every row that may be known.
 fn facts_of(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i64) -> Vec<(usize, u32, i64)> {
     let entry = |row: usize| {
         let user = log.user_codes[row] as usize;
@@ -206,7 +206,7 @@ fn facts_of(log: &InteractionLog, pairs: &Csr, known_until: impl Fn(usize) -> i6
     (0..log.n_rows()).filter_map(entry).collect()
 }
 
-/// The whole log as a matrix, weighed.
+/// Returns the whole log as a weighted matrix.
 pub fn weighed_matrix(log: &InteractionLog, weights: &Weights) -> Csr {
     let log = weights.counted(log);
     let pairs = log.to_csr();

@@ -1,4 +1,4 @@
-//! What every algorithm of the registry has to keep to.
+//! Requirements on every algorithm of the registry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 const USERS: usize = 40;
 const ITEMS: usize = 24;
 
-/// Even users like even items, odd users odd ones; each misses one item of its own colour.
+/// Returns interactions in which even users like even items, odd users odd ones; each misses one item of its own colour.
 fn checkerboard() -> Csr {
     let likes = |user: usize, item: usize| user % 2 == item % 2 && item / 2 != user / 2 % (ITEMS / 2);
     let pairs = (0..USERS).flat_map(|u| (0..ITEMS).filter(move |&i| likes(u, i)).map(move |i| (u as u32, i as u32)));
@@ -27,7 +27,7 @@ fn checkerboard() -> Csr {
     Csr::from_pairs(USERS, ITEMS, &rows, &cols).unwrap()
 }
 
-/// Parameters under which a tiny data set can be learnt.
+/// Returns parameters with which a tiny data set can be learnt.
 fn gentle(info: &AlgorithmInfo) -> Map<String, Value> {
     let params = match info.short {
         "IALS" => json!({"n_components": 2, "alpha0": 0.3, "reg": 0.02, "train_epochs": 20}),

@@ -12,7 +12,7 @@ use recotem_ml::tensors::TensorWriter;
 const USERS: usize = 14;
 const ITEMS: usize = 37;
 
-/// A matrix of small whole numbers, or of ones.
+/// Generates matrices of small whole numbers, or of ones.
 fn matrices(ones: bool) -> impl Strategy<Value = Csr> {
     let entries = proptest::collection::vec((0..USERS as u32, 0..ITEMS as u32, 1u8..5), 1..160);
     entries.prop_map(move |entries| {
@@ -84,7 +84,7 @@ fn products() -> impl Strategy<Value = Products> {
     })
 }
 
-/// The mean over users of what the definitions say, when only some held-out items count.
+/// Returns the mean over users of the metrics by their definitions, when only some held-out items count.
 fn mean_by_definition(
     found: &Evaluation,
     held_out: &Csr,
@@ -110,7 +110,7 @@ fn mean_by_definition(
             ranks.iter().map(|&rank| gain(rank)).sum::<f64>() / ideal,
             hits / wanted.len() as f64,
             f64::from(u8::from(hits > 0.0)),
-            // The list is as long as can be: k items, or all that are not in the training part.
+            // The list has the greatest possible length: k items, or all that are not in the training part.
             hits / list.len().max(1) as f64,
             precisions / wanted.len() as f64,
             ranks.first().map_or(0.0, |&rank| 1.0 / rank as f64),
@@ -208,7 +208,7 @@ proptest! {
             knn.similar_items(item as u32, &mut scores).unwrap();
             prop_assert_eq!(scores, wanted, "item {}", item);
         }
-        // Sums of fractions in another order differ a little: compare the sizes of what is kept, not which of equals.
+        // Sums of fractions in another order differ a little: compare the values kept, not which of equal ones.
         let mut columns = vec![[0f32; ITEMS]; ITEMS];
         (0..ITEMS).for_each(|start| walk.similar_items(start as u32, &mut columns[start]).unwrap());
         for end in 0..ITEMS {
@@ -238,7 +238,7 @@ proptest! {
     }
 }
 
-/// Three users, the first with one interaction; items beyond those named are unknown to everyone.
+/// Returns three users, the first with one interaction; items beyond those named are unknown to all.
 fn lopsided(n_items: usize) -> (Csr, Csr) {
     let last = n_items as u32 - 1;
     let train = Csr::from_pairs(4, n_items, &[0, 1, 1, 1, 2, 2], &[1, 0, 1, last / 2, 1, 2]).unwrap();
@@ -248,7 +248,7 @@ fn lopsided(n_items: usize) -> (Csr, Csr) {
 
 #[test]
 fn precision_divides_by_what_can_be_listed_where_that_is_less_than_the_cutoff() {
-    // Three items: the first user has met two of them and gets the third, the second user has met one.
+    // Three items: the first user knows two of them and gets the third, the second user knows one.
     let train = Csr::from_pairs(2, 3, &[0, 0, 1], &[0, 1, 0]).unwrap();
     let held_out = Csr::from_pairs(2, 3, &[0, 1], &[2, 1]).unwrap();
     let ctx = Context::new(0, 1);

@@ -1,8 +1,8 @@
 //! Compares the engine with the reference numbers of another implementation on public data sets.
 //!
-//! Needs the folder with `golden/` and `data/` (`RECOTEM_SHARED`, by default `../shared` beside the
-//! repository); without it the tests say so and pass. `RECOTEM_GOLDEN_ONLY` picks algorithms by a part of their name,
-//! and `RECOTEM_GOLDEN_SLOW` adds fits of minutes.
+//! Needs the folder with `golden/` and `data/` (`RECOTEM_SHARED`, by default `../shared` beside the repository); without it the
+//! tests print a notice and pass. `RECOTEM_GOLDEN_ONLY` picks algorithms by a part of their name, and `RECOTEM_GOLDEN_SLOW` adds
+//! fits of minutes.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -68,7 +68,7 @@ fn load(folder: &Path, name: &str) -> DataSet {
     DataSet { log, train, test, golden: golden.unwrap().unwrap() }
 }
 
-/// Largest difference from the reference that is allowed, and whether better is fine too.
+/// Returns the largest allowed difference from the reference, and whether a better result passes too.
 fn tolerance(algorithm: &str) -> Tolerance {
     match algorithm {
         "SLIMRecommender" | "TruncatedSVDRecommender" => Tolerance::Ndcg(0.002),
@@ -89,7 +89,7 @@ fn run(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> Evaluatio
     evaluate(&*model, &set.train, &set.test, 20, &ctx).unwrap()
 }
 
-/// The mean over seeds where the algorithm draws random numbers.
+/// Returns the metrics, averaged over seeds where the algorithm draws random numbers.
 fn measure(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> HashMap<Metric, f64> {
     let seeded = matches!(tolerance(algorithm), Tolerance::NotBelow(_));
     let seeds: &[u64] = if seeded && algorithm == "IALSRecommender" { &[1, 2, 3] } else { &[0] };
@@ -105,7 +105,7 @@ fn measure(set: &DataSet, algorithm: &str, params: &Map<String, Value>) -> HashM
     sums
 }
 
-/// Whether a list of ours is the reference's, but for the order of scores that agree to six digits.
+/// Returns whether our list equals the reference's, except for the order of scores that agree to six digits.
 fn same_list(ours: &[(String, f32)], reference: &[Value]) -> bool {
     let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * b.abs().max(1e-9);
     let entry = |value: &Value| (value[0].as_str().unwrap().to_owned(), value[1].as_f64().unwrap());
@@ -176,7 +176,7 @@ fn check_set(name: &str) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Our parameters for algorithms that `others.json` has from implementations with other ones.
+/// Returns our parameters for algorithms that `others.json` has from implementations with other ones.
 fn own_params(algorithm: &str, params: &Value) -> (&'static str, Value) {
     match algorithm {
         "BPR" => ("BPRFMRecommender", json!({"n_components": params["factors"], "train_epochs": 30})),
@@ -184,7 +184,7 @@ fn own_params(algorithm: &str, params: &Value) -> (&'static str, Value) {
     }
 }
 
-/// How far a single run may fall below the reference, as a share of it.
+/// Returns how far a single run may fall below the reference, as a share of it.
 ///
 /// MultVAE's ndcg on ml-100k has a standard deviation of 0.005 over seeds, and another processor is as good as another
 /// seed; the reference is one run of an implementation that is no less random. Two deviations are allowed.
@@ -192,7 +192,7 @@ fn noise(algorithm: &str) -> f64 {
     if algorithm == "MultVAERecommender" { 0.03 } else { 0.0 }
 }
 
-/// Checks that algorithms which draw random numbers are as good as elsewhere, on the mean of some seeds.
+/// Checks that algorithms which draw random numbers reach the reference, on the mean of several seeds.
 fn check_floors(name: &str, algorithm: &str, seeds: &[u64]) {
     let Some(folder) = shared() else {
         println!("skipped: no reference numbers beside the repository");
@@ -231,7 +231,7 @@ fn pairwise_ranking_is_better_than_elsewhere() {
 
 #[test]
 fn the_autoencoder_is_as_good_as_elsewhere() {
-    // Minutes on the larger set, so it and further seeds wait to be asked for.
+    // These take minutes on the larger set, so it and further seeds run only on request.
     if std::env::var_os("RECOTEM_GOLDEN_SLOW").is_some() {
         check_floors("ml-100k", "MultVAERecommender", &[1, 2, 3, 4, 5, 6, 7, 8]);
         check_floors("ml-1m", "MultVAERecommender", &[1]);

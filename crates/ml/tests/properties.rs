@@ -37,7 +37,7 @@ fn pairs(matrix: &Csr) -> Vec<(usize, u32)> {
     (0..matrix.n_rows).flat_map(|row| matrix.row_indices(row).iter().map(move |&col| (row, col))).collect()
 }
 
-/// The first time of a pair.
+/// Returns the first time of a pair.
 fn first_time(log: &InteractionLog, pair: (usize, u32)) -> i64 {
     let rows = log.user_codes.iter().zip(&log.item_codes).zip(log.times.as_ref().unwrap());
     rows.filter(|((u, i), _)| (**u as usize, **i) == pair).map(|(_, &time)| time).min().unwrap()

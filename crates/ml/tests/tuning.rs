@@ -1,4 +1,4 @@
-//! What a search promises whatever its space: it stays inside, it repeats itself, it keeps to its limits.
+//! Guarantees of a search over any space: it stays inside, repeats itself, and keeps to its limits.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn spaces() -> impl Strategy<Value = Vec<(String, SearchSpace)>> {
         .prop_map(|spaces| spaces.into_iter().enumerate().map(|(index, space)| (format!("A{index}"), space)).collect())
 }
 
-/// A search in which some trials are pruned, fail or still run, and some scores are equal or not numbers.
+/// Runs a search in which some trials are pruned, fail or still run, and some scores are equal or NaN.
 fn search(study: &Study, trials: u32) -> Vec<TrialRecord> {
     let mut history = Vec::new();
     for number in 0..trials {
@@ -86,7 +86,7 @@ fn workers_that_ask_at_once_all_get_something_else() {
     }
 }
 
-/// Two tastes, as in a checkerboard.
+/// Returns a split of two tastes, as in a checkerboard.
 fn checkerboard() -> Split {
     let mut log = InteractionLogBuilder::new(false);
     for user in 0..60_u32 {

@@ -26,7 +26,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
 /// Keeps the denominator from becoming zero.
 pub(super) const TINY: f64 = 1e-10;
 
-/// The parameters that every item KNN has.
+/// Returns the parameters that every item KNN has.
 pub(super) fn knn_parameters() -> Vec<ParameterSpec> {
     vec![
         ParameterSpec::int("top_k", 1, i64::from(u32::MAX), 100).searched(Domain::int(4, 1000)),
@@ -43,7 +43,7 @@ fn parameters() -> Vec<ParameterSpec> {
     specs
 }
 
-/// Peak memory of an item KNN.
+/// Estimates the peak memory of an item KNN.
 pub(super) fn estimate_item_knn(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(top_rows_bytes(shape.nnz, shape.n_items, shape.n_items, params.size("top_k")?, 8))
 }

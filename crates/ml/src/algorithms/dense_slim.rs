@@ -40,13 +40,13 @@ pub(super) const EDLAE: AlgorithmInfo = AlgorithmInfo {
     load: DenseSimilarity::load,
 };
 
-/// The regularisation of both dense linear models.
+/// Returns the regularisation parameter of both dense linear models.
 fn reg_parameter() -> ParameterSpec {
     ParameterSpec::float("reg", 1e-6, 1e12, 1.0).searched(Domain::log_float(1.0, 1e4))
 }
 
-/// Peak memory of a dense linear model: one matrix, which becomes the inverse and then the weights in its own place,
-/// and strips of it while it does.
+/// Estimates the peak memory of a dense linear model: one matrix, inverted and turned into the weights in place, and strips of it
+/// meanwhile.
 fn estimate(_: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let n = shape.n_items as u64;
     Ok(n * n * 4 + n * STRIP_BYTES + shape.nnz as u64 * 8)
@@ -60,13 +60,13 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -
     fit_linear(train, ctx, |_| reg)
 }
 
-/// Fits with a penalty that may depend on the item's entry of the Gram matrix.
+/// Fits with a penalty computed from the item's entry of the Gram matrix.
 fn fit_linear(train: &Csr, ctx: &Context, penalty: impl Fn(f32) -> f32) -> MlResult<Model> {
     let weights = linear_weights(train, ctx, penalty)?;
     Ok(DenseSimilarity::boxed(train.n_rows, train.n_cols, weights))
 }
 
-/// The weights by rows; row: the item known, column: the item scored. With P the inverse of the penalised Gram matrix,
+/// Computes the weights by rows; row: the item known, column: the item scored. With P the inverse of the penalised Gram matrix,
 /// the weight of i for j is −P_ij / P_jj.
 fn linear_weights(train: &Csr, ctx: &Context, penalty: impl Fn(f32) -> f32) -> MlResult<Vec<f32>> {
     let n = train.n_cols;
@@ -97,7 +97,7 @@ fn linear_weights(train: &Csr, ctx: &Context, penalty: impl Fn(f32) -> f32) -> M
     Ok(weights)
 }
 
-/// The lower triangle (by columns) of `trainᵀ · train`; zeros above.
+/// Computes the lower triangle (by columns) of `trainᵀ · train`; zeros above.
 fn gram(train: &Csr, ctx: &Context) -> MlResult<Vec<f32>> {
     let n = train.n_cols;
     let by_item = train.transpose();
@@ -108,7 +108,7 @@ fn gram(train: &Csr, ctx: &Context) -> MlResult<Vec<f32>> {
             let (users, values) = by_item.row(item);
             for (&user, &value) in users.iter().zip(values) {
                 let (items, others) = train.row(user as usize);
-                // The matrix is symmetric: what comes before the item is counted in the other's column.
+                // The matrix is symmetric: entries before the item are counted in the other item's column.
                 let from = items.partition_point(|&other| (other as usize) < item);
                 items[from..].iter().zip(&others[from..]).for_each(|(&other, &v)| column[other as usize] += value * v);
             }
@@ -152,7 +152,7 @@ mod tests {
             let weights = linear_weights(&train, &Context::new(0, 2), penalty).unwrap();
             for j in 0..n {
                 assert_eq!(weights[j * n + j], 0.0);
-                // ((G + Λ) w_j)_i = g_ij off the diagonal; on it, the multiplier of the condition w_jj = 0 stands between.
+                // ((G + Λ) w_j)_i = g_ij off the diagonal; on it, the multiplier of the condition w_jj = 0 is added.
                 for i in (0..n).filter(|&i| i != j) {
                     let own = f64::from(penalty(gram[i * n + i] as f32) * weights[i * n + j]);
                     let sum: f64 = (0..n).map(|k| gram[i * n + k] * f64::from(weights[k * n + j])).sum();

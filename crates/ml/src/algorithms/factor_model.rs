@@ -1,4 +1,4 @@
-//! Models whose scores are products of factors that were found once: truncated SVD and NMF.
+//! Models whose scores are products of fixed factors: truncated SVD and NMF.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::simd::{Kernels, Penalty, padded};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// How factors of an unseen user follow from a history.
+/// How the factors of an unseen user are computed from a history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum FoldIn {
     /// The sum of the items' factors: the projection, where these are orthonormal.
@@ -41,7 +41,7 @@ const SWEEPS: usize = 200;
 const SETTLED: f32 = 1e-5;
 
 impl FactorModel {
-    /// A model of rows that are padded already; `k` of each row count.
+    /// Creates a model from rows that are padded already; `k` of each row count.
     pub fn new(k: usize, fold_in: FoldIn, users: Vec<f32>, items: Vec<f32>) -> Self {
         let gram = match fold_in {
             FoldIn::Projection => Vec::new(),
@@ -55,7 +55,7 @@ impl FactorModel {
         Self::load(input, n_users, n_items, FoldIn::Projection)
     }
 
-    /// Reads back a model that does so by non-negative least squares.
+    /// Reads back a model that folds in by non-negative least squares.
     pub fn load_non_negative(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
         let bad = |what: String| MlError::BadArtifact(what);
         let fold_in: FoldIn =
@@ -93,7 +93,7 @@ impl FactorModel {
         Factors { users: &self.users, items: &self.items, width: self.width() }
     }
 
-    /// The factors of somebody with this history.
+    /// Computes the factors of a user with this history.
     fn fold_in(&self, items: &[u32]) -> Vec<f32> {
         let kernels = Kernels::detect();
         let mut sum = vec![0f32; self.width()];
@@ -111,7 +111,7 @@ impl FactorModel {
     }
 }
 
-/// Rows with room for padding.
+/// Pads rows with zeros.
 fn pad(rows: &[f32], k: usize) -> Vec<f32> {
     let width = padded(k);
     let mut wide = vec![0f32; rows.len() / k * width];
@@ -119,7 +119,7 @@ fn pad(rows: &[f32], k: usize) -> Vec<f32> {
     wide
 }
 
-/// Rows without their padding; as they are where there is none.
+/// Returns the rows without their padding; borrowed where there is none.
 pub(super) fn compact(rows: &[f32], k: usize) -> Cow<'_, [f32]> {
     match padded(k) {
         width if width == k => rows.into(),
@@ -127,7 +127,7 @@ pub(super) fn compact(rows: &[f32], k: usize) -> Cow<'_, [f32]> {
     }
 }
 
-/// 64-bit floats as 32-bit ones.
+/// Converts 64-bit floats to 32-bit ones.
 pub(super) fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
@@ -153,7 +153,7 @@ impl Recommender for FactorModel {
         Ok(())
     }
 
-    /// Cosine of the factors.
+    /// Scores by the cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
         self.as_factors().score(self.item(item), out);
@@ -177,7 +177,7 @@ impl Recommender for FactorModel {
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.f32s("model.users", &[self.n_users(), self.k], compact(&self.users, self.k));
         out.f32s("model.items", &[self.n_items(), self.k], compact(&self.items, self.k));
-        // Numbers and words only: this cannot fail.
+        // Only numbers and words: this cannot fail.
         out.metadata("model.fold_in", &serde_json::to_string(&self.fold_in).unwrap_or_default());
     }
 

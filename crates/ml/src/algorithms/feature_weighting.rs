@@ -1,4 +1,4 @@
-//! Weighting of items by how telling they are, with users as documents and items as words.
+//! Weighting of items by how informative they are, with users as documents and items as words.
 
 use super::neighbours::Weighted;
 use super::{ParameterSpec, Params};
@@ -11,21 +11,21 @@ const SCHEMES: &[&str] = &["NONE", "TF_IDF", "BM_25"];
 /// How to weight.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum FeatureWeighting {
-    /// As it is.
+    /// Unweighted.
     None,
-    /// Times log(users / (1 + users of the item)).
+    /// Multiplied by log(users / (1 + users of the item)).
     TfIdf,
     /// Okapi BM25 (Robertson & Zaragoza 2009) with a user's number of items as document length.
     Bm25 {
         /// Saturation.
         k1: f64,
-        /// How much long histories are held back.
+        /// How strongly long histories are reduced.
         b: f64,
     },
 }
 
 impl FeatureWeighting {
-    /// The parameters that choose the weighting.
+    /// Returns the parameters that choose the weighting.
     pub fn parameters() -> [ParameterSpec; 3] {
         [
             ParameterSpec::choice("feature_weighting", SCHEMES, "NONE").searched(Domain::categorical(SCHEMES.iter().copied())),
@@ -34,7 +34,7 @@ impl FeatureWeighting {
         ]
     }
 
-    /// Reads them.
+    /// Reads the weighting from the parameters.
     pub fn from_params(params: &Params<'_>) -> MlResult<Self> {
         Ok(match params.word("feature_weighting")? {
             "TF_IDF" => FeatureWeighting::TfIdf,
@@ -43,7 +43,7 @@ impl FeatureWeighting {
         })
     }
 
-    /// The weighted matrix.
+    /// Returns the weighted matrix.
     pub fn apply<'a>(&self, train: &'a Csr) -> Weighted<'a> {
         let n_users = train.n_rows as f64;
         let counts = train.column_counts();

@@ -1,4 +1,4 @@
-//! Models that are a matrix of likeness between items: a user's score is the sum over what they know.
+//! Models that are a matrix of similarity between items: a user's score is the sum over the items they know.
 
 use super::{Model, Recommender, check_block, check_items, check_pairs};
 use crate::error::MlResult;
@@ -6,14 +6,14 @@ use crate::simd::{Kernels, STRIP};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// A sparse matrix of likeness; row: the item known, column: the item scored.
+/// A sparse matrix of similarity; row: the item known, column: the item scored.
 pub(super) struct SparseSimilarity {
     n_users: usize,
     weights: Csr,
 }
 
 impl SparseSimilarity {
-    /// A model of a square matrix.
+    /// Creates a model from a square matrix.
     pub fn boxed(n_users: usize, weights: Csr) -> Model {
         Box::new(SparseSimilarity { n_users, weights })
     }
@@ -23,7 +23,7 @@ impl SparseSimilarity {
         Ok(Self::boxed(n_users, input.csr_shaped("model.weights", n_items, n_items)?))
     }
 
-    /// The weight from one item to another.
+    /// Returns the weight from one item to another.
     fn weight(&self, known: u32, scored: u32) -> f32 {
         let (cols, vals) = self.weights.row(known as usize);
         cols.binary_search(&scored).map_or(0.0, |at| vals[at])
@@ -67,7 +67,7 @@ impl Recommender for SparseSimilarity {
         self.score_history(&[item], out)
     }
 
-    /// The model is linear: each item adds its weight.
+    /// Returns the weight of each item: the model is linear.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         check_pairs(self, history, items)?;
         let of_item = |&item: &u32| history.iter().map(move |&known| self.weight(known, item));
@@ -87,7 +87,7 @@ impl Recommender for SparseSimilarity {
     }
 }
 
-/// A dense matrix of likeness by rows; row: the item known, column: the item scored.
+/// A dense matrix of similarity by rows; row: the item known, column: the item scored.
 pub(super) struct DenseSimilarity {
     n_users: usize,
     n_items: usize,
@@ -96,7 +96,7 @@ pub(super) struct DenseSimilarity {
 }
 
 impl DenseSimilarity {
-    /// A model of a square matrix.
+    /// Creates a model from a square matrix.
     pub fn boxed(n_users: usize, n_items: usize, weights: Vec<f32>) -> Model {
         Box::new(DenseSimilarity { n_users, n_items, weights, kernels: Kernels::detect() })
     }
@@ -156,7 +156,7 @@ impl Recommender for DenseSimilarity {
         self.score_history(&[item], out)
     }
 
-    /// The model is linear: each item adds its weight.
+    /// Returns the weight of each item: the model is linear.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         check_pairs(self, history, items)?;
         let weight = |known: u32, item: u32| self.weights[known as usize * self.n_items + item as usize];

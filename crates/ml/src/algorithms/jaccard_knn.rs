@@ -1,5 +1,5 @@
-//! Item neighbours by the share of people in common: Jaccard's index, and Tversky's (1977), which weighs the
-//! people of the one item only and of the other only by alpha and beta.
+//! Item neighbours by the share of users in common: Jaccard's index, and Tversky's (1977), which weights the users of only one of
+//! the two items by alpha and beta.
 
 use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
 use super::item_similarity::SparseSimilarity;
@@ -39,7 +39,7 @@ pub(super) const TVERSKY: AlgorithmInfo = AlgorithmInfo {
     load: SparseSimilarity::load,
 };
 
-/// Jaccard's index is Tversky's with both weights at one. Values count as present or absent.
+/// Fits by Tversky's index, which is Jaccard's with both weights at one. Values count as present or absent.
 fn fit_tversky(params: &Params<'_>, alpha: f64, beta: f64, train: &Csr, ctx: &Context) -> MlResult<Model> {
     let by_item = train.transpose();
     let left = Weighted::map(&by_item, |_, _, _| 1.0);

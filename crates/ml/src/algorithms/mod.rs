@@ -1,4 +1,4 @@
-//! The algorithms: each file holds parameters, default search space, fitting and scoring of one.
+//! The algorithms: each file holds the parameters, default search space, fitting and scoring of one.
 
 mod asymmetric_cosine_knn;
 mod bprfm;
@@ -35,10 +35,10 @@ use crate::tensors::{TensorReader, TensorWriter};
 
 /// A fitted model. Scores are comparable within one user only.
 pub trait Recommender: Send + Sync {
-    /// Number of users it was fitted on.
+    /// Returns the number of users it was fitted on.
     fn n_users(&self) -> usize;
 
-    /// Number of items it was fitted on.
+    /// Returns the number of items it was fitted on.
     fn n_items(&self) -> usize;
 
     /// Scores all items for some users it was fitted on: `out` is `users.len()` × `n_items`, by rows.
@@ -46,18 +46,18 @@ pub trait Recommender: Send + Sync {
     /// `seen` holds the rows the model was fitted on. Runs on the calling thread; callers parallelise over blocks.
     fn score_users(&self, users: &[u32], seen: &Csr, out: &mut [f32]) -> MlResult<()>;
 
-    /// Scores all items for a user known only by items (distinct, any order).
+    /// Scores all items for a user known only by items (distinct, in any order).
     fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()>;
 
-    /// Scores all items by likeness to one; the value of the item itself means nothing.
+    /// Scores all items by similarity to one; the value of the item itself means nothing.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()>;
 
-    /// What each item of a history (distinct) adds to the scores of some items for somebody known only by that history:
+    /// Computes what each item of a history (distinct) adds to the scores of some items for a user known only by that history:
     /// `items.len()` × `history.len()`, by rows.
     ///
-    /// Exact, so that they sum up to the score, for models that are linear in the history and for least squares. For
-    /// all others leaving one out: the score of the whole history minus that without the item, which costs a scoring
-    /// for each item of the history, however many items are asked about.
+    /// The result is exact, so that it sums up to the score, for models that are linear in the history and for least squares. All
+    /// others leave one out: the score of the whole history minus that without the item, which costs one scoring for each item of
+    /// the history, for any number of items asked about.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         if let Some(item) = items.iter().find(|item| **item as usize >= self.n_items()) {
             return Err(MlError::BadInput(format!("the model has no item number {item}")));
@@ -74,21 +74,21 @@ pub trait Recommender: Send + Sync {
         Ok(contributions)
     }
 
-    /// The factors whose products are the scores of known users, for models that are nothing else.
+    /// Returns the factors whose products are the scores of known users, for models that consist of nothing else.
     ///
-    /// Ranking can then go through the items in tiles that stay in the cache, or look closely at few of them only.
+    /// Ranking can then go through the items in tiles that stay in the cache, or score only few of them exactly.
     fn factors(&self) -> Option<Factors<'_>> {
         None
     }
 
-    /// The factors of a user known only by items (distinct, any order), for models that have [`Recommender::factors`];
-    /// their products with those of the items are what [`Recommender::score_history`] gives.
+    /// Computes the factors of a user known only by items (distinct, in any order), for models that have
+    /// [`Recommender::factors`]; their products with those of the items are what [`Recommender::score_history`] gives.
     fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
         let _ = items;
         Ok(None)
     }
 
-    /// Whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
+    /// Returns whether scoring a block takes as long as scoring its users one by one; small blocks, whose scores stay in the
     /// cache, are best then.
     fn scores_one_by_one(&self) -> bool {
         false
@@ -97,7 +97,7 @@ pub trait Recommender: Send + Sync {
     /// Adds what the model learnt to a container, from which its algorithm can read it back.
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>);
 
-    /// Bytes held on the heap, roughly.
+    /// Returns the bytes held on the heap, approximately.
     fn heap_bytes(&self) -> u64;
 }
 
@@ -113,13 +113,13 @@ pub struct Factors<'a> {
 }
 
 impl<'a> Factors<'a> {
-    /// The row of a user, if there is one.
+    /// Returns the row of a user, if there is one.
     pub fn user(&self, user: u32) -> Option<&'a [f32]> {
         self.users.get(user as usize * self.width..)?.get(..self.width)
     }
 
-    /// Scores all items for a user with these factors. Every score of a single user is made here or with the same
-    /// kernel, so that all ways to a list give the same one.
+    /// Scores all items for a user with these factors. Every score of a single user is computed here or with the same kernel, so
+    /// that all ways to a list give the same one.
     pub fn score(&self, user: &[f32], out: &mut [f32]) {
         Kernels::detect().products(self.items, user, out);
     }
@@ -133,23 +133,23 @@ impl<'a> Factors<'a> {
     }
 }
 
-/// An earlier model of the same algorithm, to begin with.
+/// An earlier model of the same algorithm to start from.
 #[derive(Debug, Clone, Copy)]
 pub struct Before<'a> {
     /// Its parameters.
     pub parameters: &'a Map<String, Value>,
     /// What it learnt.
     pub factors: Factors<'a>,
-    /// For each user of the training matrix their row in those factors, where they have one.
+    /// For each user of the training matrix, the row of that user in those factors, if there is one.
     pub users: &'a [Option<u32>],
-    /// The same for items.
+    /// For each item of the training matrix, the row of that item in those factors, if there is one.
     pub items: &'a [Option<u32>],
 }
 
 /// What to do after an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Enough learnt; the model as it is now is the result.
     Stop,
@@ -157,7 +157,7 @@ pub enum Control {
     Prune,
 }
 
-/// Called after each epoch, counted from 1, with the model as it is then.
+/// A hook that is called after each epoch, counted from 1, with the model as it is then.
 pub type EpochHook<'a> = dyn FnMut(u32, &dyn Recommender) -> MlResult<Control> + 'a;
 
 /// The size of a training matrix, from which memory is estimated.
@@ -172,7 +172,7 @@ pub struct TrainShape {
 }
 
 impl TrainShape {
-    /// The size of a matrix.
+    /// Returns the size of a matrix.
     pub fn of(train: &Csr) -> Self {
         TrainShape { n_users: train.n_rows, n_items: train.n_cols, nnz: train.nnz() }
     }
@@ -186,7 +186,7 @@ pub struct AlgorithmInfo {
     pub name: &'static str,
     /// Short form, also accepted.
     pub short: &'static str,
-    /// One line for people choosing.
+    /// One line that helps a user choose.
     pub summary: &'static str,
     early_stopping: bool,
     parameters: fn() -> Vec<ParameterSpec>,
@@ -202,33 +202,33 @@ impl std::fmt::Debug for AlgorithmInfo {
 }
 
 impl AlgorithmInfo {
-    /// Every parameter with its type, default and range.
+    /// Returns every parameter with its type, default and range.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         (self.parameters)()
     }
 
-    /// What a search tries by default.
+    /// Returns what a search tries by default.
     pub fn search_space(&self) -> SearchSpace {
         let searched = |spec: ParameterSpec| spec.search.map(|domain| (spec.name, domain));
         self.parameters().into_iter().filter_map(searched).collect()
     }
 
-    /// Whether the algorithm learns in epochs, so that it can be stopped early or pruned.
+    /// Returns whether the algorithm learns in epochs, so that it can be stopped early or pruned.
     pub fn early_stopping(&self) -> bool {
         self.early_stopping
     }
 
-    /// Refuses unknown parameters and values outside of their domain, naming them.
+    /// Refuses unknown parameters and values outside their domain, naming them.
     pub fn check(&self, params: &Map<String, Value>) -> MlResult<()> {
         Params::check(self.name, self.parameters(), params).map(|_| ())
     }
 
-    /// Peak memory of fitting, in bytes, beyond the training matrix itself.
+    /// Estimates the peak memory of fitting, in bytes, beyond the training matrix.
     pub fn estimate_memory_bytes(&self, params: &Map<String, Value>, shape: TrainShape) -> MlResult<u64> {
         (self.estimate)(&Params::check(self.name, self.parameters(), params)?, shape)
     }
 
-    /// Rebuilds a fitted model from a container, trusting nothing in it.
+    /// Rebuilds a fitted model from a container, and trusts nothing in it.
     pub fn load(&self, input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
         (self.load)(input, n_users, n_items)
     }
@@ -254,7 +254,7 @@ static REGISTRY: &[AlgorithmInfo] = &[
     multvae::INFO,
 ];
 
-/// All algorithms.
+/// Returns all algorithms.
 pub fn registry() -> &'static [AlgorithmInfo] {
     REGISTRY
 }
@@ -273,7 +273,7 @@ pub fn fit(algorithm: &str, params: &Map<String, Value>, train: &Csr, ctx: &Cont
     fit_with_validation(algorithm, params, train, ctx, &mut |_, _| Ok(Control::Continue))
 }
 
-/// Fits, and lets `hook` look at the model after each epoch of an algorithm that has epochs.
+/// Fits, and calls `hook` with the model after each epoch of an algorithm that has epochs.
 pub fn fit_with_validation(
     algorithm: &str,
     params: &Map<String, Value>,
@@ -291,8 +291,9 @@ pub fn fit_with_validation(
     (info.fit)(&params, train, ctx, hook)
 }
 
-/// Fits from an earlier model in a part of the epochs. `None`, and nothing done, when the algorithm cannot or the two models
-/// have another shape: then it takes [`fit`]. The result depends on that model and is as good, but not the same.
+/// Fits from an earlier model in a part of the epochs. Returns `None` without doing anything when the algorithm cannot or the two
+/// models differ in shape: then the caller uses [`fit`]. The result depends on that model; it is as good as that of [`fit`], but
+/// not the same.
 pub fn fit_from(
     algorithm: &str,
     params: &Map<String, Value>,
@@ -318,7 +319,7 @@ fn check_block(model: &dyn Recommender, users: &[u32], seen: Option<&Csr>, out: 
     if fits { Ok(()) } else { Err(MlError::BadInput("users, interactions or buffer do not fit the model".into())) }
 }
 
-/// Checks the arguments of the other two scoring methods.
+/// Checks the arguments of [`Recommender::score_history`] and [`Recommender::similar_items`].
 fn check_items(model: &dyn Recommender, items: &[u32], out: &[f32]) -> MlResult<()> {
     let fits = out.len() == model.n_items() && items.iter().all(|&item| (item as usize) < model.n_items());
     if fits { Ok(()) } else { Err(MlError::BadInput("items or buffer do not fit the model".into())) }

@@ -1,10 +1,10 @@
 //! Non-negative matrix factorisation (Lee & Seung 1999) by coordinate descent (Cichocki & Phan 2009, HALS).
 //!
-//! Minimises ½‖X − W·H‖² + I·alpha·[l1_ratio·‖W‖₁ + ½(1 − l1_ratio)·‖W‖²] + the same for H with the number of users U in
-//! place of that of items I, as scikit-learn scales it, which irspack calls. Like there, the start is the non-negative
-//! double singular value decomposition (Boutsidis & Gallopoulos 2008) with zeros filled by the mean, and each of up to
-//! 200 steps sweeps once over all factors of each side. The singular vectors are exact, so the seed matters only for
-//! components beyond the rank of the matrix, which start at random.
+//! Minimises ½‖X − W·H‖² + I·alpha·[l1_ratio·‖W‖₁ + ½(1 − l1_ratio)·‖W‖²] + the corresponding terms of H with the number of users
+//! U in place of that of items I, as scikit-learn scales it, which irspack calls. Like there, the start is the non-negative
+//! double singular value decomposition (Boutsidis & Gallopoulos 2008) with zeros filled by the mean, and each of up to 200 steps
+//! sweeps once over all factors of each side. The singular vectors are exact, so the seed matters only for components beyond the
+//! rank of the matrix, which start at random.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +31,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
             ParameterSpec::int("n_components", 1, 4096, 64).searched(Domain::int(4, 512)),
             ParameterSpec::float("alpha", 0.0, 1e6, 0.01).searched(Domain::log_float(1e-10, 0.1)),
             ParameterSpec::float("l1_ratio", 0.0, 1.0, 0.01).searched(Domain::float(0.0, 1.0)),
-            // Recotem 1.x stores these two in some configurations. There is one loss and one start, which null stands for.
+            // Recotem 1.x stores these two in some configurations. There is one loss and one start, which null selects.
             ParameterSpec::choice("beta_loss", &["frobenius"], "frobenius"),
             ParameterSpec { nullable: true, default: Value::Null, ..ParameterSpec::choice("init", &["nndsvda"], "nndsvda") },
         ]
@@ -41,13 +41,13 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     load: FactorModel::load_non_negative,
 };
 
-/// Peak memory: the start beside the factors.
+/// Estimates the peak memory: the start beside the factors.
 fn estimate(k: usize, shape: TrainShape) -> MlResult<u64> {
     let factors = (shape.n_users + shape.n_items) as u64 * padded(k) as u64 * 4;
     Ok(singular_bytes(k, shape) + factors)
 }
 
-/// Most steps.
+/// Largest number of steps.
 const STEPS: u64 = 200;
 /// The factorisation has settled when no factor changes by more than this share of the first step's largest change.
 const SETTLED: f32 = 1e-4;
@@ -81,10 +81,10 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -
     Ok(Box::new(FactorModel::new(k, fold_in, users, items)))
 }
 
-/// Rows handed to a thread at a time.
+/// Rows that a thread takes at a time.
 const ROWS: usize = 32;
 
-/// Sweeps once over the factors of one side, given those of the other. Gives the largest change of a factor.
+/// Sweeps once over the factors of one side, given those of the other. Returns the largest change of a factor.
 fn half_step(matrix: &Csr, k: usize, others: &[f32], penalty: Penalty, factors: &mut [f32], ctx: &Context) -> MlResult<f32> {
     let width = padded(k);
     let kernels = Kernels::detect();
@@ -108,7 +108,7 @@ fn half_step(matrix: &Csr, k: usize, others: &[f32], penalty: Penalty, factors: 
     })
 }
 
-/// The factors from which the descent begins: users and items, padded.
+/// Computes the factors from which the descent starts: users and items, padded.
 fn start(train: &Csr, by_item: &Csr, k: usize, ctx: &Context) -> MlResult<(Vec<f32>, Vec<f32>)> {
     let found = top_singular(train, by_item, k, ctx.seed, ctx)?;
     let mean = train.values.iter().map(|&v| f64::from(v)).sum::<f64>() / (train.n_rows as f64 * train.n_cols as f64);
@@ -131,7 +131,7 @@ fn start(train: &Csr, by_item: &Csr, k: usize, ctx: &Context) -> MlResult<(Vec<f
     Ok((users, items))
 }
 
-/// The stronger of the positive and the negative part of a pair of singular vectors, scaled to equal lengths.
+/// Returns the stronger of the positive and the negative part of a pair of singular vectors, scaled to equal lengths.
 fn split(found: &Singular, component: usize, value: f64) -> (Vec<f32>, Vec<f32>) {
     let width = padded(found.k);
     let column = |rows: &[f32], scale: f64| -> Vec<f64> {
@@ -148,7 +148,7 @@ fn split(found: &Singular, component: usize, value: f64) -> (Vec<f32>, Vec<f32>)
     let (positive, negative) = (part(1.0), part(-1.0));
     let weight = |lengths: (f64, f64)| lengths.0 * lengths.1;
     let (left, right, lengths) = if weight(positive.2) > weight(negative.2) { positive } else { negative };
-    // The first pair has one sign only but for rounding, so it needs no rule of its own.
+    // The first pair has only one sign except for rounding, so it needs no rule of its own.
     let scale = (value * weight(lengths)).sqrt();
     let scaled = |vector: Vec<f64>, length: f64| {
         vector.into_iter().map(|x| if length > 0.0 { (scale * x / length) as f32 } else { 0.0 }).collect()
@@ -162,7 +162,7 @@ mod tests {
     use crate::algorithms::fit as fit_any;
     use serde_json::json;
 
-    /// Users of two kinds, with and without the items of a third.
+    /// Returns users of two kinds, with and without the items of a third.
     fn kinds() -> Csr {
         let pairs = (0..40u32).flat_map(|user| {
             let own = (0..5).map(move |n| (user, n + user % 2 * 5));
@@ -200,7 +200,7 @@ mod tests {
             before = now;
         }
         assert!(users.iter().chain(&items).all(|&x| x >= 0.0));
-        // A stationary point: one more step changes nothing to speak of.
+        // A stationary point: one more step changes next to nothing.
         assert!(half_step(&train, k, &items, penalty, &mut users, &ctx).unwrap() < 1e-3);
     }
 

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 /// Rows drawn from one stream of random numbers: fixed, so that the number of threads does not matter.
 const ROWS_PER_STREAM: usize = 256;
 
-/// A number with mean 0 and deviation 1: the sum of four uniform ones of 16 bits, which is near enough to a normal
-/// one for everything that a network or a factorisation asks of it, and never far out.
+/// Draws a number with mean 0 and deviation 1: the sum of four uniform numbers of 16 bits, which is close enough to a normal one
+/// for all uses in networks and factorisations, and is bounded.
 pub(super) fn nearly_normal(rng: &mut ChaCha8Rng) -> f32 {
     // Four uniform numbers on 0..65536 have this standard deviation.
     const DEVIATION: f32 = 37_837.23;

@@ -1,11 +1,11 @@
-//! Parameters of an algorithm: what there are, what they may be, and reading them.
+//! Parameters of an algorithm: their specification, their domains, and reading them.
 
 use serde_json::{Map, Value};
 
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
 
-/// What a parameter may be at all. The range that a search tries is narrower and lives beside it.
+/// The values that a parameter may have at all. The range that a search tries is narrower and is stored beside it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParameterKind {
     /// A whole number between two bounds, inclusive.
@@ -22,7 +22,7 @@ pub enum ParameterKind {
         /// Greatest value.
         max: f64,
     },
-    /// True or false.
+    /// A boolean.
     Bool,
     /// One of some words.
     Choice(&'static [&'static str]),
@@ -33,13 +33,13 @@ pub enum ParameterKind {
 pub struct ParameterSpec {
     /// Name on the wire.
     pub name: &'static str,
-    /// What it may be.
+    /// Kind of its values.
     pub kind: ParameterKind,
     /// Whether null is a value.
     pub nullable: bool,
     /// Value when it is not given.
     pub default: Value,
-    /// What a search tries by default; `None` when a search leaves it alone.
+    /// What a search tries by default; `None` when a search does not vary it.
     pub search: Option<Domain>,
 }
 
@@ -48,37 +48,37 @@ impl ParameterSpec {
         ParameterSpec { name, kind, nullable: default.is_null(), default, search: None }
     }
 
-    /// A whole number.
+    /// Creates a whole-number parameter.
     pub fn int(name: &'static str, min: i64, max: i64, default: i64) -> Self {
         Self::new(name, ParameterKind::Int { min, max }, default.into())
     }
 
-    /// A whole number or null, null by default.
+    /// Creates a parameter that is a whole number or null, null by default.
     pub fn optional_int(name: &'static str, min: i64, max: i64) -> Self {
         Self::new(name, ParameterKind::Int { min, max }, Value::Null)
     }
 
-    /// A number.
+    /// Creates a number parameter.
     pub fn float(name: &'static str, min: f64, max: f64, default: f64) -> Self {
         Self::new(name, ParameterKind::Float { min, max }, default.into())
     }
 
-    /// A number or null, null by default.
+    /// Creates a parameter that is a number or null, null by default.
     pub fn optional_float(name: &'static str, min: f64, max: f64) -> Self {
         Self::new(name, ParameterKind::Float { min, max }, Value::Null)
     }
 
-    /// True or false.
+    /// Creates a boolean parameter.
     pub fn bool(name: &'static str, default: bool) -> Self {
         Self::new(name, ParameterKind::Bool, default.into())
     }
 
-    /// One of some words.
+    /// Creates a parameter that is one of some words.
     pub fn choice(name: &'static str, words: &'static [&'static str], default: &'static str) -> Self {
         Self::new(name, ParameterKind::Choice(words), default.into())
     }
 
-    /// The bound on threads that Recotem 1.x stores in some configurations. It never changes a result.
+    /// Creates the bound on threads that Recotem 1.x stores in some configurations. It never changes a result.
     pub fn n_threads() -> Self {
         Self::optional_int("n_threads", 1, 1024)
     }
@@ -89,7 +89,7 @@ impl ParameterSpec {
         self
     }
 
-    /// Why a value does not fit, if it does not.
+    /// Returns why a value does not fit, if it does not.
     fn objection(&self, value: &Value) -> Option<String> {
         if value.is_null() {
             return (!self.nullable).then(|| "must not be null".to_owned());
@@ -112,7 +112,7 @@ impl ParameterSpec {
     }
 }
 
-/// A JSON number as a whole number; 5.0 is one, since clients in JavaScript cannot tell it from 5.
+/// Returns a JSON number as a whole number; 5.0 is one, since clients in JavaScript cannot tell it from 5.
 fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| {
         let x = value.as_f64()?;
@@ -156,32 +156,32 @@ impl<'a> Params<'a> {
         read(value).ok_or_else(|| MlError::bad_parameter(self.algorithm, name, format!("cannot be {value}")))
     }
 
-    /// A whole number, not negative.
+    /// Returns a whole number that is not negative.
     pub fn size(&self, name: &str) -> MlResult<usize> {
         self.typed(name, |v| whole(v).and_then(|n| usize::try_from(n).ok()))
     }
 
-    /// A whole number, or nothing when null.
+    /// Returns a whole number, or `None` when null.
     pub fn optional_size(&self, name: &str) -> MlResult<Option<usize>> {
         if self.value(name)?.is_null() { Ok(None) } else { self.size(name).map(Some) }
     }
 
-    /// A number.
+    /// Returns a number.
     pub fn float(&self, name: &str) -> MlResult<f64> {
         self.typed(name, Value::as_f64)
     }
 
-    /// A number, or nothing when null.
+    /// Returns a number, or `None` when null.
     pub fn optional_float(&self, name: &str) -> MlResult<Option<f64>> {
         if self.value(name)?.is_null() { Ok(None) } else { self.float(name).map(Some) }
     }
 
-    /// True or false.
+    /// Returns a boolean.
     pub fn bool(&self, name: &str) -> MlResult<bool> {
         self.typed(name, Value::as_bool)
     }
 
-    /// A word.
+    /// Returns a word.
     pub fn word(&self, name: &str) -> MlResult<&str> {
         let value = self.value(name)?;
         value.as_str().ok_or_else(|| MlError::bad_parameter(self.algorithm, name, "must be a word"))

@@ -1,7 +1,7 @@
-//! Random walks of three steps, user → item → user → item, with popular ends held back.
+//! Random walks of three steps, user → item → user → item, in which popular ends are penalised.
 //!
-//! P3alpha: Cooper, Lee, Radinsky & Siang 2014. RP3beta: Paudel, Christoffel, Newell & Bernstein 2017,
-//! as an item model after Ferrari Dacrema, Cremonesi & Jannach 2019. Each end of a walk keeps its `top_k` beginnings.
+//! P3alpha: Cooper, Lee, Radinsky & Siang 2014. RP3beta: Paudel, Christoffel, Newell & Bernstein 2017, as an item model after
+//! Ferrari Dacrema, Cremonesi & Jannach 2019. Each end of a walk keeps its `top_k` starts.
 
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
@@ -37,7 +37,7 @@ pub(super) const P3ALPHA: AlgorithmInfo = AlgorithmInfo {
     load: SparseSimilarity::load,
 };
 
-/// The parameters of both walks; `least` is where the search of `top_k` begins.
+/// Returns the parameters of both walks; `least` is the lower bound of the search of `top_k`.
 fn walk_parameters(least: i64) -> Vec<ParameterSpec> {
     vec![
         ParameterSpec::optional_int("top_k", 1, i64::from(u32::MAX)).searched(Domain::int(least, 1000)),
@@ -47,10 +47,10 @@ fn walk_parameters(least: i64) -> Vec<ParameterSpec> {
     ]
 }
 
-/// Peak memory of a walk.
+/// Estimates the peak memory of a walk.
 fn estimate_walk(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let top_k = params.optional_size("top_k")?.unwrap_or(shape.n_items);
-    // Once more for the transposed result.
+    // Counted again for the transposed result.
     let kept = (shape.n_items * top_k.min(shape.n_items)) as u64 * 8;
     Ok(kept + top_rows_bytes(shape.nnz, shape.n_items, shape.n_items, top_k, 8))
 }
@@ -65,8 +65,8 @@ fn fit_walk(params: &Params<'_>, beta: f64, train: &Csr, ctx: &Context) -> MlRes
         |m: &Csr| -> Vec<f64> { (0..m.n_rows).map(|row| m.row(row).1.iter().map(|&v| power(f64::from(v))).sum()).collect() };
     let (per_user, per_item) = (row_sums(train), row_sums(&by_item));
     let held_back: Vec<f64> = train.column_sums().into_iter().map(|popularity| popularity.powf(beta)).collect();
-    // From the item where a walk ends back to a user, and from there to the item where it began. What depends on
-    // the two items only comes last: without it, interactions that all count the same are a matrix of ones.
+    // From the item where a walk ends back to a user, and from there to the item where it began. What depends only on the two
+    // items comes last: without it, interactions that all count the same are a matrix of ones.
     let to_user = Weighted::map(&by_item, |_, user, value| power(value) / per_user[user]);
     let to_start = Weighted::map(train, |_, _, value| power(value));
     let ends = top_rows(&to_user, &to_start, top_k, ctx, &|end, start, dot| dot / (held_back[end] * per_item[start]))?;

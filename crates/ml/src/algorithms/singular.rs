@@ -1,11 +1,11 @@
 //! The largest singular values of a sparse matrix and their vectors, by randomised subspace iteration
 //! (Halko, Martinsson & Tropp 2011).
 //!
-//! Each step multiplies a block of item vectors by XᵀX and turns it to the Ritz vectors (Rayleigh & Ritz), so that its
-//! columns stay apart however far the singular values do; Gram matrices are summed in double precision. A share of the
-//! block before is taken off, which speeds up convergence as Chebyshev polynomials do (Xu, He, De Sa, Mitliagkas & Ré
-//! 2018, "Accelerated stochastic power iteration"). The iteration ends when the wanted singular values have settled: the
-//! result does not depend on the seed but for signs and rounding.
+//! Each step multiplies a block of item vectors by XᵀX and turns it to the Ritz vectors (Rayleigh & Ritz), so that its columns
+//! stay apart however far the singular values do; Gram matrices are summed in double precision. A share of the previous block is
+//! subtracted, which speeds up convergence as Chebyshev polynomials do (Xu, He, De Sa, Mitliagkas & Ré 2018, "Accelerated
+//! stochastic power iteration"). The iteration ends when the wanted singular values have settled: the result does not depend on
+//! the seed except for signs and rounding.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -30,28 +30,28 @@ pub(super) struct Singular {
     pub values: Vec<f64>,
 }
 
-/// Most steps. Only matrices with long runs of nearly equal singular values get there.
+/// Largest number of steps. Only matrices with long runs of nearly equal singular values reach it.
 const STEPS: u64 = 100;
-/// Change of the square of a singular value in one step, against the square, that counts as none. Rounding alone changes
-/// it by some 2e-7.
+/// Change of the square of a singular value in one step, relative to the square, that counts as none. Rounding alone changes it
+/// by some 2e-7.
 const SETTLED: f64 = 1e-6;
-/// The step from which on the block before is taken off.
+/// First step in which the previous block is subtracted.
 const MOMENTUM_FROM: u64 = 3;
 
-/// Columns of the block: those that speed up convergence beside those that are wanted.
+/// Returns the number of columns of the block: the requested ones and those that speed up convergence.
 fn block_len(k: usize) -> usize {
     k + (k / 2).clamp(16, 64)
 }
 
-/// Peak memory of the decomposition.
+/// Estimates the peak memory of the decomposition.
 pub(super) fn singular_bytes(k: usize, shape: TrainShape) -> u64 {
     let smaller = shape.n_users.min(shape.n_items);
     let (width, rows) = (padded(block_len(k).min(smaller)) as u64, (shape.n_users + shape.n_items) as u64);
-    // Blocks of both sides with what they are made from, the transposed matrix, small matrices of doubles.
+    // Blocks of both sides and their inputs, the transposed matrix, small matrices of doubles.
     rows * width * 16 + shape.nnz as u64 * 8 + shape.n_items as u64 * 8 + 24 * width * width * 8
 }
 
-/// The `k` largest singular values with their vectors; fewer if the matrix has fewer rows or columns.
+/// Computes the `k` largest singular values with their vectors; fewer if the matrix has fewer rows or columns.
 pub(super) fn top_singular(train: &Csr, by_item: &Csr, k: usize, seed: u64, ctx: &Context) -> MlResult<Singular> {
     let smaller = train.n_rows.min(train.n_cols);
     let k = k.min(smaller).max(1);
@@ -74,7 +74,7 @@ pub(super) fn top_singular(train: &Csr, by_item: &Csr, k: usize, seed: u64, ctx:
         }
         let scaled = |block: &[f32]| turned(block, width, &ritz, width, |square| 1.0 / square, ctx);
         let mut next = times(by_item, &scaled(&users), width, ctx)?;
-        // What lies below the block's least Ritz value is held back. Before the first steps that value says little.
+        // Components below the block's least Ritz value are damped. Before the first steps that value says little.
         if step >= MOMENTUM_FROM && ritz.values.len() == columns {
             let share = (ritz.values[columns - 1].powi(2) / 4.0) as f32;
             next.iter_mut().zip(scaled(&earlier)).for_each(|(next, earlier)| *next -= share * earlier);
@@ -91,10 +91,10 @@ fn finite(found: Singular) -> MlResult<Singular> {
     if finite { Ok(found) } else { Err(MlError::NotFinite("singular vectors".into())) }
 }
 
-/// Rows handed to a thread at a time.
+/// Rows that a thread takes at a time.
 const ROWS: usize = 64;
 
-/// `matrix · block`, where the block's rows are `width` long.
+/// Computes `matrix · block`, where the block's rows are `width` long.
 pub(super) fn times(matrix: &Csr, block: &[f32], width: usize, ctx: &Context) -> MlResult<Vec<f32>> {
     let kernels = Kernels::detect();
     let mut out = vec![0f32; matrix.n_rows * width];
@@ -112,7 +112,7 @@ pub(super) fn times(matrix: &Csr, block: &[f32], width: usize, ctx: &Context) ->
     Ok(out)
 }
 
-/// The block times the Ritz vectors, each scaled by what `scale` makes of its value; `k` columns, padded.
+/// Multiplies the block by the Ritz vectors, each scaled by `scale` of its value; `k` columns, padded.
 fn turned(block: &[f32], width: usize, ritz: &Pencil, k: usize, scale: impl Fn(f64) -> f64, ctx: &Context) -> Vec<f32> {
     let to = padded(k);
     let mut turn = vec![0f32; width * to];
@@ -128,7 +128,7 @@ fn turned(block: &[f32], width: usize, ritz: &Pencil, k: usize, scale: impl Fn(f
     out
 }
 
-/// Numbers of mean zero, as good as normal ones for a start.
+/// Draws numbers of mean zero, as good as normal ones for a start.
 fn random_block(n: usize, columns: usize, width: usize, seed: u64) -> Vec<f32> {
     let mut block = vec![0f32; n * width];
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -17,7 +17,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     load,
 };
 
-/// How much each item was interacted with.
+/// Total value of each item's interactions.
 struct TopPop {
     n_users: usize,
     popularity: Vec<f32>,

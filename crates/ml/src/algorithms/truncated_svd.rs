@@ -1,7 +1,7 @@
 //! Truncated singular value decomposition ("PureSVD", Cremonesi, Koren & Turrin 2010): scores are U·Σ·Vᵀ.
 //!
-//! The reference's randomised decomposition stops after a few steps and depends on its seed a little; ours goes on
-//! until the singular values have settled, see [`super::singular`].
+//! The reference's randomised decomposition stops after a few steps and depends on its seed a little; ours continues until the
+//! singular values have settled, see [`super::singular`].
 
 use super::factor_model::{FactorModel, FoldIn};
 use super::singular::{singular_bytes, top_singular};

@@ -1,4 +1,4 @@
-//! User neighbours by cosine, plain or asymmetric (Aiolli 2013): people are recommended what people like them know.
+//! User neighbours by cosine, plain or asymmetric (Aiolli 2013): users are recommended the items that similar users know.
 //!
 //! As irspack does it, a user is counted among their own `top_k` neighbours and then dropped, and the weighting of
 //! items applies to one side of the product only.
@@ -44,7 +44,7 @@ pub(super) const ASYMMETRIC_COSINE: AlgorithmInfo = AlgorithmInfo {
     load: UserSimilarity::load,
 };
 
-/// What both have in common with the item models, and what is their own.
+/// Returns the parameters shared with the item models, and those of user neighbours.
 fn parameters(own: ParameterSpec) -> Vec<ParameterSpec> {
     let mut specs = knn_parameters();
     specs.push(own);
@@ -52,13 +52,13 @@ fn parameters(own: ParameterSpec) -> Vec<ParameterSpec> {
     specs
 }
 
-/// Peak memory of a user KNN: the product, and the interactions twice more within the model.
+/// Estimates the peak memory of a user KNN: the product, and the interactions twice more within the model.
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let product = top_rows_bytes(shape.nnz, shape.n_users, shape.n_users, params.size("top_k")?, 8);
     Ok(product + shape.nnz as u64 * 24 + (shape.n_users + shape.n_items) as u64 * 24)
 }
 
-/// Fits with these powers of the two squared lengths in the denominator; without, likeness is the dot product.
+/// Fits with these powers of the two squared lengths in the denominator; without them, similarity is the dot product.
 fn fit(params: &Params<'_>, powers: Option<(f64, f64)>, train: &Csr, ctx: &Context) -> MlResult<Model> {
     let likeness = Likeness {
         top_k: params.size("top_k")?,

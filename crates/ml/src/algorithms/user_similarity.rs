@@ -1,4 +1,4 @@
-//! The model of user neighbours: a user's score for an item is the sum of the likeness of the neighbours who know it.
+//! The model of user neighbours: a user's score for an item is the sum of the similarities of the neighbours who know it.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,20 +10,20 @@ use crate::error::{MlError, MlResult};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// How alike two users are.
+/// How similar two users are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Likeness {
     /// Neighbours of a user, the user included.
     pub top_k: usize,
     /// Added to the denominator.
     pub shrinkage: f64,
-    /// Powers of the squared lengths of the user and of the neighbour in the denominator; without, there is none.
+    /// Powers of the squared lengths of the user and of the neighbour in the denominator; `None` for no denominator.
     pub powers: Option<(f64, f64)>,
     /// Weighting of items on the neighbour's side.
     pub weighting: FeatureWeighting,
 }
 
-/// Users, their neighbours and what they know.
+/// Users, their neighbours and the items they know.
 pub(super) struct UserSimilarity {
     likeness: Likeness,
     /// Row: the user scored, column: the neighbour.
@@ -39,7 +39,7 @@ pub(super) struct UserSimilarity {
 }
 
 impl UserSimilarity {
-    /// A model in which nobody has neighbours yet.
+    /// Creates a model in which no user has neighbours yet.
     pub fn without_neighbours(likeness: Likeness, train: Csr) -> Self {
         let by_item = train.transpose();
         let weighted = likeness.weighting.apply(&train);
@@ -75,18 +75,18 @@ impl UserSimilarity {
         Ok(Box::new(model))
     }
 
-    /// Items × users, weighted.
+    /// Returns items × users, weighted.
     pub fn weighted(&self) -> Weighted<'_> {
         Weighted { pattern: &self.by_item, values: self.weights.clone() }
     }
 
-    /// The part of the denominator of a user with these interactions.
+    /// Returns the part of the denominator of a user with these interactions.
     pub fn own_length(&self, values: &[f32]) -> f64 {
         let square: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
         square.powf(self.likeness.powers.map_or(0.0, |(ours, _)| ours))
     }
 
-    /// Likeness to one neighbour, from the dot product.
+    /// Returns the similarity to one neighbour, given the dot product.
     pub fn similarity(&self, own_length: f64, neighbour: usize, dot: f64) -> f64 {
         match self.likeness.powers {
             Some(_) => dot / (self.lengths[neighbour] * own_length + self.likeness.shrinkage + TINY),
@@ -94,7 +94,7 @@ impl UserSimilarity {
         }
     }
 
-    /// The neighbours of somebody with these items, found as those of the users were.
+    /// Finds the neighbours of a user with these items, in the way those of known users were found.
     fn neighbours_of(&self, items: &[u32]) -> Vec<(f64, u32)> {
         let mut dots = vec![0f64; self.n_users()];
         for &item in items {
@@ -114,7 +114,7 @@ impl UserSimilarity {
         found
     }
 
-    /// Adds what one neighbour knows.
+    /// Adds the items that one neighbour knows.
     fn add(&self, neighbour: u32, likeness: f32, out: &mut [f32]) {
         let (items, values) = self.train.row(neighbour as usize);
         if self.all_ones {
@@ -125,7 +125,7 @@ impl UserSimilarity {
     }
 }
 
-/// The values of a matrix in the order of its transposed pattern.
+/// Returns the values of a matrix in the order of its transposed pattern.
 fn transposed(matrix: &Weighted<'_>, pattern: &Csr) -> Vec<f64> {
     let mut next = pattern.indptr.clone();
     let mut values = vec![0f64; matrix.values.len()];
@@ -162,7 +162,7 @@ impl Recommender for UserSimilarity {
         Ok(())
     }
 
-    /// Cosine of the items' columns.
+    /// Scores by the cosine of the items' columns.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
         out.fill(0.0);
@@ -177,7 +177,7 @@ impl Recommender for UserSimilarity {
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         out.csr("model.neighbours", &self.neighbours);
         out.csr("model.train", &self.train);
-        // Numbers and words only: this cannot fail.
+        // Only numbers and words: this cannot fail.
         out.metadata("model.likeness", &serde_json::to_string(&self.likeness).unwrap_or_default());
     }
 
@@ -233,7 +233,7 @@ mod tests {
                 let (mut known, mut folded) = (vec![0f32; 5], vec![0f32; 5]);
                 model.score_users(&[1], &people(), &mut known).unwrap();
                 model.score_history(&[0, 1], &mut folded).unwrap();
-                // Folded in, the user is a neighbour of the user; that adds the same to both items and nothing else.
+                // Folded in, the user is their own neighbour; that adds the same to both items and nothing else.
                 let own = folded[0] - known[0];
                 assert!((folded[1] - known[1] - own).abs() < 1e-5, "{algorithm} {scheme}");
                 assert!((2..5).all(|item| (folded[item] - known[item]).abs() < 1e-6), "{algorithm} {scheme}");

@@ -1,4 +1,4 @@
-//! What is made of a model when it is first needed, and kept.
+//! Data derived from a model when it is first needed, and kept.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use crate::idle::Idle;
 use crate::item_index::{self, ItemIndex};
 use crate::sparse::Csr;
 
-/// What follows from a model and its interactions, made when first needed.
+/// Data derived from a model and its interactions, computed when first needed.
 #[derive(Debug, Default)]
 pub struct Derived {
     by_item: OnceLock<Csr>,
@@ -17,7 +17,7 @@ pub struct Derived {
     idle: Idle<Working>,
 }
 
-/// Memory in which lists are made.
+/// Working memory for lists.
 #[derive(Debug, Default)]
 pub(super) struct Working {
     pub search: item_index::Scratch,
@@ -25,36 +25,36 @@ pub(super) struct Working {
 }
 
 impl TrainedModel {
-    /// `seen` by items.
+    /// Returns `seen` by items.
     pub(super) fn by_item(&self) -> &Csr {
         self.derived.by_item.get_or_init(|| self.seen.transpose())
     }
 
-    /// The items, prepared for searching.
+    /// Returns the items, prepared for searching.
     pub(super) fn index(&self, factors: &Factors<'_>) -> &ItemIndex {
         self.derived.index.get_or_init(|| ItemIndex::new(factors))
     }
 
-    /// How much the interactions with each item count together: without weights, how many users have it.
+    /// Returns the total value of each item's interactions: without weights, its number of users.
     pub(super) fn popularity(&self) -> &[f32] {
         let sum = || self.seen.column_sums().into_iter().map(|sum| sum as f32).collect();
         self.derived.popularity.get_or_init(sum)
     }
 
-    /// Makes now what the first list would otherwise have to wait for.
+    /// Computes now what the first list would otherwise have to wait for.
     pub fn prepare(&self) {
         if let Some(factors) = self.model.factors() {
             self.index(&factors);
         }
     }
 
-    /// Bytes held on the heap, roughly, with what [`Self::prepare`] makes.
+    /// Returns the approximate bytes held on the heap, including what [`Self::prepare`] computes.
     pub fn heap_bytes(&self) -> u64 {
         let index = self.model.factors().map_or(0, |factors| self.index(&factors).heap_bytes());
         self.seen.bytes() + self.model.heap_bytes() + index
     }
 
-    /// Lends memory, one lot to each thread that asks.
+    /// Runs `work` with working memory that no other thread uses meanwhile.
     pub(super) fn with_working<T>(&self, work: impl FnOnce(&mut Working) -> T) -> T {
         self.derived.idle.lend(work)
     }

@@ -1,4 +1,4 @@
-//! Why an item was recommended: the items of the history that speak for it.
+//! Why an item was recommended: the items of the history that contribute most to its score.
 
 use super::TrainedModel;
 use super::wanted::codes;
@@ -8,19 +8,20 @@ use crate::error::MlResult;
 pub type Reasons = Vec<(String, f32)>;
 
 impl TrainedModel {
-    /// Which of a known user's items speak most for an item, at most `n`; `None` when user or item are not known.
+    /// Returns which of a known user's items contribute most to an item's score, at most `n`; `None` when the user or the item is
+    /// not known.
     ///
-    /// The user is looked at as somebody known only by their items, see [`Self::explain_history`].
+    /// The user is treated as one known only by their items, see [`Self::explain_history`].
     pub fn explain_user(&self, user_id: &str, item_id: &str, n: usize) -> MlResult<Option<Reasons>> {
         let (Some(user), Some(item)) = (self.users.find(user_id), self.items.find(item_id)) else { return Ok(None) };
         self.explain(self.seen.row_indices(user as usize), item, n).map(Some)
     }
 
-    /// Which items of a history speak most for an item, at most `n`; `None` when the model knows none of the history
-    /// or not the item.
+    /// Returns which items of a history contribute most to an item's score, at most `n`; `None` when the model does not know the
+    /// item or any of the history.
     ///
-    /// What each adds comes from [`crate::algorithms::Recommender::contributions`]. Items that add nothing or
-    /// speak against it are left out, so there may be none: the most popular items are so for everybody.
+    /// What each adds comes from [`crate::algorithms::Recommender::contributions`]. Items that add nothing or reduce the score
+    /// are left out, so the result may be empty: popularity, for example, does not depend on the history.
     pub fn explain_history(&self, history: &[String], item_id: &str, n: usize) -> MlResult<Option<Reasons>> {
         let history = codes(&self.items, history);
         match self.items.find(item_id) {
@@ -29,8 +30,9 @@ impl TrainedModel {
         }
     }
 
-    /// For each item of a list, which items of a history speak most for it, at most `n`, each with its share: its part,
-    /// from 0 to 1, of all that speaks for the item. Nothing for items of the list, or of the history, that are not known.
+    /// Returns for each item of a list which items of a history contribute most to its score, at most `n`, each with its share:
+    /// its part, from 0 to 1, of all positive contributions. Items of the list, or of the history, that are not known get no
+    /// reasons.
     pub fn shares<'l>(&self, history: &[String], list: impl Iterator<Item = &'l str>, n: usize) -> MlResult<Vec<Reasons>> {
         let history = codes(&self.items, history);
         let list: Vec<Option<u32>> = list.map(|item| self.items.find(item)).collect();
@@ -52,14 +54,14 @@ impl TrainedModel {
         Ok(self.named(speaking_for(history, &contributions), n))
     }
 
-    /// The first `n` with their ids.
+    /// Returns the first `n` with their ids.
     fn named(&self, mut reasons: Vec<(u32, f32)>, n: usize) -> Reasons {
         reasons.truncate(n);
         reasons.into_iter().map(|(item, amount)| (self.items.get(item).to_owned(), amount)).collect()
     }
 }
 
-/// The items of a history that add something, those that add most first.
+/// Returns the items of a history that add something, the greatest contributions first.
 fn speaking_for(history: &[u32], contributions: &[f32]) -> Vec<(u32, f32)> {
     let mut reasons: Vec<(u32, f32)> = history.iter().copied().zip(contributions.iter().copied()).collect();
     reasons.retain(|(_, contribution)| *contribution > 0.0);

@@ -1,4 +1,4 @@
-//! Lists for users, for histories, and of items like another.
+//! Lists for users, for histories, and of items similar to others.
 
 use std::borrow::Cow;
 
@@ -8,32 +8,32 @@ use super::{Recommendations, TrainedModel};
 use crate::algorithms::Factors;
 use crate::ranking::top_k;
 
-/// Whom a list is for.
+/// The user or history that a list is for.
 #[derive(Clone, Copy)]
 enum For<'a> {
     User(u32),
     History(&'a [u32]),
 }
 
-/// Scores of users who are scored at once.
+/// Scores computed at once for several users.
 const BLOCK: usize = 1 << 20;
-/// Most users who are scored at once.
+/// Most users scored at once.
 const MOST_AT_ONCE: usize = 32;
 
 impl TrainedModel {
-    /// The best items for a known user; `None` when the user is not known.
+    /// Recommends the best items to a known user; `None` when the user is not known.
     pub fn recommend_user(&self, user_id: &str, cutoff: usize, exclude_seen: bool) -> Option<Recommendations> {
         self.recommend_user_as(user_id, &Wanted { exclude_seen, ..Wanted::best(cutoff) })
     }
 
-    /// Items for a known user as they are wanted; `None` when the user is not known.
+    /// Recommends items to a known user as `wanted` asks; `None` when the user is not known.
     pub fn recommend_user_as(&self, user_id: &str, wanted: &Wanted<'_>) -> Option<Recommendations> {
         let user = self.users.find(user_id)?;
         self.with_working(|working| self.list(For::User(user), &wanted.in_numbers(&self.items), working))
     }
 
-    /// As [`Self::recommend_user_as`] for many users, in their order, sooner than one by one: the wish is looked up
-    /// once, and models that score several users in less time than each alone do so.
+    /// Recommends as [`Self::recommend_user_as`] does to many users, in their order, faster than one by one: `wanted` is resolved
+    /// once, and models that score several users faster together do so.
     pub fn recommend_users_as(&self, user_ids: &[String], wanted: &Wanted<'_>) -> Vec<Option<Recommendations>> {
         let wanted = wanted.in_numbers(&self.items);
         let users: Vec<Option<u32>> = user_ids.iter().map(|user| self.users.find(user)).collect();
@@ -65,13 +65,13 @@ impl TrainedModel {
         users.iter().map(|user| user.and_then(&mut list)).collect()
     }
 
-    /// The best items for somebody known only by items; those are not listed again.
-    /// `None` when the model knows none of them.
+    /// Recommends the best items to a user known only by items, which are not listed again; `None` when the model knows none of
+    /// them.
     pub fn recommend_history(&self, item_ids: &[String], cutoff: usize) -> Option<Recommendations> {
         self.recommend_history_as(item_ids, &Wanted::best(cutoff))
     }
 
-    /// As [`Self::recommend_history`], as the items are wanted.
+    /// Recommends as [`Self::recommend_history`] does, as `wanted` asks.
     pub fn recommend_history_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
         let history = codes(&self.items, item_ids);
         if history.is_empty() {
@@ -80,12 +80,12 @@ impl TrainedModel {
         self.with_working(|working| self.list(For::History(&history), &wanted.in_numbers(&self.items), working))
     }
 
-    /// The items most like one; `None` when the model does not know it.
+    /// Returns the items most similar to one; `None` when the model does not know it.
     pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
         self.related_as(&[item_id.to_owned()], &Wanted::best(cutoff))
     }
 
-    /// The items most like some others as a group, by the sum of their likenesses to each; those are not listed
+    /// Returns the items most similar to some others as a group, by the sum of their similarities to each; those are not listed
     /// themselves. `None` when the model knows none of them.
     pub fn related_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
         let group = codes(&self.items, item_ids);
@@ -106,22 +106,22 @@ impl TrainedModel {
         let mut likenesses = vec![0f32; self.items.len()];
         for &item in group {
             self.model.similar_items(item, &mut likenesses).ok()?;
-            // An item that has no likeness to one of the group may well have some to the others.
+            // An item without similarity to one of the group may have some to the others.
             let finite = likenesses.iter().map(|likeness| if likeness.is_finite() { *likeness } else { 0.0 });
             sums.iter_mut().zip(finite).for_each(|(sum, likeness)| *sum += likeness);
         }
         Some(())
     }
 
-    /// What is most popular, for a user without a history. The score is what the interactions with the item count
-    /// together: without weights, the number of users who have it.
+    /// Recommends the most popular items, for a user without a history. The score is the total value of the item's interactions:
+    /// without weights, the number of its users.
     pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
         let wanted = wanted.in_numbers(&self.items);
         let best = top_k(self.popularity(), wanted.depth(), &wanted.candidates(&[]));
         self.with_ids(wanted.finish(best, || self.by_item()))
     }
 
-    /// One list; `None` when the model does not fit what it is asked for.
+    /// Computes one list; `None` when the request does not fit the model.
     fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Recommendations> {
         let candidates = wanted.candidates(match whom {
             For::User(user) => self.seen.row_indices(user as usize),

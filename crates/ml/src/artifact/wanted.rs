@@ -1,4 +1,4 @@
-//! What a list of recommendations should be like.
+//! The request for a list of recommendations.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use crate::ids::Ids;
 use crate::ranking::Candidates;
 use crate::sparse::Csr;
 
-/// What a list should be like. Ids that a model does not know are ignored wherever they are named.
+/// What a list should contain. Ids that a model does not know are ignored everywhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// How many items; as many come back wherever so many may appear.
+    /// Number of items; the list is shorter only when fewer items may appear.
     pub cutoff: usize,
     /// Whether to leave out what the user has already interacted with.
     pub exclude_seen: bool,
-    /// When given, only these items may appear.
+    /// If given, only these items may appear.
     pub allow: Option<&'a [String]>,
-    /// When given, only items of these numbers, which rise.
+    /// If given, only items of these numbers, in rising order.
     pub among: Option<&'a [u32]>,
     /// These items must not appear.
     pub deny: &'a [String],
@@ -25,19 +25,19 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// The best items that the user has not met yet, whatever they are.
+    /// Asks for the best items that the user has not interacted with.
     pub fn best(cutoff: usize) -> Self {
         Wanted { cutoff, exclude_seen: true, allow: None, among: None, deny: &[], diversity: 0.0 }
     }
 
-    /// The same as a test for single items.
+    /// Returns the conditions as a test for single items.
     pub(crate) fn admitted(&self, items: &Ids, seen: &[u32]) -> Admitted<'a> {
         let mut refused = codes(items, self.deny);
         refused.extend_from_slice(if self.exclude_seen { seen } else { &[] });
         Admitted { only: self.allowed(items), ..Admitted::but(refused) }
     }
 
-    /// The same in numbers of items.
+    /// Returns the request with items as numbers.
     pub(super) fn in_numbers(&self, items: &Ids) -> WantedNumbers<'a> {
         WantedNumbers {
             cutoff: self.cutoff,
@@ -48,7 +48,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The only items that may appear, rising, unless all may.
+    /// Returns the only items that may appear, rising; `None` when all may.
     fn allowed(&self, items: &Ids) -> Option<Cow<'a, [u32]>> {
         let Some(ids) = self.allow else { return self.among.map(Cow::Borrowed) };
         let mut allowed = codes(items, ids);
@@ -57,7 +57,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What a list should be like, in numbers of items.
+/// The request for a list, with items as numbers.
 pub(super) struct WantedNumbers<'a> {
     cutoff: usize,
     exclude_seen: bool,
@@ -67,46 +67,46 @@ pub(super) struct WantedNumbers<'a> {
 }
 
 impl WantedNumbers<'_> {
-    /// How many of the best items to find first.
+    /// Returns how many of the best items to find first.
     pub fn depth(&self) -> usize {
         if self.diversity > 0.0 { diversity::candidates_for(self.cutoff) } else { self.cutoff }
     }
 
-    /// What may be among them, for a user who has met these items.
+    /// Returns the candidates for a user who has interacted with these items.
     pub fn candidates<'b>(&'b self, seen: &'b [u32]) -> Candidates<'b> {
         let seen = if self.exclude_seen { seen } else { &[] };
         Candidates { allow: self.allow.as_deref(), deny: &self.deny, seen }
     }
 
-    /// The list, from the best items. `by_item` gives the users of each item; it is asked only when the list is to be
-    /// spread.
+    /// Returns the list, from the best items. `by_item` returns the users of each item; it is called only when the list is to be
+    /// diversified.
     pub fn finish<'b>(&self, best: Vec<(u32, f32)>, by_item: impl FnOnce() -> &'b Csr) -> Vec<(u32, f32)> {
         if self.diversity > 0.0 { diversity::spread(&best, self.cutoff, self.diversity, by_item()) } else { best }
     }
 }
 
-/// Which items may appear in a list.
+/// A test of which items may appear in a list.
 pub(crate) struct Admitted<'a> {
-    /// When given, only these, which rise.
+    /// If given, only these items, rising.
     pub only: Option<Cow<'a, [u32]>>,
-    /// Rising too.
+    /// Items that may not appear, rising.
     refused: Vec<u32>,
 }
 
 impl Admitted<'_> {
-    /// All but some.
+    /// Admits all items except some.
     pub fn but(mut refused: Vec<u32>) -> Self {
         refused.sort_unstable();
         Admitted { only: None, refused }
     }
 
-    /// Whether the item may appear.
+    /// Returns whether the item may appear.
     pub fn has(&self, item: u32) -> bool {
         self.only.as_ref().is_none_or(|only| only.binary_search(&item).is_ok()) && self.refused.binary_search(&item).is_err()
     }
 }
 
-/// Numbers of known ids, rising and distinct.
+/// Returns the numbers of known ids, rising and distinct.
 pub(super) fn codes(items: &Ids, ids: &[String]) -> Vec<u32> {
     let mut codes: Vec<u32> = ids.iter().filter_map(|id| items.find(id)).collect();
     codes.sort_unstable();

@@ -3,10 +3,10 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The 95 % intervals of several statistics that are computed together from one resample.
+/// Computes the 95 % intervals of several statistics that are computed together from one resample.
 ///
-/// `statistics` gets the users of a resample, `n` draws from `0..n`, and must give as many values each time.
-/// The draws depend on the seed only.
+/// `statistics` gets the users of a resample, `n` draws from `0..n`, and must return the same number of values each time. The
+/// draws depend on the seed only.
 pub(super) fn intervals(
     n: usize,
     resamples: usize,
@@ -25,7 +25,7 @@ pub(super) fn intervals(
     found.into_iter().map(percentiles).collect()
 }
 
-/// The 2.5th and 97.5th percentile.
+/// Returns the 2.5th and 97.5th percentile.
 fn percentiles(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| values.get((values.len().saturating_sub(1) as f64 * share).round() as usize).copied().unwrap_or(0.0);

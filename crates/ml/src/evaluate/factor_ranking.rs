@@ -1,8 +1,8 @@
 //! Ranking for models whose scores are products of two factors.
 //!
-//! Items are taken from the longest factor to the shortest. By Cauchy and Schwarz no score is greater than the
-//! product of the two lengths, so a user whose list no remaining item can enter is done, usually after a small
-//! part of a large catalogue. The lists are exactly those of scoring everything.
+//! Items are taken from the longest factor to the shortest. By Cauchy and Schwarz no score is greater than the product of the two
+//! lengths, so a user whose list no remaining item can enter is finished, usually after a small part of a large catalogue. The
+//! lists are exactly those of scoring everything.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::ranking::TopK;
 use crate::simd::{Aligned, Kernels, PANEL, Reached, TILE_ROWS};
 use crate::sparse::Csr;
 
-/// Panels between two looks at whether to stop.
+/// Panels between two checks for interruption.
 const PANELS_AT_A_TIME: usize = 128;
 
 /// A model's items by falling length, in panels.
@@ -24,13 +24,13 @@ pub(super) struct FactorRanking<'a> {
     order: Vec<u32>,
     /// Place of each item in the order.
     place: Vec<u32>,
-    /// `width` × `PANEL` values for each panel; the last one is filled up with zeros.
+    /// `width` × `PANEL` values for each panel; the last one is padded with zeros.
     panels: Aligned,
-    /// The greatest length in each panel, with room for rounding in the products.
+    /// The greatest length in each panel, with a margin for rounding in the products.
     reach: Vec<f32>,
 }
 
-/// What ranking a block of users needs, kept from block to block.
+/// Buffers for ranking a block of users, kept from block to block.
 #[derive(Default)]
 pub(super) struct Scratch {
     /// For each user of the block and each panel, a bit for each place whose item the user has seen.
@@ -41,7 +41,7 @@ pub(super) struct Scratch {
     reached: Reached,
 }
 
-/// A user whose list is not done.
+/// A user whose list is not finished.
 struct Unfinished {
     /// Index in the block.
     at: usize,
@@ -49,7 +49,7 @@ struct Unfinished {
     length: f32,
 }
 
-/// Up to `TILE_ROWS` users with much the same prospects.
+/// Up to `TILE_ROWS` users who will finish at about the same panel.
 struct Tile {
     thresholds: [f32; TILE_ROWS],
     lengths: [f32; TILE_ROWS],
@@ -57,7 +57,7 @@ struct Tile {
 }
 
 impl<'a> FactorRanking<'a> {
-    /// Sorts and packs the items, in the pool it is called from; rows are at least one value long.
+    /// Sorts and packs the items, in the calling pool; rows are at least one value long.
     pub fn new(factors: Factors<'a>) -> Self {
         let width = factors.width;
         let lengths: Vec<f32> = factors.items.par_chunks(width.max(1)).map(length).collect();
@@ -79,7 +79,7 @@ impl<'a> FactorRanking<'a> {
         FactorRanking { factors, kernels: Kernels::detect(), order, place, panels, reach }
     }
 
-    /// Offers to each user's selector what may enter the list.
+    /// Offers to each user's selector the items that may enter the list.
     pub fn rank(&self, users: &[u32], train: &Csr, selectors: &mut [TopK], scratch: &mut Scratch, ctx: &Context) -> MlResult<()> {
         self.begin(users, train, scratch);
         let panel_len = PANEL * self.factors.width;
@@ -117,7 +117,7 @@ impl<'a> FactorRanking<'a> {
         &self.factors.users[user as usize * self.factors.width..][..self.factors.width]
     }
 
-    /// Leaves out the users who are done and puts those together who will be at about the same panel.
+    /// Drops the users who are finished and groups those who will finish at about the same panel.
     fn form_tiles(&self, reach: f32, selectors: &[TopK], scratch: &mut Scratch) {
         let Scratch { users, rows, tiles, .. } = scratch;
         users.retain(|user| !is_out_of_reach(selectors[user.at].threshold(), user.length, reach));
@@ -172,7 +172,7 @@ impl Tile {
     }
 }
 
-/// Whether no item of at most this length can come up to the threshold. Never true of NaN.
+/// Returns whether no item of at most this length can reach the threshold. Never true of NaN.
 fn is_out_of_reach(threshold: f32, length: f32, reach: f32) -> bool {
     length * reach + f32::MIN_POSITIVE < threshold
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::ranking::{Candidates, top_k};
 
-    /// Small whole numbers: products are exact, and many of them are equal.
+    /// Draws small whole numbers: products are exact, and many of them are equal.
     fn whole_numbers(n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         (0..n).map(|_| rng.random_range(-2i32..3) as f32).collect()
     }

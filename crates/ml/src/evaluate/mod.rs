@@ -1,4 +1,4 @@
-//! Judging a fitted model by full ranking over all items, with confidence intervals over users.
+//! Evaluating a fitted model by full ranking over all items, with confidence intervals over users.
 
 mod bootstrap;
 mod factor_ranking;
@@ -21,13 +21,13 @@ use crate::sparse::Csr;
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 1000;
-/// Fewer for metrics that have to be recounted from the lists in every resample.
+/// Resamples for metrics that have to be recounted from the lists each time; fewer for that reason.
 const LIST_RESAMPLES: usize = 200;
-/// Scores of one block: half a megabyte, which stays in the cache that ranking then reads them from ...
+/// Scores of one block: half a megabyte, which stays in the cache from which ranking reads them ...
 const SMALL_BLOCK: usize = 1 << 17;
-/// ... or 16 megabytes, where many users share the reading of the model.
+/// ... or 16 megabytes, where many users share one pass over the model.
 const LARGE_BLOCK: usize = 1 << 22;
-/// Users ranked together, for models that are factors.
+/// Users ranked at once, for models that are factors.
 const FACTOR_BLOCK: usize = 240;
 
 /// The quality of a model on a split.
@@ -35,11 +35,11 @@ const FACTOR_BLOCK: usize = 240;
 pub struct Evaluation {
     /// Every metric; averages over users where the metric is of one user.
     pub metrics: BTreeMap<Metric, f64>,
-    /// Users judged, rising.
+    /// Evaluated users, rising.
     pub users: Vec<u32>,
     /// Accuracy of each user, parallel to `users`.
     pub per_user: Vec<UserMetrics>,
-    /// Length of the lists that were asked for.
+    /// Requested length of the lists.
     pub cutoff: usize,
     lists: Vec<Vec<u32>>,
     surprise: Vec<f64>,
@@ -53,13 +53,13 @@ pub struct Comparison {
     pub difference: f64,
     /// 95 % interval of that mean.
     pub interval: (f64, f64),
-    /// Whether zero lies within the interval: the data cannot tell the two apart.
+    /// Whether zero lies within the interval: the data cannot tell the two models apart.
     pub tied: bool,
 }
 
 /// Ranks all items for every user with held-out items and measures the lists.
 ///
-/// What a user has in `train` is never listed.
+/// Items that a user has in `train` are never listed.
 pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: usize, ctx: &Context) -> MlResult<Evaluation> {
     let same = |m: &Csr| m.n_rows == model.n_users() && m.n_cols == model.n_items();
     if !same(train) || !same(held_out) {
@@ -111,7 +111,7 @@ impl Judge<'_> {
             None if self.model.scores_one_by_one() => (SMALL_BLOCK / n_items).clamp(4, 256),
             None => (LARGE_BLOCK / n_items).clamp(4, 256),
         };
-        // Some blocks for every thread.
+        // Several blocks for every thread.
         fitting.min(n_users.div_ceil(self.ctx.threads * 4)).max(1)
     }
 
@@ -150,17 +150,17 @@ impl Judge<'_> {
 }
 
 impl Evaluation {
-    /// The value of one metric.
+    /// Returns the value of one metric.
     pub fn get(&self, metric: Metric) -> f64 {
         self.metrics.get(&metric).copied().unwrap_or(0.0)
     }
 
-    /// The lists that were judged, parallel to `users`, best first.
+    /// Returns the evaluated lists, parallel to `users`, best first.
     pub fn lists(&self) -> &[Vec<u32>] {
         &self.lists
     }
 
-    /// A 95 % interval of a metric over users: percentile bootstrap, the same for the same seed.
+    /// Computes a 95 % interval of a metric over users: percentile bootstrap, the same for the same seed.
     pub fn interval(&self, metric: Metric) -> (f64, f64) {
         match self.values(metric) {
             Some(values) => bootstrap_mean(&values, self.seed),
@@ -168,7 +168,7 @@ impl Evaluation {
         }
     }
 
-    /// The interval of every metric, sooner than one after the other.
+    /// Computes the interval of every metric, faster than one after the other.
     pub fn intervals(&self) -> BTreeMap<Metric, (f64, f64)> {
         let values = |user: &UserMetrics| Metric::PER_USER.map(|metric| user.get(metric).unwrap_or(0.0));
         let per_user = mean_intervals(&self.per_user.iter().map(values).collect::<Vec<_>>(), self.seed);
@@ -222,13 +222,13 @@ fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-/// A 95 % interval of a mean: percentile bootstrap, the same for the same seed; zeros for no values.
+/// Computes a 95 % interval of a mean: percentile bootstrap, the same for the same seed; zeros for no values.
 pub(super) fn bootstrap_mean(values: &[f64], seed: u64) -> (f64, f64) {
     let alone: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
     mean_intervals(&alone, seed).first().copied().unwrap_or_default()
 }
 
-/// The interval of the mean of each of several columns of values.
+/// Computes the interval of the mean of each of several columns of values.
 fn mean_intervals<const N: usize>(values: &[[f64; N]], seed: u64) -> Vec<(f64, f64)> {
     bootstrap::intervals(values.len(), RESAMPLES, seed, |drawn| {
         let mut sums = [0f64; N];

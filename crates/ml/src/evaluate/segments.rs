@@ -1,4 +1,4 @@
-//! Quality for parts of the users and of the catalogue: an average hides whom a model serves.
+//! Quality for parts of the users and of the catalogue: an average hides which users a model serves well.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use crate::sparse::Csr;
 
 /// Share of the training interactions that the head of the catalogue makes up, in percent.
 const HEAD_PERCENT: u64 = 80;
-/// Segments of users, from the fewest interactions to the most.
+/// Segments of users, by rising number of interactions.
 const ACTIVITY: [&str; 3] = ["light", "medium", "heavy"];
 
 /// Metrics of single users, averaged over segments.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Segments {
-    /// `light`, `medium` and `heavy`: the judged users by their number of training interactions (equal numbers by
-    /// user number), cut into three parts whose sizes differ by at most one.
+    /// `light`, `medium` and `heavy`: the evaluated users by their number of training interactions (equal numbers by user
+    /// number), divided into three parts whose sizes differ by at most one.
     pub activity: Vec<Segment>,
-    /// `head` and `tail`. The head is the fewest items, most popular first (equally popular ones by item number),
-    /// that make up at least 80 % of the training interactions; the tail is all others, those nobody knows too.
+    /// `head` and `tail`. The head is the fewest items, most popular first (equally popular ones by item number), that make up at
+    /// least 80 % of the training interactions; the tail is all others, including those without interactions.
     ///
-    /// The lists stay as they are, but only held-out items of the segment count: as hits, as what recall and map
-    /// divide by, and as what the ideal of ndcg is made of. Averages are over users with at least one such item.
+    /// The lists stay as they are, but only held-out items of the segment count: as hits, as what recall and map divide by, and
+    /// in the ideal of ndcg. Averages are over users with at least one such item.
     pub popularity: Vec<Segment>,
 }
 
@@ -33,9 +33,9 @@ pub struct Segments {
 pub struct Segment {
     /// Its name.
     pub name: &'static str,
-    /// How many users, or items, belong to it.
+    /// Number of users, or items, in it.
     pub size: usize,
-    /// Fewest and most training interactions of those; zeros when there are none.
+    /// Fewest and most training interactions of those users or items; zeros when there are none.
     pub interactions: (u32, u32),
     /// The users over whom `metrics` are averages.
     pub n_users: usize,
@@ -59,7 +59,7 @@ impl Segment {
 }
 
 impl Evaluation {
-    /// The quality for users by activity and for items by popularity.
+    /// Computes the quality for users by activity and for items by popularity.
     ///
     /// `train` and `held_out` must be those of the evaluation; matrices of another size are refused.
     pub fn segments(&self, train: &Csr, held_out: &Csr) -> MlResult<Segments> {
@@ -104,7 +104,7 @@ impl Evaluation {
     }
 }
 
-/// Whether each item is of the head.
+/// Returns whether each item belongs to the head.
 fn head(counts: &[u32]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..counts.len()).collect();
     order.sort_by_key(|&item| std::cmp::Reverse(counts[item]));

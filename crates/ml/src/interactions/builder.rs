@@ -1,4 +1,4 @@
-//! From rows in any order to a log with its ids numbered.
+//! Building a log with numbered ids from rows in any order.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use super::interner::Interner;
 use super::{Events, InteractionLog};
 use crate::ids::Ids;
 
-/// Rows that are renumbered in one go.
+/// Rows that are renumbered at a time.
 const CHUNK: usize = 1 << 16;
 
 /// Most ids that a block remembers beyond the rows they came with.
@@ -21,7 +21,7 @@ pub struct InteractionLogBuilder {
     rows: Rows,
 }
 
-/// Some of the rows of a log, collected apart from the others, such as on another thread.
+/// Some of the rows of a log, collected separately, for example on another thread.
 #[derive(Debug, Clone)]
 pub struct InteractionBlock {
     rows: Rows,
@@ -29,18 +29,18 @@ pub struct InteractionBlock {
 }
 
 impl InteractionLogBuilder {
-    /// An empty builder; `with_times` says whether rows carry a time.
+    /// Creates an empty builder; `with_times` says whether rows carry a time.
     pub fn new(with_times: bool) -> Self {
         let times = with_times.then(Vec::new);
         InteractionLogBuilder { rows: Rows { users: Column::default(), items: Column::default(), times, events: None } }
     }
 
-    /// Rows carry an event type too. To be said before the first row.
+    /// Expects an event type in each row too. Must be called before the first row.
     pub fn with_events(self) -> Self {
         InteractionLogBuilder { rows: Rows { events: Some(Column::default()), ..self.rows } }
     }
 
-    /// An empty block for some of the rows, to be given to [`Self::append`] once it is filled.
+    /// Creates an empty block for some of the rows, to be passed to [`Self::append`] once it is filled.
     pub fn block(&self) -> InteractionBlock {
         let Rows { users, items, times, events } = &self.rows;
         let rows = Rows {
@@ -63,8 +63,8 @@ impl InteractionLogBuilder {
         self.rows.push(user, item, time, event);
     }
 
-    /// Moves the rows of a block behind those that are there, as if each had been added here; the block can then be
-    /// filled again. Blocks of another builder do as well, only slower.
+    /// Moves the rows of a block behind the existing ones, as if each had been added here; the block can then be filled again.
+    /// Blocks of another builder work too, only slower.
     pub fn append(&mut self, block: &mut InteractionBlock) {
         let n_rows = self.n_rows() + block.n_rows();
         let InteractionBlock { rows, known } = block;
@@ -83,18 +83,17 @@ impl InteractionLogBuilder {
         }
     }
 
-    /// Bytes that the dictionaries of ids hold; the rows come on top.
+    /// Returns the bytes that the dictionaries of ids hold, without the rows.
     pub fn id_bytes(&self) -> u64 {
         self.rows.id_bytes()
     }
 
-    /// Rows added so far.
+    /// Returns the number of rows added so far.
     pub fn n_rows(&self) -> usize {
         self.rows.users.codes.len()
     }
 
-    /// Numbers users, items and event types in byte order and gives the log. Works on the threads of the rayon pool it
-    /// is called in.
+    /// Numbers users, items and event types in byte order and returns the log. Works on the threads of the calling rayon pool.
     pub fn finish(self) -> InteractionLog {
         let Rows { users, items, times, events } = self.rows;
         let ((users, user_codes), (items, item_codes)) = rayon::join(|| users.finish(), || items.finish());
@@ -122,12 +121,12 @@ impl InteractionBlock {
         self.known = Known::default();
     }
 
-    /// Bytes that the dictionaries of ids hold; the rows come on top.
+    /// Returns the bytes that the dictionaries of ids hold, without the rows.
     pub fn id_bytes(&self) -> u64 {
         self.rows.id_bytes()
     }
 
-    /// Rows in the block.
+    /// Returns the number of rows in the block.
     pub fn n_rows(&self) -> usize {
         self.rows.users.codes.len()
     }
@@ -159,7 +158,7 @@ impl Rows {
     }
 }
 
-/// What the ids of a block are numbered in the builder, as far as that was found out.
+/// The builder's numbers of a block's ids, as far as they were looked up.
 #[derive(Debug, Clone, Default)]
 struct Known {
     users: Vec<u32>,
@@ -167,7 +166,7 @@ struct Known {
     events: Vec<u32>,
 }
 
-/// The different strings of a column, and which of them each row has.
+/// The distinct strings of a column, and which of them each row has.
 #[derive(Debug, Clone, Default)]
 struct Column {
     names: Interner,
@@ -188,7 +187,7 @@ impl Column {
         self.names.clear();
     }
 
-    /// Takes the rows of a block. Its names stay, so that those of its next rows need not be looked up again.
+    /// Moves the rows of a block in. The block keeps its names, so that those of its next rows need not be looked up again.
     fn append(&mut self, block: &mut Column, known: &mut Vec<u32>) {
         let ours = self.names.is_sibling(&block.names);
         if !ours {

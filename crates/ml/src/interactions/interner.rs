@@ -1,4 +1,4 @@
-//! Numbering strings as they come by.
+//! Numbering strings in order of first occurrence.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::ids::Ids;
 /// Slots of a new table; a power of two.
 const FIRST_SLOTS: usize = 1 << 10;
 
-/// Longest string that a slot holds whole.
+/// Longest string that a slot holds entirely.
 const INLINE: usize = 16;
 
 /// Whole numbers below this have a table of their own.
 const NUMBERS: usize = 1 << 20;
 
-/// Numbers strings in order of first sight.
+/// Numbers strings in order of first occurrence.
 ///
-/// The strings lie one behind another in one buffer. What leads to them is made so that a look-up touches little memory,
-/// since with many ids each touch is a cache miss: decimal numbers below a million, as most ids are, index a table; short
-/// strings are whole in the hash table; of longer ones it has the length and the hash. The hash is seeded anew
-/// for each log, so that nobody can prepare ids that collide.
+/// The strings are stored one after another in one buffer. The ways to them touch little memory in a look-up, since with many ids
+/// each access is a cache miss: decimal numbers below a million, as most ids are, index a table; short strings are entirely in
+/// the hash table; of longer ones it has the length and the hash. The hash has a new seed for each log, so that an attacker
+/// cannot prepare ids that collide.
 #[derive(Debug, Clone)]
 pub(super) struct Interner {
     seed: Arc<Seed>,
@@ -38,17 +38,17 @@ pub(super) struct Interner {
     ends: Vec<usize>,
 }
 
-/// A place of the hash table.
+/// A slot of the hash table.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    /// The string itself padded with zeros, or its hash and where it is in the buffer.
+    /// The string itself padded with zeros, or its hash and its place in the buffer.
     bits: [u64; 2],
     len: u32,
-    /// Code of the string plus one; zero when the place is free.
+    /// Code of the string plus one; zero when the slot is free.
     code: u32,
 }
 
-/// What an attacker would have to know: both halves enter every hash.
+/// Secret numbers that an attacker would have to know: both halves enter every hash.
 #[derive(Debug)]
 struct Seed {
     own: u64,
@@ -69,7 +69,7 @@ impl Seed {
     }
 }
 
-/// At most [`INLINE`] bytes as numbers.
+/// Returns at most [`INLINE`] bytes as numbers.
 #[inline]
 fn short(id: &[u8]) -> Option<[u64; 2]> {
     if id.len() > INLINE {
@@ -82,27 +82,27 @@ fn short(id: &[u8]) -> Option<[u64; 2]> {
         return Some([u64::from_le_bytes(*first), last]);
     }
     if let (Some(first), Some(last)) = (id.first_chunk::<4>(), id.last_chunk::<4>()) {
-        // What the halves share agrees.
+        // The bits shared by the halves agree.
         let last = u64::from(u32::from_le_bytes(*last)) << (8 * (id.len() - 4));
         return Some([u64::from(u32::from_le_bytes(*first)) | last, 0]);
     }
     Some([id.iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte)), 0])
 }
 
-/// The value of a string, given as [`short`] does, that is a decimal number as one writes it and below [`NUMBERS`].
+/// Returns the value of a string, in the form of [`short`], if it is a decimal number in canonical form below [`NUMBERS`].
 #[inline]
 fn number(bits: u64, len: usize) -> Option<usize> {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     if len == 0 || len > 7 || (bits & 0xff == u64::from(b'0') && len > 1) {
         return None;
     }
-    // Eight digits, filled up with zeros from the left.
+    // Eight digits, padded with zeros from the left.
     let digits = bits << (64 - 8 * len) | ZEROS >> (8 * len);
     let values = digits.wrapping_sub(ZEROS);
     if (values | digits.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
-    // Neighbours are joined to numbers of two, then four, then eight digits.
+    // Adjacent digits are joined to numbers of two, then four, then eight digits.
     let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     let value = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff) as usize;
@@ -127,38 +127,38 @@ impl Interner {
         }
     }
 
-    /// An empty one that is known to belong to this one.
+    /// Creates an empty interner that is known to belong to this one.
     pub fn sibling(&self) -> Self {
         Interner::seeded(Arc::clone(&self.seed))
     }
 
-    /// Whether one was made as a [`Self::sibling`] of the other.
+    /// Returns whether one was created as a [`Self::sibling`] of the other.
     pub fn is_sibling(&self, other: &Interner) -> bool {
         Arc::ptr_eq(&self.seed, &other.seed)
     }
 
-    /// How many different strings there are.
+    /// Returns the number of distinct strings.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The string with this code.
+    /// Returns the string with this code.
     pub fn get(&self, at: usize) -> &str {
         let from = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.text[from..self.ends[at]]
     }
 
-    /// Bytes of memory that grow with the strings.
+    /// Returns the bytes of memory that grow with the strings.
     pub fn heap_bytes(&self) -> usize {
         self.text.capacity() + self.ends.capacity() * size_of::<usize>() + self.slots.capacity() * size_of::<Slot>()
     }
 
-    /// Bytes of all strings.
+    /// Returns the bytes of all strings.
     pub fn text_bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// Forgets all strings but keeps the room they took.
+    /// Forgets all strings but keeps their memory.
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.slots.fill(Slot::default());
@@ -167,7 +167,7 @@ impl Interner {
         self.ends.clear();
     }
 
-    /// The code of a string.
+    /// Returns the code of a string, and adds the string if it is new.
     #[inline]
     pub fn code(&mut self, id: &str) -> u32 {
         match short(id.as_bytes()) {
@@ -260,7 +260,7 @@ impl Interner {
         self.slots = larger;
     }
 
-    /// The dictionary in byte order, and for each old number the new one.
+    /// Returns the dictionary in byte order, and for each old number the new one.
     pub fn finish(self) -> (Ids, Vec<u32>) {
         let order = self.byte_order();
         let mut map = vec![0u32; order.len()];
@@ -272,7 +272,7 @@ impl Interner {
         (ids, map)
     }
 
-    /// Sorts by eight bytes held beside each number; only where these are the same the strings themselves are looked at.
+    /// Sorts by eight bytes held beside each number; only where these are equal the strings themselves are compared.
     fn byte_order(&self) -> Vec<(u64, u32)> {
         let skipped = self.common_prefix();
         let key = |at: usize| {
@@ -289,7 +289,7 @@ impl Interner {
         order
     }
 
-    /// How many bytes all strings begin with alike.
+    /// Returns how many leading bytes all strings share.
     fn common_prefix(&self) -> usize {
         if self.len() == 0 {
             return 0;

@@ -1,21 +1,21 @@
-//! Times that are later than the data itself: a wrong clock, or a date that stands for "never".
+//! Times later than the data itself: a wrong clock, or a date that means "never".
 
 use super::InteractionLog;
 
-/// Rows whose time is later than they can have happened.
+/// Rows whose time is later than possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LateTimes {
-    /// How many there are.
+    /// Number of such rows.
     pub rows: usize,
     /// The latest of their times, in microseconds UTC.
     pub last: i64,
-    /// The time that they count as; `None` when no row is earlier, so that all keep theirs.
+    /// The time that replaced them; `None` when no row is earlier, so that all keep theirs.
     pub counted_as: Option<i64>,
 }
 
 impl InteractionLog {
-    /// Lets times after a moment count as the latest time that is not after it, and says which they were; `None` when
-    /// there are none.
+    /// Replaces times after a moment by the latest time that is not after it, and returns which they were; `None` when there are
+    /// none.
     ///
     /// Age is measured from the latest time of a log: a single row in the year 9999 would make all others worthless.
     pub fn settle_times(&mut self, moment: i64) -> Option<LateTimes> {

@@ -1,4 +1,4 @@
-//! Who interacted with what, and when: the form in which data enters the engine.
+//! Which user interacted with which item, and when: the form in which data enter the engine.
 
 mod builder;
 mod interner;
@@ -23,13 +23,13 @@ pub struct InteractionLog {
     pub user_codes: Vec<u32>,
     /// Item of each row.
     pub item_codes: Vec<u32>,
-    /// Time of each row in microseconds UTC, when there is a time column.
+    /// Time of each row in microseconds UTC; `None` without a time column.
     pub times: Option<Vec<i64>>,
-    /// Type of each row, when there is a column of event types.
+    /// Type of each row; `None` without a column of event types.
     pub events: Option<Events>,
 }
 
-/// What kind of interaction each row is, such as a view or a purchase.
+/// The kind of interaction of each row, such as a view or a purchase.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Events {
     /// All types, in byte order; the empty name stands for rows without one.
@@ -42,22 +42,22 @@ pub struct Events {
 const PREPARED_FORMAT: &str = "recotem-interactions-v1";
 
 impl InteractionLog {
-    /// Number of users.
+    /// Returns the number of users.
     pub fn n_users(&self) -> usize {
         self.users.len()
     }
 
-    /// Number of items.
+    /// Returns the number of items.
     pub fn n_items(&self) -> usize {
         self.items.len()
     }
 
-    /// Number of rows, repeated pairs included.
+    /// Returns the number of rows, repeated pairs included.
     pub fn n_rows(&self) -> usize {
         self.user_codes.len()
     }
 
-    /// Bytes held on the heap, roughly.
+    /// Returns the bytes held on the heap, approximately.
     pub fn heap_bytes(&self) -> u64 {
         let ids = |ids: &Ids| ids.bytes().len() + size_of_val(ids.offsets());
         let events = self.events.as_ref().map_or(0, |events| ids(&events.names) + size_of_val(events.codes.as_slice()));
@@ -66,30 +66,30 @@ impl InteractionLog {
         (ids(&self.users) + ids(&self.items) + codes + times + events) as u64
     }
 
-    /// The matrix of users by items, 1 where there was any interaction.
+    /// Returns the matrix of users by items, 1 where there was any interaction.
     pub fn to_csr(&self) -> Csr {
         let built = Csr::from_pairs(self.n_users(), self.n_items(), &self.user_codes, &self.item_codes);
         built.unwrap_or_else(|_| Csr::empty(self.n_users(), self.n_items()))
     }
 
-    /// How many rows repeat an earlier pair of user and item.
+    /// Counts the rows that repeat an earlier pair of user and item.
     pub fn duplicates(&self) -> usize {
         self.n_rows() - self.to_csr().nnz()
     }
 
-    /// Share of all possible pairs that were seen.
+    /// Returns the share of all possible pairs that occur.
     pub fn density(&self) -> f64 {
         let cells = self.n_users() as f64 * self.n_items() as f64;
         if cells == 0.0 { 0.0 } else { self.to_csr().nnz() as f64 / cells }
     }
 
-    /// First and last time, in microseconds UTC.
+    /// Returns the first and last time, in microseconds UTC.
     pub fn time_range(&self) -> Option<(i64, i64)> {
         let times = self.times.as_ref()?;
         Some((*times.iter().min()?, *times.iter().max()?))
     }
 
-    /// The rows that `keep` says yes to, over the same users and items.
+    /// Returns the rows for which `keep` is true, over the same users and items.
     pub fn filtered(&self, keep: impl Fn(usize) -> bool) -> InteractionLog {
         let rows: Vec<usize> = (0..self.n_rows()).filter(|&row| keep(row)).collect();
         let pick = |codes: &[u32]| rows.iter().map(|&row| codes[row]).collect::<Vec<u32>>();
@@ -103,7 +103,7 @@ impl InteractionLog {
         }
     }
 
-    /// The prepared form: a safetensors container that later steps read instead of the upload.
+    /// Returns the prepared form: a safetensors container that later steps read instead of the upload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = TensorWriter::default();
         out.metadata("format", PREPARED_FORMAT);
@@ -121,7 +121,7 @@ impl InteractionLog {
         out.finish()
     }
 
-    /// Reads the prepared form, checking that it holds together.
+    /// Reads the prepared form and checks that it is consistent.
     pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
         let input = TensorReader::open(bytes)?;
         input.require_metadata("format", PREPARED_FORMAT)?;
@@ -152,7 +152,7 @@ impl InteractionLog {
         Ok(())
     }
 
-    /// Puts several logs behind one another. Times and event types are kept only when every log has them.
+    /// Concatenates several logs. Times and event types are kept only when every log has them.
     pub fn merge(logs: &[InteractionLog]) -> MlResult<InteractionLog> {
         let users = Ids::from_unsorted(logs.iter().flat_map(|log| log.users.iter()))?;
         let items = Ids::from_unsorted(logs.iter().flat_map(|log| log.items.iter()))?;
@@ -195,7 +195,7 @@ impl Events {
     }
 }
 
-/// Numbers in `to` of the ids of `from`; every id of `from` is in `to`.
+/// Returns the numbers in `to` of the ids of `from`; every id of `from` is in `to`.
 fn renumber(from: &Ids, to: &Ids) -> Vec<u32> {
     let mut at = 0u32;
     from.iter()

@@ -1,33 +1,33 @@
-//! Factors as bytes, and how far the two are apart.
+//! Factors rounded to bytes, and the error of the rounding.
 
-/// What bytes stand for is `scale` times each of them.
+/// A rounded row: each byte times `scale` approximates the value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rounded {
-    /// What a byte is worth.
+    /// Value of a byte of one.
     pub scale: f32,
-    /// Length of the row minus what its bytes stand for.
+    /// Length of the difference between the row and its rounded values.
     pub off: f64,
 }
 
 /// The greatest byte.
 const MOST: f32 = 127.0;
 
-/// Sums are kept side by side, since one waits for itself.
+/// Sums are kept side by side, since a single one waits for its own result.
 const LANES: usize = 8;
 
-/// Added to a number of at most a few million and taken away again, it leaves a whole one: faster than asking for it.
+/// Added to a number of at most a few million and subtracted again, it leaves a whole one: faster than a rounding instruction.
 const WHOLE: f32 = 12_582_912.0;
 
 /// Rounds a row to bytes from −127 to 127.
 pub(super) fn round(row: &[f32], bytes: &mut [i8]) -> Rounded {
     let greatest = row.iter().fold(0f32, |most, value| most.max(value.abs()));
-    // Rows of next to nothing become zeros; the scale is a normal number, so that products with it lose no bits.
+    // Rows close to zero become zeros; the scale is a normal number, so that products with it lose no bits.
     let scale = (greatest / MOST).max(f32::MIN_POSITIVE);
     let inverse = 1.0 / scale;
     let mut squares = [0f64; LANES];
     for (bytes, values) in bytes.chunks_mut(LANES).zip(row.chunks(LANES)) {
         for ((byte, &value), square) in bytes.iter_mut().zip(values).zip(&mut squares) {
-            // Whatever comes out, how far off it is gets measured.
+            // The error is measured for any result.
             *byte = (value * inverse + WHOLE - WHOLE).clamp(-MOST, MOST) as i8;
             let off = f64::from(value) - f64::from(scale) * f64::from(*byte);
             *square += off * off;
@@ -36,7 +36,7 @@ pub(super) fn round(row: &[f32], bytes: &mut [i8]) -> Rounded {
     Rounded { scale, off: squares.iter().sum::<f64>().sqrt() }
 }
 
-/// The length of a row.
+/// Returns the length of a row.
 pub(super) fn length(row: &[f32]) -> f64 {
     let mut squares = [0f64; LANES];
     for values in row.chunks(LANES) {
@@ -45,7 +45,7 @@ pub(super) fn length(row: &[f32]) -> f64 {
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// A number of which the 64-bit one falls short, whatever was lost in making it.
+/// Returns a 32-bit number greater than the 64-bit one, for any rounding error.
 pub(super) fn round_up(value: f64) -> f32 {
     (value as f32).next_up()
 }

@@ -1,15 +1,15 @@
-//! The best items for a vector of factors, without looking closely at most of them.
+//! The best items for a vector of factors, without scoring most of them exactly.
 //!
-//! Items lie from the longest factors to the shortest, each rounded to bytes with a scale of its own. A search goes
-//! along them with three steps, each of which leaves out only what cannot be in the list:
+//! Items are ordered from the longest factors to the shortest, each rounded to bytes with a scale of its own. A search goes
+//! through them in three steps, each of which drops only items that cannot be in the list:
 //! 1. by Cauchy and Schwarz no score exceeds the product of the two lengths: where even that is too little, the search
-//!    ends, since what follows is shorter still;
-//! 2. the product of the bytes says the score up to an error that is bounded, again by Cauchy and Schwarz, by how far
-//!    bytes and factors are apart; an item is kept when its score may come up to the k-th greatest that is certain;
-//! 3. the few that are left are scored with [`Kernels::dot`], like everything that is scored at all.
+//!    ends, since the remaining items are shorter still;
+//! 2. the product of the bytes gives the score up to an error that is bounded, again by Cauchy and Schwarz, by how far
+//!    bytes and factors are apart; an item is kept when its score may reach the k-th greatest that is certain;
+//! 3. the few items that are left are scored with [`Kernels::dot`], like everything that is scored at all.
 //!
-//! So a list is exactly that of scoring everything: same items, same order, same bits. Bounds include the rounding of
-//! every step, that of the final scores too. Vectors too large for that, or not finite, are answered by scoring everything.
+//! So a list is exactly that of scoring everything: same items, same order, same bits. Bounds include the rounding of every step,
+//! including that of the final scores. Vectors too large for that, or not finite, are answered by scoring everything.
 
 mod bytes;
 mod search;
@@ -32,7 +32,7 @@ pub struct ItemIndex {
     order: Vec<u32>,
     /// Length of the longest row; infinite when some number is not finite.
     longest: f32,
-    /// Bytes of the items, as [`crate::simd::BytePanels`] wants them; places beyond the last item are zero.
+    /// Bytes of the items, in the layout of [`crate::simd::BytePanels`]; places beyond the last item are zero.
     bytes: Aligned,
     scales: Vec<f32>,
     lengths: Vec<f32>,
@@ -76,7 +76,7 @@ impl ItemIndex {
         index
     }
 
-    /// Bytes held on the heap.
+    /// Returns the bytes held on the heap.
     pub fn heap_bytes(&self) -> u64 {
         (self.bytes.len() + self.scales.len() + self.order.len() + self.lengths.len() + self.blurs.len()) as u64 * 4
     }

@@ -8,13 +8,13 @@ use super::bytes::{self, Rounded, round_up};
 use crate::ranking::{Candidates, TopK};
 use crate::simd::{BYTE_GROUP, BYTE_PANEL, BytePanels, Near};
 
-/// What a search needs, kept from one to the next.
+/// Buffers of a search, kept from one to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// A bit for each item that may not be listed; all zero between searches.
     pub(super) refused: Vec<u64>,
     near: Near,
-    /// Items that may be in the list, with what their scores are at most.
+    /// Items that may be in the list, with upper bounds of their scores.
     held: Vec<(f32, u32)>,
     certain: Certain,
     rounded: Vec<i8>,
@@ -24,7 +24,7 @@ pub struct Scratch {
 
 /// Lengths beyond which bounds in 32 bits might overflow.
 const LONGEST: f64 = 1e30;
-/// Greatest score that leaves room for every step on the way to it.
+/// Greatest score that leaves room for every intermediate step.
 const GREATEST: f64 = 1e36;
 /// With fewer items for each place of the list, scoring everything is as quick.
 const ITEMS_FOR_EACH_PLACE: usize = 8;
@@ -32,11 +32,11 @@ const ITEMS_FOR_EACH_PLACE: usize = 8;
 const ITEMS_FOR_EACH_ALLOWED: usize = 8;
 
 impl ItemIndex {
-    /// The `k` best items for a user's factors, best first; equal scores go to the smaller number. `items` are the
-    /// factors that the index was made of.
+    /// Returns the `k` best items for a user's factors, best first; equal scores go to the smaller number. `items` are the
+    /// factors that the index was built from.
     ///
-    /// Exactly what [`crate::ranking::top_k`] gives for the products of all items with the user's factors. As many as
-    /// `k` come back wherever so many candidates have a score. Panics when factors are not as long as those of the index.
+    /// Equals [`crate::ranking::top_k`] for the products of all items with the user's factors. Returns `k` items whenever that
+    /// many candidates have a score. Panics when factors are not as long as those of the index.
     pub fn best(
         &self,
         items: &[f32],
@@ -75,7 +75,7 @@ impl ItemIndex {
     fn is_worth_searching(&self, user: &[f32], k: usize, candidates: &Candidates<'_>) -> bool {
         let n_allowed = candidates.allow.map_or(self.order.len(), <[u32]>::len);
         let longest = f64::from(self.longest);
-        // Comparisons with what is not a number are false.
+        // Comparisons with NaN are false.
         let length = bytes::length(user);
         longest <= LONGEST
             && length <= LONGEST
@@ -112,11 +112,11 @@ impl ItemIndex {
         picked.extend(held.iter().filter(|(most, _)| *most >= certain.least).map(|(_, item)| item));
     }
 
-    /// What to search, with bounds in units of the scale of the user's bytes.
+    /// Returns what to search, with bounds in units of the scale of the user's bytes.
     ///
-    /// For factors `u` and `x` that bytes stand for up to `δu` and `δx`, the products of factors and of what the bytes
-    /// stand for differ by at most ‖u‖ ‖δx‖ + ‖δu‖ (‖x‖ + ‖δx‖). Rounding adds no more than `slack` times the product of
-    /// the lengths: a sum of `width` products in 16 lanes, and a few steps in comparing.
+    /// For factors `u` and `x` that bytes approximate up to `δu` and `δx`, the products of the factors and of their
+    /// approximations differ by at most ‖u‖ ‖δx‖ + ‖δu‖ (‖x‖ + ‖δx‖). Rounding adds no more than `slack` times the product of the
+    /// lengths: a sum of `width` products in 16 lanes, and a few steps in comparing.
     fn panels<'a>(&'a self, length: f64, user: Rounded, rounded: &'a [i8]) -> BytePanels<'a> {
         let slack = (self.width / 16 + 32) as f64 * f64::from(f32::EPSILON);
         let scale = f64::from(user.scale);
@@ -141,7 +141,8 @@ fn has(bits: &[u64], item: u32) -> bool {
 }
 
 impl Scratch {
-    /// `searches` says that items are met in the order of the index, also those that are not allowed.
+    /// Marks the items that must not be listed. `searches` says that items are visited in the order of the index, including those
+    /// that are not allowed.
     fn refuse(&mut self, n_items: usize, candidates: &Candidates<'_>, searches: bool) {
         self.refused.resize(n_items.div_ceil(64), 0);
         if let Some(allow) = candidates.allow.filter(|_| searches) {
@@ -155,7 +156,7 @@ impl Scratch {
         }
     }
 
-    /// Takes back what `refuse` did, sooner than clearing everything.
+    /// Undoes what `refuse` did, faster than clearing everything.
     fn admit_all(&mut self, candidates: &Candidates<'_>, searches: bool) {
         if candidates.allow.is_some() && searches {
             return self.refused.fill(0);
@@ -168,12 +169,12 @@ impl Scratch {
     }
 }
 
-/// The k greatest scores that are certain.
+/// The k greatest lower bounds of scores.
 #[derive(Debug, Default)]
 struct Certain {
     k: usize,
     scores: BinaryHeap<Reverse<Score>>,
-    /// What a score must at least be to be among the k best.
+    /// The score that an item needs at least to be among the k best.
     least: f32,
 }
 
@@ -201,7 +202,7 @@ impl Certain {
         self.least = f32::NEG_INFINITY;
     }
 
-    /// There is an item whose score is at least this.
+    /// Records that there is an item whose score is at least this.
     fn add(&mut self, score: f32) {
         if self.scores.len() < self.k {
             self.scores.push(Reverse(Score(score)));

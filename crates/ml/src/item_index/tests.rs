@@ -1,4 +1,4 @@
-//! Lists are those of scoring everything, bit by bit, on every instruction set.
+//! Lists equal those of scoring everything, bit by bit, on every instruction set.
 
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::ranking::{Candidates, top_k};
 
-/// What a list must be.
+/// Returns what a list must be.
 fn naive(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32, u32)> {
     let mut scores = vec![0f32; items.len() / user.len()];
     Kernels::detect().products(items, user, &mut scores);
@@ -18,7 +18,7 @@ fn bits(list: Vec<(u32, f32)>) -> Vec<(u32, u32)> {
     list.into_iter().map(|(item, score)| (item, score.to_bits())).collect()
 }
 
-/// Searches with every instruction set, with the same scratch, and compares.
+/// Searches with every instruction set, with the same scratch, and compares the lists.
 fn check(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) {
     let wanted = naive(items, user, k, candidates);
     let mut scratch = Scratch::default();
@@ -32,7 +32,7 @@ fn check(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) {
     }
 }
 
-/// A number about as normal factors have them.
+/// Draws a number that is distributed about as factors are.
 fn factor(rng: &mut ChaCha8Rng) -> f32 {
     (0..4).map(|_| rng.random_range(-1.0..1.0f32)).sum()
 }
@@ -41,7 +41,7 @@ fn factor(rng: &mut ChaCha8Rng) -> f32 {
 fn lists_of_factors_of_all_shapes_are_exact() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for (n_items, width) in [(1, 16), (33, 16), (500, 32), (3000, 64), (2000, 144)] {
-        // Lengths that differ much, as those of popular and unpopular items do, and axes that do not weigh the same.
+        // Lengths that differ much, as those of popular and unpopular items do, and axes of unequal weight.
         let mut items: Vec<f32> = (0..n_items * width)
             .map(|at| factor(&mut rng) / (1.0 + (at / width * 7 % n_items) as f32 / 50.0) / (1.0 + (at % width) as f32 / 10.0))
             .collect();
@@ -71,7 +71,7 @@ fn extremes_are_exact() {
     for (of_items, of_user) in scales.iter().flat_map(|a| scales.map(|b| (*a, b))) {
         check(&with(of_items, &items), &with(of_user, &user), 7, &Candidates { seen: &[3], ..Candidates::default() });
     }
-    // Items of every size at once; what is not a number, in items and in users.
+    // Items of every size at once; NaN and infinity, in items and in users.
     let mut mixed = items.clone();
     mixed.iter_mut().enumerate().for_each(|(at, value)| *value *= 10f32.powi((at / width % 80) as i32 - 44));
     check(&mixed, &user, 5, &Candidates::default());

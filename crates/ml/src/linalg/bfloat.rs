@@ -1,9 +1,8 @@
-//! Products in bfloat16, for networks: what is multiplied keeps 8 binary digits, the sums keep 24. Training does as well
-//! with it as with floats as long as weights and sums stay floats (Kalamkar et al. 2019, "A study of BFLOAT16 for deep
-//! learning training").
+//! Products in bfloat16, for networks: factors keep 8 binary digits, sums keep 24. Training does as well with it as with floats
+//! as long as weights and sums stay floats (Kalamkar et al. 2019, "A study of BFLOAT16 for deep learning training").
 //!
-//! Processors without instructions for it round just the same and multiply floats, so that a result depends on the
-//! processor no more than the order of a sum does.
+//! Processors without instructions for it round in the same way and multiply floats, so that a result depends on the processor no
+//! more than on the order of a sum.
 
 use super::{Dense, multiply};
 #[cfg(target_arch = "x86_64")]
@@ -17,8 +16,8 @@ pub struct BfloatScratch {
     floats: [Aligned; 2],
 }
 
-/// `out = a · b` by rows, with the numbers of `a` and `b` rounded to bfloat16; on the calling thread. The rows of both lie
-/// behind one another.
+/// Computes `out = a · b` by rows, with the numbers of `a` and `b` rounded to bfloat16; on the calling thread. The rows of both
+/// are contiguous.
 pub fn multiply_bfloat(a: Dense<'_>, b: Dense<'_>, out: &mut [f32], scratch: &mut BfloatScratch) {
     #[cfg(target_arch = "x86_64")]
     if let Some(kernels) = Kernels::detect().bfloat() {

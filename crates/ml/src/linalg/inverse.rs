@@ -1,9 +1,9 @@
-//! The inverse of a large positive definite matrix in its own place: A = L·Lᵀ, then L⁻¹, then L⁻ᵀ·L⁻¹.
+//! The inverse of a large positive definite matrix, in place: A = L·Lᵀ, then L⁻¹, then L⁻ᵀ·L⁻¹.
 //!
-//! Each step halves the matrix until a block fits the cache; what remains are products and triangular solves of the
-//! parts beside the diagonal, which are cut into tiles that run side by side in the rayon pool of the caller. Nothing
-//! as large as the matrix is ever copied, and the caller can stop the work between any two tiles. Tiles depend on the
-//! size of the matrix only, so the result does not depend on the number of threads.
+//! Each step halves the matrix until a block fits the cache; what remains are products and triangular solves of the parts beside
+//! the diagonal, which are cut into tiles that run side by side in the rayon pool of the caller. No part as large as the matrix
+//! is ever copied, and the caller can stop the work between any two tiles. Tiles depend on the size of the matrix only, so the
+//! result does not depend on the number of threads.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -26,7 +26,7 @@ type Check<'a> = &'a (dyn Fn() -> MlResult<()> + Sync);
 
 /// Replaces a positive definite matrix (its lower triangle by columns) with its inverse, both triangles.
 ///
-/// `check` is called from time to time and may stop the work by an error.
+/// `check` is called from time to time and may stop the work with an error.
 pub fn invert_in_place(matrix: &mut [f32], n: usize, check: Check<'_>) -> MlResult<()> {
     let mut a = MatMut::from_column_major_slice_mut(&mut matrix[..n * n], n, n);
     cholesky(a.rb_mut(), check)?;
@@ -36,24 +36,24 @@ pub fn invert_in_place(matrix: &mut [f32], n: usize, check: Check<'_>) -> MlResu
     Ok(())
 }
 
-/// Runs both, side by side if a thread is free.
+/// Runs both, in parallel if a thread is free.
 fn both(one: impl FnOnce() -> MlResult<()> + Send, other: impl FnOnce() -> MlResult<()> + Send) -> MlResult<()> {
     let (first, second) = rayon::join(one, other);
     first.and(second)
 }
 
-/// Where to cut: about the middle, at a whole number of blocks.
+/// Returns where to split: about the middle, at a whole number of blocks.
 fn half(n: usize) -> usize {
     (n / 2).next_multiple_of(BASE / 2).min(n - 1)
 }
 
-/// The four parts of a square matrix, cut in the middle: both on the diagonal, and the one below.
+/// Returns the four parts of a square matrix, split in the middle: both on the diagonal, the one above and the one below.
 fn quarters(a: MatMut<'_, f32>) -> (MatMut<'_, f32>, MatMut<'_, f32>, MatMut<'_, f32>, MatMut<'_, f32>) {
     let at = half(a.nrows());
     a.split_at_mut(at, at)
 }
 
-/// The lower triangle becomes its Cholesky factor.
+/// Replaces the lower triangle by its Cholesky factor.
 fn cholesky(a: MatMut<'_, f32>, check: Check<'_>) -> MlResult<()> {
     check()?;
     let n = a.nrows();
@@ -71,7 +71,7 @@ fn cholesky(a: MatMut<'_, f32>, check: Check<'_>) -> MlResult<()> {
     cholesky(last, check)
 }
 
-/// A lower triangle becomes its inverse.
+/// Replaces a lower triangle by its inverse.
 fn invert_lower(a: MatMut<'_, f32>, check: Check<'_>) -> MlResult<()> {
     check()?;
     if a.nrows() <= BASE {
@@ -96,7 +96,7 @@ fn invert_base(mut a: MatMut<'_, f32>) {
     }
 }
 
-/// A lower triangle M becomes the lower triangle of Mᵀ · M.
+/// Replaces a lower triangle M by the lower triangle of Mᵀ · M.
 fn square_lower(a: MatMut<'_, f32>, check: Check<'_>) -> MlResult<()> {
     check()?;
     if a.nrows() <= BASE {
@@ -129,7 +129,7 @@ fn lower_copy(a: MatRef<'_, f32>) -> Mat<f32> {
     Mat::from_fn(a.nrows(), a.ncols(), |row, col| if row >= col { a[(row, col)] } else { 0.0 })
 }
 
-/// Which triangular system the rows of a matrix solve.
+/// The triangular system that the rows of a matrix solve.
 #[derive(Clone, Copy)]
 enum Side {
     /// X·L = B, negated: the result is −B·L⁻¹.
@@ -177,7 +177,7 @@ fn divide_columns(x: MatMut<'_, f32>, lower: MatRef<'_, f32>, check: Check<'_>) 
     Ok(())
 }
 
-/// `x = lowerᵀ · x`
+/// Computes `x = lowerᵀ · x`.
 fn multiply_columns(x: MatMut<'_, f32>, lower: MatRef<'_, f32>, check: Check<'_>) -> MlResult<()> {
     if x.ncols() > STRIP {
         let at = half(x.ncols());
@@ -293,7 +293,7 @@ mod tests {
     /// Large enough for every kind of split.
     const N: usize = 1100;
 
-    /// A positive definite matrix without zeros: a band, and a product of two vectors with itself.
+    /// Returns a positive definite matrix without zeros: a band, and a product of two vectors with itself.
     fn matrix() -> Vec<f32> {
         let vectors = |i: usize| ((i % 7) as f32 / 7.0, (i % 11) as f32 / 11.0 - 0.5);
         let entry = |i: usize, j: usize| {

@@ -20,7 +20,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::error::{MlError, MlResult};
 
-/// `out (m × n) = a (m × k) · bᵀ (n × k)`, on the calling thread.
+/// Computes `out (m × n) = a (m × k) · bᵀ (n × k)`, on the calling thread.
 pub fn times_transposed(a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
     let (m, n) = (a.len() / k.max(1), b.len() / k.max(1));
     let a = MatRef::from_row_major_slice(&a[..m * k], m, k);
@@ -29,7 +29,7 @@ pub fn times_transposed(a: &[f32], b: &[f32], k: usize, out: &mut [f32]) {
     faer::linalg::matmul::matmul(out, Accum::Replace, a, b.transpose(), 1.0, Par::Seq);
 }
 
-/// A dense matrix by rows that may be read as its transpose, and whose rows may lie further apart than they are long.
+/// A dense matrix by rows that may be read as its transpose, and whose rows may be further apart than they are long.
 #[derive(Debug, Clone, Copy)]
 pub struct Dense<'a> {
     data: &'a [f32],
@@ -40,19 +40,19 @@ pub struct Dense<'a> {
 }
 
 impl<'a> Dense<'a> {
-    /// Rows of `columns` numbers behind one another; what does not fill a row is left out.
+    /// Creates a matrix of contiguous rows of `columns` numbers; an incomplete last row is left out.
     pub fn new(data: &'a [f32], columns: usize) -> Self {
         Dense { data, rows: data.len() / columns.max(1), columns, stride: columns, transposed: false }
     }
 
-    /// `len` columns from `start`, which must exist.
+    /// Returns `len` columns from `start`, which must exist.
     pub fn columns(self, start: usize, len: usize) -> Self {
         assert!(!self.transposed && start + len <= self.columns);
         let data = if self.rows == 0 { self.data } else { &self.data[start..] };
         Dense { data, columns: len, ..self }
     }
 
-    /// The transpose.
+    /// Returns the transpose.
     pub fn transposed(self) -> Self {
         Dense { transposed: !self.transposed, ..self }
     }
@@ -63,7 +63,7 @@ impl<'a> Dense<'a> {
     }
 }
 
-/// `out = a · b` by rows, on the calling thread, so that the same shapes give the same bits everywhere.
+/// Computes `out = a · b` by rows, on the calling thread, so that the same shapes give the same bits everywhere.
 pub fn multiply(a: Dense<'_>, b: Dense<'_>, out: &mut [f32]) {
     let (a, b) = (a.view(), b.view());
     let (m, n) = (a.nrows(), b.ncols());
@@ -77,7 +77,7 @@ pub fn times_columns(a: &[f32], width: usize, columns: &[f32], k: usize, out: &m
     let m = a.len() / width.max(1);
     let a = MatRef::from_row_major_slice_with_stride(&a[..m * width], m, k, width);
     let columns = MatRef::from_column_major_slice(&columns[..k * k], k, k);
-    // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 that takes the stride for one of columns.
+    // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 that treats the stride as one of columns.
     let out = MatMut::from_column_major_slice_with_stride_mut(&mut out[..m * width], k, m, width);
     faer::linalg::matmul::matmul(out.transpose_mut(), Accum::Replace, a, columns, 1.0, Par::Seq);
 }
@@ -109,14 +109,14 @@ pub fn mirror_lower(matrix: &mut [f32], k: usize) {
     }
 }
 
-/// Memory that Cholesky factorisations need, kept from one to the next.
+/// Memory of Cholesky factorisations, kept from one to the next.
 pub struct CholeskyScratch {
     largest: usize,
     buffer: MemBuffer,
 }
 
 impl CholeskyScratch {
-    /// Scratch for up to `k × k` on the calling thread; it grows when that is not enough.
+    /// Creates scratch for up to `k × k` on the calling thread; it grows when that is not enough.
     pub fn new(k: usize) -> Self {
         let factor = llt::factor::cholesky_in_place_scratch::<f32>(k, Par::Seq, Default::default());
         let solve = llt::solve::solve_in_place_scratch::<f32>(k, 1, Par::Seq);
@@ -129,7 +129,7 @@ impl CholeskyScratch {
         self.solve_leading(matrix, rhs.len(), rhs)
     }
 
-    /// As [`CholeskyScratch::solve`], for the first rows and columns, as many as `rhs` is long, of a matrix of order
+    /// Solves as [`CholeskyScratch::solve`] does for the first rows and columns, as many as `rhs` is long, of a matrix of order
     /// `order`.
     pub fn solve_leading(&mut self, matrix: &mut [f32], order: usize, rhs: &mut [f32]) -> MlResult<()> {
         let k = rhs.len();
@@ -146,8 +146,8 @@ impl CholeskyScratch {
     }
 }
 
-/// The eigenvectors of a symmetric `k × k` matrix (its lower triangle by columns), behind one another, those of the
-/// smallest eigenvalues first. On the calling thread.
+/// Computes the eigenvectors of a symmetric `k × k` matrix (its lower triangle by columns), concatenated, those of the smallest
+/// eigenvalues first. On the calling thread.
 pub fn eigenvectors(matrix: &[f32], k: usize) -> MlResult<Vec<f32>> {
     let scratch = evd::self_adjoint_evd_scratch::<f32>(k, evd::ComputeEigenvectors::Yes, Par::Seq, Default::default());
     let mut buffer = MemBuffer::new(scratch);

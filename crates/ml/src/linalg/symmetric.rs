@@ -15,7 +15,7 @@ const PARTS: usize = 8;
 /// Rows converted at once.
 const ROWS: usize = 256;
 
-/// `aᵀ · a` of `a (n × k)` in double precision, both triangles, in the rayon pool of the caller.
+/// Computes `aᵀ · a` of `a (n × k)` in double precision, both triangles, in the rayon pool of the caller.
 pub fn gram(a: &[f32], k: usize) -> Vec<f64> {
     let n = a.len() / k.max(1);
     let part = n.div_ceil(PARTS).max(1) * k;
@@ -30,7 +30,7 @@ pub fn gram(a: &[f32], k: usize) -> Vec<f64> {
     sum
 }
 
-/// The lower triangle by columns.
+/// Computes the lower triangle of a part, by columns.
 fn gram_of_part(rows: &[f32], k: usize) -> Vec<f64> {
     let mut out = Mat::<f64>::zeros(k, k);
     let mut block = Vec::with_capacity(ROWS * k);
@@ -56,9 +56,9 @@ fn gram_of_part(rows: &[f32], k: usize) -> Vec<f64> {
 /// Eigenvectors of A·x = λ·B·x.
 #[derive(Debug, Clone)]
 pub struct Pencil {
-    /// Eigenvalues, greatest first. Those that vanish against the first are left out.
+    /// Eigenvalues, greatest first. Those that are negligible against the first are left out.
     pub values: Vec<f64>,
-    /// The eigenvector of each, one behind the other, with x·B·x = 1.
+    /// The eigenvector of each, concatenated, with x·B·x = 1.
     pub vectors: Vec<f64>,
 }
 
@@ -71,7 +71,7 @@ impl Pencil {
         let scale: Vec<f64> = (0..n).map(|i| if b[i * n + i] > 0.0 { b[i * n + i].sqrt().recip() } else { 0.0 }).collect();
         let scaled = Mat::from_fn(n, n, |i, j| scale[i] * b[i * n + j] * scale[j]);
         let (lengths, axes) = eigen(scaled.as_ref())?;
-        // To coordinates in which B is the unit matrix, without the directions in which it vanishes.
+        // Changes to coordinates in which B is the unit matrix, without the directions in which it vanishes.
         let kept: Vec<usize> = (0..n).rev().filter(|&j| lengths[j] > NOISE * lengths[n - 1]).collect();
         let basis = Mat::from_fn(n, kept.len(), |i, j| scale[i] * axes[(i, kept[j])] / lengths[kept[j]].sqrt());
         let a = MatRef::from_row_major_slice(&a[..n * n], n, n);
@@ -93,7 +93,7 @@ fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
-/// Eigenvalues in rising order, and eigenvectors as columns.
+/// Computes the eigenvalues in rising order, and the eigenvectors as columns.
 fn eigen(a: MatRef<'_, f64>) -> MlResult<(Vec<f64>, Mat<f64>)> {
     let n = a.nrows();
     let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());

@@ -12,12 +12,12 @@ pub struct ListCounts {
 }
 
 impl ListCounts {
-    /// Nothing listed yet.
+    /// Creates counts without any list.
     pub fn new(n_items: usize) -> Self {
         ListCounts { counts: vec![0; n_items], total: 0, surprise: 0.0 }
     }
 
-    /// Counts one list; `surprise_of` is as [`surprise_of_items`] gives it.
+    /// Counts one list; `surprise_of` is the result of [`surprise_of_items`].
     pub fn add(&mut self, list: &[u32], surprise_of: &[f64]) {
         for &item in list {
             self.counts[item as usize] += 1;
@@ -26,7 +26,7 @@ impl ListCounts {
         self.total += list.len() as u64;
     }
 
-    /// The value of a metric; `None` for those of single users, zero when nothing was listed.
+    /// Returns the value of a metric; `None` for those of single users, zero when nothing was listed.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         let n_items = self.counts.len() as f64;
         let value = match metric {
@@ -58,7 +58,7 @@ impl ListCounts {
     }
 }
 
-/// −log2 of the share of users that know each item; an item nobody knows counts as known by one.
+/// Returns −log2 of the share of users that know each item; an item without users counts as known by one.
 pub fn surprise_of_items(counts: &[u32], n_users: usize) -> Vec<f64> {
     let n_users = n_users.max(1) as f64;
     counts.iter().map(|&count| -(f64::from(count.max(1)) / n_users).log2()).collect()

@@ -1,4 +1,4 @@
-//! How good lists are: accuracy for each user, and what all lists together cover.
+//! How good lists are: accuracy for each user, and coverage of all lists.
 
 mod across_lists;
 mod per_user;
@@ -18,8 +18,8 @@ pub enum Metric {
     Recall,
     /// Whether there is any hit.
     Hit,
-    /// Hits over k, or over the items that can be listed at all where these are fewer: a user who has met most of a small
-    /// catalogue is not blamed for lists that cannot be longer.
+    /// Hits over k, or over the items that can be listed at all where these are fewer: a user who knows most of a small catalogue
+    /// does not score less for lists that cannot be longer.
     Precision,
     /// Sum of the precision at each hit over held-out items.
     Map,
@@ -31,7 +31,7 @@ pub enum Metric {
     AppearedItem,
     /// Entropy, in nats, of the distribution of items over all lists.
     Entropy,
-    /// Gini index of that distribution: 0 all items alike, towards 1 one item only.
+    /// Gini index of that distribution: 0 when all items are listed equally often, towards 1 when only one is.
     GiniIndex,
     /// Mean of −log2 of the share of users that know the listed item.
     Novelty,
@@ -56,7 +56,7 @@ impl Metric {
     /// The metrics that are averages of a value for each user.
     pub const PER_USER: [Metric; 6] = [Metric::Ndcg, Metric::Recall, Metric::Hit, Metric::Precision, Metric::Map, Metric::Mrr];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Metric::Ndcg => "ndcg",
@@ -73,12 +73,12 @@ impl Metric {
         }
     }
 
-    /// Whether the metric is an average over users.
+    /// Returns whether the metric is an average over users.
     pub fn is_per_user(self) -> bool {
         Metric::PER_USER.contains(&self)
     }
 
-    /// Whether more is better. Only the Gini index counts downwards.
+    /// Returns whether a greater value is better; true of all except the Gini index.
     pub fn higher_is_better(self) -> bool {
         self != Metric::GiniIndex
     }

@@ -10,7 +10,7 @@ pub struct Discounts {
 }
 
 impl Discounts {
-    /// Discounts up to a cutoff.
+    /// Creates the discounts up to a cutoff.
     pub fn new(cutoff: usize) -> Self {
         let at: Vec<f64> = (0..cutoff).map(|rank| 1.0 / (rank as f64 + 2.0).log2()).collect();
         let mut sum = 0.0;
@@ -43,7 +43,7 @@ pub struct UserMetrics {
 }
 
 impl UserMetrics {
-    /// Judges a list, best first, against held-out items in rising order (at least one).
+    /// Evaluates a list, best first, against held-out items in rising order (at least one).
     ///
     /// `cutoff` is k even when the list is shorter; `listable` says how many items could be listed for the user.
     pub fn of(list: &[u32], held_out: &[u32], cutoff: usize, listable: usize, discounts: &Discounts) -> Self {
@@ -73,7 +73,7 @@ impl UserMetrics {
         }
     }
 
-    /// The value of a metric; `None` for those that are not of one user.
+    /// Returns the value of a metric; `None` for those that are not of one user.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Ndcg => Some(self.ndcg),

@@ -18,7 +18,7 @@ const FORMAT: &str = "recotem-session-model-v1";
 /// Prefix of the caller's metadata in the file.
 const EXTRA: &str = "meta.";
 
-/// Everything needed to recommend from a session. It knows no users: what it answers depends on the session alone.
+/// Everything needed to recommend from a session. It knows no users: recommendations depend on the session alone.
 pub struct SessionModel {
     /// The parameters, as they were given.
     pub parameters: Map<String, Value>,
@@ -26,7 +26,7 @@ pub struct SessionModel {
     pub items: Ids,
     /// The fitted model.
     pub model: VmisKnn,
-    /// Anything the caller wants to keep with it.
+    /// Entries that the caller keeps with the model, by name.
     pub metadata: BTreeMap<String, String>,
     pub(super) popularity: Popularity,
     pub(super) idle: Idle<Buffers>,
@@ -43,7 +43,7 @@ impl SessionModel {
         Ok(SessionModel { parameters, items, model, metadata: BTreeMap::new(), popularity, idle: Idle::default() })
     }
 
-    /// The same where an item is as popular as its interactions count together, which `weighed` gives by session and item.
+    /// Replaces the popularity of each item by the total weight of its interactions, which `weighed` gives by session and item.
     pub fn with_popularity_of(mut self, weighed: &Csr) -> MlResult<Self> {
         if weighed.n_cols != self.items.len() {
             return Err(MlError::BadInput("items and weights do not belong together".into()));
@@ -52,7 +52,7 @@ impl SessionModel {
         Ok(self)
     }
 
-    /// The file.
+    /// Returns the file as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = TensorWriter::default();
         out.metadata("format", FORMAT);
@@ -67,7 +67,7 @@ impl SessionModel {
         out.finish()
     }
 
-    /// Reads a file. Whatever the bytes are, the answer is a model that holds together or an error.
+    /// Reads a file. For any input bytes it returns a consistent model or an error.
     pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
         let input = TensorReader::open(bytes)?;
         input.require_metadata("format", FORMAT)?;
@@ -83,7 +83,7 @@ impl SessionModel {
         Ok(SessionModel { parameters, items, model, metadata, popularity, idle: Idle::default() })
     }
 
-    /// Whether bytes claim to be such a file; whether they hold together is another matter.
+    /// Returns whether bytes claim to be such a file; their consistency is not checked.
     pub fn is_in(bytes: &[u8]) -> bool {
         TensorReader::open(bytes).is_ok_and(|input| input.require_metadata("format", FORMAT).is_ok())
     }

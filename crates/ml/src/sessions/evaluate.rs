@@ -1,4 +1,4 @@
-//! Judging a session model by the item that came last in sessions it has not learnt from.
+//! Evaluating a session model on the last item of sessions that it has not learnt from.
 
 use rayon::prelude::*;
 
@@ -11,12 +11,12 @@ use crate::error::{MlError, MlResult};
 use crate::evaluate::bootstrap_mean;
 use crate::metrics::Metric;
 
-/// How well the last item of each session was foreseen.
+/// How well the last item of each session was predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionEvaluation {
     /// Length of the lists.
     pub cutoff: usize,
-    /// Sessions that were judged: those with at least two distinct items.
+    /// Evaluated sessions: those with at least two distinct items.
     pub n_sessions: usize,
     /// Share of sessions whose last item was in the list (HR@cutoff).
     pub hit_rate: f64,
@@ -31,15 +31,15 @@ pub struct SessionEvaluation {
     /// Mean of one over the length of the list where the last item was in it: that is the cutoff, or the number of items that
     /// are not in the session where these are fewer.
     pub precision: f64,
-    /// Hit rate of showing what is most popular.
+    /// Hit rate of recommending the most popular items.
     pub baseline_hit_rate: f64,
-    /// Reciprocal rank of showing what is most popular.
+    /// Reciprocal rank of recommending the most popular items.
     pub baseline_mrr: f64,
 }
 
 impl SessionEvaluation {
-    /// A metric of single users with a session in the place of a user, whose last item is all that is held out; `None` for
-    /// metrics over all lists.
+    /// Returns a metric of single users with a session in the place of a user, whose last item is all that is held out; `None`
+    /// for metrics over all lists.
     pub fn metric(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Ndcg => Some(self.ndcg),
@@ -51,13 +51,13 @@ impl SessionEvaluation {
     }
 }
 
-/// Sessions handed to a thread at a time.
+/// Sessions that a thread takes at a time.
 const SESSIONS_AT_A_TIME: usize = 64;
 
-/// Lets the model foresee the last new item of each session from what came before it.
+/// Evaluates how well the model predicts the last new item of each session from the items before it.
 ///
-/// An item that came back counts at its first place: from then on it is known and not listed again. Items that the
-/// model has never met cannot be foreseen and count as missed.
+/// An item that occurs again counts at its first place: from then on it is known and not listed again. Items that the model does
+/// not know cannot be predicted and count as missed.
 pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Context) -> MlResult<SessionEvaluation> {
     if held_out.n_items() != model.n_items() || cutoff == 0 {
         return Err(MlError::BadInput("the sessions do not fit the model, or the cutoff is zero".into()));
@@ -102,13 +102,13 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
     })
 }
 
-/// The last item that had not occurred before, and what came before it; `None` when there is no such thing.
+/// Returns the last item that had not occurred before, and the items before it; `None` when there is none.
 fn last_new(session: &[u32]) -> Option<(&[u32], u32)> {
     let at = (1..session.len()).rev().find(|&at| !session[..at].contains(&session[at]))?;
     Some((&session[..at], session[at]))
 }
 
-/// How many different items a session has.
+/// Counts the distinct items of a session.
 fn distinct(session: &[u32]) -> usize {
     let mut items = session.to_vec();
     items.sort_unstable();
@@ -116,14 +116,14 @@ fn distinct(session: &[u32]) -> usize {
     items.len()
 }
 
-/// Place of each item in the order of popularity.
+/// Returns the rank of each item by popularity.
 fn popularity_ranks(model: &VmisKnn) -> Vec<usize> {
     let mut ranks = vec![0; model.n_items()];
     model.by_popularity().iter().enumerate().for_each(|(rank, &item)| ranks[item as usize] = rank);
     ranks
 }
 
-/// Where the target would be in the list of the most popular items without those of the session.
+/// Returns the rank of the target in the list of the most popular items without those of the session.
 fn popularity_rank(ranks: &[usize], session: &[u32], target: u32) -> usize {
     let rank = ranks[target as usize];
     let mut before: Vec<u32> = session.iter().copied().filter(|&item| ranks[item as usize] < rank).collect();

@@ -1,5 +1,5 @@
-//! The index that makes the time of an answer independent of how many sessions were learnt from: for each item the
-//! most recent sessions that hold it, and for each of these sessions its items.
+//! The index that makes the time of a recommendation independent of how many sessions were learnt from: for each item the most
+//! recent sessions that hold it, and for each of these sessions its items.
 
 use super::sequences::Sessions;
 use crate::context::Context;
@@ -10,17 +10,17 @@ use crate::tensors::{TensorReader, TensorWriter};
 /// Sessions are numbered from the one that ended last, so that "more recent" is "smaller".
 #[derive(Debug, PartialEq)]
 pub(super) struct Index {
-    /// Items of each session, distinct; sessions that no item leads to are left out.
+    /// Items of each session, distinct; sessions that are kept for no item are left out.
     pub sessions: Csr,
     /// Sessions of each item, the most recent first.
     pub by_item: Csr,
-    /// In how many sessions each item occurs, those left out included.
+    /// Number of sessions in which each item occurs, including those left out.
     pub counts: Vec<u32>,
-    /// How many sessions were learnt from, those left out included.
+    /// Number of sessions learnt from, including those left out.
     pub n_sessions: u64,
 }
 
-/// Sessions between two looks at the context.
+/// Sessions between two checks for interruption.
 const SESSIONS_PER_CHECK: usize = 10_000;
 
 impl Index {
@@ -50,7 +50,7 @@ impl Index {
         Ok(Index { by_item: most_recent(&sessions, most), sessions, counts, n_sessions: from.len() as u64 })
     }
 
-    /// Bytes that building takes at its peak.
+    /// Returns the bytes that building takes at its peak.
     pub fn estimate(from: &Sessions) -> u64 {
         (from.n_interactions() as u64) * 16 + (from.len() as u64) * 8 + (from.n_items() as u64) * 32
     }
@@ -81,7 +81,7 @@ impl Index {
     }
 }
 
-/// The transposed matrix with the first `most` entries of each row.
+/// Returns the transposed matrix with the first `most` entries of each row.
 fn most_recent(sessions: &Csr, most: usize) -> Csr {
     let mut by_item = Csr::empty(sessions.n_cols, sessions.n_rows);
     for (item, count) in sessions.column_counts().into_iter().enumerate() {

@@ -1,9 +1,9 @@
-//! Recommending from the visit in progress: what somebody does right now, in order, without knowing who they are.
+//! Recommending from the visit in progress: from the items of a session, in order, without knowing the user.
 //!
-//! A session is a list of items in the order in which they were looked at. In an interaction log the user column
-//! holds the session's id and the time column gives the order; people with one long history each may stand for
-//! sessions too. This differs from the matrix algorithms in what is learnt from (order and time matter) and in what
-//! is asked (a session that the model has never seen), so it has a face of its own beside them.
+//! A session is a list of items in the order in which they were looked at. In an interaction log the user column holds the
+//! session's id and the time column gives the order; users with one long history each may be used as sessions too. This differs
+//! from the matrix algorithms in its training data (order and time matter) and in its requests (a session that the model has
+//! never seen), so it has an interface of its own beside theirs.
 //!
 //! The algorithm is VMIS-kNN (Kersbergen, Sprangers & Schelter: "Serenade", SIGMOD 2022), see [`VmisKnn`].
 
@@ -26,10 +26,10 @@ pub use vmis_knn::{Scorer, VmisKnn};
 pub const NAME: &str = "VMISKNNRecommender";
 /// Its short form, also accepted.
 pub const SHORT: &str = "VMISKNN";
-/// One line for people choosing.
+/// One line that helps a user choose.
 pub const SUMMARY: &str = "what came next in recent sessions like the one in progress; needs times";
 
-/// Whether a name means the algorithm of this module, in any of the forms that [`crate::algorithms::find`] takes.
+/// Returns whether a name means the algorithm of this module, in any of the forms that [`crate::algorithms::find`] takes.
 pub fn is_named(name: &str) -> bool {
     name.strip_suffix("Recommender").or_else(|| name.strip_suffix("Optimizer")).unwrap_or(name) == SHORT
 }

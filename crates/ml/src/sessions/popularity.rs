@@ -1,13 +1,13 @@
-//! What to show in a session of which nothing is known.
+//! What to recommend in a session without known items.
 
 use crate::artifact::Admitted;
 use crate::error::{MlError, MlResult};
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// Where weights are kept in a file.
+/// Name under which weights are stored in a file.
 const WEIGHTS: &str = "popularity";
 
-/// So many items are sooner sorted by themselves than looked for among all.
+/// Up to this many items are faster to sort on their own than to look up among all.
 const FEW: usize = 4_096;
 
 /// How popular each item is.
@@ -16,24 +16,24 @@ pub struct Popularity {
     scores: Vec<f32>,
     /// All items, the most popular first.
     order: Vec<u32>,
-    /// Whether the scores are more than the numbers of sessions.
+    /// Whether the scores are weights instead of numbers of sessions.
     weighed: bool,
 }
 
 impl Popularity {
-    /// As many sessions as have the item.
+    /// Creates the popularity that counts the sessions with each item.
     pub fn of_counts(counts: &[u32]) -> Self {
         Popularity { weighed: false, ..Self::of_weights(counts.iter().map(|count| *count as f32).collect()) }
     }
 
-    /// As much as the interactions with the item count.
+    /// Creates the popularity that is the total weight of each item's interactions.
     pub fn of_weights(scores: Vec<f32>) -> Self {
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         order.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]));
         Popularity { scores, order, weighed: true }
     }
 
-    /// The `n` most popular of the items that are admitted; equal ones by number.
+    /// Returns the `n` most popular of the admitted items; equal ones by number.
     pub fn best(&self, n: usize, admitted: &Admitted<'_>) -> Vec<(u32, f32)> {
         let scored = |item: u32| (item, self.scores[item as usize]);
         match admitted.only.as_deref().filter(|only| only.len() <= FEW) {
@@ -46,14 +46,14 @@ impl Popularity {
         }
     }
 
-    /// Adds to a container what does not follow from the sessions in it.
+    /// Adds to a container what cannot be computed from the sessions in it.
     pub fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         if self.weighed {
             out.f32s(WEIGHTS, &[self.scores.len()], &self.scores);
         }
     }
 
-    /// Reads it back; `counts` says how many sessions have each item.
+    /// Reads it back; `counts` gives the number of sessions with each item.
     pub fn load(input: &TensorReader<'_>, counts: &[u32]) -> MlResult<Self> {
         if !input.has(WEIGHTS) {
             return Ok(Self::of_counts(counts));
@@ -65,7 +65,7 @@ impl Popularity {
         Ok(Self::of_weights(scores))
     }
 
-    /// Bytes held on the heap.
+    /// Returns the bytes held on the heap.
     pub fn heap_bytes(&self) -> u64 {
         (size_of_val(&*self.scores) + size_of_val(&*self.order)) as u64
     }

@@ -1,4 +1,4 @@
-//! Lists for a session in progress, of items that go with others, and of what is popular.
+//! Lists for a session in progress, of items related to others, and of popular items.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use crate::artifact::{Admitted, Reasons, Recommendations, Wanted};
 use crate::diversity;
 use crate::error::MlResult;
 
-/// So many items are sooner sorted by popularity than looked for among all.
+/// Up to this many items are faster to sort by popularity than to look up among all.
 const FEW: usize = 4_096;
-/// Steps that take less time than handing a question to another thread and hearing of the answer.
+/// Steps that take less time than passing a request to another thread and getting its result.
 const QUICK: usize = 50_000;
 
 type Scored = Vec<(u32, f32)>;
 
 impl SessionModel {
-    /// Items to show next, for a session given first item to last; `None` when the model knows none of its items.
+    /// Recommends items to show next, for a session given first item to last; `None` when the model knows none of its items.
     ///
-    /// Where neighbours hold fewer items than wanted, the most popular others follow with a score of zero.
+    /// Where neighbours hold fewer items than requested, the most popular others are appended with a score of zero.
     pub fn recommend(&self, session: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
         let session = self.known(session);
         if session.is_empty() {
@@ -29,8 +29,8 @@ impl SessionModel {
         self.list(wanted, best)
     }
 
-    /// The items that go with some others as a group, whatever their order: by the sum of their scores in sessions of
-    /// each alone. Those of the group are not listed. `None` when the model knows none of them.
+    /// Returns the items related to some others as a group, in any order: by the sum of their scores in sessions of each alone.
+    /// Those of the group are not listed. `None` when the model knows none of them.
     pub fn related(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
         let mut group = self.known(item_ids);
         group.sort_unstable();
@@ -51,15 +51,16 @@ impl SessionModel {
         self.list(wanted, |n| Some(filled(&self.model, sums.clone(), n, &admitted)))
     }
 
-    /// What is most popular, for a session of which nothing is known. The score is what the interactions with the item count
-    /// together: without weights, the number of sessions.
+    /// Recommends the most popular items, for a session without known items. The score is the total weight of the item's
+    /// interactions: without weights, the number of sessions.
     pub fn recommend_popular(&self, wanted: &Wanted<'_>) -> Recommendations {
         let admitted = wanted.admitted(&self.items, &[]);
         self.list(wanted, |n| Some(self.popularity.best(n, &admitted))).unwrap_or_default()
     }
 
-    /// For each item of a list, which items of a session speak most for it, at most `n`, each with its share: its part,
-    /// from 0 to 1, of all that speaks for the item. Nothing for items that are listed for being popular, or not known.
+    /// Returns for each item of a list which items of a session contribute most to its score, at most `n`, each with its share:
+    /// its part, from 0 to 1, of all positive contributions. Items that are listed for their popularity, or not known, get no
+    /// reasons.
     pub fn shares<'l>(&self, session: &[String], list: impl Iterator<Item = &'l str>, n: usize) -> MlResult<Vec<Reasons>> {
         let session = self.known(session);
         let list: Vec<Option<u32>> = list.map(|item| self.items.find(item)).collect();
@@ -69,17 +70,17 @@ impl SessionModel {
         Ok(list.into_iter().map(|item| item.and_then(|_| shares.next()).map(named).unwrap_or_default()).collect())
     }
 
-    /// Whether a list takes less time than handing the question to another thread.
+    /// Returns whether a list takes less time than passing the request to another thread.
     pub fn is_quick(&self) -> bool {
         self.model.steps() <= QUICK
     }
 
-    /// Bytes held on the heap, roughly and without the dictionary.
+    /// Returns the bytes held on the heap, approximately and without the dictionary.
     pub fn heap_bytes(&self) -> u64 {
         self.model.heap_bytes() + self.popularity.heap_bytes()
     }
 
-    /// Numbers of the items that the model knows, in their order.
+    /// Returns the numbers of the items that the model knows, in their order.
     fn known(&self, ids: &[String]) -> Vec<u32> {
         ids.iter().filter_map(|id| self.items.find(id)).collect()
     }
@@ -93,7 +94,7 @@ impl SessionModel {
         })
     }
 
-    /// The list as it is wanted, from what gives the so many best.
+    /// Returns the list as `wanted` asks; `best` returns the given number of best items.
     fn list(&self, wanted: &Wanted<'_>, best: impl Fn(usize) -> Option<Scored>) -> Option<Recommendations> {
         let list = if wanted.diversity > 0.0 {
             let candidates = best(diversity::candidates_for(wanted.cutoff))?;
@@ -105,14 +106,14 @@ impl SessionModel {
     }
 }
 
-/// The `n` best items that are admitted, best first: by score, equal ones by number; then the most popular of the rest.
+/// Returns the `n` best admitted items, best first: by score, equal ones by number; then the most popular of the rest.
 pub(super) fn rank(scorer: &mut Scorer<'_>, session: &[u32], n: usize, admitted: &Admitted<'_>) -> MlResult<Scored> {
     let model = scorer.model();
     let scored = scorer.score(session)?.iter().copied().filter(|(item, _)| admitted.has(*item)).collect();
     Ok(filled(model, scored, n, admitted))
 }
 
-/// The `n` best of some items, then the most popular of all others that are admitted.
+/// Returns the `n` best of some items, then the most popular of all others that are admitted.
 fn filled(model: &VmisKnn, mut list: Scored, n: usize, admitted: &Admitted<'_>) -> Scored {
     let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
     if list.len() > n {

@@ -1,9 +1,9 @@
-//! Sessions in order: what the algorithm learns from and is judged by.
+//! Sessions in order: what the algorithm learns from and is evaluated on.
 
 use crate::error::{MlError, MlResult};
 use crate::interactions::InteractionLog;
 
-/// Lists of items in the order in which they were looked at, the session that ended first coming first.
+/// Lists of items in the order in which they were looked at; the session that ended first is first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sessions {
     n_items: usize,
@@ -15,8 +15,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Reads users as sessions. Rows of the same time stay in the order of the log, sessions that end at the same time
-    /// in that of their ids. Fails without times.
+    /// Reads users as sessions. Rows of the same time keep the order of the log, sessions that end at the same time that of their
+    /// ids. Fails without times.
     pub fn from_log(log: &InteractionLog) -> MlResult<Self> {
         let Some(times) = &log.times else {
             return Err(MlError::BadInput("sessions need a time for every interaction; choose a time column".into()));
@@ -40,34 +40,34 @@ impl Sessions {
         sessions
     }
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many items there are to choose from, whether they occur or not.
+    /// Returns the number of items to choose from, whether they occur or not.
     pub fn n_items(&self) -> usize {
         self.n_items
     }
 
-    /// How many interactions there are in all.
+    /// Returns the total number of interactions.
     pub fn n_interactions(&self) -> usize {
         self.items.len()
     }
 
-    /// The items of a session, first to last.
+    /// Returns the items of a session, first to last.
     pub fn get(&self, at: usize) -> &[u32] {
         &self.items[self.starts[at]..self.starts[at + 1]]
     }
 
-    /// Divides by time: the share of sessions that ended last, to judge by, and those that ended before them.
+    /// Divides by time: the share of sessions that ended last, for evaluation, and those that ended before them.
     ///
-    /// Sessions that ended at the moment of the cut stay with the earlier ones: together they cannot be told apart.
+    /// Sessions that ended at the moment of the cut stay with the earlier ones: they cannot be told apart.
     pub fn split_latest(&self, share: f64) -> MlResult<(Sessions, Sessions)> {
         if !(0.0..1.0).contains(&share) {
             return Err(MlError::BadSplit(format!("the share of sessions to judge by must be between 0 and 1, not {share}")));
@@ -85,12 +85,12 @@ impl Sessions {
         Ok((self.part(0..cut), self.part(cut..self.len())))
     }
 
-    /// When the last of them ended; `None` when there are none.
+    /// Returns when the last of them ended; `None` when there are none.
     pub fn last_end(&self) -> Option<i64> {
         self.ends.last().copied()
     }
 
-    /// Those that had ended by a moment.
+    /// Returns the sessions that had ended by a moment.
     pub fn ended_by(&self, moment: i64) -> Sessions {
         self.part(0..self.ends.partition_point(|end| *end <= moment))
     }

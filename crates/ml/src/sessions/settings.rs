@@ -9,11 +9,11 @@ use crate::search_space::Domain;
 
 const DECAYS: &[&str] = &["same", "div", "linear", "log", "quadratic"];
 
-/// Every parameter with its type, default and range.
+/// Returns every parameter with its type, default and range.
 ///
-/// - `top_k`: neighbour sessions that are scored from (k of the paper)
-/// - `sample_size`: most recent sessions that share an item, among which neighbours are looked for (m of the paper)
-/// - `max_session_length`: how many of a session's last items are looked at
+/// - `top_k`: neighbour sessions that give scores (k of the paper)
+/// - `sample_size`: most recent sessions that share an item, among which neighbours are searched (m of the paper)
+/// - `max_session_length`: number of a session's last items that are used
 /// - `weighting`: how the weight of an item falls towards the session's beginning; `div` is the paper's (place / length)
 /// - `weighting_score`: how a neighbour's weight falls the longer ago its latest shared item was; `linear` is the paper's
 /// - `idf_weighting`: how much rare items are preferred; 0 is not at all
@@ -28,7 +28,7 @@ pub fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
-/// Refuses unknown parameters and values outside of their domain, naming them.
+/// Refuses unknown parameters and values outside their domain, naming them.
 pub fn check(params: &Map<String, Value>) -> MlResult<()> {
     Settings::read(params).map(|_| ())
 }
@@ -54,7 +54,7 @@ impl Decay {
         }
     }
 
-    /// Weight of an item in the session: `back` items before its end, 0 for the last one.
+    /// Returns the weight of an item in the session: `back` items before its end, 0 for the last one.
     pub fn of_item(self, back: usize, length: usize) -> f32 {
         let place = (length - back) as f32 / length as f32;
         match self {
@@ -66,7 +66,7 @@ impl Decay {
         }
     }
 
-    /// Weight of a neighbour whose latest shared item is so far before the end.
+    /// Returns the weight of a neighbour whose latest shared item is `back` items before the end.
     pub fn of_neighbour(self, back: usize) -> f32 {
         let step = (back + 1) as f32;
         match self {

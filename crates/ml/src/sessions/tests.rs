@@ -1,4 +1,4 @@
-//! The model against the published definition, spelled out; and what people get.
+//! The model against the published definition, spelled out; and what users get.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::metrics::Metric;
 
 const ITEMS: u32 = 12;
 
-/// Rows of (session, item, time); every item occurs, so that numbers are known.
+/// Builds a log of rows of (session, item, time); every item occurs, so that numbers are known.
 fn log_of(rows: &[(u8, u32, i64)]) -> InteractionLog {
     let mut builder = InteractionLogBuilder::new(true);
     (0..ITEMS).for_each(|item| builder.push("zz", &format!("{item:02}"), Some(-1)));
@@ -45,7 +45,7 @@ fn match_weight(word: &str, back: usize) -> f32 {
     }
 }
 
-/// The definition, looking at every session.
+/// Computes the definition over every session.
 fn naive(history: &Sessions, session: &[u32], params: &Map<String, Value>) -> Vec<f32> {
     let number = |name: &str| params[name].as_u64().unwrap() as usize;
     let word = |name: &str| params[name].as_str().unwrap();
@@ -112,7 +112,7 @@ proptest! {
     }
 }
 
-/// People who look at a lamp then look at a bulb; those who look at a desk then look at a chair.
+/// Builds a model of visits: users who look at a lamp then look at a bulb; those who look at a desk then look at a chair.
 fn shop() -> SessionModel {
     let mut builder = InteractionLogBuilder::new(true);
     for visit in 0..30i64 {

@@ -28,14 +28,14 @@ use crate::tensors::{TensorReader, TensorWriter};
 pub struct VmisKnn {
     settings: Settings,
     index: Index,
-    /// What the votes for each item are multiplied by.
+    /// Factor for the votes for each item.
     rarity: Vec<f32>,
     /// All items, those in most sessions first.
     by_popularity: Vec<u32>,
 }
 
 impl VmisKnn {
-    /// Learns from sessions. Linear in the number of interactions; nothing random, so one thread does it.
+    /// Learns from sessions. Linear in the number of interactions and deterministic; runs on one thread.
     pub fn fit(params: &Map<String, Value>, sessions: &Sessions, ctx: &Context) -> MlResult<Self> {
         let settings = Settings::read(params)?;
         if sessions.is_empty() {
@@ -45,7 +45,7 @@ impl VmisKnn {
         Ok(Self::new(settings, Index::build(sessions, settings.sample_size, ctx)?))
     }
 
-    /// Peak memory of fitting, in bytes, beyond the sessions themselves.
+    /// Returns the peak memory of fitting, in bytes, beyond the sessions themselves.
     pub fn estimate_memory_bytes(sessions: &Sessions) -> u64 {
         Index::estimate(sessions)
     }
@@ -62,27 +62,27 @@ impl VmisKnn {
         VmisKnn { settings, index, rarity, by_popularity }
     }
 
-    /// Number of items to choose from.
+    /// Returns the number of items to choose from.
     pub fn n_items(&self) -> usize {
         self.rarity.len()
     }
 
-    /// Sessions by item, as far as they are kept.
+    /// Returns the sessions by item, as far as they are kept.
     pub fn by_item(&self) -> &Csr {
         &self.index.by_item
     }
 
-    /// All items, those in most sessions first.
+    /// Returns all items, those in most sessions first.
     pub fn by_popularity(&self) -> &[u32] {
         &self.by_popularity
     }
 
-    /// In how many sessions each item occurs.
+    /// Returns the number of sessions in which each item occurs.
     pub fn counts(&self) -> &[u32] {
         &self.index.counts
     }
 
-    /// Roughly the steps that scoring a session takes at most, where its neighbours are of the usual length.
+    /// Estimates the largest number of steps that scoring a session takes, where its neighbours are of the usual length.
     pub fn steps(&self) -> usize {
         let (settings, sessions) = (&self.settings, &self.index.sessions);
         let compared = settings.sample_size.min(sessions.n_rows).saturating_mul(settings.max_session_length);
@@ -90,7 +90,7 @@ impl VmisKnn {
         compared.saturating_add(settings.top_k.min(sessions.n_rows).saturating_mul(usual_length))
     }
 
-    /// Bytes held on the heap, roughly.
+    /// Returns the bytes held on the heap, approximately.
     pub fn heap_bytes(&self) -> u64 {
         let by_item = [size_of_val(&*self.rarity), size_of_val(&*self.by_popularity), size_of_val(&*self.index.counts)];
         self.index.sessions.bytes() + self.index.by_item.bytes() + by_item.iter().sum::<usize>() as u64
@@ -101,7 +101,7 @@ impl VmisKnn {
         self.index.save(out);
     }
 
-    /// Reads a model back, trusting nothing in the container.
+    /// Reads a model back, and trusts nothing in the container.
     pub fn load(params: &Map<String, Value>, input: &TensorReader<'_>, n_items: usize) -> MlResult<Self> {
         Ok(Self::new(Settings::read(params)?, Index::load(input, n_items)?))
     }
@@ -114,11 +114,11 @@ pub struct Scorer<'a> {
     buffers: Buffers,
 }
 
-/// Memory in which sessions of one model are scored.
+/// Buffers for scoring sessions of one model.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     neighbours: Vec<Neighbour>,
-    /// Votes by item; zero but while a session is scored.
+    /// Votes by item; zero except while a session is scored.
     votes: Vec<f32>,
     scored: Vec<(u32, f32)>,
 }
@@ -129,7 +129,7 @@ struct Place<'a> {
     weight: f32,
     /// How many items came after it.
     back: usize,
-    /// Sessions with the item that were not met yet, the most recent first.
+    /// Sessions with the item that were not visited yet, the most recent first.
     sessions: &'a [u32],
 }
 
@@ -143,37 +143,37 @@ struct Neighbour {
 }
 
 impl<'a> Scorer<'a> {
-    /// A scorer with its own buffers.
+    /// Creates a scorer with its own buffers.
     pub fn new(model: &'a VmisKnn) -> Self {
         Self::with(model, Buffers::default())
     }
 
-    /// A scorer with buffers that another of the same model has left behind.
+    /// Creates a scorer with the buffers of another of the same model.
     pub(super) fn with(model: &'a VmisKnn, mut buffers: Buffers) -> Self {
         buffers.votes.resize(model.n_items(), 0.0);
         Scorer { model, places: Vec::new(), buffers }
     }
 
-    /// The buffers, for another.
+    /// Returns the buffers, for another scorer.
     pub(super) fn into_buffers(self) -> Buffers {
         self.buffers
     }
 
-    /// What is scored with.
+    /// Returns the model that it scores with.
     pub fn model(&self) -> &'a VmisKnn {
         self.model
     }
 
-    /// Items that neighbours of a session hold, with their scores, in no order. The session's items come first to last;
-    /// those that the model does not have are refused. The session's own items may be among the answers.
+    /// Scores the items that neighbours of a session hold; returns them in no order. The session's items come first to last;
+    /// unknown ones are refused. The session's own items may be among the scored ones.
     pub fn score(&mut self, session: &[u32]) -> MlResult<&[(u32, f32)]> {
         self.find(session)?;
         self.vote();
         Ok(&self.buffers.scored)
     }
 
-    /// Which items of a session speak for each of some others: those whose part in what the neighbours give it is
-    /// greatest, at most `n`, with their parts of the whole, from 0 to 1.
+    /// Returns for each of some items which items of a session contribute most to the neighbours' score, at most `n`, with their
+    /// parts of the whole, from 0 to 1.
     pub(super) fn shares(&mut self, session: &[u32], items: &[u32], n: usize) -> MlResult<Vec<Vec<(u32, f32)>>> {
         self.find(session)?;
         let shares = items.iter().map(|&item| {
@@ -207,7 +207,7 @@ impl<'a> Scorer<'a> {
         Ok(())
     }
 
-    /// The distinct items, latest first.
+    /// Finds the distinct items, latest first.
     fn find_places(&mut self, session: &[u32]) {
         let settings = &self.model.settings;
         let recent = &session[session.len().saturating_sub(settings.max_session_length)..];
@@ -240,7 +240,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Cuts down to the most similar, in order.
+    /// Keeps only the most similar, in order.
     fn keep_most_similar(&mut self) {
         let better = |a: &Neighbour, b: &Neighbour| b.similarity.total_cmp(&a.similarity).then(a.session.cmp(&b.session));
         let top_k = self.model.settings.top_k;

@@ -1,8 +1,8 @@
-//! Buffers that begin at a cache line.
+//! Buffers that start at a cache line.
 
 use super::PAD;
 
-/// Floats that begin at a cache line: a vector load never straddles two.
+/// Floats that start at a cache line: a vector load never straddles two.
 #[derive(Debug, Clone, Default)]
 pub struct Aligned(Vec<Line>);
 
@@ -11,12 +11,12 @@ pub struct Aligned(Vec<Line>);
 struct Line([f32; PAD]);
 
 impl Aligned {
-    /// Zeros; `len` is a multiple of [`PAD`].
+    /// Creates zeros; `len` is a multiple of [`PAD`].
     pub fn zeros(len: usize) -> Self {
         Aligned(vec![Line([0.0; PAD]); len / PAD])
     }
 
-    /// Makes room for `len` floats whose values do not matter, and gives them.
+    /// Makes room for `len` floats whose values do not matter, and returns them.
     pub fn room(&mut self, len: usize) -> &mut [f32] {
         if self.0.len() * PAD < len {
             self.0.resize(len.div_ceil(PAD), Line([0.0; PAD]));

@@ -1,8 +1,8 @@
 //! Products of matrices whose numbers are rounded to bfloat16, the upper half of a 32-bit float, and summed in 32 bits.
 //!
-//! Processors with an instruction for it multiply twice as many such numbers as floats in the same time. Neighbours along
-//! the summed dimension lie together in one word, the first of them in its lower half; where their number is odd, the
-//! last one has zero beside it.
+//! Processors with an instruction for it multiply twice as many such numbers as floats in the same time. Neighbours along the
+//! summed dimension share one word, the first of them in its lower half; where their number is odd, the last one has zero beside
+//! it.
 
 use super::Kernels;
 #[cfg(target_arch = "x86_64")]
@@ -17,7 +17,7 @@ const PANEL: usize = 64;
 pub struct Words(Vec<u32>);
 
 impl Words {
-    /// Room for `len` words whose values do not matter.
+    /// Returns room for `len` words whose values do not matter.
     fn room(&mut self, len: usize) -> &mut [u32] {
         if self.0.len() < len {
             self.0.resize(len, 0);
@@ -47,14 +47,14 @@ pub struct RightWords<'a> {
 }
 
 impl LeftWords<'_> {
-    /// Rows of the product.
+    /// Returns the number of rows of the product.
     pub fn rows(&self) -> usize {
         self.rows
     }
 }
 
 impl RightWords<'_> {
-    /// Columns of the product.
+    /// Returns the number of columns of the product.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -65,7 +65,7 @@ impl RightWords<'_> {
 pub struct BfloatKernels(());
 
 impl Kernels {
-    /// The kernels for bfloat16, where this processor has instructions for it.
+    /// Returns the kernels for bfloat16, if this processor has instructions for it.
     pub fn bfloat(self) -> Option<BfloatKernels> {
         #[cfg(target_arch = "x86_64")]
         if self.0 == Level::Avx512 && is_x86_feature_detected!("avx512bf16") {
@@ -75,16 +75,16 @@ impl Kernels {
     }
 }
 
-/// A float rounded to the nearest number of bfloat16, to the even one of two that are as near.
+/// Rounds a float to the nearest number of bfloat16, to the even one of two that are equally near.
 pub fn round_to_bfloat(value: f32) -> f32 {
     let bits = value.to_bits();
     let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000;
-    // The carry may turn what is not a number into one.
+    // The carry may turn NaN into a number.
     f32::from_bits(if value.is_nan() { bits | 0x0040_0000 } else { rounded })
 }
 
-// SAFETY of all calls below: these kernels exist only where their instructions do, and the lengths are right by the sizes
-// that are asserted or made here.
+// SAFETY of all calls below: these kernels exist only where their instructions do, and the lengths follow from the sizes that are
+// asserted or computed here.
 #[cfg(target_arch = "x86_64")]
 impl BfloatKernels {
     /// Packs rows of `len` numbers for the left.
@@ -124,7 +124,7 @@ impl BfloatKernels {
         RightWords { words, columns, pairs }
     }
 
-    /// `out = left · right` by rows.
+    /// Computes `out = left · right` by rows.
     pub fn multiply(self, left: LeftWords<'_>, right: RightWords<'_>, out: &mut [f32]) {
         assert!(left.pairs == right.pairs && out.len() == left.rows * right.columns);
         unsafe { x86::multiply(left, right, out) }
@@ -138,28 +138,28 @@ mod x86 {
     use super::super::padded;
     use super::{LeftWords, PANEL, RightWords};
 
-    /// Words of a vector.
+    /// Words in a vector.
     const LANES: usize = 16;
-    /// Rows of the product that are summed at the same time: with four vectors each, as many as there are registers for.
+    /// Rows of the product that are summed at the same time: with four vectors each, they fill the registers.
     const ROWS: usize = 6;
 
-    /// A bit for each of the first lanes.
+    /// Returns a bit for each of the first lanes.
     fn first_lanes(count: usize) -> u16 {
         if count >= LANES { u16::MAX } else { (1 << count) - 1 }
     }
 
-    /// The first numbers from a place on, at most [`LANES`], and zeros behind them.
+    /// Loads the first numbers from a place on, at most [`LANES`], followed by zeros.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn load(from: &[f32]) -> __m512 {
-        // SAFETY: what lies behind the end is not read.
+        // SAFETY: nothing behind the end is read.
         unsafe { _mm512_maskz_loadu_ps(first_lanes(from.len()), from.as_ptr()) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn store(words: __m512i, to: &mut [u32]) {
-        // SAFETY: what lies behind the end is not written.
+        // SAFETY: nothing behind the end is written.
         unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), first_lanes(to.len()), words) }
     }
 
@@ -170,7 +170,7 @@ mod x86 {
         unsafe { std::mem::transmute(words) }
     }
 
-    /// The pairs of up to 32 neighbours.
+    /// Packs the pairs of up to 32 neighbours.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     fn neighbours(from: &[f32]) -> __m512i {
@@ -189,8 +189,8 @@ mod x86 {
         }
     }
 
-    /// Packs the first `wide` numbers of rows, `len` apart, that are to be summed over; words of a pair begin at a multiple
-    /// of as many as one takes when `words` is shared out among the pairs.
+    /// Packs the first `wide` numbers of rows, `len` apart, that are to be summed over; words of a pair begin at a multiple of
+    /// the number that one takes when `words` is divided among the pairs.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn pack_columns(rows: &[f32], len: usize, wide: usize, words: &mut [u32]) {
         let n = (rows.len() + len - wide) / len.max(1);
@@ -229,7 +229,7 @@ mod x86 {
         }
     }
 
-    /// The transpose of 16 rows of 16 words.
+    /// Returns the transpose of 16 rows of 16 words.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
@@ -261,7 +261,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// Both have as many pairs, and `out` has a place for each product.
+    /// Both must have the same number of pairs, and `out` a place for each product.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn multiply(left: LeftWords<'_>, right: RightWords<'_>, out: &mut [f32]) {
         let RightWords { words, columns, pairs } = right;
@@ -286,7 +286,7 @@ mod x86 {
         }
     }
 
-    /// Where sums go.
+    /// Destination of sums.
     #[derive(Clone, Copy)]
     struct Tile {
         to: *mut f32,
@@ -296,7 +296,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// As [`tile`].
+    /// The conditions of [`tile`] must hold.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     unsafe fn rows<const R: usize>(left: LeftWords<'_>, from: *const u32, panel: &[u32], to: Tile) {
@@ -311,8 +311,8 @@ mod x86 {
     }
 
     /// # Safety
-    /// The left matrix has `R` rows from the word `from` on, `panel` has `V` vectors for each of its pairs, and `R` rows of
-    /// what is written exist.
+    /// The left matrix must have `R` rows from the word `from` on, `panel` `V` vectors for each of its pairs, and the output `R`
+    /// rows.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     unsafe fn tile<const R: usize, const V: usize>(left: LeftWords<'_>, from: *const u32, panel: &[u32], to: Tile) {

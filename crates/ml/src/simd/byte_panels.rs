@@ -1,8 +1,7 @@
-//! Finding the rows of bytes whose product with a vector of bytes comes near a threshold.
+//! Finding the rows of bytes whose product with a vector of bytes is close to a threshold.
 //!
-//! Bytes stand for real numbers that they are only near to; what that may make out is allowed for, so nothing whose
-//! true product reaches the threshold is missed. A row takes a quarter of the memory of floats, and one instruction
-//! multiplies 32 or 64 bytes.
+//! Bytes approximate real numbers; the bounds include the error, so no row whose true product reaches the threshold is missed. A
+//! row takes a quarter of the memory of floats, and one instruction multiplies 32 or 64 bytes.
 
 use super::Kernels;
 #[cfg(target_arch = "x86_64")]
@@ -10,33 +9,32 @@ use super::Level;
 
 /// Rows of a panel.
 pub const BYTE_PANEL: usize = 32;
-/// Neighbouring bytes of a row that are multiplied and added at once.
+/// Adjacent bytes of a row that are multiplied and added at once.
 pub const BYTE_GROUP: usize = 4;
-/// What is added to the bytes of rows, so that they have no sign.
+/// Offset added to the bytes of rows to make them unsigned.
 pub const BYTE_ZERO: u8 = 128;
 
 /// Panels of rows, and the vector to multiply them with. All numbers below are in units of the vector's scale.
 #[derive(Debug, Clone, Copy)]
 pub struct BytePanels<'a> {
-    /// `BYTE_PANEL` groups of `BYTE_GROUP` bytes for each group of the vector, panel behind panel; 1 to 255, with
+    /// `BYTE_PANEL` groups of `BYTE_GROUP` bytes for each group of the vector, one panel after another; 1 to 255, with
     /// [`BYTE_ZERO`] as zero.
     pub bytes: &'a [u8],
-    /// What a byte of each row is worth; `BYTE_PANEL` of them for each panel.
+    /// Value of one unit of each row's bytes; `BYTE_PANEL` of them for each panel.
     pub scales: &'a [f32],
-    /// For each panel, what no row is longer than, never rising.
+    /// Upper bound of the rows' lengths for each panel, never rising.
     pub lengths: &'a [f32],
-    /// For each panel, what no row is further than from the numbers its bytes stand for.
+    /// Upper bound, for each panel, of the distance between a row and the numbers its bytes approximate.
     pub blurs: &'a [f32],
     /// The vector: groups of signed bytes from −127 to 127.
     pub vector: &'a [[i8; BYTE_GROUP]],
     /// The sum of all bytes of the vector.
     pub vector_sum: i32,
-    /// How much the true product may differ for each unit of a panel's blur; also the greatest product for each unit of
-    /// its length.
+    /// Possible error of the product for each unit of a panel's blur; also the greatest product for each unit of its length.
     pub per_blur: f32,
-    /// The same for each unit of a panel's length.
+    /// Possible error of the product for each unit of a panel's length.
     pub per_length: f32,
-    /// The same whatever the panel.
+    /// Possible error of the product in every panel.
     pub always: f32,
 }
 
@@ -47,7 +45,7 @@ pub struct Near {
     pub rows: u32,
     /// The products of the bytes.
     pub products: [f32; BYTE_PANEL],
-    /// How far the true products may be from them.
+    /// How far the true products may be from those.
     pub room: f32,
 }
 
@@ -58,8 +56,8 @@ impl Default for Near {
 }
 
 impl Kernels {
-    /// The first panel from number `from` on with a row whose true product may be at least the threshold; `None` when
-    /// there is no such panel any more.
+    /// Finds the first panel from number `from` on with a row whose true product may be at least the threshold; `None` when there
+    /// is none.
     pub fn next_near(self, panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
         let n = panels.lengths.len();
         let panel_len = panels.vector.len() * BYTE_GROUP * BYTE_PANEL;
@@ -82,15 +80,15 @@ impl Kernels {
 /// Sums of the products of one panel. Methods are unsafe because they may only run where the instructions exist.
 trait Sums: Copy {
     unsafe fn zero() -> Self;
-    /// Adds the products of a group of the vector with the groups of all rows, which begin at `rows`.
+    /// Adds the products of a group of the vector with the groups of all rows, which start at `rows`.
     unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]);
-    /// Writes the products, scaled, and gives a bit for each that is at least `least`. `excess` is what the products of
-    /// bytes without a sign are too great by.
+    /// Writes the products, scaled, and returns a bit for each that is at least `least`. `excess` is the amount by which the
+    /// products of unsigned bytes are too great.
     unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32;
 }
 
 /// # Safety
-/// The instruction set must exist and the lengths be as [`Kernels::next_near`] checks.
+/// The instruction set must exist and the lengths must be as [`Kernels::next_near`] checks.
 #[inline(always)]
 unsafe fn next_near<S: Sums>(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
     let excess = panels.vector_sum * i32::from(BYTE_ZERO);
@@ -130,7 +128,7 @@ impl Sums for Plain {
 
     #[inline(always)]
     unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]) {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         let rows = unsafe { &*rows.cast::<[[u8; BYTE_GROUP]; BYTE_PANEL]>() };
         let group = group.map(i32::from);
         for (sum, row) in self.0.iter_mut().zip(rows) {
@@ -140,7 +138,7 @@ impl Sums for Plain {
 
     #[inline(always)]
     unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         let scales = unsafe { &*scales.cast::<[f32; BYTE_PANEL]>() };
         for row in 0..BYTE_PANEL {
             products[row] = (self.0[row] - excess) as f32 * scales[row];
@@ -198,8 +196,8 @@ mod x86 {
             unsafe { Avx2([_mm256_setzero_si256(); 4]) }
         }
 
-        /// Pairs of products are added in 16 bits, which two products of signed bytes do not exceed; hence the sign goes
-        /// from the vector to the rows.
+        /// Adds pairs of products in 16 bits, which two products of signed bytes do not exceed; hence the sign moves from the
+        /// vector to the rows.
         #[inline(always)]
         unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]) {
             unsafe {
@@ -229,14 +227,14 @@ mod x86 {
     }
 
     /// # Safety
-    /// As [`next_near`].
+    /// The conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
     pub unsafe fn next_near_vnni(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
         unsafe { next_near::<Vnni>(panels, from, threshold, near) }
     }
 
     /// # Safety
-    /// As [`next_near`].
+    /// The conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn next_near_avx2(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
         unsafe { next_near::<Avx2>(panels, from, threshold, near) }

@@ -2,7 +2,7 @@
 
 use super::{Kernel, Kernels, Lanes, PAD};
 
-/// What the quadratic is penalised with: `l2 / 2 ‖w‖² + l1 ‖w‖₁`.
+/// The penalty of the quadratic: `l2 / 2 ‖w‖² + l1 ‖w‖₁`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Penalty {
     /// Weight of the absolute values.
@@ -14,7 +14,7 @@ pub struct Penalty {
 }
 
 impl Penalty {
-    /// How far the gradient exceeds what the penalty holds at zero; zero when zero is optimal.
+    /// Returns how far the gradient exceeds what the penalty holds at zero; zero when zero is optimal.
     #[inline(always)]
     pub fn excess(self, gradient: f32) -> f32 {
         if gradient > self.l1 {
@@ -28,7 +28,7 @@ impl Penalty {
 }
 
 impl Kernels {
-    /// Minimises ½ wᵀQw − bᵀw + penalty over each coordinate of `w` in turn, once, and gives the largest change.
+    /// Minimises ½ wᵀQw − bᵀw + penalty over each coordinate of `w` in turn, once, and returns the largest change.
     ///
     /// `q` holds a row for each of `w`, each as long as `residual`, which is b − Q·w before and after.
     pub fn sweep(self, q: &[f32], penalty: Penalty, w: &mut [f32], residual: &mut [f32]) -> f32 {
@@ -56,7 +56,7 @@ impl Kernel for Sweep<'_> {
             let row = &self.q[k * width..][..width];
             let (old, curvature) = (*weight, row[k]);
             let scale = curvature + self.penalty.l2;
-            // Where nothing is known the weight is zero; not a division by zero.
+            // Without curvature the weight is zero; this avoids a division by zero.
             let excess = self.penalty.excess(self.residual[k] + curvature * old);
             let new = if scale > 0.0 { excess / scale } else { 0.0 };
             let change = new - old;

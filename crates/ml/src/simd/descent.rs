@@ -8,7 +8,7 @@ use super::{Kernel, Kernels};
 pub struct Descent<'a> {
     /// Solution so far.
     pub x: &'a mut [f32],
-    /// What is left over of the right-hand side.
+    /// Right-hand side minus the matrix times the solution so far.
     pub residual: &'a mut [f32],
     /// Direction of the step.
     pub direction: &'a mut [f32],
@@ -17,8 +17,8 @@ pub struct Descent<'a> {
 }
 
 impl Kernels {
-    /// Goes `length` along the direction and finds the next one. `before` is the squared length of the residual as it
-    /// was; gives what it is now.
+    /// Moves `length` along the direction and finds the next one. `before` is the previous squared length of the residual;
+    /// returns the new one.
     pub fn advance(self, descent: Descent<'_>, length: f32, before: f32) -> f32 {
         let Descent { x, residual, direction, product } = &descent;
         let k = x.len();

@@ -4,15 +4,15 @@
 
 use super::{Kernels, Level, dispatched};
 
-/// Lanes in which sums are kept, whatever the instruction set.
+/// Lanes in which sums are kept, on every instruction set.
 const LANES: usize = 16;
 
-/// One step of Adam (Kingma & Ba 2015), with the corrections of its moments worked into the numbers.
+/// One step of Adam (Kingma & Ba 2015), whose numbers include the corrections of its moments.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamStep {
-    /// How much of the first moment is replaced.
+    /// Share of the first moment that is replaced.
     pub first: f32,
-    /// How much of the second moment is replaced.
+    /// Share of the second moment that is replaced.
     pub second: f32,
     /// Learning rate.
     pub rate: f32,
@@ -50,7 +50,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Turns a gradient by the results of [`Kernels::tanh`] into one by what they came from.
+    /// Turns a gradient by the results of [`Kernels::tanh`] into one by its inputs.
     back_through_tanh(gradient: &mut [f32], results: &[f32]), back_through_tanh_plain
 }
 
@@ -64,10 +64,10 @@ fn greater(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// e to the power of x within two units of the last place; beyond ±87 the value at the bound.
+/// Computes e to the power of x within two units of the last place; beyond ±87 the value at the bound.
 #[inline(always)]
 fn exp_one(x: f32) -> f32 {
-    // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the low bits.
+    // Adding 1.5 · 2²³ rounds to a whole number, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;

@@ -4,22 +4,22 @@ use super::lanes::Lanes;
 use super::{Kernel, Kernels, PAD};
 
 impl Kernels {
-    /// Adds `rowsᵀ · rows` to the lower triangle of `out` (`width × width`, by columns). Of the upper triangle some
-    /// is written too, and means nothing.
+    /// Adds `rowsᵀ · rows` to the lower triangle of `out` (`width × width`, by columns). Parts of the upper triangle are written
+    /// too, with meaningless values.
     pub fn add_gram_lower(self, rows: &[f32], width: usize, out: &mut [f32]) {
         assert!(width > 0 && width.is_multiple_of(PAD) && rows.len().is_multiple_of(width) && out.len() == width * width);
         // SAFETY: lengths were just checked.
         unsafe { self.run(Gram { rows, width, out }) }
     }
 
-    /// `out_r += scale · rows_r · x`.
+    /// Adds `scale · rows_r · x` to each `out_r`.
     pub fn add_products(self, rows: &[f32], x: &[f32], scale: f32, out: &mut [f32]) {
         assert!(!x.is_empty() && x.len().is_multiple_of(PAD) && rows.len() == x.len() * out.len());
         // SAFETY: lengths were just checked.
         unsafe { self.run(Products { rows, x, scale, out }) }
     }
 
-    /// `out += Σ_r factors_r · rows_r`.
+    /// Adds `Σ_r factors_r · rows_r` to `out`.
     pub fn add_combination(self, rows: &[f32], factors: &[f32], out: &mut [f32]) {
         assert!(out.len().is_multiple_of(PAD) && rows.len() == out.len() * factors.len());
         // SAFETY: lengths were just checked.
@@ -33,7 +33,7 @@ struct Gram<'a> {
     out: &'a mut [f32],
 }
 
-/// Rows of the factor that are read for one tile after another before the next ones are: they stay in the first cache.
+/// Rows of the factor that are read for one tile after another before the next rows are: they stay in the first cache.
 const STRIP_FLOATS: usize = 4096;
 
 impl Kernel for Gram<'_> {
@@ -48,7 +48,8 @@ impl Kernel for Gram<'_> {
     }
 }
 
-/// Tiles of the triangle, each a few columns wide and up to four vectors high, kept in registers while all rows pass by.
+/// Computes the tiles of the triangle, each a few columns wide and up to four vectors high, kept in registers while all rows are
+/// read.
 #[inline(always)]
 unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) {
     const COLUMNS: usize = 4;
@@ -71,7 +72,7 @@ unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) 
 }
 
 /// # Safety
-/// `V` vectors from `top` and `C` columns from `column` lie within `width`.
+/// `V` vectors from `top` and `C` columns from `column` must lie within `width`.
 #[inline(always)]
 unsafe fn tile<L: Lanes, const V: usize, const C: usize>(rows: &[f32], width: usize, top: usize, column: usize, out: &mut [f32]) {
     unsafe {

@@ -1,26 +1,26 @@
-//! What a kernel may ask of an instruction set, and the set that every processor has.
+//! What a kernel may require of an instruction set, and the set that every processor has.
 
 /// One instruction set. Methods are unsafe because they may only run where it exists.
 pub(super) trait Lanes: Copy {
     /// A vector.
     type V: Copy;
-    /// Floats of a vector.
+    /// Number of floats in a vector.
     const N: usize;
-    /// Whether there are registers enough (32) for kernels that keep whole rows in them.
+    /// Whether there are enough registers (32) for kernels that keep whole rows in them.
     const MANY_REGISTERS: bool;
     unsafe fn zero() -> Self::V;
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
-    /// `a * b + c`
+    /// Computes `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// The sum of each of four vectors.
+    /// Returns the sum of each of four vectors.
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4];
 }
 
-/// Plain arrays: what runs on processors that are not asked.
+/// Plain arrays, for processors whose instruction sets are not detected.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 

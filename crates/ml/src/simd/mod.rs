@@ -1,10 +1,10 @@
 //! Kernels over short rows of 32-bit floats, compiled for several instruction sets and chosen at run time.
 //!
-//! A portable x86-64 binary may use only SSE2 unless it asks the processor; these loops are where asking pays.
-//! Row lengths are multiples of [`PAD`]; callers pad with zeros, which change no product. Each kernel is a type that
-//! implements `Kernel` once, for any `Lanes`, and a safe method of [`Kernels`] that checks lengths and runs it.
+//! A portable x86-64 binary may use only SSE2 unless it detects more at run time; these loops are where that pays. Row lengths
+//! are multiples of [`PAD`]; callers pad with zeros, which change no product. Each kernel is a type that implements `Kernel`
+//! once, for any `Lanes`, and a safe method of [`Kernels`] that checks lengths and runs it.
 
-// Loops counted by constants read as what they become: registers.
+// Loops with constant bounds show what they compile to: registers.
 #![allow(clippy::needless_range_loop)]
 
 mod aligned;
@@ -74,14 +74,14 @@ use dispatched;
 /// Rows are padded to a multiple of this many floats.
 pub const PAD: usize = 16;
 
-/// A length rounded up to a multiple of [`PAD`].
+/// Returns a length rounded up to a multiple of [`PAD`].
 pub fn padded(len: usize) -> usize {
     len.next_multiple_of(PAD)
 }
 
 /// A loop over vectors, written once and compiled for every instruction set.
 trait Kernel {
-    /// What it gives back.
+    /// Result of the kernel.
     type Output;
     /// # Safety
     /// The instruction set must exist, and the lengths that the kernel relies on must hold.
@@ -103,7 +103,7 @@ enum Level {
 pub struct Kernels(Level);
 
 impl Kernels {
-    /// The best that this processor offers.
+    /// Returns the best kernels for this processor.
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -117,7 +117,7 @@ impl Kernels {
     /// The lengths that the kernel relies on must hold.
     #[inline]
     unsafe fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: a level is made only where its instructions exist; the rest is the caller's promise.
+        // SAFETY: a level is made only where its instructions exist; the rest is guaranteed by the caller.
         unsafe {
             match self.0 {
                 Level::Portable => kernel.run::<Portable>(),
@@ -129,7 +129,7 @@ impl Kernels {
         }
     }
 
-    /// Every set that this processor has, for tests.
+    /// Returns every set that this processor has, for tests.
     #[cfg(test)]
     pub fn all() -> Vec<Self> {
         let mut levels = vec![Kernels(Level::Portable)];

@@ -11,7 +11,7 @@ pub struct NormalEquations<'a> {
     pub rows: Rows<'a>,
     /// A weight for each row.
     pub weights: &'a [f32],
-    /// What `A` has on its diagonal beyond the rows.
+    /// Diagonal of `A` beyond the rows.
     pub diagonal: &'a [f32],
 }
 
@@ -24,7 +24,7 @@ impl NormalEquations<'_> {
 }
 
 impl Kernels {
-    /// `out = A · p`; gives `p · out`.
+    /// Computes `out = A · p` and returns `p · out`.
     pub fn product(self, equations: NormalEquations<'_>, p: &[f32], out: &mut [f32]) -> f32 {
         equations.check(p, out);
         let coefficient = Coefficient { constant: 0.0, linear: 0.0, quadratic: 1.0 };
@@ -32,7 +32,7 @@ impl Kernels {
         unsafe { self.run(Pass::<false> { equations, p, out, coefficient }) }
     }
 
-    /// `out = Σ_r (bias + weight_r) · row_r − A · x`: how far `x` is from solving the problem whose targets are 1.
+    /// Computes `out = Σ_r (bias + weight_r) · row_r − A · x`: how far `x` is from solving the problem whose targets are 1.
     pub fn residual(self, equations: NormalEquations<'_>, bias: f32, x: &[f32], out: &mut [f32]) {
         equations.check(x, out);
         let coefficient = Coefficient { constant: bias, linear: 1.0, quadratic: -1.0 };
@@ -41,8 +41,7 @@ impl Kernels {
     }
 }
 
-/// How a row's coefficient follows from its weight and its product with the vector:
-/// `constant + weight * (linear + product * quadratic)`.
+/// A row's coefficient as a function of its weight and product: `constant + weight * (linear + product * quadratic)`.
 #[derive(Clone, Copy)]
 struct Coefficient {
     constant: f32,
@@ -50,8 +49,8 @@ struct Coefficient {
     quadratic: f32,
 }
 
-/// `out = quadratic · diagonal · p + Σ_r coefficient_r row_r`; gives `p · out`.
-/// The first time through, rows are asked for ahead of their turn.
+/// The kernel of `out = quadratic · diagonal · p + Σ_r coefficient_r row_r`, which returns `p · out`. In the first pass it
+/// prefetches rows.
 struct Pass<'a, const FIRST: bool> {
     equations: NormalEquations<'a>,
     p: &'a [f32],
@@ -59,7 +58,7 @@ struct Pass<'a, const FIRST: bool> {
     coefficient: Coefficient,
 }
 
-/// Rows that pass by together.
+/// Rows that are processed at once.
 const GROUP: usize = 4;
 
 impl<const FIRST: bool> Kernel for Pass<'_, FIRST> {
@@ -79,7 +78,7 @@ impl<const FIRST: bool> Kernel for Pass<'_, FIRST> {
 }
 
 impl<const FIRST: bool> Pass<'_, FIRST> {
-    /// The group of rows from `at`; past the end the last row stands in.
+    /// Returns the group of rows from `at`; past the end the last row is repeated.
     #[inline(always)]
     unsafe fn group(&self, at: usize) -> [*const f32; GROUP] {
         let rows = &self.equations.rows;
@@ -93,7 +92,7 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
         group
     }
 
-    /// What the rows from `at` are multiplied with, given their products; zero past the end.
+    /// Returns the factors of the rows from `at`, given their products; zero past the end.
     #[inline(always)]
     unsafe fn factors<L: Lanes>(&self, at: usize, products: [f32; GROUP]) -> [L::V; GROUP] {
         unsafe {
@@ -109,7 +108,8 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
         }
     }
 
-    /// For rows of `W` vectors: both vectors and a group of rows stay in registers, so that each row is read once.
+    /// Computes the pass for rows of `W` vectors: both vectors and a group of rows stay in registers, so that each row is read
+    /// once.
     #[inline(always)]
     unsafe fn resident<L: Lanes, const W: usize>(self) -> f32 {
         unsafe {
@@ -147,8 +147,8 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
         }
     }
 
-    /// For at least one row, of any length: while one group is added to the result, the products of the next are taken, so that
-    /// nothing waits for the sums across lanes.
+    /// Computes the pass for at least one row, of any length: while one group is added to the result, the products of the next
+    /// are computed, so that no step waits for the sums across lanes.
     #[inline(always)]
     unsafe fn streamed<L: Lanes>(self) -> f32 {
         unsafe {

@@ -1,8 +1,8 @@
-//! Learning that one row should have a greater product with a vector than another.
+//! Learning that one row should have a greater product with a vector than another row.
 
 use super::{Kernels, Level, PAD, dispatched};
 
-/// What a step needs to know of a vector `p` and two rows `a` and `b`.
+/// Products of a vector `p` and two rows `a` and `b` that a step needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairProducts {
     /// `p · (a − b)`
@@ -16,19 +16,19 @@ pub struct PairProducts {
 /// Lengths of a step: `p += pull_p (a − b) − shrink_p p`, `a += pull_a p − shrink_a a`, `b −= pull_b p + shrink_b b`.
 #[derive(Debug, Clone, Copy)]
 pub struct PairStep {
-    /// Of the vector, the greater and the lesser row.
+    /// Pulls of the vector, the greater and the lesser row.
     pub pull: [f32; 3],
-    /// In the same order.
+    /// Shrinkages in the same order.
     pub shrink: [f32; 3],
 }
 
 dispatched! {
-    /// The product of two rows, whose length is a multiple of [`PAD`].
+    /// Returns the product of two rows, whose length is a multiple of [`PAD`].
     dot(a: &[f32], b: &[f32]) -> f32, dot_plain
 }
 
 dispatched! {
-    /// Products of a vector and two rows, whose length is a multiple of [`PAD`].
+    /// Returns the products of a vector and two rows, whose length is a multiple of [`PAD`].
     pair_products(p: &[f32], a: &[f32], b: &[f32]) -> PairProducts, pair_products_plain
 }
 
@@ -38,7 +38,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Moves the vector only.
+    /// Moves only the vector.
     pair_step_of_vector(p: &mut [f32], a: &[f32], b: &[f32], pull: f32, shrink: f32), pair_step_of_vector_plain
 }
 
@@ -53,7 +53,7 @@ pub(super) fn dot_plain(a: &[f32], b: &[f32]) -> f32 {
     total(sums)
 }
 
-/// The sum of all lanes, by halves: the compiler keeps it in registers.
+/// Returns the sum of all lanes, by halves: the compiler keeps it in registers.
 #[inline(always)]
 fn total(mut lanes: [f32; PAD]) -> f32 {
     for half in [8, 4, 2, 1] {

@@ -1,18 +1,18 @@
-//! Products of the rows of a matrix with one vector: the scores of models of factors.
+//! Products of the rows of a matrix with one vector: the scores of factor models.
 //!
-//! Each has the bits of [`Kernels::dot`], however many rows are asked for and whatever the instruction set.
+//! Each has the bits of [`Kernels::dot`], for any number of rows and any instruction set.
 
 use super::pairs::dot_plain;
 use super::rows::prefetch;
 use super::{Kernels, Level, PAD, dispatched};
 
 dispatched! {
-    /// The product of every row with `x`. Rows are as long as `x`, a multiple of [`PAD`]; `out` has a place for each.
+    /// Computes the product of every row with `x`. Rows are as long as `x`, a multiple of [`PAD`]; `out` has a place for each.
     products(rows: &[f32], x: &[f32], out: &mut [f32]), products_plain
 }
 
 dispatched! {
-    /// The product of each picked row with `x`; `out` is parallel to `picked`. Panics when a row does not exist.
+    /// Computes the product of each picked row with `x`; `out` is parallel to `picked`. Panics when a row does not exist.
     picked_products(rows: &[f32], x: &[f32], picked: &[u32], out: &mut [f32]), picked_products_plain
 }
 
@@ -23,7 +23,7 @@ fn products_plain(rows: &[f32], x: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Picked rows whose memory is asked for ahead of the work.
+/// Picked rows that are prefetched.
 const AHEAD: usize = 4;
 
 #[inline(always)]
@@ -31,7 +31,7 @@ fn picked_products_plain(rows: &[f32], x: &[f32], picked: &[u32], out: &mut [f32
     let width = x.len();
     for (at, (out, &row)) in out.iter_mut().zip(picked).enumerate() {
         if let Some(&soon) = picked.get(at + AHEAD) {
-            // A prefetch of an address that is not there does nothing.
+            // A prefetch of an invalid address does nothing.
             prefetch(rows.as_ptr().wrapping_add(soon as usize * width), width);
         }
         *out = dot_plain(&rows[row as usize * width..][..width], x);

@@ -3,14 +3,14 @@
 use super::{Kernel, Kernels, Lanes, PAD};
 
 impl Kernels {
-    /// `out −= Σ factor · row`.
+    /// Computes `out −= Σ factor · row`.
     pub fn subtract_rows(self, rows: &[(&[f32], f32)], out: &mut [f32]) {
         assert!(out.len().is_multiple_of(PAD) && rows.iter().all(|(row, _)| row.len() == out.len()));
         // SAFETY: lengths were just checked.
         unsafe { self.run(SubtractRows { rows, out }) }
     }
 
-    /// `out += Σ values[e] · matrix[indices[e]]`, where the rows of the matrix are as long as `out`.
+    /// Computes `out += Σ values[e] · matrix[indices[e]]`, where the rows of the matrix are as long as `out`.
     pub fn add_rows(self, matrix: &[f32], indices: &[u32], values: &[f32], out: &mut [f32]) {
         let width = out.len();
         let n_rows = matrix.len() / width.max(1);
@@ -67,7 +67,7 @@ impl AddRows<'_> {
     /// Sums `W` vectors of the rows from `start` on, in registers.
     ///
     /// # Safety
-    /// As [`Kernels::add_rows`]; the strip lies within the rows.
+    /// The conditions of [`Kernels::add_rows`] must hold, and the strip must lie within the rows.
     #[inline(always)]
     unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) {
         let width = self.out.len();

@@ -23,25 +23,25 @@ impl<'a> Rows<'a> {
         Rows { matrix, width, picked, upcoming: &[] }
     }
 
-    /// Tells which rows will be picked after these, so that kernels can ask for them in time. Any numbers will do.
+    /// Sets the rows that will be picked after these, so that kernels can prefetch them. Any numbers are valid.
     pub fn followed_by(self, upcoming: &'a [u32]) -> Self {
         Rows { upcoming, ..self }
     }
 
-    /// Length of a row.
+    /// Returns the length of a row.
     pub(super) fn width(&self) -> usize {
         self.width
     }
 
-    /// How many rows are picked.
+    /// Returns the number of picked rows.
     pub(super) fn len(&self) -> usize {
         self.picked.len()
     }
 
-    /// Where a picked row begins.
+    /// Returns where a picked row starts.
     ///
     /// # Safety
-    /// `at` is less than [`Rows::len`].
+    /// `at` must be less than [`Rows::len`].
     #[inline(always)]
     pub(super) unsafe fn pointer(&self, at: usize) -> *const f32 {
         // SAFETY: numbers were checked when the rows were picked.
@@ -49,11 +49,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// How many floats ahead of the work memory is asked for.
+/// Floats ahead of the work that are prefetched.
 const AHEAD: usize = 512;
 
 impl Rows<'_> {
-    /// Asks for the row that will be wanted a little after the one at `at`.
+    /// Prefetches the row that will be needed a little after the one at `at`.
     #[inline(always)]
     pub(super) fn ask_ahead(&self, at: usize) {
         let soon = at + (AHEAD / self.width).max(1);
@@ -64,12 +64,12 @@ impl Rows<'_> {
                 None => return,
             },
         };
-        // A prefetch of an address that is not there does nothing.
+        // A prefetch of an invalid address does nothing.
         prefetch(self.matrix.as_ptr().wrapping_add(row as usize * self.width), self.width);
     }
 }
 
-/// Asks for memory that will be read soon.
+/// Prefetches memory that will be read soon.
 #[inline(always)]
 pub(super) fn prefetch(row: *const f32, floats: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
-//! Scores of which only those that reach a threshold matter: found among many, or while they are made as products
-//! of a tile of rows with a panel of columns.
+//! Scores of which only those that reach a threshold matter: found among many, or while they are computed as products of a tile
+//! of rows with a panel of columns.
 //!
-//! The products stay in registers: what does not reach its row's threshold is never written to memory.
+//! The products stay in registers: those below their row's threshold are never written to memory.
 
 use super::{Kernels, Lanes, Level, Portable};
 
@@ -15,7 +15,7 @@ pub const PANEL: usize = 32;
 pub struct Reached {
     /// For each row, a bit for each column whose product is at least the row's threshold.
     pub columns: [u32; TILE_ROWS],
-    /// The products by rows; what has no bit means nothing.
+    /// The products by rows; those without a bit have no meaning.
     pub products: [[f32; PANEL]; TILE_ROWS],
 }
 
@@ -26,7 +26,7 @@ impl Default for Reached {
 }
 
 impl Kernels {
-    /// Where the first score is that is at least the threshold. NaN reaches nothing.
+    /// Returns the index of the first score that is at least the threshold. NaN never is.
     pub fn first_at_least(self, scores: &[f32], threshold: f32) -> Option<usize> {
         // SAFETY: a level exists only where its instructions do.
         unsafe {
@@ -40,10 +40,10 @@ impl Kernels {
         }
     }
 
-    /// Multiplies a tile of rows (`TILE_ROWS` values for each place) with a panel of columns (`PANEL` values
-    /// for each place) and says which products are at least the threshold of their row. NaN reaches nothing.
+    /// Multiplies a tile of rows (`TILE_ROWS` values for each place) by a panel of columns (`PANEL` values for each place) and
+    /// reports which products are at least the threshold of their row. NaN never is.
     ///
-    /// Products are summed from the first place to the last, whatever the tile they are in.
+    /// Products are summed from the first place to the last, in every tile.
     pub fn reach(self, rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
         let width = rows.len() / TILE_ROWS;
         assert!(rows.len() == width * TILE_ROWS && panel.len() == width * PANEL);
@@ -62,7 +62,7 @@ impl Kernels {
 
 /// Lanes that can be compared.
 trait Compare: Lanes {
-    /// A bit for each lane where `a >= b`.
+    /// Returns a bit for each lane where `a >= b`.
     unsafe fn at_least(a: Self::V, b: Self::V) -> u32;
 }
 
@@ -95,11 +95,11 @@ unsafe fn first_at_least<L: Compare>(scores: &[f32], threshold: f32) -> Option<u
     scores[rest..].iter().position(|&score| score >= threshold).map(|at| rest + at)
 }
 
-/// Goes through tile and panel in pieces of `R` rows by `V` vectors, as many as there are registers for.
+/// Goes through tile and panel in pieces of `R` rows by `V` vectors, sized to fill the registers.
 ///
 /// # Safety
-/// The instruction set must exist; `rows` and `panel` are as for [`Kernels::reach`], `R` divides [`TILE_ROWS`]
-/// and `V` vectors divide [`PANEL`].
+/// The instruction set must exist; `rows` and `panel` must be as for [`Kernels::reach`], `R` must divide [`TILE_ROWS`] and `V`
+/// vectors [`PANEL`].
 #[inline(always)]
 unsafe fn reach<L: Compare, const R: usize, const V: usize>(
     rows: &[f32],
@@ -116,7 +116,7 @@ unsafe fn reach<L: Compare, const R: usize, const V: usize>(
 }
 
 /// # Safety
-/// As [`reach`]; the piece from row `first` and column `column` lies within the tile and the panel.
+/// The conditions of [`reach`] must hold; the piece from row `first` and column `column` must lie within the tile and the panel.
 #[inline(always)]
 unsafe fn reach_piece<L: Compare, const R: usize, const V: usize>(
     rows: &[f32],
@@ -181,28 +181,28 @@ mod x86 {
     }
 
     /// # Safety
-    /// As [`first_at_least`].
+    /// The conditions of [`first_at_least`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn first_at_least_avx2(scores: &[f32], threshold: f32) -> Option<usize> {
         unsafe { first_at_least::<Avx2>(scores, threshold) }
     }
 
     /// # Safety
-    /// As [`first_at_least`].
+    /// The conditions of [`first_at_least`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn first_at_least_avx512(scores: &[f32], threshold: f32) -> Option<usize> {
         unsafe { first_at_least::<Avx512>(scores, threshold) }
     }
 
     /// # Safety
-    /// As [`reach`].
+    /// The conditions of [`reach`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn reach_avx2(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
         unsafe { reach::<Avx2, 6, 2>(rows, panel, thresholds, reached) }
     }
 
     /// # Safety
-    /// As [`reach`].
+    /// The conditions of [`reach`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn reach_avx512(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
         unsafe { reach::<Avx512, 12, 2>(rows, panel, thresholds, reached) }

@@ -6,7 +6,7 @@ use super::{Kernels, Lanes, Level, Portable};
 pub const STRIP: usize = 64;
 
 impl Kernels {
-    /// `out = Σ weight · row` over `STRIP` columns from column `start`; without weights each row counts once.
+    /// Computes `out = Σ weight · row` over `STRIP` columns from column `start`; without weights each row counts once.
     ///
     /// Rows of `matrix` are `n_cols` long. Each column is summed in the order of `rows`.
     pub fn sum_strip(
@@ -34,10 +34,10 @@ impl Kernels {
     }
 }
 
-/// `V` vectors of sums at a time.
+/// Sums `V` vectors at a time.
 ///
 /// # Safety
-/// The instruction set must exist; the strip lies within every row, and `V` vectors divide it.
+/// The instruction set must exist; the strip must lie within every row, and `V` vectors must divide it.
 #[inline(always)]
 unsafe fn sum_rows<L: Lanes, const V: usize>(
     matrix: &[f32],
@@ -71,7 +71,7 @@ mod x86 {
     use super::{STRIP, sum_rows};
 
     /// # Safety
-    /// As [`sum_rows`].
+    /// The conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn sum_rows_avx2(
         matrix: &[f32],
@@ -85,7 +85,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// As [`sum_rows`].
+    /// The conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn sum_rows_avx512(
         matrix: &[f32],

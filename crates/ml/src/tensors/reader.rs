@@ -23,12 +23,12 @@ impl<'a> TensorReader<'a> {
         Ok(TensorReader { tensors: SafeTensors::deserialize(bytes).map_err(bad)?, metadata })
     }
 
-    /// All metadata.
+    /// Returns all metadata.
     pub fn all_metadata(&self) -> &HashMap<String, String> {
         &self.metadata
     }
 
-    /// A metadata entry that must be there.
+    /// Returns a metadata entry that must exist.
     pub fn metadata(&self, key: &str) -> MlResult<&str> {
         let value = self.metadata.get(key).map(String::as_str);
         value.ok_or_else(|| MlError::BadArtifact(format!("metadata {key:?} is missing")))
@@ -42,7 +42,7 @@ impl<'a> TensorReader<'a> {
         }
     }
 
-    /// Whether a tensor is there.
+    /// Returns whether a tensor exists.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
     }
@@ -53,12 +53,12 @@ impl<'a> TensorReader<'a> {
         if tensor.dtype() != dtype {
             return Err(MlError::BadArtifact(format!("tensor {name:?} is {:?}, not {dtype:?}", tensor.dtype())));
         }
-        // The container does not promise alignment, so the bytes are copied rather than cast.
+        // The container does not guarantee alignment, so the bytes are copied rather than cast.
         let data = tensor.data().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
         Ok((tensor.shape().to_vec(), data))
     }
 
-    /// 32-bit floats, all finite, and their shape.
+    /// Returns 32-bit floats, all finite, and their shape.
     pub fn f32s(&self, name: &str) -> MlResult<(Vec<usize>, Vec<f32>)> {
         let (shape, data) = self.get::<f32>(name, Dtype::F32)?;
         if data.iter().any(|v| !v.is_finite()) {
@@ -67,7 +67,7 @@ impl<'a> TensorReader<'a> {
         Ok((shape, data))
     }
 
-    /// 32-bit floats of exactly this shape.
+    /// Returns 32-bit floats of exactly this shape.
     pub fn f32s_shaped(&self, name: &str, shape: &[usize]) -> MlResult<Vec<f32>> {
         let (found, data) = self.f32s(name)?;
         if found != shape {
@@ -76,29 +76,29 @@ impl<'a> TensorReader<'a> {
         Ok(data)
     }
 
-    /// 32-bit numbers and their shape.
+    /// Returns 32-bit numbers and their shape.
     pub fn u32s(&self, name: &str) -> MlResult<(Vec<usize>, Vec<u32>)> {
         self.get(name, Dtype::U32)
     }
 
-    /// 64-bit numbers and their shape.
+    /// Returns 64-bit numbers and their shape.
     pub fn u64s(&self, name: &str) -> MlResult<(Vec<usize>, Vec<u64>)> {
         self.get(name, Dtype::U64)
     }
 
-    /// Signed 64-bit numbers and their shape.
+    /// Returns signed 64-bit numbers and their shape.
     pub fn i64s(&self, name: &str) -> MlResult<(Vec<usize>, Vec<i64>)> {
         self.get(name, Dtype::I64)
     }
 
-    /// A dictionary.
+    /// Returns a dictionary.
     pub fn ids(&self, name: &str) -> MlResult<Ids> {
         let (_, bytes) = self.get::<u8>(&format!("{name}.bytes"), Dtype::U8)?;
         let (_, offsets) = self.u64s(&format!("{name}.offsets"))?;
         Ids::from_parts(&bytes, &offsets)
     }
 
-    /// A sparse matrix.
+    /// Returns a sparse matrix.
     pub fn csr(&self, name: &str) -> MlResult<Csr> {
         let (_, shape) = self.u64s(&format!("{name}.shape"))?;
         let (_, indptr) = self.u64s(&format!("{name}.indptr"))?;
@@ -118,7 +118,7 @@ impl<'a> TensorReader<'a> {
         Ok(matrix)
     }
 
-    /// A sparse matrix of exactly this shape.
+    /// Returns a sparse matrix of exactly this shape.
     pub fn csr_shaped(&self, name: &str, n_rows: usize, n_cols: usize) -> MlResult<Csr> {
         let matrix = self.csr(name)?;
         if (matrix.n_rows, matrix.n_cols) != (n_rows, n_cols) {

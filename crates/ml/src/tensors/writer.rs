@@ -1,4 +1,4 @@
-//! Writing. What is written is borrowed and goes out part by part: a dense model is gigabytes.
+//! Writing. The data are borrowed and written part by part: a dense model is gigabytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::ids::Ids;
 use crate::sparse::Csr;
 
-/// Headers are filled up with blanks to a multiple of this, and tensors of large elements come first: then every tensor
-/// starts at a multiple of its elements' size.
+/// Headers are padded with blanks to a multiple of this, and tensors of large elements come first: then every tensor starts at a
+/// multiple of its elements' size.
 const ALIGNMENT: usize = 8;
 
 /// Gathers named tensors and metadata, then writes them in one go. The same content gives the same bytes.
@@ -45,7 +45,7 @@ impl Data<'_> {
         }
     }
 
-    /// The name of the type in the container, and the bytes of an element.
+    /// Returns the name of the type in the container, and the bytes of an element.
     fn element(&self) -> (&'static str, usize) {
         match self {
             Data::F32(_) => ("F32", 4),
@@ -106,7 +106,7 @@ impl<'a> TensorWriter<'a> {
         }
     }
 
-    /// Writes the container, holding nothing but what was gathered.
+    /// Writes the container; it holds only what was added.
     pub fn write_to(mut self, out: &mut impl Write) -> io::Result<()> {
         let header = self.header();
         out.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -114,14 +114,14 @@ impl<'a> TensorWriter<'a> {
         self.tensors.iter().try_for_each(|tensor| out.write_all(tensor.data.bytes()))
     }
 
-    /// The container in memory.
+    /// Returns the container as bytes.
     pub fn finish(self) -> Vec<u8> {
         /// More than enough for names, types, shapes and places.
         const HEADER: usize = 256;
         let data: usize = self.tensors.iter().map(|tensor| tensor.data.bytes().len() + HEADER).sum();
         let metadata: usize = self.metadata.iter().map(|(key, value)| 2 * (key.len() + value.len()) + ALIGNMENT).sum();
         let mut bytes = Vec::with_capacity(data + metadata + HEADER);
-        // Memory takes everything: this cannot fail.
+        // Writing to memory cannot fail.
         let _ = self.write_to(&mut bytes);
         bytes
     }
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn large_tensors_are_handed_on_without_a_copy() {
-        /// Remembers where what it was given stood.
+        /// Addresses of the buffers that were written.
         struct Places(Vec<usize>);
         impl Write for Places {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

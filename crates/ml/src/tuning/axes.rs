@@ -9,19 +9,19 @@ use crate::search_space::{Domain, SearchSpace};
 /// One dimension of a search space, without its units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Axis {
-    /// The unit interval; `step` is the distance of neighbouring values, 0 when there are values in between.
+    /// The unit interval; `step` is the distance of adjacent values, 0 when there are values in between.
     Unit { step: f64 },
-    /// So many values without order.
+    /// A categorical axis with this many values.
     Set(usize),
 }
 
 impl Axis {
-    /// The axes of a space, in its order.
+    /// Returns the axes of a space, in its order.
     pub fn of(space: &SearchSpace) -> Vec<Axis> {
         space.iter().map(|(_, domain)| axis(domain)).collect()
     }
 
-    /// A place on the axis, from a number in the unit interval.
+    /// Returns a place on the axis, from a number in the unit interval.
     pub fn place(self, at: f64) -> f64 {
         match self {
             Axis::Unit { .. } => at,
@@ -34,7 +34,7 @@ fn axis(domain: &Domain) -> Axis {
     match domain {
         Domain::Float { .. } => Axis::Unit { step: 0.0 },
         Domain::Int { low, high, log: false } => Axis::Unit { step: 1.0 / ((high - low) as f64 + 1.0) },
-        // On a log scale neighbours are as far apart as at the middle of the range.
+        // On a log scale the step is that at the middle of the range.
         Domain::Int { low, high, log: true } => {
             let (start, end) = scaled(*low as f64 - 0.5, *high as f64 + 0.5, true);
             Axis::Unit { step: (-(start + end) / 2.0).exp() / (end - start) }
@@ -43,18 +43,18 @@ fn axis(domain: &Domain) -> Axis {
     }
 }
 
-/// A uniform draw from a space, on the scales of its domains.
+/// Draws uniformly from a space, on the scales of its domains.
 pub fn uniform(space: &SearchSpace, rng: &mut ChaCha8Rng) -> Map<String, Value> {
     let point = Axis::of(space).into_iter().map(|axis| axis.place(rng.random())).collect::<Vec<_>>();
     to_params(space, &point)
 }
 
-/// The parameters at a point.
+/// Returns the parameters at a point.
 pub fn to_params(space: &SearchSpace, point: &[f64]) -> Map<String, Value> {
     space.iter().zip(point).map(|((name, domain), at)| (name.to_owned(), to_value(domain, *at))).collect()
 }
 
-/// Where a trial lies; none when it lacks a parameter of the space or holds one that cannot be placed.
+/// Returns the point of a trial; `None` when it lacks a parameter of the space or holds one that cannot be placed.
 pub fn to_point(space: &SearchSpace, params: &Map<String, Value>) -> Option<Vec<f64>> {
     space.iter().map(|(name, domain)| position(domain, params.get(name)?)).collect()
 }
@@ -63,7 +63,7 @@ fn scaled(low: f64, high: f64, log: bool) -> (f64, f64) {
     if log { (low.ln(), high.ln()) } else { (low, high) }
 }
 
-/// Ends of a numeric domain on the scale it is searched on; whole numbers own half a step to either side.
+/// Returns the ends of a numeric domain on the scale it is searched on; whole numbers take half a step to either side.
 fn ends(domain: &Domain) -> Option<(f64, f64, bool)> {
     let (low, high, log) = match domain {
         Domain::Float { low, high, log } => (*low, *high, *log),

@@ -1,8 +1,8 @@
 //! Which algorithm the next trial tries: a bandit above the conditional spaces.
 //!
-//! What counts is the best trial in the end, not the mean. So an algorithm's chance is its best score so far, plus what
-//! it may still gain: a random multiple of the spread of its better scores, the smaller the more often it was tried.
-//! Of an algorithm tried once the spread is not known; until it is, that of all scores stands for it.
+//! The aim is the best trial in the end, not the best mean. So an algorithm's chance is its best score so far, plus what it may
+//! still gain: a random multiple of the spread of its better scores, the smaller the more often it was tried. Of an algorithm
+//! tried once the spread is not known; until it is, that of all scores is used.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::normal::standard_normal;
 use super::{TrialRecord, TrialState};
 
-/// Share of trials that go to any algorithm, so that none is given up for good.
+/// Share of trials that go to any algorithm, so that none is dropped for good.
 const ANY: f64 = 0.05;
 /// The multiple of the spread that an algorithm may gain, in standard deviations, when it was tried once.
 const GAIN: f64 = 2.0;
@@ -19,7 +19,7 @@ const PRIOR_TRIALS: f64 = 1.5;
 
 /// An algorithm that may be tried.
 pub struct Arm<'a> {
-    /// Its place in the study.
+    /// Its index in the study.
     pub index: usize,
     /// Its trials, the oldest first.
     pub trials: Vec<&'a TrialRecord>,
@@ -32,7 +32,7 @@ impl Arm<'_> {
     }
 }
 
-/// The arm to try, of at least one.
+/// Returns the arm to try, of at least one.
 pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> {
     let fresh: Vec<&Arm<'_>> = arms.iter().filter(|arm| arm.trials.is_empty()).collect();
     if !fresh.is_empty() {
@@ -52,7 +52,7 @@ pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> 
     rated.fold(first, |top, arm| if arm.1 > top.1 { arm } else { top }).0
 }
 
-/// Least value and standard deviation.
+/// Returns the least value and the standard deviation.
 fn extent(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let n = values.clone().count().max(1) as f64;
     let mean = values.clone().sum::<f64>() / n;
@@ -62,8 +62,8 @@ fn extent(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     (least, if variance > 0.0 { variance.sqrt() } else { 1.0 })
 }
 
-/// The best score, and how far the others of the better half are below it on average. An algorithm that has no score,
-/// because its trials still run or came to nothing, is taken to be as good as the `worst`.
+/// Returns the best score, and how far the others of the better half are below it on average. An algorithm without a score,
+/// because its trials still run or failed, is assumed to be as good as the `worst`.
 fn better_half(mut scores: Vec<f64>, worst: f64, prior: f64) -> (f64, f64) {
     let n_half = scores.len().div_ceil(2).max(2).min(scores.len());
     let n_others = scores.len().saturating_sub(1) as f64;
@@ -87,7 +87,7 @@ mod tests {
         TrialRecord { number: 0, algorithm: "A".into(), params: Map::new(), state, score, intermediate: vec![] }
     }
 
-    /// How often each of some arms is chosen, of a thousand times.
+    /// Returns how often each of some arms is chosen in a thousand draws.
     fn shares(arms: &[Vec<TrialRecord>]) -> Vec<usize> {
         let arm = |(index, trials): (usize, &'static [TrialRecord])| Arm { index, trials: trials.iter().collect() };
         let leaked = arms.iter().map(|trials| &*Box::leak(trials.clone().into_boxed_slice()));

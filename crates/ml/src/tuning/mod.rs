@@ -1,5 +1,5 @@
-//! Search over algorithms and their parameters. Pure: trials live with the caller, a suggestion depends on the seed,
-//! the number of the trial and the trials so far, and on nothing else.
+//! Search over algorithms and their parameters. Pure: the caller keeps the trials, and a suggestion depends only on the seed, the
+//! number of the trial and the trials so far.
 
 mod axes;
 mod choice;
@@ -15,32 +15,32 @@ pub use study::{Sampler, Study, Suggestion};
 
 use serde_json::{Map, Value};
 
-/// How a trial stands.
+/// State of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrialState {
-    /// Somebody is at it.
+    /// The trial is running.
     Running,
     /// It has a score.
     Complete,
-    /// Given up on the way, or refused because it would not have fitted into memory.
+    /// It was given up before its end, or refused because it would not have fitted into memory.
     Pruned,
     /// It ended in an error.
     Failed,
 }
 
-/// What is known of a trial. Larger scores are better.
+/// A trial as the search knows it. Larger scores are better.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialRecord {
-    /// Counts from 0 within the study.
+    /// Number within the study, from 0.
     pub number: u32,
     /// Class name of the algorithm.
     pub algorithm: String,
-    /// Parameters tried, learnt ones included.
+    /// Parameters tried, including learnt ones.
     pub params: Map<String, Value>,
-    /// How it stands.
+    /// Its state.
     pub state: TrialState,
-    /// Only a complete trial has one.
+    /// Score; only a complete trial has one.
     pub score: Option<f64>,
-    /// Scores on the way, by step.
+    /// Scores during the trial, by step.
     pub intermediate: Vec<(u32, f64)>,
 }

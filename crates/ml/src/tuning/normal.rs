@@ -3,13 +3,13 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// A standard normal draw, by Box and Muller's method.
+/// Draws a standard normal number, by Box and Muller's method.
 pub fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
-/// The distribution function, by Abramowitz and Stegun 7.1.26 (error below 1.5e-7).
+/// Computes the distribution function, by Abramowitz and Stegun 7.1.26 (error below 1.5e-7).
 pub fn normal_cdf(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);

@@ -1,5 +1,5 @@
-//! A Parzen estimator over the unit cube and finite sets: a mixture with one component per observed point
-//! and one that knows nothing. All dimensions of a component belong together, which is what makes the search multivariate.
+//! A Parzen estimator over the unit cube and finite sets: a mixture with one component per observed point and one uniform
+//! component. All dimensions of a component belong together, which is what makes the search multivariate.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,21 +11,21 @@ use super::normal::{normal_cdf, standard_normal};
 const WIDEST: f64 = 0.2;
 /// The narrowest component: the search must not collapse to a point.
 const NARROWEST: f64 = 0.01;
-/// Points that all weigh the same; older ones weigh less.
+/// Number of newest points with equal weights; older ones weigh less.
 const EQUAL: usize = 25;
 
 /// How many points each choice of a set counts as, beyond those that have it.
 const PRIOR_OF_CHOICES: f64 = 0.5;
-/// Weight of the component that knows nothing; a point's is at most 1.
+/// Weight of the uniform component; a point's is at most 1.
 const PRIOR: f64 = 1.0;
 
 /// A density over points of the given axes.
 pub struct Parzen<'a> {
     axes: &'a [Axis],
-    /// Of the components, along each axis.
+    /// Kernels of the components, along each axis.
     kernels: Vec<Kernel>,
     components: Vec<Component<'a>>,
-    /// Weight of all components and of the one that knows nothing.
+    /// Weight of all components, including the uniform one.
     total: f64,
 }
 
@@ -46,7 +46,7 @@ struct Component<'a> {
 }
 
 impl<'a> Parzen<'a> {
-    /// The density of `points`, the oldest first. Without points, the uniform one.
+    /// Creates the density of `points`, the oldest first. Without points, it is uniform.
     pub fn new(axes: &'a [Axis], points: &'a [Vec<f64>]) -> Self {
         let kernels: Vec<Kernel> = axes.iter().map(|axis| Kernel::new(*axis, axes.len(), points.len())).collect();
         let component = |(point, weight): (&'a Vec<f64>, f64)| {
@@ -71,7 +71,7 @@ impl<'a> Parzen<'a> {
         }
     }
 
-    /// Logarithm of the density at a point.
+    /// Returns the logarithm of the density at a point.
     pub fn log_density(&self, at: &[f64]) -> f64 {
         let uniform: f64 = self.axes.iter().map(|axis| if let Axis::Set(size) = axis { -(*size as f64).ln() } else { 0.0 }).sum();
         let mut terms = Vec::with_capacity(self.components.len() + 1);
@@ -85,7 +85,7 @@ impl<'a> Parzen<'a> {
         self.kernels.iter().zip(point).map(|(kernel, center)| kernel.sample(*center, rng)).collect()
     }
 
-    /// Logarithm of a component's part in the density.
+    /// Returns the logarithm of a component's part in the density.
     fn log_kernel(&self, component: &Component<'_>, at: &[f64]) -> f64 {
         let along = |(kernel, (center, at)): (&Kernel, (&f64, &f64))| kernel.log_shape(*center, *at);
         component.log_scale + self.kernels.iter().zip(component.point.iter().zip(at)).map(along).sum::<f64>()
@@ -93,7 +93,8 @@ impl<'a> Parzen<'a> {
 }
 
 impl Kernel {
-    /// Scott's rule for the shape of a normal, scaled to the range; a choice is kept the surer the more points there are.
+    /// Creates a kernel: Scott's rule for the width of a normal, scaled to the range; a choice is kept with a probability that
+    /// rises with the number of points.
     fn new(axis: Axis, n_axes: usize, n_points: usize) -> Self {
         let n = n_points as f64;
         match axis {
@@ -117,7 +118,7 @@ impl Kernel {
         }
     }
 
-    /// Logarithm of the density but for [`Kernel::log_mass`].
+    /// Returns the logarithm of the density without [`Kernel::log_mass`].
     fn log_shape(self, center: f64, at: f64) -> f64 {
         match self {
             Kernel::Normal { width } => -0.5 * ((at - center) / width).powi(2),
@@ -131,7 +132,7 @@ impl Kernel {
         }
     }
 
-    /// What the shape sums to, as a logarithm.
+    /// Returns the logarithm of the sum of the shape.
     fn log_mass(self, center: f64) -> f64 {
         match self {
             Kernel::Normal { width } => {
@@ -143,14 +144,14 @@ impl Kernel {
     }
 }
 
-/// Older points weigh less once there are many: equal weights for the newest, rising to that before.
+/// Returns weights that rise with the order of the points: equal ones for the newest, rising to that before.
 fn ramp(n: usize) -> Vec<f64> {
     let rising = n.saturating_sub(EQUAL);
     let ramp = (0..rising).map(|index| (index as f64 + 1.0) / (rising as f64 + 1.0));
     ramp.chain(std::iter::repeat_n(1.0, n - rising)).collect()
 }
 
-/// A normal draw that lies within the unit interval.
+/// Draws a normal number within the unit interval.
 fn within_unit(center: f64, width: f64, rng: &mut ChaCha8Rng) -> f64 {
     const TRIES: usize = 50;
     for _ in 0..TRIES {

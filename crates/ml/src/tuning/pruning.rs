@@ -1,10 +1,10 @@
-//! Giving up trials that fall behind on the way. Scores are compared at equal steps and within one algorithm only.
+//! Giving up trials that fall behind while they run. Scores are compared at equal steps and within one algorithm only.
 
 use super::{TrialRecord, TrialState};
 
 /// Finished trials of the algorithm before the median is trusted.
 const STARTUP: usize = 4;
-/// Of so many trials that have come to a rung, one goes on; the next rung is so many times as far.
+/// One of this many trials that have reached a rung continues; the next rung is this many times as far.
 const REDUCTION: u32 = 3;
 
 /// Which running trials are given up.
@@ -13,16 +13,16 @@ pub enum Pruner {
     /// Those that are worse at some step than half of the finished ones were by then.
     #[default]
     Median,
-    /// Asynchronous successive halving (Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar 2018,
-    /// "A system for massively parallel hyperparameter tuning"): a trial goes on beyond its 1st, 3rd, 9th, 27th … look
-    /// only when it is in the best third of all that have come there so far. Nobody waits: the first always goes on.
+    /// Asynchronous successive halving (Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar 2018, "A system for
+    /// massively parallel hyperparameter tuning"): a trial continues beyond its 1st, 3rd, 9th, 27th … evaluation only when it is
+    /// in the best third of all that have reached it so far. No trial waits: the first always continues.
     Halving,
-    /// None.
+    /// No trial is given up.
     None,
 }
 
 impl Pruner {
-    /// Whether a running trial of `algorithm`, whose best score up to `step` is `score`, is not worth finishing.
+    /// Returns whether a running trial of `algorithm`, whose best score up to `step` is `score`, is not worth finishing.
     pub(super) fn gives_up(self, history: &[TrialRecord], algorithm: &str, step: u32, score: f64) -> bool {
         let own = || history.iter().filter(|trial| trial.algorithm == algorithm && trial.state != TrialState::Failed);
         match self {
@@ -33,7 +33,7 @@ impl Pruner {
     }
 }
 
-/// The best score of a trial by then: it is not blamed for a dip.
+/// Returns the best score of a trial up to that step, so that a later dip does not count against it.
 fn best_by(trial: &TrialRecord, step: u32) -> Option<f64> {
     trial.intermediate.iter().filter(|(at, _)| *at <= step).map(|(_, score)| *score).reduce(f64::max)
 }
@@ -47,7 +47,7 @@ fn is_below_median<'a>(finished: impl Iterator<Item = &'a TrialRecord>, step: u3
     score < others[(others.len() - 1) / 2]
 }
 
-/// Whether the step is the first look, the third, the ninth and so on; looks are equally far apart.
+/// Returns whether the step is the first evaluation, the third, the ninth and so on; evaluations are equally far apart.
 fn is_rung<'a>(trials: impl Iterator<Item = &'a TrialRecord>, step: u32) -> bool {
     let first_looks = trials.filter_map(|trial| trial.intermediate.iter().map(|(at, _)| *at).min());
     let distance = first_looks.fold(step, u32::min).max(1);
@@ -58,7 +58,7 @@ fn is_rung<'a>(trials: impl Iterator<Item = &'a TrialRecord>, step: u32) -> bool
     step.is_multiple_of(distance) && look == 1
 }
 
-/// Whether less than a third of those that have come to the step, this one among them, are better.
+/// Returns whether less than a third of the trials that have reached the step, including this one, are better.
 fn is_in_best_part<'a>(trials: impl Iterator<Item = &'a TrialRecord>, step: u32, score: f64) -> bool {
     // One that was complete before would not have become better.
     let has_come =
@@ -106,7 +106,7 @@ mod tests {
         assert!(!Pruner::Halving.gives_up(&history, "A", 5, 0.5));
     }
 
-    /// Runs nine learners at once, look by look; the higher its number, the better a learner.
+    /// Runs nine learners at once, evaluation by evaluation; the higher its number, the better a learner.
     #[test]
     fn halving_keeps_the_best_and_spends_little_on_the_others() {
         let n = 9;

@@ -14,11 +14,11 @@ pub const TRIALS: usize = 4;
 /// How far around the middle the first trial may lie, as a share of the range.
 const MIDDLE: f64 = 0.2;
 
-/// The point of number `index`, from 0, for the algorithm of number `arm`.
+/// Returns the point of number `index`, from 0, for the algorithm of number `arm`.
 pub fn point(axes: &[Axis], seed: u64, arm: usize, index: usize) -> Vec<f64> {
     let ratio = golden_ratio(axes.len());
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // Trials draw from the streams at the other end.
+    // Trials draw from the streams with low numbers.
     rng.set_stream(u64::MAX - arm as u64);
     let mut step = 1.0;
     let coordinate = |axis: &Axis| {
@@ -32,7 +32,7 @@ pub fn point(axes: &[Axis], seed: u64, arm: usize, index: usize) -> Vec<f64> {
     axes.iter().map(coordinate).collect()
 }
 
-/// The positive root of xᵈ⁺¹ = x + 1.
+/// Returns the positive root of xᵈ⁺¹ = x + 1.
 fn golden_ratio(dimensions: usize) -> f64 {
     let power = 1.0 / (dimensions as f64 + 1.0);
     (0..40).fold(2.0, |root: f64, _| (1.0 + root).powf(power))

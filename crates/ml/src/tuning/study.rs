@@ -20,7 +20,7 @@ pub enum Sampler {
     Random,
 }
 
-/// What to try next.
+/// The next trial to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
     /// Class name of the algorithm.
@@ -46,7 +46,7 @@ struct Searched {
 }
 
 impl Searched {
-    /// Trying one without parameters again would only repeat its first result.
+    /// Returns whether another trial can tell more: one without parameters would only repeat its first result.
     fn is_worth_another(&self, n_trials: usize) -> bool {
         n_trials == 0 || self.space.iter().any(|(_, domain)| !domain.is_single())
     }
@@ -57,7 +57,8 @@ impl Searched {
 }
 
 impl Study {
-    /// A study of the given algorithms, with median pruning. Fails when there is none, or when a range makes no sense.
+    /// Creates a study of the given algorithms, with median pruning. Fails when there are no algorithms, or when a range is
+    /// invalid.
     pub fn new(spaces: Vec<(String, SearchSpace)>, sampler: Sampler, seed: u64) -> MlResult<Self> {
         if spaces.is_empty() {
             return Err(MlError::BadInput("there is no algorithm to search; name at least one".into()));
@@ -71,13 +72,13 @@ impl Study {
         Ok(Self { algorithms, sampler, pruner: Pruner::default(), seed })
     }
 
-    /// The same study with another way to give up trials.
+    /// Returns the study with another way to give up trials.
     #[must_use]
     pub fn with_pruner(self, pruner: Pruner) -> Self {
         Self { pruner, ..self }
     }
 
-    /// The same study with at most so many trials of an algorithm, given by its class name, whatever comes of them.
+    /// Returns the study with at most `trials` trials of an algorithm, given by its class name, regardless of their results.
     /// Fails when the algorithm is not searched.
     pub fn with_budget(mut self, algorithm: &str, trials: u32) -> MlResult<Self> {
         match self.algorithms.iter_mut().find(|searched| searched.name == algorithm) {
@@ -87,7 +88,7 @@ impl Study {
         Ok(self)
     }
 
-    /// The trial of this number, given all trials so far, running ones included.
+    /// Suggests the trial of this number, given all trials so far, including running ones.
     ///
     /// Depends on the seed, the number and the trials only. Fails when the budget of every algorithm is used up.
     pub fn ask(&self, history: &[TrialRecord], number: u32) -> MlResult<Suggestion> {
@@ -114,14 +115,14 @@ impl Study {
         Ok(Suggestion { algorithm: name.clone(), params })
     }
 
-    /// Whether there is nothing left that is worth asking for: budgets are used up, and what has no parameters was tried.
+    /// Returns whether no trial is worth running any more: budgets are used up, and algorithms without parameters were tried.
     pub fn is_exhausted(&self, history: &[TrialRecord]) -> bool {
         let spent = |arm: choice::Arm<'_>| !self.algorithms[arm.index].is_worth_another(arm.trials.len());
         self.arms(history).into_iter().all(spent)
     }
 
-    /// The algorithms that may be tried, with their trials. Those that would only repeat themselves come in when there
-    /// are no others.
+    /// Returns the algorithms that may be tried, with their trials. Those that would only repeat themselves are included when
+    /// there are no others.
     fn arms<'a>(&self, history: &'a [TrialRecord]) -> Vec<choice::Arm<'a>> {
         let index_of: HashMap<&str, usize> =
             self.algorithms.iter().enumerate().map(|(index, searched)| (searched.name.as_str(), index)).collect();
@@ -137,7 +138,7 @@ impl Study {
         if open.is_empty() { spent } else { open }
     }
 
-    /// Whether a running trial of `algorithm`, whose best score up to `step` is `score`, is not worth finishing.
+    /// Returns whether a running trial of `algorithm`, whose best score up to `step` is `score`, is not worth finishing.
     pub fn should_prune(&self, history: &[TrialRecord], algorithm: &str, step: u32, score: f64) -> bool {
         self.pruner.gives_up(history, algorithm, step, score)
     }
@@ -155,7 +156,7 @@ mod tests {
         vec![("Near".into(), near), ("Far".into(), far), ("Fixed".into(), SearchSpace::new())]
     }
 
-    /// Best possible score 0, at x = 2, y = -1 of `Near`.
+    /// Returns the score of a suggestion; the best possible is 0, at x = 2, y = -1 of `Near`.
     fn score(suggestion: &Suggestion) -> f64 {
         let real = |name: &str| suggestion.params[name].as_f64().unwrap();
         match suggestion.algorithm.as_str() {

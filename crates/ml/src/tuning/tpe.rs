@@ -1,8 +1,8 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio, Kégl 2011), in its multivariate form.
 //!
-//! Departures: running trials count among the poor ones (constant liar), so that parallel workers spread out; a point
-//! that was tried already is not proposed again while there is another; the poor ones are thinned to a fixed number, so
-//! that asking takes the same time in a long study.
+//! Departures: running trials count as poor ones (constant liar), so that parallel workers spread out; a point that was tried
+//! already is not proposed again while there is another; the poor ones are thinned to a fixed number, so that asking takes the
+//! same time in a long study.
 
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
@@ -17,10 +17,10 @@ const CANDIDATES: usize = 32;
 /// Share of trials counted as good, and their largest number.
 const GOOD: f64 = 0.2;
 const MOST_GOOD: usize = 25;
-/// Poor trials kept.
+/// Number of poor trials kept.
 const MOST_POOR: usize = 200;
 
-/// The candidate that is most likelier under the good trials than under the poor ones.
+/// Suggests the candidate whose likelihood under the good trials exceeds that under the poor ones most.
 pub fn suggest(space: &SearchSpace, history: &[&TrialRecord], rng: &mut ChaCha8Rng) -> Map<String, Value> {
     let axes = Axis::of(space);
     let (good, poor) = divide(space, history);
@@ -37,12 +37,12 @@ pub fn suggest(space: &SearchSpace, history: &[&TrialRecord], rng: &mut ChaCha8R
     params.find(|params| !tried(space, history, params)).unwrap_or(first)
 }
 
-/// Whether a trial has these parameters, whatever it learnt besides.
+/// Returns whether a trial has these parameters, regardless of what it learnt besides.
 fn tried(space: &SearchSpace, history: &[&TrialRecord], params: &Map<String, Value>) -> bool {
     history.iter().any(|trial| space.iter().all(|(name, _)| trial.params.get(name) == params.get(name)))
 }
 
-/// Points of the good trials and of the others, each the oldest first.
+/// Returns the points of the good trials and of the others, each the oldest first.
 fn divide(space: &SearchSpace, history: &[&TrialRecord]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
     let good = best(history);
     let poor = (0..history.len()).filter(|index| good.binary_search(index).is_err()).collect();
@@ -52,7 +52,7 @@ fn divide(space: &SearchSpace, history: &[&TrialRecord]) -> (Vec<Vec<f64>>, Vec<
     (points(good), points(thin(poor)))
 }
 
-/// Where the best trials are, rising. Of equal ones the older count as better.
+/// Returns the indices of the best trials, rising. Of equal ones the older count as better.
 fn best(history: &[&TrialRecord]) -> Vec<usize> {
     let score = |(index, trial): (usize, &&TrialRecord)| {
         let complete = trial.state == TrialState::Complete;
@@ -68,7 +68,7 @@ fn best(history: &[&TrialRecord]) -> Vec<usize> {
     good
 }
 
-/// Evenly spread over the study's history, so that what is left has the density of the whole.
+/// Thins the trials evenly over the study's history, so that the rest has the density of the whole.
 fn thin(poor: Vec<usize>) -> Vec<usize> {
     let n = poor.len();
     if n <= MOST_POOR {

@@ -8,15 +8,15 @@ use crate::sparse::Csr;
 
 /// Fewest users and items of a block.
 const LEAST: usize = 64;
-/// Most blocks: as many threads can work at once.
+/// Most blocks, which is also how many threads can work at once.
 const MOST: usize = 32;
 
-/// Into how many blocks users and items are cut each.
+/// Returns the number of blocks that users and items are each divided into.
 pub(super) fn n_blocks(n_users: usize, n_items: usize) -> usize {
     (n_users.min(n_items) / LEAST).clamp(1, MOST)
 }
 
-/// Where blocks of users begin and the last ends: blocks of neighbours with nearly the same number of interactions.
+/// Returns where blocks of users begin and the last ends: blocks of adjacent users with nearly equal numbers of interactions.
 pub(super) fn user_bounds(train: &Csr, n_blocks: usize) -> Vec<usize> {
     let first_with = |wanted: usize| train.indptr.partition_point(|&before| before < wanted);
     let share = |block: usize| (train.nnz() as u128 * block as u128 / n_blocks as u128) as usize;
@@ -24,7 +24,7 @@ pub(super) fn user_bounds(train: &Csr, n_blocks: usize) -> Vec<usize> {
     std::iter::once(0).chain(inner).chain(std::iter::once(train.n_rows)).collect()
 }
 
-/// A whole number below `n`, all but uniform.
+/// Draws a whole number below `n`, almost uniformly.
 pub(super) fn below(n: usize, rng: &mut ChaCha8Rng) -> usize {
     ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
 }
@@ -34,21 +34,21 @@ pub(super) fn shuffle<T>(slice: &mut [T], rng: &mut ChaCha8Rng) {
     (1..slice.len()).rev().for_each(|at| slice.swap(at, below(at + 1, rng)));
 }
 
-/// Random numbers of one part of one epoch.
+/// Creates the random numbers of one part of one epoch.
 pub(super) fn stream(seed: u64, epoch: u32, user_block: usize, item_block: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::from(epoch) << 32 | (user_block as u64) << 16 | item_block as u64);
     rng
 }
 
-/// Which block an item is in during an epoch, and where in it.
+/// The block of an item during an epoch, and its index there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Place {
     pub block: u32,
     pub at: u32,
 }
 
-/// An interaction: where its user and its item are in their blocks, and its weight.
+/// An interaction: the indices of its user and its item in their blocks, and its weight.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Interaction {
     pub user: u32,
@@ -67,19 +67,19 @@ pub(super) struct Cells {
 /// One interaction of a cell.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visit {
-    /// Where it is in the cell.
+    /// Its index in the cell.
     pub at: u32,
-    /// Where its user's first one is.
+    /// The index of its user's first one.
     pub first: u32,
 }
 
 impl Cells {
-    /// Deals out the interactions of the users from `first` to `end`.
+    /// Assigns the interactions of the users from `first` to `end` to cells.
     fn fill(&mut self, train: &Csr, first: usize, end: usize, places: &[Place], n_blocks: usize) {
         let all = &train.indices[train.indptr[first]..train.indptr[end]];
         self.starts.clear();
         self.starts.resize(n_blocks + 2, 0);
-        // Counted two places on, so that filling below leaves every start where it belongs.
+        // Counted two places on, so that filling below leaves every start in its place.
         all.iter().for_each(|&item| self.starts[places[item as usize].block as usize + 2] += 1);
         (1..self.starts.len()).for_each(|at| self.starts[at] += self.starts[at - 1]);
         self.interactions.resize(all.len(), Interaction::default());
@@ -94,7 +94,7 @@ impl Cells {
         }
     }
 
-    /// The interactions with a block of items, and visits to all of them in random order.
+    /// Returns the interactions with a block of items, and visits to all of them in random order.
     pub fn of(&mut self, block: usize, rng: &mut ChaCha8Rng) -> (&[Interaction], &[Visit]) {
         let interactions = &self.interactions[self.starts[block]..self.starts[block + 1]];
         let mut first = 0;

@@ -1,18 +1,18 @@
-//! Bayesian personalised ranking (Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009) by matrix factorisation with item
-//! biases, and with `loss` warp the weighted approximate-rank pairwise loss (Weston, Bengio & Usunier 2011) in its place.
-//! Named after LightFM (Kula 2015), which stood behind it in Recotem 1.x; like there, learning rates follow Adagrad
-//! (Duchi, Hazan & Singer 2011), here with one rate for each row instead of each number.
+//! Bayesian personalised ranking (Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009) by matrix factorisation with item biases,
+//! and with `loss` warp the weighted approximate-rank pairwise loss (Weston, Bengio & Usunier 2011) in its place. Named after
+//! LightFM (Kula 2015), which implemented it in Recotem 1.x; like there, learning rates follow Adagrad (Duchi, Hazan & Singer
+//! 2011), here with one rate for each row instead of each number.
 //!
-//! For every interaction of a user with an item, one step makes the item's score greater than that of an item drawn from
-//! those the user has nothing to do with. BPR takes any such item; WARP draws until one scores above the first less a
-//! margin of one, and steps further the sooner it finds one, because then many rank too high.
+//! For every interaction of a user with an item, one step raises the item's score over that of an item drawn from those the user
+//! has not interacted with. BPR takes any such item; WARP draws until one scores above the first less a margin of one, and steps
+//! further the sooner it finds one, because then many rank too high.
 //!
-//! Steps run in parallel without racing (Gemulla, Nijkamp, Haas & Sismanis 2011): users and items are cut into as many
-//! blocks, and at any time each block of users learns with another block of items. Items are dealt out anew in every
-//! epoch, so that any two items meet; the number of blocks depends on the data only, and the result not on threads.
+//! Steps run in parallel without racing (Gemulla, Nijkamp, Haas & Sismanis 2011): users and items are cut into as many blocks,
+//! and at any time each block of users learns with another block of items. Items are assigned to blocks again in every epoch, so
+//! that any two items meet; the number of blocks depends on the data only, and the result not on threads.
 //!
-//! Parameters beyond LightFM's in irspack: `learning_rate`, `random_seed`. New users are folded in by the same steps,
-//! taken by the user alone. Items are alike by the cosine of their factors without the bias.
+//! Parameters beyond LightFM's in irspack: `learning_rate`, `random_seed`. New users are folded in by the same steps, taken for
+//! this user alone. The similarity of items is the cosine of their factors without the bias.
 
 mod blocks;
 mod model;
@@ -57,7 +57,7 @@ fn parameters() -> Vec<ParameterSpec> {
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let width = row_width(params.size("n_components")?) as u64;
     let (users, items, nnz) = (shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
-    // Items lie in their blocks a second time; interactions are dealt out to cells.
+    // Items are copied into their blocks; interactions are assigned to cells.
     let cells = (n_blocks(shape.n_users, shape.n_items) as u64).pow(2) * 8;
     Ok(4 * (width + 4) * (users + 2 * items) + 20 * nnz + cells)
 }

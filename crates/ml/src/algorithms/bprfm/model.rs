@@ -13,10 +13,10 @@ use crate::simd::{Kernels, padded};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// How often folding in goes through a history.
+/// Passes over a history when folding in.
 const FOLDING_EPOCHS: usize = 40;
 
-/// Length of a row: the factors, the bias, and zeros.
+/// Returns the length of a row: the factors, the bias, and zeros.
 pub(super) fn row_width(k: usize) -> usize {
     padded(k + 1)
 }
@@ -41,7 +41,7 @@ impl Bpr {
         &rows[at as usize * self.width()..][..self.width()]
     }
 
-    /// The first numbers of every row.
+    /// Returns the first `k` numbers of every row.
     fn compact(&self, rows: &[f32], k: usize) -> Vec<f32> {
         rows.chunks_exact(self.width()).flat_map(|row| &row[..k]).copied().collect()
     }
@@ -50,7 +50,7 @@ impl Bpr {
         Factors { users: &self.users, items: &self.items, width: self.width() }
     }
 
-    /// The row of a user with these interactions: training's steps from the middle of all users, with items at rest.
+    /// Computes the row of a user with these interactions: training's steps from the mean of all users, with items fixed.
     fn fold_in(&self, history: &[u32]) -> Vec<f32> {
         let (width, k) = (self.width(), self.settings.k);
         let ranking = Ranking { settings: &self.settings, kernels: Kernels::detect(), n_items: self.n_items() };
@@ -99,7 +99,7 @@ impl Recommender for Bpr {
         Ok(())
     }
 
-    /// Cosine of the factors without the bias.
+    /// Scores by the cosine of the factors without the bias.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
         let (width, k) = (self.width(), self.settings.k);
@@ -126,9 +126,9 @@ impl Recommender for Bpr {
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
         out.f32s("model.users", &[self.n_users(), k], self.compact(&self.users, k));
-        // With the bias behind the factors.
+        // With the bias after the factors.
         out.f32s("model.items", &[self.n_items(), k + 1], self.compact(&self.items, k + 1));
-        // Numbers and words only: this cannot fail.
+        // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Params;
 use crate::error::MlResult;
 
-/// What is to be made small.
+/// The loss to minimise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Loss {
     /// −log σ(margin), for any other item.
@@ -37,7 +37,7 @@ impl Settings {
         })
     }
 
-    /// Whether the numbers may be calculated with; for settings that come from a file.
+    /// Returns whether the numbers are valid for calculation; for settings that come from a file.
     pub fn sane(&self) -> bool {
         let numbers = [self.item_alpha, self.user_alpha, self.learning_rate];
         (1..=4096).contains(&self.k) && numbers.iter().all(|v| v.is_finite() && *v >= 0.0)

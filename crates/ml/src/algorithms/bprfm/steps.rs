@@ -6,21 +6,21 @@ use super::blocks::below;
 use super::settings::{Loss, Settings};
 use crate::simd::{Kernels, PairStep};
 
-/// How often another item is drawn before an interaction is passed over.
+/// Draws of another item before an interaction is skipped.
 const MOST_DRAWS: usize = 10;
 /// Greatest weight that WARP gives to a step.
 const GREATEST_WARP_WEIGHT: f32 = 10.0;
-/// The score by which WARP wants an item to be ahead.
+/// The score by which WARP requires an item to be ahead.
 const WARP_MARGIN: f32 = 1.0;
 
 /// A step that a loss asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wish {
-    /// Where the lesser item is among the candidates.
+    /// Index of the lesser item among the candidates.
     pub lesser: usize,
     /// Negative derivative of the loss by the margin.
     pub pull: f32,
-    /// The squares that the rates of the vector and of the rows follow.
+    /// The sums of squares that set the learning rates of the vector and of the rows.
     pub squares: [f32; 2],
 }
 
@@ -28,12 +28,12 @@ pub(super) struct Wish {
 pub(super) struct Ranking<'a> {
     pub settings: &'a Settings,
     pub kernels: Kernels,
-    /// All items there are.
+    /// Number of all items.
     pub n_items: usize,
 }
 
 impl Ranking<'_> {
-    /// Draws the item among some rows that the item at `greater` should be ahead of, and that is not `taken`.
+    /// Draws, among some rows, an item that the item at `greater` should be ahead of and that is not `taken`.
     pub fn wish(
         &self,
         user: &[f32],
@@ -51,7 +51,7 @@ impl Ranking<'_> {
                 let ahead = self.kernels.dot(user, row(greater)) - WARP_MARGIN;
                 let too_high = |at: &usize| self.kernels.dot(user, row(*at)) > ahead;
                 let (drawn, lesser) = (1..=MOST_DRAWS).find_map(|n| draw().filter(too_high).map(|lesser| (n, lesser)))?;
-                // As many rank too high as one in so many draws suggests.
+                // The number of draws estimates how many items rank too high.
                 let rank = (self.n_items.saturating_sub(1) / drawn).max(1);
                 (lesser, Some((rank as f32).ln().min(GREATEST_WARP_WEIGHT)))
             }
@@ -63,7 +63,7 @@ impl Ranking<'_> {
     }
 }
 
-/// Lengths of a step, after the squares have been added to those of the user, the greater and the lesser item.
+/// Returns the lengths of a step, after the squares have been added to those of the user, the greater and the lesser item.
 pub(super) fn lengths(settings: &Settings, pull: f32, squares: [f32; 3]) -> PairStep {
     let alphas = [settings.user_alpha, settings.item_alpha, settings.item_alpha];
     let rates = squares.map(|sum| settings.learning_rate / sum.sqrt());

@@ -24,7 +24,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// −log σ(p · (a − b)) + ½ (user_alpha ‖p‖² + item_alpha (‖a‖² + ‖b‖²)).
+/// Computes −log σ(p · (a − b)) + ½ (user_alpha ‖p‖² + item_alpha (‖a‖² + ‖b‖²)).
 fn bpr_loss(p: &[f64], a: &[f64], b: &[f64]) -> f64 {
     let margin = dot(p, a) - dot(p, b);
     (-margin).exp().ln_1p() + 0.5 * (0.2 * dot(p, p) + 0.3 * (dot(a, a) + dot(b, b)))
@@ -67,7 +67,7 @@ fn a_step_follows_the_gradient_of_the_loss() {
 
 #[test]
 fn warp_looks_for_items_that_score_too_high() {
-    // The user likes the first component; items differ in nothing else.
+    // The user likes the first component; the items do not differ otherwise.
     let mut user = vec![0f32; WIDTH];
     user[0] = 1.0;
     let values = [5.0f32, 4.5, 1.0, 3.0, 9.0];
@@ -87,7 +87,7 @@ fn warp_looks_for_items_that_score_too_high() {
     }
 }
 
-/// Users like the items of their own third; five blocks of each.
+/// Returns interactions in which users like the items of their own third; five blocks of each.
 fn thirds() -> Csr {
     let likes = |u: u32, i: u32| u % 3 == i % 3 && !(u * 31 + i * 17).is_multiple_of(5);
     let pairs = (0..330u32).flat_map(|u| (0..360u32).filter(move |&i| likes(u, i)).map(move |i| (u, i)));

@@ -1,5 +1,5 @@
-//! Epochs: items are dealt out to blocks, and in as many rounds as there are blocks every block of users learns with
-//! every block of items.
+//! Epochs: items are assigned to blocks, and in as many rounds as there are blocks every block of users learns with every block
+//! of items.
 
 use rayon::prelude::*;
 
@@ -13,13 +13,13 @@ use crate::error::MlResult;
 use crate::simd::Kernels;
 use crate::sparse::Csr;
 
-/// What sums of squared gradients start with, as in LightFM: without it first steps would be of full length.
+/// Initial sums of squared gradients, as in LightFM: without them first steps would be of full length.
 pub(super) const FIRST_SQUARES: f32 = 1.0;
 
-/// Interactions between two looks at whether to stop.
+/// Interactions between two checks for interruption.
 const CHECK_EVERY: usize = 1 << 16;
 
-/// Items of a block, copied together.
+/// Rows of a block's items, copied into one buffer.
 #[derive(Debug, Default)]
 struct ItemBlock {
     number: usize,
@@ -29,7 +29,7 @@ struct ItemBlock {
 }
 
 impl ItemBlock {
-    /// Takes the rows of its items.
+    /// Copies the rows of its items in.
     fn gather(&mut self, items: &[f32], squares: &[f32], width: usize) {
         self.rows.clear();
         self.squares.clear();
@@ -39,7 +39,7 @@ impl ItemBlock {
         }
     }
 
-    /// Puts the rows of its items back.
+    /// Copies the rows of its items back.
     fn scatter(&self, items: &mut [f32], squares: &mut [f32], width: usize) {
         for ((&id, row), &square) in self.ids.iter().zip(self.rows.chunks_exact(width)).zip(&self.squares) {
             items[id as usize * width..][..width].copy_from_slice(row);
@@ -93,7 +93,7 @@ impl<'a> Trainer<'a> {
         self.model
     }
 
-    /// One step for every interaction, in random order.
+    /// Takes one step for every interaction, in random order.
     pub fn epoch(&mut self, epoch: u32, ctx: &Context) -> MlResult<()> {
         self.deal_out(epoch);
         let width = row_width(self.model.settings.k);
@@ -112,7 +112,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Deals out the items to blocks at random, and the interactions accordingly.
+    /// Assigns the items to blocks at random, and the interactions to their cells.
     fn deal_out(&mut self, epoch: u32) {
         let n = self.blocks.len();
         shuffle(&mut self.order, &mut stream(self.model.settings.seed, epoch, 0xffff, 0));
@@ -129,7 +129,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Small random factors; items start without bias.
+/// Creates small random factors; items start without bias.
 fn start(settings: Settings, n_users: usize, n_items: usize) -> Bpr {
     let (k, width) = (settings.k, row_width(settings.k));
     let deviation = 0.1 / (k as f32).sqrt();
@@ -158,7 +158,7 @@ fn user_blocks<'a>(
     blocks
 }
 
-/// Steps for all interactions of a block of users with a block of items.
+/// Takes the steps for all interactions of a block of users with a block of items.
 fn learn(ranking: &Ranking<'_>, users: &mut UserBlock<'_>, items: &mut ItemBlock, epoch: u32, ctx: &Context) -> MlResult<()> {
     let (settings, width) = (ranking.settings, row_width(ranking.settings.k));
     let mut rng = stream(settings.seed, epoch, users.number, items.number);
@@ -186,7 +186,7 @@ fn learn(ranking: &Ranking<'_>, users: &mut UserBlock<'_>, items: &mut ItemBlock
     Ok(())
 }
 
-/// Two different rows at once.
+/// Borrows two different rows at once.
 fn two_rows(rows: &mut [f32], a: usize, b: usize, width: usize) -> (&mut [f32], &mut [f32]) {
     let (low, high) = rows.split_at_mut(a.max(b) * width);
     let (low, high) = (&mut low[a.min(b) * width..][..width], &mut high[..width]);

@@ -1,9 +1,9 @@
 //! The basis in which the dense part of the problem is diagonal.
 //!
-//! Every row's problem contains α0 · othersᵀ · others, and multiplying with that matrix would be most of the work
-//! for rows with few interactions. But scores, penalties and the steps of conjugate gradients stay the same when
-//! users and items are turned by one orthogonal matrix. Turned to the matrix' eigenvectors it is a diagonal: one
-//! product of two matrices in each half of an epoch stands for several products with a vector for each row.
+//! Every row's problem contains α0 · othersᵀ · others, and multiplying by that matrix would be most of the work for rows with few
+//! interactions. But scores, penalties and the steps of conjugate gradients stay the same when users and items are rotated by one
+//! orthogonal matrix. In the basis of the matrix' eigenvectors it is diagonal: one product of two matrices in each half of an
+//! epoch replaces several products with a vector for each row.
 
 use rayon::prelude::*;
 
@@ -12,25 +12,25 @@ use crate::error::MlResult;
 use crate::linalg;
 use crate::simd::{Kernels, padded};
 
-/// Into how many parts a sum over rows is split at most; the parts are added in order, so that the sum is the same on
-/// any number of threads.
+/// Most parts into which a sum over rows is split; the parts are added in order, so that the sum is the same on any number of
+/// threads.
 const SUM_PARTS: usize = 64;
 
-/// Rows turned at a time.
+/// Rows rotated at a time.
 pub(super) const ROWS_AT_A_TIME: usize = 512;
 
-/// Rows of one part of a sum: so many that all partial Gram matrices together are no larger than half the factors.
+/// Returns the rows of one part of a sum: enough that all partial Gram matrices take no more memory than half the factors.
 fn rows_per_part(n_rows: usize, width: usize) -> usize {
     n_rows.div_ceil(SUM_PARTS).max(512).max(2 * width)
 }
 
-/// Bytes of the partial Gram matrices of so many rows.
+/// Returns the bytes of the partial Gram matrices of `n_rows` rows.
 pub(super) fn gram_bytes(n_rows: usize, width: usize) -> u64 {
     (n_rows.div_ceil(rows_per_part(n_rows, width)) as u64 + 1) * (width as u64).pow(2) * 4
 }
 
-/// Turns both sides (rows of `k` floats, padded) so that `factorsᵀ · factors` is diagonal, and gives the diagonal
-/// times `alpha0`, padded with zeros. With `alpha0` zero there is nothing to turn for.
+/// Rotates both sides (rows of `k` floats, padded) so that `factorsᵀ · factors` is diagonal, and returns the diagonal times
+/// `alpha0`, padded with zeros. With `alpha0` zero it rotates nothing.
 pub(super) fn align(factors: &mut [f32], others: &mut [f32], k: usize, alpha0: f32) -> MlResult<Vec<f32>> {
     if alpha0 == 0.0 {
         return Ok(vec![0.0; padded(k)]);
@@ -45,7 +45,7 @@ pub(super) fn align(factors: &mut [f32], others: &mut [f32], k: usize, alpha0: f
     Ok(energy(factors, k, alpha0))
 }
 
-/// `alpha0 · Σ q²` of each component.
+/// Computes `alpha0 · Σ q²` of each component.
 fn energy(factors: &[f32], k: usize, alpha0: f32) -> Vec<f32> {
     let width = padded(k);
     let part = |rows: &[f32]| {
@@ -60,7 +60,7 @@ fn energy(factors: &[f32], k: usize, alpha0: f32) -> Vec<f32> {
     total
 }
 
-/// The lower triangle of `factorsᵀ · factors` (`k × k`, by columns, without padding).
+/// Computes the lower triangle of `factorsᵀ · factors` (`k × k`, by columns, without padding).
 fn gram_lower(factors: &[f32], k: usize) -> Vec<f32> {
     let width = padded(k);
     let kernels = Kernels::detect();

@@ -1,15 +1,15 @@
 //! Exact solution for one block of components after another: iALS++ (Rendle, Krichene, Zhang & Koren 2021, "iALS++:
 //! speeding up matrix factorization with subspace optimization"), and with a single block plain least squares.
 //!
-//! The paper goes through all rows block by block and stores a prediction for every interaction. Here each row goes
-//! through all of its blocks at once, so only its own predictions are kept: the same steps in another order, since
-//! rows of one side do not depend on each other. Two more departures, both of them only ways to the same numbers:
+//! The paper goes through all rows block by block and stores a prediction for every interaction. Here each row goes through all
+//! of its blocks at once, so only its own predictions are kept: the same steps in another order, since rows of one side do not
+//! depend on each other. Two more departures, both of which lead to the same numbers:
 //! - The basis is one in which the dense part of the problem is diagonal (`axes.rs`), so blocks meet only in the
 //!   predictions.
 //! - With fewer interactions than components the block is solved in the dual: with `Λ` the diagonal, `Q` the rows and
 //!   `t` the targets, `(Λ + QᵀQ)⁻¹ Qᵀ t = Λ⁻¹ Qᵀ (1 + Q Λ⁻¹ Qᵀ)⁻¹ t`, a system of the size of the interactions.
 //!
-//! Weights are taken into the rows and targets beforehand: `c (q·x − 1)² = (√c q·x − √c)²`.
+//! Weights are multiplied into the rows and targets beforehand: `c (q·x − 1)² = (√c q·x − √c)²`.
 
 use std::ops::Range;
 
@@ -19,10 +19,10 @@ use crate::error::MlResult;
 use crate::linalg::CholeskyScratch;
 use crate::simd::{Aligned, padded};
 
-/// Interactions whose rows are copied together at a time.
+/// Interactions whose rows are copied at a time.
 const INTERACTIONS_AT_A_TIME: usize = 256;
 
-/// Smallest weight: smaller ones would leave the targets without digits.
+/// Smallest weight: smaller ones would leave the targets without precision.
 const SMALLEST_CONFIDENCE: f32 = 1e-12;
 
 /// Solves one row, `sweeps` rounds over blocks of `block` components.
@@ -65,7 +65,7 @@ impl Problem<'_> {
         self.row.indices.len()
     }
 
-    /// Square roots of the weights, and the targets, from which predictions will be subtracted.
+    /// Computes the square roots of the weights, and the targets, from which predictions will be subtracted.
     fn start(&mut self) {
         let (bias, s) = (self.half.settings.observed_bias, &mut *self.scratch);
         s.held = None;
@@ -84,7 +84,7 @@ impl Problem<'_> {
         (0..n).step_by(INTERACTIONS_AT_A_TIME).map(move |from| from..(from + INTERACTIONS_AT_A_TIME).min(n))
     }
 
-    /// Copies the block of some interactions' rows together, times the roots of their weights; padded.
+    /// Copies the block of some interactions' rows, times the roots of their weights; padded.
     fn fill(&mut self, block: Range<usize>, chunk: Range<usize>) {
         let (d, width, s) = (padded(block.len()), self.half.width, &mut *self.scratch);
         let wanted = Some((block.start, chunk.clone()));
@@ -101,7 +101,7 @@ impl Problem<'_> {
         s.held = wanted;
     }
 
-    /// Takes what the block of `x` predicts, times `sign`, off the rest of the targets.
+    /// Subtracts what the block of `x` predicts, times `sign`, from the rest of the targets.
     fn add_predictions(&mut self, block: Range<usize>, x: &[f32], sign: f32) {
         let d = padded(block.len());
         let mut part = std::mem::take(&mut self.scratch.vector);
@@ -116,7 +116,7 @@ impl Problem<'_> {
         self.scratch.vector = part;
     }
 
-    /// Replaces the block of `x` by the solution for what other blocks leave over.
+    /// Replaces the block of `x` by the solution for what other blocks leave unexplained.
     fn solve_block(&mut self, block: Range<usize>, x: &mut [f32]) -> MlResult<()> {
         if self.len() < block.len() { self.solve_dual(block, x) } else { self.solve_primal(block, x) }
     }
@@ -182,10 +182,10 @@ pub(super) struct BlockScratch {
     roots: Vec<f32>,
     /// Targets less predictions, times roots.
     rest: Vec<f32>,
-    /// A block of some interactions' rows, and which: first component, interactions.
+    /// A block of some interactions' rows, and its first component and interactions.
     rows: Aligned,
     held: Option<(usize, Range<usize>)>,
-    /// The same by components.
+    /// The same block by components.
     columns: Aligned,
     matrix: Aligned,
     vector: Aligned,

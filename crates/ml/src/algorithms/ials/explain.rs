@@ -8,7 +8,7 @@ use super::model::Ials;
 use crate::error::MlResult;
 use crate::linalg::{self, CholeskyScratch};
 
-/// The terms of the sums, a row as long as `history` for each of `items`; all are in range.
+/// Computes the terms of the sums, a row as long as `history` for each of `items`; all are in range.
 pub(super) fn contributions(model: &Ials, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
     if history.is_empty() {
         return Ok(Vec::new());
@@ -20,7 +20,7 @@ pub(super) fn contributions(model: &Ials, history: &[u32], items: &[u32]) -> MlR
     let penalty = settings.penalty(history.len(), model.items.len() / width);
     // The dense part is diagonal in the basis of the factors.
     for (at, &energy) in model.item_energy.iter().enumerate() {
-        // Padding is zero everywhere else: any positive diagonal leaves it at zero.
+        // Padding is zero everywhere else: any positive diagonal keeps it at zero.
         matrix[at * width + at] = if at < settings.k { energy + penalty } else { 1.0 };
     }
     let root = confidence.max(0.0).sqrt();

@@ -1,4 +1,4 @@
-//! One half of an epoch: every row of one side solved while the other side stands still.
+//! One half of an epoch: every row of one side solved while the other side is fixed.
 
 use rayon::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::MlResult;
 use crate::simd::{Aligned, Kernels, padded};
 
-/// Rows handed to a thread at a time.
+/// Rows that a thread takes at a time.
 const ROWS_AT_A_TIME: usize = 32;
 
 /// The least-squares problems of one side.
@@ -27,7 +27,7 @@ pub(super) struct HalfStep<'a> {
 /// How far each row is solved.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// Steps of conjugate gradients; zero stands for as many as there are components.
+    /// Steps of conjugate gradients; zero means as many as there are components.
     pub cg_steps: usize,
     /// Rounds over the blocks of iALS++.
     pub sweeps: usize,
@@ -38,7 +38,7 @@ impl<'a> HalfStep<'a> {
         HalfStep { settings, others, energy, width: padded(settings.k), kernels: Kernels::detect() }
     }
 
-    /// Replaces every row of `targets` by its solution, starting from what it is.
+    /// Replaces every row of `targets` by its solution, starting from its current value.
     pub fn run(&self, side: &Side<'_>, targets: &mut [f32], ctx: &Context) -> MlResult<()> {
         let effort = Effort { cg_steps: self.settings.cg_steps, sweeps: 1 };
         let blocks = targets.par_chunks_mut(ROWS_AT_A_TIME * self.width).enumerate();
@@ -73,12 +73,12 @@ impl<'a> HalfStep<'a> {
         blocks::solve(self, row, block, effort.sweeps, &scratch.diagonal, target, &mut scratch.blocks)
     }
 
-    /// What the row's matrix has on its diagonal beyond the interactions: dense part and penalty.
+    /// Fills the diagonal of the row's matrix beyond the interactions: dense part and penalty.
     fn fill_diagonal(&self, n_interactions: usize, diagonal: &mut [f32]) {
         let penalty = self.settings.penalty(n_interactions, self.others.len() / self.width);
         let k = self.settings.k;
         diagonal[..k].iter_mut().zip(self.energy).for_each(|(d, energy)| *d = energy + penalty);
-        // Padding has neither interactions nor a right-hand side: any positive diagonal leaves it at zero.
+        // Padding has neither interactions nor a right-hand side: any positive diagonal keeps it at zero.
         diagonal[k..].fill(1.0);
     }
 }

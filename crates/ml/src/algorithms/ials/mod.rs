@@ -1,20 +1,20 @@
 //! Implicit alternating least squares (Hu, Koren & Volinsky 2008), in the form of Rendle, Krichene, Zhang &
 //! Koren 2021 ("Revisiting the performance of iALS on item recommendation benchmarks").
 //!
-//! Minimises ½ Σ_observed c (p·q − 1)² + α0/2 Σ_all (p·q)² + reg/2 [Σ_u (α0·I + N_u)^nu ‖p_u‖² + the same for items].
-//! With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c.
+//! Minimises ½ Σ_observed c (p·q − 1)² + α0/2 Σ_all (p·q)² + reg/2 [Σ_u (α0·I + N_u)^nu ‖p_u‖² + the corresponding sum over
+//! items]. With `loss_type` ORIGINAL observed pairs carry the weight c + α0 instead of c.
 //!
 //! An epoch, step by step:
-//! 1. `axes`: turn users and items to the eigenvectors of itemsᵀ·items, so that α0 Σ_all becomes a diagonal.
-//! 2. `half_step`: solve every user on its own, items standing still, from the last solution:
+//! 1. `axes`: rotate users and items to the eigenvectors of itemsᵀ·items, so that α0 Σ_all becomes a diagonal.
+//! 2. `half_step`: solve every user independently, items fixed, from the last solution:
 //!    `conjugate_gradients` takes a few steps (CG), `blocks` solves exactly, all components at once (CHOLESKY) or
 //!    one block after another (IALSPP).
 //! 3. and 4. The same with users and items swapped.
 //!
 //! The loops over vectors are in `simd`; `sides` holds the interactions by users and by items.
 //!
-//! Departures from the papers: the turning, which changes neither scores nor penalties nor, but for rounding, the
-//! steps of conjugate gradients; and rows without interactions, which are set to zero without solving.
+//! Departures from the papers: the rotation, which changes neither scores nor penalties nor, except for rounding, the steps of
+//! conjugate gradients; and rows without interactions, which are set to zero without solving.
 
 mod axes;
 mod blocks;
@@ -74,18 +74,18 @@ fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
-/// Threads that scratch memory is estimated for.
+/// Number of threads that scratch memory is estimated for.
 const THREADS: u64 = 16;
 
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let width = padded(params.size("n_components")?);
     let (k, users, items, nnz) = (width as u64, shape.n_users as u64, shape.n_items as u64, shape.nnz as u64);
     let factors = (users + items) * k * 4;
-    // By item: a number and, unless all are the same, a confidence for each; scaled confidences also by user.
+    // By item: a number and, unless all are equal, a confidence for each; scaled confidences also by user.
     let scaled = if params.word("confidence_scaling")? == "log" { 4 } else { 0 };
     let interactions = nnz * (8 + scaled) + (items + 1) * 16;
     let exact = params.word("solver_type")? != "CG";
-    // Turning takes a copy of some rows, exact solutions a few matrices, conjugate gradients a weight for each interaction.
+    // Rotating takes a copy of some rows, exact solutions a few matrices, conjugate gradients a weight for each interaction.
     let of_thread = axes::ROWS_AT_A_TIME as u64 * k * 4 + if exact { 16 * k * k + 1024 * k } else { 4 * users.max(items) };
     let grams = axes::gram_bytes(shape.n_users.max(shape.n_items), width) + 24 * k * k;
     Ok(factors + interactions + THREADS * of_thread + grams)
@@ -98,7 +98,7 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, hook: &mut EpochHook<'_>
     improve(settings, users, items, epochs, train, ctx, hook)
 }
 
-/// Runs so many epochs from these factors of users and items.
+/// Runs `epochs` epochs from these factors of users and items.
 fn improve(
     settings: Settings,
     users: Vec<f32>,
@@ -131,7 +131,7 @@ fn run_epoch(model: &mut Ials, by_user: &Side<'_>, by_item: &Side<'_>, ctx: &Con
     model.align()
 }
 
-/// Random factors of users and items.
+/// Creates random factors of users and items.
 fn random_start(params: &Params<'_>, k: usize, train: &Csr, ctx: &Context) -> MlResult<(Vec<f32>, Vec<f32>)> {
     let deviation = (params.float("init_std")? / (k as f64).sqrt()) as f32;
     let seed = params.size("random_seed")? as u64;
@@ -145,7 +145,7 @@ fn random_start(params: &Params<'_>, k: usize, train: &Csr, ctx: &Context) -> Ml
 /// Rows drawn from one stream of random numbers: fixed, so that the number of threads does not matter.
 const ROWS_PER_STREAM: usize = 256;
 
-/// Factors of (nearly) normal distribution, padded with zeros.
+/// Creates factors of (nearly) normal distribution, padded with zeros.
 ///
 /// A sum of four uniform numbers of 16 bits stands for a normal one: starting values need no more.
 fn random_factors(n: usize, k: usize, deviation: f32, seed: u64, first_stream: u64) -> Vec<f32> {

@@ -20,29 +20,29 @@ pub(super) struct Ials {
     pub items: Vec<f32>,
     /// The diagonal of α0 · itemsᵀ · items, padded with zeros.
     pub item_energy: Vec<f32>,
-    /// 1 / length of each item, once somebody asks for similar items.
+    /// 1 / length of each item, computed when similar items are first requested.
     inverse_lengths: OnceLock<Vec<f32>>,
 }
 
 impl Ials {
-    /// A model of factors in any basis.
+    /// Creates a model from factors in any basis.
     pub fn new(settings: Settings, users: Vec<f32>, items: Vec<f32>) -> MlResult<Self> {
         let mut model = Self::aligned(settings, users, items, Vec::new());
         model.align()?;
         Ok(model)
     }
 
-    /// A model of factors that are in the right basis already.
+    /// Creates a model from factors that are in the right basis already.
     fn aligned(settings: Settings, users: Vec<f32>, items: Vec<f32>, item_energy: Vec<f32>) -> Self {
         Ials { settings, users, items, item_energy, inverse_lengths: OnceLock::new() }
     }
 
-    /// Length of a padded row.
+    /// Returns the length of a padded row.
     pub fn k_padded(&self) -> usize {
         padded(self.settings.k)
     }
 
-    /// Turns to the basis in which the dense part of the users' problem is diagonal; must follow every change of items.
+    /// Rotates to the basis in which the dense part of the users' problem is diagonal; must run after every change of items.
     pub fn align(&mut self) -> MlResult<()> {
         self.inverse_lengths = OnceLock::new();
         self.item_energy = axes::align(&mut self.items, &mut self.users, self.settings.k, self.settings.alpha0)?;
@@ -62,7 +62,7 @@ impl Ials {
         Factors { users: &self.users, items: &self.items, width: self.k_padded() }
     }
 
-    /// The factors of somebody with this history.
+    /// Computes the factors of a user with this history.
     fn fold_in(&self, items: &[u32]) -> MlResult<Vec<f32>> {
         let settings = &self.settings;
         let confidences = RowConfidences::All(settings.scaling.one(1.0, settings.epsilon));
@@ -103,7 +103,7 @@ impl Recommender for Ials {
         Ok(())
     }
 
-    /// Cosine of the factors.
+    /// Scores by the cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
         self.as_factors().score(self.row(&self.items, item), out);
@@ -113,7 +113,7 @@ impl Recommender for Ials {
         Ok(())
     }
 
-    /// Exact for the exact solution, which the steps taken when scoring come near to.
+    /// Computes exact contributions to the exact solution, which the steps taken when scoring approximate.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         check_pairs(self, history, items)?;
         explain::contributions(self, history, items)
@@ -133,7 +133,7 @@ impl Recommender for Ials {
         out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k));
         out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k));
         out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
-        // Numbers and words only: this cannot fail.
+        // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
 

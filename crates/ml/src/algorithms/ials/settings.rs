@@ -1,4 +1,4 @@
-//! What a trained model has to remember of its parameters, so that new users can be folded in.
+//! The parameters that a trained model keeps, so that new users can be folded in.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(super) enum SolverKind {
 /// How an interaction's value becomes its confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Scaling {
-    /// As it is.
+    /// Unscaled.
     None,
     /// log(1 + value / epsilon).
     Log,
@@ -40,7 +40,7 @@ impl Scaling {
 pub(super) struct Settings {
     pub k: usize,
     pub alpha0: f32,
-    /// After the change of scale that `nu_star` asks for.
+    /// After the change of scale required by `nu_star`.
     pub reg: f64,
     pub nu: f64,
     /// Added to the weight of observed pairs on the right-hand side: α0 for the original loss.
@@ -48,7 +48,7 @@ pub(super) struct Settings {
     pub scaling: Scaling,
     pub epsilon: f64,
     pub solver: SolverKind,
-    /// Zero stands for as many as there are components.
+    /// Steps of conjugate gradients in training; zero means as many as there are components.
     pub cg_steps: usize,
     pub prediction_cg_steps: usize,
     /// Components of a block of iALS++.
@@ -88,20 +88,20 @@ impl Settings {
         })
     }
 
-    /// Whether the counts of steps, rounds and components of a block are in range: a stored model may say anything.
+    /// Returns whether the counts of steps, rounds and components of a block are in range: a stored model may contain any values.
     pub fn has_sane_effort(&self) -> bool {
         let counts = [self.cg_steps, self.prediction_cg_steps, self.prediction_sweeps];
         counts.iter().all(|&count| count <= 10_000) && (1..=4096).contains(&self.subspace)
     }
 
-    /// The penalty of a row with so many interactions, when the other side has so many rows.
+    /// Returns the penalty of a row with `n_interactions` interactions, when the other side has `n_other` rows.
     pub fn penalty(&self, n_interactions: usize, n_other: usize) -> f32 {
         let frequency = f64::from(self.alpha0) * n_other as f64 + n_interactions as f64;
         (self.reg * frequency.powf(self.nu)) as f32
     }
 }
 
-/// Σ over users and items of their frequency to the power of `nu`.
+/// Returns the sum over users and items of their frequency to the power of `nu`.
 fn total_frequency(train: &Csr, alpha0: f64, nu: f64) -> f64 {
     let term = |count: f64, n_other: usize| (count + alpha0 * n_other as f64).powf(nu);
     let users: f64 = (0..train.n_rows).map(|u| term(train.row_len(u) as f64, train.n_cols)).sum();

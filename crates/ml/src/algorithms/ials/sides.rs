@@ -8,7 +8,7 @@ use crate::sparse::Csr;
 /// The weights of the interactions of one side.
 #[derive(Debug, Clone)]
 pub(super) enum Confidences<'a> {
-    /// The same for all, as it is without event weights.
+    /// One weight for all, as without event weights.
     All(f32),
     /// One for each interaction.
     Each(Cow<'a, [f32]>),
@@ -30,19 +30,19 @@ pub(super) struct Side<'a> {
     confidences: Confidences<'a>,
 }
 
-/// One row: whom it interacted with, and how much each of them counts.
+/// One row: the numbers of the other side that it interacted with, and their weights.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
     /// Numbers of the other side.
     pub indices: &'a [u32],
-    /// What belongs to the rows after this one.
+    /// Indices of the rows after this one.
     pub upcoming: &'a [u32],
-    /// How much each counts.
+    /// Weight of each interaction.
     pub confidences: RowConfidences<'a>,
 }
 
 impl<'a> Side<'a> {
-    /// By users. Copies nothing but values that have to be scaled.
+    /// Returns the interactions by users. Copies only values that have to be scaled.
     pub fn of_users(train: &'a Csr, settings: &Settings) -> Self {
         let confidence = |value| settings.scaling.one(value, settings.epsilon);
         let first = train.values.first().copied().unwrap_or(1.0);
@@ -56,7 +56,7 @@ impl<'a> Side<'a> {
         Side { indptr: Cow::Borrowed(&train.indptr), indices: Cow::Borrowed(&train.indices), confidences }
     }
 
-    /// By the other side, of which there are `n`.
+    /// Returns the interactions by the other side, which has `n` rows.
     pub fn transposed(&self, n: usize) -> Side<'static> {
         let mut indptr = vec![0usize; n + 1];
         self.indices.iter().for_each(|&index| indptr[index as usize + 1] += 1);
@@ -84,12 +84,12 @@ impl<'a> Side<'a> {
         Side { indptr: Cow::Owned(indptr), indices: Cow::Owned(indices), confidences }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.indptr.len() - 1
     }
 
-    /// One row.
+    /// Returns one row.
     pub fn row(&self, row: usize) -> Row<'_> {
         let range = self.indptr[row]..self.indptr[row + 1];
         let confidences = match &self.confidences {

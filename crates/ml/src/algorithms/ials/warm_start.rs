@@ -1,4 +1,4 @@
-//! Beginning with the factors of an earlier model, so that fewer epochs are needed.
+//! Starting from the factors of an earlier model, so that fewer epochs are needed.
 
 use super::super::{Before, Factors, Model, Params};
 use super::settings::Settings;
@@ -9,10 +9,10 @@ use crate::error::MlResult;
 use crate::simd::padded;
 use crate::sparse::Csr;
 
-/// Of the epochs that a start from random factors is given, one in so many is enough.
+/// A start from an earlier model needs one in this many of the epochs of a random start.
 const SHARE: usize = 4;
 
-/// Fits from what an earlier model knows of those users and items that it knows; the others begin with random factors.
+/// Fits from the factors of those users and items that an earlier model knows; the others start with random factors. Returns
 /// `None` when that model has another number of components.
 pub(in crate::algorithms) fn fit(
     params: &Params<'_>,
@@ -21,7 +21,7 @@ pub(in crate::algorithms) fn fit(
     ctx: &Context,
 ) -> MlResult<Option<Model>> {
     let k = params.size("n_components")?;
-    // What another version wrote may not be readable as parameters any more.
+    // Parameters written by another version may not be readable any more.
     let k_before = Params::check(INFO.name, parameters(), before.parameters).and_then(|params| params.size("n_components"));
     let fits = before.factors.width == padded(k) && (before.users.len(), before.items.len()) == (train.n_rows, train.n_cols);
     if k_before.ok() != Some(k) || !fits {
@@ -36,7 +36,7 @@ pub(in crate::algorithms) fn fit(
     improve(settings, users, items, epochs, train, ctx, &mut |_, _| Ok(Control::Continue)).map(Some)
 }
 
-/// Replaces the rows that were known before.
+/// Copies in the rows that were known before.
 fn copy(known: &[f32], places: &[Option<u32>], rows: &mut [f32], width: usize) {
     for (row, place) in rows.chunks_exact_mut(width).zip(places) {
         let start = place.map(|place| place as usize * width);

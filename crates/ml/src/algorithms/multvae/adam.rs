@@ -1,4 +1,4 @@
-//! Weights together with their moments, and the steps they take.
+//! Weights with their moments, and their update steps.
 
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ const EPSILON: f64 = 1e-8;
 /// Rows of a small layer that one thread updates at a time.
 const ROWS_AT_A_TIME: usize = 32;
 
-/// The step at an update counted from zero, with a penalty on the sum of squared weights.
+/// Returns the step at an update counted from zero, with a penalty on the sum of squared weights.
 pub(super) fn adam_step(update: u64, learning_rate: f64, penalty: f32) -> AdamStep {
     let t = (update + 1) as f64;
     let second = (1.0 - SECOND_DECAY.powf(t)).sqrt();
@@ -42,27 +42,27 @@ pub(super) struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// Blocks of `len`, in parallel.
+    /// Splits into blocks of `len`, for parallel work.
     pub fn blocks(self, len: usize) -> impl IndexedParallelIterator<Item = Weights<'a>> {
         let moments = self.first.par_chunks_mut(len).zip(self.second.par_chunks_mut(len));
         let blocks = self.values.par_chunks_mut(len).zip(moments);
         blocks.map(|(values, (first, second))| Weights { values, first, second })
     }
 
-    /// One step against a gradient.
+    /// Takes one step against a gradient.
     pub fn step(self, gradient: &[f32], step: AdamStep, kernels: Kernels) {
         kernels.adam(self.values, self.first, self.second, gradient, step);
     }
 }
 
-/// A layer that takes steps. Biases are not penalised.
+/// A layer that is updated by steps. Biases are not penalised.
 pub(super) struct Learner<'a> {
     pub weights: Weights<'a>,
     pub bias: Weights<'a>,
     width: usize,
 }
 
-/// The learners of all layers: input, latent, hidden, output.
+/// Returns the learners of all layers: input, latent, hidden, output.
 pub(super) fn learners<'a>(network: &'a mut Network, moments: &'a mut Moments) -> [Learner<'a>; 4] {
     let Network { input, latent, hidden, output, .. } = network;
     let (a, b) = (&mut moments.first, &mut moments.second);
@@ -84,7 +84,7 @@ impl<'a> Learner<'a> {
         }
     }
 
-    /// Steps by the gradients of the layer's outputs, given its inputs: `outputsᵀ · inputs`.
+    /// Takes a step by the gradients of the layer's outputs, given its inputs: `outputsᵀ · inputs`.
     pub fn learn_dense(self, outputs: &[f32], inputs: &[f32], gradient: &mut [f32], step: AdamStep, kernels: Kernels) {
         let (width, n_outputs) = (self.width, self.bias.values.len());
         learn_bias(self.bias, outputs, step, kernels);
@@ -97,7 +97,7 @@ impl<'a> Learner<'a> {
         });
     }
 
-    /// Steps by the gradients of the first hidden layer, given the items that went into it.
+    /// Takes a step by the gradients of the first hidden layer, given the items of its input.
     pub fn learn_sparse(self, hidden: &[f32], inputs: &ByItem, gradient: &mut [f32], step: AdamStep, kernels: Kernels) {
         let width = self.width;
         learn_bias(self.bias, hidden, step, kernels);
@@ -114,7 +114,7 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// Steps of a bias by the gradients of its layer's outputs.
+/// Takes a step of a bias by the gradients of its layer's outputs.
 fn learn_bias(bias: Weights<'_>, outputs: &[f32], step: AdamStep, kernels: Kernels) {
     let mut gradient = vec![0f32; bias.values.len()];
     for row in outputs.chunks_exact(bias.values.len()) {

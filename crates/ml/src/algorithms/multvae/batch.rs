@@ -1,4 +1,4 @@
-//! What one mini-batch needs, kept from one to the next: thinned histories by user and by item, and activations.
+//! The buffers of one mini-batch, kept from one to the next: thinned histories by user and by item, and activations.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,9 +17,9 @@ const ITEM_BLOCK: usize = 512;
 /// Greatest number of such blocks, as each holds a part of the gradient by the second hidden layer.
 const MOST_ITEM_BLOCKS: usize = 64;
 
-/// The output layer cut into blocks of equal width, a multiple of eight of them so that they share out evenly.
+/// The output layer divided into blocks of equal width, a multiple of eight of them so that they are shared out evenly.
 ///
-/// Only the number of items decides, so that the number of threads does not change a result.
+/// Only the number of items determines them, so that the number of threads does not change a result.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ItemBlocks {
     pub width: usize,
@@ -35,7 +35,7 @@ impl ItemBlocks {
     }
 }
 
-/// Histories of the rows of one block: what dropout leaves of them, and where blocks of items cut them whole.
+/// Histories of the rows of one block: the interactions that dropout leaves, and where blocks of items divide the full histories.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     cuts: Vec<usize>,
@@ -45,7 +45,7 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Draws which interactions of some users stay. What stays is normalised and scaled up for what does not.
+    /// Draws which interactions of some users stay. Those are normalised and scaled up for those that do not.
     pub fn draw(&mut self, train: &Csr, users: &[u32], blocks: ItemBlocks, dropout: f32, rng: &mut ChaCha8Rng) {
         self.cuts.clear();
         self.ends.clear();
@@ -66,7 +66,7 @@ impl Inputs {
         }
     }
 
-    /// Notes where the items of each block begin, and where the last end.
+    /// Records where the items of each block begin, and where the last end.
     fn cut(&mut self, items: &[u32], blocks: ItemBlocks) {
         let mut at = 0;
         for block in 0..blocks.count {
@@ -77,7 +77,7 @@ impl Inputs {
         self.cuts.push(items.len());
     }
 
-    /// Which of a row's interactions, as they are without dropout, are with the items of a block.
+    /// Returns the range of a row's interactions, as they are without dropout, with the items of a block.
     pub fn within(&self, at: usize, block: usize, blocks: ItemBlocks) -> std::ops::Range<usize> {
         let cuts = &self.cuts[at * (blocks.count + 1) + block..];
         cuts[0]..cuts[1]
@@ -105,7 +105,7 @@ impl ByItem {
     pub fn fill(&mut self, inputs: &[Inputs], n_items: usize) {
         self.starts.clear();
         self.starts.resize(n_items + 2, 0);
-        // Counted two places on, so that filling below leaves every start where it belongs.
+        // Counted two places on, so that filling below leaves every start in its place.
         inputs.iter().flat_map(|block| &block.items).for_each(|&item| self.starts[item as usize + 2] += 1);
         (1..self.starts.len()).for_each(|at| self.starts[at] += self.starts[at - 1]);
         let total = self.starts[n_items + 1];
@@ -121,14 +121,14 @@ impl ByItem {
         }
     }
 
-    /// Rows of the mini-batch that hold an item, and their values.
+    /// Returns the rows of the mini-batch that hold an item, and their values.
     pub fn item(&self, item: usize) -> (&[u32], &[f32]) {
         let range = self.starts[item]..self.starts[item + 1];
         (&self.rows[range.clone()], &self.values[range])
     }
 }
 
-/// Buffers of a mini-batch, by rows. A gradient takes the place of what it belongs to where that is no longer needed.
+/// Buffers of a mini-batch, by rows. A gradient replaces the values it is taken by where those are no longer needed.
 pub(super) struct Batch {
     pub blocks: ItemBlocks,
     pub inputs: Vec<Inputs>,
@@ -145,19 +145,19 @@ pub(super) struct Batch {
     pub second: Aligned,
     pub d_first: Aligned,
     pub d_second: Aligned,
-    /// For each block of items its scores, then the gradient by them.
+    /// Scores for each block of items, then the gradient by them.
     pub scores: Vec<f32>,
-    /// For each block of items and row the greatest score and the sum of exponentials; then, in the place of the sum,
-    /// the factor that makes exponentials gradients.
+    /// Greatest score and sum of exponentials for each block of items and row; later, instead of the sum, the factor that turns
+    /// exponentials into gradients.
     pub greatest: Vec<f32>,
     pub sums: Vec<f32>,
-    /// For each block of items its part of the gradient by the second hidden layer.
+    /// Part of the gradient by the second hidden layer for each block of items.
     pub parts: Aligned,
-    /// For each block of items what its products round.
+    /// Rounded operands of the products for each block of items.
     pub rounded: Vec<BfloatScratch>,
     /// Gradient by the weights of the items.
     pub gradient: Aligned,
-    /// Gradient by the weights in between.
+    /// Gradient by the weights of the two layers between.
     pub small_gradient: Aligned,
     pub bias_gradient: Vec<f32>,
 }
@@ -190,13 +190,13 @@ impl Batch {
     }
 }
 
-/// Bytes that [`Batch`] takes.
+/// Returns the bytes that [`Batch`] takes.
 pub(super) fn bytes(sizes: &Sizes, rows: usize) -> u64 {
     let (h, z, d) = (padded(sizes.encoder) as u64, padded(sizes.latent) as u64, padded(sizes.decoder) as u64);
     let (items, blocks) = (sizes.items as u64, ItemBlocks::of(sizes.items).count as u64);
     let rows = rows as u64;
     let activations = rows * (2 * blocks + 2 * h + 5 * z + 2 * d + items + MOST_ITEM_BLOCKS as u64 + blocks * (d + 2));
-    // Scores and weights as products round them, where that is to floats; elsewhere to half as much.
+    // Scores and weights as products round them, where that is to floats; elsewhere half as much.
     let rounded = rows * items + items * d;
     4 * (activations + rounded + items * (d.max(h) + 1) + 2 * z * h + d * z)
 }
@@ -208,7 +208,7 @@ pub(super) fn draw_noise(noise: &mut [f32], latent: usize, rng: &mut ChaCha8Rng)
     }
 }
 
-/// The random numbers of one block of rows in one update.
+/// Creates the random numbers of one block of rows in one update.
 pub(super) fn stream(seed: u64, update: u64, block: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((update + 1) << 16 | (block as u64 & 0xffff));

@@ -1,14 +1,14 @@
-//! The variational autoencoder with multinomial likelihood of Liang, Krishnan, Hoffman & Jebara 2018 ("Variational
-//! autoencoders for collaborative filtering"): a user's interactions, normalised and thinned out by dropout, go through
-//! one hidden layer to the mean and the variance of a latent vector, and a draw from that through another hidden layer
-//! to a distribution over all items. Adam, and a weight of the Kullback–Leibler term that grows from zero.
+//! The variational autoencoder with multinomial likelihood of Liang, Krishnan, Hoffman & Jebara 2018 ("Variational autoencoders
+//! for collaborative filtering"): a user's interactions, normalised and thinned by dropout, go through one hidden layer to the
+//! mean and the variance of a latent vector, and a draw from that through another hidden layer to a distribution over all items.
+//! Adam, and a weight of the Kullback–Leibler term that grows from zero.
 //!
 //! Departures: the latent draw is a sum of four uniform numbers instead of a normal one; weights start with deviation
-//! 1/√(inputs), those of the items 0.1, and biases at zero; and in training the products of the output layer, which are most
-//! of the work, multiply numbers rounded to bfloat16. What scores is a mean of the weights at the ends of epochs that leans
-//! to the late ones (Shamir & Zhang 2013, "Stochastic gradient descent for non-smooth optimization"): the last weights alone
-//! owe much to chance where users are few. A model's score is the logit. New users are folded in, and known ones scored, by a
-//! forward pass with the mean of the latent vector. Items are alike by the cosine of their output weights.
+//! 1/√(inputs), those of the items 0.1, and biases at zero; and in training the products of the output layer, which are most of
+//! the work, multiply numbers rounded to bfloat16. Scores come from a mean of the weights at the ends of epochs that gives late
+//! ones more weight (Shamir & Zhang 2013, "Stochastic gradient descent for non-smooth optimization"): the last weights alone owe
+//! much to chance where users are few. A model's score is the logit. New users are folded in, and known ones scored, by a forward
+//! pass with the mean of the latent vector. The similarity of items is the cosine of their output weights.
 
 mod adam;
 mod batch;

@@ -42,7 +42,7 @@ impl Recommender for MultVae {
         Ok(())
     }
 
-    /// Cosine of the output weights.
+    /// Scores by the cosine of the output weights.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
         check_items(self, &[item], out)?;
         let (weights, width) = (&self.network.output.weights, self.network.output.width);
@@ -59,7 +59,7 @@ impl Recommender for MultVae {
             out.f32s(&format!("model.{name}.weights"), &[layer.weights.len() / layer.width, layer.width], &*layer.weights);
             out.f32s(&format!("model.{name}.bias"), &[layer.bias.len()], &*layer.bias);
         }
-        // Whole numbers only: this cannot fail.
+        // Only whole numbers: this cannot fail.
         out.metadata("model.sizes", &serde_json::to_string(&self.network.sizes).unwrap_or_default());
     }
 
@@ -77,7 +77,7 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     if sizes.items != n_items || thinnest == 0 || widest > 1 << 16 {
         return Err(bad("layer sizes do not fit the model".into()));
     }
-    // Nothing is allocated for weights that are not there.
+    // Nothing is allocated for weights that are missing from the file.
     let (h, z, d) = (padded(sizes.encoder), padded(sizes.latent), padded(sizes.decoder));
     let rows =
         [("input", n_items, h, h), ("latent", 2 * z, h, 2 * z), ("hidden", d, z, d), ("output", n_items, d, padded(n_items))];

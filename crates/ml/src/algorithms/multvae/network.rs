@@ -1,4 +1,4 @@
-//! The weights, and the passes through them that scoring needs.
+//! The weights, and the forward passes that scoring needs.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ impl Sizes {
         Ok(Sizes { items, encoder, latent: params.size("dim_z")?, decoder })
     }
 
-    /// Bytes of one set of weights.
+    /// Returns the bytes of one set of weights.
     pub fn bytes(&self) -> u64 {
         let (h, z, d) = (padded(self.encoder) as u64, padded(self.latent) as u64, padded(self.decoder) as u64);
         4 * (self.items as u64 * (h + d + 1) + 2 * z * (h + 1) + d * (z + 1) + h)
@@ -51,7 +51,7 @@ impl Layer {
         Dense::new(&self.weights, self.width)
     }
 
-    /// `out = input · weightsᵀ + bias` for layers with a row of weights for each output.
+    /// Computes `out = input · weightsᵀ + bias` for layers with a row of weights for each output.
     pub fn forward(&self, input: &[f32], outputs: usize, out: &mut [f32]) {
         let weights = Dense::new(&self.weights[..outputs * self.width], self.width);
         multiply(Dense::new(input, self.width), weights.transposed(), out);
@@ -61,8 +61,8 @@ impl Layer {
     }
 }
 
-/// Deviation of the first layer's weights at the start. Histories have length one however many items there are, so
-/// that 1/√items would leave the hidden layer all but silent.
+/// Deviation of the first layer's weights at the start. Histories have length one however many items there are, so that 1/√items
+/// would leave the hidden layer almost inactive.
 const INPUT_DEVIATION: f32 = 0.1;
 
 /// All layers. The moments of the optimiser have the same shape.
@@ -91,7 +91,7 @@ impl Network {
         }
     }
 
-    /// Random weights.
+    /// Creates random weights.
     pub fn random(sizes: Sizes, seed: u64) -> Self {
         let mut network = Network::zeros(sizes);
         let Sizes { encoder, latent, decoder, .. } = sizes;
@@ -116,14 +116,14 @@ impl Network {
         [("input", input), ("latent", latent), ("hidden", hidden), ("output", output)]
     }
 
-    /// The first hidden layer of one history; the values are already normalised.
+    /// Computes the first hidden layer of one history; the values are already normalised.
     pub fn first_hidden(&self, kernels: Kernels, items: &[u32], values: &[f32], out: &mut [f32]) {
         out.copy_from_slice(&self.input.bias);
         kernels.add_rows(&self.input.weights, items, values, out);
         kernels.tanh(out);
     }
 
-    /// Scores of all items for some histories, by rows.
+    /// Scores all items for some histories, by rows.
     pub fn scores(&self, histories: &[(&[u32], &[f32])], out: &mut [f32]) {
         let kernels = Kernels::detect();
         let (h, z, d) = (self.input.width, self.hidden.width, self.output.width);
@@ -144,7 +144,7 @@ impl Network {
     }
 }
 
-/// The Euclidean length of a history, never zero.
+/// Returns the Euclidean length of a history, never zero.
 pub(super) fn length(weights: &[f32]) -> f32 {
     weights.iter().map(|w| w * w).sum::<f32>().sqrt().max(f32::MIN_POSITIVE)
 }

@@ -12,7 +12,7 @@ pub(super) struct Settings {
     pub l2: f32,
     /// Weight that the Kullback–Leibler term reaches.
     pub kl_goal: f64,
-    /// After how many epochs.
+    /// Epochs until the weight reaches that value.
     pub kl_epochs: usize,
     pub minibatch_size: usize,
     pub learning_rate: f64,
@@ -32,7 +32,7 @@ impl Settings {
         })
     }
 
-    /// The weight of the Kullback–Leibler term at an update, counted from zero.
+    /// Returns the weight of the Kullback–Leibler term at an update, counted from zero.
     pub fn kl_weight(&self, update: u64, updates_per_epoch: usize) -> f32 {
         let end = (self.kl_epochs * updates_per_epoch) as f64;
         let share = if end > 0.0 { (update as f64 / end).min(1.0) } else { 1.0 };

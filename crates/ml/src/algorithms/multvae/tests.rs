@@ -12,7 +12,7 @@ const USERS: usize = 70;
 const ITEMS: usize = 300;
 const SIZES: Sizes = Sizes { items: ITEMS, encoder: 5, latent: 3, decoder: 4 };
 
-/// Two blocks of rows and eight of items.
+/// Returns interactions of two blocks of rows and eight of items.
 fn sample() -> Csr {
     let pairs =
         (0..USERS as u32).flat_map(|u| (0..ITEMS as u32).filter(move |i| (u * 7 + i * 5 + u * i) % 23 == 0).map(move |i| (u, i)));
@@ -26,13 +26,13 @@ fn settings() -> Settings {
     Settings { dropout: 0.5, l2: 0.01, kl_goal: 0.7, kl_epochs: 0, minibatch_size: USERS, learning_rate: 1e-3, seed: 3 }
 }
 
-/// `weights · input + bias`, in 64 bits.
+/// Computes `weights · input + bias`, in 64 bits.
 fn affine(weights: &[f32], bias: &[f32], width: usize, rows: std::ops::Range<usize>, input: &[f64]) -> Vec<f64> {
     let dot = |row: usize| weights[row * width..][..width].iter().zip(input).map(|(w, x)| f64::from(*w) * x).sum::<f64>();
     rows.map(|row| dot(row) + f64::from(bias[row])).collect()
 }
 
-/// The loss by its definition, for the inputs and the noise that the trainer drew.
+/// Computes the loss by its definition, for the inputs and the noise that the trainer drew.
 fn loss(network: &Network, train: &Csr, trainer: &Trainer<'_>) -> f64 {
     let z = padded(SIZES.latent);
     let mut total = 0.0;
@@ -60,7 +60,7 @@ fn loss(network: &Network, train: &Csr, trainer: &Trainer<'_>) -> f64 {
     total / USERS as f64 + 0.01 * squares
 }
 
-/// The weights or the bias of a layer.
+/// Borrows the weights or the bias of a layer.
 fn part(network: &mut Network, layer: usize, bias: bool) -> &mut [f32] {
     let (_, layer) = network.layers_mut().into_iter().nth(layer).unwrap();
     if bias { &mut layer.bias } else { &mut layer.weights }

@@ -1,7 +1,7 @@
 //! One update: forward, backward and Adam, in phases whose parts run in parallel.
 //!
-//! Parts are blocks of users or of items whose bounds do not depend on the number of threads, and whatever is summed
-//! over parts is summed in their order, so the result does not depend on it either.
+//! Parts are blocks of users or of items whose bounds do not depend on the number of threads, and sums over parts are taken in
+//! their order, so the result does not depend on it either.
 
 use rayon::prelude::*;
 
@@ -14,8 +14,7 @@ use crate::linalg::{Dense, multiply, multiply_bfloat};
 use crate::simd::{AdamStep, Kernels};
 use crate::sparse::Csr;
 
-/// In the mean an epoch counts as much as this power of its number: of many epochs it is mostly the last quarter, of few
-/// the last one.
+/// An epoch's weight in the mean is this power of its number: of many epochs mostly the last quarter counts, of few the last one.
 const POWER: f32 = 3.0;
 /// Weights that one thread averages at a time.
 const VALUES_AT_A_TIME: usize = 1 << 14;
@@ -25,7 +24,7 @@ pub(super) struct Trainer<'a> {
     train: &'a Csr,
     settings: Settings,
     network: Network,
-    /// The mean of the networks that the epochs ended with, later ones counting more; it scores the users.
+    /// The mean of the networks at the ends of epochs, with more weight on later ones; it scores the users.
     model: MultVae,
     pub moments: Moments,
     pub batch: Batch,
@@ -70,7 +69,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Moves the weights once, by the gradient of the mean loss of some users, of whom an epoch has `n_users`.
+    /// Updates the weights once, by the gradient of the mean loss of some users; an epoch has `n_users`.
     pub fn step(&mut self, users: &[u32], n_users: usize) {
         let kl = self.settings.kl_weight(self.updates, n_users.div_ceil(self.settings.minibatch_size));
         self.encode(users);
@@ -83,7 +82,7 @@ impl<'a> Trainer<'a> {
         self.updates += 1;
     }
 
-    /// Draws inputs and noise, and goes as far as the second hidden layer.
+    /// Draws inputs and noise, and computes up to the second hidden layer.
     fn encode(&mut self, users: &[u32]) {
         let Trainer { train, settings, network, batch, updates, kernels, .. } = self;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
@@ -122,7 +121,7 @@ impl<'a> Trainer<'a> {
         batch.inputs.iter_mut().skip(users.len().div_ceil(ROW_BLOCK)).for_each(|inputs| *inputs = Inputs::default());
     }
 
-    /// Scores of all items as exponentials, block by block; meanwhile the inputs are sorted by item.
+    /// Computes the scores of all items as exponentials, block by block; meanwhile the inputs are sorted by item.
     fn score(&mut self, n: usize) {
         let Trainer { network, batch, kernels, .. } = self;
         let Batch { blocks, inputs, by_item, second, scores, greatest, sums, rounded, .. } = batch;
@@ -149,7 +148,7 @@ impl<'a> Trainer<'a> {
         rayon::join(|| by_item.fill(inputs, items), score);
     }
 
-    /// From the greatest scores and sums of all blocks, what each block's exponentials must be multiplied with to be
+    /// Computes, from the greatest scores and sums of all blocks, the factor that turns each block's exponentials into
     /// probabilities times the user's total weight, over the size of the mini-batch.
     fn turn_sums_into_factors(&mut self, users: &[u32]) {
         let n = users.len();
@@ -163,8 +162,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The gradient by the scores, from it each block's part of the gradient by the second hidden layer, and the step
-    /// of the block's weights, which nothing needs any more then.
+    /// Computes the gradient by the scores and from it each block's part of the gradient by the second hidden layer, and takes
+    /// the step of the block's weights, which are not needed any more then.
     fn output_layer(&mut self, users: &[u32], step: AdamStep) {
         let Trainer { train, network, moments, batch, kernels, .. } = self;
         let (n, items, width) = (users.len(), network.sizes.items, batch.blocks.width);
@@ -204,7 +203,7 @@ impl<'a> Trainer<'a> {
         });
     }
 
-    /// From the second hidden layer back to the first.
+    /// Propagates the gradient from the second hidden layer back to the first.
     fn backward(&mut self, n: usize, kl: f32) {
         let Trainer { network, batch, kernels, .. } = self;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);
@@ -237,7 +236,7 @@ impl<'a> Trainer<'a> {
         });
     }
 
-    /// The steps of all layers but the output.
+    /// Takes the steps of all layers except the output.
     fn other_layers(&mut self, n: usize, step: AdamStep) {
         let Trainer { network, moments, batch, kernels, .. } = self;
         let (h, z, d) = (network.input.width, network.hidden.width, network.output.width);

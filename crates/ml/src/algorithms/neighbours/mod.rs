@@ -1,5 +1,5 @@
-//! Products of two sparse matrices of which only the best entries of each row are kept:
-//! what all neighbourhood and random-walk models are made of.
+//! Products of two sparse matrices of which only the best entries of each row are kept: the basis of all neighbourhood and
+//! random-walk models.
 
 mod row;
 
@@ -21,12 +21,12 @@ pub(super) struct Weighted<'a> {
 }
 
 impl<'a> Weighted<'a> {
-    /// The matrix with its own values.
+    /// Returns the matrix with its own values.
     pub fn plain(pattern: &'a Csr) -> Self {
         Weighted { pattern, values: pattern.values.iter().map(|&v| f64::from(v)).collect() }
     }
 
-    /// The matrix with values computed from row, column and own value.
+    /// Returns the matrix with values computed from row, column and own value.
     pub fn map(pattern: &'a Csr, value: impl Fn(usize, usize, f64) -> f64) -> Self {
         let mut values = Vec::with_capacity(pattern.nnz());
         for row in 0..pattern.n_rows {
@@ -41,12 +41,12 @@ impl<'a> Weighted<'a> {
         (&self.pattern.indices[range.clone()], &self.values[range])
     }
 
-    /// Whether every value is 1.
+    /// Returns whether every value is 1.
     fn is_ones(&self) -> bool {
         self.values.iter().all(|&v| v == 1.0)
     }
 
-    /// Sum of squares of each column.
+    /// Returns the sum of squares of each column.
     pub fn column_squares(&self) -> Vec<f64> {
         let mut sums = vec![0f64; self.pattern.n_cols];
         for (&col, &val) in self.pattern.indices.iter().zip(&self.values) {
@@ -55,19 +55,19 @@ impl<'a> Weighted<'a> {
         sums
     }
 
-    /// Sum of squares of each row.
+    /// Returns the sum of squares of each row.
     pub fn row_squares(&self) -> Vec<f64> {
         (0..self.pattern.n_rows).map(|row| self.row(row).1.iter().map(|v| v * v).sum()).collect()
     }
 }
 
-/// Rows handed to a thread at a time: few, because rows of popular items cost much more than others.
+/// Rows that a thread takes at a time: few, because rows of popular items cost much more than others.
 const ROWS_AT_A_TIME: usize = 16;
-/// Rows of the right matrix added up between two looks at whether to stop.
+/// Rows of the right matrix added between two checks for interruption.
 const TERMS_AT_A_TIME: usize = 1024;
 
-/// For each row of `left · right`: turns the dot products into similarities, and keeps the `top_k`
-/// greatest (equal ones by smaller column). Columns whose product is zero are never kept.
+/// Computes each row of `left · right`, turns the dot products into similarities, and keeps the `top_k` greatest (equal ones by
+/// smaller column). Columns whose product is zero are never kept.
 ///
 /// Matrices of ones, the usual case, are multiplied by counting.
 pub(super) fn top_rows(
@@ -97,7 +97,7 @@ struct Product<'a, F: ?Sized> {
 }
 
 impl<F: Fn(usize, usize, f64) -> f64 + Sync + ?Sized> Product<'_, F> {
-    /// All rows, with `add` adding a multiple of a row of the right matrix to the sums.
+    /// Computes all rows, with `add` adding a multiple of a row of the right matrix to the sums.
     fn rows<S>(&self, add: impl Fn(&mut Sums<S>, usize, f64) + Sync) -> MlResult<Csr>
     where
         S: Copy + Default + PartialEq + AddAssign + Into<f64>,
@@ -145,7 +145,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// All rows as one matrix, in the pool it is called from.
+    /// Joins all rows into one matrix, in the calling pool.
     fn join(blocks: Vec<Rows>, n_rows: usize, n_cols: usize) -> Csr {
         let mut joined = Csr::empty(n_rows, n_cols);
         for (row, len) in blocks.iter().flat_map(|block| &block.lens).enumerate() {
@@ -171,7 +171,7 @@ impl Rows {
     }
 }
 
-/// Bytes of two weighted matrices, the accumulators and the result of [`top_rows`].
+/// Returns the bytes of two weighted matrices, the accumulators and the result of [`top_rows`].
 pub(super) fn top_rows_bytes(nnz: usize, n_rows: usize, n_cols: usize, top_k: usize, threads: usize) -> u64 {
     let (nnz, n_rows, n_cols) = (nnz as u64, n_rows as u64, n_cols as u64);
     let kept = n_rows * n_cols.min(top_k as u64);

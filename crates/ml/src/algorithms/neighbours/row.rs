@@ -1,4 +1,4 @@
-//! One row of a product while it is being made: sums for every column, and the best of them.
+//! One row of a product while it is computed: sums for every column, and the best of them.
 
 use std::ops::AddAssign;
 
@@ -15,19 +15,19 @@ pub(super) struct Sums<S> {
 }
 
 impl<S: Copy + Default + PartialEq + AddAssign> Sums<S> {
-    /// Sums of `n_cols` columns.
+    /// Creates the sums of `n_cols` columns.
     pub fn new(n_cols: usize) -> Self {
         Sums { sums: vec![S::default(); n_cols], columns: vec![0; n_cols / 4 + 1], n_columns: 0, sparse: false }
     }
 
-    /// Begins a row to which `n_terms` terms will be added in all. Few leave most columns at zero: these are
-    /// remembered one by one. Otherwise going through all columns in the end is sooner done.
+    /// Begins a row to which `n_terms` terms will be added in total. A few terms leave most columns at zero, so the columns are
+    /// remembered one by one; with many, going through all columns at the end is faster.
     pub fn begin(&mut self, n_terms: usize) {
         self.sparse = n_terms < self.columns.len();
         self.n_columns = 0;
     }
 
-    /// Adds the same to some columns.
+    /// Adds the same term to some columns.
     pub fn add(&mut self, cols: &[u32], term: S) {
         if self.sparse {
             cols.iter().for_each(|&col| self.add_remembering(col, term));
@@ -45,7 +45,7 @@ impl<S: Copy + Default + PartialEq + AddAssign> Sums<S> {
         }
     }
 
-    /// Without a branch, for whether a column is new cannot be foreseen.
+    /// Adds a term and remembers the column if it is new; without a branch, since a branch would not be predictable.
     fn add_remembering(&mut self, col: u32, term: S) {
         let sum = &mut self.sums[col as usize];
         self.columns[self.n_columns] = col;
@@ -53,10 +53,10 @@ impl<S: Copy + Default + PartialEq + AddAssign> Sums<S> {
         *sum += term;
     }
 
-    /// Gives the sums that are not zero, each once, in no particular order, and sets them to zero.
+    /// Passes on the sums that are not zero, each once, in no particular order, and resets them to zero.
     pub fn drain(&mut self, mut take: impl FnMut(u32, S)) {
         if self.sparse {
-            // A sum that came back to zero stands here twice, but the second time it is zero.
+            // A sum that came back to zero is listed twice, but the second time it is zero.
             for &col in &self.columns[..self.n_columns] {
                 let sum = std::mem::take(&mut self.sums[col as usize]);
                 if sum != S::default() {
@@ -77,12 +77,12 @@ impl<S: Copy + Default + PartialEq + AddAssign> Sums<S> {
 pub(super) struct Best {
     k: usize,
     held: Vec<(f64, u32)>,
-    /// The k-th of those held when they were last cut back: what a newcomer must be better than.
+    /// The k-th value and column held when they were last cut back; a new one must be better.
     last: (f64, u32),
     packed: Vec<u64>,
 }
 
-/// Better first.
+/// Orders better ones first.
 fn better_first(a: &(f64, u32), b: &(f64, u32)) -> std::cmp::Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
@@ -111,13 +111,13 @@ impl Best {
         self.held.truncate(self.k);
     }
 
-    /// Adds columns and values of the best to the ends of `cols` and `values`, by rising column, and gives their number.
+    /// Appends columns and values of the best to `cols` and `values`, by rising column, and returns their number.
     pub fn finish(&mut self, cols: &mut Vec<u32>, values: &mut Vec<f32>) -> usize {
         if self.held.len() > self.k {
             self.cut_back();
         }
         self.packed.clear();
-        // Columns are distinct: whole numbers sort sooner than pairs.
+        // Columns are distinct, and whole numbers sort faster than pairs.
         self.packed.extend(self.held.iter().map(|&(value, col)| u64::from(col) << 32 | u64::from((value as f32).to_bits())));
         self.packed.sort_unstable();
         cols.extend(self.packed.iter().map(|&entry| (entry >> 32) as u32));

@@ -1,9 +1,9 @@
 //! The elastic net of one item.
 //!
-//! Few of an item's weights are not zero. So coordinate descent runs on a working set of items only, whose part of the
-//! Gram matrix is copied together and fits the cache; then the gradient of all items tells which ones outside of the
-//! set violate the optimality conditions, and the worst of them join it. No violation: the solution is that of the
-//! whole problem.
+//! Few of an item's weights are not zero. So coordinate descent runs on a working set of items only, whose part of the Gram
+//! matrix is copied into one buffer that fits the cache; then the gradient of all items shows which ones outside the set violate
+//! the optimality conditions, and the worst of them join it. When there is no violation, the solution is that of the whole
+//! problem.
 
 use super::gram::{Gram, GramRow};
 use crate::simd::{Aligned, Kernels, PAD, Penalty, padded};
@@ -21,9 +21,9 @@ pub(super) struct Settings {
     pub top_k: usize,
 }
 
-/// Violators that join the working set at once, at least.
+/// Least number of violators that join the working set at once.
 const JOIN: usize = 32;
-/// Rounds after which the working set is taken as it is. Reached only if rounding makes items come and go.
+/// Rounds after which the working set is accepted as it is. Reached only if rounding makes items join and leave repeatedly.
 const ROUNDS: usize = 100;
 /// While items are still missing, the working set is solved to this share of the largest violation only.
 const ROUGHLY: f32 = 0.01;
@@ -41,12 +41,12 @@ pub(super) struct ColumnSolver<'a> {
     /// The working set's part of the Gram matrix and of the residual.
     q: Aligned,
     working: Aligned,
-    /// Where an item stands in the working set.
+    /// Index of each item in the working set.
     place: Vec<u32>,
     violators: Vec<(f32, u32)>,
 }
 
-/// Not in the working set.
+/// Marks an item outside the working set.
 const NOWHERE: u32 = u32::MAX;
 
 impl<'a> ColumnSolver<'a> {
@@ -65,7 +65,7 @@ impl<'a> ColumnSolver<'a> {
         }
     }
 
-    /// The weights of the items that explain this one, by item.
+    /// Returns the weights of the items that explain this one, by item.
     pub fn solve(&mut self, item: u32) -> Vec<(u32, f32)> {
         self.items.clear();
         self.weights.clear();
@@ -83,7 +83,7 @@ impl<'a> ColumnSolver<'a> {
         self.finish()
     }
 
-    /// The item's row of the Gram matrix without what the weights explain.
+    /// Computes the item's row of the Gram matrix minus what the weights explain.
     fn refresh_residual(&mut self, item: u32) {
         self.residual.fill(0.0);
         let weighted = self.items.iter().zip(&self.weights).map(|(&other, &weight)| (other, weight));
@@ -97,7 +97,7 @@ impl<'a> ColumnSolver<'a> {
         self.kernels.subtract_rows(&dense, &mut self.residual);
     }
 
-    /// Finds items outside of the working set whose weight would change, and the largest such change.
+    /// Finds items outside the working set whose weight would change, and returns the largest such change.
     fn find_violators(&mut self, item: u32) -> f32 {
         let Settings { penalty, tolerance, .. } = self.settings;
         self.violators.clear();
@@ -116,7 +116,7 @@ impl<'a> ColumnSolver<'a> {
                 let step = excess.abs() / curvature;
                 if step > tolerance {
                     largest = largest.max(step);
-                    // What the step gains.
+                    // The gain of the step.
                     self.violators.push((step * excess.abs(), other));
                 }
             }
@@ -124,7 +124,7 @@ impl<'a> ColumnSolver<'a> {
         largest
     }
 
-    /// The worst violators join the working set, weights of zero leave it.
+    /// Adds the worst violators to the working set, and drops weights of zero.
     fn join(&mut self) {
         let most = JOIN.max(self.items.len());
         if self.violators.len() > most {
@@ -165,7 +165,7 @@ impl<'a> ColumnSolver<'a> {
         }
     }
 
-    /// Sweeps over the working set until the largest change is small enough; gives that change.
+    /// Sweeps over the working set until the largest change is small enough; returns that change.
     fn descend(&mut self, goal: f32) -> f32 {
         let (n, width) = (self.items.len(), padded(self.items.len()));
         let (q, working) = (self.q.room(width * n), self.working.room(width));
@@ -179,7 +179,7 @@ impl<'a> ColumnSolver<'a> {
         change
     }
 
-    /// Takes the weights out, the largest only if there are too many.
+    /// Returns the weights; only the largest if there are too many.
     fn finish(&mut self) -> Vec<(u32, f32)> {
         self.items.iter().for_each(|&item| self.place[item as usize] = NOWHERE);
         let all = self.items.iter().zip(&self.weights).filter(|(_, weight)| **weight != 0.0);

@@ -1,4 +1,4 @@
-//! The Gram matrix of the items: how often two of them meet in a history.
+//! The Gram matrix of the items: how often two of them occur in the same history.
 
 use rayon::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::sparse::Csr;
 /// A row is dense when at least one entry in this many is not zero: twice the memory at most, and faster.
 const DENSE_FROM: usize = 4;
 
-/// `trainᵀ · train` by rows, each sparse or dense as suits it.
+/// `trainᵀ · train` by rows, each sparse or dense, whichever is better.
 pub(super) struct Gram {
     rows: Vec<GramRow>,
     diagonal: Vec<f32>,
@@ -25,7 +25,7 @@ pub(super) enum GramRow {
 }
 
 impl Gram {
-    /// An upper bound of what the matrix will take, in bytes.
+    /// Returns an upper bound of the matrix' size, in bytes.
     pub fn bytes_at_most(train: &Csr) -> u64 {
         let n = train.n_cols;
         let mut meetings = vec![0usize; n];
@@ -37,7 +37,7 @@ impl Gram {
         meetings.iter().map(|met| row(met) as u64 + 40).sum()
     }
 
-    /// Counts the matrix.
+    /// Computes the matrix.
     pub fn new(train: &Csr, ctx: &Context) -> MlResult<Self> {
         let by_item = train.transpose();
         let n = train.n_cols;
@@ -57,17 +57,17 @@ impl Gram {
         Ok(Gram { rows: rows?, diagonal })
     }
 
-    /// Number of rows and of columns.
+    /// Returns the number of rows and of columns.
     pub fn n_items(&self) -> usize {
         self.rows.len()
     }
 
-    /// One row.
+    /// Returns one row.
     pub fn row(&self, item: u32) -> &GramRow {
         &self.rows[item as usize]
     }
 
-    /// Entry on the diagonal.
+    /// Returns an entry of the diagonal.
     pub fn diagonal(&self, item: u32) -> f32 {
         self.diagonal[item as usize]
     }
@@ -78,7 +78,7 @@ fn is_dense(entries: usize, n: usize) -> bool {
 }
 
 impl GramRow {
-    /// Takes over sums and leaves zeros.
+    /// Moves the sums into a row and leaves zeros.
     fn take(sums: &mut Aligned, n: usize) -> Self {
         let entries = sums.iter().filter(|sum| **sum != 0.0).count();
         if is_dense(entries, n) {

@@ -1,10 +1,10 @@
 //! SLIM (Ning & Karypis 2011, "Sparse linear methods for top-N recommender systems").
 //!
-//! Each item's column x of the training matrix X is explained by the other columns with an elastic net:
-//! ½‖x − X·w‖² + l2/2 ‖w‖² + l1 ‖w‖₁ where l1 = alpha · l1_ratio · users and l2 = alpha · (1 − l1_ratio) · users, as
-//! irspack scales them. Solved by coordinate descent on the Gram matrix XᵀX with working sets (Friedman, Hastie &
-//! Tibshirani 2010; Johnson & Guestrin 2015): see [`column`]. Unlike irspack's, whose `n_iter` counts sweeps over all
-//! items, ours counts sweeps over one working set; both stop earlier when no weight changes by more than `tol`.
+//! Each item's column x of the training matrix X is explained by the other columns with an elastic net: ½‖x − X·w‖² + l2/2 ‖w‖² +
+//! l1 ‖w‖₁ where l1 = alpha · l1_ratio · users and l2 = alpha · (1 − l1_ratio) · users, as irspack scales them. Solved by
+//! coordinate descent on the Gram matrix XᵀX with working sets (Friedman, Hastie & Tibshirani 2010; Johnson & Guestrin 2015): see
+//! [`column`]. In irspack `n_iter` counts sweeps over all items, here sweeps over one working set; both stop earlier when no
+//! weight changes by more than `tol`.
 
 mod column;
 mod gram;
@@ -46,18 +46,19 @@ fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
-/// Weights of an item that are not zero: more are rare.
+/// Typical number of an item's weights that are not zero; more are rare.
 const USUAL_WEIGHTS: usize = 256;
 
-/// Peak memory. The size of the Gram matrix depends on who knows what; the guess takes users to be unlike enough that
-/// items meet thrice as often as among equal users. Fitting counts again, before it allocates anything.
+/// Estimates the peak memory. The size of the Gram matrix depends on which users know which items; the estimate assumes that
+/// items occur together three times as often as they would among equal users. Fitting counts exactly before it allocates
+/// anything.
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let (users, items, nnz) = (shape.n_users.max(1) as u64, shape.n_items as u64, shape.nnz as u64);
     let gram = (3 * nnz * nnz / users * 8).min(4 * items * items);
     Ok(gram + other_bytes(params, shape)?)
 }
 
-/// Peak memory beside the Gram matrix.
+/// Estimates the peak memory beside the Gram matrix.
 fn other_bytes(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let kept = params.optional_size("top_k")?.unwrap_or(USUAL_WEIGHTS).min(shape.n_items);
     // Weights by column, joined and transposed; the transposed interactions; a working set for each of eight threads.
@@ -83,10 +84,10 @@ fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -
     Ok(SparseSimilarity::boxed(train.n_rows, weights.transpose()))
 }
 
-/// Columns handed to a thread at a time.
+/// Columns that a thread takes at a time.
 const COLUMNS_AT_A_TIME: usize = 8;
 
-/// The weights of all items; row: the item explained, column: the item that explains.
+/// Computes the weights of all items; row: the item explained, column: the item that explains.
 fn solve(gram: &Gram, settings: Settings, ctx: &Context) -> MlResult<Csr> {
     let n = gram.n_items();
     let starts: Vec<usize> = (0..n).step_by(COLUMNS_AT_A_TIME).collect();

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-/// Users of a few tastes; popular items make dense rows of the Gram matrix, others sparse ones.
+/// Returns users of a few tastes; popular items make dense rows of the Gram matrix, others sparse ones.
 fn tastes(n_users: usize, n_items: usize) -> Csr {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let (mut rows, mut cols) = (Vec::new(), Vec::new());
@@ -37,7 +37,7 @@ fn dense_gram(train: &Csr) -> Vec<f64> {
     gram
 }
 
-/// The largest violation of the conditions under which a column of weights is optimal.
+/// Returns the largest violation of the conditions under which a column of weights is optimal.
 fn violation(gram: &[f64], weights: &Csr, penalty: Penalty) -> f64 {
     let n = weights.n_rows;
     let (l1, l2) = (f64::from(penalty.l1), f64::from(penalty.l2));

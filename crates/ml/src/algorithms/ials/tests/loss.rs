@@ -1,8 +1,8 @@
-//! The documented objective, written out over all pairs in 64-bit floats.
+//! The documented objective, computed over all pairs in 64-bit floats.
 
 use crate::sparse::Csr;
 
-/// What the objective depends on.
+/// Parameters of the objective.
 #[derive(Debug, Clone, Copy)]
 pub struct Loss {
     pub alpha0: f64,
@@ -15,7 +15,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Weight and target of each pair: `½ weight (score − target)²` is its part of the objective, up to a constant.
+    /// Returns weight and target of each pair: `½ weight (score − target)²` is its part of the objective, up to a constant.
     fn pair(&self, value: Option<f32>) -> (f64, f64) {
         let confidence = value.map_or(0.0, |v| self.epsilon.map_or(f64::from(v), |e| (f64::from(v) / e).ln_1p()));
         let pull = if value.is_some() { confidence + self.bias } else { 0.0 };
@@ -27,7 +27,7 @@ impl Loss {
         self.reg * (self.alpha0 * others as f64 + count as f64).powf(self.nu)
     }
 
-    /// The objective of users and items of `k` components, up to a constant.
+    /// Computes the objective of users and items of `k` components, up to a constant.
     pub fn value(&self, train: &Csr, users: &[f32], items: &[f32], k: usize) -> f64 {
         let counts = train.column_counts();
         let mut sum = 0.0;
@@ -43,7 +43,7 @@ impl Loss {
         sum + penalties.map(|(q, &n)| self.penalty(n as usize, train.n_rows) * dot(q, q) / 2.0).sum::<f64>()
     }
 
-    /// Largest entry of the objective's gradient by the rows of `train`, whose factors are `rows`.
+    /// Returns the largest entry of the objective's gradient by the rows of `train`, whose factors are `rows`.
     pub fn steepest(&self, train: &Csr, rows: &[f32], others: &[f32], k: usize) -> f64 {
         let mut worst = 0f64;
         for (row, p) in rows.chunks_exact(k).enumerate() {

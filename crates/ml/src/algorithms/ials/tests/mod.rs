@@ -19,7 +19,7 @@ const K: usize = 5;
 const ALPHA0: f64 = 0.2;
 const REG: f64 = 0.05;
 
-/// Some users have fewer items than there are components, some more.
+/// Returns interactions in which some users have fewer items than there are components, and some more.
 fn sample() -> Csr {
     let has = |u: u32, i: u32| (u * 7 + i * 5 + u * i).is_multiple_of(3 + u % 9);
     let pairs = (0..40u32).flat_map(|u| (0..30u32).filter(move |&i| has(u, i)).map(move |i| (u, i)));
@@ -27,7 +27,7 @@ fn sample() -> Csr {
     Csr::from_pairs(40, 30, &rows, &cols).unwrap()
 }
 
-/// The same with values from 1 to 5.
+/// Returns the sample with values from 1 to 5.
 fn weighted() -> Csr {
     let mut train = sample();
     train.values.iter_mut().enumerate().for_each(|(at, value)| *value = 1.0 + (at * 7 % 5) as f32);
@@ -66,7 +66,7 @@ fn plain_loss() -> Loss {
     Loss { alpha0: ALPHA0, reg: REG, nu: 1.0, bias: 0.0, epsilon: None }
 }
 
-/// Variants of the objective: parameters, and what they mean.
+/// Returns variants of the objective: parameters, and what they mean.
 fn losses(train: &Csr) -> Vec<(Value, Loss)> {
     let plain = plain_loss();
     let frequencies = |nu: f64| -> f64 {
@@ -102,7 +102,7 @@ fn rows_solved_exactly_leave_no_gradient() {
     for train in [sample(), weighted()] {
         let by_item = train.transpose();
         for (variant, loss) in losses(&train) {
-            // Of two blocks neither is solved any more once the other has moved.
+            // Of two blocks neither is solved any more after the other has changed.
             for solver in [&solvers()[0], &solvers()[1], &solvers()[3]] {
                 let params = with(with(params(json!({})), &variant), solver);
                 let (users, items) = factors(&*fit("IALS", &params, &train, &Context::new(0, 2)).unwrap());
@@ -113,7 +113,7 @@ fn rows_solved_exactly_leave_no_gradient() {
     }
 }
 
-/// A model as it is before the first epoch.
+/// Returns a model as it is before the first epoch.
 fn beginning(params: &Map<String, Value>, train: &Csr) -> Ials {
     let params = Params::check(INFO.name, INFO.parameters(), params).unwrap();
     let (users, items) = random_start(&params, K, train, &Context::new(0, 1)).unwrap();
@@ -181,7 +181,7 @@ fn all_solvers_agree_on_a_row() {
 
 #[test]
 fn wide_models_and_long_rows_are_solved_like_short_ones() {
-    // Blocks that are no multiple of a vector, more interactions than are copied at a time, fewer than components.
+    // Blocks that are no multiple of a vector, more interactions than are copied at a time, and rows with fewer than components.
     let pairs = (0..12u32).flat_map(|u| (0..700u32).filter(move |i| (i * 31 + u * 17) % (1 + u * u) == 0).map(move |i| (u, i)));
     let (rows, cols): (Vec<u32>, Vec<u32>) = pairs.unzip();
     let train = Csr::from_pairs(12, 700, &rows, &cols).unwrap();

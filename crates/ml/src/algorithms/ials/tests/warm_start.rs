@@ -3,7 +3,7 @@
 use super::*;
 use crate::algorithms::{Before, fit_from};
 
-/// The same people and things, and a fifth more of both, who interact as well.
+/// Returns the sample with a fifth more users and items, and their interactions.
 fn grown() -> Csr {
     let has = |u: u32, i: u32| (u * 7 + i * 5 + u * i).is_multiple_of(3 + u % 9);
     let pairs = (0..48u32).flat_map(|u| (0..36u32).filter(move |&i| has(u, i)).map(move |i| (u, i)));
@@ -52,7 +52,7 @@ fn what_does_not_fit_is_left_alone() {
         fit_from(algorithm, &params, &train, before, &context).unwrap().is_some()
     };
     assert!(tried("IALS", json!({"n_components": K}), &before));
-    // The same width, once padded.
+    // The same width after padding.
     assert!(!tried("IALS", json!({"n_components": K + 1}), &before));
     assert!(!tried("NMF", json!({"n_components": K}), &before));
     let fewer = Before { users: &users[1..], ..before };
