@@ -1,5 +1,5 @@
-//! Reading interactions from CSV on one thread, beside the `csv` crate that only takes records apart:
-//! `make bench-reading`. Prints the best of several rounds of each, taken in turns, and their ratio.
+//! Reading interactions from CSV on one thread, beside the `csv` crate that only splits records: `make bench-reading`. Prints the
+//! best of several rounds of each, taken in turns, and their ratio.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use recotem_tabular::{ReadOptions, read_interactions};
 const ROWS: u64 = 1_000_000;
 const ROUNDS: usize = 7;
 
-/// Ids and times of one kind, by the number of the row.
+/// Returns ids and times of one kind, by the number of the row.
 type Line = fn(u64) -> String;
 
 const KINDS: [(&str, Line); 3] = [

@@ -1,4 +1,4 @@
-//! Rows in blocks: how a file is read on several threads and still gives its rows in its order.
+//! Rows in blocks: how several threads read a file and still return its rows in order.
 
 use std::io::{self, Read};
 use std::mem::take;
@@ -9,25 +9,25 @@ use super::in_order::in_order;
 use super::source::stream_error;
 use super::times::TimeReading;
 
-/// Rows in a block, where rows are what can be counted.
+/// Rows in a block, for formats in which rows can be counted.
 pub(super) const BLOCK_ROWS: usize = 1 << 17;
 
-/// Blocks in memory for each thread, beside those being filled and taken.
+/// Blocks in memory for each thread, beyond those being filled and taken.
 const WAITING: usize = 0;
 
-/// Where the rows of a file go.
+/// Destination of the rows of a file.
 pub(super) struct RowBlocks<'t, B, P> {
     pub options: &'t ReadOptions,
-    /// How times are read; the reader of the format decides.
+    /// How times are read; the reader of the format sets it.
     pub times: TimeReading,
-    /// How many threads judge rows.
+    /// Threads that parse rows.
     pub threads: usize,
     pub empty: B,
     pub push: &'t P,
     pub take: &'t mut dyn FnMut(&mut B),
 }
 
-/// A piece of a file and the rows that were in it.
+/// A piece of a file and its rows.
 struct Block<T, B> {
     piece: T,
     rows: B,
@@ -35,7 +35,7 @@ struct Block<T, B> {
 }
 
 impl<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync> RowBlocks<'_, B, P> {
-    /// Reads the pieces that `fill` gives on several threads.
+    /// Reads the pieces that `fill` produces on several threads.
     pub fn read_pieces<T: Send + Default>(
         &mut self,
         tally: &mut Tally,
@@ -63,7 +63,7 @@ impl<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync> RowBlocks<'_, B, P> {
         )
     }
 
-    /// Reads on the calling thread what cannot be read in pieces.
+    /// Reads on the calling thread input that cannot be read in pieces.
     pub fn read_here(
         &mut self,
         tally: &mut Tally,
@@ -87,12 +87,12 @@ impl<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync> RowBlocks<'_, B, P> {
     }
 }
 
-/// Cuts a stream of text into blocks of whole records.
+/// Splits a stream of text into blocks of whole records.
 pub(super) struct Cutter<'s> {
     source: &'s mut (dyn Read + Send),
     block_bytes: usize,
     max_record: usize,
-    /// What was read but belongs to the next block.
+    /// Bytes that were read but belong to the next block.
     carry: Vec<u8>,
     state: State,
 }
@@ -102,18 +102,18 @@ enum State {
     Going,
     /// The source has ended.
     Ended,
-    /// A record goes on and on; the rest has to be read as a stream.
+    /// A record has no end within the limit; the rest has to be read as a stream.
     Stuck,
 }
 
 impl<'s> Cutter<'s> {
-    /// `unread` are bytes before those that the source still has.
+    /// Creates a cutter; `unread` are bytes before those that the source still has.
     pub fn new(unread: Vec<u8>, source: &'s mut (dyn Read + Send), block_bytes: usize, max_record: usize) -> Self {
         Cutter { source, block_bytes, max_record, carry: unread, state: State::Going }
     }
 
-    /// Replaces `block` by the next one; `false` when there is none. `whole_records` says how many of the bytes given to
-    /// it can be read on their own.
+    /// Replaces `block` by the next one; `false` when there is none. `whole_records` returns how many of the given bytes can be
+    /// read on their own.
     pub fn fill(&mut self, block: &mut Vec<u8>, mut whole_records: impl FnMut(&[u8]) -> usize) -> Result<bool, TabularError> {
         block.clear();
         if self.state != State::Going {
@@ -142,7 +142,7 @@ impl<'s> Cutter<'s> {
         }
     }
 
-    /// What is left after the last block, if it could not be cut.
+    /// Returns what is left after the last block, if it could not be split.
     pub fn rest(self) -> Option<impl Read> {
         (self.state == State::Stuck).then(|| io::Cursor::new(self.carry).chain(self.source))
     }

@@ -10,7 +10,7 @@ use super::notes::{ColumnNote, Guess, NoteKind};
 use super::text;
 use super::times::TimeReading;
 
-/// What to read, and how much of it at most.
+/// What to read, and the limits.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// Column of user ids.
@@ -21,18 +21,18 @@ pub struct ReadOptions {
     pub time_column: Option<String>,
     /// Column of event types (such as `view` or `purchase`), if there is one.
     pub event_column: Option<String>,
-    /// Most bytes of expanded data.
+    /// Limit of expanded data, in bytes.
     pub max_expanded_bytes: u64,
-    /// Most bytes of one field.
+    /// Limit of one field, in bytes.
     pub max_field_bytes: usize,
-    /// Bytes of text that a thread takes at a time, where several threads read.
+    /// Bytes of text that a thread takes at a time, if several threads read.
     pub block_bytes: usize,
-    /// When the file was uploaded, in microseconds UTC; times after it are counted.
+    /// Time of the upload, in microseconds UTC; times after it are counted.
     pub uploaded_at: Option<i64>,
 }
 
 impl ReadOptions {
-    /// No event types; expanded data may take 16 GiB, a field 1 MiB and a block 1 MiB.
+    /// Creates options without event types; expanded data may take 16 GiB, a field 1 MiB and a block 1 MiB.
     pub fn new(user_column: impl Into<String>, item_column: impl Into<String>, time_column: Option<String>) -> Self {
         ReadOptions {
             user_column: user_column.into(),
@@ -46,7 +46,7 @@ impl ReadOptions {
         }
     }
 
-    /// The names of the columns to read.
+    /// Returns the names of the columns to read.
     pub(super) fn wanted(&self) -> Wanted<&str> {
         Wanted {
             user: &self.user_column,
@@ -57,7 +57,7 @@ impl ReadOptions {
     }
 }
 
-/// One thing for each column that is read: its name, or where it is.
+/// One value for each column that is read: its name, or its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted<T> {
     pub user: T,
@@ -67,12 +67,12 @@ pub(super) struct Wanted<T> {
 }
 
 impl<T: Copy> Wanted<T> {
-    /// All that is there.
+    /// Iterates over all values that are there.
     pub fn iter(&self) -> impl Iterator<Item = T> {
         [Some(self.user), Some(self.item), self.time, self.event].into_iter().flatten()
     }
 
-    /// The same with `f` of each.
+    /// Replaces each value by the result of `f`.
     pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Wanted<U>, E> {
         Ok(Wanted {
             user: f(self.user)?,
@@ -84,7 +84,7 @@ impl<T: Copy> Wanted<T> {
 }
 
 impl<'a> Wanted<&'a str> {
-    /// The names without repeats, and where among them each column is.
+    /// Returns the names without repeats, and the index of each column among them.
     pub fn distinct(self) -> (Vec<&'a str>, Wanted<usize>) {
         let mut names: Vec<&str> = Vec::new();
         let place = |name| {
@@ -106,18 +106,18 @@ pub struct Row<'a> {
     pub user: &'a str,
     /// The item id, exactly as written.
     pub item: &'a str,
-    /// Microseconds UTC; always there when a time column was asked for.
+    /// Microseconds UTC; always `Some` when a time column was requested.
     pub time: Option<i64>,
-    /// The event type, exactly as written, empty where the row has none; always there when an event column was asked for.
+    /// The event type, exactly as written, empty where the row has none; always `Some` when an event column was requested.
     pub event: Option<&'a str>,
 }
 
 /// A row that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Rejected {
-    /// Line of a text file, or number of the row in Parquet and one-text JSON, counted from 1.
+    /// Line of a text file, or number of the row in Parquet and in JSON of one text, counted from 1.
     pub line: u64,
-    /// Why.
+    /// Why it was left out.
     pub reason: String,
     /// The beginning of the row as it was found.
     pub raw: String,
@@ -127,29 +127,29 @@ fn is_blank(cell: Option<&[u8]>) -> bool {
     cell.is_none_or(|bytes| bytes.trim_ascii().is_empty() || bytes == text::MISSING)
 }
 
-/// What happened to the rows of a file.
+/// The outcome for the rows of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReadReport {
     /// Columns of the file, in its order.
     pub columns: Vec<String>,
     /// Rows seen; blank lines do not count.
     pub rows_total: u64,
-    /// Rows handed on.
+    /// Rows passed on.
     pub rows_kept: u64,
     /// Rows left out.
     pub rejected: u64,
-    /// Those of them without a user or item id.
+    /// Those of the rejected rows without a user or item id.
     pub blank_ids: u64,
-    /// The first rows left out, at most [`MAX_EXAMPLES`].
+    /// The first rejected rows, at most [`MAX_EXAMPLES`].
     pub rejected_examples: Vec<Rejected>,
-    /// What was decided about the columns, and what is odd in them.
+    /// Decisions about the columns, and unusual findings in them.
     pub notes: Vec<ColumnNote>,
 }
 
-/// Most rejected rows that are kept to be shown.
+/// Most rejected rows that are kept as examples.
 pub const MAX_EXAMPLES: usize = 1000;
 
-/// Most names of columns that are remembered, where each row may have others.
+/// Most names of columns that are remembered, if each row may have others.
 pub(super) const MAX_COLUMNS: usize = 10_000;
 
 /// Most characters of a rejected row that are kept.
@@ -178,7 +178,7 @@ impl<'a> TimeCell<'a> {
     }
 }
 
-/// The cells of a row that matter; `None` where the row has no value.
+/// The relevant cells of a row; `None` where the row has no value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cells<'a> {
     pub user: Option<&'a [u8]>,
@@ -187,19 +187,19 @@ pub(super) struct Cells<'a> {
     pub event: Option<&'a [u8]>,
 }
 
-/// What became of the rows of a file, or of a part of it.
+/// The outcome for the rows of a file, or of a part of it.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub report: ReadReport,
-    /// Lines (or rows, where rows are what is numbered) in the parts that were read.
+    /// Lines (or rows, if rows are numbered) in the parts that were read.
     pub lines: u64,
-    /// What was odd about the ids.
+    /// Unusual findings in the ids.
     pub users: IdFindings,
     pub items: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: Found,
     times: TimeFindings,
-    /// Rows rejected because they are not UTF-8, and what the first of them seems to be.
+    /// Rows rejected because they are not UTF-8, and the probable encoding of the first of them.
     not_utf8: u64,
     seems: Option<Guess>,
     any_time_parsed: bool,
@@ -207,7 +207,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds what became of the next part of the file, whose lines were numbered from 1.
+    /// Adds the outcome of the next part of the file, whose lines were numbered from 1.
     pub fn add(&mut self, part: Tally) {
         let report = &mut self.report;
         add_columns(&mut report.columns, part.report.columns);
@@ -230,7 +230,7 @@ impl Tally {
         self.unparsable_time = self.unparsable_time.take().or(part.unparsable_time);
     }
 
-    /// The report, or the error that stands for all rows. `times` is how the times were read.
+    /// Returns the report, or an error that concerns all rows. `times` is how the times were read.
     pub fn finish(mut self, options: &ReadOptions, times: TimeReading) -> Result<ReadReport, TabularError> {
         match (self.unparsable_time.take(), &options.time_column) {
             (Some(example), Some(column)) if !self.any_time_parsed => {
@@ -244,7 +244,7 @@ impl Tally {
         }
     }
 
-    /// What was noted on the file as a whole, and then column by column.
+    /// Returns the notes on the file as a whole, and then column by column.
     fn notes(&mut self, options: &ReadOptions, times: TimeReading) -> Vec<ColumnNote> {
         let mut notes = std::mem::take(&mut self.report.notes);
         note_encoding(&mut notes, self.not_utf8, self.seems);
@@ -256,8 +256,8 @@ impl Tally {
     }
 }
 
-/// Notes how many rows were rejected because they are not UTF-8; what the beginning of the text seems to be is the better
-/// guess, if there is one.
+/// Notes how many rows were rejected because they are not UTF-8; the encoding guessed from the beginning of the text is
+/// preferred, if there is one.
 pub(super) fn note_encoding(notes: &mut Vec<ColumnNote>, count: u64, seems: Option<Guess>) {
     let utf16 = |note: &ColumnNote| matches!(note.guess, Some(Guess::Utf16Le | Guess::Utf16Be));
     let known = notes.iter().position(|note| note.kind == NoteKind::EncodingFound && !utf16(note));
@@ -282,7 +282,7 @@ fn add_columns(columns: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Judges rows, counts them and hands the good ones on.
+/// Checks rows, counts them and passes the good ones on.
 pub(super) struct Collector<'s> {
     pub options: &'s ReadOptions,
     /// How times are read.
@@ -298,8 +298,8 @@ impl<'s> Collector<'s> {
         Collector { options, times, tally: Tally::default(), sink, latest: options.uploaded_at.unwrap_or(i64::MAX) }
     }
 
-    /// Takes a row of texts that are neither too large nor contain NUL, if a short look shows that nothing is wrong with
-    /// it. Otherwise nothing is done; the row is to be offered then.
+    /// Takes a row of texts that are neither too large nor contain NUL, if a quick check finds nothing wrong with it. Otherwise
+    /// it does nothing, and the caller uses [`Self::offer`].
     pub fn offer_plain(&mut self, user: &str, item: &str, time: Option<&str>, event: Option<&str>) -> bool {
         let visible = |text: &str| text.as_bytes().first().is_some_and(|byte| byte.is_ascii_graphic() && *byte != b'\\');
         if !visible(user) || !visible(item) || event.is_some_and(|event| !event.is_empty() && !visible(event)) {
@@ -328,7 +328,7 @@ impl<'s> Collector<'s> {
         (self.sink)(row);
     }
 
-    /// Judges one row; `raw` gives it as found, for the report.
+    /// Checks one row; `raw` returns it as found, for the report.
     pub fn offer(&mut self, line: u64, cells: Cells<'_>, raw: impl FnOnce() -> String) {
         match self.judge(cells) {
             Ok(row) => self.hand_on(row),
@@ -339,7 +339,7 @@ impl<'s> Collector<'s> {
         }
     }
 
-    /// Counts a row that cannot be judged at all.
+    /// Counts a row that cannot be read at all.
     pub fn reject(&mut self, line: u64, reason: String, raw: impl FnOnce() -> String) {
         let report = &mut self.tally.report;
         report.rows_total += 1;
@@ -431,7 +431,7 @@ pub(super) fn shorten(mut raw: String) -> String {
     raw
 }
 
-/// The places of `wanted` in `columns`.
+/// Returns the indices of `wanted` in `columns`.
 pub(super) fn locate(columns: &[String], wanted: Wanted<&str>) -> Result<Wanted<usize>, TabularError> {
     wanted.try_map(|name| {
         let mut places = columns.iter().enumerate().filter(|(_, column)| *column == name);

@@ -1,4 +1,4 @@
-//! What can be wrong with a file as a whole, each said so that the reader knows what to do.
+//! What can be wrong with a file as a whole, in words that tell the reader what to do.
 
 use std::io;
 
@@ -7,45 +7,45 @@ use super::notes::Guess;
 /// A file that cannot be imported. Single bad rows are not errors: they are counted and reported.
 #[derive(Debug, thiserror::Error)]
 pub enum TabularError {
-    /// A named column is not in the file.
+    /// A requested column is not in the file.
     #[error("the file has no column {column:?}; {}", found(available))]
     MissingColumn {
-        /// The column asked for.
+        /// The requested column.
         column: String,
-        /// Columns the file has.
+        /// Columns of the file.
         available: Vec<String>,
     },
-    /// A named column is in the file more than once.
+    /// A requested column is in the file more than once.
     #[error("the file has several columns named {column:?}; rename or remove all but the one that is meant")]
     RepeatedColumn {
-        /// The column asked for.
+        /// The requested column.
         column: String,
     },
-    /// A column of values that are no ids, times or descriptions.
+    /// A column whose values cannot be ids, times or descriptions.
     #[error(
         "the column {column:?} holds {kind}, which cannot be read here; write a text or a number in each row, or leave the column out"
     )]
     ColumnKind {
         /// The column.
         column: String,
-        /// What it holds.
+        /// Type of its values.
         kind: String,
     },
-    /// Something that does not belong to the packed data follows it.
+    /// Bytes after the packed data that do not belong to it.
     #[error("after the end of the {packing} data, the file goes on with something else; cut that off, or pack the file again")]
     Trailing {
         /// How the file is packed.
         packing: &'static str,
     },
-    /// There is nothing in the file, not even a header.
+    /// The file has no content, not even a header.
     #[error("the file is empty; it needs at least a header with the column names")]
     Empty,
-    /// Text that is not UTF-8 where it cannot be passed over.
+    /// Text that is not UTF-8 where it cannot be skipped.
     #[error("{}", encoding(*line, *seems))]
     BadEncoding {
         /// Line of the text, when known.
         line: Option<u64>,
-        /// What it seems to be.
+        /// The probable encoding.
         seems: Option<Guess>,
     },
     /// The file ends too early.
@@ -54,42 +54,42 @@ pub enum TabularError {
     /// The file is damaged, or is not what its name says.
     #[error("the file cannot be read as {what}: {reason}; check that the file is whole and its extension is right")]
     Corrupt {
-        /// What the name promises.
+        /// The format that the name promises.
         what: &'static str,
-        /// What was found instead.
+        /// What is wrong with it.
         reason: String,
     },
     /// The content contradicts the file name.
     #[error("the file is named as {named} but holds {found}; rename it so that the extension tells its content")]
     WrongExtension {
-        /// What the name promises.
+        /// The format that the name promises.
         named: &'static str,
-        /// What the first bytes say.
+        /// The format of the first bytes.
         found: &'static str,
     },
     /// More data than allowed after expansion.
     #[error("the file holds more than {} of data once expanded, which is the limit; split it, or raise the limit", size(*limit))]
     TooLarge {
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// More of something than a table may have.
+    /// More rows or columns than a table may have.
     #[error("the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it")]
     TooMany {
-        /// Rows or columns.
+        /// `rows` or `columns`.
         what: &'static str,
-        /// How many there may be.
+        /// The limit.
         limit: u64,
     },
-    /// A header so large that the end of it could not be found.
+    /// A header whose end could not be found within the limit.
     #[error("the header at line {line} is larger than {}; is a quotation mark left open there?", size(*limit))]
     FieldTooLarge {
         /// Where the header starts.
         line: u64,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// The extension is not one of the known ones.
+    /// The extension is not known.
     #[error(
         "cannot tell the format of {name:?}; use .csv, .tsv, .json, .jsonl, .ndjson or .parquet, \
          plain or followed by .gz, .bz2, .xz, .zst or .zip"
@@ -98,7 +98,7 @@ pub enum TabularError {
         /// The file name.
         name: String,
     },
-    /// No row of the time column could be understood.
+    /// No value of the time column could be read.
     #[error(
         "no value of the time column {column:?} could be understood, for example {example:?}; \
          use Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD"
@@ -109,7 +109,7 @@ pub enum TabularError {
         /// One of its values.
         example: String,
     },
-    /// A JSON text that breaks the grammar or has another shape.
+    /// A JSON text with a syntax error or another structure.
     #[error("line {line} of the JSON text: {reason}")]
     BadJson {
         /// Line of the error.
@@ -117,10 +117,10 @@ pub enum TabularError {
         /// What is wrong.
         reason: String,
     },
-    /// An archive with no file or several in it.
+    /// An archive without a file, or with several.
     #[error("the archive holds {count} files; put exactly one data file into it")]
     BadArchive {
-        /// How many files it holds.
+        /// Number of files in it.
         count: usize,
     },
     /// The operating system could not read the file.

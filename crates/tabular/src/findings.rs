@@ -1,15 +1,15 @@
-//! What is counted while rows are read, and the notes made of it.
+//! Findings counted while rows are read, and the notes written from them.
 
 use super::notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
 use super::times::{FIRST_LIKELY, TimeReading, suspect};
 
-/// Different values that are kept, to guess what they are and to show some.
+/// Most distinct values that are kept, for guesses and as examples.
 const KEPT: usize = 16;
 
 /// Longest value that is kept whole.
 const MAX_SHOWN: usize = 100;
 
-/// How often something was found, and the first different values where it was.
+/// Number of occurrences of a finding, and the first distinct values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub count: u64,
@@ -25,7 +25,7 @@ impl Found {
         }
     }
 
-    /// Adds what was found in the next part of the file.
+    /// Adds the findings of the next part of the file.
     pub fn append(&mut self, part: Found) {
         self.count += part.count;
         for value in part.values {
@@ -50,7 +50,7 @@ impl Found {
     }
 }
 
-/// What was odd about the ids of a column.
+/// Unusual findings in the ids of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct IdFindings {
     look_missing: Found,
@@ -60,11 +60,11 @@ pub(super) struct IdFindings {
     with_fraction: Found,
 }
 
-/// What programs write where they have no value, in small letters.
+/// Words that programs write for a missing value, in lower case.
 const MISSING_WORDS: [&str; 12] =
     ["null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "nat", "undefined", "(null)", "#null!"];
 
-/// Whether an id may be one of these words: a look at its first byte and its length, for ids by the million.
+/// Returns whether an id may be one of these words, judged by its first byte and its length: ids come by the million.
 fn may_be_missing(id: &[u8]) -> bool {
     match id.first().map(u8::to_ascii_lowercase) {
         Some(b'n') => id.len() <= 4,
@@ -75,7 +75,7 @@ fn may_be_missing(id: &[u8]) -> bool {
 }
 
 impl IdFindings {
-    /// Looks at an id that was kept. Most need no look at more than their ends.
+    /// Checks an id that was kept. Most need no more than a look at their ends.
     #[inline]
     pub fn look_at(&mut self, id: &str) {
         let bytes = id.as_bytes();
@@ -126,7 +126,7 @@ impl IdFindings {
     }
 }
 
-/// A number without its fraction, if that is nothing but zeros: `1` of `1.0`.
+/// Returns a number without its fraction, if that is all zeros: `1` of `1.0`.
 pub(super) fn whole_number(text: &str) -> Option<&str> {
     let (whole, fraction) = text.split_once('.')?;
     let digits = whole.strip_prefix('-').unwrap_or(whole);
@@ -137,14 +137,14 @@ pub(super) fn whole_number(text: &str) -> Option<&str> {
 /// How the times of a column were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TimeFindings {
-    /// By what they were read as, in the order of first sight.
+    /// Findings by the notation that times were read in, in order of first occurrence.
     read_as: Vec<(Guess, Found)>,
     before: Found,
     after: Found,
 }
 
 impl TimeFindings {
-    /// Counts a time that was read; `shown` gives it as it was written.
+    /// Counts a time that was read; `shown` returns it as it was written.
     #[inline]
     pub fn add<'a>(&mut self, time: i64, read_as: Guess, latest: i64, shown: impl FnOnce() -> std::borrow::Cow<'a, str>) {
         match self.read_as.iter_mut().find(|(known, _)| *known == read_as) {
@@ -196,7 +196,7 @@ impl TimeFindings {
     }
 }
 
-/// Counts the ids of a column that are the same as others of it but for the spaces around them.
+/// Counts the ids of a column that equal others of it except for surrounding spaces.
 pub fn differ_in_spaces<'a>(column: &str, ids: impl Iterator<Item = &'a str> + Clone) -> Option<ColumnNote> {
     let spaced = ids.clone().filter(|id| id.trim().len() != id.len());
     let mut trimmed: std::collections::HashMap<&str, Vec<&str>> = std::collections::HashMap::new();
@@ -207,7 +207,7 @@ pub fn differ_in_spaces<'a>(column: &str, ids: impl Iterator<Item = &'a str> + C
     let plain: std::collections::HashSet<&str> = ids.filter(|id| trimmed.contains_key(id)).collect();
     let mut twins: Vec<&str> = Vec::new();
     for (id, spaced) in trimmed {
-        // Without a plain one, the first stands for the others.
+        // Without an id that has no spaces, the first one takes its place.
         let others = spaced.len() - usize::from(!plain.contains(id));
         twins.extend(&spaced[spaced.len() - others..]);
     }

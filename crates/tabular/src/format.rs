@@ -2,7 +2,7 @@
 
 use super::error::TabularError;
 
-/// How rows are written.
+/// Notation of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Comma-separated values with a header.
@@ -15,14 +15,14 @@ pub enum Kind {
     JsonLines,
     /// Apache Parquet.
     Parquet,
-    /// The name of the file inside of the zip archive tells.
+    /// Told by the name of the file inside the zip archive.
     InsideZip,
 }
 
-/// How the file is packed.
+/// Packing of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// Not packed.
     Plain,
     /// `.gz`, `.gzip`
     Gzip,
@@ -36,16 +36,16 @@ pub enum Compression {
     Zip,
 }
 
-/// Rows and packing.
+/// Notation of the rows, and packing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Format {
-    /// How rows are written.
+    /// Notation of the rows.
     pub kind: Kind,
-    /// How the file is packed.
+    /// Packing of the file.
     pub compression: Compression,
 }
 
-/// Endings that say how rows are written. The web application shows the same list.
+/// Extensions that tell the notation of rows. The web application shows the same list.
 const KINDS: [(&str, Kind); 6] = [
     ("csv", Kind::Csv),
     ("tsv", Kind::Tsv),
@@ -55,7 +55,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("parquet", Kind::Parquet),
 ];
 
-/// Endings behind these that say how the file is packed.
+/// Extensions after these that tell the packing.
 const PACKINGS: [(&str, Compression); 6] = [
     ("gz", Compression::Gzip),
     ("gzip", Compression::Gzip),
@@ -65,12 +65,12 @@ const PACKINGS: [(&str, Compression); 6] = [
     ("zip", Compression::Zip),
 ];
 
-/// Finds what an ending stands for.
+/// Finds the value of an extension.
 fn known<T: Copy>(list: &[(&str, T)], ending: &str) -> Option<T> {
     list.iter().find(|(known, _)| *known == ending).map(|(_, meaning)| *meaning)
 }
 
-/// Reads the format off a file name, ignoring case.
+/// Determines the format from a file name, ignoring case.
 pub fn format_of(file_name: &str) -> Result<Format, TabularError> {
     let lower = file_name.to_lowercase();
     let packed = lower.rsplit_once('.').and_then(|(stem, ending)| Some((stem, known(&PACKINGS, ending)?)));
@@ -84,7 +84,7 @@ pub fn format_of(file_name: &str) -> Result<Format, TabularError> {
 }
 
 impl Kind {
-    /// For messages.
+    /// Returns the name for messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Csv => "CSV",
@@ -98,7 +98,7 @@ impl Kind {
 }
 
 impl Compression {
-    /// For messages.
+    /// Returns the name for messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Compression::Plain => "plain",

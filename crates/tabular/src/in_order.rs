@@ -1,4 +1,4 @@
-//! Work on the pieces of a file on several threads, with what comes of it taken in the order of the file.
+//! Work on the pieces of a file on several threads, with results taken in the order of the file.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -11,11 +11,11 @@ use super::error::TabularError;
 /// A piece with its number in the file.
 type Numbered<S> = (u64, S);
 
-/// One thread fills the slots with the pieces of a file, `threads` others work on them, and the calling thread takes
-/// them in the order in which they were filled.
+/// Fills the slots with the pieces of a file on one thread, works on them on `threads` others, and passes them to `take` on the
+/// calling thread in the order in which they were filled.
 ///
-/// A slot is filled anew only after it was taken, so there are never more pieces in memory than slots. `fill` says
-/// whether there was another piece. The first error in the order of the file ends everything and is returned.
+/// A slot is filled again only after it was taken, so there are never more pieces in memory than slots. `fill` returns whether
+/// there was another piece. The first error in the order of the file ends everything and is returned.
 pub(super) fn in_order<S: Send>(
     slots: Vec<S>,
     threads: usize,
@@ -55,12 +55,12 @@ fn spawn<'scope, R: Send + 'scope>(
     Builder::new().name(name.to_owned()).spawn_scoped(scope, work).map_err(TabularError::Io)
 }
 
-/// Works on whatever waits, until nothing more will come or nobody wants the results.
+/// Works on waiting pieces until there are no more or their results are not needed any more.
 fn work_on<S>(waiting: &Mutex<Receiver<Numbered<S>>>, work: &impl Fn(&mut S), done: &Sender<(u64, Caught<S>)>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, mut slot)) = next else { return };
-        // A slot that is lost in a panic would be waited for without end.
+        // The receiver would wait forever for a slot that is lost in a panic.
         let caught = catch_unwind(AssertUnwindSafe(|| work(&mut slot))).map(|()| slot);
         if done.send((number, caught)).is_err() {
             return;
@@ -80,7 +80,7 @@ fn take_in_order<S>(
         while let Some(mut slot) = early.remove(&next) {
             take(&mut slot)?;
             next += 1;
-            // When the file has ended, nobody wants the slot.
+            // When the file has ended, the slot is not needed any more.
             drop(give_back.send(slot));
         }
     }

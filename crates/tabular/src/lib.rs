@@ -1,7 +1,7 @@
 //! Reading tables of interactions from files: CSV, TSV, JSON, JSON lines and Parquet, plain or compressed.
 //!
-//! Everything is streamed with bounded memory, whatever the bytes are. Ids stay exactly as they are written.
-//! A row that cannot be used is left out and reported; the rest of the file is imported.
+//! Everything is streamed with bounded memory, for any input. Ids stay exactly as they are written. A row that cannot be used is
+//! left out and reported; the rest of the file is imported.
 
 mod blocks;
 mod collector;
@@ -38,7 +38,8 @@ use times::TimeReading;
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
 ///
-/// `file_name` decides the format; `path` is where the bytes are. After an error, what `sink` got before is to be thrown away.
+/// `file_name` decides the format; `path` is where the bytes are. After an error, the rows that `sink` received are to be
+/// discarded.
 pub fn read_interactions(
     path: &Path,
     file_name: &str,
@@ -57,11 +58,11 @@ pub fn read_interactions(
     rows.tally.finish(options, rows.times)
 }
 
-/// As [`read_interactions`], on several threads: the rows go into copies of `empty` that `push` fills, on any
-/// thread; `take` gets these blocks in the order of the file and leaves each empty, to be filled again.
+/// Reads as [`read_interactions`] does, on several threads: `push` adds the rows to copies of `empty`, on any thread; `take`
+/// receives these blocks in the order of the file and must leave each empty, to be filled again.
 ///
-/// Delimited text, JSON lines and Parquet are parsed by `threads` threads, while one more unpacks the file. Some blocks of
-/// [`ReadOptions::block_bytes`] for each thread are in memory at a time, however large the file is.
+/// Delimited text, JSON lines and Parquet are parsed by `threads` threads, while one more unpacks the file. A few blocks of
+/// [`ReadOptions::block_bytes`] for each thread are in memory at a time, for a file of any size.
 pub fn read_interactions_in_blocks<B: Clone + Send>(
     path: &Path,
     file_name: &str,

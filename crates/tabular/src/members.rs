@@ -1,22 +1,22 @@
-//! Packed data that is made of parts one after another, as concatenated gzip files are, and what may stand behind it.
+//! Packed data of several parts one after another, such as concatenated gzip files, and bytes that may follow them.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::format::Compression;
 
-/// An xz file may ask its reader for gigabytes; honest ones need at most 64 MiB.
+/// An xz file may demand gigabytes of memory from its reader; ordinary ones need at most 64 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
 
 type Packed = BufReader<File>;
 
 /// A way of packing.
 pub(super) struct Method<D> {
-    /// Begins to unpack a part.
+    /// Starts to unpack a part.
     begin: fn(Packed) -> io::Result<D>,
-    /// Gives back what follows the part that was unpacked.
+    /// Returns the bytes after the part that was unpacked.
     end: fn(D) -> Packed,
-    /// Whether these bytes begin a part.
+    /// Returns whether these bytes begin a part.
     is_part: fn(&[u8]) -> bool,
 }
 
@@ -51,14 +51,14 @@ pub(super) fn zstd() -> Method<::zstd::stream::read::Decoder<'static, Packed>> {
     Method {
         begin: |packed| Ok(::zstd::stream::read::Decoder::with_buffer(packed)?.single_frame()),
         end: ::zstd::stream::read::Decoder::finish,
-        // Frames of data, and those that are to be passed over.
+        // Frames of data, and frames to skip.
         is_part: |head| {
             head.starts_with(b"\x28\xb5\x2f\xfd") || head.len() >= 4 && head[0] >> 4 == 5 && head[1..4] == *b"\x2a\x4d\x18"
         },
     }
 }
 
-/// Marks an I/O error as ours: something follows the packed data that is none.
+/// Marks an I/O error as ours: bytes that are not packed data follow it.
 #[derive(Debug, thiserror::Error)]
 #[error("something follows the {0} data")]
 pub(super) struct TrailingBytes(pub &'static str);
@@ -69,7 +69,7 @@ enum State<D> {
     Ended,
 }
 
-/// Reads the parts one after another. Zeros and line ends behind them, which tapes, disks and scripts add, do not count.
+/// Reads the parts one after another. Zeros and line ends behind them, which tapes, disks and scripts add, are ignored.
 pub(super) struct Members<D> {
     packing: Compression,
     method: Method<D>,
@@ -77,7 +77,7 @@ pub(super) struct Members<D> {
 }
 
 impl<D: Read> Members<D> {
-    /// Reads a file that begins with a part.
+    /// Reads a file that starts with a part.
     pub fn new(packing: Compression, file: File, method: Method<D>) -> Self {
         Members { packing, method, state: State::Between(BufReader::with_capacity(64 << 10, file)) }
     }
@@ -105,7 +105,7 @@ impl<D: Read> Members<D> {
     }
 }
 
-/// The next bytes without using them up.
+/// Returns the next bytes without consuming them.
 fn peek(packed: &mut Packed, head: &mut [u8]) -> io::Result<usize> {
     let buffered = packed.fill_buf()?;
     if buffered.len() >= head.len() {

@@ -1,4 +1,4 @@
-//! What was decided about a column, and what was found in it that the owner of the file should know.
+//! Decisions about a column, and findings in it that the owner of the file should know.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ pub const EXAMPLES_OF_NOTE: usize = 3;
 /// One decision or finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ColumnNote {
-    /// The column, or nothing where the note is about the file as a whole.
+    /// The column, or `None` if the note is about the file as a whole.
     pub column: Option<String>,
     /// What was decided or found.
     pub kind: NoteKind,
@@ -21,7 +21,7 @@ pub struct ColumnNote {
     pub guess: Option<Guess>,
 }
 
-/// What a note says.
+/// The meaning of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
@@ -37,7 +37,7 @@ pub enum NoteKind {
     IdsMissing,
     /// Ids with spaces around them were kept with these spaces.
     IdsWithSpaces,
-    /// Ids that are the same as others but for the spaces around them; the count is of ids.
+    /// Ids that equal others except for surrounding spaces; the count is of ids.
     IdsDifferInSpaces,
     /// Ids from a column of floating-point or decimal numbers were read as whole numbers (`1`, not `1.0`).
     IdsReadAsWholeNumbers,
@@ -47,12 +47,11 @@ pub enum NoteKind {
     QuotesAsText,
     /// Fields are separated by the guess rather than by what the file name says.
     DelimiterFound,
-    /// The text is in the encoding of the guess rather than in UTF-8. Where the count is not 0, so many rows
-    /// were rejected because of it.
+    /// The text is in the encoding of the guess rather than in UTF-8. The count is of the rows that were rejected because of it.
     EncodingFound,
     /// Lines end with a carriage return alone.
     CarriageReturns,
-    /// Backslashes were read as the dumps of databases write them (`\N`, `\t`, `\\`).
+    /// Backslashes were read as escapes in the way databases dump them (`\N`, `\t`, `\\`).
     BackslashEscapes,
 }
 
@@ -92,7 +91,7 @@ pub enum Guess {
     WindowsTicks,
     /// Ticks of 100 nanoseconds since the year 1 (.NET).
     DotnetTicks,
-    /// Counted from the beginning of the recording rather than from a date.
+    /// Time since the start of the recording rather than since a date.
     SinceStart,
     /// `,`
     Comma,
@@ -117,7 +116,7 @@ pub enum Guess {
 }
 
 impl ColumnNote {
-    /// Makes a note on a file as a whole.
+    /// Creates a note on a file as a whole.
     pub(super) fn of_file(kind: NoteKind, guess: Option<Guess>) -> Self {
         ColumnNote { column: None, kind, count: 0, examples: Vec::new(), guess }
     }

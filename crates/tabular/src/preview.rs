@@ -14,18 +14,19 @@ use super::{json, parquet};
 /// Expanded bytes that may be read for a preview of text.
 const MAX_EXPANDED: u64 = 16 << 30;
 
-/// The first rows of a file. Values of delimited text are strings, exactly as written, or null where nothing is; JSON and Parquet keep their types.
+/// The first rows of a file. Values of delimited text are strings, exactly as written, or null where there is none; JSON and
+/// Parquet keep their types.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preview {
     /// Columns of the file, in its order.
     pub columns: Vec<String>,
     /// Rows, each as long as `columns`.
     pub rows: Vec<Vec<Value>>,
-    /// Whether the file goes on.
+    /// Whether the file has more rows.
     pub more: bool,
 }
 
-/// Reads at most `n_rows` rows, passing over those that do not fit the header.
+/// Reads at most `n_rows` rows, skipping those that do not fit the header.
 pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, TabularError> {
     let format = format_of(file_name)?;
     with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
@@ -43,7 +44,7 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Re
     let columns = header(&mut records)?;
     records.expect(columns.len());
     let mut rows = Vec::new();
-    // A field without anything in it is a value that is not there.
+    // An empty field is a missing value.
     let text = |bytes: Option<&[u8]>| match bytes {
         None | Some([]) => Value::Null,
         Some(bytes) => Value::from(String::from_utf8_lossy(bytes).into_owned()),

@@ -8,7 +8,7 @@ use super::error::TabularError;
 use super::format::{Compression, Format, Kind, format_of};
 use super::members::{Members, TrailingBytes, bzip2, gzip, xz, zstd};
 
-/// Gives `work` the expanded bytes of a file and the kind of rows in them.
+/// Calls `work` with the expanded bytes of a file and the kind of rows in them.
 pub(super) fn with_source<R>(
     path: &Path,
     format: Format,
@@ -45,7 +45,7 @@ fn limited<R>(
     work(&mut Limited { inner, left: limit, limit })
 }
 
-/// Index of the one data file of an archive; what desktop systems add beside it does not count.
+/// Returns the index of the one data file of an archive; files that desktop systems add are ignored.
 fn only_file(archive: &zip::ZipArchive<File>) -> Result<usize, TabularError> {
     let is_data = |name: &str| {
         let last = name.rsplit('/').next().unwrap_or(name);
@@ -70,7 +70,7 @@ fn kind_inside(kind: Kind, entry_name: &str) -> Result<Kind, TabularError> {
     }
 }
 
-/// First bytes of formats that are easily taken for another by their name.
+/// First bytes of formats that are often given a wrong extension.
 const MAGIC: [(&[u8], &str); 6] = [
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -91,7 +91,7 @@ fn refuse_disguise(file: &mut File, format: Format) -> Result<(), TabularError> 
         Compression::Plain => format.kind.as_str(),
         packed => packed.as_str(),
     };
-    // "BZh" could begin an honest header; only the digit after it makes it bzip2.
+    // A header may start with "BZh"; only the digit after it makes it bzip2.
     let is = |magic: &[u8]| head.starts_with(magic) && (magic != b"BZh" || head.get(3).is_some_and(u8::is_ascii_digit));
     match MAGIC.iter().find(|(magic, _)| is(magic)) {
         Some((_, found)) if *found != named => Err(TabularError::WrongExtension { named, found }),
@@ -125,7 +125,7 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Turns an error of a stream given by [`with_source`] into one of ours.
+/// Converts an error of a stream from [`with_source`] to one of ours.
 pub(super) fn stream_error(error: io::Error) -> TabularError {
     if let Some(LimitReached(limit)) = error.get_ref().and_then(|e| e.downcast_ref::<LimitReached>()) {
         return TabularError::TooLarge { limit: *limit };
@@ -143,7 +143,7 @@ fn corrupt(packing: Compression, reason: &dyn std::fmt::Display) -> TabularError
     TabularError::Corrupt { what: packing.as_str(), reason: reason.to_string() }
 }
 
-/// An I/O error that a decoder made up (it has no number of the operating system) means a damaged file.
+/// Converts an I/O error of a decoder, which has no number of the operating system, to that of a damaged file.
 fn blame_packing(error: TabularError, packing: Compression) -> TabularError {
     match error {
         TabularError::Io(e) if packing != Compression::Plain && e.raw_os_error().is_none() => corrupt(packing, &e),

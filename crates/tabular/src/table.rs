@@ -1,5 +1,5 @@
-//! Reading whole rows by the value of one column, whatever the other columns are: descriptions of things.
-//! Bounded memory, however the file is made: how wide, long and large a table may be is said beforehand.
+//! Reading whole rows with one key column and any other columns: item metadata. Memory is bounded for any file: the limits of
+//! width, length and size are given in advance.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -16,14 +16,14 @@ use super::notes::{ColumnNote, Guess, NoteKind};
 use super::source::with_source;
 use super::{json, parquet, text};
 
-/// What to read, and how much of it at most.
+/// What to read, and the limits.
 #[derive(Debug, Clone)]
 pub struct TableOptions {
-    /// The column that says which thing a row is about.
+    /// The column that names the object a row is about.
     pub key_column: String,
-    /// Most bytes of expanded data.
+    /// Limit of expanded data, in bytes.
     pub max_expanded_bytes: u64,
-    /// Most bytes of one value; a row with a larger one is left out.
+    /// Limit of one value, in bytes; a row with a larger one is left out.
     pub max_cell_bytes: usize,
     /// Most columns beside the key.
     pub max_columns: usize,
@@ -31,12 +31,12 @@ pub struct TableOptions {
     pub max_rows: u64,
 }
 
-/// What was found in a table.
+/// The outcome of reading a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableReport {
     /// The columns beside the key, in the order of the file.
     pub columns: Vec<String>,
-    /// Whether the file knows no types, so that all values came as texts.
+    /// Whether the file has no types, so that all values are texts.
     pub untyped: bool,
     /// Rows seen.
     pub rows_total: u64,
@@ -44,16 +44,16 @@ pub struct TableReport {
     pub rejected: u64,
     /// The first of them.
     pub rejected_examples: Vec<Rejected>,
-    /// What was decided about the columns, and what is odd in them.
+    /// Decisions about the columns, and unusual findings in them.
     pub notes: Vec<ColumnNote>,
 }
 
 /// A value and the number of its column.
 pub type Cell = (usize, Value);
 
-/// Reads the rows of a file into `sink`: the key exactly as it is written, and the values that are there.
+/// Reads the rows of a file into `sink`: the key exactly as it is written, and the values that are present.
 ///
-/// After an error, what `sink` got before is to be thrown away.
+/// After an error, the rows that `sink` received are to be discarded.
 pub fn read_table(
     path: &Path,
     file_name: &str,
@@ -72,7 +72,7 @@ pub fn read_table(
     rows.finish()
 }
 
-/// A row that is being put together.
+/// A row under construction.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub key: Option<Vec<u8>>,
@@ -81,13 +81,13 @@ pub(super) struct Draft {
     pub problem: Option<String>,
 }
 
-/// Takes rows, judges and counts them, and hands the good ones on.
+/// Takes rows, checks and counts them, and passes the good ones on.
 pub(super) struct TableRows<'s> {
     pub options: &'s TableOptions,
     pub report: TableReport,
     places: HashMap<String, usize>,
     key_seen: bool,
-    /// What was odd about the keys.
+    /// Unusual findings in the keys.
     pub keys: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: findings::Found,
@@ -113,7 +113,7 @@ impl<'s> TableRows<'s> {
         }
     }
 
-    /// The number of a column, or `None` for that of the keys.
+    /// Returns the number of a column, or `None` for that of the keys.
     pub fn place(&mut self, name: &str) -> Result<Option<usize>, TabularError> {
         if name == self.options.key_column {
             self.key_seen = true;
@@ -131,7 +131,7 @@ impl<'s> TableRows<'s> {
         Ok(Some(place))
     }
 
-    /// Adds a value to a row; null is as good as nothing. `bytes` says how large it is.
+    /// Adds a value to a row; null counts as missing. `bytes` is its size.
     pub fn add(&self, draft: &mut Draft, place: usize, value: Value, bytes: usize) {
         if bytes > self.options.max_cell_bytes || draft.cells.len() > self.options.max_columns {
             let column = &self.report.columns[place];
@@ -142,7 +142,7 @@ impl<'s> TableRows<'s> {
         }
     }
 
-    /// Ends a row.
+    /// Completes a row.
     pub fn offer(&mut self, line: u64, draft: Draft) -> Result<(), TabularError> {
         let Draft { key, cells, problem } = draft;
         match self.judge(key.as_deref(), problem) {
@@ -163,7 +163,7 @@ impl<'s> TableRows<'s> {
         }
     }
 
-    /// The key, or why the row has to be left out.
+    /// Returns the key, or why the row has to be left out.
     fn judge<'a>(&mut self, key: Option<&'a [u8]>, problem: Option<String>) -> Result<&'a str, String> {
         if let Some(problem) = problem {
             return Err(problem);
@@ -190,7 +190,7 @@ impl<'s> TableRows<'s> {
         Ok(text)
     }
 
-    /// Counts a row that is not UTF-8; why it has to be left out.
+    /// Counts a row that is not UTF-8, and returns why it has to be left out.
     fn not_utf8(&mut self, bytes: &[u8], column: &str) -> String {
         self.not_utf8 += 1;
         self.seems = self.seems.or_else(|| text::seems(bytes));
@@ -238,7 +238,7 @@ pub(super) fn size_of_value(value: &Value) -> u64 {
     }
 }
 
-/// A record holds several fields; beyond this many times the limit of one, it is passed over unread.
+/// A record holds several fields; beyond this many times the limit of one, it is skipped unread.
 const CELLS_PER_RECORD: usize = 8;
 
 fn delimited(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
@@ -272,7 +272,7 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut TableRows
     }
 }
 
-/// Where the fields belong. Other columns than that of the keys may share a name: each of them counts.
+/// Returns the column of each field. Columns other than that of the keys may share a name: each of them counts.
 fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<usize>>, TabularError> {
     let mut places: Vec<Option<usize>> = Vec::with_capacity(names.len());
     for name in names {
@@ -281,7 +281,7 @@ fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<us
             return Err(TabularError::RepeatedColumn { column: name.clone() });
         }
         for number in 1.. {
-            // A name that was made up is not meant by the name of the keys.
+            // A name that this reader invented does not match the name of the key column.
             let taken = if place.is_none() { number > 1 } else { places.contains(&place) };
             if !taken {
                 break;
@@ -299,7 +299,7 @@ fn draft_of(records: &Records<'_>, places: &[Option<usize>], rows: &mut TableRow
         let field = records.field(at).unwrap_or_default();
         match place {
             None => draft.key = Some(field.to_vec()),
-            // A field without anything in it is a value that is not there, and so is the mark of databases for that.
+            // An empty field is a missing value, and so is the mark of databases for one.
             Some(_) if field.is_empty() || field == text::MISSING => {}
             Some(place) => match std::str::from_utf8(field) {
                 Ok(text) => rows.add(&mut draft, *place, Value::from(text), text.len()),

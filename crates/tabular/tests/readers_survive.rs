@@ -1,4 +1,4 @@
-//! Whatever the bytes are, the readers give an answer: what the fuzzers start from, and many random changes of it.
+//! For any bytes, the readers return a result: the inputs that the fuzzers start from, and many random changes of them.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ mod entry;
 /// Changed copies of each input.
 const CHANGED: usize = 150;
 
-/// What readers look for.
+/// Strings that have a meaning to readers.
 const TOKENS: [&[u8]; 14] = [
     b"\"",
     b"\"\"",
@@ -39,7 +39,7 @@ fn inputs(kind: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// Changes a few bytes, cuts, repeats or inserts something.
+/// Changes, cuts, repeats or inserts a few bytes.
 fn change(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
     for _ in 0..rng.random_range(1..5) {
         let at = rng.random_range(0..=bytes.len());

@@ -1,4 +1,4 @@
-//! Delimited text in blocks that are read on several threads.
+//! Delimited text in blocks that several threads read.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ use super::records::Records;
 use super::scanner::{Scan, Scanner, first_line};
 use super::{Table, max_record, reject_large, sample};
 
-/// As [`super::read`], with the rows going to blocks.
+/// Reads as [`super::read`] does, with the rows going to blocks.
 pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     source: &mut (dyn Read + Send),
     delimiter: u8,
@@ -51,7 +51,7 @@ pub(in super::super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) +
     Ok(tally)
 }
 
-/// Text that is taken apart at once, so that its marks stay in the cache until they are used.
+/// Text that is split at once, so that its marks stay in the cache until they are used.
 const LINES_BYTES: usize = 16 << 10;
 
 fn without_line_end(text: &str) -> &str {
@@ -63,18 +63,18 @@ fn without_line_end(text: &str) -> &str {
 #[derive(Default)]
 struct Piece {
     text: Vec<u8>,
-    /// Where records begin that are one line each because of what follows them, maybe behind the piece.
+    /// Where records start that are one line each because of the text after them, possibly after the piece.
     alone: Vec<usize>,
 }
 
-/// Finds places where a text can be cut so that its parts, read on their own, give the same rows as the whole.
+/// Finds places where a text can be split so that its parts, read on their own, give the same rows as the whole.
 struct Boundaries {
     scanner: Scanner,
 }
 
 impl Boundaries {
-    /// How many bytes at the beginning of a text are whole records, whatever comes after the text; adds where those of them
-    /// begin that are [alone](Piece::alone).
+    /// Returns how many bytes at the beginning of a text are whole records, for any text after it; adds where those of them start
+    /// that are [alone](Piece::alone).
     fn whole_records(&mut self, text: &[u8], alone: &mut Vec<usize>) -> usize {
         let lines = |text: &[u8]| memrchr(b'\n', text).map_or(0, |at| at + 1);
         let mut at = 0;
@@ -116,7 +116,7 @@ impl Parser {
         }
     }
 
-    /// Reads records of any kind; those that begin at `alone` are one line each.
+    /// Reads records of any kind; those that start at `alone` are one line each.
     fn read_any(&self, whole: &[u8], mut alone: &[usize], rows: &mut Collector<'_>) {
         let mut scanner = Scanner::of_columns(self.dialect, self.max_record, self.table.n_columns);
         let mut at = 0;
@@ -147,8 +147,8 @@ impl Parser {
         }
     }
 
-    /// Reads UTF-8 without quotation marks and NUL: many lines at once are taken apart, and those of the right shape need
-    /// no further look at most of their bytes.
+    /// Reads UTF-8 without quotation marks and NUL: many lines are split at once, and most bytes of those with the right shape
+    /// are not read again.
     fn read_plain(&self, mut text: &str, rows: &mut Collector<'_>) {
         let mut marks = Vec::new();
         while !text.is_empty() {
@@ -175,7 +175,7 @@ impl Parser {
         }
     }
 
-    /// Hands on the row between `start` and `end`, with `delimiters` in it, if there is plainly nothing wrong with it.
+    /// Passes on the row between `start` and `end`, with `delimiters` in it, if a quick check finds nothing wrong with it.
     fn offer_plain(&self, text: &str, start: usize, delimiters: &[Mark], end: usize, rows: &mut Collector<'_>) -> bool {
         if delimiters.len() + 1 != self.table.n_columns || end - start > rows.options.max_field_bytes {
             return false;

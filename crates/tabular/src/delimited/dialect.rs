@@ -1,4 +1,4 @@
-//! How a delimited text sets its fields apart, found out from its beginning.
+//! How a delimited text separates its fields, detected from its beginning.
 
 use std::io::Read;
 
@@ -9,35 +9,35 @@ use super::header;
 use super::records::{Found, Records};
 use super::scanner::first_line;
 
-/// How fields are set apart.
+/// How fields are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Dialect {
     pub delimiter: u8,
-    /// Whether a backslash before a quotation mark makes it a part of the field, beside a second mark.
+    /// Whether a backslash before a quotation mark makes the mark part of the field, as a doubled mark does.
     pub backslash: bool,
 }
 
 impl Dialect {
-    /// Fields between such bytes, with quotation marks doubled.
+    /// Creates the dialect of fields between `delimiter` bytes, with quotation marks doubled.
     pub fn of(delimiter: u8) -> Self {
         Dialect { delimiter, backslash: false }
     }
 }
 
-/// A delimited text that can be read.
+/// A delimited text ready to be read.
 pub(in super::super) struct Opened<'s> {
     pub reader: Box<dyn Read + Send + 's>,
-    /// What the text begins with, whole lines unless it is one line.
+    /// Beginning of the text: whole lines, unless it is one line.
     pub head: Vec<u8>,
     pub dialect: Dialect,
     pub notes: Vec<ColumnNote>,
 }
 
-/// Something that may stand between fields.
+/// A possible separator of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Separator {
     written: &'static str,
-    /// The byte in its place once the text has been made ready.
+    /// The byte that represents it once the text has been converted.
     byte: u8,
     guess: Guess,
 }
@@ -54,8 +54,8 @@ const SEPARATORS: [Separator; 6] = [
 /// Largest header.
 const MAX_HEADER: usize = HEAD;
 
-/// Looks at the beginning of a text. `named` is the delimiter that the name of the file promises; `wanted` are the
-/// columns that it ought to have.
+/// Opens a text by its beginning. `named` is the delimiter that the name of the file promises; `wanted` are the columns that it
+/// should have.
 pub(in super::super) fn open<'s>(
     source: &'s mut (dyn Read + Send),
     named: u8,
@@ -82,7 +82,7 @@ pub(in super::super) fn open<'s>(
     Ok(Opened { reader: Box::new(text.into_reader()), head, dialect: Dialect { backslash, ..plain }, notes })
 }
 
-/// Blanks the line `sep=;` that spreadsheets read, and gives what it says.
+/// Blanks the line `sep=;` that spreadsheets read, and returns the separator it names.
 fn take_separator_line(head: &mut Vec<u8>) -> Option<Separator> {
     let line = &head[..first_line(head)];
     let end = line.len() - usize::from(line.ends_with(b"\n"));
@@ -96,8 +96,8 @@ fn take_separator_line(head: &mut Vec<u8>) -> Option<Separator> {
     Some(separator)
 }
 
-/// What stands between the names of the header: what the name of the file promises, if that gives the wanted columns or
-/// several of them; otherwise what does.
+/// Returns what separates the names of the header: the separator that the name of the file promises, if that gives the wanted
+/// columns or several of them; otherwise the one that does.
 fn find(head: &[u8], named: u8, wanted: &[&str]) -> Separator {
     let columns = |separator: &Separator| columns_with(head, separator);
     let promised = SEPARATORS.into_iter().find(|separator| separator.byte == named).unwrap_or(SEPARATORS[0]);
@@ -132,14 +132,14 @@ fn columns_with(head: &[u8], separator: &Separator) -> Vec<String> {
     header(&mut records).unwrap_or_default()
 }
 
-/// The whole lines of a beginning that was cut off, or all of what was not.
+/// Returns the whole lines of a beginning that was cut off, or all of it if it was not.
 fn whole_lines(head: &[u8]) -> &[u8] {
     let end = memchr::memrchr(b'\n', head).map_or(head.len(), |at| at + 1);
     if head.len() < HEAD { head } else { &head[..end] }
 }
 
-/// Whether a tab-separated text was written by a database that escapes with backslashes: it has `\N` for a field, or its
-/// backslashes all make sense so, and make more sense of it.
+/// Returns whether a tab-separated text was written by a database that escapes with backslashes: it has `\N` for a field, or all
+/// its backslashes are valid escapes and reading them so leaves fewer problems.
 fn is_dump(head: &[u8], plain: Dialect) -> bool {
     let head = whole_lines(head);
     if memchr::memchr(b'\\', head).is_none() {
@@ -166,13 +166,14 @@ fn is_dump(head: &[u8], plain: Dialect) -> bool {
     after < before || doubled && after == before
 }
 
-/// Whether quotation marks inside of fields are escaped by a backslash, as Spark writes them: the text makes more sense so.
+/// Returns whether quotation marks inside fields are escaped by a backslash, as Spark writes them: reading them so leaves fewer
+/// problems.
 fn has_escaped_quotes(head: &[u8], plain: Dialect) -> bool {
     let escaped = memchr::memmem::find(head, b"\\\"").is_some();
     escaped && problems(head, Dialect { backslash: true, ..plain }) < problems(head, plain)
 }
 
-/// Records that do not fit the header, or have quotation marks in odd places.
+/// Counts records that do not fit the header, or have quotation marks in odd places.
 fn problems(head: &[u8], dialect: Dialect) -> usize {
     let mut source = head;
     let mut records = Records::new(&mut source, dialect, MAX_HEADER);

@@ -1,4 +1,4 @@
-//! Where the delimiters and line ends of a text are, found eight bytes at a time.
+//! The places of the delimiters and line ends of a text, found eight bytes at a time.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
@@ -12,12 +12,12 @@ impl Mark {
         Mark((at as u32) << 1 | u32::from(ends_line))
     }
 
-    /// Where it is in the text.
+    /// Returns its place in the text.
     pub fn at(self) -> usize {
         (self.0 >> 1) as usize
     }
 
-    /// Whether it is a line end.
+    /// Returns whether it is a line end.
     pub fn ends_line(self) -> bool {
         self.0 & 1 == 1
     }
@@ -47,7 +47,7 @@ pub(super) fn find(text: &[u8], delimiter: u8, marks: &mut Vec<Mark>) {
     marks.extend(places.map(|(at, &byte)| Mark::new(start + at, byte == b'\n')));
 }
 
-/// The highest bit of each byte that is zero.
+/// Returns the highest bit of each byte that is zero.
 fn zero_bytes(word: u64) -> u64 {
     !(((word & LOW) + LOW) | word | LOW)
 }

@@ -18,7 +18,7 @@ pub(super) use dialect::{Opened, open};
 pub(super) use records::{Found, Records};
 use scanner::Scanner;
 
-/// A record holds several fields; beyond this many times the limit of one, it is passed over unread.
+/// A record holds several fields; beyond this many times the limit of one, it is skipped unread.
 const FIELDS_PER_RECORD: usize = 4;
 
 /// Reads all rows into the collector. `delimiter` is what the name of the file promises.
@@ -33,14 +33,14 @@ pub(super) fn read(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut Col
     table.read(&mut records, rows)
 }
 
-/// Rows that are looked at to decide what the times are.
+/// Rows that are read ahead to decide the notation of times.
 const SAMPLED: usize = 2_000;
 
 /// Decides from the first rows how the times are to be read.
 fn sample(mut head: &[u8], dialect: Dialect, options: &ReadOptions) -> Result<TimeReading, TabularError> {
     let mut records = Records::new(&mut head, dialect, max_record(options));
     let mut sample = TimeSample::default();
-    // What is wrong with the header is said when it is read; here it may be cut off.
+    // Errors of the header are reported when it is read; here it may be cut off.
     let Ok((table, _)) = Table::open(&mut records, options) else { return Ok(TimeReading::default()) };
     let Some(place) = table.places.time else { return Ok(TimeReading::default()) };
     for _ in 0..SAMPLED {
@@ -58,7 +58,7 @@ fn max_record(options: &ReadOptions) -> usize {
     options.max_field_bytes.saturating_mul(FIELDS_PER_RECORD)
 }
 
-/// What the header tells.
+/// The contents of the header.
 #[derive(Debug, Clone, Copy)]
 struct Table {
     n_columns: usize,
@@ -66,7 +66,7 @@ struct Table {
 }
 
 impl Table {
-    /// Reads the header; also gives the names of all columns.
+    /// Reads the header; also returns the names of all columns.
     fn open(records: &mut Records<'_>, options: &ReadOptions) -> Result<(Self, Vec<String>), TabularError> {
         let columns = header(records)?;
         let places = locate(&columns, options.wanted())?;
@@ -74,7 +74,7 @@ impl Table {
         Ok((Table { n_columns: columns.len(), places }, columns))
     }
 
-    /// Reads what follows the header.
+    /// Reads the text after the header.
     fn read(&self, records: &mut Records<'_>, rows: &mut Collector<'_>) -> Result<(), TabularError> {
         records.expect(self.n_columns);
         loop {
@@ -86,7 +86,7 @@ impl Table {
         }
     }
 
-    /// Judges a record that was taken apart.
+    /// Checks a record that was split.
     fn offer(&self, scanner: &Scanner, record: &[u8], line: u64, rows: &mut Collector<'_>) {
         if let Some(reason) = scanner.shape_problem(self.n_columns) {
             return rows.reject(line, reason, || as_written(record));
@@ -113,7 +113,7 @@ fn as_written(record: &[u8]) -> String {
     String::from_utf8_lossy(record.trim_ascii_end()).into_owned()
 }
 
-/// The column names: the first record that is not blank.
+/// Returns the column names: the first record that is not blank.
 pub(super) fn header(records: &mut Records<'_>) -> Result<Vec<String>, TabularError> {
     match records.advance()? {
         Found::End => Err(TabularError::Empty),

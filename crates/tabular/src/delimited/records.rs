@@ -11,12 +11,12 @@ use super::scanner::{Scan, Scanner};
 
 const FIRST_BUFFER: usize = 256 << 10;
 
-/// What [`Records::advance`] found.
+/// The result of [`Records::advance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Found {
     /// A record; its fields can be read until the next call.
     Record,
-    /// A record larger than the limit; it was passed over.
+    /// A record larger than the limit, which was skipped.
     TooLarge,
     /// The end.
     End,
@@ -73,27 +73,27 @@ impl<'r> Records<'r> {
         }
     }
 
-    /// Says how many fields a record ought to have.
+    /// Sets how many fields a record should have.
     pub fn expect(&mut self, n_columns: usize) {
         self.scanner.expect(n_columns);
     }
 
-    /// The current record taken apart.
+    /// Returns the current record, split.
     pub fn scanner(&self) -> &Scanner {
         &self.scanner
     }
 
-    /// The current record as it was written.
+    /// Returns the current record as it was written.
     pub fn text(&self) -> &[u8] {
         &self.buffer[self.record.0..self.record.1]
     }
 
-    /// A field of the current record without its quotes.
+    /// Returns a field of the current record without its quotes.
     pub fn field(&self, at: usize) -> Option<&[u8]> {
         self.scanner.field(self.text(), at)
     }
 
-    /// What was read from the source but is not part of a record so far, and the number of the line it begins with.
+    /// Returns the bytes that were read but are not part of a record so far, and the number of their first line.
     pub fn unread(&self) -> (&[u8], u64) {
         (&self.buffer[self.start..self.filled], self.next_line)
     }

@@ -1,4 +1,4 @@
-//! Taking one record off the beginning of a delimited text: quotes, line ends, and the limit of size.
+//! Reading one record from the beginning of a delimited text: quotes, line ends, and the limit of size.
 //!
 //! A quotation mark that begins a field opens it if another closes it: one that is followed by the delimiter, a line end
 //! or the end of the text. Otherwise the mark is text like any other, and the field ends where it would without it.
@@ -9,80 +9,80 @@ use memchr::{memchr, memchr_iter, memchr2};
 
 use super::dialect::Dialect;
 
-/// What a text begins with.
+/// The beginning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Scan {
     /// A record of this many bytes, its line end included.
     Record(usize),
     /// A line larger than the limit.
     TooLarge,
-    /// That cannot be told without more of the text, or there is none.
+    /// Undecided without more of the text, or there is none.
     Unknown,
 }
 
 /// A field of a record.
 #[derive(Debug, Clone, Copy)]
 enum Field {
-    /// As it stands in the text, relative to the record.
+    /// As in the text, relative to the record.
     Plain(usize, usize),
-    /// Freed of its quotes, in the scratch buffer.
+    /// Without its quotes, in the scratch buffer.
     Unquoted(usize, usize),
 }
 
-/// What is known of the bytes behind a text.
+/// What is known of the bytes after a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behind {
     /// There are none.
     Nothing,
-    /// There may be some, and they can be looked at.
+    /// There may be some, and they can be read.
     More,
     /// They are beyond the limit.
     TooFar,
 }
 
-/// Takes records apart; remembers the fields of the last.
+/// Splits records; keeps the fields of the last.
 pub(in super::super) struct Scanner {
     dialect: Dialect,
     max_record: usize,
-    /// Fields a record ought to have, where that is known.
+    /// Fields that a record should have, if known.
     n_columns: Option<usize>,
     fields: Vec<Field>,
     scratch: Vec<u8>,
-    /// Whether a field begins with a quotation mark that is text.
+    /// Whether a field starts with a quotation mark that is text.
     stray_quote: bool,
-    /// Whether the record is one line because what follows the line says so.
+    /// Whether the record is one line because of the text after it.
     alone: bool,
 }
 
 impl Scanner {
-    /// A record whose end is not among its first `max_record` bytes is too large.
+    /// Creates a scanner; a record whose end is not among its first `max_record` bytes is too large.
     pub fn new(dialect: Dialect, max_record: usize) -> Self {
         let max_record = max_record.max(1024);
         let (fields, scratch) = (Vec::new(), Vec::new());
         Scanner { dialect, max_record, n_columns: None, fields, scratch, stray_quote: false, alone: false }
     }
 
-    /// The same for records of so many fields: one over several lines that has not as many was made by a quotation mark
-    /// that is text.
+    /// Creates a scanner of records of `n_columns` fields: a record over several lines with another number was made by a
+    /// quotation mark that is text.
     pub fn of_columns(dialect: Dialect, max_record: usize, n_columns: usize) -> Self {
         Scanner { n_columns: Some(n_columns), ..Scanner::new(dialect, max_record) }
     }
 
-    /// Says how many fields a record ought to have.
+    /// Sets how many fields a record should have.
     pub fn expect(&mut self, n_columns: usize) {
         self.n_columns = Some(n_columns);
     }
 
-    /// Most bytes of a record.
+    /// Returns the limit of a record, in bytes.
     pub fn limit(&self) -> usize {
         self.max_record
     }
 
-    /// Takes the first record of a text apart. `ended` says that nothing follows the text.
+    /// Splits the first record of a text. `ended` says that nothing follows the text.
     ///
-    /// What is found does not depend on how much of the text is there, as long as it ends behind a record that is not
-    /// [alone](Self::is_alone), or behind all that says so: a text can be cut between records and its parts be read on their
-    /// own if it is remembered which records are alone, to take those with [`Self::scan_line`].
+    /// The result does not depend on how much of the text is given, as long as it ends after a record that is not
+    /// [alone](Self::is_alone), or after all text that decides this: a text can be split between records and its parts read on
+    /// their own if the caller remembers which records are alone, and reads those with [`Self::scan_line`].
     pub fn scan(&mut self, text: &[u8], ended: bool) -> Scan {
         self.alone = false;
         let window = &text[..text.len().min(self.max_record)];
@@ -107,7 +107,7 @@ impl Scanner {
         }
     }
 
-    /// Takes the first line of a text apart as a record, whatever follows it.
+    /// Splits the first line of a text as a record, for any text after it.
     pub fn scan_line(&mut self, text: &[u8]) -> Scan {
         self.alone = true;
         match self.take_apart(&text[..first_line(text)], Behind::Nothing) {
@@ -116,17 +116,17 @@ impl Scanner {
         }
     }
 
-    /// Whether the record is the first line of one that did not fit, which only what follows the line can tell.
+    /// Returns whether the record is the first line of one that did not fit, which only the text after the line can decide.
     pub fn is_alone(&self) -> bool {
         self.alone
     }
 
-    /// Fields in the record.
+    /// Returns the number of fields in the record.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// A field without its quotes; `record` is the text that was scanned.
+    /// Returns a field without its quotes; `record` is the text that was scanned.
     pub fn field<'a>(&'a self, record: &'a [u8], at: usize) -> Option<&'a [u8]> {
         Some(match *self.fields.get(at)? {
             Field::Plain(from, to) => &record[from..to],
@@ -134,17 +134,17 @@ impl Scanner {
         })
     }
 
-    /// Whether the record is an empty line.
+    /// Returns whether the record is an empty line.
     pub fn is_blank(&self) -> bool {
         matches!(self.fields[..], [Field::Plain(from, to)] if from == to)
     }
 
-    /// Whether a field of the record begins with a quotation mark that is text.
+    /// Returns whether a field of the record starts with a quotation mark that is text.
     pub fn has_stray_quote(&self) -> bool {
         self.stray_quote
     }
 
-    /// Why the record cannot belong to a table of so many columns, if so. Empty fields at the end are a habit of some
+    /// Returns why the record cannot belong to a table of `n_columns` columns, if so. Empty fields at the end are common in some
     /// programs and do no harm.
     pub fn shape_problem(&self, n_columns: usize) -> Option<String> {
         let n = self.len();
@@ -155,7 +155,7 @@ impl Scanner {
         self.has_surplus(n_columns).then(|| format!("too many fields: {n} instead of {n_columns}{hint}"))
     }
 
-    /// Whether there is something in a field beyond so many.
+    /// Returns whether a field beyond the first `n_columns` has content.
     fn has_surplus(&self, n_columns: usize) -> bool {
         let is_empty = |field: &Field| matches!(field, Field::Plain(from, to) | Field::Unquoted(from, to) if from == to);
         self.fields.iter().skip(n_columns).any(|field| !is_empty(field))
@@ -184,7 +184,7 @@ impl Scanner {
         Taken::Record((line_end + 1).min(text.len()))
     }
 
-    /// As [`Self::take_apart`], field by field, since there is a quotation mark somewhere.
+    /// Splits as [`Self::take_apart`] does, field by field, since there is a quotation mark somewhere.
     fn take_apart_quoted(&mut self, text: &[u8], behind: Behind) -> Taken {
         let mut at = 0;
         let line = first_line(text);
@@ -216,7 +216,7 @@ impl Scanner {
             if text.get(end) != Some(&self.dialect.delimiter) {
                 return Taken::Record(at.min(text.len()));
             }
-            // Going on would cost as much again from the next line, and from each line after it.
+            // Continuing would cost the same again from the next line, and from each line after it.
             if at > line && self.n_columns.is_some_and(|n_columns| self.has_surplus(n_columns)) {
                 return Taken::Misfit;
             }
@@ -254,25 +254,25 @@ impl Scanner {
     }
 }
 
-/// What became of the beginning of a text.
+/// The result for the beginning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     /// A record of this many bytes.
     Record(usize),
     /// A record over several lines with more fields than it ought to have.
     Misfit,
-    /// That depends on what follows.
+    /// Undecided without the text that follows.
     Undecided,
 }
 
-/// What became of a quotation mark that begins a field.
+/// The result for a quotation mark that starts a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Quotes {
     /// It opens the field, which ends here.
     Closed(usize),
     /// It is text.
     Text,
-    /// That depends on what follows.
+    /// Undecided without the text that follows.
     Undecided,
 }
 
@@ -280,7 +280,7 @@ fn backslashes_before(text: &[u8]) -> usize {
     text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
-/// How many bytes the first line of a text takes, its end included.
+/// Returns how many bytes the first line of a text takes, including its end.
 pub(super) fn first_line(text: &[u8]) -> usize {
     memchr(b'\n', text).map_or(text.len(), |at| at + 1)
 }

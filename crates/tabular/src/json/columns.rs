@@ -41,7 +41,7 @@ impl Column {
         if at < self.len() { (self.cells[at], self.slice(at)) } else { (Cell::Missing, &[]) }
     }
 
-    /// What the times of the column are; all of them are there to be looked at.
+    /// Samples the times of the column, all of which are in memory.
     fn sample(&self) -> TimeSample {
         let mut sample = TimeSample::default();
         let texts = (0..self.len()).filter(|&at| self.cells[at].has_text()).map(|at| self.slice(at));
@@ -122,7 +122,7 @@ fn read_column(start: Token, tokens: &mut Tokens<'_>, room: usize) -> Result<Col
     }
 }
 
-/// Brings the columns into the row order of the first, by their labels.
+/// Reorders the columns to the row order of the first, by their labels.
 fn align(columns: Vec<Column>) -> Vec<Column> {
     let mut columns = columns.into_iter();
     let Some(first) = columns.next() else { return Vec::new() };

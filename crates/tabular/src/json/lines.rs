@@ -11,7 +11,7 @@ use super::super::source::stream_error;
 use super::super::times::TimeSample;
 use super::{BUFFER, Record};
 
-/// A line holds several values; beyond this many times the limit of one, it is passed over unread.
+/// A line holds several values; beyond this many times the limit of one, it is skipped unread.
 const VALUES_PER_LINE: usize = 4;
 
 /// Reads all rows into the collector.
@@ -20,7 +20,7 @@ pub(super) fn read(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<()
     check(&rows.tally, rows.options)
 }
 
-/// As [`read`], with the rows going to blocks.
+/// Reads as [`read`] does, with the rows going to blocks.
 pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     source: &mut (dyn Read + Send),
     rows: &mut RowBlocks<'_, B, P>,
@@ -42,7 +42,7 @@ fn max_line(options: &ReadOptions) -> usize {
     options.max_field_bytes.saturating_mul(VALUES_PER_LINE)
 }
 
-/// Whether the file as a whole was one of records with the wanted columns.
+/// Fails unless the file as a whole was one of records with the wanted columns.
 fn check(tally: &Tally, options: &ReadOptions) -> Result<(), TabularError> {
     if tally.report.rows_total == 0 {
         return Err(TabularError::Empty);
@@ -70,7 +70,7 @@ fn read_some(source: &mut dyn Read, rows: &mut Collector<'_>) -> Result<(), Tabu
     Ok(())
 }
 
-/// The times of the first records.
+/// Samples the times of the first records.
 pub(super) fn sample(head: &[u8], options: &ReadOptions) -> TimeSample {
     let mut sample = TimeSample::default();
     let mut record = Record::new(options);
@@ -96,7 +96,7 @@ impl<'r> Lines<'r> {
         Lines { source: BufReader::with_capacity(BUFFER, source), max, line: Vec::new(), number: 0 }
     }
 
-    /// Moves on; whether the line was small enough to be kept whole, or `None` at the end.
+    /// Moves to the next line and returns whether it was small enough to be kept whole, or `None` at the end.
     pub fn advance(&mut self) -> Result<Option<bool>, TabularError> {
         loop {
             self.line.clear();

@@ -22,17 +22,17 @@ pub(super) use values::preview;
 
 const BUFFER: usize = 64 << 10;
 
-/// A text of JSON that can be read.
+/// A JSON text ready to be read.
 struct Opened<'s> {
     reader: Box<dyn Read + Send + 's>,
-    /// What the text begins with.
+    /// Beginning of the text.
     head: Vec<u8>,
     /// Whether each line holds a record.
     in_lines: bool,
     notes: Vec<ColumnNote>,
 }
 
-/// Looks at the beginning of a text. Programs write one JSON text and JSON in lines under both names.
+/// Opens a text by its beginning. Programs write one JSON text and JSON in lines under both names.
 fn open<'s>(source: &'s mut (dyn Read + Send), kind: Kind) -> Result<Opened<'s>, TabularError> {
     let mut text = Text::open(source)?;
     let in_lines = match kind {
@@ -49,7 +49,7 @@ fn begins_array_of_records(mut head: &[u8]) -> bool {
     is_next(Token::ArrayStart) && is_next(Token::ObjectStart)
 }
 
-/// Whether the first line is an object by itself and holds a plain value where an object of columns would hold a column.
+/// Returns whether the first line is an object on its own and holds a plain value where an object of columns would hold a column.
 fn begins_with_record(head: &[u8]) -> bool {
     let cut_off = head.len() == HEAD;
     let head = head.trim_ascii_start();
@@ -63,7 +63,7 @@ fn begins_with_record(head: &[u8]) -> bool {
         return false;
     }
     let whole = std::iter::repeat_with(|| tokens.next()).find(|token| !matches!(token, Ok(Some(_))));
-    // Of a line longer than what is looked at, the end is not to be seen.
+    // The end of a line longer than the beginning is not visible.
     matches!(whole, Some(Ok(None))) || end.is_none() && cut_off
 }
 
@@ -79,7 +79,7 @@ pub(super) fn read(source: &mut (dyn Read + Send), kind: Kind, rows: &mut Collec
     read_text(&mut opened.reader, rows)
 }
 
-/// As [`read`], with the rows going to blocks.
+/// Reads as [`read`] does, with the rows going to blocks.
 pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     source: &mut (dyn Read + Send),
     kind: Kind,
@@ -99,7 +99,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     Ok(tally)
 }
 
-/// The times of the first records of an array.
+/// Samples the times of the first records of an array.
 fn sample(mut head: &[u8], rows: &Collector<'_>) -> TimeSample {
     let mut sample = TimeSample::default();
     let mut tokens = Tokens::new(&mut head, BUFFER, rows.options.max_field_bytes);
@@ -153,7 +153,7 @@ fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(),
     record.finish(rows)
 }
 
-/// What stands where a plain value should.
+/// What was found in the place of a plain value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cell {
     Missing,
@@ -161,7 +161,7 @@ enum Cell {
     Number,
     Nested,
     Flawed(Flaw),
-    /// The record has several.
+    /// The record has the value several times.
     Repeated,
 }
 
@@ -170,7 +170,7 @@ impl Cell {
         matches!(self, Cell::Text | Cell::Number)
     }
 
-    /// Why a row with it has to be left out, if so.
+    /// Returns why a row with it has to be left out, if so.
     fn problem(self, column: &str, max_text: usize) -> Option<String> {
         Some(match self {
             Cell::Missing | Cell::Text | Cell::Number => return None,
@@ -185,7 +185,7 @@ impl Cell {
 /// The wanted values of one record, in buffers that are used again.
 struct Record {
     wanted: Vec<String>,
-    /// Where in `wanted` and `cells` each column is.
+    /// Index of each column in `wanted` and `cells`.
     places: Wanted<usize>,
     cells: Vec<(Cell, Vec<u8>)>,
     columns: Vec<String>,
@@ -226,7 +226,7 @@ impl Record {
         }
     }
 
-    /// The time of the record, if it has one.
+    /// Returns the time of the record, if it has one.
     fn time(&self) -> Option<TimeCell<'_>> {
         let (cell, text) = self.cells.get(self.places.time?)?;
         cell.has_text().then_some(TimeCell::Text(text))
@@ -248,7 +248,7 @@ impl Record {
         }
     }
 
-    /// Remembers column names in order of first sight; records of one file usually agree, so look there first.
+    /// Remembers column names in order of first occurrence; records of one file usually agree, so that order is tried first.
     fn note_column(&mut self, at: usize, name: &[u8]) {
         let known =
             self.columns.get(at).is_some_and(|c| c.as_bytes() == name) || self.columns.iter().any(|c| c.as_bytes() == name);
@@ -289,7 +289,7 @@ impl Record {
     }
 }
 
-/// Hands on the cells of a row that has nothing but texts and numbers.
+/// Passes on the cells of a row that has only texts and numbers.
 fn offer_cells<'a>(
     number: u64,
     places: Wanted<usize>,
@@ -315,7 +315,7 @@ fn offer_cells<'a>(
     rows.offer(number, cells, raw);
 }
 
-/// A number whose fraction is nothing but zeros, without it and as it is written.
+/// Returns a number whose fraction is all zeros, without it and as it is written.
 fn whole(text: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(text).ok()?;
     Some((whole_number(text)?, text))

@@ -11,13 +11,13 @@ use super::tokens::{Flaw, Token, Tokens};
 use super::values::value;
 use super::{BUFFER, Cell, keep, open, whole};
 
-/// A line holds several values; beyond this many times the limit of one, it is passed over unread.
+/// A line holds several values; beyond this many times the limit of one, it is skipped unread.
 const VALUES_PER_LINE: usize = 8;
 
 /// Memory for an object of columns, which is complete only when its last column has been read.
 const MAX_HELD: usize = 256 << 20;
 
-/// Memory a value takes beside its text, with its share of the row.
+/// Memory that a value takes beside its text, with its share of the row.
 const CELL_BYTES: usize = 64;
 
 const TOO_LARGE_FOR_COLUMNS: &str =
@@ -112,7 +112,7 @@ fn read_record(tokens: &mut Tokens<'_>, rows: &mut TableRows<'_>) -> Result<Draf
     Ok(draft)
 }
 
-/// Reads one value, which begins with `token`, into a row; gives the memory it takes. The flaws of the tokens are those of
+/// Reads one value, which starts with `token`, into a row, and returns the memory it takes. The flaws of the tokens are those of
 /// the value only.
 fn read_cell(
     token: Token,
@@ -136,7 +136,7 @@ fn read_cell(
         }
         return Ok(draft.key.as_ref().map_or(0, Vec::len));
     };
-    // A nested value counts with what it holds.
+    // A nested value counts with its contents.
     let mut room = limit.saturating_mul(2);
     let before = room;
     let value = value(token, tokens, &mut room)?;
@@ -150,7 +150,7 @@ fn read_cell(
     Ok(before - room)
 }
 
-/// Reads the columns after `{` and makes rows of them, by their labels where they have some.
+/// Reads the columns after `{` and builds rows from them, by their labels where they have some.
 fn read_columns(tokens: &mut Tokens<'_>, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut labels: HashMap<Vec<u8>, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! JSON as a stream of tokens. Numbers keep their text, so that an id of twenty digits stays what it is.
+//! JSON as a stream of tokens. Numbers keep their text, so that an id of twenty digits stays the same.
 
 use std::io::Read;
 
@@ -29,21 +29,21 @@ enum Expect {
     ValueOrEnd,
     /// Just after `{`: a key or `}`.
     KeyOrEnd,
-    /// After a value: a comma or the end of what surrounds it.
+    /// After a value: a comma or the end of the enclosing array or object.
     CommaOrEnd,
     Nothing,
 }
 
-/// Why the text of a string, key or number is not what is written.
+/// Why the text of a string, key or number differs from what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Flaw {
-    /// Half of a surrogate pair, for which U+FFFD stands: a character that was cut in two.
+    /// Half of a surrogate pair, replaced by U+FFFD: a character that was cut in two.
     HalfPair,
     /// It was larger than the limit, and is cut off.
     TooLarge,
 }
 
-/// Reads tokens and checks the grammar on the way.
+/// Reads tokens and checks the grammar meanwhile.
 pub(super) struct Tokens<'r> {
     source: &'r mut dyn Read,
     buffer: Vec<u8>,
@@ -55,9 +55,9 @@ pub(super) struct Tokens<'r> {
     expect: Expect,
     /// Text of the last string, key or number.
     pub text: Vec<u8>,
-    /// What is wrong with a text since this was last taken: it is no error, since hardly any text is wanted.
+    /// A flaw of a text since this was last taken: it is no error, since hardly any text is needed.
     pub flaw: Option<Flaw>,
-    /// Line that is being read, from 1.
+    /// Line being read, from 1.
     pub line: u64,
 }
 
@@ -78,17 +78,17 @@ impl<'r> Tokens<'r> {
         }
     }
 
-    /// Fails when there is nothing.
+    /// Fails when the text is empty.
     pub fn begin(&mut self) -> Result<(), TabularError> {
         self.skip_space()?.map(|_| ()).ok_or(TabularError::Empty)
     }
 
-    /// How many arrays and objects are open.
+    /// Returns how many arrays and objects are open.
     pub fn depth(&self) -> usize {
         self.open.len()
     }
 
-    /// The next token, or `None` at the end of the text.
+    /// Returns the next token, or `None` at the end of the text.
     pub fn next(&mut self) -> Result<Option<Token>, TabularError> {
         loop {
             let Some(byte) = self.skip_space()? else {
@@ -113,12 +113,12 @@ impl<'r> Tokens<'r> {
         }
     }
 
-    /// The next token where the text must go on.
+    /// Returns the next token where the text must continue.
     pub fn required(&mut self) -> Result<Token, TabularError> {
         self.next()?.ok_or(TabularError::Truncated)
     }
 
-    /// Passes over the value that `token` begins.
+    /// Skips the value that `token` starts.
     pub fn skip(&mut self, token: Token) -> Result<(), TabularError> {
         if !matches!(token, Token::ObjectStart | Token::ArrayStart) {
             return Ok(());
@@ -130,7 +130,7 @@ impl<'r> Tokens<'r> {
         Ok(())
     }
 
-    /// An error at this line.
+    /// Creates an error at this line.
     pub fn error(&self, reason: impl Into<String>) -> TabularError {
         TabularError::BadJson { line: self.line, reason: reason.into() }
     }
@@ -179,7 +179,7 @@ impl<'r> Tokens<'r> {
             b't' => self.word(b"true", Token::True)?,
             b'f' => self.word(b"false", Token::False)?,
             b'n' => self.word(b"null", Token::Null)?,
-            // No JSON, but what Python and pandas write for numbers that are none.
+            // Not JSON, but what Python and pandas write for numbers that are NaN.
             b'N' => self.word(b"NaN", Token::Null)?,
             b'I' => self.word(b"Infinity", Token::Null)?,
             _ => return Err(self.unexpected(byte)),
@@ -225,7 +225,7 @@ impl<'r> Tokens<'r> {
         }
     }
 
-    /// The rest of a string after its opening mark, with escapes resolved.
+    /// Reads the rest of a string after its opening mark, with escapes resolved.
     fn string(&mut self) -> Result<(), TabularError> {
         self.text.clear();
         loop {
@@ -255,7 +255,7 @@ impl<'r> Tokens<'r> {
 
     fn unicode(&mut self) -> Result<(), TabularError> {
         let mut code = self.hex()?;
-        // A first half that no second one follows stands for nothing; what follows is read on its own.
+        // A first half without a second one is invalid; the text after it is read on its own.
         while (0xd800..0xdc00).contains(&code) && self.peek()? == Some(b'\\') {
             self.at += 1;
             if self.peek()? != Some(b'u') {
@@ -334,7 +334,7 @@ impl<'r> Tokens<'r> {
     }
 }
 
-/// Whether a text is a number as JSON writes it, however large.
+/// Returns whether a text is a number as JSON writes it, of any size.
 fn is_number(text: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let text = text.strip_prefix(b"-").unwrap_or(text);

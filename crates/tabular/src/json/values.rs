@@ -14,13 +14,13 @@ use super::{BUFFER, open};
 
 const MAX_TEXT: usize = 1 << 20;
 
-/// Memory that all the rows of a preview may take.
+/// Memory that all rows of a preview may take.
 const MAX_HELD: usize = 64 << 20;
 
-/// Memory a value takes beside its text.
+/// Memory that a value takes beside its text.
 const VALUE_BYTES: usize = 32;
 
-/// The first records of JSON of either kind.
+/// Reads the first records of JSON of either kind.
 pub(in super::super) fn preview(source: &mut (dyn Read + Send), kind: Kind, n_rows: usize) -> Result<Preview, TabularError> {
     let mut opened = open(source, kind)?;
     if opened.in_lines { in_lines(&mut opened.reader, n_rows) } else { one_text(&mut opened.reader, n_rows) }
@@ -36,7 +36,7 @@ fn one_text(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularErro
     }
 }
 
-/// Passes over lines that hold no record.
+/// Reads the first records, skipping lines that hold no record.
 fn in_lines(source: &mut dyn Read, n_rows: usize) -> Result<Preview, TabularError> {
     let mut lines = Lines::new(source, 4 * MAX_TEXT);
     let mut found = Vec::new();
@@ -130,7 +130,7 @@ fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
     Preview { columns, rows, more }
 }
 
-/// The value that `token` begins. What it holds takes from `room`; a small text can hold very many values.
+/// Reads the value that `token` starts. Its contents are deducted from `room`: a small text can hold very many values.
 pub(super) fn value(token: Token, tokens: &mut Tokens<'_>, room: &mut usize) -> Result<Value, TabularError> {
     let taken = VALUE_BYTES + if matches!(token, Token::String | Token::Number) { tokens.text.len() } else { 0 };
     *room = room.checked_sub(taken).ok_or_else(|| tokens.error("a value is too large"))?;

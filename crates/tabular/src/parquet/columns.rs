@@ -15,7 +15,7 @@ use super::decoding::decode;
 /// Bytes of a UUID.
 const UUID: i32 = 16;
 
-/// What a type is called in messages, if its values cannot be read.
+/// Returns the name of a type in messages, if its values cannot be read.
 pub(super) fn unreadable(kind: &DataType) -> Option<String> {
     match kind {
         DataType::Dictionary(_, of) => unreadable(of),
@@ -44,7 +44,7 @@ fn refuse_unreadable(name: &str, kind: &DataType) -> Result<(), TabularError> {
     }
 }
 
-/// A column as text.
+/// Returns a column as text.
 pub(super) fn texts(name: &str, column: &ArrayRef) -> Result<StringViewArray, TabularError> {
     refuse_unreadable(name, column.data_type())?;
     let column = match column.data_type() {
@@ -59,13 +59,13 @@ pub(super) fn texts(name: &str, column: &ArrayRef) -> Result<StringViewArray, Ta
     Ok(column.as_string_view().clone())
 }
 
-/// UUIDs as they are usually written.
+/// Returns UUIDs as they are usually written.
 fn uuids(column: &ArrayRef) -> StringViewArray {
     let values = column.as_fixed_size_binary();
     values.iter().map(|bytes| bytes.and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).map(|id| id.to_string())).collect()
 }
 
-/// Some programs do not say of text that it is text.
+/// Returns bytes as text: some programs do not mark text as such.
 fn bytes_as_text(name: &str, column: &ArrayRef) -> Result<StringViewArray, TabularError> {
     let bytes = cast(column, &DataType::BinaryView)?;
     let values = bytes.as_binary_view();
@@ -74,8 +74,8 @@ fn bytes_as_text(name: &str, column: &ArrayRef) -> Result<StringViewArray, Tabul
     texts.map_err(|_| TabularError::ColumnKind { column: name.to_owned(), kind: "bytes that are no text".to_owned() })
 }
 
-/// A column of ids as text: of whole numbers without a fraction, whatever the type of the column is, since a column of
-/// whole numbers with a missing value becomes one of floating-point numbers in many programs.
+/// Returns a column of ids as text: whole numbers without a fraction, for any type of the column, since many programs turn a
+/// column of whole numbers with a missing value into one of floating-point numbers.
 pub(super) fn ids(name: &str, column: &ArrayRef, findings: &mut IdFindings) -> Result<StringViewArray, TabularError> {
     let kind = column.data_type();
     if !kind.is_floating() && !kind.is_decimal() {
@@ -98,7 +98,7 @@ pub(super) fn ids(name: &str, column: &ArrayRef, findings: &mut IdFindings) -> R
     Ok(written.iter().map(&mut id).collect())
 }
 
-/// A whole number that is written with an exponent, such as `1e15`, in full as far as that is exact.
+/// Writes a whole number with an exponent, such as `1e15`, in full, as far as that is exact.
 fn in_full(text: &str) -> String {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match text.parse::<f64>() {
@@ -111,7 +111,7 @@ pub(super) fn text(column: &StringViewArray, row: usize) -> Option<&[u8]> {
     column.is_valid(row).then(|| column.value(row).as_bytes())
 }
 
-/// A time column in the form that keeps most of it.
+/// A time column in the form that keeps the most precision.
 pub(super) enum Times {
     Micros(ArrayRef),
     Integers(ArrayRef),
@@ -123,7 +123,7 @@ impl Times {
     pub fn of(name: &str, column: &ArrayRef) -> Result<Self, TabularError> {
         use DataType as T;
         Ok(match column.data_type() {
-            // The zone stays: it only says how to show the moment, which is counted in UTC.
+            // The zone stays: it only tells how to show the moment, which is counted in UTC.
             T::Timestamp(_, zone) => Times::Micros(cast(column, &T::Timestamp(TimeUnit::Microsecond, zone.clone()))?),
             T::Date32 | T::Date64 => Times::Micros(cast(column, &T::Timestamp(TimeUnit::Microsecond, None))?),
             kind if kind.is_integer() => Times::Integers(cast(column, &T::Int64)?),
@@ -132,7 +132,7 @@ impl Times {
         })
     }
 
-    /// Rows there are.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         match self {
             Times::Micros(a) | Times::Integers(a) | Times::Floats(a) => a.len(),
@@ -148,7 +148,7 @@ impl Times {
             Times::Integers(a) => a.is_valid(row).then(|| TimeCell::Integer(a.as_primitive::<Int64Type>().value(row))),
             Times::Floats(a) => {
                 let value = |row| a.as_primitive::<Float64Type>().value(row);
-                // What is no number is no value.
+                // NaN is a missing value.
                 a.is_valid(row).then(|| value(row)).filter(|value| !value.is_nan()).map(TimeCell::Float)
             }
             Times::Texts(a) => text(a, row).map(TimeCell::Text),

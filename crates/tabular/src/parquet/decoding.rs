@@ -9,11 +9,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use super::super::error::TabularError;
 use super::corrupt;
 
-/// Lets the library decode something.
+/// Runs `work`, in which the library decodes something.
 ///
-/// The library trusts some of what a file says of itself and panics where that is wrong, for example for a page that refers
-/// to a dictionary that is not there. A damaged upload is an error of the upload, not of this program, so such a panic
-/// becomes one. Nothing that `work` was changing is used after it.
+/// The library trusts some of what a file says of itself and panics where that is wrong, for example for a page that refers to a
+/// dictionary that is not there. A damaged upload is a fault of the upload, not of this program, so such a panic becomes one.
+/// Data that `work` was changing are not used after it.
 pub(super) fn decode<R, E: Display>(work: impl FnOnce() -> Result<R, E>) -> Result<R, TabularError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(decoded) => decoded.map_err(|error| corrupt(&error)),
@@ -21,7 +21,7 @@ pub(super) fn decode<R, E: Display>(work: impl FnOnce() -> Result<R, E>) -> Resu
     }
 }
 
-/// Decodes the rows of a file; ends at the first error.
+/// Decodes the rows of a file; stops at the first error.
 pub(super) struct Batches(Option<ParquetRecordBatchReader>);
 
 impl Batches {

@@ -37,7 +37,7 @@ use values::value;
 
 const BATCH_ROWS: usize = 8192;
 
-/// A file that can be read from any place: the original when it is plain, an unnamed copy when it had to be unpacked.
+/// Opens a file that can be read from any place: the original when it is plain, an unnamed copy when it had to be unpacked.
 pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Result<File, TabularError> {
     if format.compression == Compression::Plain {
         return File::open(path).map_err(TabularError::Io);
@@ -62,7 +62,7 @@ pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularEr
     offer_batches(reader, &AtomicU64::new(0), rows)
 }
 
-/// As [`read`], with the rows going to blocks.
+/// Reads as [`read`] does, with the rows going to blocks.
 pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     file: File,
     rows: &mut RowBlocks<'_, B, P>,
@@ -123,7 +123,7 @@ fn pieces(metadata: &ArrowReaderMetadata) -> impl Iterator<Item = Piece> + use<>
     sizes.into_iter().enumerate().flat_map(of_group)
 }
 
-/// Hands on all rows; `handed_on` counts their bytes, together with those of other pieces of the file.
+/// Passes on all rows; `handed_on` counts their bytes, including those of other pieces of the file.
 fn offer_batches(reader: Batches, handed_on: &AtomicU64, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let limit = rows.options.max_expanded_bytes;
     for batch in reader {
@@ -164,7 +164,7 @@ impl ChunkReader for SharedFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        // The length comes from the file, so nothing is allocated for bytes that are not there.
+        // The length comes from the file, so nothing is allocated for bytes that do not exist.
         let mut bytes = Vec::new();
         FileFrom { file: Arc::clone(&self.file), at: start }.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length {
@@ -174,7 +174,7 @@ impl ChunkReader for SharedFile {
     }
 }
 
-/// The bytes of a file from some place on.
+/// The bytes of a file from an offset on.
 struct FileFrom {
     file: Arc<File>,
     at: u64,
@@ -188,7 +188,7 @@ impl Read for FileFrom {
     }
 }
 
-/// The first rows with all columns.
+/// Reads the first rows with all columns.
 pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError> {
     let file = SharedFile::new(file)?;
     let metadata = open(&file)?;
@@ -207,7 +207,7 @@ pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError
     Ok(Preview { columns, rows, more: false })
 }
 
-/// Rows decoded at a time where all columns are wanted.
+/// Rows decoded at a time when all columns are wanted.
 const TABLE_BATCH_ROWS: usize = 1024;
 
 /// Refuses a table with several columns of keys.
@@ -252,7 +252,7 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
 
 fn open(file: &SharedFile) -> Result<ArrowReaderMetadata, TabularError> {
     let metadata = decode(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::new()))?;
-    // Text as views into the pages: a page of few long texts that are repeated often then stays as small as it is.
+    // Text as views into the pages: a page of few long texts that are repeated often then stays small.
     let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(as_view).collect();
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
     let options = ArrowReaderOptions::new().with_schema(schema);
@@ -266,7 +266,7 @@ fn as_view(field: &Arc<Field>) -> Arc<Field> {
     }
 }
 
-/// The type whose values are views, if there is one.
+/// Returns the type whose values are views, if there is one.
 fn view_of(kind: &DataType) -> Option<DataType> {
     match kind {
         DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
@@ -300,7 +300,7 @@ fn refuse_large(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, limit: u6
     if bytes > limit { Err(TabularError::TooLarge { limit }) } else { Ok(()) }
 }
 
-/// Hands on the rows of a batch; how many bytes they had.
+/// Passes on the rows of a batch, and returns their bytes.
 fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, TabularError> {
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| corrupt(&format!("column {name:?} is gone")));
     let options = rows.options;

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-/// Creates a file without a name, gone when it is closed: beside the file at `path`, where there is room for it, or among
-/// the temporary files if nothing can be written there.
+/// Creates a file without a name, which is deleted when it is closed: beside the file at `path`, where there is room for it, or
+/// among the temporary files if that folder is not writable.
 pub(super) fn unnamed_file(path: &Path) -> io::Result<File> {
     let beside = path.parent().map(create_in);
     beside.and_then(Result::ok).map_or_else(|| create_in(&std::env::temp_dir()), Ok)
 }
 
-/// Creates the file under a name that nobody can guess and that no other user may open, and takes the name away.
+/// Creates the file under a name that cannot be guessed and that no other user may open, and removes the name.
 fn create_in(folder: &Path) -> io::Result<File> {
     let path = folder.join(format!(".unpacked-{}", Uuid::new_v4()));
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;

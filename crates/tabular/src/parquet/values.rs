@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::super::error::TabularError;
 use super::columns::unreadable;
 
-/// Lists in lists that are read.
+/// Levels of nested lists that are read.
 const MAX_DEPTH: usize = 16;
 
-/// Refuses a table with a column whose values have no form in JSON that could be used.
+/// Refuses a table with a column whose values have no usable form in JSON.
 pub(super) fn refuse_unreadable(schema: &Schema) -> Result<(), TabularError> {
     for field in schema.fields() {
         if let Some(kind) = unreadable_in_lists(field.data_type(), 0) {
@@ -31,7 +31,7 @@ fn unreadable_in_lists(kind: &DataType, depth: usize) -> Option<String> {
     }
 }
 
-/// A value as JSON: numbers, booleans and lists as such, everything else as text.
+/// Returns a value as JSON: numbers, booleans and lists as such, everything else as text.
 pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
@@ -51,7 +51,7 @@ pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
     }
 }
 
-/// Some programs do not say of text that it is text.
+/// Returns bytes as text: some programs do not mark text as such.
 fn as_text(bytes: &[u8], column: &ArrayRef, row: usize) -> Value {
     std::str::from_utf8(bytes).map_or_else(|_| shown(column, row), Value::from)
 }
@@ -68,7 +68,7 @@ fn shown(column: &ArrayRef, row: usize) -> Value {
         kind => kind,
     };
     if kind.is_floating() {
-        // What is no number (NaN, infinity) is no value: JSON has no way to write it.
+        // NaN and infinity are missing values: JSON has no way to write them.
         serde_json::from_str(&shown).unwrap_or(Value::Null)
     } else if kind.is_numeric() || *kind == DataType::Boolean {
         serde_json::from_str(&shown).unwrap_or(Value::String(shown))

@@ -12,7 +12,7 @@ fn outcome(result: Result<ReadReport, TabularError>, rows: Vec<Owned>) -> Result
     result.map(|report| (rows, report)).map_err(|error| format!("{error:?}"))
 }
 
-/// What both ways of reading give, with errors as text.
+/// Returns what both ways of reading give, with errors as text.
 fn both(path: &Path, name: &str, options: &ReadOptions, threads: usize) -> [Result<(Vec<Owned>, ReadReport), String>; 2] {
     let mut rows = Vec::new();
     let result = read_interactions(path, name, options, &mut |row| rows.push(owned(row)));
@@ -44,7 +44,7 @@ fn all_columns() -> ReadOptions {
 }
 
 fn small_fields() -> ReadOptions {
-    // The smallest records are limited to is 1024 bytes.
+    // The smallest limit of a record is 1024 bytes.
     ReadOptions { max_field_bytes: 256, ..ReadOptions::new("u", "i", None) }
 }
 
@@ -124,7 +124,7 @@ fn awkward_json_reads_the_same() {
     assert_same(b"\xff\xfe{\0", "x.jsonl", &small_fields());
 }
 
-/// Text made of what matters to a reader of tables.
+/// Generates text of the characters that matter to a reader of tables.
 fn table_text(delimiter: char) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => Just("a".to_owned()),

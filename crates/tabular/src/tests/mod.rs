@@ -252,7 +252,7 @@ fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 const PACKINGS: [&str; 6] = ["gz", "gzip", "bz2", "xz", "zst", "zip"];
 
-/// Text that does not shrink much, so that a cut falls into its data.
+/// Returns text that does not compress well, so that a cut falls into its data.
 fn sample() -> String {
     let rows: Vec<String> =
         (0..5000u64).map(|i| format!("u{},i{}\n", i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20, i * i)).collect();

@@ -1,4 +1,4 @@
-//! Files as programs write them that were not thinking of this one.
+//! Files of programs that did not write them for this one.
 
 use super::*;
 use crate::{ColumnNote, Guess, NoteKind};
@@ -29,7 +29,7 @@ fn a_quotation_mark_without_partner_swallows_no_rows() {
         assert_eq!(note(&report, NoteKind::QuotesAsText).count, 3);
         super::blocks::assert_same(text.as_bytes(), name, &options(false));
     }
-    // The first row must not get what belongs to the third.
+    // The first row must not get values of the third.
     let text = "user_id,item_id,title,timestamp\na,x,\"Oops,1600000001\nb,y,fine,1600000002\nc,z,\"Hello\" he said,1600000003\n";
     let (kept, report) = read_with(text.as_bytes(), "x.csv", &options(true)).unwrap();
     let seconds: Vec<i64> = kept.iter().map(|row| row.2.unwrap() / 1_000_000).collect();
@@ -129,7 +129,7 @@ fn other_encodings_are_named() {
     text.splice(0..7, *b"caf\xe9,user_id");
     let Err(error) = read(&text, "x.csv") else { panic!() };
     assert!(error.to_string().contains("at line 1 (it looks like Windows-1252)"), "{error}");
-    // What is not wanted hurts nobody.
+    // Columns that are not requested do no harm.
     let (_, report) = read(b"user_id,item_id,title\na,1,caf\xe9\n", "x.csv").unwrap();
     assert!(report.notes.is_empty(), "{:?}", report.notes);
 }

@@ -162,7 +162,7 @@ fn lists_are_lists_and_what_cannot_be_read_is_named() {
     let bytes = file(vec![("item_id", three()), ("user_id", three()), ("made", structs)]);
     let Err(error) = read_items(&bytes) else { panic!() };
     assert!(error.to_string().starts_with("the column \"made\" holds structs (of x), which cannot be read here"), "{error}");
-    // Where it is not wanted, it does not matter.
+    // It does not matter in a column that is not requested.
     assert_eq!(read(&bytes, "x.parquet").unwrap().0.len(), 3);
 }
 

@@ -1,26 +1,26 @@
-//! Whatever a program writes in its default settings is read to the same rows, or not at all and with the reason.
+//! Files that programs write in their default settings are read to the same rows, or refused with the reason.
 
 use super::*;
 use crate::NoteKind;
 
-/// An id as it might be anywhere. The first and the last letter are visible, as of an id that is no mistake.
+/// Generates ids as they occur anywhere. The first and the last letter are visible, as in an id that is no mistake.
 fn id() -> impl Strategy<Value = String> {
     "[a-z0-9é世,;|:'\\\\]([a-z0-9 \"\t,;|:'\\\\\né世/]{0,8}[a-z0-9é世])?"
 }
 
 type Rows = Vec<(String, String, i64)>;
 
-/// Rows with times between 2001 and 2033.
+/// Generates rows with times between 2001 and 2033.
 fn table() -> impl Strategy<Value = Rows> {
     prop::collection::vec((id(), id(), 1_000_000_000..2_000_000_000i64), 1..20)
 }
 
-/// A field between quotation marks where one of these is in it.
+/// Returns a field between quotation marks if one of these characters is in it.
 fn quoted_if(field: &str, any: &[char]) -> String {
     if field.contains(any) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
 }
 
-/// A table with a header; `field` writes a value.
+/// Returns a table with a header; `field` writes a value.
 fn written(rows: &Rows, delimiter: &str, end: &str, field: impl Fn(&str) -> String) -> String {
     let mut text = format!("user_id{delimiter}item_id{delimiter}timestamp{end}");
     for (user, item, time) in rows {
@@ -41,7 +41,7 @@ fn utf16_with_mark(text: &str) -> Vec<u8> {
     std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// As MySQL and PostgreSQL escape.
+/// Escapes as MySQL and PostgreSQL do.
 fn escaped(field: &str) -> String {
     field.replace('\\', "\\\\").replace('\t', "\\\t").replace('\n', "\\\n")
 }
@@ -67,7 +67,7 @@ proptest! {
         let text = written(&rows, ";", "\r\n", |field| quoted_if(field, &[';', '"', '\n']));
         assert_read(text.as_bytes(), "x.csv", &rows);
         assert_read(format!("sep=;\r\n{text}").as_bytes(), "x.csv", &rows);
-        // Backslashes next to tabs are a dump's, as far as can be told, and the report says so.
+        // Backslashes next to tabs are a dump's, as far as can be detected, and the report says so.
         let rows: Rows = rows.into_iter().map(|(user, item, time)| (user.replace('\\', "/"), item.replace('\\', "/"), time)).collect();
         let text = written(&rows, "\t", "\r\n", |field| quoted_if(field, &['\t', '"', '\n', ',']));
         assert_read(&utf16_with_mark(&text), "x.csv", &rows);
@@ -75,7 +75,7 @@ proptest! {
 
     #[test]
     fn dumps_of_databases(rows in table()) {
-        // A dump without any escape cannot be told from a text with quotation marks around some fields.
+        // A dump without any escape cannot be distinguished from a text with quotation marks around some fields.
         let rows: Rows = rows.into_iter().map(|(user, item, time)| (user.replace('"', "'"), item.replace('"', "'"), time)).collect();
         let with_missing = |text: String| format!("{text}\\N\tx\t1500000000\n");
         assert_read(with_missing(written(&rows, "\t", "\n", escaped)).as_bytes(), "x.tsv", &rows);
@@ -89,14 +89,14 @@ proptest! {
 
     #[test]
     fn tables_of_hive(rows in table()) {
-        // Hive escapes nothing: a line end in a value ends the row there, and the halves are rejected.
+        // Hive does not escape: a line end in a value ends the row there, and the halves are rejected.
         let rows: Rows = rows.into_iter().map(|(user, item, time)| (user.replace(['"', '\n'], "'"), item.replace(['"', '\n'], "'"), time)).collect();
         assert_read(written(&rows, "\x01", "\n", str::to_owned).as_bytes(), "x.csv", &rows);
     }
 
     #[test]
     fn csv_of_spark(rows in table()) {
-        // What Spark writes of a backslash before a quotation mark is not to be told from an escaped mark.
+        // A backslash before a quotation mark, as Spark writes it, cannot be distinguished from an escaped mark.
         let rows: Rows = rows.into_iter().map(|(user, item, time)| (user.replace(['\\', '\n'], "/"), item.replace(['\\', '\n'], "/"), time)).collect();
         let field = |field: &str| {
             if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\\\"")) } else { field.to_owned() }
@@ -129,12 +129,12 @@ proptest! {
         assert_read(columns.to_string().as_bytes(), "x.json", &rows);
     }
 
-    /// Rows that a stray quotation mark may be in anywhere: each is kept or rejected, none is lost.
+    /// Checks rows with a stray quotation mark anywhere: each is kept or rejected, none is lost.
     #[test]
     fn no_row_is_lost(lines in prop::collection::vec("[ab]{0,2}\"?[ab]?,\"{0,3}[ab]{0,2}\"?,[ab]{1,2}", 1..30)) {
         let text = format!("user_id,item_id,x\n{}\n", lines.join("\n"));
         let (_, report) = read(&text, "x.csv").unwrap();
-        // A mark that does close over a line end makes one row of several lines, and says so by its line ends.
+        // A mark that closes after a line end makes one row of several lines, as its line ends show.
         let over_lines = text.matches("\n").count() as u64 - 1 - report.rows_total;
         let closing = text.matches("\",").count() as u64 + text.matches("\"\n").count() as u64;
         prop_assert!(over_lines == 0 || closing > 0, "{text:?}: {report:?}");

@@ -1,17 +1,17 @@
-//! A stream of bytes that are changed on their way.
+//! A stream of bytes that are changed while they are read.
 
 use std::io::{self, Read};
 
 const CHUNK: usize = 64 << 10;
 
-/// Reads from `inner` what `convert` makes of it.
+/// Reads what `convert` makes of `inner`.
 pub(super) struct Converted<R, F> {
     inner: R,
     convert: F,
-    /// Read and not converted so far.
+    /// Bytes read but not converted so far.
     raw: Vec<u8>,
     ended: bool,
-    /// Converted and not handed on so far, from `at`.
+    /// Bytes converted but not passed on so far, from `at`.
     out: Vec<u8>,
     at: usize,
 }

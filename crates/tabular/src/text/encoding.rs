@@ -1,17 +1,17 @@
-//! Which encoding a text is in.
+//! Detecting the encoding of a text.
 
 use super::super::notes::Guess;
 
-/// What the first bytes say.
+/// The encoding that the first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Encoding {
-    /// Bytes of the mark at the beginning.
+    /// Bytes of the byte order mark.
     pub mark: usize,
-    /// Which UTF-16, if it is UTF-16.
+    /// The byte order, if it is UTF-16.
     pub utf16: Option<Guess>,
 }
 
-/// The encoding that a text begins to be in; `None` for what says nothing.
+/// Returns the encoding that the beginning of a text tells; `None` if it does not tell one.
 pub(super) fn of(head: &[u8]) -> Option<Encoding> {
     match head {
         [0xef, 0xbb, 0xbf, ..] => Some(Encoding { mark: 3, utf16: None }),
@@ -21,14 +21,15 @@ pub(super) fn of(head: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Letters, digits and line ends of UTF-16 have a zero byte each; a text in UTF-8 has none.
+/// Returns the byte order of UTF-16 without a mark: its letters, digits and line ends have a zero byte each; a text in UTF-8 has
+/// none.
 fn unmarked_utf16(head: &[u8]) -> Option<Guess> {
     const LOOKED_AT: usize = 256;
     let (pairs, _) = head[..head.len().min(LOOKED_AT)].as_chunks::<2>();
     let ascii = |high: u8, low: u8| high == 0 && (low.is_ascii_graphic() || low.is_ascii_whitespace());
     let low_first = pairs.iter().filter(|pair| ascii(pair[1], pair[0])).count();
     let high_first = pairs.iter().filter(|pair| ascii(pair[0], pair[1])).count();
-    // The header is mostly of such letters; a stray zero byte in a text of another kind is not.
+    // The header consists mostly of such letters; other texts have a stray zero byte at most.
     let most = |count: usize| pairs.len() >= 2 && count * 4 >= pairs.len() * 3;
     match (most(low_first), most(high_first)) {
         (true, false) => Some(Guess::Utf16Le),
@@ -37,7 +38,7 @@ fn unmarked_utf16(head: &[u8]) -> Option<Guess> {
     }
 }
 
-/// Appends UTF-16 as UTF-8; what is no character becomes U+FFFD. How many bytes were used.
+/// Appends UTF-16 as UTF-8, with U+FFFD for invalid characters, and returns how many bytes were used.
 pub(super) fn from_utf16(bytes: &[u8], ended: bool, high_first: bool, out: &mut Vec<u8>) -> usize {
     let (pairs, odd) = bytes.as_chunks::<2>();
     let unit = |pair: &[u8; 2]| if high_first { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
@@ -54,7 +55,7 @@ pub(super) fn from_utf16(bytes: &[u8], ended: bool, high_first: bool, out: &mut 
     if ended { bytes.len() } else { n * 2 }
 }
 
-/// What the beginning of a text that is not UTF-8 seems to be, where it may be cut in the middle of a character.
+/// Returns the probable encoding of the beginning of a text that is not UTF-8 and that may be cut in the middle of a character.
 pub(super) fn beginning_seems(head: &[u8]) -> Option<Guess> {
     match std::str::from_utf8(head) {
         Err(error) if error.error_len().is_none() => None,
@@ -62,7 +63,7 @@ pub(super) fn beginning_seems(head: &[u8]) -> Option<Guess> {
     }
 }
 
-/// What a whole text or field that is not UTF-8 seems to be; `None` for UTF-8.
+/// Returns the probable encoding of a whole text or field that is not UTF-8; `None` for UTF-8.
 pub(in super::super) fn seems(bytes: &[u8]) -> Option<Guess> {
     match std::str::from_utf8(bytes) {
         Ok(_) => None,

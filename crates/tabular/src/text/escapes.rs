@@ -1,9 +1,9 @@
-//! Texts whose fields are set apart in other ways than by one byte and quotation marks, rewritten so that they are.
+//! Texts whose fields are not separated by one byte and quotation marks, rewritten so that they are.
 
-/// Stands for `::`, which is two bytes: the control character made for this.
+/// Replaces `::`, which is two bytes: the control character made for this.
 pub(in super::super) const UNIT_SEPARATOR: u8 = 0x1f;
 
-/// Appends a text with a single byte for each `::`. How many bytes were used.
+/// Appends a text with a single byte for each `::`, and returns how many bytes were used.
 pub(in super::super) fn colons(bytes: &[u8], ended: bool, out: &mut Vec<u8>) -> usize {
     let mut at = 0;
     while let Some(n) = memchr::memchr(b':', &bytes[at..]) {
@@ -25,20 +25,20 @@ pub(in super::super) fn colons(bytes: &[u8], ended: bool, out: &mut Vec<u8>) -> 
     bytes.len()
 }
 
-/// Rewrites what `SELECT … INTO OUTFILE` of MySQL and `COPY` of PostgreSQL write as delimited text with quotation marks.
+/// Rewrites the output of MySQL's `SELECT … INTO OUTFILE` and PostgreSQL's `COPY` as delimited text with quotation marks.
 ///
-/// There a backslash takes its special meaning from the byte after it: `\t`, `\n`, `\\`, an escaped tab or line end is
-/// that byte, and a field that is `\N` alone is a missing value. Quotation marks mean nothing.
+/// In it a backslash takes its special meaning from the byte after it: `\t`, `\n`, `\\`, an escaped tab or line end is that byte,
+/// and a field that is `\N` alone is a missing value. Quotation marks mean nothing.
 pub(in super::super) struct Dump {
     delimiter: u8,
     field: Vec<u8>,
-    /// Whether the field is nothing but `\N` so far.
+    /// Whether the field is only `\N` so far.
     missing: bool,
-    /// Whether the field holds what only quotes can hold.
+    /// Whether the field has content that needs quotes.
     quoted: bool,
 }
 
-/// The mark of a missing value, as it stands in the file and as it is left for the reader to judge.
+/// The mark of a missing value, both in the file and for the reader to interpret.
 pub(in super::super) const MISSING: &[u8] = b"\\N";
 
 impl Dump {
@@ -46,7 +46,7 @@ impl Dump {
         Dump { delimiter, field: Vec::new(), missing: false, quoted: false }
     }
 
-    /// Appends what is made of `bytes`. How many were used.
+    /// Appends `bytes` rewritten, and returns how many were used.
     pub fn convert(&mut self, bytes: &[u8], ended: bool, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -81,7 +81,7 @@ impl Dump {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        // `\N` with something behind it is an escaped letter after all.
+        // `\N` followed by more is an escaped letter.
         if self.missing && !matches!(bytes, [] | [b'\r']) {
             self.missing = false;
             self.field.push(b'N');

@@ -1,4 +1,4 @@
-//! From expanded bytes to UTF-8 with line feeds, whatever program wrote the text.
+//! From expanded bytes to UTF-8 with line feeds, for texts of any program.
 
 mod converted;
 mod encoding;
@@ -14,21 +14,21 @@ use converted::Converted;
 pub(super) use encoding::seems;
 pub(super) use escapes::{Dump, MISSING, UNIT_SEPARATOR, colons};
 
-/// How much of a text is looked at before it is read.
+/// Length of the beginning that is examined before a text is read.
 pub(super) const HEAD: usize = 64 << 10;
 
 /// A text whose beginning is known.
 pub(super) struct Text<'s> {
     /// The first bytes, at most [`HEAD`] of them.
     pub head: Vec<u8>,
-    /// What follows them.
+    /// The text after them.
     rest: Box<dyn Read + Send + 's>,
-    /// What was found out about the text.
+    /// Findings about the text.
     pub notes: Vec<ColumnNote>,
 }
 
 impl<'s> Text<'s> {
-    /// Looks at the beginning of a text and makes UTF-8 of it where it says that it is UTF-16.
+    /// Examines the beginning of a text and converts it to UTF-8 if it is UTF-16.
     pub fn open(source: &'s mut (dyn Read + Send)) -> Result<Self, TabularError> {
         let head = beginning(source)?;
         let mut text = Text { head, rest: Box::new(source), notes: Vec::new() };
@@ -50,7 +50,7 @@ impl<'s> Text<'s> {
         Ok(text)
     }
 
-    /// The same with line feeds where lines end with a carriage return alone.
+    /// Returns the text with line feeds if its lines end with a carriage return alone.
     pub fn with_line_feeds(self) -> Result<Self, TabularError> {
         let lone = memchr::memchr(b'\n', &self.head).is_none() && memchr::memchr(b'\r', &self.head).is_some();
         if !lone {
@@ -64,8 +64,8 @@ impl<'s> Text<'s> {
         Ok(text)
     }
 
-    /// The same with everything changed by `convert`, which says how many bytes it has used; it is given those that are
-    /// left again, with more behind them.
+    /// Returns the text changed by `convert`, which returns how many bytes it has used; it gets the rest again, with more after
+    /// it.
     pub fn convert(self, convert: impl FnMut(&[u8], bool, &mut Vec<u8>) -> usize + Send + 's) -> Result<Self, TabularError> {
         let notes = self.notes;
         let whole = Cursor::new(self.head).chain(self.rest);
@@ -74,7 +74,7 @@ impl<'s> Text<'s> {
         Ok(Text { head, rest: Box::new(converted), notes })
     }
 
-    /// All of the text.
+    /// Returns all of the text.
     pub fn into_reader(self) -> impl Read + Send + 's {
         Cursor::new(self.head).chain(self.rest)
     }

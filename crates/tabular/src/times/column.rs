@@ -1,10 +1,10 @@
-//! What the numbers of a time column are: decided for the column, since a single number does not tell.
+//! What the numbers of a time column mean: decided for the column, since a single number does not tell.
 
 use super::super::collector::TimeCell;
 use super::super::notes::Guess;
 use super::{DAY, MICROS, days_of, parse_date_time, parse_integer, unix_float, unix_integer};
 
-/// Numbers that are no Unix time, and can be told from it by how many digits they have. Each number is of one form at most.
+/// Numbers that are not Unix time and differ from it by their number of digits. Each number has one form at most.
 const FORMS: [Guess; 9] = [
     Guess::YearToSecond,
     Guess::YearToMinute,
@@ -17,7 +17,7 @@ const FORMS: [Guess; 9] = [
     Guess::DotnetTicks,
 ];
 
-/// 1980-01-01: hardly anything that people do with items was recorded before.
+/// 1980-01-01: hardly any interactions were recorded before.
 pub(in super::super) const FIRST_LIKELY: i64 = 3652 * DAY;
 
 /// 2100-01-01.
@@ -37,12 +37,12 @@ const TICKS_PER_MICRO: i64 = 10;
 /// How the times of a column are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in super::super) struct TimeReading {
-    /// What its numbers are, where they are no Unix time.
+    /// Form of its numbers, if they are not Unix time.
     form: Option<Guess>,
 }
 
 impl TimeReading {
-    /// The moment in microseconds UTC, and what the value was read as.
+    /// Returns the moment in microseconds UTC, and the notation it was read in.
     pub fn read(self, cell: TimeCell<'_>) -> Option<(i64, Guess)> {
         match cell {
             TimeCell::Text(text) => self.read_text(text),
@@ -52,7 +52,7 @@ impl TimeReading {
         }
     }
 
-    /// The same for a text.
+    /// Returns the moment of a text in microseconds UTC, and the notation it was read in.
     pub fn read_text(self, text: &[u8]) -> Option<(i64, Guess)> {
         let text = text.trim_ascii();
         match text {
@@ -70,7 +70,7 @@ impl TimeReading {
         if let Some(time) = read_as(form, value) {
             return Some((time, form));
         }
-        // Another kind of number is taken only where nothing speaks against it.
+        // Another kind of number is accepted only if nothing contradicts it.
         unix(value).filter(|(time, _)| (FIRST_LIKELY..LAST_LIKELY).contains(time))
     }
 
@@ -98,7 +98,7 @@ fn unit(size: u64) -> Guess {
     }
 }
 
-/// A number as what it is said to be; `None` if it cannot be that.
+/// Reads a number in the given form; `None` if it cannot have that form.
 fn read_as(form: Guess, value: i64) -> Option<i64> {
     match form {
         Guess::YearToSecond => calendar(value, 1, 1),
@@ -114,8 +114,8 @@ fn read_as(form: Guess, value: i64) -> Option<i64> {
     }
 }
 
-/// Digits of a date and time, from the year on; `missing` is one unit of the last place that is there, and `first` what
-/// has to be added for the places that cannot be zero.
+/// Reads the digits of a date and time, from the year on; `missing` is one unit of the last place given, and `first` is added for
+/// the places that cannot be zero.
 fn calendar(value: i64, missing: i64, first: i64) -> Option<i64> {
     let digits = value.checked_mul(missing)?.checked_add(if first == 1 { 0 } else { first })?;
     let place = |unit: i64, many: i64| digits / unit % many;
@@ -129,7 +129,7 @@ fn calendar(value: i64, missing: i64, first: i64) -> Option<i64> {
     Some(days_of(year, month, day)? * DAY + (hour * 3600 + minute * 60 + second) * MICROS)
 }
 
-/// Days of spreadsheets between 1980 and 2100, to milliseconds: they write no finer fractions.
+/// Reads days of spreadsheets between 1980 and 2100, to milliseconds: they write no finer fractions.
 fn excel_days(value: f64) -> Option<i64> {
     let likely = (FIRST_LIKELY / DAY + EXCEL_1970) as f64..(LAST_LIKELY / DAY + EXCEL_1970) as f64;
     if !likely.contains(&value) {
@@ -152,7 +152,7 @@ pub(in super::super) struct TimeSample {
 }
 
 impl TimeSample {
-    /// Adds a value; what is no number does not count.
+    /// Adds a value; values that are not numbers are ignored.
     pub fn add(&mut self, cell: TimeCell<'_>) {
         let number = match cell {
             TimeCell::Text(text) => {
@@ -176,19 +176,19 @@ impl TimeSample {
         }
     }
 
-    /// What nine in ten of the numbers are, where it is no Unix time.
+    /// Returns the form of nine in ten of the numbers, if it is not Unix time.
     pub fn form(&self) -> Option<Guess> {
         let most = |count: u64| count > 0 && count * 10 >= self.numbers * 9;
         FORMS.iter().zip(self.of_form).find(|(_, count)| most(*count)).map(|(form, _)| *form)
     }
 
-    /// How to read the column.
+    /// Returns how to read the column.
     pub fn decide(&self) -> TimeReading {
         TimeReading { form: self.form() }
     }
 }
 
-/// What values that lie outside of the likely times could be, if not what they were read as.
+/// Returns the form that values outside the likely times could have, if not the one they were read in.
 pub(in super::super) fn suspect<'a>(values: impl Iterator<Item = &'a str> + Clone, reading: TimeReading) -> Option<Guess> {
     let mut sample = TimeSample::default();
     values.clone().for_each(|value| sample.add(TimeCell::Text(value.as_bytes())));
@@ -198,7 +198,7 @@ pub(in super::super) fn suspect<'a>(values: impl Iterator<Item = &'a str> + Clon
     let numbers: Option<Vec<f64>> = values.map(|value| value.trim().parse().ok()).collect();
     let numbers = numbers.filter(|numbers| !numbers.is_empty() && reading.form.is_none())?;
     let all = |is: fn(f64) -> bool| numbers.iter().all(|value| is(*value));
-    // Days since 1970 that lie between 1980 and 2070.
+    // Days since 1970 that are between 1980 and 2070.
     if all(|value| (3_652.0..36_500.0).contains(&value) && value.fract() == 0.0) {
         return Some(Guess::UnixDays);
     }

@@ -1,7 +1,7 @@
-//! Points in time as people write them, to microseconds UTC.
+//! Times in their usual notations, to microseconds UTC.
 //!
-//! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, and what `column` adds. Without an
-//! offset a time is taken as UTC.
+//! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, and the forms of `column`. A time without
+//! an offset is read as UTC.
 
 mod column;
 
@@ -12,7 +12,7 @@ const MICROS: i64 = 1_000_000;
 /// Microseconds of a day.
 const DAY: i64 = 86_400 * MICROS;
 
-/// Unix time in a unit told by its magnitude: seconds up to the year 5138, then milli-, micro-, nanoseconds.
+/// Reads Unix time in a unit told by its magnitude: seconds up to the year 5138, then milli-, micro-, nanoseconds.
 fn unix_integer(value: i64) -> Option<i64> {
     match value.unsigned_abs() {
         0..100_000_000_000 => value.checked_mul(MICROS),
@@ -22,7 +22,7 @@ fn unix_integer(value: i64) -> Option<i64> {
     }
 }
 
-/// As [`unix_integer`], for numbers with a fraction.
+/// Reads as [`unix_integer`] does, for numbers with a fraction.
 fn unix_float(value: f64) -> Option<i64> {
     let micros = match value.abs() {
         v if v < 1e11 => value * 1e6,
@@ -71,7 +71,7 @@ fn parse_date_time(text: &[u8]) -> Option<i64> {
 
 #[derive(Default)]
 struct Clock {
-    /// Since midnight UTC.
+    /// Seconds since midnight UTC.
     seconds: i64,
     micros: i64,
 }
@@ -95,7 +95,7 @@ impl Cursor<'_> {
         found
     }
 
-    /// Exactly `digits` digits.
+    /// Reads exactly `digits` digits.
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (head, rest) = self.text.split_at_checked(digits)?;
         if !head.iter().all(u8::is_ascii_digit) {
@@ -105,7 +105,7 @@ impl Cursor<'_> {
         Some(head.iter().fold(0, |n, &d| n * 10 + i64::from(d - b'0')))
     }
 
-    /// Two digits, or one where that is enough.
+    /// Reads two digits, or one if `short` allows it.
     fn number_of(&mut self, short: bool) -> Option<i64> {
         match self.number(2) {
             None if short => self.number(1),
@@ -113,7 +113,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// `HH:MM[:SS[.fraction]][offset]` after a separator, to the end.
+    /// Reads `HH:MM[:SS[.fraction]][offset]` after a separator, to the end.
     fn clock(&mut self, short: bool) -> Option<Clock> {
         if !matches!(self.one()?, b'T' | b't' | b' ') {
             return None;
@@ -129,7 +129,7 @@ impl Cursor<'_> {
         Some(Clock { seconds: hour * 3600 + minute * 60 + second - offset, micros })
     }
 
-    /// Microseconds of a decimal fraction of any length; what is finer is dropped.
+    /// Reads a decimal fraction of any length in microseconds; finer digits are dropped.
     fn fraction(&mut self) -> Option<i64> {
         let n = self.text.iter().take_while(|b| b.is_ascii_digit()).count();
         let (digits, rest) = self.text.split_at(n);
@@ -138,7 +138,7 @@ impl Cursor<'_> {
         (n > 0).then_some(micros)
     }
 
-    /// Seconds east of Greenwich: nothing, Z, UTC, ±HH, ±HHMM or ±HH:MM, to the end.
+    /// Reads seconds east of Greenwich: nothing, Z, UTC, ±HH, ±HHMM or ±HH:MM, to the end.
     fn offset(&mut self) -> Option<i64> {
         let text = self.text.trim_ascii_start();
         let sign = match text.first() {
@@ -155,7 +155,7 @@ impl Cursor<'_> {
     }
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar; `None` for a day that does not exist.
+/// Returns the days since 1970-01-01 in the Gregorian calendar; `None` for a day that does not exist.
 fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let longest = match month {
