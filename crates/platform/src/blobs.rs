@@ -1,4 +1,5 @@
-//! Files the program keeps: uploads, prepared data, model artifacts. A key is a relative path such as `models/12.safetensors`.
+//! Files that the program keeps: uploads, prepared data, model artifacts. A key is a relative path such as
+//! `models/12.safetensors`.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -9,14 +10,14 @@ use chrono::{DateTime, Utc};
 
 use super::private;
 
-/// The folder of files that are being written, with one folder for each process that writes.
+/// The folder of unfinished files, with one folder for each process that writes.
 const INCOMING: &str = "incoming";
 
 /// A file of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
     pub key: String,
-    /// When it was last written to.
+    /// When it was last modified.
     pub written: DateTime<Utc>,
 }
 
@@ -27,7 +28,8 @@ pub struct Blobs {
     desk: Arc<Desk>,
 }
 
-/// Where this process writes. The lock on the folder says that the process is alive; it goes with it, however it ends.
+/// The folder that this process writes to. The lock on the folder shows that the process is alive; the system releases it when
+/// the process ends in any way.
 #[derive(Debug)]
 struct Desk {
     folder: PathBuf,
@@ -39,14 +41,14 @@ impl Desk {
         loop {
             let folder = incoming.join(uuid::Uuid::new_v4().to_string());
             private::create_folder(&folder)?;
-            // Another process that tidies up may take the folder for one that was left before it is locked.
+            // Before it is locked, another process that sweeps may mistake the folder for an abandoned one.
             let lock = match File::open(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lock => lock?,
             };
             match lock.try_lock() {
                 Err(TryLockError::WouldBlock) => continue,
-                // A file system without locks: what is left there is told by its age.
+                // On a file system without locks, abandoned files are detected by their age.
                 Err(TryLockError::Error(error)) => tracing::debug!(%error, "folders cannot be locked here"),
                 Ok(()) => {}
             }
@@ -59,13 +61,13 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        // One that is not empty yet is swept up later.
+        // A folder that is not empty yet is swept later.
         let _ = std::fs::remove_dir(&self.folder);
     }
 }
 
 impl Blobs {
-    /// Opens (and if need be makes) the store below `root`.
+    /// Opens the store below `root`, and creates it if it does not exist.
     pub fn open(root: PathBuf) -> io::Result<Self> {
         let incoming = root.join(INCOMING);
         private::create_folder(&incoming)?;
@@ -74,7 +76,7 @@ impl Blobs {
         Ok(Self { root: Arc::new(root), desk })
     }
 
-    /// Where a file lies. Refuses a key that would leave the store.
+    /// Returns the path of a file. Refuses a key that would leave the store.
     pub fn path(&self, key: &str) -> io::Result<PathBuf> {
         let relative = Path::new(key);
         let plain = !key.is_empty() && relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -85,7 +87,7 @@ impl Blobs {
         }
     }
 
-    /// A file of its own to write to before its key is decided; it vanishes when dropped without [`Blobs::keep`].
+    /// Creates a file to write to before its key is decided; it is deleted when dropped without [`Blobs::keep`].
     pub fn incoming(&self) -> io::Result<Incoming> {
         let path = self.desk.folder.join(uuid::Uuid::new_v4().to_string());
         let file = private::create_file(&path)?;
@@ -124,8 +126,8 @@ impl Blobs {
         Ok(bytes)
     }
 
-    /// Removes what processes were writing when they ended. Files outside of a process's folder, and all of them where folders
-    /// cannot be locked, count as left when they were last written before `before`. Gives how many files there were.
+    /// Removes files that processes were writing when they ended. Files outside a process's folder, and all files where folders
+    /// cannot be locked, count as abandoned when they were last modified before `before`. Returns the number of files.
     pub fn sweep_incoming(&self, before: DateTime<Utc>) -> io::Result<usize> {
         let mut removed = self.sweep_old(INCOMING, before)?;
         for entry in std::fs::read_dir(self.root.join(INCOMING))? {
@@ -150,7 +152,7 @@ impl Blobs {
         old.map(|file| self.remove(&file.key)).try_fold(0, |count, removed| removed.map(|()| count + 1))
     }
 
-    /// The files directly in a folder; none when there is no such folder.
+    /// Returns the files directly in a folder; an empty list when there is no such folder.
     pub fn list(&self, folder: &str) -> io::Result<Vec<StoredFile>> {
         let entries = match std::fs::read_dir(self.path(folder)?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -159,7 +161,7 @@ impl Blobs {
         let mut files = Vec::new();
         for entry in entries {
             let entry = entry?;
-            // What has gone since the folder was read is not there.
+            // Files removed since the folder was read are not listed.
             let Ok(facts) = entry.metadata() else { continue };
             if let (true, Ok(name)) = (facts.is_file(), entry.file_name().into_string()) {
                 files.push(StoredFile { key: format!("{folder}/{name}"), written: facts.modified()?.into() });
@@ -168,7 +170,7 @@ impl Blobs {
         Ok(files)
     }
 
-    /// Removes a file; one that is gone already is no error.
+    /// Removes a file; a missing one is no error.
     pub fn remove(&self, key: &str) -> io::Result<()> {
         match std::fs::remove_file(self.path(key)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -188,13 +190,13 @@ fn remove_folder(folder: &Path) -> io::Result<usize> {
 /// A file being written.
 #[derive(Debug)]
 pub struct Incoming {
-    /// Where to write.
+    /// The file to write to.
     pub file: File,
     path: PathBuf,
 }
 
 impl Incoming {
-    /// Where it lies for now.
+    /// Returns its temporary path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -202,7 +204,7 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // After `keep` there is nothing left under this name.
+        // After `keep` there is no file under this name.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -237,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let (long_ago, later) = (DateTime::UNIX_EPOCH, DateTime::<Utc>::MAX_UTC);
-        // Nobody holds the lock of this folder.
+        // No process holds the lock of this folder.
         let dead = folder.path().join("incoming/dead");
         std::fs::create_dir(&dead).unwrap();
         std::fs::write(dead.join("half"), b"x").unwrap();

@@ -1,12 +1,11 @@
-//! The time, as something that is passed around: the system's, or one that tests move forward.
+//! The time, as a value that is passed on: the system's, or one that tests move forward.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Local times run ahead of UTC by this much at most. A time that does not say of which zone it is may be this far in the
-/// future and right.
+/// Local times are ahead of UTC by this much at most. A time without a zone may be this far in the future and still be right.
 pub const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(14);
 
 /// Tells the time. Cheap to clone; clones of a test clock move together.
@@ -17,17 +16,17 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The time of the machine.
+    /// Creates the clock of the machine.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// A clock that stands still until [`Clock::advance`] moves it.
+    /// Creates a clock that stands still until [`Clock::advance`] moves it.
     pub fn at(start: DateTime<Utc>) -> Self {
         Self { fixed: Some(Arc::new(AtomicI64::new(start.timestamp_micros()))) }
     }
 
-    /// The present moment, in whole microseconds as PostgreSQL keeps it.
+    /// Returns the present time, in whole microseconds as PostgreSQL keeps it.
     pub fn now(&self) -> DateTime<Utc> {
         let micros = match &self.fixed {
             Some(fixed) => fixed.load(Ordering::SeqCst),
@@ -36,12 +35,12 @@ impl Clock {
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
-    /// The moment a test clock stands at; `None` for the machine's.
+    /// Returns the time of a test clock; `None` for the machine's.
     pub fn pinned(&self) -> Option<DateTime<Utc>> {
         self.fixed.as_ref().map(|_| self.now())
     }
 
-    /// Moves a test clock forward; the system clock is left alone.
+    /// Moves a test clock forward; does nothing to the system clock.
     pub fn advance(&self, by: TimeDelta) {
         if let Some(fixed) = &self.fixed {
             let micros = by.num_microseconds().unwrap_or(i64::MAX);

@@ -1,8 +1,8 @@
-//! Heavy work: where it holds up no request, and on how many threads.
+//! Heavy work: on threads where it delays no request, and on how many.
 
 use super::config::Settings;
 
-/// A thread that worked ended without a result.
+/// A worker thread that ended without a result.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Crashed(String);
@@ -12,7 +12,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(work).await.map_err(|error| Crashed(error.to_string()))
 }
 
-/// Returns the threads that each of so many pieces of work at once may use: what is set, or its share of the cores.
+/// Returns the threads that each of `at_once` simultaneous jobs may use: the configured number, or its share of the cores.
 pub fn threads(settings: &Settings, at_once: usize) -> usize {
     match settings.threads_per_job {
         0 => (std::thread::available_parallelism().map_or(1, std::num::NonZero::get) / at_once.max(1)).max(1),

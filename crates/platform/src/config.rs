@@ -19,22 +19,22 @@ use super::http::caller::Network;
 use super::http::throttle::Rate;
 use super::private;
 
-/// A setting that does not make sense.
+/// A setting that is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The settings file is not there or not TOML.
+    /// The settings file does not exist or is not TOML.
     #[error("The settings file {} could not be read: {cause}", .path.display())]
     File { path: PathBuf, cause: String },
-    /// Names or values in the settings file that make no sense; each with its line.
+    /// Names or values in the settings file that are not valid; each with its line.
     #[error("{0}")]
     FileFaults(String),
-    /// A setting has a value that it does not take. The value of a secret is not told.
+    /// A setting has a value that is not allowed. The value of a secret is not shown.
     #[error("{place} {}, and takes {allowed}.", .value.as_ref().map_or_else(|| "has a value that cannot be used".to_owned(), |value| format!("is {value}")))]
     Refused { place: String, value: Option<String>, allowed: String },
-    /// A setting that the types refuse, in their words.
+    /// A setting that cannot be parsed, with the parser's message.
     #[error("{place}: {reason}")]
     Unusable { place: String, reason: String },
-    /// 1.x is told to keep its files in a bucket.
+    /// 1.x is configured to keep its files in a bucket.
     #[error(
         "The variable RECOTEM_STORAGE_TYPE is \"{0}\", but object storage is not available yet: uploads and models are kept in \
          data_dir. Unset the variable, and let data_dir (RECOTEM_DATA_DIR) be a folder that lasts and that all processes share."
@@ -50,90 +50,90 @@ pub enum ConfigError {
     DataDir { path: PathBuf, cause: std::io::Error },
 }
 
-/// Everything that can be configured. `config.example.toml` shows each with its default.
+/// All settings. `config.example.toml` shows each with its default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Address and port to listen on.
     pub bind: String,
-    /// Uploads, artifacts, the generated secret and the private PostgreSQL live here.
+    /// Folder of uploads, artifacts, the generated secret and the private PostgreSQL.
     pub data_dir: PathBuf,
-    /// A PostgreSQL to use; without it the program runs its own.
+    /// URL of a PostgreSQL to use; without it the program runs its own.
     #[serde(serialize_with = "secrets::hidden")]
     pub database_url: Option<SecretString>,
     /// Folder of `initdb` and `postgres` for the private PostgreSQL, when they are not where they usually are.
     pub postgres_bin_dir: Option<PathBuf>,
     /// Connections kept open to the database.
     pub database_pool_size: usize,
-    /// Signs tokens and artifacts. Generated into the data directory when not set.
+    /// Secret that signs tokens and artifacts. Generated into the data directory when not set.
     #[serde(serialize_with = "secrets::hidden")]
     pub secret_key: Option<SecretString>,
-    /// Secrets that signed before `secret_key`: artifacts they signed are still believed, nothing else is.
+    /// Secrets used before `secret_key`: artifacts signed with them stay valid, nothing else does.
     #[serde(serialize_with = "secrets::all_hidden")]
     pub previous_secret_keys: Vec<SecretString>,
-    /// Refuses weak secrets.
+    /// Whether weak secrets are refused.
     pub production: bool,
-    /// Password of the first superuser; without it a random one is made and shown once.
+    /// Password of the first superuser; without it a random one is generated and shown once.
     #[serde(serialize_with = "secrets::hidden")]
     pub default_admin_password: Option<SecretString>,
-    /// Seconds an access token lives.
+    /// Lifetime of an access token, in seconds.
     pub access_token_lifetime: i64,
-    /// Seconds a refresh token lives.
+    /// Lifetime of a refresh token, in seconds.
     pub refresh_token_lifetime: i64,
-    /// Cookies are sent over HTTPS only.
+    /// Whether cookies are sent over HTTPS only.
     pub jwt_auth_secure: bool,
-    /// Anybody may make an account.
+    /// Whether users may create accounts themselves.
     pub self_sign_up: bool,
-    /// Where people reach this server, such as `https://recotem.example.com`. Mail holds links only to here; other links do,
-    /// too, and without it begin with the host that the request for them names.
+    /// Where clients reach this server, such as `https://recotem.example.com`. Links in mail always start with it; other links
+    /// do, too, and without it start with the host of the request.
     pub public_url: Option<String>,
-    /// A mail server: `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`.
+    /// URL of a mail server: `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`.
     #[serde(serialize_with = "secrets::hidden")]
     pub smtp_url: Option<SecretString>,
-    /// Who mail comes from.
+    /// Sender of mail.
     pub mail_from: String,
-    /// Jobs this process runs at once.
+    /// Number of jobs that this process runs at once.
     pub worker_concurrency: usize,
-    /// Whether each of these jobs runs in a process of its own, so that one that takes all the memory ends alone.
+    /// Whether each of these jobs runs in a process of its own, so that one that uses up the memory does not end the others.
     pub worker_processes: bool,
-    /// Jobs of one organisation that run at once, on all workers together; 0 sets no limit.
+    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit.
     pub max_running_jobs_per_organisation: u32,
-    /// Jobs of one organisation that wait for a worker; more are refused. 0 sets no limit.
+    /// Jobs of one organisation that may wait for a worker; more are refused. 0 sets no limit.
     pub max_waiting_jobs_per_organisation: u32,
-    /// Seconds that a search may take whose request does not say; 0 sets no limit.
+    /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
-    /// Threads one job may use; 0 means all cores.
+    /// Threads that one job may use; 0 means all cores.
     pub threads_per_job: usize,
     /// Largest upload in bytes, as sent.
     pub max_upload_bytes: u64,
     /// Largest upload in bytes, after decompression.
     pub max_expanded_bytes: u64,
-    /// Uploads that one user may have under way at once.
+    /// Uploads that one user may have in progress at once.
     pub uploads_per_user: usize,
-    /// Uploads that may be under way at once from one address.
+    /// Uploads that one address may have in progress at once.
     pub uploads_per_address: usize,
-    /// Bytes of all uploads under way together, on disk; one user may fill a quarter of it, or send one file of the largest size.
+    /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
-    /// Bytes of all other request bodies together that are in memory while they arrive; one network of a client may fill half of it.
+    /// Bytes in memory of all other request bodies while they arrive; one network of a client may fill half of it.
     pub max_buffered_bytes: u64,
-    /// Seconds without a byte after which a request body that has not ended is given up.
+    /// Seconds without a byte after which an unfinished request body is aborted.
     pub body_idle_seconds: u64,
-    /// Bytes a second that a request body has to arrive with at least, on average over `body_rate_seconds`.
+    /// Least rate of a request body in bytes a second, on average over `body_rate_seconds`.
     pub body_least_rate: u64,
-    /// Seconds of waiting for a client over which the rate of a body is looked at.
+    /// Seconds of waiting for a client over which the rate of a body is measured.
     pub body_rate_seconds: u64,
-    /// Seconds a connection stays open without a request. More than a proxy keeps its own, which is a minute with nginx: one
-    /// that is closed just as the proxy uses it costs a request.
+    /// Seconds that a connection stays open without a request. More than a proxy keeps its own, which is a minute with nginx: a
+    /// connection closed just as the proxy uses it costs a request.
     pub keep_alive_seconds: u64,
     /// Bytes of models kept in memory for serving.
     pub model_cache_bytes: u64,
-    /// Bytes of item metadata kept in memory for serving; an upload that would take more by itself is refused.
+    /// Bytes of item metadata kept in memory for serving; a single upload that would take more is refused.
     pub item_cache_bytes: u64,
-    /// Days that conversion events are kept one by one before only their daily counts are; 0 keeps them for ever.
+    /// Days that conversion events are kept before only their daily counts remain; 0 keeps them forever.
     pub event_retention_days: u32,
-    /// Days that logged lists are kept; they go month by month.
+    /// Days that logged lists are kept; they are deleted month by month.
     pub recommendation_log_days: u32,
-    /// Whether the models of active slots are loaded before somebody asks for them.
+    /// Whether the models of active slots are loaded before the first request for them.
     pub preload_models: bool,
     /// `trace`, `debug`, `info`, `warn` or `error`, or a tracing filter.
     pub log_level: String,
@@ -141,11 +141,11 @@ pub struct Settings {
     pub log_format: String,
     /// Origins that browsers may call from.
     pub cors_allowed_origins: Vec<String>,
-    /// Seconds between two heartbeats of a live socket; a right that has gone ends the socket at the next one.
+    /// Seconds between two heartbeats of a live socket; a socket whose access was revoked is closed at the next one.
     pub live_heartbeat_seconds: u64,
-    /// Host names this server answers to, `.example.com` with all below it; empty means any.
+    /// Host names that this server answers to; `.example.com` includes its subdomains; empty means any.
     pub allowed_hosts: Vec<String>,
-    /// Addresses and networks of proxies whose X-Forwarded-For, Forwarded, X-Forwarded-Proto and X-Forwarded-Host count.
+    /// Addresses and networks of proxies whose X-Forwarded-For, Forwarded, X-Forwarded-Proto and X-Forwarded-Host are trusted.
     pub trusted_proxies: Vec<Network>,
     /// Request limits.
     pub throttle: ThrottleRates,
@@ -155,17 +155,17 @@ pub struct Settings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThrottleRates {
-    /// Per address, for callers that are not logged in.
+    /// Per address, for anonymous callers.
     pub anon: Rate,
     /// Per user.
     pub user: Rate,
     /// Log-in attempts per address.
     pub login: Rate,
-    /// What a model computes or many rows are read for, per user.
+    /// Requests that run a model or read many rows, per user.
     pub recommendation: Rate,
     /// Predictions per API key, kind of prediction, and model or project.
     pub inference: Rate,
-    /// Requests that report events, single ones and batches, per user.
+    /// Requests that report events, single and in batches, per user.
     pub events: Rate,
 }
 
@@ -234,34 +234,34 @@ impl Default for Settings {
     }
 }
 
-/// Returns a value as an error shows it: none for a secret.
+/// Returns a value as an error shows it: `None` for a secret.
 fn shown(setting: &str, value: String) -> Option<String> {
     (!known::SECRETS.contains(&setting)).then_some(value)
 }
 
 impl Settings {
-    /// Whether mail can be sent. A link in a mail must lead here and not to wherever the request that caused it claims
-    /// to have been sent to, so this takes a public URL too.
+    /// Returns whether mail can be sent. A link in a mail must lead to this server and not to the host that the request claims,
+    /// so this requires a public URL too.
     pub fn sends_mail(&self) -> bool {
         self.smtp_url.is_some() && self.public_url.is_some()
     }
 
-    /// Returns whether links lead to the host that the request for them names.
+    /// Returns whether links lead to the host of the request.
     pub fn links_follow_the_request(&self) -> bool {
         self.public_url.is_none() && self.allowed_hosts.is_empty()
     }
 
-    /// Creates the data directory, or closes the one there is to other users of the machine. As root the private PostgreSQL
-    /// runs as a user of its own, who has to walk through it.
+    /// Creates the data directory, or closes the existing one to other users of the machine. Under root the private PostgreSQL
+    /// runs as another user, who has to enter it.
     pub fn open_data_dir(&self) -> Result<(), ConfigError> {
-        // Worker processes are given the URL of the private PostgreSQL, and must not shut it out of its folder.
+        // Worker processes get the URL of the private PostgreSQL, and must not lock it out of its folder.
         let has_cluster = self.database_url.is_none() || self.data_dir.join(CLUSTER_FOLDER).exists();
         let walked = has_cluster && rustix::process::geteuid().is_root();
         private::open_data_dir(&self.data_dir, walked)
             .map_err(|cause| ConfigError::DataDir { path: self.data_dir.clone(), cause })
     }
 
-    /// The key that signs: the configured one, or the one generated into the data directory (readable by its owner only).
+    /// Returns the key that signs: the configured one, or the one generated into the data directory (readable by its owner only).
     pub fn secret(&self) -> Result<SecretString, ConfigError> {
         match &self.secret_key {
             Some(key) if self.production && key.expose_secret().len() < 32 => Err(ConfigError::WeakSecret),
@@ -286,7 +286,7 @@ impl Settings {
     }
 }
 
-/// `bytes` random bytes from the operating system, as url-safe text.
+/// Returns `bytes` random bytes from the operating system, as url-safe text.
 pub fn random_text(bytes: usize) -> std::io::Result<SecretString> {
     use base64::Engine;
     use ring::rand::SecureRandom;
@@ -295,7 +295,7 @@ pub fn random_text(bytes: usize) -> std::io::Result<SecretString> {
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(buffer).into())
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Writes a file that only its owner may read, either completely or not at all.
 pub fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;

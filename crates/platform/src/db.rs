@@ -28,33 +28,34 @@ pub use session::{Session, acting_as, program_now};
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
 
-/// Whether a statement was refused because such a row is there already.
+/// Returns whether a statement was refused because such a row exists already.
 pub fn is_duplicate(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _))
 }
 
-/// Whether a statement was stopped because two transactions waited for each other.
+/// Returns whether a statement was stopped because two transactions waited for each other.
 pub fn is_deadlock(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
 }
 
-/// Whether a statement was refused because rows refer to what it would remove, or because what it refers to is not there.
+/// Returns whether a statement was refused because rows refer to what it would remove, or because what it refers to does not
+/// exist.
 pub fn is_reference_broken(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::ForeignKeyViolation, _))
 }
 
-/// A connection lent by the pool; given back on drop. Dereferences to [`AsyncPgConnection`].
+/// A connection borrowed from the pool and returned on drop. Dereferences to [`AsyncPgConnection`].
 pub type Connection = deadpool::Object<AsyncPgConnection>;
 
-/// How long a caller waits for a connection before it hears that the database is not available.
+/// How long a caller waits for a connection before the database counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Why there is no connection, or no schema.
+/// Why there is no connection, or no up-to-date schema.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The server cannot be reached, or refuses us, or all connections are busy.
+    /// The server cannot be reached, refuses the connection, or all connections are busy.
     #[error("The database is not available: {0}")]
     Unavailable(String),
     /// A migration failed; the schema is as it was before that migration.
@@ -62,7 +63,7 @@ pub enum DbError {
     Migration(String),
 }
 
-/// Why something could not be read. Making one logs nothing: there may be something in memory to go by instead.
+/// Why a read failed. Creating it logs nothing: the caller may have a value in memory instead.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(transparent)]
@@ -80,7 +81,7 @@ pub struct Database {
     listeners: Arc<listen::Listeners>,
 }
 
-/// A connection that has not answered yet; one that is given up waiting for is closed, since its answer may never come.
+/// A connection that has not answered yet; if its caller stops waiting it is closed, since its answer may never come.
 struct Unanswered(Option<Connection>);
 
 impl Drop for Unanswered {
@@ -92,10 +93,10 @@ impl Drop for Unanswered {
 }
 
 impl Database {
-    /// A pool of at most `connections`, which are made when first needed.
+    /// Creates a pool of at most `connections`, which are opened when first needed.
     pub fn new(url: &str, connections: usize) -> Result<Self, DbError> {
         let mut config = ManagerConfig::default();
-        // a closed connection is noticed without a round trip, or when it is told whom it acts for
+        // a closed connection is noticed without a round trip, or when the session is set
         config.recycling_method = RecyclingMethod::Fast;
         let manager = AsyncDieselConnectionManager::new_with_config(url, config);
         let pool = deadpool::Pool::builder(manager)
@@ -105,12 +106,12 @@ impl Database {
         Ok(Self { pool, url: url.into(), clock: Clock::system(), listeners: Arc::default() })
     }
 
-    /// Dates rows by a clock other than the machine's: SQL's `program_now()` follows it where it is pinned.
+    /// Sets the clock that dates rows: SQL's `program_now()` follows it if it is pinned.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// A pool whose server has answered once, trying for as long as `patience` allows.
+    /// Creates a pool whose server has answered once, and retries for as long as `patience` allows.
     pub async fn connect_with_retry(url: &str, connections: usize, patience: Duration) -> Result<Self, DbError> {
         let database = Self::new(url, connections)?;
         database.wait(patience).await?;
@@ -135,18 +136,19 @@ impl Database {
         }
     }
 
-    /// Lends a connection that acts for the caller of the present request, or for the program itself outside of one.
+    /// Returns a connection that acts for the caller of the present request, or for the program itself outside a request.
     pub async fn conn(&self) -> Result<Connection, DbError> {
         self.conn_for(session::current().as_deref()).await
     }
 
-    /// Lends a connection that sees every row even within a request. Only for what no caller has a right to yet,
-    /// such as taking up an invitation; the right has to be checked by hand.
+    /// Returns a connection that sees every row even within a request. Only for actions that no role allows yet, such as
+    /// accepting an invitation; the handler has to check the permission itself.
     pub async fn unrestricted_conn(&self) -> Result<Connection, DbError> {
         self.conn_for(None).await
     }
 
-    /// The same for an act that belongs to `user`: the audit log names them as who did it, wherever the request comes from.
+    /// Returns an unrestricted connection for an action of `user`: the audit log records that user as the actor, for any caller
+    /// of the request.
     pub async fn unrestricted_conn_for(&self, user: i64) -> Result<Connection, DbError> {
         let request = session::current().map(|session| Session::clone(&session)).unwrap_or_default();
         self.conn_for(Some(&Session { organisations: None, project: None, user: Some(user), api_key: None, ..request })).await
@@ -154,13 +156,13 @@ impl Database {
 
     async fn conn_for(&self, session: Option<&Session>) -> Result<Connection, DbError> {
         match self.told(session).await {
-            // It had died in the pool, as all do when the server restarts; a new one shows whether it is back.
+            // The connection had died in the pool, as all do when the server restarts; a new one shows whether it is back.
             Err(Untold::Connection(_)) => self.told(session).await.map_err(DbError::from),
             other => other.map_err(DbError::from),
         }
     }
 
-    /// Returns a connection that has been told for which caller it acts.
+    /// Returns a connection on which the session is set.
     async fn told(&self, session: Option<&Session>) -> Result<Connection, Untold> {
         let mut unanswered = Unanswered(Some(self.lend().await.map_err(Untold::Pool)?));
         let Some(connection) = &mut unanswered.0 else { return Err(Untold::Connection("it is gone".to_owned())) };
@@ -179,48 +181,48 @@ impl Database {
         }
     }
 
-    /// Asks the server for an answer: a lent connection alone may have just died.
+    /// Checks that the server answers: a connection from the pool may have just died.
     pub async fn ping(&self) -> Result<(), DbError> {
         let mut connection = self.conn().await?;
         let answer = diesel::sql_query("SELECT 1").execute(&mut connection).await;
         answer.map(drop).map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
-    /// Brings the schema up to date; processes that start at once wait for each other. Returns how
-    /// many migrations were run.
+    /// Brings the schema up to date; processes that start at the same time wait for each other. Returns how many migrations were
+    /// run.
     pub async fn migrate(&self) -> Result<usize, DbError> {
         migrate::run_pending(Arc::clone(&self.url)).await
     }
 
-    /// Listens on the channels with a connection that all listeners share, and that is made again whenever it is lost.
-    /// The stream ends never. What is sent while there is no connection is missed, so after each
-    /// (re)connection the stream yields [`Notification::Connected`]: look at the tables then.
+    /// Listens on the channels with a connection that all listeners share, and that is opened again when it is lost. The stream
+    /// never ends. Notifications sent while disconnected are lost, so after each (re)connection the stream yields
+    /// [`Notification::Connected`], at which the caller reads the tables again.
     pub fn listen(&self, channels: &[&str]) -> impl futures_util::Stream<Item = Notification> + Send + Unpin + 'static {
         self.listeners.listen(&self.url, channels)
     }
 
-    /// The URL, for tools that make their own connection. Holds the password: never log it.
+    /// Returns the URL, for tools that open their own connection. It holds the password: never log it.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Connections in use and the most there may be.
+    /// Returns the connections in use and their largest number.
     pub fn usage(&self) -> (usize, usize) {
         let status = self.pool.status();
         (status.size - status.available.min(status.size), status.max_size)
     }
 
-    /// Closes the pool; callers that wait for a connection hear that it is gone.
+    /// Closes the pool; callers that wait for a connection get an error.
     pub fn close(&self) {
         self.pool.close();
     }
 }
 
-/// Why a connection could not be told for which caller it acts.
+/// Why the session could not be set on a connection.
 enum Untold {
-    /// There is none.
+    /// There is no connection.
     Pool(DbError),
-    /// It did not take it.
+    /// The connection failed.
     Connection(String),
 }
 
@@ -233,7 +235,7 @@ impl From<Untold> for DbError {
     }
 }
 
-/// An error with its causes, which the drivers keep out of their own message.
+/// Returns an error with its causes, which the drivers leave out of their own message.
 fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();

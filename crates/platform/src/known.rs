@@ -1,8 +1,8 @@
-//! What is read from the database and kept in memory by those who cannot wait for it.
+//! Values from the database that are kept in memory for requests that cannot wait for it.
 //!
-//! A value is read once however many ask for it at the same moment. Changes put values in doubt: they are read again before
-//! they are given out, but no caller waits long for that. While the database is gone, or hangs, what was known last goes on
-//! being served, except for what is distrusted.
+//! A value is read once for all callers that ask for it at the same moment. Changes put values in doubt: they are read again
+//! before they are returned, but no caller waits long for that. While the database is gone, or hangs, the last known values are
+//! still returned, except those that are distrusted.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,15 +19,15 @@ use super::db::{DbError, ReadError};
 
 /// How long a caller waits for a value to be read.
 const LIMIT: Duration = Duration::from_millis(500);
-/// How long reading goes on when no caller waits for it any more.
+/// How long a read continues when no caller waits for it any more.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How long a failure stands before it is tried again.
+/// How long a failure is remembered before the read is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The generation of a value that was put in doubt by itself; others begin with 1.
+/// The generation of a single value put in doubt; others begin with 1.
 const IN_DOUBT: u64 = 0;
 
-/// What came of reading: none when there is no such thing.
+/// The result of a read: `None` when there is no such object.
 pub type Found<V> = Result<Option<Arc<V>>, Arc<ReadError>>;
 
 type Attempt<V> = Shared<BoxFuture<'static, Found<V>>>;
@@ -42,12 +42,12 @@ impl<K, V> Clone for Known<K, V> {
 }
 
 struct Shelf<K, V> {
-    /// In words, for the log.
+    /// Name of the values, for the log.
     name: &'static str,
     entries: Cache<K, Entry<V>>,
-    /// Values of an earlier generation are in doubt.
+    /// Current generation; values of an earlier one are in doubt.
     generation: AtomicU64,
-    /// Whether the database did not answer when it was last asked.
+    /// Whether the database did not answer the last read.
     is_silent: AtomicBool,
     reading: Mutex<Reading<K, V>>,
 }
@@ -55,7 +55,7 @@ struct Shelf<K, V> {
 struct Entry<V> {
     value: Arc<V>,
     generation: u64,
-    /// Whether it must not be given out before it has been read again, come what may.
+    /// Whether the value must never be returned before it has been read again.
     is_distrusted: bool,
 }
 
@@ -66,15 +66,15 @@ impl<V> Clone for Entry<V> {
 }
 
 struct Reading<K, V> {
-    /// Counts the changes.
+    /// Number of changes so far.
     changes: u64,
-    /// Counts the attempts.
+    /// Number of attempts so far.
     begun: u64,
-    /// Those under way, by number. What was changed since one began is not waited for by those who ask later.
+    /// Attempts in progress, with their numbers. Later callers do not join an attempt that began before a change.
     attempts: HashMap<K, (u64, Attempt<V>)>,
 }
 
-/// How far changes had come at some moment.
+/// The state of changes at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(u64);
 
@@ -83,15 +83,15 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Creates a memory of at most so many values; those used longest ago make room.
+    /// Creates a memory of at most `most` values; those used longest ago are dropped first.
     pub fn new(name: &'static str, most: u64) -> Self {
         let reading = Mutex::new(Reading { changes: 0, begun: 0, attempts: HashMap::new() });
         let entries = Cache::builder().max_capacity(most).eviction_policy(EvictionPolicy::lru()).build();
         Self(Arc::new(Shelf { name, entries, generation: AtomicU64::new(1), is_silent: AtomicBool::new(false), reading }))
     }
 
-    /// Returns a value from memory, or reads it; none when there is no such thing. When that takes too long or fails, what was
-    /// known last counts.
+    /// Returns a value from memory, or reads it; `None` when there is no such object. When the read takes too long or fails,
+    /// returns the last known value.
     pub async fn get<R>(&self, key: &K, read: impl FnOnce() -> R) -> Found<V>
     where
         R: Future<Output = Result<Option<V>, ReadError>> + Send + 'static,
@@ -120,7 +120,7 @@ where
         }
     }
 
-    /// The attempt under way, or a new one. It goes on without those who asked for it.
+    /// Returns the attempt in progress, or a new one. It continues without the callers that asked for it.
     fn attempt<R>(&self, key: &K, read: impl FnOnce() -> R) -> Attempt<V>
     where
         R: Future<Output = Result<Option<V>, ReadError>> + Send + 'static,
@@ -144,7 +144,7 @@ where
             place.settle(&found);
             let _ = answer.send(found);
             if failed {
-                // Those who ask meanwhile get the same answer, so that a database in trouble is not asked for each of them.
+                // Callers meanwhile get the same answer, so that a struggling database does not get a query from each of them.
                 tokio::time::sleep(PAUSE).await;
             }
         });
@@ -156,7 +156,7 @@ where
         self.0.entries.get(key).map(|entry| entry.value)
     }
 
-    /// Returns what is in memory, in doubt or not.
+    /// Returns all values in memory, in doubt or not.
     pub fn all(&self) -> Vec<(K, Arc<V>)> {
         self.0.entries.iter().map(|(key, entry)| (key.as_ref().clone(), entry.value)).collect()
     }
@@ -179,11 +179,11 @@ where
         }
     }
 
-    /// Puts values in doubt that must not be given out any more unless they are read again.
+    /// Puts values in doubt that must not be returned again before they are read.
     pub fn distrust(&self, is_changed: impl Fn(&V) -> bool) {
         let mut reading = self.0.reading();
         reading.changes += 1;
-        // Whose value is being read is not known yet.
+        // The values being read are not known yet.
         reading.attempts.clear();
         let changed: Vec<_> = self.0.entries.iter().filter(|(_, entry)| is_changed(&entry.value)).collect();
         for (key, entry) in changed {
@@ -191,26 +191,26 @@ where
         }
     }
 
-    /// Makes nothing that is being read under this key count any more; what is in memory goes on counting.
+    /// Discards the results of reads in progress of this key; the value in memory stays.
     pub fn outdate(&self, key: &K) {
         let mut reading = self.0.reading();
         reading.changes += 1;
         reading.attempts.remove(key);
     }
 
-    /// The same for all keys.
+    /// Discards the results of all reads in progress; the values in memory stay.
     pub fn outdate_all(&self) {
         let mut reading = self.0.reading();
         reading.changes += 1;
         reading.attempts.clear();
     }
 
-    /// Returns how far changes have come.
+    /// Returns the present state of changes.
     pub fn mark(&self) -> Mark {
         Mark(self.0.reading().changes)
     }
 
-    /// Takes values into memory that were read since a mark; false, and nothing done, if anything has changed since.
+    /// Stores values that were read since a mark; returns false without storing them if anything has changed since.
     pub fn put(&self, since: Mark, values: impl IntoIterator<Item = (K, Arc<V>)>) -> bool {
         let reading = self.0.reading();
         if reading.changes != since.0 {
@@ -224,7 +224,7 @@ where
         true
     }
 
-    /// Returns how many values are in memory.
+    /// Returns the number of values in memory.
     pub fn count(&self) -> u64 {
         self.0.entries.run_pending_tasks();
         self.0.entries.entry_count()
@@ -248,7 +248,7 @@ impl<K, V> Shelf<K, V> {
     }
 }
 
-/// An attempt's place among those under way; given up on drop.
+/// An attempt's place among those in progress; removed on drop.
 struct Place<K: Hash + Eq, V> {
     shelf: Arc<Shelf<K, V>>,
     key: K,
@@ -260,7 +260,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Takes into memory what was read, unless it has changed since.
+    /// Stores what was read, unless it has changed since.
     fn settle(&self, found: &Found<V>) {
         let reading = self.shelf.reading();
         self.shelf.note_silence(found.is_err());
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
 
-    /// Counts what is read of a table of one number.
+    /// A table of one number that counts its reads.
     #[derive(Clone, Default)]
     struct Table {
         reads: Arc<AtomicUsize>,
@@ -308,7 +308,7 @@ mod tests {
             self.reads.swap(0, Ordering::SeqCst)
         }
 
-        /// Answers a number when told to.
+        /// Returns a number when notified.
         async fn later(self, value: Option<i32>, go: Arc<tokio::sync::Notify>) -> Result<Option<i32>, ReadError> {
             self.reads.fetch_add(1, Ordering::SeqCst);
             go.notified().await;

@@ -1,4 +1,4 @@
-//! Technical capabilities that know nothing of recommenders.
+//! Technical capabilities that do not depend on recommenders.
 
 pub mod blobs;
 pub mod clock;

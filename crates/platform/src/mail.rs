@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::config::Settings;
 
-/// A plain-text mail to one person.
+/// A plain-text mail to one recipient.
 #[derive(Debug, Clone)]
 pub struct Letter {
     pub to: String,
@@ -15,7 +15,7 @@ pub struct Letter {
     pub text: String,
 }
 
-/// Why a letter did not leave.
+/// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     #[error("Mail is not configured: set smtp_url and public_url.")]
@@ -26,7 +26,7 @@ pub enum MailError {
     Refused(String),
 }
 
-/// Hands a letter to the mail server.
+/// Sends a mail to the mail server and waits for its answer.
 pub async fn send(settings: &Settings, letter: Letter) -> Result<(), MailError> {
     let url = settings.smtp_url.as_ref().filter(|_| settings.sends_mail()).ok_or(MailError::NotConfigured)?.expose_secret();
     let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|_| MailError::Address(text.to_owned()));
@@ -41,7 +41,7 @@ pub async fn send(settings: &Settings, letter: Letter) -> Result<(), MailError> 
     transport.build().send(message).await.map(drop).map_err(|error| MailError::Refused(error.to_string()))
 }
 
-/// Sends a letter without keeping anybody waiting; a failure goes to the log.
+/// Sends a mail in the background; a failure is logged.
 pub fn post(settings: std::sync::Arc<Settings>, letter: Letter) {
     tokio::spawn(async move {
         if let Err(error) = send(&settings, letter).await {
@@ -50,7 +50,7 @@ pub fn post(settings: std::sync::Arc<Settings>, letter: Letter) {
     });
 }
 
-/// Whether mail can be sent to an address at all.
+/// Returns whether mail can be sent to an address.
 pub fn is_address(text: &str) -> bool {
     text.parse::<lettre::Address>().is_ok()
 }

@@ -1,13 +1,13 @@
-//! Finding what was probably meant by a word that is not known.
+//! Finding the known word that an unknown one probably means.
 
-/// Letters compared; a longer word is no slip of a known one.
+/// Most letters compared; a longer word is not a typo of a known one.
 const LONGEST: usize = 100;
 
-/// One wrong, missing or additional letter in so many is a slip.
+/// One wrong, missing or additional letter in this many counts as a typo.
 const LETTERS_PER_SLIP: usize = 3;
 
-/// Returns the known word that differs least from one that is not known, if it differs by so little that it may have been
-/// meant. Letter case does not count.
+/// Returns the known word that differs least from an unknown one, if the difference is small enough for a typo. Letter case is
+/// ignored.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = lower(word);
     let most = (word.chars().count() / LETTERS_PER_SLIP).max(1);

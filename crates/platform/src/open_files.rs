@@ -1,11 +1,11 @@
-//! How many files and connections the process may have open at once.
+//! The number of files and connections that the process may have open at once.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As many as a server of this kind makes use of.
+/// As many as a server of this kind needs.
 const ENOUGH: u64 = 1 << 16;
 
-/// Raises the limit as far as the system allows and as there is use for it. Gives the limit there is then.
+/// Raises the limit as far as the system allows and the server needs. Returns the new limit.
 pub fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let (current, most) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX).min(ENOUGH));

@@ -1,24 +1,24 @@
-//! Folders and files that no other user of the machine may read, whatever the umask is.
+//! Folders and files that no other user of the machine may read, for any umask.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// What everybody but the owner may do.
+/// Mode bits of all users except the owner.
 const OF_OTHERS: u32 = 0o077;
 
-/// Creates a folder for its owner only, and those above it that are missing. One that is there already is left alone.
+/// Creates a folder for its owner only, and missing ones above it. An existing folder is left as it is.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Creates a file for its owner only; an error when there is one already.
+/// Creates a file for its owner only; fails when it exists already.
 pub fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Opens a file to read it. A symbolic link and what is no file are refused: neither was written by this program.
+/// Opens a file to read it. Symbolic links and anything but a regular file are refused: this program wrote neither.
 pub fn open_file(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits() | rustix::fs::OFlags::NONBLOCK.bits();
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|error| {
@@ -28,8 +28,8 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")) }
 }
 
-/// Opens the folder that holds everything the program keeps, and takes away what others may do there. Where `walked` is set
-/// they may still walk through it to folders that are theirs, but not look around.
+/// Opens the folder that holds all data of the program, and removes the permissions of other users. With `walked` they may still
+/// pass through it to folders of their own, but not list it.
 pub fn open_data_dir(path: &Path, walked: bool) -> io::Result<()> {
     let is_new = !path.exists();
     create_folder(path)?;
@@ -39,8 +39,8 @@ pub fn open_data_dir(path: &Path, walked: bool) -> io::Result<()> {
     set_mode(path, mode, wanted)
 }
 
-/// Takes from everything in a folder what others may do with it. The folder itself comes last, so that one that is closed
-/// says that all below it is.
+/// Removes the permissions of other users from everything in a folder. The folder itself comes last, so that a closed folder
+/// shows that all below it is closed.
 pub fn close(folder: &Path) -> io::Result<()> {
     let mode = fs::metadata(folder)?.permissions().mode();
     if mode & OF_OTHERS == 0 {
@@ -53,7 +53,7 @@ pub fn close(folder: &Path) -> io::Result<()> {
 fn close_below(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // What has gone since the folder was read needs no closing, and what a link leads to is not ours.
+        // Files removed since the folder was read need no closing, and the target of a link is not ours.
         let Ok(facts) = entry.metadata() else { continue };
         if facts.is_symlink() {
             continue;
@@ -67,7 +67,7 @@ fn close_below(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the mode where it is another. What belongs to another user stays as it is, with a warning.
+/// Sets the mode if it differs. Files of another user stay as they are, with a warning.
 fn set_mode(path: &Path, mode: u32, wanted: u32) -> io::Result<()> {
     if mode & 0o7777 == wanted & 0o7777 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What every slice needs at run time, passed to handlers and jobs alike.
+//! Services that every slice needs at run time, passed to handlers and jobs.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use super::config::Settings;
 use super::db::Database;
 use super::memory::Memory;
 
-/// The running program's means. Cloning is cheap.
+/// The services of the running program. Cloning is cheap.
 #[derive(Clone)]
 pub struct Services {
     pub db: Database,
     pub clock: Clock,
     pub settings: Arc<Settings>,
-    /// Signs tokens and artifacts.
+    /// Secret that signs tokens and artifacts.
     pub secret: Arc<SecretString>,
     pub blobs: Blobs,
 }
 
 impl Services {
-    /// Returns the memory that this program's processes share.
+    /// Returns the memory that the processes of this program share.
     pub fn memory(&self) -> Memory {
         Memory::shared_below(&self.settings.data_dir)
     }

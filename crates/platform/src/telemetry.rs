@@ -12,9 +12,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::config::Settings;
 use super::http::connections;
 
-/// Where the HTTP library reports what goes wrong with a connection.
+/// Log target of the HTTP library's connection errors.
 const CONNECTIONS: &str = "actix_http::h1::dispatcher";
-/// How it begins to say so where the client is the cause.
+/// How its messages begin when the client is the cause.
 const OF_CLIENTS: [&str; 4] = [
     "stream error: request parse error",
     "stream error: I/O error",
@@ -34,8 +34,8 @@ pub fn start(settings: &Settings) {
     }
 }
 
-/// Turns what the HTTP library calls an error, a request that cannot be read, into a line for those who look for it: any client
-/// can send one, and as many as it likes.
+/// A layer that logs requests that cannot be read at debug level, where the HTTP library reports errors: any client can send
+/// any number of them.
 struct ClientFaults;
 
 impl<S: Subscriber> Layer<S> for ClientFaults {
@@ -61,7 +61,7 @@ struct Message(String);
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         if field.name() == "message" {
-            // Writing into a text cannot fail.
+            // Writing to a text cannot fail.
             let _ = write!(self.0, "{value:?}");
         }
     }

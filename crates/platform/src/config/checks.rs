@@ -1,4 +1,4 @@
-//! What the types of settings do not say about them.
+//! Checks of settings beyond their types.
 
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
@@ -7,10 +7,10 @@ use super::Settings;
 
 /// Names of the levels of `tracing`.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "off"];
-/// Names that Python, and so Recotem 1.x, has for levels, and what they are called here.
+/// Names that Python, and so Recotem 1.x, uses for levels, and their names here.
 const LEVELS_OF_PYTHON: [(&str, &str); 4] = [("notset", "trace"), ("warning", "warn"), ("critical", "error"), ("fatal", "error")];
 
-/// Brings values into the form the program uses.
+/// Converts values to the form that the program uses.
 pub(super) fn tidy(settings: &mut Settings) {
     let word = settings.log_level.trim().to_ascii_lowercase();
     let python = LEVELS_OF_PYTHON.iter().find(|(name, _)| *name == word);
@@ -19,7 +19,7 @@ pub(super) fn tidy(settings: &mut Settings) {
     }
 }
 
-/// Returns the first setting whose value makes no sense, and what it takes instead.
+/// Returns the first setting whose value is not valid, and what it allows instead.
 pub(super) fn fault(settings: &Settings) -> Option<(&'static str, &'static str)> {
     let (postgres, smtp) = (&settings.database_url, &settings.smtp_url);
     let faults = [
@@ -52,7 +52,8 @@ pub(super) fn fault(settings: &Settings) -> Option<(&'static str, &'static str)>
     faults.into_iter().find(|(wrong, ..)| *wrong).map(|(_, setting, allowed)| (setting, allowed))
 }
 
-/// Says whether a text is a filter. A word that is no level would be taken for the name of a module, and nothing else would be logged.
+/// Returns whether a text is a filter. A word that is no level would be read as the name of a module, and nothing else would be
+/// logged.
 fn is_filter(text: &str) -> bool {
     let is_word = text.bytes().all(|byte| byte.is_ascii_alphabetic());
     if is_word { LEVELS.contains(&text) } else { EnvFilter::try_new(text).is_ok() }

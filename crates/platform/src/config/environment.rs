@@ -1,4 +1,4 @@
-//! Which variables of the environment are settings, which are other programs' business, and which look like a mistake.
+//! Which variables of the environment are settings, which belong to other programs, and which look like a mistake.
 
 use figment::value::Value;
 
@@ -7,7 +7,7 @@ use super::{ConfigError, shown};
 
 const PREFIX: &str = "RECOTEM_";
 
-/// What Recotem 1.x called a setting, and what it is called here.
+/// Names of settings in Recotem 1.x, and their names here.
 const LEGACY_VARIABLES: [(&str, &str); 13] = [
     ("DATABASE_URL", "database_url"),
     ("SECRET_KEY", "secret_key"),
@@ -24,16 +24,16 @@ const LEGACY_VARIABLES: [(&str, &str); 13] = [
     ("ALLOWED_HOSTS", "allowed_hosts"),
 ];
 
-/// Where 1.x kept its files: nothing for a local folder, `S3` for a bucket.
+/// The variable that tells where 1.x kept its files: empty for a local folder, `S3` for a bucket.
 const STORAGE_TYPE: &str = "RECOTEM_STORAGE_TYPE";
 const LOCAL_STORAGE: [&str; 3] = ["local", "file", "filesystem"];
 
 /// Variables with our prefix that are options of single commands.
 const OPTIONS: [&str; 2] = ["config", "superuser_password"];
-/// Beginnings of variables with our prefix that are for the tests.
+/// Prefixes of variables, after ours, that are for the tests.
 const OF_TESTS: [&str; 3] = ["test_", "golden_", "shared"];
 
-/// A setting that a variable gives.
+/// A setting from a variable.
 #[derive(Debug, Clone)]
 pub(super) struct Assignment {
     pub variable: String,
@@ -41,12 +41,12 @@ pub(super) struct Assignment {
     pub value: Value,
 }
 
-/// What the environment says.
+/// The settings in the environment.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
-    /// Later ones win.
+    /// Settings in order; later ones win.
     pub assignments: Vec<Assignment>,
-    /// What is probably meant as a setting and is none, in words.
+    /// Warnings about variables that were probably meant as settings.
     pub warnings: Vec<String>,
 }
 
@@ -93,12 +93,12 @@ impl Environment {
     }
 }
 
-/// Returns the variable of a setting.
+/// Returns the name of a setting's variable.
 fn variable_of(setting: &str) -> String {
     format!("{PREFIX}{}", setting.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// Refuses what 1.x took for object storage: keeping the files in a folder instead would lose them with the container.
+/// Refuses 1.x values that mean object storage: keeping the files in a folder instead would lose them with the container.
 fn only_local_storage(value: &str) -> Result<(), ConfigError> {
     if LOCAL_STORAGE.iter().any(|local| value.eq_ignore_ascii_case(local)) {
         Ok(())
@@ -107,9 +107,9 @@ fn only_local_storage(value: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Says whether Kubernetes or Docker puts such a variable beside a service whose name begins with `recotem`: where the service is
-/// (`RECOTEM_SERVICE_HOST`, `RECOTEM_PORT=tcp://…`, `RECOTEM_API_PORT_8000_TCP_ADDR`), and what a linked container has in its
-/// own environment (`RECOTEM_ENV_…`, `RECOTEM_NAME=/web/recotem`).
+/// Returns whether Kubernetes or Docker sets such a variable for a service whose name begins with `recotem`: where the service is
+/// (`RECOTEM_SERVICE_HOST`, `RECOTEM_PORT=tcp://…`, `RECOTEM_API_PORT_8000_TCP_ADDR`), and what a linked container has in its own
+/// environment (`RECOTEM_ENV_…`, `RECOTEM_NAME=/web/recotem`).
 fn is_injected(rest: &str, value: &str) -> bool {
     let whole = format!("_{rest}");
     let has_protocol = ["tcp://", "udp://", "sctp://"].iter().any(|start| value.starts_with(start));
@@ -122,7 +122,7 @@ fn is_injected(rest: &str, value: &str) -> bool {
         || whole.ends_with("_NAME") && value.starts_with('/')
 }
 
-/// Says whether `_PORT_8000_TCP` or the like is in it.
+/// Returns whether the name contains `_PORT_8000_TCP` or the like.
 fn names_a_port(name: &str) -> bool {
     name.match_indices("_PORT_").any(|(at, word)| {
         let rest = &name[at + word.len()..];

@@ -1,4 +1,4 @@
-//! The settings file: what is in it, and on which line.
+//! The settings file: its contents and their lines.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the named file, or `config.toml` in the working directory when there is one. Names that are no setting and values of
+    /// Reads the named file, or `config.toml` in the working directory if it exists. Names that are no setting and values of
     /// another kind are refused, all at once.
     pub fn read(named: Option<&Path>, known: &Known) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new("config.toml"));
@@ -58,14 +58,14 @@ impl SettingsFile {
         }
     }
 
-    /// Says where a setting stands in the file.
+    /// Returns the file and line of a setting.
     pub fn place(&self, name: &str) -> String {
         let line = line_of(&self.text, name).map(|line| format!(", line {line}")).unwrap_or_default();
         format!("{}{line}: {name}", self.path.display())
     }
 }
 
-/// Returns a value as it would be written.
+/// Returns a value as the file would write it.
 pub(super) fn as_text(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The names of all settings with the kind of value each takes, as the defaults tell them.
+//! The names of all settings with the kind of value each takes, derived from the defaults.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use figment::value::{Dict, Num, Value};
 
 use crate::nearest::nearest;
 
-/// Settings whose values are never shown. They are texts, however much like a number one looks.
+/// Settings whose values are never shown. They are texts, even when one looks like a number.
 pub(super) const SECRETS: [&str; 5] =
     ["secret_key", "previous_secret_keys", "default_admin_password", "smtp_url", "database_url"];
 
-/// What a setting takes.
+/// The kind of value of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
     Flag,
-    /// A whole number from the first to the second.
+    /// A whole number between two bounds, inclusive.
     Whole(i128, i128),
     Number,
-    /// Texts in a list.
+    /// A list of texts.
     List,
-    /// The default is nothing, which says nothing about the kind.
+    /// The default is empty, so the kind is not known.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// Says in words what such a setting takes.
+    /// Describes the values that such a setting allows.
     pub fn allowed(self) -> String {
         match self {
             Self::Text | Self::Unknown => "a text".to_owned(),
@@ -49,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// Says whether a value of the file is of this kind.
+    /// Returns whether a value of the file is of this kind.
     pub fn admits(self, value: &Value) -> bool {
         match self {
             Self::Unknown => true,
@@ -75,7 +75,7 @@ impl Kind {
             }
             Self::Number => text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
             Self::List => Some(Value::from(list(text))),
-            // Parsing takes what it does not understand for a text, so it cannot fail.
+            // Parsing reads what it does not recognise as a text, so it cannot fail.
             Self::Unknown => text.parse().ok(),
         }
     }
@@ -103,7 +103,7 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// Reads a list in JSON, or with commas between its texts, as 1.x wrote them.
+/// Reads a list in JSON, or texts separated by commas, as 1.x wrote them.
 fn list(text: &str) -> Vec<String> {
     if let Ok(list) = serde_json::from_str(text) {
         return list;
@@ -133,18 +133,18 @@ impl Known {
         self.0.get(name).copied()
     }
 
-    /// Says whether settings lie below this name.
+    /// Returns whether settings lie below this name.
     pub fn is_table(&self, name: &str) -> bool {
         self.0.keys().any(|key| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
     }
 
-    /// Returns the setting with the most similar name, if one is similar at all.
+    /// Returns the setting with the most similar name, if one is similar enough.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.0.keys().map(String::as_str))
     }
 }
 
-/// Lists the values of a nested table by their dotted names. A table of which `enters` says no is taken for a value.
+/// Lists the values of a nested table by their dotted names. A table for which `enters` is false counts as a value.
 pub(super) fn leaves(table: &Dict, enters: impl Fn(&str) -> bool + Copy) -> Vec<(String, &Value)> {
     fn collect<'a>(table: &'a Dict, prefix: &str, enters: impl Fn(&str) -> bool + Copy, found: &mut Vec<(String, &'a Value)>) {
         for (key, value) in table {

@@ -1,4 +1,4 @@
-//! Puts the settings together from their sources, and says which source is at fault.
+//! Reads the settings from their sources, and tells which source is at fault.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::file::{SettingsFile, as_text};
 use super::known::Known;
 use super::{ConfigError, Settings, checks, shown};
 
-/// The name under which figment keeps the file apart from the variables.
+/// The name under which figment distinguishes the file from the variables.
 const FILE: &str = "the settings file";
 
-/// Settings, and what the environment has that is probably a mistake.
+/// Settings, and warnings about variables that are probably mistakes.
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
@@ -79,7 +79,7 @@ fn refused(figment: &Figment, file: &SettingsFile, setting: &str, allowed: &str)
     ConfigError::Refused { place, value: shown(setting, value.unwrap_or_default()), allowed: allowed.to_owned() }
 }
 
-/// Tells what a type says about a value it does not take, such as a rate.
+/// Reports the message of a type, such as a rate, about a value it does not accept.
 fn unusable(error: &figment::Error, file: &SettingsFile) -> ConfigError {
     let setting = error.path.join(".");
     let source = error.metadata.as_ref().map_or(FILE, |metadata| metadata.name.as_ref());

@@ -1,4 +1,4 @@
-//! Changes of rows that processes keep in memory, as triggers announce them.
+//! Changes of rows that processes keep in memory, as announced by triggers.
 
 use diesel::sql_types::Text;
 use diesel::{QueryResult, sql_query};
@@ -10,20 +10,20 @@ use super::{Database, Notification};
 
 const CHANNEL: &str = "recotem_serving";
 
-/// A row that was made, changed or removed.
+/// A row that was created, changed or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedRow {
     pub table: String,
     pub id: i64,
-    /// The project that the row names.
+    /// The project of the row, if it has one.
     pub project_id: Option<i64>,
 }
 
-/// What has changed; none when that may be anything.
+/// What has changed; `None` when it may be anything.
 pub type Change = Option<ChangedRow>;
 
 impl Database {
-    /// Returns the changes from now on, without end.
+    /// Returns the changes from now on. The stream never ends.
     pub fn changes(&self) -> impl Stream<Item = Change> + Send + Unpin + 'static {
         self.listen(&[CHANNEL]).map(|notification| match notification {
             Notification::Connected => None,

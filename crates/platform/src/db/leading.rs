@@ -1,4 +1,4 @@
-//! One process at a time does a duty that any of several could do.
+//! Duties that one process at a time does, of several that could.
 
 use diesel::sql_types::{BigInt, Bool};
 use diesel::{QueryResult, QueryableByName};
@@ -10,7 +10,8 @@ struct Lead {
     lead: bool,
 }
 
-/// Whether this transaction alone does the duty that `lock` stands for, until it ends. Each duty has a number of its own.
+/// Tries to take the advisory lock of a duty until the transaction ends, and returns whether this transaction holds it. Each duty
+/// has a number of its own.
 pub async fn try_to_lead(connection: &mut AsyncPgConnection, lock: i64) -> QueryResult<bool> {
     let query = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS lead").bind::<BigInt, _>(lock);
     Ok(query.get_result::<Lead>(connection).await?.lead)

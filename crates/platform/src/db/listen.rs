@@ -1,7 +1,7 @@
-//! LISTEN: one connection of the process, which comes back by itself, hears for all its listeners.
+//! LISTEN: one connection of the process, which reconnects automatically, serves all its listeners.
 //!
-//! It is there for as long as one of them is. What is sent while there is no connection is missed, and so is what a listener
-//! leaves unread for too long: it is told [`Notification::Connected`] then, and looks at the tables.
+//! The connection is open while there are listeners. Notifications sent while disconnected are lost, and so are those that a
+//! listener leaves unread for too long: it then gets [`Notification::Connected`], and reads the tables.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -17,15 +17,15 @@ use super::{FIRST_PAUSE, LONGEST_PAUSE, PATIENCE};
 
 /// Notifications that a listener may leave unread.
 const MOST_UNREAD: usize = 4_096;
-/// How long a connection may be silent before it is asked whether it is still there.
+/// How long a connection may be silent before it is checked.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
-/// What a listener hears.
+/// An event for a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
     /// Listening (again); anything sent before may have been missed.
     Connected,
-    /// A `NOTIFY channel, 'payload'` of any process.
+    /// A `NOTIFY channel, 'payload'` of some process.
     Message { channel: String, payload: String },
 }
 
@@ -33,16 +33,16 @@ pub enum Notification {
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Weak<Ear>>);
 
-/// What listeners share; the last one to go ends it.
+/// State shared by the listeners; dropped with the last one.
 struct Ear {
     heard: Arc<Heard>,
     _end: DropGuard,
 }
 
 struct Heard {
-    /// What there is to listen to.
+    /// The channels to listen to.
     channels: Mutex<BTreeSet<String>>,
-    /// Told when a listener has come.
+    /// Notified when a listener joins.
     joined: Notify,
     sender: broadcast::Sender<Notification>,
 }
@@ -82,7 +82,7 @@ async fn next_of(receiver: &mut broadcast::Receiver<Notification>, channels: &BT
             Ok(Notification::Message { channel, .. }) if !channels.contains(&channel) => {}
             Ok(notification) => return notification,
             Err(broadcast::error::RecvError::Lagged(_)) => return Notification::Connected,
-            // The sender is kept by every listener.
+            // Every listener keeps the sender.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -97,7 +97,7 @@ async fn hear(url: Arc<str>, heard: Arc<Heard>) {
     }
 }
 
-/// What ends the wait for a message.
+/// An event that ends the wait for a message.
 enum Event {
     Message(String, String),
     Joined,
@@ -108,7 +108,7 @@ enum Event {
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 impl Heard {
-    /// Passes on what a connection hears until it is lost.
+    /// Passes on the notifications of a connection until it is lost.
     async fn stay(&self, mut connection: AsyncPgConnection) -> Result<(), Fault> {
         let mut listened = BTreeSet::new();
         loop {
@@ -130,7 +130,7 @@ impl Heard {
             match self.next(connection).await {
                 Event::Message(channel, payload) => self.pass_on(Notification::Message { channel, payload }),
                 Event::Joined => return Ok(()),
-                // A network that swallows what is sent looks like one where nothing happens.
+                // A network that drops all packets looks like one without traffic.
                 Event::Silence => {
                     tokio::time::timeout(PATIENCE, diesel::sql_query("SELECT 1").execute(connection)).await??;
                 }
@@ -152,7 +152,7 @@ impl Heard {
     }
 
     fn pass_on(&self, notification: Notification) {
-        // That all listeners have just gone is no fault.
+        // An error only means that all listeners have just gone.
         let _ = self.sender.send(notification);
     }
 }

@@ -8,10 +8,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::DbError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
-/// Any number will do, as long as every Recotem uses the same one.
+/// An arbitrary number, the same in every Recotem.
 const ADVISORY_LOCK: i64 = 0x7265_636f_7465_6d01;
 
-/// The harness blocks, and insists on a multi-threaded runtime; so it gets one of its own, and the
+/// Runs the pending migrations. The harness blocks and requires a multi-threaded runtime, so it gets one of its own, and the
 /// caller may be on any.
 pub(super) async fn run_pending(url: Arc<str>) -> Result<usize, DbError> {
     tokio::task::spawn_blocking(move || {
@@ -28,7 +28,7 @@ pub(super) async fn run_pending(url: Arc<str>) -> Result<usize, DbError> {
 
 async fn run_under_lock(url: &str) -> Result<usize, DbError> {
     let mut connection = AsyncPgConnection::establish(url).await.map_err(|error| DbError::Unavailable(error.to_string()))?;
-    // the lock belongs to the connection: it ends with it, however we end
+    // the lock belongs to the connection and ends with it, also after a crash
     diesel::sql_query(format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
         .execute(&mut connection)
         .await

@@ -1,12 +1,12 @@
-//! Tables that are partitioned by month, in UTC. The function `make_month_partition` of the migrations makes and names their
-//! partitions; what nobody made one for lies in the default partition.
+//! Tables that are partitioned by month, in UTC. The function `make_month_partition` of the migrations creates and names their
+//! partitions; rows of other months are in the default partition.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Integer, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-/// How many months there are partitions for beyond the present one.
+/// Months after the present one that get partitions in advance.
 const MONTHS_AHEAD: i32 = 3;
 
 #[derive(QueryableByName)]
@@ -21,8 +21,8 @@ struct Partition {
     name: String,
 }
 
-/// Makes the partitions of the present month and the next ones where they are missing, and says how many were. Safe to repeat,
-/// and in several processes at once.
+/// Creates the missing partitions of the present month and the next ones, and returns their number. Safe to repeat, and in
+/// several processes at once.
 pub async fn make_months(connection: &mut AsyncPgConnection, table: &str, now: DateTime<Utc>) -> QueryResult<i64> {
     let made: Count = diesel::sql_query(
         "SELECT count(*) AS count FROM generate_series(0, $3) AS months
@@ -36,7 +36,7 @@ pub async fn make_months(connection: &mut AsyncPgConnection, table: &str, now: D
     Ok(made.count)
 }
 
-/// The partitions of the months that ended before a moment, as they are written in a statement.
+/// Returns the partitions of the months that ended before a moment, with their names as in a statement.
 pub async fn ended_months(connection: &mut AsyncPgConnection, table: &str, before: DateTime<Utc>) -> QueryResult<Vec<String>> {
     let ended: Vec<Partition> = diesel::sql_query(
         r"SELECT inhrelid::regclass::text AS name FROM pg_inherits

@@ -1,8 +1,8 @@
-//! On whose behalf a connection is used. What a request may see is told to PostgreSQL itself, so that row-level security
-//! holds even where a query forgets to ask, and so that the audit triggers know who changed a row.
+//! The session of a connection: for whom it acts. PostgreSQL itself knows what a request may see, so that row-level security
+//! holds even if a query forgets a filter, and the audit triggers know who changed a row.
 //!
-//! The session belongs to the task of the request ([`acting_as`]), and [`super::Database::conn`] tells it to each
-//! connection that it lends: no handler has to think of it. Work outside of a request acts for the program itself.
+//! The session belongs to the task of the request ([`acting_as`]), and [`super::Database::conn`] sets it on each connection: no
+//! handler has to do so. Work outside a request acts for the program itself.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::QueryError;
 
-/// Whom the statements of a connection are for.
+/// The caller that the statements of a connection act for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {
-    /// The tenants whose rows are there at all; none means every row.
+    /// The organisations whose rows are visible; `None` means every row.
     pub organisations: Option<Vec<i64>>,
-    /// The one project whose rows are there.
+    /// The one project whose rows are visible.
     pub project: Option<i64>,
-    /// The user who acts.
+    /// The acting user.
     pub user: Option<i64>,
-    /// The API key they act with.
+    /// The API key that the user acts with.
     pub api_key: Option<i64>,
     /// The network address of the caller.
     pub address: String,
@@ -31,7 +31,7 @@ pub struct Session {
 }
 
 diesel::define_sql_function! {
-    /// The present moment by the program's clock, for what SQL dates by itself.
+    /// Returns the present time of the program's clock, for the columns that SQL dates.
     fn program_now() -> diesel::sql_types::Timestamptz;
 }
 
@@ -39,12 +39,12 @@ tokio::task_local! {
     static CURRENT: Arc<Session>;
 }
 
-/// Runs `work` so that every connection it is lent acts for `session`.
+/// Runs `work` so that each of its connections acts for `session`.
 pub async fn acting_as<T>(session: Session, work: impl Future<Output = T>) -> T {
     CURRENT.scope(Arc::new(session), work).await
 }
 
-/// The session of the present task, if it is a request's.
+/// Returns the session of the present task, if it is a request's.
 pub(super) fn current() -> Option<Arc<Session>> {
     CURRENT.try_with(Arc::clone).ok()
 }
@@ -52,15 +52,15 @@ pub(super) fn current() -> Option<Arc<Session>> {
 /// The role without privileges of its own that requests act in; see the migration of the barriers.
 const RESTRICTED_ROLE: &str = "recotem_tenant";
 
-/// Everything is told in one round trip. A server where the role could not be made has tables that bind their owner too.
+/// Everything is set in one round trip. On a server where the role could not be created, the tables restrict their owner too.
 const TELL: &str = "SELECT set_config('role', CASE WHEN $1 <> '' AND EXISTS (SELECT FROM pg_roles WHERE rolname = $1 \
      AND pg_has_role(session_user, oid, 'MEMBER')) THEN $1 ELSE 'none' END, false), \
      set_config('recotem.organisations', $2, false), set_config('recotem.project', $3, false), \
      set_config('recotem.user', $4, false), set_config('recotem.api_key', $5, false), \
      set_config('recotem.address', $6, false), set_config('recotem.request', $7, false), set_config('recotem.now', $8, false)";
 
-/// Tells a connection whom it acts for; without a session, for the program itself, which sees every row. `pinned` is the
-/// moment that SQL's `program_now()` gives instead of the server's.
+/// Sets the session of a connection; without one, it acts for the program itself, which sees every row. `pinned` is the time that
+/// SQL's `program_now()` returns instead of the server's.
 pub(super) async fn tell(
     connection: &mut AsyncPgConnection,
     session: Option<&Session>,

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::error::EmbeddedPostgresError;
 
-/// Folders of packages that keep one folder a version, as `PARENT/<version>/bin`.
+/// Folders of packages with one folder for each version, as `PARENT/<version>/bin`.
 const VERSIONED_PARENTS: [&str; 3] = ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/Library/PostgreSQL"];
 /// Folders of packages that install a single version.
 const FIXED: [&str; 4] =
@@ -15,13 +15,13 @@ const FIXED: [&str; 4] =
 #[derive(Debug, Clone)]
 pub(super) struct Binaries {
     folder: PathBuf,
-    /// As in the file PG_VERSION: `15`.
+    /// Version as in the file PG_VERSION: `15`.
     major: String,
 }
 
 impl Binaries {
-    /// Takes the installation of the named folder, else the first one found whose version runs the
-    /// existing cluster; without a cluster, the first one found.
+    /// Finds the installation in the named folder, or else the first one whose version runs the existing cluster; without a
+    /// cluster, the first one.
     pub fn find(setting: Option<&Path>, cluster: Option<(PathBuf, String)>) -> Result<Self, EmbeddedPostgresError> {
         let candidates = setting.map_or_else(usual_folders, |folder| vec![folder.to_path_buf()]);
         let mut installed: Vec<Self> = Vec::new();
@@ -53,7 +53,7 @@ impl Binaries {
     }
 
     fn in_folder(folder: &Path) -> Option<Self> {
-        // PATH may hold links into the real folder; the server looks for its files beside itself
+        // PATH may hold links into the real folder; the server expects its files beside itself
         let postgres = folder.join("postgres").canonicalize().ok()?;
         let folder = postgres.parent()?.to_path_buf();
         if !folder.join("initdb").is_file() {
@@ -65,7 +65,7 @@ impl Binaries {
     }
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian …)` → `15`.
+/// Returns the major version: `postgres (PostgreSQL) 15.18 (Debian …)` → `15`.
 fn major_of(version_line: &str) -> Option<String> {
     let number = version_line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
@@ -80,7 +80,7 @@ fn usual_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The `bin` folders below a parent, newest version first.
+/// Returns the `bin` folders below a parent, newest version first.
 fn versions_in(parent: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return vec![PathBuf::from(parent).join("*/bin")];

@@ -1,4 +1,4 @@
-//! The folders of the private cluster, the lock that makes them ours, and the first initialisation.
+//! The folders of the private cluster, the lock that reserves them for this process, and the first initialisation.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::server::DataFolder;
 
 /// Locales to try for a new cluster: Unicode character classes with byte order, else plain C.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
-/// The server's log is put aside at start once it is larger.
+/// The server's log is rotated at start when it is larger than this.
 const LOG_KEPT_BYTES: u64 = 10 * 1024 * 1024;
 
 /// `DATA_DIR/postgres`, locked by this process.
@@ -25,24 +25,24 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Creates the folders and takes the lock; fails at once when somebody else holds it.
+    /// Creates the folders and takes the lock; fails at once when another process holds it.
     pub fn open(data_dir: &Path) -> Result<Self, EmbeddedPostgresError> {
         fs::create_dir_all(data_dir).with_path("create", data_dir)?;
         let data_dir = data_dir.canonicalize().with_path("find", data_dir)?;
         let home = data_dir.join(super::CLUSTER_FOLDER);
-        // 0711: the server's user, when it is another one, has to walk through
+        // 0711: the server's user, if it is another one, has to enter
         create_folder(&home, 0o711)?;
         let lock = lock(&home)?;
         let data = home.join("cluster");
         Ok(Self { home, data, _lock: lock })
     }
 
-    /// `DATA_DIR/postgres`.
+    /// Returns `DATA_DIR/postgres`.
     pub fn home(&self) -> &Path {
         &self.home
     }
 
-    /// PGDATA.
+    /// Returns the path of PGDATA.
     pub fn path(&self) -> &Path {
         &self.data
     }
@@ -51,7 +51,7 @@ impl Cluster {
         self.home.join("postgres.log")
     }
 
-    /// Path and version of an existing cluster.
+    /// Returns path and version of an existing cluster.
     pub fn major_version(&self) -> Result<Option<(PathBuf, String)>, EmbeddedPostgresError> {
         if !self.data.exists() {
             return Ok(None);
@@ -102,7 +102,7 @@ impl Cluster {
         Err(EmbeddedPostgresError::Initdb { path: self.data.clone(), output })
     }
 
-    /// Opens the server's log for appending; a large one is put aside first.
+    /// Opens the server's log for appending; a large one is rotated first.
     pub fn open_log(&self) -> Result<File, EmbeddedPostgresError> {
         let path = self.log_file();
         if fs::metadata(&path).is_ok_and(|log| log.len() > LOG_KEPT_BYTES) {
@@ -112,7 +112,7 @@ impl Cluster {
     }
 }
 
-/// Creates a folder with exactly this mode; one that is there already is left alone.
+/// Creates a folder with exactly this mode; an existing one is left as it is.
 pub(super) fn create_folder(path: &Path, mode: u32) -> Result<(), EmbeddedPostgresError> {
     if path.is_dir() {
         return Ok(());
@@ -131,7 +131,7 @@ fn lock(home: &Path) -> Result<File, EmbeddedPostgresError> {
     }
 }
 
-/// Says whether a process owns the cluster below this folder.
+/// Returns whether a process owns the cluster below this folder.
 pub(super) fn is_taken(home: &Path) -> Result<bool, EmbeddedPostgresError> {
     if !home.join("lock").exists() {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! What can go wrong with the private PostgreSQL, each with the way out.
+//! What can go wrong with the private PostgreSQL, each with a remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ pub enum EmbeddedPostgresError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 
-/// Names the file and the deed in an I/O error.
+/// Adds the file and the action to an I/O error.
 pub(super) trait WithPath<T> {
     fn with_path(self, action: &'static str, path: &Path) -> Result<T, EmbeddedPostgresError>;
 }

@@ -1,5 +1,5 @@
-//! What a killed run may leave behind: server processes that are still going down, and lock files
-//! that name processes which are zombies or, by now, something else.
+//! What a killed run may leave behind: server processes that are still ending, and lock files that name processes which are
+//! zombies or have become others.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,15 +13,15 @@ use super::error::EmbeddedPostgresError;
 use super::socket::SOCKET_NAME;
 
 const POLL: Duration = Duration::from_millis(20);
-/// Polls granted to each signal, gentle ones first: nothing, fast shutdown, immediate shutdown, kill.
+/// Polls after each signal, gentle ones first: none, fast shutdown, immediate shutdown, kill.
 const STEPS: [(Option<Signal>, u32); 4] =
     [(None, 25), (Some(Signal::INT), 1_000), (Some(Signal::QUIT), 250), (Some(Signal::KILL), 100)];
 
-/// Ends every server process that works in the cluster and removes the locks. The caller holds our
-/// own lock, so none of them has a living master.
+/// Ends every server process that works in the cluster and removes the locks. The caller holds our own lock, so none of them has
+/// a living supervisor.
 pub(super) fn clear(cluster: &Path, socket_folder: &Path) -> Result<(), EmbeddedPostgresError> {
     if !Path::new("/proc/self/cwd").exists() {
-        return Ok(()); // no /proc: PostgreSQL's own checks have to do
+        return Ok(()); // no /proc: PostgreSQL's own checks have to suffice
     }
     for (signal, polls) in STEPS {
         for poll in 0..polls {
@@ -39,8 +39,8 @@ pub(super) fn clear(cluster: &Path, socket_folder: &Path) -> Result<(), Embedded
     Err(EmbeddedPostgresError::Leftovers { path: cluster.to_path_buf(), pids: servers_in(cluster) })
 }
 
-/// Processes named `postgres` whose working folder is the cluster. Matching the folder itself (device
-/// and inode) rather than a recorded pid means that a reused pid or a zombie is never hit.
+/// Finds processes named `postgres` whose working folder is the cluster. Matching the folder itself (device and inode) rather
+/// than a recorded pid ensures that a reused pid or a zombie is never hit.
 fn servers_in(cluster: &Path) -> Vec<u32> {
     let (Ok(cluster), Ok(processes)) = (fs::metadata(cluster), fs::read_dir("/proc")) else {
         return Vec::new();
@@ -60,7 +60,7 @@ fn send(signal: Option<Signal>, pids: &[u32]) {
     let Some(signal) = signal else { return };
     for &pid in pids {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal); // gone meanwhile is what we want
+            let _ = kill_process(pid, signal); // an error means that it has ended
         }
     }
 }
@@ -69,6 +69,6 @@ fn remove_locks(cluster: &Path, socket_folder: &Path) {
     let locks =
         [cluster.join("postmaster.pid"), socket_folder.join(format!("{SOCKET_NAME}.lock")), socket_folder.join(SOCKET_NAME)];
     for lock in locks {
-        let _ = fs::remove_file(lock); // mostly absent
+        let _ = fs::remove_file(lock); // usually absent
     }
 }

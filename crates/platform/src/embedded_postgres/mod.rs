@@ -1,17 +1,16 @@
-//! A private PostgreSQL: a cluster inside the data directory, run by this process from server
-//! binaries found on the machine, reachable only through a unix socket, stopped when we stop.
+//! A private PostgreSQL: a cluster inside the data directory, run by this process from server binaries found on the machine,
+//! reachable only through a unix socket, stopped with this process.
 //!
 //! ```text
 //! DATA_DIR/postgres/lock          held while a process owns the cluster
-//! DATA_DIR/postgres/cluster/      PGDATA, made once by initdb (under another name, then renamed)
+//! DATA_DIR/postgres/cluster/      PGDATA, created once by initdb (under another name, then renamed)
 //! DATA_DIR/postgres/socket/       mode 0700; a short temporary folder instead when the path is too long
-//! DATA_DIR/postgres/postgres.log  what the server says; the previous one is kept as postgres.log.old
+//! DATA_DIR/postgres/postgres.log  the server's output; the previous one is kept as postgres.log.old
 //! ```
 //!
-//! Started as root, the server runs as the `postgres` user, because PostgreSQL refuses root. The
-//! folders above belong to that user; nothing outside `DATA_DIR/postgres` changes mode or owner. When
-//! that user cannot walk to the cluster (a home of mode 0700), the server is handed an open
-//! descriptor of it instead of its path. Everything here is blocking and needs no async runtime.
+//! Started as root, the server runs as the `postgres` user, because PostgreSQL refuses root. The folders above belong to that
+//! user; nothing outside `DATA_DIR/postgres` changes mode or owner. When that user cannot reach the cluster (a home of mode
+//! 0700), the server gets an open descriptor of it instead of its path. Everything here is blocking and needs no async runtime.
 
 mod binaries;
 mod cluster;
@@ -42,28 +41,28 @@ const NAME: &str = "recotem";
 /// The folder of the private PostgreSQL in the data directory.
 pub const CLUSTER_FOLDER: &str = "postgres";
 
-/// Where the cluster lives and which server runs it.
+/// Where the cluster is and which server runs it.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedOptions {
     /// The program's data directory; the cluster goes into its `postgres` folder.
     pub data_dir: PathBuf,
-    /// Folder of `postgres` and `initdb`; without it they are looked for.
+    /// Folder of `postgres` and `initdb`; without it the usual places are searched.
     pub bin_dir: Option<PathBuf>,
 }
 
-/// How often a start that found the cluster taken looks again, and how long it pauses in between: a server may just be starting.
+/// Polls of a start that found the cluster taken, and the pause between them: a server may just be starting.
 const JOIN_POLLS: u32 = 600;
 const JOIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// The private PostgreSQL of a data directory, run by this process or by another one.
 pub enum PrivatePostgres {
     Own(EmbeddedPostgres),
-    /// The URL of the one that another process runs.
+    /// The URL of a server that another process runs.
     OfAnother(String),
 }
 
 impl PrivatePostgres {
-    /// Starts the server, or finds the one that another process runs already. The latter ends with that process.
+    /// Starts the server, or joins the one that another process runs already. The latter ends with that process.
     pub fn start_or_join(options: &EmbeddedOptions) -> Result<Self, EmbeddedPostgresError> {
         let mut polls = 0;
         loop {
@@ -83,7 +82,7 @@ impl PrivatePostgres {
         }
     }
 
-    /// Waits for the server that another process runs or is starting, and returns its URL; none when no process runs one.
+    /// Waits for the server that another process runs or is starting, and returns its URL; `None` when no process runs one.
     pub fn running(data_dir: &Path) -> Result<Option<String>, EmbeddedPostgresError> {
         let home = data_dir.join(CLUSTER_FOLDER);
         for _ in 0..JOIN_POLLS {
@@ -115,12 +114,12 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Makes the cluster if there is none yet, starts the server and waits until it takes connections.
+    /// Creates the cluster if there is none yet, starts the server and waits until it accepts connections.
     pub fn start(options: &EmbeddedOptions) -> Result<Self, EmbeddedPostgresError> {
         Self::start_with_settings(options, &[])
     }
 
-    /// The same, with server settings such as `("fsync", "off")` for throw-away clusters.
+    /// Starts the server with settings such as `("fsync", "off")` for throw-away clusters.
     pub fn start_with_settings(options: &EmbeddedOptions, settings: &[(&str, &str)]) -> Result<Self, EmbeddedPostgresError> {
         let cluster = Cluster::open(&options.data_dir)?;
         let owner = Owner::of_cluster(&cluster)?;
@@ -133,23 +132,22 @@ impl EmbeddedPostgres {
         Ok(Self { supervisor, socket, log_file })
     }
 
-    /// A connection URL that libpq, tokio-postgres and diesel-async all accept.
+    /// Returns a connection URL that libpq, tokio-postgres and diesel-async all accept.
     pub fn database_url(&self) -> String {
         self.socket.database_url()
     }
 
-    /// What the server prints.
+    /// Returns the path of the server's log.
     pub fn log_file(&self) -> &Path {
         &self.log_file
     }
 
-    /// Process id of the server while it runs.
+    /// Returns the process id of the server while it runs.
     pub fn server_pid(&self) -> Option<u32> {
         self.supervisor.server_pid()
     }
 
-    /// Stops the server: open transactions are rolled back, everything committed is on disk.
-    /// Calling it twice does no harm.
+    /// Stops the server: open transactions are rolled back, everything committed is on disk. A second call does no harm.
     pub fn stop(&self) {
         self.supervisor.stop();
         self.socket.remove();

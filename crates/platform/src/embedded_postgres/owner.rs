@@ -1,4 +1,4 @@
-//! Who runs the server: ourselves, or, when we are root, the `postgres` user.
+//! The user who runs the server: the present one, or, under root, the `postgres` user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,12 +16,12 @@ use super::error::{EmbeddedPostgresError, WithPath};
 pub(super) struct Owner {
     uid: u32,
     gid: u32,
-    /// We are root and have to become that user.
+    /// Whether root has to switch to that user.
     switch: bool,
 }
 
 impl Owner {
-    /// The owner of an existing cluster, else ourselves, else (for root) the `postgres` user.
+    /// Returns the owner of an existing cluster, or else the present user, or else (for root) the `postgres` user.
     pub fn of_cluster(cluster: &Cluster) -> Result<Self, EmbeddedPostgresError> {
         let current = rustix::process::geteuid().as_raw();
         let existing = fs::metadata(cluster.path()).ok();
@@ -45,14 +45,14 @@ impl Owner {
         self.uid
     }
 
-    /// Makes the command run as this user; the supplementary groups of root are dropped with it.
+    /// Makes the command run as this user, without the supplementary groups of root.
     pub fn applied_to(&self, command: &mut Command) {
         if self.switch {
             command.gid(self.gid).uid(self.uid);
         }
     }
 
-    /// Gives a file or folder of ours to this user.
+    /// Changes the owner of a file or folder to this user.
     pub fn take(&self, path: &Path) -> Result<(), EmbeddedPostgresError> {
         if !self.switch {
             return Ok(());
@@ -61,7 +61,7 @@ impl Owner {
             .with_path("change the owner of", path)
     }
 
-    /// Whether this user may walk every folder above the path.
+    /// Returns whether this user may enter every folder above the path.
     pub fn can_reach(&self, path: &Path) -> bool {
         !self.switch || path.ancestors().skip(1).all(|folder| self.can_enter(folder))
     }
@@ -79,7 +79,7 @@ impl Owner {
     }
 }
 
-/// User and group id of a name in the text of /etc/passwd.
+/// Returns user and group id of a name in the text of /etc/passwd.
 fn find_user(passwd: &str, name: &str) -> Option<(u32, u32)> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -24,8 +24,8 @@ const POLL: Duration = Duration::from_millis(10);
 const START_POLLS: u32 = 30_000;
 const LOG_LINES_SHOWN: usize = 15;
 
-/// How the server names its data folder: by path, or, when its user cannot walk there, by an open
-/// descriptor that it inherits. The descriptor must live until the process has been spawned.
+/// How the server names its data folder: by path, or, when its user cannot reach it, by an open descriptor that it inherits. The
+/// descriptor must stay open until the process has been spawned.
 pub(super) struct DataFolder {
     argument: OsString,
     descriptor: Option<Arc<OwnedFd>>,
@@ -40,13 +40,13 @@ impl DataFolder {
         Ok(Self { argument: format!("/proc/self/fd/{}", descriptor.as_raw_fd()).into(), descriptor: Some(Arc::new(descriptor)) })
     }
 
-    /// What to give to `-D`.
+    /// Returns the value of `-D`.
     pub fn argument(&self) -> &OsString {
         &self.argument
     }
 
-    /// A server program with a clean environment, as the right user, in a process group of its own so
-    /// that Ctrl-C on the terminal reaches only us.
+    /// Creates the command of a server program with a clean environment, as the right user, in a process group of its own so that
+    /// Ctrl-C on the terminal reaches only this process.
     pub fn command(&self, program: &Path, owner: &Owner) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").current_dir("/").process_group(0).stdin(Stdio::null());
@@ -66,14 +66,14 @@ impl DataFolder {
     }
 }
 
-/// Asks the kernel for a fast shutdown of this process when the thread that spawned it is gone.
+/// Makes the kernel send a fast shutdown to this process when the thread that spawned it ends.
 #[cfg(target_os = "linux")]
 fn die_with_parent(parent: rustix::process::Pid) -> std::io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::INT))?;
     if rustix::process::getppid() == Some(parent) {
         return Ok(());
     }
-    Err(std::io::ErrorKind::BrokenPipe.into()) // it died before we asked
+    Err(std::io::ErrorKind::BrokenPipe.into()) // it died before the call
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -81,7 +81,7 @@ fn die_with_parent(_parent: rustix::process::Pid) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Everything needed to start the server, again and again.
+/// Everything needed to start the server repeatedly.
 pub(super) struct Server {
     binaries: Binaries,
     owner: Owner,
@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    /// Spawns the server after ending what an earlier run left behind.
+    /// Spawns the server after ending the processes that an earlier run left behind.
     pub fn spawn(&self) -> Result<Child, EmbeddedPostgresError> {
         leftovers::clear(self.cluster.path(), &self.socket_folder)?;
         let program = self.binaries.postgres();
@@ -117,7 +117,7 @@ impl Server {
     }
 
     fn own_settings(&self) -> [(String, String); 5] {
-        // a comma separates folders and quotes protect it
+        // PostgreSQL splits the list of folders at commas, and quotes prevent that
         let socket_folder = self.socket_folder.display().to_string().replace('"', "\"\"");
         [
             ("listen_addresses".into(), String::new()),
@@ -128,7 +128,7 @@ impl Server {
         ]
     }
 
-    /// Waits until the process takes connections, ends, or `given_up` says so.
+    /// Waits until the process accepts connections, ends, or `given_up` is true.
     pub fn wait_until_ready(&self, child: &mut Child, given_up: impl Fn() -> bool) -> Result<(), EmbeddedPostgresError> {
         for _ in 0..START_POLLS {
             if is_ready(self.cluster.path(), child.id()) {
@@ -156,7 +156,7 @@ impl Server {
     }
 }
 
-/// The server writes its pid into the first line of postmaster.pid and its status into the last.
+/// Returns whether the server is ready: it writes its pid into the first line of postmaster.pid and its status into the last.
 fn is_ready(cluster: &Path, pid: u32) -> bool {
     let Ok(text) = fs::read_to_string(cluster.join("postmaster.pid")) else {
         return false;

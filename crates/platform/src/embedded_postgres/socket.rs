@@ -9,7 +9,7 @@ use super::cluster::{Cluster, create_folder};
 use super::error::{EmbeddedPostgresError, WithPath};
 use super::owner::Owner;
 
-/// What PostgreSQL calls the socket of its default port.
+/// Name of the socket of PostgreSQL's default port.
 pub(super) const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// The kernel's limit for the path of a socket.
 const LONGEST_PATH: usize = 107;
@@ -21,7 +21,7 @@ pub(super) struct SocketFolder {
 }
 
 impl SocketFolder {
-    /// `DATA_DIR/postgres/socket`, or a temporary folder when that is too long or out of the server's reach.
+    /// Returns `DATA_DIR/postgres/socket`, or a temporary folder when that is too long or out of the server's reach.
     pub fn prepare(cluster: &Cluster, owner: &Owner) -> Result<Self, EmbeddedPostgresError> {
         let usual = cluster.home().join("socket");
         let temporary = !(fits(&usual) && owner.can_reach(&usual));
@@ -42,7 +42,7 @@ impl SocketFolder {
     /// Removes a temporary folder.
     pub fn remove(&self) {
         if self.temporary {
-            let _ = fs::remove_dir(&self.path); // if something is in it, it stays
+            let _ = fs::remove_dir(&self.path); // it stays if it is not empty
         }
     }
 }
@@ -53,8 +53,8 @@ pub(super) fn database_url(folder: &Path) -> String {
     format!("postgresql://{NAME}@/{NAME}?host={host}")
 }
 
-/// A name that follows from the cluster, so that a killed run's folder is found and used again.
-/// Somebody else's folder of that name is never used.
+/// Returns a temporary folder named after the cluster, so that a killed run's folder is found and used again. A folder of that
+/// name owned by another user is never used.
 fn temporary_folder(cluster: &Cluster, owner: &Owner) -> Result<PathBuf, EmbeddedPostgresError> {
     let identity = fs::metadata(cluster.path()).with_path("read", cluster.path())?;
     let name = format!("recotem-{:x}-{:x}", identity.dev(), identity.ino());
@@ -68,7 +68,7 @@ fn temporary_folder(cluster: &Cluster, owner: &Owner) -> Result<PathBuf, Embedde
 
 fn is_acceptable(folder: &Path, owner: &Owner) -> bool {
     let Ok(found) = fs::symlink_metadata(folder) else {
-        return true; // to be made
+        return true; // to be created
     };
     let ours = [owner.uid(), rustix::process::geteuid().as_raw()].contains(&found.uid());
     found.is_dir() && ours && found.mode() & 0o077 == 0

@@ -1,7 +1,7 @@
-//! The thread that owns the server process: starts it, starts it again when it dies, stops it.
+//! The thread that owns the server process: starts it, restarts it when it dies, stops it.
 //!
-//! The kernel ties the server's life to the thread that spawned it, hence a thread of our own that
-//! lives as long as the server should.
+//! The kernel ties the server's lifetime to the thread that spawned it, hence a separate thread that lives as long as the server
+//! should.
 
 use std::process::Child;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -16,7 +16,7 @@ use super::server::Server;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long each way of stopping may take: fast, immediate, kill.
+/// Longest time for each way of stopping: fast, immediate, kill.
 const STOP_STEPS: [(Signal, Duration); 3] =
     [(Signal::INT, Duration::from_secs(30)), (Signal::QUIT, Duration::from_secs(5)), (Signal::KILL, Duration::from_secs(5))];
 
@@ -46,7 +46,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the condition holds or the time is over; says whether it holds.
+    /// Waits until the condition holds or the time is over; returns whether it holds.
     fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
         let (state, _) = self
             .changed
@@ -71,8 +71,8 @@ impl Supervisor {
             .name("embedded-postgres".into())
             .spawn(move || {
                 let outcome = supervise(&server, &of_thread, &started);
-                drop(server); // gives up the lock of the cluster before anybody hears of the end
-                let _ = started.send(outcome); // heard only after a failed start
+                drop(server); // releases the lock of the cluster before the end is announced
+                let _ = started.send(outcome); // received only after a failed start
                 of_thread.update(|state| state.finished = true);
             })
             .map_err(|source| EmbeddedPostgresError::Io { action: "start", path: "a thread".into(), source })?;
@@ -97,7 +97,7 @@ impl Supervisor {
         self.shared.update(|state| state.stopping = true);
         for (signal, longest) in STOP_STEPS {
             if let Some(pid) = self.shared.lock().running {
-                let _ = kill_process(pid, signal); // gone meanwhile is what we want
+                let _ = kill_process(pid, signal); // an error means that it has ended
             }
             if self.shared.wait(longest, |state| state.finished) {
                 return;
@@ -141,7 +141,7 @@ fn run_once(server: &Server, shared: &Shared, when_ready: impl FnOnce()) -> Star
     ready
 }
 
-/// Waits without collecting the process, so that its pid stays ours until `running` is cleared.
+/// Waits without reaping the process, so that its pid is not reused until `running` is cleared.
 fn wait_for_end(child: &Child) {
     let Some(pid) = pid_of(child) else { return };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;

@@ -1,4 +1,4 @@
-//! Files sent as downloads, under the name they came with.
+//! Files sent as downloads, under their original names.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use tokio_util::io::ReaderStream;
 use super::error::{ApiError, ApiResult};
 use crate::private;
 
-/// How much is read at once.
+/// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Streams a file as a download called `name`. A file that is not there is a 404; a symbolic link leads nowhere.
+/// Streams a file as a download called `name`. A missing file is a 404; a symbolic link is refused.
 pub async fn attachment(path: &Path, name: &str) -> ApiResult<HttpResponse> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || private::open_file(&path)).await;
@@ -21,7 +21,7 @@ pub async fn attachment(path: &Path, name: &str) -> ApiResult<HttpResponse> {
     attachment_of(file, name).await
 }
 
-/// The same of a file that is open.
+/// Streams an open file as a download called `name`.
 pub async fn attachment_of(file: std::fs::File, name: &str) -> ApiResult<HttpResponse> {
     let file = tokio::fs::File::from_std(file);
     let length = file.metadata().await.map_err(unreadable)?.len();
@@ -29,7 +29,7 @@ pub async fn attachment_of(file: std::fs::File, name: &str) -> ApiResult<HttpRes
         .content_type("application/octet-stream")
         .insert_header((CONTENT_DISPOSITION, disposition(name)))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        // The bytes leave as they are stored; packing them again would only cost their length.
+        // The bytes are sent as they are stored; compressing them again would only cost the length header.
         .insert_header(ContentEncoding::Identity)
         .body(SizedStream::new(length, ReaderStream::with_capacity(file, CHUNK))))
 }
@@ -41,7 +41,7 @@ fn unreadable(error: std::io::Error) -> ApiError {
     }
 }
 
-/// The name twice (RFC 6266): in plain ASCII for old clients, and exactly (RFC 5987) for all others.
+/// Writes the name twice (RFC 6266): in plain ASCII for old clients, and exactly (RFC 5987) for all others.
 fn disposition(name: &str) -> String {
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", percent_encoded(name))

@@ -1,5 +1,5 @@
-//! How long a request body may take to arrive, and how much of all bodies may be in memory at once. Both hold for every
-//! body, whatever reads it: a client that stalls or trickles holds a connection for a while, and nothing else.
+//! How long a request body may take to arrive, and how much of all bodies may be in memory at once. Both hold for every body and
+//! every reader: a client that stalls or trickles occupies a connection for a while, and nothing else.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,28 +26,28 @@ use super::meter::{Meter, Patience};
 use super::payload::{LARGEST, LargestBody};
 use crate::config::Settings;
 
-/// While the server ends, a client that sends nothing for this long, or next to nothing, is not waited for.
+/// Limits during shutdown: a client that sends nothing for this long, or almost nothing, is not waited for.
 const WHILE_ENDING: Patience = Patience { idle: Duration::from_secs(2), window: Duration::from_secs(2), least: 2_048 };
 
-/// Bodies up to this size are not counted: a server has enough for one on each connection.
+/// Bodies up to this size are not counted: a server has room for one on each connection.
 const UNCOUNTED: usize = 16 << 10;
 
-/// What a compressed body may unpack to, as a multiple of itself, is counted in its place, up to the largest body.
+/// A compressed body counts as this multiple of its size, up to the largest body.
 const UNPACKED: usize = 100;
 
-/// Largest body that is read before its sender is known.
+/// Largest body that is read before its sender is authenticated.
 const LARGEST_OF_STRANGER: usize = 64 << 10;
 
-/// The part of the room for all bodies that is left to those of callers who are not known, beside it.
+/// Part of the room for all bodies that is reserved for unauthenticated callers, in addition.
 const PART_OF_STRANGERS: usize = 8;
 
-/// What stays in memory has to arrive, on the whole, so many times as fast as what does not.
+/// A body that stays in memory has to arrive, on the whole, this many times as fast as one that does not.
 const HASTE_IN_MEMORY: u64 = 8;
 
-/// Seconds after which a body is welcome that found no room.
+/// Seconds after which a body that found no room may be sent again.
 const COME_BACK: u64 = 2;
 
-/// The limits of a server for the bodies sent to it. Cheap to clone; clones share what is in memory.
+/// A server's limits for request bodies. Cheap to clone; clones share the count of bytes in memory.
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
     patience: Patience,
@@ -56,7 +56,7 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// The limits that are set. `ending` says that the server ends.
+    /// Creates the configured limits. `ending` fires at shutdown.
     pub fn new(settings: &Settings, ending: CancellationToken) -> Self {
         let window = Duration::from_secs(settings.body_rate_seconds.max(1));
         let least = settings.body_least_rate.saturating_mul(window.as_secs());
@@ -68,14 +68,14 @@ impl BodyLimits {
     }
 }
 
-/// Those who need not say who they are cannot take the room of those who do.
+/// Separate rooms, so that unauthenticated callers cannot use up that of the others.
 #[derive(Debug)]
 struct Rooms {
     of_callers: Buffered,
     of_strangers: Buffered,
 }
 
-/// What is in memory of bodies that are arriving.
+/// Bytes in memory of bodies that are arriving.
 #[derive(Debug)]
 struct Buffered {
     most: usize,
@@ -89,7 +89,7 @@ struct Held {
 }
 
 impl Buffered {
-    /// Counts more bytes from a network; false when there is no room for them.
+    /// Counts more bytes from a network; returns false when there is no room for them.
     fn add(&self, network: &str, bytes: usize) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let of_network = held.by_network.get(network).copied().unwrap_or_default().saturating_add(bytes);
@@ -111,7 +111,7 @@ impl Buffered {
     }
 }
 
-/// Why a body was given up.
+/// Why a body was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     TooSlow,
@@ -143,16 +143,16 @@ impl Refusal {
     }
 }
 
-/// What a request holds in memory of its body, and how the body fared.
+/// A request's share of the memory for bodies, and the state of its body.
 struct Account {
     rooms: Arc<Rooms>,
-    /// Whether the caller need not be known.
+    /// Whether the caller may be unauthenticated.
     of_stranger: Cell<bool>,
-    /// Where it comes from; none for a body that is too small to be counted.
+    /// Network of the client; `None` for a body that is too small to be counted.
     network: Option<String>,
     /// Bytes that arrived.
     arrived: Cell<usize>,
-    /// Bytes of these that are counted.
+    /// Bytes of these that count.
     counted: Cell<usize>,
     unpacked: usize,
     /// Whether the body stays in memory.
@@ -182,12 +182,12 @@ impl Account {
         if self.of_stranger.get() { &self.rooms.of_strangers } else { &self.rooms.of_callers }
     }
 
-    /// Whether the body takes room while it arrives.
+    /// Returns whether the body takes room while it arrives.
     fn takes_room(&self) -> bool {
         self.stays.get() && self.network.is_some()
     }
 
-    /// Counts a piece; false when there is no room for it.
+    /// Counts a piece; returns false when there is no room for it.
     fn add(&self, bytes: usize) -> bool {
         let Some(network) = self.network.as_deref().filter(|_| self.stays.get()) else { return true };
         self.arrived.set(self.arrived.get().saturating_add(bytes));
@@ -204,7 +204,7 @@ impl Account {
         has_room
     }
 
-    /// Gives back what is counted, and counts no more.
+    /// Releases the counted bytes, and stops counting.
     fn close(&self) {
         self.stays.set(false);
         if let (Some(network), counted @ 1..) = (&self.network, self.counted.take()) {
@@ -219,19 +219,19 @@ impl Drop for Account {
     }
 }
 
-/// The account of a request, for what reads its body.
+/// The account of a request, for the reader of its body.
 #[derive(Clone)]
 struct OfRequest(Rc<Account>);
 
-/// Says that the body of a request does not stay in memory, so that it is not counted there.
+/// Marks the body of a request as not kept in memory, so that it is not counted there.
 pub fn streams(request: &HttpRequest) {
     if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
         account.close();
     }
 }
 
-/// Says that the caller of a request need not be known: its body has to be small, and takes no room from those of callers.
-/// Called before any of the body is read.
+/// Marks the caller of a request as possibly unauthenticated: its body has to be small, and takes no room from those of other
+/// callers. Must be called before any of the body is read.
 pub fn comes_from_stranger(request: &HttpRequest) {
     if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
         account.of_stranger.set(true);
@@ -239,7 +239,7 @@ pub fn comes_from_stranger(request: &HttpRequest) {
     request.extensions_mut().insert(LargestBody(LARGEST_OF_STRANGER));
 }
 
-/// Watches the body of each request, and answers in the place of what reads it when it has to be given up.
+/// Watches the body of each request, and answers in place of the handler when the body has to be aborted.
 pub async fn watch(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -266,13 +266,13 @@ pub async fn watch(
     Ok(ServiceResponse::new(answered.into_parts().0, answer))
 }
 
-/// Whether a request has a body. A socket stays open after its request, with nothing to say for as long as it likes.
+/// Returns whether a request has a body. A socket stays open after its request and may be silent for any time.
 fn has_body(request: &ServiceRequest) -> bool {
     let is_socket = request.method() == Method::GET && request.headers().contains_key(header::UPGRADE);
     !is_socket && !matches!(request.parts().1, Payload::None)
 }
 
-/// A body on its way in.
+/// A request body that is arriving.
 struct Arriving {
     body: Payload,
     account: Rc<Account>,
@@ -282,7 +282,7 @@ struct Arriving {
     ending: Ending,
 }
 
-/// Whether the server ends.
+/// Whether the server is shutting down.
 enum Ending {
     NotYet(CancellationToken),
     Awaited(Pin<Box<WaitForCancellationFutureOwned>>),
@@ -295,7 +295,7 @@ impl Arriving {
         Poll::Ready(Some(Err(PayloadError::Io(std::io::ErrorKind::TimedOut.into()))))
     }
 
-    /// Whether the server has begun to end since this was asked before.
+    /// Returns whether the shutdown has begun since the last call.
     fn has_begun_to_end(&mut self, cx: &mut Context<'_>) -> bool {
         if let Ending::NotYet(token) = &self.ending {
             self.ending = Ending::Awaited(Box::pin(token.clone().cancelled_owned()));
@@ -310,15 +310,15 @@ impl Arriving {
         begun
     }
 
-    /// Until when to wait for the client; none when it has been waited for long enough. What stays in memory must not hold its
-    /// room for hours by arriving just fast enough not to be cut off.
+    /// Returns until when to wait for the client; `None` when it has been waited for long enough. A body that stays in memory
+    /// must not hold its room for hours by arriving just fast enough not to be aborted.
     fn deadline(&mut self) -> Option<Instant> {
         let deadline = self.meter.wait(Instant::now());
         let is_late = self.account.takes_room() && self.meter.is_behind(self.patience, HASTE_IN_MEMORY);
         deadline.filter(|_| !is_late)
     }
 
-    /// Sleeps until the client's time is over; false when it is over already.
+    /// Sleeps until the client's deadline; returns false when it has passed already.
     fn waits(&mut self, cx: &mut Context<'_>, until: Instant) -> bool {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         timer.as_mut().reset(until);

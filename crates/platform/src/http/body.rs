@@ -18,7 +18,7 @@ const NOT_NULL: &str = "This field may not be null.";
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Map<String, Value>, pub(super) Encoding);
 
-/// How the values were written. A form knows nothing but text, so more has to be made out of it.
+/// How the values were written. A form has only text, so more conversion is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Encoding {
     #[default]
@@ -33,7 +33,7 @@ impl From<Map<String, Value>> for Body {
 }
 
 impl Body {
-    /// A body that came as JSON.
+    /// Creates a body that was sent as JSON.
     pub fn of(values: Map<String, Value>) -> Self {
         Self(values, Encoding::Json)
     }
@@ -44,23 +44,23 @@ impl Body {
     }
 }
 
-/// What stands in for a field the caller left out.
+/// Replacement for a field that the caller left out.
 #[derive(Debug, Clone)]
 pub enum Missing<T> {
-    /// Leaving it out is an error.
+    /// A missing field is an error.
     Required,
     /// The default on creation, or the current value on a partial change.
     Use(T),
 }
 
 impl<T> Missing<T> {
-    /// Required on creation (`current` is none), the current value on a partial change.
+    /// Makes a field required on creation (`current` is `None`), and keeps the current value on a partial change.
     pub fn keep_or_require(current: Option<T>) -> Self {
         current.map_or(Self::Required, Self::Use)
     }
 }
 
-/// Reads typed fields from a body and collects what is wrong with them.
+/// Reads typed fields from a body and collects their faults.
 #[derive(Debug)]
 pub struct FieldReader {
     values: Map<String, Value>,
@@ -74,14 +74,14 @@ impl FieldReader {
         self.errors.entry(field.to_owned()).or_default().push(message.into());
     }
 
-    /// Says whether something is wrong with a field already.
+    /// Returns whether a field has a fault already.
     pub fn is_faulty(&self, field: &str) -> bool {
         self.errors.contains_key(field)
     }
 
-    /// Looks up what the value of a field refers to, unless the value itself is at fault: none where either is. A refusal by field
-    /// is kept among the faults of the body, so that all ids of a body that refer to nothing are named at once; any other error
-    /// ends the reading.
+    /// Looks up what the value of a field refers to, unless the value itself is at fault; returns `None` if either fails. A
+    /// refusal by field is kept among the faults of the body, so that all ids of a body that refer to nothing are named at once;
+    /// any other error ends the reading.
     pub async fn refer<T>(&mut self, field: &str, lookup: impl Future<Output = ApiResult<T>>) -> ApiResult<Option<T>> {
         if self.is_faulty(field) {
             return Ok(None);
@@ -92,7 +92,7 @@ impl FieldReader {
         }
     }
 
-    /// Keeps a refusal by field among the faults of the body; any other error is given back.
+    /// Keeps a refusal by field among the faults of the body; returns any other error.
     pub fn keep(&mut self, refusal: ApiError) -> ApiResult<()> {
         let Some(faults) = refusal.by_field() else { return Err(refusal) };
         for (field, messages) in faults {
@@ -101,17 +101,17 @@ impl FieldReader {
         Ok(())
     }
 
-    /// Whether the caller sent this field at all.
+    /// Returns whether the caller sent this field.
     pub fn has(&self, field: &str) -> bool {
         self.values.contains_key(field)
     }
 
-    /// 400 with every fault found, if there is one.
+    /// Fails with a 400 that lists every fault, if there is one.
     pub fn finish(self) -> ApiResult<()> {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::fields(self.errors)) }
     }
 
-    /// One value of a field; of several in a form, the last.
+    /// Returns the value of a field; of several in a form, the last.
     fn sent(&self, field: &str) -> Option<&Value> {
         match self.values.get(field) {
             Some(Value::Array(values)) if self.encoding == Encoding::Form => values.last(),
@@ -119,7 +119,7 @@ impl FieldReader {
         }
     }
 
-    /// In a form a value with a structure of its own comes as text: a list as repeated fields, an object as JSON.
+    /// Converts the text that a form has for a structured value: a list as repeated fields, an object as JSON.
     fn unpack(&mut self, field: &str, unpacked: impl FnOnce(&Value) -> Option<Value>) {
         if self.encoding == Encoding::Form
             && let Some(value) = self.values.get(field).and_then(unpacked)
@@ -162,17 +162,17 @@ impl FieldReader {
         }
     }
 
-    /// Text of 1 to `longest` characters.
+    /// Reads text of 1 to `longest` characters.
     pub fn text(&mut self, field: &str, longest: usize, missing: Missing<String>) -> String {
         self.read(field, missing, |value| text(value, longest, false))
     }
 
-    /// Text that may also be empty.
+    /// Reads text that may be empty.
     pub fn text_or_blank(&mut self, field: &str, longest: usize, missing: Missing<String>) -> String {
         self.read(field, missing, |value| text(value, longest, true))
     }
 
-    /// Text taken as it is, blanks and all: a password.
+    /// Reads text unchanged, including blanks: a password.
     pub fn secret(&mut self, field: &str) -> String {
         self.read(field, Missing::Required, |value| match value {
             Value::String(text) if text.is_empty() => Err("This field may not be blank.".to_owned()),
@@ -181,52 +181,52 @@ impl FieldReader {
         })
     }
 
-    /// Text of 1 to `longest` characters, or null.
+    /// Reads text of 1 to `longest` characters, or null.
     pub fn nullable_text(&mut self, field: &str, longest: usize, missing: Option<String>) -> Option<String> {
         self.read_nullable(field, missing, |value| text(value, longest, false))
     }
 
-    /// Text or null; blank text means null.
+    /// Reads text or null; blank text means null.
     pub fn nullable_text_or_blank(&mut self, field: &str, longest: usize, missing: Option<String>) -> Option<String> {
         self.read_nullable(field, missing, |value| text(value, longest, true)).filter(|text| !text.is_empty())
     }
 
-    /// A whole number within a range.
+    /// Reads a whole number within a range.
     pub fn integer(&mut self, field: &str, range: RangeInclusive<i32>, missing: Missing<i32>) -> i32 {
         self.read(field, missing, |value| integer(value, range))
     }
 
-    /// A whole number within a range, or null.
+    /// Reads a whole number within a range, or null.
     pub fn nullable_integer(&mut self, field: &str, range: RangeInclusive<i32>, missing: Option<i32>) -> Option<i32> {
         self.read_nullable(field, missing, |value| integer(value, range))
     }
 
-    /// A number within a range.
+    /// Reads a number within a range.
     pub fn number(&mut self, field: &str, range: RangeInclusive<f64>, missing: Missing<f64>) -> f64 {
         self.read(field, missing, |value| number(value, range))
     }
 
-    /// A number within a range, or null.
+    /// Reads a number within a range, or null.
     pub fn nullable_number(&mut self, field: &str, range: RangeInclusive<f64>, missing: Option<f64>) -> Option<f64> {
         self.read_nullable(field, missing, |value| number(value, range))
     }
 
-    /// Yes or no.
+    /// Reads a boolean.
     pub fn flag(&mut self, field: &str, missing: Missing<bool>) -> bool {
         self.read(field, missing, flag)
     }
 
-    /// The id of another row.
+    /// Reads the id of another row.
     pub fn id(&mut self, field: &str, missing: Missing<i64>) -> i64 {
         self.read(field, missing, id)
     }
 
-    /// The id of another row, or null.
+    /// Reads the id of another row, or null.
     pub fn nullable_id(&mut self, field: &str, missing: Option<i64>) -> Option<i64> {
         self.read_nullable(field, missing, id)
     }
 
-    /// One of a set of words.
+    /// Reads one of a set of words.
     pub fn choice(&mut self, field: &str, known: &[&str], missing: Missing<String>) -> String {
         self.read(field, missing, |value| match value.as_str() {
             Some(word) if known.contains(&word) => Ok(word.to_owned()),
@@ -234,7 +234,7 @@ impl FieldReader {
         })
     }
 
-    /// A JSON object.
+    /// Reads a JSON object.
     pub fn object(&mut self, field: &str, missing: Missing<Map<String, Value>>) -> Map<String, Value> {
         self.unpack(field, |value| serde_json::from_str(value.as_str()?).ok());
         self.read(field, missing, |value| match value {
@@ -244,31 +244,31 @@ impl FieldReader {
         })
     }
 
-    /// Any JSON but null; in a form, text that is no JSON stands for itself.
+    /// Reads any JSON except null; in a form, text that is not JSON is read as a string.
     pub fn json(&mut self, field: &str, missing: Missing<Value>) -> Value {
         self.unpack(field, |value| serde_json::from_str(value.as_str()?).ok());
         self.read(field, missing, |value| Ok(value.clone()))
     }
 
-    /// A list of texts.
+    /// Reads a list of texts.
     pub fn texts(&mut self, field: &str, missing: Missing<Vec<String>>) -> Vec<String> {
         self.unpack(field, as_list);
         self.read(field, missing, texts)
     }
 
-    /// A list of texts, or null.
+    /// Reads a list of texts, or null.
     pub fn nullable_texts(&mut self, field: &str, missing: Option<Vec<String>>) -> Option<Vec<String>> {
         self.unpack(field, as_list);
         self.read_nullable(field, missing, texts)
     }
 
-    /// A moment, or null. A date alone means its first moment in UTC.
+    /// Reads a moment, or null. A date alone means its first moment in UTC.
     pub fn nullable_moment(&mut self, field: &str, missing: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         self.read_nullable(field, missing, moment)
     }
 }
 
-/// Wrapped once more, because of several values in a form only the last counts.
+/// Wraps the list so that the last-value rule for forms leaves it intact.
 fn as_list(value: &Value) -> Option<Value> {
     Some(match value {
         Value::Array(_) => Value::from(vec![value.clone()]),
@@ -276,7 +276,7 @@ fn as_list(value: &Value) -> Option<Value> {
     })
 }
 
-/// Whether there is a text in it, at any depth, that the database cannot keep.
+/// Returns whether the value contains, at any depth, a text that the database cannot store.
 fn has_null_character(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -368,9 +368,9 @@ fn texts(value: &Value) -> Result<Vec<String>, String> {
     list.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(|| wrong.to_owned())).collect()
 }
 
-/// Ways to write a moment without a zone, which is then UTC.
+/// Formats of a moment without a zone, which is then UTC.
 const LOCAL_FORMATS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
-/// And with a zone, beyond RFC 3339.
+/// Formats with a zone, beyond RFC 3339.
 const ZONED_FORMATS: [&str; 2] = ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"];
 
 fn moment(value: &Value) -> Result<DateTime<Utc>, String> {
@@ -381,7 +381,7 @@ fn moment(value: &Value) -> Result<DateTime<Utc>, String> {
     let local = || LOCAL_FORMATS.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
     let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(NaiveDateTime::from);
     let moment = zoned.map(|moment| moment.to_utc()).or_else(|| local().or_else(date).map(|moment| moment.and_utc()));
-    // What the database and the clients can both write.
+    // The years that both the database and the clients can write.
     moment.filter(|moment| (1..=9_999).contains(&moment.year())).ok_or_else(|| wrong.to_owned())
 }
 

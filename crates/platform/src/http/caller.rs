@@ -1,5 +1,5 @@
-//! Where a request comes from, and the id it goes by in the log.
-//! What a proxy says about the caller counts only where the settings trust the proxy.
+//! The origin of a request, and its id in the log. What a proxy says about the caller counts only if the settings trust the
+//! proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,11 +12,11 @@ use crate::services::Services;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The id of a request, put there by the tracing middleware.
+/// The id of a request, set by the tracing middleware.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// The id of a request; empty where nothing traces.
+/// Returns the id of a request; empty where no middleware traces.
 pub fn request_id(request: &HttpRequest) -> String {
     request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
@@ -47,15 +47,15 @@ impl Serialize for Network {
     }
 }
 
-/// Bits of an IPv6 address that tell one client from another: each gets a network of this size and picks addresses in it at will.
+/// Bits of an IPv6 address that identify a client: each gets a network of this size and picks any addresses in it.
 const CLIENT_BITS: u8 = 64;
 
-/// Returns what a client is counted by: its address, or the network that its address lies in where that is IPv6.
+/// Returns the key that a client is counted under: its address, or for IPv6 the network of its address.
 pub fn client_network(request: &HttpRequest) -> String {
     network_of(&client_address(request))
 }
 
-/// Returns what a client with this address is counted by; what is no address stands for itself.
+/// Returns the key that a client with this address is counted under; a text that is no address is its own key.
 pub fn network_of(address: &str) -> String {
     match address.parse().map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.to_string(),
@@ -66,7 +66,8 @@ pub fn network_of(address: &str) -> String {
     }
 }
 
-/// The network address of the caller: the connection's, or behind trusted proxies the last address named that is none of them.
+/// Returns the network address of the caller: the connection's, or behind trusted proxies the last named address that is not one
+/// of them.
 pub fn client_address(request: &HttpRequest) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else { return "unknown".to_owned() };
     with_proxies(request, |proxies| {
@@ -78,13 +79,13 @@ pub fn client_address(request: &HttpRequest) -> String {
     .to_string()
 }
 
-/// Whether a peer that the settings do not trust claims to send a request for another.
+/// Returns whether a peer that the settings do not trust claims to forward a request.
 fn names_clients_of_stranger(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> bool {
     headers.contains_key(FORWARDED_FOR) && !is_one_of(peer, proxies)
 }
 
-/// Says once how all clients of a proxy come to be counted as one: it may be a stranger's invention, so that more would only
-/// fill the log.
+/// Warns once that all clients of an unknown proxy are counted as one: any client can send the header, so that more warnings
+/// would only fill the log.
 fn warn_of_unknown_proxy(peer: IpAddr) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -119,18 +120,18 @@ fn address_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpA
     let by_list = forwarded_for(headers).map(|chain| last_untrusted(peer, &chain, proxies));
     let by_standard = forwarded(headers).map(|chain| last_untrusted(peer, &chain, proxies));
     match (by_list, by_standard) {
-        // The proxy cannot have set both to different things, so one of them is the client's invention.
+        // The proxy cannot have set both to different values, so the client invented one of them.
         (Some(one), Some(other)) if one != other => peer,
         (Some(address), _) | (None, Some(address)) => address,
         (None, None) => peer,
     }
 }
 
-/// From the nearest hop outwards: the first that is no proxy of ours; what lies beyond it is hearsay.
+/// Returns the first hop, from the nearest outwards, that is no trusted proxy; the hops beyond it cannot be trusted.
 fn last_untrusted(peer: IpAddr, chain: &[Option<IpAddr>], proxies: &[Network]) -> IpAddr {
     let mut nearest = peer;
     for hop in chain.iter().rev() {
-        // A hop that hides its address, or writes nonsense, ends what can be known.
+        // A hop that hides its address, or is malformed, ends the trusted chain.
         let Some(address) = hop else { break };
         nearest = *address;
         if !is_one_of(nearest, proxies) {
@@ -140,13 +141,13 @@ fn last_untrusted(peer: IpAddr, chain: &[Option<IpAddr>], proxies: &[Network]) -
     nearest
 }
 
-/// The hops in X-Forwarded-For, the client first.
+/// Returns the hops in X-Forwarded-For, the client first.
 fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
     let hops: Vec<_> = words(headers, FORWARDED_FOR).map(hop).collect();
     (!hops.is_empty()).then_some(hops)
 }
 
-/// The hops in the standard's header (RFC 7239), the client first.
+/// Returns the hops in the standard's header (RFC 7239), the client first.
 fn forwarded(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
     let parameter = |element: &str| {
         let pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
@@ -167,7 +168,7 @@ pub(super) fn first_word<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'
     words(headers, name).next()
 }
 
-/// An address with or without brackets and port.
+/// Reads an address with or without brackets and port.
 fn hop(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let parsed = bare.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn a_stranger_cannot_pass_for_somebody_else() {
         assert_eq!(behind("203.0.113.9", &[("x-forwarded-for", "198.51.100.1")]), "203.0.113.9");
-        // What the client itself claims stands left of what our proxy added.
+        // The client's own claims are left of the address that our proxy added.
         assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "1.2.3.4, 198.51.100.1")]), "198.51.100.1");
         assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "1.2.3.4, 198.51.100.1, 10.9.9.9")]), "198.51.100.1");
         assert_eq!(behind("10.0.0.1", &[("x-forwarded-for", "198.51.100.1"), ("forwarded", "for=6.6.6.6")]), "10.0.0.1");

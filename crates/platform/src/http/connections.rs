@@ -1,4 +1,4 @@
-//! Who is at the other end of the connection that the current task serves: for what goes wrong before there is a request.
+//! The peer of the connection that the current task serves: for errors before there is a request.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,17 +14,17 @@ thread_local! {
     static PEERS: RefCell<HashMap<Id, IpAddr>> = RefCell::default();
 }
 
-/// A noted connection; forgotten when the data of the connection go.
+/// A recorded connection; removed when the data of the connection are dropped.
 struct Noted(Id);
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        // While the thread ends there is nothing left to forget.
+        // While the thread ends there is nothing left to remove.
         let _ = PEERS.try_with(|peers| peers.borrow_mut().remove(&self.0));
     }
 }
 
-/// Notes the peer of a connection for as long as it lasts.
+/// Records the peer of a connection for as long as it lasts.
 pub fn note(connection: &dyn Any, data: &mut Extensions) {
     let peer = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
     if let (Some(peer), Some(task)) = (peer, tokio::task::try_id()) {

@@ -1,5 +1,5 @@
-//! The one error envelope. Slices say what went wrong in their own enum and convert to [`ApiError`]; this turns it to HTTP.
-//! A 5xx never shows its cause: the cause goes to the log.
+//! The one error envelope. Slices describe errors in their own enums and convert them to [`ApiError`], which converts to HTTP. A
+//! 5xx never shows its cause: the cause is logged.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 
 use crate::memory::Shortage;
 
-/// What a handler returns.
+/// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// An answer that is not a success: a status and a JSON body, with the headers that go with it.
+/// An error response: a status and a JSON body, with its headers.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
@@ -23,17 +23,17 @@ pub struct ApiError {
     retry_after_seconds: Option<u64>,
 }
 
-/// Something that depends on what was asked to go.
+/// An object that depends on the one to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Dependent {
-    /// What kind of thing, as in the API's paths.
+    /// Kind of object, as in the API's paths.
     pub resource: &'static str,
     pub id: i64,
-    /// What its people call it; empty when it has no name.
+    /// Name of the object; empty when it has none.
     pub name: String,
 }
 
-/// The body of such an answer.
+/// The body of a 409 with dependents.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConflictBody {
     detail: String,
@@ -45,32 +45,32 @@ impl ApiError {
         Self { status, body, retry_after_seconds: None }
     }
 
-    /// `{"detail": message}` with the given status.
+    /// Creates `{"detail": message}` with the given status.
     pub fn detail(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, json!({ "detail": message.into() }))
     }
 
-    /// `{"detail": message, "code": code}`: a stable code for programs beside the sentence for people.
+    /// Creates `{"detail": message, "code": code}`: a stable code for programs beside the sentence for people.
     pub fn coded(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self::new(status, json!({ "detail": message.into(), "code": code }))
     }
 
-    /// A body of the caller's own shape.
+    /// Creates an error with a body of the caller's own shape.
     pub fn with_body(status: StatusCode, body: Value) -> Self {
         Self::new(status, body)
     }
 
-    /// 400 with one message on one field.
+    /// Creates a 400 with one message on one field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::fields(BTreeMap::from([(field.to_owned(), vec![message.into()])]))
     }
 
-    /// 400 with messages on several fields at once.
+    /// Creates a 400 with messages on several fields at once.
     pub fn fields(messages: BTreeMap<String, Vec<String>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, json!(messages))
     }
 
-    /// Returns the messages by field, where this is a 400 by field.
+    /// Returns the messages by field, if this is a 400 by field.
     pub fn by_field(&self) -> Option<BTreeMap<String, Vec<String>>> {
         if self.status != StatusCode::BAD_REQUEST {
             return None;
@@ -78,27 +78,27 @@ impl ApiError {
         serde_json::from_value(self.body.clone()).ok()
     }
 
-    /// 400 about the whole body rather than one field.
+    /// Creates a 400 about the whole body rather than one field.
     pub fn non_field(message: impl Into<String>) -> Self {
         Self::field("non_field_errors", message)
     }
 
-    /// 400 for a request that could not be read at all.
+    /// Creates a 400 for a request that could not be read.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::detail(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 404: there is no such thing, or it is not the caller's to see.
+    /// Creates a 404: the object does not exist, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::detail(StatusCode::NOT_FOUND, "Not found.")
     }
 
-    /// 401 without credentials.
+    /// Creates a 401 for missing credentials.
     pub fn not_authenticated() -> Self {
         Self::detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
     }
 
-    /// 401 for a token that is expired, altered, of the wrong kind or withdrawn.
+    /// Creates a 401 for a token that is expired, altered, of the wrong kind or withdrawn.
     pub fn token_not_valid(message: &str) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -110,39 +110,39 @@ impl ApiError {
         )
     }
 
-    /// 401 for an API key that is unknown, revoked or expired: which of them is not told.
+    /// Creates a 401 for an API key that is unknown, revoked or expired, without telling which.
     pub fn key_not_valid() -> Self {
         Self::detail(StatusCode::UNAUTHORIZED, "Invalid API key. It may be mistyped, expired or revoked.")
     }
 
-    /// 403: known, but not allowed to do this.
+    /// Creates a 403: the caller is known, but not allowed to do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::detail(StatusCode::FORBIDDEN, message)
     }
 
-    /// 409: something live depends on it, or it is in the wrong state.
+    /// Creates a 409: the object is in use, or in the wrong state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::detail(StatusCode::CONFLICT, message)
     }
 
-    /// 409 with what stands in the way, so that a client can show it or remove it first.
+    /// Creates a 409 with the objects that prevent it, so that a client can show or remove them first.
     pub fn conflict_with(message: impl Into<String>, dependents: &[Dependent]) -> Self {
         Self::new(StatusCode::CONFLICT, json!({ "detail": message.into(), "dependents": dependents }))
     }
 
-    /// 409: it was checked, but by now what it refers to has been deleted by somebody else.
+    /// Creates a 409 for an object that was deleted by another request after it was checked.
     fn gone_meanwhile() -> Self {
         Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
     }
 
-    /// 429 with the seconds to wait.
+    /// Creates a 429 with the seconds to wait.
     pub fn throttled(retry_after_seconds: u64) -> Self {
         let seconds = retry_after_seconds.max(1);
         let message = format!("Request was throttled. Expected available in {seconds} seconds.");
         Self { retry_after_seconds: Some(seconds), ..Self::detail(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
-    /// 503 while the database or the file store cannot be reached; the cause is logged, not shown.
+    /// Creates a 503 for a database or file store that cannot be reached; the cause is logged, not shown.
     pub fn unavailable(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a service this request needs is unavailable");
         let answer = Self::coded(
@@ -153,7 +153,7 @@ impl ApiError {
         Self { retry_after_seconds: Some(5), ..answer }
     }
 
-    /// 500; the cause is logged, not shown.
+    /// Creates a 500; the cause is logged, not shown.
     pub fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
         Self::coded(
@@ -163,23 +163,23 @@ impl ApiError {
         )
     }
 
-    /// The answer itself, where no extractor or handler turns it into one.
+    /// Converts to the response, where no extractor or handler does so.
     pub fn into_answer(self) -> HttpResponse {
         self.error_response()
     }
 
-    /// The same with the header that says when to come back.
+    /// Returns the error with the header that says when to try again.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
 
-    /// When to come back, if that is known.
+    /// Returns the seconds to wait, if known.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after_seconds
     }
 
-    /// Returns what the answer says, for people who see no JSON.
+    /// Returns the message of the response, for people who see no JSON.
     pub fn in_words(&self) -> String {
         fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
             match value {
@@ -196,12 +196,12 @@ impl ApiError {
         found.join(" ")
     }
 
-    /// The status this answers with.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The JSON this answers with.
+    /// Returns the JSON of the response.
     pub fn body(&self) -> &Value {
         &self.body
     }
@@ -252,12 +252,12 @@ impl From<&diesel::result::Error> for ApiError {
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => Self::unavailable(error),
             Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
-            // To the second barrier, a parent that has just been deleted is one the caller must not see.
+            // Row-level security reports a parent that has just been deleted as one that the caller must not see.
             Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
                 tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
                 Self::gone_meanwhile()
             }
-            // What a restarting PostgreSQL tells its clients, or one without room, arrives without a kind of its own.
+            // The errors of a PostgreSQL that restarts, or has no room, arrive without a kind of their own.
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) || is_out_of_room(details.message()) => {
                 Self::unavailable(error)
             }
@@ -287,8 +287,8 @@ fn connection_was_lost(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
-/// Whether PostgreSQL has run out of something that comes back by itself or by its operator: the errors of class 53, whose codes
-/// do not get through to here.
+/// Returns whether PostgreSQL has run out of a resource that recovers automatically or through its operator: the errors of class
+/// 53, whose codes the driver does not pass on.
 fn is_out_of_room(message: &str) -> bool {
     [
         "No space left on device",

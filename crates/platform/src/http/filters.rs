@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 
 use super::error::{ApiError, ApiResult};
 
-/// The query parameters of a request; of a parameter given twice, the last counts.
+/// The query parameters of a request; of a repeated parameter the last counts.
 #[derive(Debug, Clone)]
 pub struct Filters(HashMap<String, String>);
 
@@ -27,7 +27,7 @@ impl Filters {
     /// Reads a query string.
     pub fn from_query(query: &str) -> ApiResult<Self> {
         let pairs = Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).unwrap_or_default();
-        // The database has no such text, so nothing could be compared with it.
+        // The database has no such text, so it could not be compared with anything.
         let nul = pairs.iter().find(|(_, value)| value.contains('\0')).map(|(name, _)| name.replace('\0', "\u{fffd}"));
         match nul {
             Some(name) => Err(ApiError::field(&name, "Null characters are not allowed.")),
@@ -35,42 +35,42 @@ impl Filters {
         }
     }
 
-    /// A parameter as text.
+    /// Returns a parameter as text.
     pub fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// A parameter as an id.
+    /// Returns a parameter as an id.
     pub fn id(&self, name: &str) -> ApiResult<Option<i64>> {
         self.text(name).map(|text| text.trim().parse().map_err(|_| ApiError::field(name, "Enter a number."))).transpose()
     }
 
-    /// A parameter as a day.
+    /// Returns a parameter as a day.
     pub fn day(&self, name: &str) -> ApiResult<Option<NaiveDate>> {
-        // Days of five-digit years are no days to the database.
+        // The database does not accept days of five-digit years.
         let parse = |text: String| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
         let wrong = || ApiError::field(name, "Enter a day such as 2026-01-31.");
         self.text(name).map(|text| parse(text).ok_or_else(wrong)).transpose()
     }
 
-    /// A parameter as a whole number within bounds, or another number without it.
+    /// Returns a parameter as a whole number within bounds, or `otherwise` without it.
     pub fn bounded(&self, name: &str, range: RangeInclusive<i32>, otherwise: i32) -> ApiResult<i32> {
         let Some(text) = self.text(name) else { return Ok(otherwise) };
         let number = text.trim().parse().ok().filter(|number| range.contains(number));
         number.ok_or_else(|| ApiError::field(name, format!("Enter a whole number from {} to {}.", range.start(), range.end())))
     }
 
-    /// Whether a parameter, if there is one, is this id.
+    /// Returns whether a parameter, if present, is this id.
     pub fn id_is(&self, name: &str, id: i64) -> ApiResult<bool> {
         Ok(self.id(name)?.is_none_or(|wanted| wanted == id))
     }
 
-    /// Whether a parameter, if there is one, is this text.
+    /// Returns whether a parameter, if present, is this text.
     pub fn text_is(&self, name: &str, text: Option<&str>) -> bool {
         self.text(name).is_none_or(|wanted| Some(wanted.as_str()) == text)
     }
 
-    /// A parameter as a flag; a value that is neither yes nor no is ignored, as clients expect.
+    /// Returns a parameter as a flag; a value that is neither yes nor no is ignored, as clients expect.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.text(name)?.to_lowercase().as_str() {
             "true" | "1" => Some(true),
@@ -79,7 +79,7 @@ impl Filters {
         }
     }
 
-    /// A parameter out of a set of words.
+    /// Returns a parameter out of a set of words.
     pub fn choice(&self, name: &str, known: &[&str]) -> ApiResult<Option<String>> {
         match self.text(name) {
             Some(text) if !known.contains(&text.as_str()) => {

@@ -1,26 +1,26 @@
-//! Whether a client still sends: how long it has been silent, and how much it has sent while it was waited for.
+//! Whether a client still sends: how long it has been silent, and how much it has sent while the server waited for it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a client is allowed.
+/// The least speed that a client must keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Time without a byte.
     pub idle: Duration,
-    /// Waiting time in which at least so many bytes have to arrive.
+    /// Waiting time in which at least `least` bytes have to arrive.
     pub window: Duration,
     pub least: u64,
 }
 
-/// Measures a client by the time spent waiting for it. Time in which nobody wanted its bytes does not count.
+/// Measures a client by the time that the server waits for it. Time in which no reader asked for bytes does not count.
 #[derive(Debug)]
 pub struct Meter {
     patience: Patience,
-    /// Since when nothing has come, while it is waited for.
+    /// Start of the present silence, while the server waits.
     silent_since: Option<Instant>,
-    /// Up to when the waiting has been added up.
+    /// Time up to which the waiting has been added up.
     counted_to: Option<Instant>,
     waited: Duration,
     bytes: u64,
@@ -29,7 +29,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A client that has not been waited for yet.
+    /// Creates the meter of a client that has not been waited for yet.
     pub fn new(patience: Patience) -> Self {
         let nothing = Duration::ZERO;
         Self {
@@ -43,7 +43,7 @@ impl Meter {
         }
     }
 
-    /// Notes that bytes came.
+    /// Records that bytes arrived.
     pub fn arrived(&mut self, now: Instant, bytes: usize) {
         self.count(now);
         (self.silent_since, self.counted_to) = (None, None);
@@ -51,7 +51,7 @@ impl Meter {
         self.bytes_in_all = self.bytes_in_all.saturating_add(bytes as u64);
     }
 
-    /// Notes that nothing is there, and gives until when to wait; none when the client has been waited for long enough.
+    /// Records that no bytes are there, and returns until when to wait; `None` when the client has been waited for long enough.
     pub fn wait(&mut self, now: Instant) -> Option<Instant> {
         self.count(now);
         self.counted_to = Some(now);
@@ -66,15 +66,15 @@ impl Meter {
         (until > now).then_some(until)
     }
 
-    /// Whether the whole has taken longer than the window of `patience`, and than it takes to send it so many times as fast as
-    /// that asks for.
+    /// Returns whether the whole body has taken longer than the window of `patience`, and than it would take at `times` times the
+    /// rate that it requires.
     pub fn is_behind(&self, patience: Patience, times: u64) -> bool {
         let late = self.waited_in_all.saturating_sub(patience.window).as_secs_f64();
         let rate = patience.least.saturating_mul(times) as f64 / patience.window.as_secs_f64();
         late * rate > self.bytes_in_all as f64
     }
 
-    /// Measures the client by another patience from now on, unless it is allowed less already.
+    /// Measures the client by another patience from now on, unless the present one is stricter.
     pub fn hurry(&mut self, now: Instant, patience: Patience) {
         self.count(now);
         self.counted_to = self.counted_to.map(|_| now);
@@ -136,7 +136,7 @@ mod tests {
     fn the_time_for_the_whole_grows_with_what_has_come() {
         let (mut slow, at) = meter();
         let (mut fast, _) = meter();
-        // 20 and 90 bytes a second, where 80 are asked for after the first minute.
+        // 20 and 90 bytes a second, where 80 are required after the first minute.
         for second in 0..600 {
             assert!(slow.wait(at(second)).is_some() && fast.wait(at(second)).is_some(), "{second}");
             assert_eq!(slow.is_behind(PATIENCE, 8), second > 80, "{second}");

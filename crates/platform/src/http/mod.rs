@@ -1,4 +1,4 @@
-//! HTTP plumbing every route shares: the error envelope, request bodies, pages of results, throttles.
+//! HTTP functions that every route shares: the error envelope, request bodies, pages of results, throttles.
 
 pub mod attachment;
 pub mod bodies;
@@ -35,16 +35,16 @@ pub mod timestamp {
         at.to_rfc3339_opts(format, true)
     }
 
-    /// For `#[serde(serialize_with)]`.
+    /// Serialises a timestamp, for `#[serde(serialize_with)]`.
     pub fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&text(at))
     }
 
-    /// The same for a column that may be null.
+    /// Timestamps of a column that may be null.
     pub mod option {
         use super::{DateTime, Serializer, Utc, text};
 
-        /// For `#[serde(serialize_with)]`.
+        /// Serialises a timestamp or null, for `#[serde(serialize_with)]`.
         pub fn serialize<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
             match at {
                 Some(at) => serializer.serialize_str(&text(at)),

@@ -1,4 +1,4 @@
-//! The origin a request reached us by, and whether a page of another site sent it.
+//! The origin at which a request reached this server, and whether a page of another site sent it.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN, REFERER};
@@ -9,10 +9,10 @@ use crate::config::Settings;
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// What a browser says about where a request comes from. Pages cannot set it.
+/// The browser's header about the site that a request comes from. Pages cannot set it.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Returns the address clients reach us by: scheme and host.
+/// Returns the address at which clients reach this server: scheme and host.
 pub fn origin(request: &HttpRequest) -> String {
     let behind_proxy = comes_through_proxy(request);
     let forwarded = |name: &'static str| first_word(request.headers(), name).filter(|_| behind_proxy);
@@ -33,9 +33,9 @@ fn named_host(request: &HttpRequest) -> Option<&str> {
 
 /// Returns whether a request comes from a page of ours, or from a program that is no browser.
 ///
-/// A page of ours is one whose origin is `public_url` or among `cors_allowed_origins`, or that the browser says is of our origin.
-/// Browsers say so over HTTPS only, so the origin that a page names also counts by itself: none (of a program), or where no
-/// `public_url` is set, the host the request was sent to.
+/// A page of ours is one whose origin is `public_url` or among `cors_allowed_origins`, or that the browser marks as same-origin.
+/// Browsers do so over HTTPS only, so the origin that a page names also counts alone: none (of a program), or if no `public_url`
+/// is set, the host that the request was sent to.
 pub fn is_same_site(request: &HttpRequest, settings: &Settings) -> bool {
     let named = named_origin(request.headers());
     let page = named.map(Url::parse);
@@ -53,27 +53,28 @@ pub fn is_same_site(request: &HttpRequest, settings: &Settings) -> bool {
     }
 }
 
-/// A host without a port stands for all ports, because proxies leave the port out. X-Forwarded-Host counts here from any
-/// sender: a page of another site can send no such header, and proxies that rewrite Host send it.
+/// Returns whether a page is of the host that the request was sent to. A host without a port matches all ports, because proxies
+/// leave the port out. X-Forwarded-Host counts here from any sender: a page of another site cannot send this header, and proxies
+/// that rewrite Host send it.
 fn is_where_it_was_sent(request: &HttpRequest, page: &Url) -> bool {
     let hosts = [first_word(request.headers(), FORWARDED_HOST), named_host(request)];
     hosts.into_iter().flatten().any(|host| is_host_of(host, page))
 }
 
-/// The origin a browser names: `Origin`, or the address of the page where that is left out.
+/// Returns the origin that a browser names: `Origin`, or the address of the page where that is left out.
 fn named_origin(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     text(&ORIGIN).or_else(|| text(&REFERER))
 }
 
 fn is_host_of(host: &str, named: &Url) -> bool {
-    // The scheme is that of the page: a proxy may speak to us in another, and the port left out is the page's.
+    // The scheme is that of the page: a proxy may use another to reach us, and a missing port is the page's.
     let Ok(ours) = Url::parse(&format!("{}://{host}", named.scheme())) else { return false };
     let any_port = port_in(host).is_none();
     named.host().is_some() && ours.host() == named.host() && (any_port || port_in(host) == named.port_or_known_default())
 }
 
-/// The port that is written out, which [`Url`] forgets where it is the usual one.
+/// Returns the port that is written out, which [`Url`] drops if it is the default one.
 fn port_in(host: &str) -> Option<u16> {
     host.rsplit_once(':')?.1.parse().ok()
 }
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_the_browser_says_goes_before_what_the_host_looks_like() {
-        // A proxy that leaves the port out of the host: pages on other ports are told apart by the browser alone.
+        // A proxy that leaves the port out of the host: only the browser can tell pages on other ports apart.
         let from =
             |site: &'static str, page: &'static str| [("host", "shop.example"), ("origin", page), ("sec-fetch-site", site)];
         assert!(is_ours(&from("same-origin", "https://shop.example:8443")));
@@ -158,7 +159,7 @@ mod tests {
         ] {
             assert!(!is_ours(&from(site, page)), "{site} {page}");
         }
-        // Pages that hide where they are.
+        // Pages that hide their address.
         assert!(!is_ours(&[("host", "shop.example"), ("sec-fetch-site", "cross-site")]));
         assert!(is_ours(&[("host", "shop.example"), ("sec-fetch-site", "none")]));
     }

@@ -1,4 +1,4 @@
-//! Lists come in pages: `?page=` and `?page_size=` in, `count`, `next`, `previous`, `results` out.
+//! Lists are paginated: `?page=` and `?page_size=` in, `count`, `next`, `previous`, `results` out.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -19,7 +19,7 @@ enum Number {
     Invalid,
 }
 
-/// Which page the caller asks for.
+/// The page that a caller requests.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
     number: Number,
@@ -31,11 +31,11 @@ pub struct PageRequest {
 /// One page of results.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {
-    /// How many there are over all pages.
+    /// Number of results on all pages.
     pub count: i64,
     /// Address of the next page.
     pub next: Option<String>,
-    /// Address of the page before.
+    /// Address of the previous page.
     pub previous: Option<String>,
     pub results: Vec<T>,
 }
@@ -66,7 +66,7 @@ impl PageRequest {
         Self { number, size: size.map_or(DEFAULT_SIZE, |size| size.min(LARGEST_SIZE)), base, query }
     }
 
-    /// Rows to take.
+    /// Returns the number of rows to take.
     pub fn limit(&self) -> i64 {
         self.size
     }
@@ -84,7 +84,7 @@ impl PageRequest {
         ((count + self.size - 1) / self.size).max(1)
     }
 
-    /// Rows to skip, once the number of all rows is known; 404 when there is no such page.
+    /// Returns the number of rows to skip, given the number of all rows; 404 when there is no such page.
     pub fn offset(&self, count: i64) -> ApiResult<i64> {
         Ok((self.page_of(count)? - 1) * self.size)
     }

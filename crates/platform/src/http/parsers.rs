@@ -1,4 +1,4 @@
-//! The three ways to write a request body: JSON, a form, and the text parts of a multipart form.
+//! The three notations of a request body: JSON, a form, and the text parts of a multipart form.
 
 use std::pin::Pin;
 
@@ -47,8 +47,8 @@ impl FromRequest for Body {
     }
 }
 
-/// None for a media type that is not read here. Without any it is taken for JSON, as simple programs send it; not so from a page,
-/// which names its type unless it wants to get around the questions a browser asks first.
+/// Returns the parser of a media type; `None` for one that is not supported. A body without a type is read as JSON, as simple
+/// programs send it, but not from a page: pages name the type unless they try to avoid the browser's preflight request.
 fn parser_of(request: &HttpRequest) -> Option<Parser> {
     match request.content_type().to_ascii_lowercase().as_str() {
         "" if request.headers().contains_key(ORIGIN) => None,
@@ -63,7 +63,7 @@ fn json(bytes: &[u8]) -> ApiResult<Body> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(Body::from(map)),
         Ok(_) => Err(ApiError::non_field("Invalid data. Expected a JSON object.")),
-        // NaN and Infinity end up here, too: they are no JSON.
+        // NaN and Infinity end up here, too: they are not JSON.
         Err(error) => Err(ApiError::bad_request(format!("JSON parse error - {error}"))),
     }
 }
@@ -87,7 +87,7 @@ async fn multipart(headers: &HeaderMap, bytes: web::Bytes) -> ApiResult<Body> {
         while let Some(piece) = part.next().await {
             value.extend_from_slice(&piece.map_err(|error| malformed(&error))?);
         }
-        // No field read this way is a file; one that is sent all the same counts as not sent.
+        // No field read here is a file; a file that is sent anyway is ignored.
         if !is_file {
             let text = String::from_utf8(value).map_err(|_| ApiError::field(&name, "This is not text in UTF-8."))?;
             add(&mut fields, &name, text);
@@ -100,7 +100,7 @@ fn malformed(error: &MultipartError) -> ApiError {
     ApiError::bad_request(format!("Multipart form parse error - {error}."))
 }
 
-/// A field given more than once becomes a list.
+/// Adds a field; one given more than once becomes a list.
 fn add(fields: &mut Map<String, Value>, name: &str, value: String) {
     match fields.get_mut(name) {
         None => drop(fields.insert(name.to_owned(), Value::from(value))),

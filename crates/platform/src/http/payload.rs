@@ -1,4 +1,4 @@
-//! Reading a whole request body into memory, once it is wanted.
+//! Reading a whole request body into memory, when a handler needs it.
 
 use std::pin::Pin;
 
@@ -14,7 +14,7 @@ use super::error::{ApiError, ApiResult};
 /// Largest body of a request that is not an upload, unpacked.
 pub(super) const LARGEST: usize = 10 << 20;
 
-/// The largest body of one request, where it may be no larger than this.
+/// A smaller limit for the body of one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LargestBody(pub usize);
 

@@ -1,11 +1,11 @@
-//! Whether there are threads left for work that blocks: without them log-ins, uploads and most predictions would wait.
+//! Whether threads for blocking work are free: without them log-ins, uploads and most predictions would wait.
 
 use std::time::Duration;
 
-/// How long a thread may take to turn up.
+/// How long to wait for a free thread.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Whether a thread for work that blocks is to be had. Asks the runtime it is called on, the one that serves the connection.
+/// Returns whether a thread for blocking work is free, in the calling runtime, which serves the connection.
 pub async fn are_free() -> bool {
     tokio::time::timeout(LONGEST, tokio::task::spawn_blocking(|| ())).await.is_ok_and(|done| done.is_ok())
 }

@@ -1,4 +1,4 @@
-//! Request limits per caller: so many in a sliding window, by scope.
+//! Request limits per caller: a number of requests in a sliding window, by scope.
 
 use std::collections::{HashMap, VecDeque};
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::{ApiError, ApiResult};
 
-/// How many callers are remembered before the idle ones are swept out.
+/// Number of callers from which idle ones are removed.
 const SWEEP_ABOVE: usize = 10_000;
 
 /// A limit such as `5/min`.
@@ -55,21 +55,21 @@ impl serde::Serialize for Rate {
     }
 }
 
-/// Where a caller stands after a request that was let through.
+/// State of a caller's limit after an admitted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Requests allowed in a window.
     pub limit: usize,
-    /// How many of them are left.
+    /// Requests left in it.
     pub remaining: usize,
-    /// Seconds until all are free again if no more come.
+    /// Seconds until all are free again if the caller sends no more.
     pub reset_seconds: u64,
 }
 
 #[derive(Debug)]
 struct Callers {
     recent: HashMap<String, VecDeque<DateTime<Utc>>>,
-    /// Size at which idle callers are looked for; grows with those that are not idle, so that the search stays cheap.
+    /// Size at which idle callers are removed; grows with the number of active ones, so that the search stays cheap.
     sweep_above: usize,
 }
 
@@ -81,12 +81,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// A limit nobody has used yet.
+    /// Creates an empty limiter.
     pub fn new(rate: Rate) -> Self {
         Self { rate, callers: Mutex::new(Callers { recent: HashMap::new(), sweep_above: SWEEP_ABOVE }) }
     }
 
-    /// Counts one request of `caller` at `now`, or answers 429 with the seconds until the next is allowed.
+    /// Counts one request of `caller` at `now`, or fails with a 429 with the seconds until the next is allowed.
     pub fn admit(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<Standing> {
         let start = now - self.rate.window;
         let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Throttle {
         Ok(Standing { limit: self.rate.requests, remaining, reset_seconds: self.rate.window.as_secs() })
     }
 
-    /// Answers 429 where the next request of `caller` would be refused at `now`; counts nothing.
+    /// Fails with a 429 if the next request of `caller` would be refused at `now`; counts nothing.
     pub fn check(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<()> {
         let start = now - self.rate.window;
         let callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -114,7 +114,7 @@ impl Throttle {
         if count >= self.rate.requests { Err(self.refusal(first, start)) } else { Ok(()) }
     }
 
-    /// Says how long to wait until the first of the requests since `start` no longer counts.
+    /// Returns the 429 that says how long to wait until the first of the requests since `start` no longer counts.
     fn refusal(&self, first: Option<&DateTime<Utc>>, start: DateTime<Utc>) -> ApiError {
         let wait = first.map_or(self.rate.window.as_millis() as i64, |first| (*first - start).num_milliseconds());
         ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000))

@@ -1,7 +1,7 @@
-//! Promises of memory by processes that share a machine, so that none is given twice.
+//! Memory promised to processes that share a machine, recorded so that none is given twice.
 //!
-//! Each promise is a file, locked by its holder: a lock that can be taken belongs to a process that has ended. Looking and
-//! promising happen under one lock of the folder, so that of two who ask at once the second sees the first.
+//! Each promise is a file, locked by its holder: a lock that can be taken belongs to a process that has ended. Reading and
+//! promising happen under one lock of the folder, so that of two simultaneous requests the second sees the first.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -21,7 +21,7 @@ pub(super) struct Ledger {
     folder: PathBuf,
 }
 
-/// A promise in the ledger; gone when dropped.
+/// A promise in the ledger; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Entry {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     promised: Promised,
 }
 
-/// What processes were promised, and what they held when the first of it was.
+/// Bytes promised to a process, and the bytes it held at its first promise.
 #[derive(Debug, Default, Clone, Copy)]
 struct Promised {
     bytes: u64,
@@ -41,7 +41,7 @@ impl Ledger {
         Self { folder }
     }
 
-    /// Keeps others from looking or promising for as long as the file lives.
+    /// Takes the lock of the ledger for as long as the returned file is open.
     pub fn take_turn(&self) -> io::Result<File> {
         private::create_folder(&self.folder)?;
         let turn = open(&self.folder.join(TURN))?;
@@ -56,13 +56,13 @@ impl Ledger {
         let path = self.folder.join(name);
         let file = open(&path)?;
         file.try_lock().map_err(io::Error::from)?;
-        // A process of the same number may have died here and left its promise behind.
+        // An ended process with the same number may have left its promise behind.
         file.set_len(0)?;
         let held_before = system.held_by(std::process::id()).unwrap_or_default();
         Ok(Entry { path, file, promised: Promised { bytes: 0, held_before } })
     }
 
-    /// Returns the bytes that others were promised and have not taken yet.
+    /// Returns the bytes that were promised to others and that they have not taken yet.
     pub fn outstanding(&self, system: &System, own: Option<&Entry>) -> io::Result<u64> {
         let mut by_process: HashMap<u32, Promised> = HashMap::new();
         for entry in std::fs::read_dir(&self.folder)? {
@@ -80,7 +80,7 @@ impl Ledger {
 }
 
 impl Promised {
-    /// How much of it the process holds by now.
+    /// Returns how much of its promise the process holds by now.
     fn taken(self, system: &System, pid: u32) -> u64 {
         system.held_by(pid).map_or(0, |held| held.saturating_sub(self.held_before)).min(self.bytes)
     }
@@ -92,7 +92,7 @@ impl Entry {
         self.promised.taken(system, std::process::id())
     }
 
-    /// Says how much is promised in all.
+    /// Writes how much is promised in total.
     pub fn write(&mut self, bytes: u64) -> io::Result<()> {
         self.promised.bytes = bytes;
         self.file.set_len(0)?;
@@ -103,11 +103,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path); // a lock without an owner says the same
+        let _ = std::fs::remove_file(&self.path); // a lock without an owner means the same
     }
 }
 
-/// None for a promise whose owner has died, which is removed.
+/// Reads a promise; `None` for one whose owner has ended, which is removed.
 fn living_promise(path: &Path) -> Option<Promised> {
     let file = File::open(path).ok()?;
     if file.try_lock_shared().is_ok() {

@@ -1,8 +1,8 @@
-//! How much memory work may still take, asked before it is begun: an allocation that fails ends the whole process.
+//! How much memory work may still take, checked before it starts: an allocation that fails ends the whole process.
 //!
-//! Available is the least of what the machine has, what the control groups around this process allow (containers), and what
-//! its own limits allow. Of that, promises to other work are taken off until that work has really taken them: several jobs,
-//! each in a process of its own, must not all count on the same bytes.
+//! Available is the least of what the machine has, what the control groups around this process allow (containers), and what its
+//! own limits allow. From that, promises to other work are subtracted until that work has really taken them: several jobs, each
+//! in a process of its own, must not all count on the same bytes.
 
 mod ledger;
 mod system;
@@ -15,10 +15,10 @@ use std::time::Duration;
 use ledger::{Entry, Ledger};
 use system::System;
 
-/// How soon a job tries again where other work has the memory it needs.
+/// Pause before a job tries again when other work has the memory it needs.
 pub const PAUSE: Duration = Duration::from_secs(30);
 
-/// There is less memory than is needed.
+/// A lack of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "about {} MB of memory are needed and {} MB are free. Try again when less is going on, make the data smaller, or give the \
@@ -27,11 +27,11 @@ pub const PAUSE: Duration = Duration::from_secs(30);
     available >> 20
 )]
 pub struct Shortage {
-    /// Bytes asked for.
+    /// Requested bytes.
     pub needed: u64,
-    /// Bytes there are.
+    /// Available bytes.
     pub available: u64,
-    /// Bytes that others were promised and have not taken.
+    /// Bytes that were promised to others and that they have not taken.
     pub promised_to_others: u64,
 }
 
@@ -48,19 +48,19 @@ impl Memory {
         Self::default()
     }
 
-    /// Returns a memory of so many bytes, for tests of what happens when there is not enough.
+    /// Returns a memory of `bytes` bytes, for tests of a lack of memory.
     pub fn of_bytes(bytes: u64) -> Self {
         Self { system: System::of_bytes(bytes), ledger: None }
     }
 
-    /// Returns the memory that all processes of this machine share which use this data directory.
+    /// Returns the memory shared by all processes of this machine that use this data directory.
     pub fn shared_below(data_dir: &Path) -> Self {
         let system = System::default();
         let ledger = system.name().map(|name| Ledger::new(data_dir.join("memory").join(name)));
         Self { system, ledger }
     }
 
-    /// Returns the bytes there are, promises to others taken off; none where the system does not tell.
+    /// Returns the available bytes, without promises to others; `None` where the system does not tell.
     pub fn available(&self) -> Option<u64> {
         let available = self.system.available()?;
         let outstanding = self.ledger.as_ref().and_then(|ledger| {
@@ -70,13 +70,13 @@ impl Memory {
         Some(available.saturating_sub(outstanding.unwrap_or_default()))
     }
 
-    /// Returns a promise of nothing yet, to be raised to what is needed. It is given back when the last clone is dropped.
+    /// Returns an empty promise, to be raised as needed. It is released when the last clone is dropped.
     pub fn promise(&self) -> Promise {
         Promise { memory: self.clone(), entry: Arc::default(), waits_for_others: Arc::default() }
     }
 }
 
-/// Memory that is promised to one piece of work. Clones are one promise.
+/// Memory promised to one piece of work. Clones share one promise.
 #[derive(Debug, Clone)]
 pub struct Promise {
     memory: Memory,
@@ -85,7 +85,7 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Asks for so many bytes in the place of those promised before.
+    /// Requests this many bytes in place of those promised before.
     pub fn raise_to(&self, bytes: u64) -> Result<(), Shortage> {
         let answer = self.ask_for(bytes);
         let waits = answer.is_err_and(|shortage| bytes <= shortage.available.saturating_add(shortage.promised_to_others));
@@ -93,7 +93,7 @@ impl Promise {
         answer
     }
 
-    /// Whether the last time it was refused was only for what others were promised: once they end, there is enough.
+    /// Returns whether the last refusal was only due to promises to others: once they end, there is enough.
     pub fn waits_for_others(&self) -> bool {
         self.waits_for_others.load(Ordering::Relaxed)
     }
@@ -116,8 +116,8 @@ impl Promise {
         if bytes <= available { Ok(()) } else { Err(Shortage { needed: bytes, available, promised_to_others }) }
     }
 
-    /// The answer, noted in the ledger if it is yes. What has been taken of what was promised is no longer available, so that
-    /// only the rest has to be there.
+    /// Decides a request, and records it in the ledger if it is granted. Promised memory that has been taken is no longer
+    /// available, so only the rest has to be available.
     fn note(&self, ledger: &Ledger, entry: &mut Option<Entry>, bytes: u64) -> std::io::Result<Result<(), Shortage>> {
         let _turn = ledger.take_turn()?;
         let own = match entry {
@@ -133,7 +133,7 @@ impl Promise {
     }
 }
 
-/// Returns the most memory this process has had resident so far, where the system tells.
+/// Returns the largest resident memory of this process so far, where the system tells.
 pub fn peak_rss_bytes() -> Option<u64> {
     system::kilobytes_of(Path::new("/proc/self/status"), "VmHWM:")
 }
@@ -162,7 +162,7 @@ mod tests {
         assert!(second.raise_to(101 * MB).is_err() && !second.waits_for_others());
         assert_eq!(memory.available(), Some(30 * MB));
         second.raise_to(30 * MB).unwrap();
-        // Its own promise is no hindrance to another of the same work, and one that is dropped is free again.
+        // Its own promise does not block another of the same work, and a dropped one is free again.
         first.raise_to(60 * MB).unwrap();
         drop(first);
         second.raise_to(100 * MB).unwrap();
@@ -182,7 +182,7 @@ mod tests {
         hold(60);
         std::fs::write(folder.path().join("proc/meminfo"), meminfo(50).1).unwrap();
         assert_eq!(memory.available(), Some(30 * MB));
-        // More of the same work: only the rest has to be there.
+        // More for the same work: only the rest has to be available.
         first.raise_to(100 * MB).unwrap();
         assert!(first.raise_to(101 * MB).is_err());
     }

@@ -1,13 +1,13 @@
-//! What the operating system says about memory: the machine, the control groups around this process, its own limits.
+//! What the operating system reports about memory: the machine, the control groups around this process, its own limits.
 
 use std::path::{Path, PathBuf};
 
-/// Folders in which the system tells. Tests make some of their own.
+/// Folders in which the system reports. Tests create their own.
 #[derive(Debug, Clone)]
 pub(super) struct System {
     pub proc: PathBuf,
     pub cgroups: PathBuf,
-    /// An answer that is known beforehand.
+    /// A fixed answer.
     pub fixed: Option<u64>,
 }
 
@@ -18,12 +18,12 @@ impl Default for System {
 }
 
 impl System {
-    /// Returns a system with so many bytes left.
+    /// Returns a system with `bytes` bytes left.
     pub fn of_bytes(bytes: u64) -> Self {
         Self { fixed: Some(bytes), ..Self::default() }
     }
 
-    /// Returns the bytes this process could still take; none where the system does not tell.
+    /// Returns the bytes that this process could still take; `None` where the system does not tell.
     pub fn available(&self) -> Option<u64> {
         if self.fixed.is_some() {
             return self.fixed;
@@ -32,13 +32,13 @@ impl System {
         machine.into_iter().chain(self.left_in_cgroups()).chain(self.left_of_limits()).min()
     }
 
-    /// Returns the bytes that a process holds for itself, without files it merely maps.
+    /// Returns the private bytes of a process, without files that it merely maps.
     pub fn held_by(&self, pid: u32) -> Option<u64> {
         let status = self.proc.join(pid.to_string()).join("status");
         kilobytes_of(&status, "RssAnon:").or_else(|| kilobytes_of(&status, "VmRSS:"))
     }
 
-    /// Names the boot and the process namespace: processes that agree on it see the same process ids.
+    /// Returns a name of the boot and the process namespace: processes with the same name see the same process ids.
     pub fn name(&self) -> Option<String> {
         let boot = std::fs::read_to_string(self.proc.join("sys/kernel/random/boot_id")).ok()?;
         let namespace = std::fs::read_link(self.proc.join("self/ns/pid")).ok()?;
@@ -46,8 +46,8 @@ impl System {
         Some(format!("{}-{digits}", boot.trim()))
     }
 
-    /// What each group from ours up to the root still allows. A container may see its own group as the root, or not see it at
-    /// all under the path it is told, so that folders which are not there are passed over.
+    /// Returns what each group from ours up to the root still allows. A container may see its own group as the root, or not find
+    /// it under the path it is given, so missing folders are skipped.
     fn left_in_cgroups(&self) -> Vec<u64> {
         let text = std::fs::read_to_string(self.proc.join("self/cgroup")).unwrap_or_default();
         let mut left = Vec::new();
@@ -67,7 +67,7 @@ impl System {
         left
     }
 
-    /// What RLIMIT_AS and RLIMIT_DATA still allow.
+    /// Returns what RLIMIT_AS and RLIMIT_DATA still allow.
     fn left_of_limits(&self) -> Vec<u64> {
         let (limits, status) = (self.proc.join("self/limits"), self.proc.join("self/status"));
         let text = std::fs::read_to_string(limits).unwrap_or_default();
@@ -80,7 +80,7 @@ impl System {
     }
 }
 
-/// The kernel drops cached files before it refuses memory, so they count as free.
+/// Returns what a group of version 2 still allows. The kernel drops cached files before it refuses memory, so they count as free.
 fn left_in_v2(group: &Path) -> Option<u64> {
     let limit = ["memory.max", "memory.high"].into_iter().filter_map(|file| number_in(&group.join(file))).min()?;
     let used = number_in(&group.join("memory.current"))?;
@@ -99,7 +99,7 @@ fn cached(group: &Path, names: [&str; 2]) -> u64 {
     names.into_iter().filter_map(value).sum()
 }
 
-/// None also for the word `max`, which is no limit.
+/// Reads a number from a file; `None` also for the word `max`, which is no limit.
 fn number_in(file: &Path) -> Option<u64> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
@@ -117,7 +117,7 @@ pub(super) mod tests {
 
     const MB: u64 = 1 << 20;
 
-    /// A machine made of files.
+    /// Builds a machine of files.
     pub fn machine(files: &[(&str, String)]) -> (tempfile::TempDir, System) {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -164,7 +164,7 @@ pub(super) mod tests {
             ("cgroup/memory.current", (100 * MB).to_string()),
         ]);
         assert_eq!(system.available(), Some(200 * MB));
-        // Version 1 tells the path as the host sees it, which is not there inside.
+        // Version 1 gives the path as the host sees it, which does not exist inside.
         let (_folder, system) = machine(&[
             meminfo(5_000),
             ("proc/self/cgroup", "5:cpu,memory:/docker/0123\n4:name=systemd:/x\n".into()),

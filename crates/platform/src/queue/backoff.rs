@@ -9,7 +9,8 @@ const LONGEST_SECONDS: i64 = 600;
 /// The wait is lengthened by up to this share, so that jobs that failed together do not return together.
 const JITTER_PERCENT: i64 = 25;
 
-/// Doubles with every attempt. The jitter follows from the job and the attempt, so it can be repeated.
+/// Returns the wait, which doubles with every attempt. The jitter is computed from the job and the attempt, so it can be
+/// reproduced.
 pub(super) fn pause(job: JobId, attempt: i32) -> TimeDelta {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(20);
     let seconds = (FIRST_SECONDS << doublings).min(LONGEST_SECONDS);
@@ -17,7 +18,7 @@ pub(super) fn pause(job: JobId, attempt: i32) -> TimeDelta {
     TimeDelta::milliseconds(seconds * 1_000 + jitter_ms)
 }
 
-/// A number from 0 to 999 that looks random.
+/// Returns a number from 0 to 999 that looks random.
 fn spread(job: JobId, attempt: i32) -> i64 {
     let mixed = (job ^ i64::from(attempt).rotate_left(40)).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
     (mixed >> 20).rem_euclid(1_000)

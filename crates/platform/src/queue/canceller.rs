@@ -1,4 +1,4 @@
-//! Cancels jobs: a waiting one is over at once, a running one is told and ends by itself.
+//! Cancels jobs: a waiting one ends at once, a running one is notified and ends itself.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::CHANNEL_CANCEL;
 use super::model::JobId;
 
-/// Cancels one job. Returns whether it was still live.
+/// Cancels one job, and returns whether it was still live.
 pub async fn cancel(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<bool> {
     Ok(cancel_where(connection, Some(id), None).await? > 0)
 }
@@ -17,7 +17,7 @@ pub async fn cancel_group(connection: &mut AsyncPgConnection, group_key: &str) -
     cancel_where(connection, None, Some(group_key)).await
 }
 
-/// In the caller's transaction; workers hear of it when that commits, at the latest with their next heartbeat.
+/// Cancels jobs in the caller's transaction; workers are notified on commit, or at their next heartbeat at the latest.
 async fn cancel_where(connection: &mut AsyncPgConnection, id: Option<JobId>, group_key: Option<&str>) -> QueryResult<usize> {
     let sql = format!(
         "WITH chosen AS MATERIALIZED (

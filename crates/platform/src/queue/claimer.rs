@@ -1,8 +1,8 @@
 //! Takes jobs for a worker, each tenant in its turn.
 //!
-//! The next job is one of the tenant with the fewest running ones, of equals the one that was served longest ago; within it
-//! the most urgent, and of equals one of the lane for which the same holds. So a tenant with a thousand waiting jobs holds up
-//! nobody else's.
+//! The next job is one of the tenant with the fewest running ones, among equals the one that was served longest ago; within it
+//! the most urgent, and among equals one of the lane for which the same holds. So a tenant with a thousand waiting jobs delays no
+//! other tenant.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,12 +11,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::ClaimedJob;
 
-/// Jobs of a lane that are looked at beyond those wanted: other workers may be taking the first ones just now.
+/// Jobs of a lane that are read beyond those needed: other workers may be taking the first ones just now.
 const SPARE: i64 = 8;
 
-/// The lanes with waiting jobs are found by leaps through the index, however many jobs wait in each. Rows that another worker
-/// is just taking are skipped, not waited for. The selection is materialised, or the planner might run it more than once and
-/// take more than wanted.
+/// The lanes with waiting jobs are found by leaps through the index, for any number of jobs in each. Rows that another worker is
+/// just taking are skipped, not waited for. The selection is materialised, since the planner might otherwise run it more than
+/// once and take too many.
 const CLAIM: &str = "
     WITH RECURSIVE lanes AS (
         (SELECT tenant_key, lane_key FROM jobs WHERE state IN ('available', 'retryable')
@@ -76,7 +76,7 @@ const CLAIM: &str = "
     WHERE jobs.id = picked.id
     RETURNING jobs.id, task_id, kind, payload, attempt, max_attempts, timeout_seconds, cancel_requested, tenant_key, lost_workers";
 
-/// Whose the jobs are, and until when.
+/// The owner of the jobs, and the end of the lease.
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
     pub owner: String,
@@ -84,7 +84,7 @@ pub(super) struct Lease {
     pub until: DateTime<Utc>,
 }
 
-/// Claims at most `most` jobs whose time has come; no tenant gets more than `most_per_tenant` running ones.
+/// Claims at most `most` jobs that are due; no tenant gets more than `most_per_tenant` running ones.
 pub(super) async fn claim(
     connection: &mut AsyncPgConnection,
     lease: &Lease,
@@ -104,7 +104,7 @@ pub(super) async fn claim(
         .await
 }
 
-/// Whether a job of another tenant waits that has fewer running ones, so that a long job of `tenant` should let it go first.
+/// Selects whether a job of another tenant with fewer running jobs is waiting, so that a long job of `tenant` should yield to it.
 const OTHERS_WAIT: &str = "
     WITH busy AS (
         SELECT tenant_key, count(*) AS running FROM jobs WHERE state = 'running' GROUP BY tenant_key
@@ -116,7 +116,7 @@ const OTHERS_WAIT: &str = "
             < coalesce((SELECT running FROM busy WHERE busy.tenant_key = $2), 0)
     ) AS found";
 
-/// See [`OTHERS_WAIT`].
+/// Returns whether another tenant waits, see [`OTHERS_WAIT`].
 pub(super) async fn others_wait(connection: &mut AsyncPgConnection, tenant: &str, now: DateTime<Utc>) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Answer {

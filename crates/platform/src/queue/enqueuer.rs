@@ -10,30 +10,30 @@ use super::job::Job;
 use super::model::{JobId, JobState};
 use super::schema::jobs;
 
-/// Among whom a job takes its turn: tenants take turns with each other, and so do the lanes of a tenant.
+/// The turn of a job: tenants take turns with each other, and so do the lanes of a tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turn {
     pub tenant: String,
     pub lane: String,
 }
 
-/// When and beside what a job runs.
+/// When a job runs, and its keys.
 #[derive(Debug, Clone, Default)]
 pub struct EnqueueOptions {
-    /// Not before this time; at once without it.
+    /// Time before which it does not run; at once without it.
     pub run_at: Option<DateTime<Utc>>,
-    /// Higher goes first.
+    /// Priority; higher goes first.
     pub priority: i32,
-    /// While a live job has this key, no second one is added.
+    /// While a live job has this key, no second one with it is added.
     pub unique_key: Option<String>,
     /// Jobs of one group are cancelled together, such as `tuning:12`.
     pub group_key: Option<String>,
-    /// Whose it is.
+    /// The tenant and lane of the job.
     pub turn: Turn,
 }
 
-/// Adds a job in the caller's transaction: it exists when that commits, and a worker is told then.
-/// With a `unique_key` that a live job already has, nothing is added and that job's id is returned.
+/// Adds a job in the caller's transaction: it exists when that commits, and a worker is notified then. If a live job has the same
+/// `unique_key`, adds nothing and returns that job's id.
 pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, options: EnqueueOptions) -> QueryResult<JobId> {
     let payload = serde_json::to_value(job).map_err(|error| Error::SerializationError(Box::new(error)))?;
     let row = (
@@ -48,7 +48,7 @@ pub async fn enqueue<J: Job>(connection: &mut AsyncPgConnection, job: &J, option
         jobs::tenant_key.eq(options.turn.tenant),
         jobs::lane_key.eq(options.turn.lane),
     );
-    // the live job may end between the two statements; then there is room for ours
+    // the live job may end between the two statements; then there is room for the new one
     for _ in 0..3 {
         let added = diesel::insert_into(jobs::table)
             .values(row.clone())
@@ -82,7 +82,7 @@ async fn live_job_with(connection: &mut AsyncPgConnection, key: Option<&str>) ->
         .optional()
 }
 
-/// Tells the workers, once the transaction commits, that there may be something to claim.
+/// Notifies the workers, once the transaction commits, that there may be jobs to claim.
 pub(super) async fn wake(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     diesel::sql_query(format!("NOTIFY {CHANNEL_READY}")).execute(connection).await?;
     Ok(())

@@ -18,10 +18,10 @@ use crate::db::Database;
 
 /// How often the clock is compared with the deadline.
 const LONGEST_TICK: Duration = Duration::from_secs(1);
-/// What a timed-out job gets to end by itself, before it is dropped.
+/// Time that a timed-out job gets to end itself before it is dropped.
 const TIME_TO_END: Duration = Duration::from_secs(5);
-/// A result that cannot be written is tried again this often, with this pause: some four minutes,
-/// after which the job is left to the rescuer.
+/// A result that cannot be written is tried again this often, with this pause: about four minutes, after which the job is left to
+/// the rescuer.
 const WRITES: u32 = 250;
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -33,9 +33,9 @@ pub(super) struct Executor<C> {
     pub owner: String,
     pub tick: Duration,
     pub running: Running,
-    /// Told to end: no new jobs.
+    /// Fires at shutdown: no new jobs.
     pub shutdown: CancellationToken,
-    /// Patience is over: running jobs are dropped and handed back.
+    /// Fires when running jobs are to be dropped and handed back.
     pub abandon: CancellationToken,
 }
 
@@ -48,7 +48,7 @@ enum End {
 }
 
 impl<C: Clone + Send + Sync + 'static> Executor<C> {
-    /// Runs the job and records what became of it.
+    /// Runs the job and records its outcome.
     pub async fn execute(&self, job: ClaimedJob, handler: Arc<Handler<C>>) {
         let entry = self.running.add(job.id);
         if job.cancel_requested {
@@ -64,7 +64,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         self.running.remove(job.id, &entry);
     }
 
-    /// Records a job as failed for good, after its owner has been told.
+    /// Records a job as failed for good, after its owner was notified.
     pub async fn fail(&self, job: &ClaimedJob, handler: &Handler<C>, reason: String) {
         self.bury(job, handler, &reason).await;
         self.record(job, &Outcome::Failed { reason }).await;
@@ -84,7 +84,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         }
     }
 
-    /// Waits for the job's end, its deadline, or the end of our patience.
+    /// Waits for the job's end, its deadline, or the order to abandon it.
     async fn watch(&self, task: JoinHandle<Result<(), JobError>>, job: &ClaimedJob, entry: &Entry) -> End {
         let mut task = DropAborts(task);
         let deadline = self.deadline(job);
@@ -143,7 +143,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         self.clock.now().checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Tells the owner of the job, before the job is marked: if we die in between, it is told again.
+    /// Notifies the owner of the job before the job is marked: if the worker dies in between, the owner is notified again.
     async fn bury(&self, job: &ClaimedJob, handler: &Handler<C>, reason: &str) {
         tracing::warn!(job = job.id, kind = job.kind, reason, "failed for good");
         let told = (handler.failed)(job.payload.clone(), self.context.clone(), job.id, reason.to_owned());
@@ -189,7 +189,7 @@ fn panic_message(error: JoinError) -> String {
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// A dropped handle would leave the task running on its own.
+/// Aborts the task on drop: a dropped handle would leave it running on its own.
 struct DropAborts(JoinHandle<Result<(), JobError>>);
 
 impl Drop for DropAborts {

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::enqueuer;
 use super::model::{ClaimedJob, JobState};
 
-/// Only the worker that holds the lease may write, and only about the attempt it ran.
+/// Only the worker that holds the lease may write, and only about the attempt that it ran.
 const FINISH: &str = "
     UPDATE jobs SET
         state = $4,
@@ -24,7 +24,7 @@ const FINISH: &str = "
         heartbeat_at = NULL
     WHERE id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'running'";
 
-/// What becomes of a job after an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Completed,
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
         reason: String,
         at: DateTime<Utc>,
     },
-    /// The worker died; not counted as an attempt that failed by itself.
+    /// The worker died; not counted as a failed attempt of the job.
     Lost {
         reason: String,
         at: DateTime<Utc>,
@@ -80,7 +80,7 @@ impl Outcome {
     }
 }
 
-/// Returns false when the job is not this worker's any more; then nothing was written.
+/// Records the outcome, and returns false without writing when the job does not belong to this worker any more.
 pub(super) async fn finish(
     connection: &mut AsyncPgConnection,
     owner: &str,

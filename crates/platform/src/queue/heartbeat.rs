@@ -1,4 +1,4 @@
-//! Renews the leases of running jobs, and hears what happened to them meanwhile.
+//! Renews the leases of running jobs, and learns what happened to them meanwhile.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
@@ -8,7 +8,7 @@ use super::claimer::Lease;
 use super::model::JobId;
 use super::running::Running;
 
-/// Rows are locked in order of their ids, here and in the canceller: otherwise two could wait for each other.
+/// Rows are locked in order of their ids, here and in the canceller: otherwise two transactions could wait for each other.
 const BEAT: &str = "
     WITH held AS MATERIALIZED (
         SELECT id FROM jobs
@@ -29,7 +29,7 @@ struct Renewed {
     cancel_requested: bool,
 }
 
-/// One beat. A job that is not ours any more is told to stop; what it returns will be ignored.
+/// Renews the leases once. A job that belongs to another worker by now is told to stop; its result will be ignored.
 pub(super) async fn beat(connection: &mut AsyncPgConnection, lease: &Lease, running: &Running) -> QueryResult<()> {
     let entries = running.all();
     if entries.is_empty() {
@@ -47,7 +47,7 @@ pub(super) async fn beat(connection: &mut AsyncPgConnection, lease: &Lease, runn
         match renewed.iter().find(|job| job.id == id) {
             Some(job) if job.cancel_requested => entry.request_cancel(),
             Some(_) => {}
-            // it ended, and has been recorded, while we asked
+            // it ended, and has been recorded, during the query
             None if running.get(id).is_none() => {}
             None => {
                 tracing::warn!(job = id, "the lease of a running job was lost");

@@ -1,4 +1,4 @@
-//! What a job is.
+//! The trait of jobs.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use super::model::JobId;
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Name in the database; never change it while such jobs wait.
     const KIND: &'static str;
-    /// How often it is tried. Attempts whose worker died are counted apart.
+    /// Number of attempts. Attempts whose worker died are counted separately.
     const MAX_ATTEMPTS: i32 = 5;
-    /// How many workers may die running it before it is given up: it may well be what kills them.
+    /// Number of workers that may die while running it before it is given up: the job itself may be what kills them.
     const MAX_LOST_WORKERS: i32 = 2;
-    /// How long one attempt may take.
+    /// Time limit of one attempt.
     const TIMEOUT: Duration = Duration::from_secs(3_600);
-    /// What the program gives to its jobs.
+    /// What the program passes to its jobs.
     type Context: Clone + Send + Sync + 'static;
 
-    /// Does the work, on the async runtime: what keeps a core busy belongs on a thread for blocking work.
+    /// Does the work, on the async runtime: computations belong on a thread for blocking work.
     fn run(self, context: JobContext<Self::Context>) -> impl Future<Output = Result<(), JobError>> + Send;
 
-    /// Called when the job has failed for good: refused to be retried, out of attempts, timed out the
-    /// last time, or lost with its worker the last time. May be called again if the worker dies in it.
+    /// Handles a final failure: an error that is not retried, the last attempt failed, timed out, or was lost with its worker.
+    /// May be called again if the worker dies in it.
     fn failed(self, context: Self::Context, job_id: JobId, reason: String) -> impl Future<Output = ()> + Send {
         drop((self, context, reason));
         let _ = job_id;
@@ -44,55 +44,54 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 /// Why a job did not complete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    /// May succeed later; tried again after a pause while attempts are left.
+    /// May succeed later; tried again after a pause while there are attempts left.
     #[error("{reason}")]
     Retry { reason: String },
     /// Will never succeed.
     #[error("{reason}")]
     Fail { reason: String },
-    /// Stopped because its flag asked for it: cancelled for good if somebody cancelled it, handed back
-    /// to another worker if this one is shutting down.
+    /// Stopped on request of its flag: cancelled for good if a user cancelled it, handed back to another worker if this one is
+    /// shutting down.
     #[error("cancelled")]
     Cancelled,
-    /// Stopped between two steps so that others get their turn; goes on when its own comes. Does not count as an attempt.
+    /// Stopped between two steps to let others take their turn; continues when its own comes. Does not count as an attempt.
     #[error("let others go first")]
     Yielded,
-    /// Not now; run again after this time. Does not count as an attempt.
+    /// Not now: to be run again after this time. Does not count as an attempt.
     #[error("put off for {0:?}")]
     Snooze(Duration),
 }
 
-/// What a running job is given.
+/// The input of a running job.
 #[derive(Debug, Clone)]
 pub struct JobContext<C> {
-    /// The program's own means.
+    /// The services of the program.
     pub app: C,
     pub job_id: JobId,
     /// Public id of the job.
     pub task_id: Uuid,
-    /// 1 the first time.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
     pub max_attempts: i32,
     /// Workers that died running it.
     pub lost_workers: i32,
-    /// Whose it is, among those who take turns.
+    /// The tenant of the job, among those that take turns.
     pub tenant: String,
-    /// Set when the job has to stop: cancelled, timed out, lost to another worker, or the worker's
-    /// patience at shutdown is over.
+    /// Set when the job has to stop: cancelled, timed out, lost to another worker, or still running at the end of a shutdown.
     pub cancel: CancellationFlag,
-    /// Fires as soon as the worker is told to end. A job of many steps stops between two of them and
-    /// returns [`JobError::Cancelled`]; a short one finishes.
+    /// Fires as soon as the worker shuts down. A job of many steps stops between two of them and returns [`JobError::Cancelled`];
+    /// a short one finishes.
     pub shutdown: CancellationToken,
 }
 
 impl<C> JobContext<C> {
-    /// Whether a job that takes long should return [`JobError::Yielded`]: a tenant with fewer running jobs waits for a worker.
+    /// Returns whether a long job should return [`JobError::Yielded`]: a tenant with fewer running jobs waits for a worker.
     pub async fn should_yield(&self, connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<bool> {
         claimer::others_wait(connection, &self.tenant, now).await
     }
 }
 
-/// Asks a job to stop. Clones are one flag.
+/// A flag that tells a job to stop. Clones share one flag.
 #[derive(Debug, Clone, Default)]
 pub struct CancellationFlag {
     flag: Arc<AtomicBool>,
@@ -104,7 +103,7 @@ impl CancellationFlag {
         self.flag.load(Ordering::Relaxed)
     }
 
-    /// For code that knows nothing of jobs and looks at it now and then.
+    /// Returns the flag for code that does not know jobs and checks it regularly.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }
@@ -114,7 +113,7 @@ impl CancellationFlag {
         self.token.cancelled().await;
     }
 
-    /// Asks the job to stop.
+    /// Tells the job to stop.
     pub fn cancel(&self) {
         self.flag.store(true, Ordering::Relaxed);
         self.token.cancel();

@@ -1,4 +1,4 @@
-//! What the scheduler does for the queue: old finished jobs are deleted, by one process at a time.
+//! The scheduler's work for the queue: one process at a time deletes old finished jobs.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::clock::Clock;
 use crate::db::{Database, try_to_lead};
 
 const PAUSE: Duration = Duration::from_secs(600);
-/// Any number will do, as long as nothing else in the database locks it: "recotem" in letters of a telephone's keypad.
+/// An arbitrary number that no other lock of the database uses: "recotem" in letters of a telephone's keypad.
 const LEADER_LOCK: i64 = 7_326_836;
 
-/// Tidies the queue now and then until told to stop. Any number of processes may do this; each round has one leader.
+/// Deletes old finished jobs at intervals until told to stop. Any number of processes may do this; each round has one leader.
 pub async fn maintain(db: Database, clock: Clock, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match round(&db, &clock).await {

@@ -12,21 +12,21 @@
 //! | file | duty |
 //! |---|---|
 //! | [`job`] | what a job is: a serialisable struct with its policy, `run` and `failed` |
-//! | [`registry`] | which kinds this program can run |
+//! | [`registry`] | the kinds of jobs that this program can run |
 //! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits |
-//! | `canceller` | ends waiting jobs, tells running ones |
+//! | `canceller` | ends waiting jobs, notifies running ones |
 //! | `claimer` | takes jobs for a worker, each by one worker only, each tenant in its turn |
-//! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back when told to end |
+//! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back at shutdown |
 //! | `executor` | one job from claim to recorded result: time-out, panic, outcome |
-//! | `heartbeat` | renews the leases of running jobs and hears of cancellations |
-//! | `rescuer` | takes jobs away from workers whose lease is over |
+//! | `heartbeat` | renews the leases of running jobs and learns of cancellations |
+//! | `rescuer` | takes jobs away from workers whose lease has expired |
 //! | `finisher` | records a result, unless the lease was lost meanwhile |
 //! | `pruner` | deletes old finished jobs |
 //!
-//! A job whose worker died twice is given up: it may be what kills them, by the memory it takes. A worker that is told to end
-//! hands its jobs back, which costs them nothing.
+//! A job whose worker died twice is given up: its use of memory may be what kills them. A worker that shuts down hands its jobs
+//! back, which costs them no attempt.
 //!
-//! A job may run twice: when its worker was believed dead. What it does must be safe to repeat.
+//! A job may run twice, when its worker was wrongly believed dead. Its work must be safe to repeat.
 
 mod backoff;
 mod canceller;
@@ -56,7 +56,7 @@ pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use worker::{Worker, WorkerOptions};
 
-/// Says that there may be something to claim.
+/// Channel that announces jobs to claim.
 const CHANNEL_READY: &str = "recotem_jobs";
-/// Names a running job that is to be cancelled.
+/// Channel that names a running job to cancel.
 const CHANNEL_CANCEL: &str = "recotem_jobs_cancel";

@@ -13,15 +13,15 @@ use super::schema::jobs;
 /// Number of a job.
 pub type JobId = i64;
 
-/// Where a job stands.
+/// State of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// Waits for a worker (and for its time).
+    /// Waiting for a worker (and for its time).
     Available,
-    /// A worker has it.
+    /// Running on a worker.
     Running,
-    /// An attempt failed; waits for the next.
+    /// Waiting for the next attempt after a failed one.
     Retryable,
     Completed,
     /// Failed for good.
@@ -60,7 +60,7 @@ impl TryFrom<String> for JobState {
     }
 }
 
-/// A job as the outside may look at it.
+/// A job as other modules see it.
 #[derive(Debug, Clone, Queryable, Selectable, Serialize)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct JobRecord {
@@ -84,7 +84,7 @@ pub struct JobRecord {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// A job that a worker has to run, or to bury.
+/// A job for a worker to run, or to mark as failed.
 #[derive(Debug, Clone, QueryableByName)]
 pub(super) struct ClaimedJob {
     #[diesel(sql_type = sql_types::BigInt)]
@@ -110,24 +110,24 @@ pub(super) struct ClaimedJob {
 }
 
 impl ClaimedJob {
-    /// Attempts that ended by themselves, this one included.
+    /// Returns the number of attempts that did not end with their worker, including this one.
     pub fn own_attempts(&self) -> i32 {
         self.attempt - self.lost_workers
     }
 }
 
-/// Looks a job up.
+/// Finds a job.
 pub async fn find(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<JobRecord>> {
     jobs::table.find(id).select(JobRecord::as_select()).first(connection).await.optional()
 }
 
-/// How many jobs of a tenant wait.
+/// Counts the waiting jobs of a tenant.
 pub async fn count_waiting(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<i64> {
     let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable].map(JobState::as_str));
     jobs::table.filter(jobs::tenant_key.eq(tenant)).filter(waiting).count().get_result(connection).await
 }
 
-/// How many jobs are in each state that occurs.
+/// Counts the jobs in each state that occurs.
 pub async fn count_by_state(connection: &mut AsyncPgConnection) -> QueryResult<Vec<(String, i64)>> {
     jobs::table.group_by(jobs::state).select((jobs::state, diesel::dsl::count_star())).load(connection).await
 }

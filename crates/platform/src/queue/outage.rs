@@ -1,5 +1,5 @@
-//! When a worker may take jobs away from others. After an outage that stopped all of them, such as a database that was away or
-//! a machine that was suspended, every lease has run out although no worker died: the others need time to renew theirs first.
+//! When a worker may take jobs away from others. After an outage that stopped all of them, such as a lost database or a suspended
+//! machine, every lease has expired although no worker died: the others need time to renew theirs first.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-/// Closed for one lease after each trouble that this worker had itself.
+/// Closed for one lease after each outage of this worker.
 #[derive(Debug)]
 pub(super) struct Gate {
     lease: Duration,
@@ -20,19 +20,19 @@ impl Gate {
         Self { lease, last_trouble: Mutex::default() }
     }
 
-    /// Closes the gate. How long it stays so is measured on the monotonic clock, which stands still with the machine.
+    /// Closes the gate. The time is measured on the monotonic clock, which stands still while the machine is suspended.
     pub fn close(&self, now: Instant) {
         *self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether a full lease has passed since the last trouble.
+    /// Returns whether a full lease has passed since the last outage.
     pub fn is_open(&self, now: Instant) -> bool {
         let last = *self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_none_or(|last| now.saturating_duration_since(last) > self.lease)
     }
 }
 
-/// Whether rounds that should follow each other at a third of a lease do so.
+/// Checks that rounds follow each other at a third of a lease.
 #[derive(Debug)]
 pub(super) struct Rhythm {
     longest_gap: TimeDelta,
@@ -45,7 +45,7 @@ impl Rhythm {
         Self { longest_gap: TimeDelta::from_std(lease * 2 / 3).unwrap_or(TimeDelta::MAX), last: now }
     }
 
-    /// Whether this moment of a round is late after the one before.
+    /// Returns whether this moment of a round is late after the previous one.
     pub fn is_late(&mut self, now: DateTime<Utc>) -> bool {
         let gap = now - self.last;
         self.last = now;

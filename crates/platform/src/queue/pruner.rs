@@ -1,4 +1,4 @@
-//! Deletes finished jobs after a while; failed ones stay longer, to be looked at.
+//! Deletes finished jobs after a while; failed ones are kept longer for inspection.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -18,7 +18,7 @@ const PRUNE: &str = "
         FOR UPDATE SKIP LOCKED
     )";
 
-/// Returns how many were deleted.
+/// Deletes old finished jobs, and returns their number.
 pub(super) async fn prune(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
     let mut deleted = 0;
     loop {

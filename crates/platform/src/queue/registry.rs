@@ -13,7 +13,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Run<C> = dyn Fn(Value, JobContext<C>) -> BoxFuture<Result<(), JobError>> + Send + Sync;
 type Failed<C> = dyn Fn(Value, C, JobId, String) -> BoxFuture<()> + Send + Sync;
 
-/// One kind of job, with its type forgotten.
+/// One kind of job, with its type erased.
 pub(super) struct Handler<C> {
     pub run: Box<Run<C>>,
     pub failed: Box<Failed<C>>,
@@ -39,7 +39,7 @@ impl<C: Clone + Send + Sync + 'static> Registry<C> {
     /// Adds a kind.
     ///
     /// # Panics
-    /// When two jobs have the same `KIND`: a mistake of the program, seen at its start.
+    /// Panics if two jobs have the same `KIND`: a mistake of the program, found at its start.
     #[must_use]
     pub fn register<J: Job<Context = C>>(mut self) -> Self {
         let handler = Handler {
@@ -52,7 +52,7 @@ impl<C: Clone + Send + Sync + 'static> Registry<C> {
         self
     }
 
-    /// Names of all kinds, in alphabetical order.
+    /// Returns the names of all kinds, in alphabetical order.
     pub fn kinds(&self) -> Vec<&'static str> {
         self.handlers.keys().copied().collect()
     }

@@ -1,4 +1,4 @@
-//! Takes jobs away from workers that are dead: whose lease is over.
+//! Takes jobs away from dead workers, whose lease has expired.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -26,10 +26,10 @@ const TAKE_OVER: &str = "
 
 const REASON: &str = "The worker that ran it died.";
 
-/// The pause after a lost worker grows no more after so many: a long job may lose many for reasons of theirs.
+/// Number of lost workers after which the pause stops growing: a long job may lose many for reasons of theirs.
 const LONGEST_PAUSE_AT: i32 = 3;
 
-/// Why something that its workers died of is given up.
+/// Reason for giving up a job whose workers died.
 pub const LOST_TOO_OFTEN: &str = "The worker that ran it died twice, probably for lack of memory.";
 
 /// Which running jobs count as lost.
@@ -37,14 +37,15 @@ pub const LOST_TOO_OFTEN: &str = "The worker that ran it died twice, probably fo
 pub(super) enum Whose {
     /// Those of all other workers: none of them is alive.
     All,
-    /// Those whose lease is over.
+    /// Those whose lease has expired.
     Expired,
-    /// Only those whose lease was given up for a worker that is known to be dead.
+    /// Only those whose lease was given up for a worker known to be dead.
     GivenUp,
 }
 
-/// Returns lost jobs to the queue, and those out of attempts to the caller, who still holds their
-/// lease and has to bury them: `most_lost` says how many workers a kind of job may lose. A job that is ours but not among the `running` ones was lost between claim and answer; it is rescued like the others.
+/// Returns lost jobs to the queue, and returns those without attempts left to the caller, who still holds their lease and has to
+/// mark them as failed; `most_lost` says how many workers a kind of job may lose. A job of this worker that is not among the
+/// `running` ones was lost between claim and answer; it is rescued like the others.
 pub(super) async fn rescue(
     connection: &mut AsyncPgConnection,
     lease: &Lease,
@@ -54,7 +55,7 @@ pub(super) async fn rescue(
     whose: Whose,
 ) -> QueryResult<Vec<(ClaimedJob, String)>> {
     let all = whose == Whose::All;
-    // No lease ends that early, but those that were given up.
+    // No lease ends that early, except those given up.
     let ended_before = if whose == Whose::GivenUp { DateTime::UNIX_EPOCH + TimeDelta::seconds(1) } else { lease.now };
     let lost: Vec<ClaimedJob> = diesel::sql_query(TAKE_OVER)
         .bind::<Text, _>(&lease.owner)
@@ -88,7 +89,7 @@ fn fate(job: &ClaimedJob, most_lost: i32, now: DateTime<Utc>, at_once: bool) -> 
     }
 }
 
-/// Ends the leases of one worker that is known to be dead, or of all of them, so that the next rescuer need not wait for that.
+/// Ends the leases of one worker known to be dead, or of all of them, so that the next rescuer need not wait for their expiry.
 pub async fn give_up_leases(connection: &mut AsyncPgConnection, owner: Option<&str>) -> QueryResult<usize> {
     diesel::sql_query("UPDATE jobs SET lease_until = 'epoch' WHERE state = 'running' AND ($1 IS NULL OR lease_owner = $1)")
         .bind::<Nullable<Text>, _>(owner)

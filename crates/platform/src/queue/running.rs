@@ -1,4 +1,4 @@
-//! The jobs that a worker is running, as its heartbeat sees them.
+//! The running jobs of a worker, as its heartbeat sees them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Somebody cancelled the job (as opposed to: it timed out, or the worker is going down).
+    /// Marks the job as cancelled by a user (as opposed to timed out, or stopped by a shutdown), and tells it to stop.
     pub fn request_cancel(&self) {
         self.requested.store(true, Ordering::SeqCst);
         self.cancel.cancel();
@@ -26,7 +26,7 @@ impl Entry {
     }
 }
 
-/// All running jobs of a worker. Clones are one table.
+/// All running jobs of a worker. Clones share one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Running {
     entries: Arc<Mutex<HashMap<JobId, Arc<Entry>>>>,
@@ -43,7 +43,7 @@ impl Running {
         entry
     }
 
-    /// Forgets this entry; a newer one of the same job stays.
+    /// Removes this entry; a newer one of the same job stays.
     pub fn remove(&self, id: JobId, entry: &Arc<Entry>) {
         let mut entries = self.lock();
         if entries.get(&id).is_some_and(|found| Arc::ptr_eq(found, entry)) {

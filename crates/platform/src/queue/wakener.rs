@@ -1,4 +1,4 @@
-//! Listens to the database on behalf of a worker.
+//! Listens to the database for a worker.
 
 use std::pin::pin;
 
@@ -9,8 +9,8 @@ use super::running::Running;
 use super::{CHANNEL_CANCEL, CHANNEL_READY};
 use crate::db::{Database, Notification};
 
-/// Wakes the worker when there may be something to claim, and tells running jobs that they are
-/// cancelled. What is missed while there is no connection, polling and heartbeats find. Ends never.
+/// Wakes the worker when there may be jobs to claim, and tells running jobs that they are cancelled. Polling and heartbeats find
+/// what is lost while disconnected. Never returns.
 pub(super) async fn listen(db: &Database, wake: &Notify, running: &Running) {
     let mut heard = pin!(db.listen(&[CHANNEL_READY, CHANNEL_CANCEL]));
     while let Some(notification) = heard.next().await {

@@ -22,28 +22,28 @@ use crate::db::Database;
 
 /// Rounds of the rescuer between two of the pruner.
 const ROUNDS_PER_PRUNE: u32 = 1_000;
-/// What the hand-back of dropped jobs may take.
+/// Time limit for handing back dropped jobs.
 const HAND_BACK: Duration = Duration::from_secs(5);
 
-/// How a worker works.
+/// Options of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// Jobs at a time.
+    /// Jobs that run at once.
     pub concurrency: usize,
-    /// Shown as the owner of running jobs; no other worker has the same.
+    /// Name that is shown as the owner of running jobs; no other worker has the same.
     pub name: String,
-    /// Running jobs that one tenant may have, of all workers together.
+    /// Running jobs that one tenant may have, on all workers in total.
     pub most_per_tenant: Option<i64>,
-    /// A worker that has not been heard of for so long is taken for dead; it beats three times as often.
+    /// Time without a heartbeat after which a worker counts as dead; heartbeats are three times as frequent.
     pub lease: Duration,
-    /// How often the queue is looked at without a notification.
+    /// Time between two looks at the queue without a notification.
     pub poll_interval: Duration,
-    /// At shutdown, how long jobs may go on before their flag asks them to stop.
+    /// Time that jobs get to finish at shutdown before their flag tells them to stop.
     pub finish_within: Duration,
-    /// How long they may then take to stop, before they are dropped.
+    /// Time that they then get to stop before they are dropped.
     pub stop_within: Duration,
-    /// No other worker can be alive (the database is private to this process): at start, every running
-    /// job is taken over at once instead of when its lease is over.
+    /// Whether no other worker can be alive (the database is private to this process): at start, every running job is taken over
+    /// at once instead of when its lease expires.
     pub alone: bool,
 }
 
@@ -69,13 +69,13 @@ impl WorkerOptions {
     }
 }
 
-/// Claims and runs jobs until told to end.
+/// Claims and runs jobs until shutdown.
 pub struct Worker<C> {
     executor: Arc<Executor<C>>,
     registry: Registry<C>,
     options: WorkerOptions,
     wake: Notify,
-    /// Fires when all jobs are done with: ends the heartbeat.
+    /// Fires when all jobs are finished: ends the heartbeat.
     over: CancellationToken,
     gate: Gate,
 }
@@ -96,8 +96,8 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
         Self { executor: Arc::new(executor), registry, options, wake: Notify::new(), over: CancellationToken::new(), gate }
     }
 
-    /// Works until `shutdown` fires; then stops claiming, lets running jobs finish for a while, asks the
-    /// rest to stop, and hands back what is left. A database that is gone is waited for.
+    /// Works until `shutdown` fires; then stops claiming, lets running jobs finish for a while, tells the rest to stop, and hands
+    /// back what is left. While the database is gone, it waits.
     pub async fn run(self, shutdown: CancellationToken) {
         let worker = Arc::new(self);
         let mut helpers = JoinSet::new();
@@ -203,14 +203,14 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
         Rhythm::new(self.options.lease, self.executor.clock.now())
     }
 
-    /// Notes a moment of a round that should not be long after the one before.
+    /// Records a moment of a round that should not be long after the previous one.
     fn note_time(&self, rhythm: &mut Rhythm) {
         if rhythm.is_late(self.executor.clock.now()) {
             self.gate.close(Instant::now());
         }
     }
 
-    /// Which running jobs may be rescued now.
+    /// Returns which running jobs may be rescued now.
     fn whose(&self, alone: bool) -> Whose {
         match alone {
             true => Whose::All,
@@ -219,7 +219,7 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
         }
     }
 
-    /// The rescuer's and the pruner's rounds; any number of workers may make them at once.
+    /// Runs the rounds of the rescuer and the pruner; any number of workers may do so at once.
     async fn maintain(self: Arc<Self>) {
         let mut alone = self.options.alone;
         let mut rhythm = self.rhythm();
