@@ -1,6 +1,6 @@
-//! The manners of addresses: one spelling for each, and in the management API format suffixes, the slash at the end, wrong
-//! verbs, OPTIONS and HEAD. Which addresses and verbs there are is read from the API document, so that the two cannot differ;
-//! what is not in there is answered here and reaches no handler.
+//! URL conventions: one spelling for each address, and in the management API format suffixes, the slash at the end, wrong verbs,
+//! OPTIONS and HEAD. The addresses and verbs are read from the API document, so that the two cannot differ; requests for others
+//! are answered here and reach no handler.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,14 +14,14 @@ use super::api_docs::{Asked, Endpoint, find};
 use crate::features::accounts::Principal;
 use crate::platform::http::{ApiError, ApiResult};
 
-/// Both bases serve the same; the longer one is looked for first.
+/// Both bases serve the same operations; the longer one is tried first.
 const BASES: [&str; 2] = ["/api/v1", "/api"];
-/// Pages for people below the document; they are no operations of the API.
+/// Pages for people below the document, which are not operations of the API.
 const PAGES: [&str; 2] = ["/schema/swagger-ui/", "/schema/redoc/"];
-/// What a page loads.
+/// Files that a page loads.
 const PARTS_OF_PAGES: [&str; 1] = ["/schema/redoc/redoc.standalone.js"];
 
-/// What to do with a request, going by its address and verb alone.
+/// The action for a request, decided by its address and verb alone.
 enum Verdict {
     /// A page for people.
     Page,
@@ -30,8 +30,8 @@ enum Verdict {
     Refuse(ApiError, Option<&'static Endpoint>),
 }
 
-/// Spells the address in the one way that everything below looks at. The router decodes what is percent-encoded, so that any
-/// other way would be one address to it and another to the code that reads the path.
+/// Rewrites the address to the one spelling that everything below expects. The router decodes what is percent-encoded, so that
+/// any other spelling would be one address to it and another to the code that reads the path.
 pub async fn spell(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -43,12 +43,12 @@ pub async fn spell(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// The path with every unreserved character (RFC 3986, 2.3) as itself; none when it is spelled so.
+/// Returns the path with every unreserved character (RFC 3986, 2.3) as itself; `None` when it is spelled so already.
 fn canonical(path: &str) -> Option<String> {
     let mut spelled = Vec::with_capacity(path.len());
     for byte in path.bytes() {
         spelled.push(byte);
-        // What was decoded may complete another code: "%3%36" is "%36".
+        // Decoded characters may complete another code: "%3%36" is "%36".
         while let Some(character) = last_code(&spelled) {
             spelled.truncate(spelled.len() - 3);
             spelled.push(character);
@@ -57,7 +57,7 @@ fn canonical(path: &str) -> Option<String> {
     (spelled.len() < path.len()).then(|| String::from_utf8(spelled).ok()).flatten()
 }
 
-/// The unreserved character whose code ends a text.
+/// Returns the unreserved character whose code ends a text.
 fn last_code(text: &[u8]) -> Option<u8> {
     let [.., b'%', high, low] = text else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16);
@@ -65,7 +65,7 @@ fn last_code(text: &[u8]) -> Option<u8> {
     (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
 }
 
-/// Brings the address into the form the router knows, or answers at once.
+/// Rewrites the address to the form that the router knows, or answers at once.
 pub async fn tidy(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -82,7 +82,7 @@ pub async fn tidy(
                 rewrite(&mut request, &path)?;
             }
             if *request.method() == Method::HEAD {
-                // The server leaves out the body of an answer to HEAD by itself.
+                // The server automatically leaves out the body of a response to HEAD.
                 request.head_mut().method = Method::GET;
             }
             let policy = endpoint.policy(request.method());
@@ -129,7 +129,7 @@ fn judge(path: &str, query: &str, method: &Method) -> Verdict {
         let message = format!("Method \"{method}\" not allowed.");
         return Verdict::Refuse(ApiError::detail(StatusCode::METHOD_NOT_ALLOWED, message), Some(endpoint));
     }
-    // 1.x loses the body of a write without the slash, and fails. There is no doubt about what is meant, so it is served.
+    // 1.x loses the body of a write without the slash, and fails. The intent is clear, so it is served.
     Verdict::Go(endpoint, (slashed != below).then(|| with_query(&format!("{base}{slashed}"), query)))
 }
 
@@ -142,7 +142,7 @@ fn below_base(path: &str) -> Option<(&'static str, &str)> {
     BASES.into_iter().filter_map(below).find(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `/project/1.json` is `/project/1` in the format `json`.
+/// Splits off the format: `/project/1.json` is `/project/1` in the format `json`.
 fn split_suffix(below: &str) -> (&str, Option<&str>) {
     let whole = below.strip_suffix('/').unwrap_or(below);
     let suffix = whole.rsplit_once('.').filter(|(stem, suffix)| {
@@ -172,7 +172,7 @@ fn rewrite(request: &mut ServiceRequest, target: &str) -> ApiResult<()> {
     Ok(())
 }
 
-/// Answers OPTIONS, for those who may ask the address anything at all.
+/// Answers OPTIONS, for callers who may use the address.
 pub async fn describe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

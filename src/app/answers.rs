@@ -1,5 +1,5 @@
-//! What holds for every answer: an error is JSON wherever it arose, a panic is a 500 and not a broken connection,
-//! and a request for a host that is not ours gets nothing else.
+//! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for a foreign host
+//! gets nothing else.
 
 use std::panic::AssertUnwindSafe;
 
@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use crate::platform::http::{ApiError, origin};
 use crate::platform::services::Services;
 
-/// Turns whatever goes wrong below into an error of the one envelope.
+/// Converts any error from below to the one envelope.
 pub async fn in_json(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let response = response.map_err(|panic| ApiError::internal(&said(panic.as_ref())))??.map_into_boxed_body();
@@ -45,7 +45,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or_default())
 }
 
-/// 400 for a host name that is not among the allowed ones, where such are set: links in answers and mails name the host.
+/// Answers 400 for a host name that is not among the allowed ones, if any are set: links in responses and mails name the host.
 pub async fn for_our_hosts(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -1,5 +1,5 @@
-//! Finds out who is calling, once per request, before any handler. Handlers that need nobody never look, so a stale
-//! cookie cannot keep anybody from logging in or out.
+//! Identifies the caller, once per request, before any handler. Handlers that need no caller never read it, so a stale cookie
+//! cannot keep users from logging in or out.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,7 +19,7 @@ use super::throttling::{self, Throttles};
 
 const API_KEY: &str = "x-api-key";
 
-/// Puts the caller into the request and counts it against their limit.
+/// Attaches the caller to the request and counts it against their limit.
 pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -47,7 +47,7 @@ pub async fn identify(
     Ok(response)
 }
 
-/// What the database is told about a request: whose rows it may touch, and who touches them from where.
+/// Returns the database session of a request: whose rows it may use, and who uses them from where.
 fn session_of(request: &HttpRequest, found: &ApiResult<Option<Principal>>) -> db::Session {
     let caller = found.as_ref().ok().and_then(Option::as_ref);
     let session =
@@ -56,10 +56,10 @@ fn session_of(request: &HttpRequest, found: &ApiResult<Option<Principal>>) -> db
     db::Session { address, request_id: request_id(request), ..session }
 }
 
-/// A page of another site must not change anything with the cookies of ours, nor log its visitor in as a user of its choice.
-/// What comes with a key or token in a header does not hang on cookies; browsers let no page of another site send such a header.
+/// Refuses changes that a page of another site requests with our cookies, and log-ins of its visitor as a user of its choice. A
+/// key or token in a header does not depend on cookies; browsers let no page of another site send such a header.
 fn refuse_foreign_pages(request: &HttpRequest) -> ApiResult<()> {
-    // The other schemes of this header are those that browsers send by themselves.
+    // Browsers send the other schemes of this header automatically.
     let bearer = text_header(request, header::AUTHORIZATION.as_str()).is_some_and(|value| value.starts_with("Bearer "));
     let has_credentials = bearer || request.headers().contains_key(API_KEY);
     let Some(services) = request.app_data::<web::Data<Services>>() else { return Ok(()) };
@@ -74,7 +74,7 @@ fn refuse_foreign_pages(request: &HttpRequest) -> ApiResult<()> {
     ))
 }
 
-/// The caller by API key, bearer token or cookie, in this order.
+/// Returns the caller by API key, bearer token or cookie, in this order.
 async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Principal>> {
     let services = request.app_data::<web::Data<Services>>().ok_or_else(|| ApiError::internal(&"no services"))?;
     let key = text_header(request, API_KEY).filter(|key| key.starts_with(api_keys::PREFIX));
@@ -97,7 +97,8 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
     }
 }
 
-/// For reports of events, of which there may be thousands a second: a key is then looked up where predictions look.
+/// Returns the caller of event reports, of which there may be thousands a second: their keys are looked up where those of
+/// predictions are.
 async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
     let (keys, uses) = (request.app_data::<web::Data<KnownKeys>>(), request.app_data::<web::Data<NotedUses>>());
     let keys = keys.ok_or_else(|| ApiError::internal(&"no keys"))?;

@@ -1,4 +1,4 @@
-//! Brings up what every role stands on: a PostgreSQL, its schema, the file store, the first user.
+//! Starts what every role needs: a PostgreSQL, its schema, the file store, the first user.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::platform::services::Services;
 /// How long a start waits for a configured database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where it cannot be told whether the process that writes a file is alive, one not written to for so long is given up.
+/// Age at which an unfinished file counts as abandoned, where the system does not tell whether its writer is alive.
 const BROKEN_OFF: TimeDelta = TimeDelta::hours(1);
 
 /// Why the program could not start.
@@ -33,7 +33,7 @@ pub enum BootError {
     Database(#[from] DbError),
     #[error("The first user could not be created: {0}")]
     FirstUser(#[from] accounts::AccountError),
-    /// The password exists nowhere but in what was to be written.
+    /// The password exists only in the file that could not be written.
     #[error(
         "The password of the first user could not be written to {}: {cause}. Make another user who may do everything with \
          `recotem create-superuser --username NAME`.",
@@ -42,20 +42,20 @@ pub enum BootError {
     FirstPassword { path: PathBuf, cause: std::io::Error },
 }
 
-/// The running means of a process. Dropping it stops the private PostgreSQL.
+/// The services of a running process. Dropping it stops the private PostgreSQL.
 pub struct Boot {
     pub services: Services,
     embedded: Option<EmbeddedPostgres>,
 }
 
 impl Boot {
-    /// Opens data directory and database, without touching the schema. A private PostgreSQL that another process runs is refused:
-    /// it would end under a process that is to last.
+    /// Opens data directory and database, without changing the schema. A private PostgreSQL that another process runs is refused:
+    /// it could end before a process that is to last.
     pub async fn connect(settings: Settings) -> Result<Self, BootError> {
         Self::open(settings, |options| EmbeddedPostgres::start(options).map(PrivatePostgres::Own)).await
     }
 
-    /// The same for a single command, which also works on the private PostgreSQL of a process that runs.
+    /// Opens them for a single command, which also works on the private PostgreSQL of a running process.
     pub async fn for_command(settings: Settings) -> Result<Self, BootError> {
         Self::open(settings, PrivatePostgres::start_or_join).await
     }
@@ -73,7 +73,7 @@ impl Boot {
         Ok(Self { services, embedded })
     }
 
-    /// The same with the schema brought up to date and a first user made if there is none.
+    /// Opens them for a server, with the schema brought up to date and a first user created if there is none.
     pub async fn complete(settings: Settings) -> Result<Self, BootError> {
         if settings.links_follow_the_request() && settings.production {
             tracing::warn!(
@@ -92,7 +92,7 @@ impl Boot {
     pub async fn close(self) {
         self.services.db.close();
         if let Some(embedded) = self.embedded {
-            // Stopping waits for the server's own shutdown.
+            // The server's own shutdown is waited for.
             if let Err(error) = tokio::task::spawn_blocking(move || embedded.stop()).await {
                 tracing::warn!(%error, "the private PostgreSQL may still be running");
             }
@@ -100,7 +100,7 @@ impl Boot {
     }
 }
 
-/// Opens the file store and removes what processes that were killed had begun to write.
+/// Opens the file store and removes unfinished files of killed processes.
 fn open_files(settings: &Settings) -> Result<Blobs, ConfigError> {
     let fault = |cause| ConfigError::DataDir { path: settings.data_dir.clone(), cause };
     let blobs = Blobs::open(settings.data_dir.join("files")).map_err(fault)?;
@@ -112,10 +112,10 @@ fn open_files(settings: &Settings) -> Result<Blobs, ConfigError> {
     Ok(blobs)
 }
 
-/// A way to come by a private PostgreSQL.
+/// A way to get a private PostgreSQL.
 type Private = fn(&EmbeddedOptions) -> Result<PrivatePostgres, EmbeddedPostgresError>;
 
-/// The URL of the private PostgreSQL, and the server itself if this process runs it.
+/// Returns the URL of the private PostgreSQL, and the server itself if this process runs it.
 async fn open_private(settings: &Settings, private: Private) -> Result<(String, Option<EmbeddedPostgres>), BootError> {
     let options = EmbeddedOptions { data_dir: settings.data_dir.clone(), bin_dir: settings.postgres_bin_dir.clone() };
     let opened = tokio::task::spawn_blocking(move || private(&options)).await;

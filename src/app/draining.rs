@@ -1,12 +1,12 @@
-//! An end that drops no request.
+//! A shutdown that drops no request.
 //!
-//! The framework closes what it has not begun to read when it is told to stop, and closing a listening socket resets the
+//! At shutdown the framework closes connections that it has not begun to read, and closing a listening socket resets the
 //! connections that wait to be accepted. So before that:
-//! 1. New connections are kept out: a filter on the listening sockets drops the first packet of each, so that the client's
-//!    system tries again and hears, once the socket is closed, that nobody listens. Whoever is connected stays connected.
-//! 2. What is there is answered, and told by `Connection: close` not to come back this way. A body that stops arriving is
-//!    given up after a moment.
-//! 3. When nothing has come for a moment, the server stops.
+//! 1. New connections are held back: a filter on the listening sockets drops the first packet of each, so that the client's
+//!    TCP stack retries and gets a reset once the socket is closed. Established connections stay open.
+//! 2. Requests on them are answered with `Connection: close`, so that clients do not use them again. A body that stops
+//!    arriving is soon aborted.
+//! 3. When no request has come for a moment, the server stops.
 
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1_024;
-/// How long nothing must have come or been under way.
+/// Time without a new or running request before the server stops.
 const QUIET: Duration = Duration::from_millis(250);
-/// Clients that go on sending on old connections hold up the end no longer than this.
+/// Longest delay of the shutdown by clients that keep sending on old connections.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What is under way in a server. Cheap to clone; clones share it.
+/// The running requests of a server. Cheap to clone; clones share the count.
 #[derive(Debug, Clone, Default)]
 pub struct Drain(Arc<Counts>);
 
@@ -39,7 +39,7 @@ struct Counts {
     ended: AtomicU64,
 }
 
-/// Counts an end, also when the client went away and the work was dropped.
+/// Counts the end of a request, also when the client disconnected and the work was dropped.
 struct UnderWay<'a>(&'a Counts);
 
 impl Drop for UnderWay<'_> {
@@ -48,7 +48,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Notes each request; while the server ends, each answer is the last of its connection.
+/// Counts each request; during shutdown, each response is the last of its connection.
 pub async fn count(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let Some(drain) = request.app_data::<web::Data<Drain>>().cloned() else { return next.call(request).await };
     drain.0.begun.fetch_add(1, Ordering::AcqRel);
@@ -62,13 +62,13 @@ pub async fn count(request: ServiceRequest, next: Next<impl MessageBody>) -> Res
 }
 
 impl Drain {
-    /// Is cancelled when the end begins.
+    /// Returns a token that is cancelled when the shutdown begins.
     pub fn begun(&self) -> CancellationToken {
         self.0.ending.clone()
     }
 
-    /// Answers who is connected until nobody asks any more. The sockets must not be those the server listens with, but
-    /// clones of them; they are given up here.
+    /// Answers connected clients until no more requests come. The sockets must not be those that the server listens with, but
+    /// clones of them; they are closed here.
     pub async fn run(&self, listeners: Vec<TcpListener>) {
         self.0.ending.cancel();
         for listener in listeners {
@@ -92,18 +92,18 @@ impl Drain {
     }
 }
 
-/// Drops whatever would begin a connection.
+/// Drops every packet that would open a connection.
 #[cfg(target_os = "linux")]
 fn keep_out(listener: &TcpListener) -> io::Result<()> {
     use socket2::SockFilter;
-    /// Where the flags of a TCP header are, and the one that begins a connection.
+    /// Offset of the flags in a TCP header, and the flag that opens a connection.
     const FLAGS: u32 = 13;
     const SYN: u32 = 2;
     let program = [
         SockFilter::new(0x30, 0, 0, FLAGS),    // load that byte
         SockFilter::new(0x45, 0, 1, SYN),      // if the flag is set, go on, else skip one
         SockFilter::new(0x06, 0, 0, 0),        // drop
-        SockFilter::new(0x06, 0, 0, u32::MAX), // let through
+        SockFilter::new(0x06, 0, 0, u32::MAX), // accept
     ];
     socket2::SockRef::from(listener).attach_filter(&program)
 }
@@ -113,7 +113,7 @@ fn keep_out(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Sockets that listen on every address that `bind` stands for; an error when there is none.
+/// Opens sockets that listen on every address that `bind` stands for; fails when there is none.
 pub fn listeners(bind: &str) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "this is no address");
@@ -129,7 +129,7 @@ pub fn listeners(bind: &str) -> io::Result<Vec<TcpListener>> {
 fn listener(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // The port is free at once for the next start.
+    // The port can be used at once by the next start.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

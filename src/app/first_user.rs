@@ -1,4 +1,4 @@
-//! The first user of an install, and how an operator comes by a password that was made up for it.
+//! The first user of an install, and how an operator gets the password that was generated for it.
 
 use std::io::IsTerminal;
 
@@ -8,8 +8,8 @@ use super::boot::BootError;
 use crate::features::accounts::first_user;
 use crate::platform::services::Services;
 
-/// Creates `admin` on an install without users. A password that was made up is printed to a terminal; where the output is kept, as
-/// in a service's journal, it goes to a file that only its owner may read, and that is removed once the password was changed.
+/// Creates `admin` on an install without users. A generated password is printed to a terminal; where the output is stored, as in
+/// a service's journal, it is written to a file that only its owner may read, and that is removed once the password was changed.
 /// Returns whether there is a new user.
 pub async fn ensure(services: &Services) -> Result<bool, BootError> {
     match first_user::ensure(services).await? {

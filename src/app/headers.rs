@@ -1,4 +1,4 @@
-//! Headers every answer carries, and the id that ties an answer to its lines in the log.
+//! Headers of every response, and the id that connects a response to its log lines.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -13,10 +13,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'uns
      connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long browsers are to come back over HTTPS only: a year.
+/// Time for which browsers use HTTPS only: a year.
 const TRANSPORT_SECURITY: &str = "max-age=31536000";
 
-/// Returns safe defaults for browsers; where cookies go over HTTPS only, everything else is to go that way, too.
+/// Returns safe defaults for browsers; where cookies are sent over HTTPS only, browsers are told to use it for everything else,
+/// too.
 pub fn defaults(is_secure: bool) -> DefaultHeaders {
     let headers = DefaultHeaders::new()
         .add((header::X_FRAME_OPTIONS, "DENY"))

@@ -1,10 +1,10 @@
-//! Every kind of background job there is.
+//! All kinds of background jobs.
 
 use crate::features::{datasets, models, retraining, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
-/// All jobs a worker can run.
+/// Returns the registry of all jobs that a worker can run.
 pub fn registry() -> Registry<Services> {
     Registry::new()
         .register::<datasets::PrepareData>()

@@ -1,4 +1,4 @@
-//! What the API says about itself: that it is up, where its collections are, and its document.
+//! The API about itself: that it is up, where its collections are, and its document.
 
 use std::sync::LazyLock;
 
@@ -10,23 +10,23 @@ use utoipa::ToSchema;
 use crate::features::accounts::Principal;
 use crate::platform::http::{ApiError, ApiResult, origin, threads};
 
-/// What there is to say; application data of these handlers, worked out at the first request for it.
+/// The facts about the API; application data of these handlers, computed at the first request for them.
 pub type Description = &'static LazyLock<Facts>;
 
 /// The collections of the API and its document in both forms.
 pub struct Facts {
     pub collections: Vec<&'static str>,
-    /// The document as JSON and as YAML; why not, where it cannot be written.
+    /// The document as JSON and as YAML, or why it cannot be written.
     pub document: Result<(String, String), String>,
 }
 
-/// That the server is up.
+/// The state of the server.
 #[derive(Serialize, ToSchema)]
 pub struct Pong {
     success: bool,
 }
 
-/// Whether the server is up. Needs no credentials and is not limited.
+/// Returns whether the server is up. Needs no credentials and is not limited.
 #[utoipa::path(get, path = "/ping/", tag = "meta", operation_id = "read_ping",
     responses((status = 200, body = inline(Pong)),
         (status = 503, body = inline(Pong), description = "It is up, but all its threads are taken: `success` is false")))]
@@ -38,7 +38,7 @@ pub async fn ping() -> HttpResponse {
     }
 }
 
-/// Where the collections of the API are.
+/// Returns where the collections of the API are.
 #[utoipa::path(get, path = "/", tag = "meta", operation_id = "list_collections",
     responses((status = 200, description = "Absolute addresses by name", body = std::collections::HashMap<String, String>)))]
 pub async fn root(_: Principal, request: HttpRequest) -> ApiResult<web::Json<Map<String, Value>>> {
@@ -48,7 +48,7 @@ pub async fn root(_: Principal, request: HttpRequest) -> ApiResult<web::Json<Map
     Ok(web::Json(facts(&request)?.collections.iter().map(address).collect()))
 }
 
-/// This document: YAML unless JSON is asked for.
+/// Returns this document: YAML unless JSON is requested.
 #[utoipa::path(get, path = "/schema/", tag = "meta", operation_id = "read_schema",
     params(("format" = Option<String>, Query, description = "`json` or `yaml`; without it the header Accept decides")),
     responses((status = 200, description = "The OpenAPI document", content(

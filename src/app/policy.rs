@@ -1,16 +1,16 @@
-//! Who may ask each operation, and which limit it counts against: one line for each operation of the API document, by its
-//! address and verb. Authentication, throttling and the document itself all read this table.
+//! Who may use each operation, and which limit it counts against: one line for each operation of the API document, by its address
+//! and verb. Authentication, throttling and the document itself all read this table.
 
 use actix_web::http::Method;
 
 /// The limit that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
-    /// None: health checks, renewals and log-outs of many people behind one address must not use up what they share.
+    /// None: health checks, renewals and log-outs of many users behind one address must not use up the limit that they share.
     Unlimited,
-    /// Where a secret can be guessed or an account made: by address, until the caller is logged in.
+    /// Operations where a secret can be guessed or an account created: by address, until the caller is logged in.
     LogIn,
-    /// What a model or a scan of many rows is needed for: by user.
+    /// Operations that run a model or read many rows: by user.
     Recommendation,
     /// Reported events, of which there may be thousands a second: by user.
     Events,
@@ -20,10 +20,10 @@ pub enum Allowance {
     General,
 }
 
-/// What is decided about an operation before its handler is asked.
+/// The policy of an operation, applied before its handler is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether it answers alike to all callers. Credentials sent along, good or bad, are not even looked at.
+    /// Whether it answers all callers in the same way. Credentials are ignored here.
     pub is_public: bool,
     pub allowance: Allowance,
 }
@@ -31,20 +31,20 @@ pub struct Policy {
 impl Policy {
     /// Pages for people that belong to the API document.
     pub const PAGE: Self = open(Allowance::Unlimited);
-    /// What holds where nothing is said: the caller is looked at and counted.
+    /// The default policy: the caller is identified and counted.
     pub const STRICT: Self = closed(Allowance::General);
 
-    /// Whether the caller reports events, so that an API key is looked up where predictions look.
+    /// Returns whether the caller reports events, so that an API key is looked up where those of predictions are.
     pub fn reports_events(self) -> bool {
         self.allowance == Allowance::Events
     }
 
-    /// Whether it takes a body from callers who are not known.
+    /// Returns whether it accepts a body from unauthenticated callers.
     pub fn takes_bodies_of_strangers(self) -> bool {
         self.is_public || self.allowance == Allowance::LogIn
     }
 
-    /// Whether this process counts the requests at all.
+    /// Returns whether this process counts the requests.
     pub fn is_limited(self) -> bool {
         self.allowance != Allowance::Unlimited
     }
@@ -178,7 +178,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/inference/related/{model_id}", POST, PREDICTS),
 ];
 
-/// Returns the policy of an operation, by its address as the API document writes it below the base; none when the table has no
+/// Returns the policy of an operation, by its address as the API document writes it below the base; `None` when the table has no
 /// line for it.
 pub fn policy_of(method: &Method, template: &str) -> Option<Policy> {
     let holds = |(path, methods, _): &&(&str, &str, Policy)| {
@@ -187,7 +187,7 @@ pub fn policy_of(method: &Method, template: &str) -> Option<Policy> {
     TABLE.iter().find(holds).map(|(_, _, policy)| *policy)
 }
 
-/// Every address and verb that the table has a line for.
+/// Returns every address and verb that the table has a line for.
 #[cfg(test)]
 pub fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(|(path, methods, _)| methods.split(' ').map(|method| (*path, method)))

@@ -1,4 +1,4 @@
-//! What a process does: serve, work, schedule, infer. Each runs until it is told to stop.
+//! The roles of a process: serve, work, schedule, infer. Each runs until shutdown.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -26,45 +26,45 @@ use crate::platform::open_files;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
-/// Seconds requests in flight may take to finish after a stop signal.
+/// Seconds that requests in flight may take to finish after a stop signal.
 const GRACE_SECONDS: u64 = 20;
 
-/// Connections that a worker of the server takes at once, where enough files may be open.
+/// Connections that a worker of the server accepts at once, where enough files may be open.
 const MOST_CONNECTIONS: usize = 25_600;
 
 /// Why a role ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
-    /// The address is taken or not ours to use.
+    /// The address is in use or may not be used.
     #[error("Cannot listen on {address}: {cause}. Choose another address with --bind.")]
     Bind { address: String, cause: std::io::Error },
-    /// The server broke.
+    /// The server failed.
     #[error("The server stopped: {0}")]
     Server(std::io::Error),
 }
 
-/// Which parts of `serve` run besides.
+/// The parts that `serve` runs besides the server.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// Background jobs, and how this program is started once more for them.
+    /// How to start this program again for background jobs; `None` to run none.
     pub worker: Option<Launch>,
     pub scheduler: bool,
 }
 
-/// A server that listens already, so that its address is known.
+/// A server that is listening, so that its address is known.
 pub struct Listening {
     server: actix_web::dev::Server,
     handle: ServerHandle,
     inference: Arc<Inference>,
     drain: Drain,
-    /// The same sockets once more.
+    /// Clones of the same sockets.
     sockets: Vec<TcpListener>,
-    /// Where it listens.
+    /// Address that it listens on.
     pub address: String,
 }
 
 impl Listening {
-    /// Serves until `stop` is cancelled, then finishes what has got through and logs its lists.
+    /// Serves until `stop` is cancelled, then finishes the requests in flight and writes its log of lists.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RoleError> {
         let (handle, drain, sockets) = (self.handle, self.drain, self.sockets);
         let watcher = tokio::spawn(async move {
@@ -79,7 +79,7 @@ impl Listening {
     }
 }
 
-/// Starts listening with everything a browser or a program can ask for.
+/// Starts listening with all routes for browsers and programs.
 pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening, RoleError> {
     let hub = web::Data::new(Hub::start(services, stop.clone()));
     let settings = &services.settings;
@@ -160,8 +160,8 @@ fn listen_with(
     Ok(Listening { handle: server.handle(), server, inference, drain, sockets, address })
 }
 
-/// Connections that each worker of the server takes at once. Half of what may be open is left for files and the database, so
-/// that clients cannot use it up.
+/// Returns how many connections each worker of the server accepts at once. Half of the files that may be open are reserved for
+/// files and the database, so that clients cannot use them up.
 fn most_connections() -> usize {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let open = usize::try_from(open_files::raise_limit()).unwrap_or(usize::MAX);
@@ -186,12 +186,12 @@ fn cors(origins: &[String]) -> actix_cors::Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Runs the whole product: API, UI, inference, and the parts asked for.
+/// Runs the whole product: API, UI, inference, and the requested parts.
 pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop: &CancellationToken) -> Result<(), RoleError> {
     let working = parts.worker.map(|launch| tokio::spawn(work_as_set(services.clone(), launch, stop.clone())));
     let scheduling = parts.scheduler.then(|| tokio::spawn(schedule(services.clone(), stop.clone())));
     let result = listening.run(stop.clone()).await;
-    // Whatever ended the server ends the rest.
+    // The end of the server, for any reason, ends the rest.
     stop.cancel();
     for part in [working, scheduling].into_iter().flatten() {
         if let Err(error) = part.await {
@@ -201,7 +201,7 @@ pub async fn serve(services: &Services, listening: Listening, parts: Parts, stop
     result
 }
 
-/// Runs background jobs until told to stop, in processes of their own unless the settings say otherwise.
+/// Runs background jobs until shutdown, in processes of their own unless the settings say otherwise.
 pub async fn work_as_set(services: Services, launch: Launch, stop: CancellationToken) {
     match services.settings.worker_processes {
         true => worker_processes::supervise(services, launch, stop).await,
@@ -209,11 +209,11 @@ pub async fn work_as_set(services: Services, launch: Launch, stop: CancellationT
     }
 }
 
-/// Runs background jobs in this process until told to stop.
+/// Runs background jobs in this process until shutdown.
 pub async fn work(services: Services, stop: CancellationToken) {
     let options = WorkerOptions {
         concurrency: services.settings.worker_concurrency.max(1),
-        // A private database has no other workers: what is marked as running there is left over from a crash.
+        // A private database has no other workers: jobs marked as running there are left over from a crash.
         alone: services.settings.database_url.is_none(),
         ..worker_options(&services)
     };
@@ -235,8 +235,8 @@ async fn run_worker(services: Services, options: WorkerOptions, stop: Cancellati
     Worker::new(services.db.clone(), services.clock.clone(), jobs::registry(), services, options).run(stop).await;
 }
 
-/// Does what falls due by itself until told to stop: tidies the queue and the file store, makes partitions ahead, removes old
-/// events, fires schedules. Any number of processes may; one leads.
+/// Does the scheduled work until shutdown: cleans up the queue and the file store, creates partitions ahead, removes old events,
+/// fires schedules. Any number of processes may do so; one leads.
 pub async fn schedule(services: Services, stop: CancellationToken) {
     let tidying = queue::maintain(services.db.clone(), services.clock.clone(), stop.clone());
     let sweeping = projects::sweep_until(services.clone(), stop.clone());

@@ -1,4 +1,4 @@
-//! Every URL there is.
+//! All URLs.
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -12,7 +12,7 @@ use crate::features::{
 };
 use crate::platform::http::ApiError;
 
-/// API, live updates, inference and the UI: all a browser or a program can ask `serve` for.
+/// Adds all routes of `serve`: API, live updates, inference and the UI.
 pub fn all(config: &mut web::ServiceConfig) {
     config
         .service(api_docs::swagger_ui("/api/v1"))
@@ -26,7 +26,7 @@ pub fn all(config: &mut web::ServiceConfig) {
         .default_service(web::route().to(fallback));
 }
 
-/// What the lean `infer` role answers: predictions, with the prefix and without it, since a proxy may take it away.
+/// Adds the routes of the lean `infer` role: predictions, with the prefix and without it, since a proxy may remove it.
 pub fn inference_only(config: &mut web::ServiceConfig) {
     config
         .service(api_docs::inference::pages("/inference"))
@@ -53,7 +53,7 @@ fn management(base: &'static str) -> impl HttpServiceFactory {
         .default_service(web::route().to(not_found))
 }
 
-/// What the management API can be asked, below its base.
+/// Adds the operations of the management API, below its base.
 fn operations(config: &mut web::ServiceConfig) {
     config
         .configure(accounts::routes)

@@ -6,7 +6,7 @@ use rust_embed::RustEmbed;
 
 use crate::platform::http::ApiError;
 
-/// `build.rs` makes the folder, so that the program builds without Node.
+/// `build.rs` creates the folder, so that the program builds without Node.
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
 struct BuiltUi;
@@ -16,10 +16,10 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 <p>Run <code>make build</code>, or <code>npm ci &amp;&amp; npm run build</code> in the folder <code>web</code> and then <code>cargo build</code>.</p>\
 <p>The API works: see <a href=\"/api/v1/schema/swagger-ui/\">its documentation</a>.</p></html>";
 
-/// Folders of files, in the UI and in 1.x: an address below one of them is no page.
+/// Folders of files, in the UI and in 1.x: an address below one of them is not a page.
 const FOLDERS: [&str; 3] = ["assets", "static", "admin"];
 
-/// Answers a file of the UI, or its first page for every address the UI routes itself; 404 for a file that is not there.
+/// Serves a file of the UI, or its first page for every address that the UI routes itself; 404 for a missing file.
 pub async fn page(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
     match BuiltUi::get(path).filter(|_| !path.is_empty()) {
@@ -42,7 +42,7 @@ fn names_file(path: &str) -> bool {
 }
 
 fn serve(path: &str, bytes: &[u8]) -> HttpResponse {
-    // Built assets carry a hash of their content in their name; the page that names them must always be asked for anew.
+    // Built assets have a hash of their content in their name; the page that names them must be requested each time.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, cache))

@@ -1,4 +1,4 @@
-//! Which limit a request counts against.
+//! The limit that a request counts against.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -22,7 +22,7 @@ pub struct Throttles {
 }
 
 impl Throttles {
-    /// Limits nobody has used yet.
+    /// Creates empty limiters.
     pub fn new(rates: &ThrottleRates, clock: Clock) -> Self {
         Self {
             anon: Throttle::new(rates.anon),
@@ -35,7 +35,7 @@ impl Throttles {
     }
 }
 
-/// Counts a request of the management API, or refuses it. None where nothing is counted.
+/// Counts a request of the management API, or refuses it. Returns `None` where requests are not counted.
 pub fn admit(
     throttles: &Throttles,
     request: &HttpRequest,
@@ -55,12 +55,12 @@ pub fn admit(
         (_, Allowance::LogIn) => throttles.login.admit(&client_network(request), now).map(Some),
         (_, Allowance::Unlimited) => Ok(None),
         (Ok(None), _) if policy.is_public => throttles.anon.admit(&client_network(request), now).map(Some),
-        // What will be answered 401 is not counted.
+        // A request that will be answered with a 401 is not counted.
         (Ok(None) | Err(_), _) => Ok(None),
     }
 }
 
-/// Tells a caller how much is left.
+/// Adds headers that tell the caller how much is left.
 pub fn tell(headers: &mut HeaderMap, standing: Standing) {
     let values = [
         ("ratelimit-limit", standing.limit as u64),

@@ -1,7 +1,7 @@
-//! Background jobs in processes of their own: one process for each job that may run at once, started again whenever it ends.
+//! Background jobs in processes of their own: one process for each job that may run at once, restarted when it ends.
 //!
-//! A job that takes all the memory ends its own process and neither the API nor its neighbours. The system is told to end
-//! worker processes before any other, and ends them itself when this process dies.
+//! A job that uses up the memory ends its own process and neither the API nor other jobs. The system is told to end worker
+//! processes before any other, and ends them when this process dies.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -23,15 +23,15 @@ pub const SUBCOMMAND: &str = "job-worker";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A process that lived so long did not end because it was started.
+/// A process that lived this long did not end because of its start.
 const LONG_ENOUGH: TimeDelta = TimeDelta::seconds(30);
-/// What handing a job back may take, and what the system may take to end a process.
+/// Time limit for handing a job back, and for the system to end a process.
 const STOP_STEPS: [(Signal, Duration); 2] = [(Signal::TERM, Duration::from_secs(25)), (Signal::KILL, Duration::from_secs(5))];
 
-/// How this program is started once more with the same settings.
+/// How to start this program again with the same settings.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
-    /// What the command line said, as variables: other users of the machine cannot read the environment of a process.
+    /// The options of the command line, as variables: other users of the machine cannot read the environment of a process.
     pub environment: Vec<(&'static str, OsString)>,
 }
 
@@ -40,12 +40,13 @@ impl Launch {
         let mut command = Command::new(program()?);
         command.arg0("recotem").args([SUBCOMMAND, "--name", worker]).envs(self.environment.iter().cloned());
         command.env("RECOTEM_DATABASE_URL", database_url);
-        // Ctrl-C on a terminal reaches us only; our end of its input is how it learns on any system that we are gone.
+        // Ctrl-C on a terminal reaches only this process; on any system, a worker process learns from the end of its input that
+        // this process has ended.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
     }
 }
 
-/// The running program itself, also after a newer one was put in its place.
+/// Returns the path of the running program, also after a newer one replaced it.
 fn program() -> std::io::Result<std::path::PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
@@ -75,7 +76,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the condition holds or the time is over; says whether it holds.
+    /// Waits until the condition holds or the time is over; returns whether it holds.
     fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
         let (state, _) = self
             .changed
@@ -89,7 +90,7 @@ impl Shared {
         self.update(|state| state.stopping = true);
         for (signal, longest) in STOP_STEPS {
             for pid in &self.lock().running {
-                let _ = kill_process(*pid, signal); // gone meanwhile is what we want
+                let _ = kill_process(*pid, signal); // an error means that it has ended
             }
             if self.wait(longest, |state| state.threads == 0) {
                 return;
@@ -99,7 +100,7 @@ impl Shared {
     }
 }
 
-/// What a thread needs that keeps one process running. The system ties the life of a process to the thread that started it,
+/// The state of a thread that keeps one process running. The system ties the lifetime of a process to the thread that started it,
 /// hence threads that live as long as the processes should.
 struct Keeper {
     launch: Launch,
@@ -108,10 +109,10 @@ struct Keeper {
     runtime: Handle,
 }
 
-/// Runs background jobs in processes of their own until told to stop; then waits for their end.
+/// Runs background jobs in processes of their own until shutdown; then waits for their end.
 pub async fn supervise(services: Services, launch: Launch, stop: CancellationToken) {
     if services.settings.database_url.is_none() {
-        // A private database has no other workers: what is marked as running there is left over from a crash.
+        // A private database has no other workers: jobs marked as running there are left over from a crash.
         give_up_leases(&services, None).await;
     }
     let shared = Arc::new(Shared::default());
@@ -167,7 +168,7 @@ impl Keeper {
         state.running.extend(pid);
         drop(state);
         if let Some(pid) = pid {
-            // Without collecting it, so that its id stays its own until it is off the list.
+            // The process is not reaped yet, so that its id is not reused until it is off the list.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
         }
@@ -176,7 +177,7 @@ impl Keeper {
     }
 }
 
-/// Otherwise they would be over by themselves, only later.
+/// Ends the leases of dead workers, which would otherwise only expire later.
 async fn give_up_leases(services: &Services, worker: Option<&str>) {
     let given_up = async {
         let mut connection = services.db.conn().await?;
@@ -187,10 +188,10 @@ async fn give_up_leases(services: &Services, worker: Option<&str>) {
     }
 }
 
-/// Ties the life of this process, a worker process, to that of the one that started it, and offers it to the system as the
-/// first to end when memory runs out.
+/// Ties the lifetime of this process, a worker process, to that of the one that started it, and makes it the first that the
+/// system ends when memory runs out.
 pub fn become_worker_process() {
-    /// Of -1,000 to 1,000: how gladly the system ends a process.
+    /// From -1,000 to 1,000: how readily the system ends a process.
     const READINESS_TO_END: &str = "800";
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", READINESS_TO_END) {
         tracing::debug!(%error, "the system may end other processes before this one");
@@ -199,7 +200,7 @@ pub fn become_worker_process() {
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
         tracing::debug!(%error, "the end of the program is noticed by its pipe only");
     }
-    // Nothing is ever sent: the pipe ends with the program, also if that happened a moment ago.
+    // No data is ever sent: the pipe ends with the program, also if that happened a moment ago.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(1);

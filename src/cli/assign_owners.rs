@@ -11,13 +11,13 @@ use crate::platform::services::Services;
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// The user who is to own the projects that have no owner
+    /// The user who will own the projects that have no owner
     #[arg(long, visible_alias = "user", value_name = "NAME", default_value = "admin")]
     owner: String,
-    /// The organisation they move to; without it, the owner's personal one
+    /// The organisation that they move to; without it, the owner's personal one
     #[arg(long, value_name = "ID")]
     organisation: Option<i64>,
-    /// Say what would be done, and do nothing
+    /// Report what would change, without changing anything
     #[arg(long)]
     dry_run: bool,
 }

@@ -14,13 +14,13 @@ use crate::platform::services::Services;
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// The project the key is for
+    /// The project of the key
     #[arg(long)]
     project_id: i64,
-    /// What the key is called; unique within the project
+    /// The name of the key; unique within the project
     #[arg(long)]
     name: String,
-    /// What it may be used for, separated by commas: read, write, predict
+    /// The scopes of the key, separated by commas: read, write, predict
     #[arg(long, default_value = "predict", value_delimiter = ',')]
     scopes: Vec<String>,
     /// Days until it expires; without it, never
@@ -35,7 +35,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     on_database(&args.server, async |services| create(services, &args).await)
 }
 
-/// Makes the key and prints it, alone on standard output so that a script can take it.
+/// Creates the key and prints it, alone on standard output so that a script can read it.
 async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
     let scopes = scopes_of(&args.scopes)?;
     let mut connection = services.db.conn().await?;
@@ -60,7 +60,7 @@ async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the scopes asked for, in their usual order and each once.
+/// Returns the requested scopes, in their usual order and each once.
 fn scopes_of(words: &[String]) -> anyhow::Result<Vec<String>> {
     let wanted: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
     if let Some(unknown) = wanted.iter().find(|word| scope_of(word).is_none()) {

@@ -12,13 +12,13 @@ pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
     /// Name to log in with; without it, an install without users gets `admin` with the password in DEFAULT_ADMIN_PASSWORD or a
-    /// random one, and any other is left as it is
+    /// random one, and other installs are not changed
     #[arg(long)]
     username: Option<String>,
     /// E-mail address
     #[arg(long, default_value = "", requires = "username")]
     email: String,
-    /// Password; better given in the environment, where it does not show in the list of processes
+    /// Password; better set in the environment, where the list of processes does not show it
     #[arg(long, env = "RECOTEM_SUPERUSER_PASSWORD", hide_env_values = true)]
     password: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::features::accounts;
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// Name and password, with a colon between them; may be given several times
+    /// Name and password, separated by a colon; may be given several times
     #[arg(long = "user", value_name = "NAME:PASSWORD", required = true)]
     users: Vec<String>,
 }
@@ -29,7 +29,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// Reads name and password. What was given is not repeated in an error, since it holds a password.
+/// Reads name and password. Errors do not repeat the text, since it holds a password.
 fn parse(text: &str) -> anyhow::Result<(&str, &str)> {
     let (name, password) = text.split_once(':').context("Invalid --user value. Expected format: NAME:PASSWORD.")?;
     match name.trim() {

@@ -1,4 +1,4 @@
-//! `recotem inspect`: how a file is read, without a server and without learning anything from it.
+//! `recotem inspect`: how a file is read, without a server and without learning from it.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub struct Args {
     /// Read the file as item metadata: the item column and all others
     #[arg(long)]
     items: bool,
-    /// How many rows to show as they were read
+    /// Number of rows to show as they were read
     #[arg(long, value_name = "N", default_value_t = 0)]
     rows: usize,
     /// Print one JSON object
@@ -36,7 +36,7 @@ pub struct Args {
     json: bool,
 }
 
-/// What was read.
+/// The result of reading.
 #[derive(Default)]
 struct Found {
     columns: Vec<String>,
@@ -134,7 +134,7 @@ fn print(file: &Path, found: &Found) {
     }
 }
 
-/// A note in one line: the same words that the JSON has.
+/// Formats a note as one line: the same words that the JSON has.
 fn line_of(note: &ColumnNote) -> String {
     let word = |value: Value| value.as_str().unwrap_or_default().replace('_', " ");
     let mut line = note.column.as_ref().map_or_else(|| "file".to_owned(), |column| format!("column {column:?}"));

@@ -1,4 +1,4 @@
-//! `recotem job-worker`: what `serve` and `worker` start for each job that may run at once.
+//! `recotem job-worker`: the process that `serve` and `worker` start for each job that may run at once.
 
 use super::server_options::{ServerOptions, block_on};
 use crate::app::{Boot, roles, worker_processes};
@@ -23,7 +23,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let boot = Boot::connect(settings).await?;
         roles::work_one_at_a_time(boot.services.clone(), args.name, stop).await;
         boot.close().await;
-        // What still computes has been handed back, and nobody waits for it.
+        // Work that still runs has been handed back, and its result is not needed.
         std::process::exit(0)
     })
 }

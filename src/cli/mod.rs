@@ -46,50 +46,50 @@ enum Command {
     Serve(serve::Args),
     /// Run background jobs only
     Worker(worker::Args),
-    /// Run one background job after the other for the process that started it
+    /// Run one background job after another for the process that started it
     #[command(hide = true)]
     JobWorker(job_worker::Args),
     /// Run the scheduler only; any number may run, one leads
     Scheduler(scheduler::Args),
     /// Answer predictions only
     Infer(infer::Args),
-    /// Show the whole flow on sample data or on a file of yours
+    /// Show the whole flow on sample data or on your own file
     Demo(demo::Args),
     /// Bring the database schema up to date
     Migrate(migrate::Args),
     /// Wait until the database answers
     #[command(alias = "wait_db")]
     WaitDb(wait_db::Args),
-    /// Make a user who may do everything
+    /// Create a user who may do everything
     #[command(alias = "create_superuser")]
     CreateSuperuser(create_superuser::Args),
-    /// Make an API key for a project
+    /// Create an API key for a project
     #[command(alias = "create_api_key")]
     CreateApiKey(create_api_key::Args),
-    /// Check every model's file and sign with the present secret what an earlier one signed
+    /// Check every model's file, and sign those again that an earlier secret signed
     #[command(alias = "resign_models")]
     ResignModels(resign_models::Args),
-    /// Give the projects that have no owner to a user
+    /// Assign unowned projects to a user
     #[command(alias = "assign_owners")]
     AssignOwners(assign_owners::Args),
-    /// Make users for trying things out, or set their passwords again; not in production mode
+    /// Create users for tests, or reset their passwords; not in production mode
     #[command(alias = "create_test_users")]
     CreateTestUsers(create_test_users::Args),
     /// Print the OpenAPI document of the API
     Openapi(openapi::Args),
-    /// Fit on one file and judge on another; no server needed
+    /// Fit on one file and evaluate on another; no server needed
     Evaluate(evaluate::Args),
     /// Search over algorithms and parameters; no server needed
     Tune(tune::Args),
     /// Fit on a file and write the model; no server needed
     Train(train::Args),
-    /// The best items for a user of a model file
+    /// List the best items for a user, from a model file
     Recommend(recommend::Args),
-    /// The items most like one in a model file
+    /// List the items most similar to one, from a model file
     Similar(similar::Args),
-    /// Show how a file is read: its columns, what was decided about them, and its first rows
+    /// Show how a file is read: its columns, the decisions about them, and its first rows
     Inspect(inspect::Args),
-    /// Made-up interactions of any number, for measuring
+    /// Generate synthetic interactions for benchmarks
     Synthesize(synthesize::Args),
 }
 

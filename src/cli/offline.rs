@@ -1,4 +1,4 @@
-//! What the commands without a server share: reading interactions and models, parsing arguments, printing tables.
+//! Functions that the commands without a server share: reading interactions and models, parsing arguments, printing tables.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::platform::clock::{Clock, FURTHEST_ZONE};
 use crate::platform::memory::{Memory, Promise, Shortage};
 use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
-/// Seed when none is given.
+/// Seed if none is given.
 pub const SEED: u64 = 42;
 
-/// Which columns hold what.
+/// The id columns.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Columns {
     /// Column of user ids
@@ -31,7 +31,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The same with sessions in the place of users.
+    /// Returns the columns with sessions in the place of users.
     pub fn of_sessions(&self, session_column: Option<&str>) -> Columns {
         let user_column = session_column.unwrap_or(&self.user_column).to_owned();
         Columns { user_column, item_column: self.item_column.clone() }
@@ -39,7 +39,7 @@ impl Columns {
 }
 
 impl Columns {
-    /// What to read from a file with these columns.
+    /// Returns what to read from a file with these columns.
     pub fn options(&self, time_column: Option<&str>, event_column: Option<&str>) -> ReadOptions {
         ReadOptions {
             event_column: event_column.map(str::to_owned),
@@ -49,7 +49,7 @@ impl Columns {
     }
 }
 
-/// Which column holds the time, for the commands that can use it.
+/// The time column, for the commands that can use it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TimeColumn {
     /// Column of times: Unix time, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, RFC 3339 or YYYYMMDD
@@ -57,13 +57,13 @@ pub struct TimeColumn {
     pub time_column: Option<String>,
 }
 
-/// The time column, without which there are no sessions.
+/// Returns the time column, without which there are no sessions.
 pub fn time_of_sessions(time: &TimeColumn) -> anyhow::Result<&str> {
     let column = time.time_column.as_deref();
     column.with_context(|| format!("{} learns from the order of interactions; give --time-column", sessions::NAME))
 }
 
-/// Refuses what only algorithms that learn from sessions can use.
+/// Refuses options that only algorithms learning from sessions can use.
 pub fn refuse_sessions(session_column: Option<&str>) -> anyhow::Result<()> {
     if session_column.is_some() {
         bail!("only {} learns from sessions; leave out --session-column", sessions::NAME);
@@ -76,25 +76,25 @@ pub fn find_algorithm(name: &str) -> anyhow::Result<&'static AlgorithmInfo> {
     algorithms::find(name).map_err(|error| anyhow!("{error}; and, from sessions, {}", sessions::NAME))
 }
 
-/// Reads one file; rows that were left out are told on standard error.
+/// Reads one file; reports rejected rows on standard error.
 pub fn read_log(path: &Path, options: &ReadOptions, threads: usize) -> anyhow::Result<InteractionLog> {
     let mut builder = builder_for(options);
     read_into(&mut builder, path, options, threads)?;
     Ok(finish(builder, threads))
 }
 
-/// An empty builder for what these options read.
+/// Creates an empty builder for what these options read.
 pub fn builder_for(options: &ReadOptions) -> InteractionLogBuilder {
     let builder = InteractionLogBuilder::new(options.time_column.is_some());
     if options.event_column.is_some() { builder.with_events() } else { builder }
 }
 
-/// The latest time that is not in the future anywhere, in microseconds UTC.
+/// Returns the latest time that is not in the future in any zone, in microseconds UTC.
 fn latest_moment() -> i64 {
     (Clock::system().now() + FURTHEST_ZONE).timestamp_micros()
 }
 
-/// Ends reading. Times in the future count as the latest that is not; how many there are is told on standard error.
+/// Finishes reading. Replaces times in the future by the latest one that is not, and reports their number on standard error.
 pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog {
     let mut log = Context::new(SEED, threads).install(|| builder.finish());
     if let Some(late) = log.settle_times(latest_moment()) {
@@ -127,25 +127,26 @@ pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &Rea
     Ok(())
 }
 
-/// Memory for the rows of a file, looked for before they are kept.
+/// Memory for the rows of a file, requested before they are kept.
 struct Room {
     memory: Promise,
     bytes_per_row: u64,
     rows: u64,
-    /// Rows there is room for.
+    /// Rows that there is room for.
     found: u64,
     shortage: Option<Shortage>,
 }
 
 impl Room {
-    /// Two codes, a time and the type of the event, and half as much again for what is made of them.
+    /// Creates the room for rows of two codes, a time and the type of the event, and half as much again for what is computed from
+    /// them.
     fn for_rows(options: &ReadOptions) -> Self {
         let (times, events) = (u64::from(options.time_column.is_some()), u64::from(options.event_column.is_some()));
         let bytes_per_row = (8 + 8 * times + 4 * events) * 3 / 2;
         Self { memory: Memory::of_machine().promise(), bytes_per_row, rows: 0, found: 1 << 20, shortage: None }
     }
 
-    /// Whether there is room for so many rows more. Tables grow by doubling, so there has to be room for as many again.
+    /// Returns whether there is room for `rows` more rows. Tables grow by doubling, so the same amount must be available again.
     fn has(&mut self, rows: usize) -> bool {
         self.rows += rows as u64;
         if self.rows > self.found && self.shortage.is_none() {
@@ -185,7 +186,7 @@ pub fn parse_params(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The number of threads asked for, or one for each core.
+/// Returns the requested number of threads, or one for each core.
 pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
@@ -208,12 +209,12 @@ pub fn read_session_model(path: &PathBuf) -> anyhow::Result<SessionModel> {
     })
 }
 
-/// Item ids and scores as the commands print them in JSON.
+/// Returns item ids and scores as the commands print them in JSON.
 pub fn recommendations_json(list: &Recommendations) -> Value {
     list.iter().map(|(item, score)| serde_json::json!({ "item_id": item, "score": score })).collect()
 }
 
-/// Prints item ids and scores for people, and below each item why it is there: `reasons` is empty or parallel to `list`.
+/// Prints item ids and scores for people, and below each item its reasons: `reasons` is empty or parallel to `list`.
 pub fn print_recommendations(list: &Recommendations, reasons: &[Reasons]) {
     let width = list.iter().map(|(item, _)| item.chars().count()).max().unwrap_or(0);
     for (rank, (item, score)) in list.iter().enumerate() {
@@ -231,7 +232,7 @@ pub fn print_json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Surroundings of a computation that is refused in words where the memory of the machine does not suffice.
+/// Creates the context of a computation that fails with an error when the machine's memory does not suffice.
 pub fn context(seed: u64, threads: usize) -> Context {
     let memory = Memory::of_machine().promise();
     let ask = move |bytes| memory.raise_to(bytes).map_err(|shortage| Lack { available: shortage.available, is_passing: false });
@@ -242,13 +243,13 @@ pub fn context(seed: u64, threads: usize) -> Context {
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// Begins to measure.
-    #[allow(clippy::disallowed_methods)] // a duration, only to be reported or compared with a limit of the same run
+    /// Starts to measure.
+    #[allow(clippy::disallowed_methods)] // a duration, only reported or compared with a limit of the same run
     pub fn start() -> Self {
         Stopwatch(std::time::Instant::now())
     }
 
-    /// Seconds since the beginning.
+    /// Returns the seconds since the start.
     pub fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }

@@ -1,4 +1,4 @@
-//! `recotem recommend`: the best items for a user, for somebody known only by items, or for a visit in progress.
+//! `recotem recommend`: the best items for a user, for a user known only by items, or for a visit in progress.
 
 use std::path::PathBuf;
 
@@ -16,16 +16,16 @@ pub struct Args {
     /// User id
     #[arg(long, required_unless_present_any = ["items", "session"])]
     user: Option<String>,
-    /// What an unknown user has interacted with
+    /// Items that an unknown user has interacted with
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
     items: Vec<String>,
-    /// What somebody has looked at just now, first to last, for a model that learnt from sessions
+    /// Items of the visit in progress, first to last, for a model that learnt from sessions
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',', conflicts_with_all = ["user", "items", "explain"])]
     session: Vec<String>,
-    /// How many items to list
+    /// Number of items to list
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
-    /// List items again that the user has already interacted with
+    /// Also list items that the user has already interacted with
     #[arg(long)]
     include_seen: bool,
     /// List only these items
@@ -34,10 +34,10 @@ pub struct Args {
     /// Never list these items
     #[arg(long, value_name = "ITEM,ITEM", value_delimiter = ',')]
     deny: Vec<String>,
-    /// From 0, best first, to 1, as unlike one another as possible
+    /// Diversity from 0, best items first, to 1, as different from one another as possible
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = parse_share)]
     diversity: f32,
-    /// Tell for each item so many items of the user that speak most for it
+    /// Number of the user's items to name for each recommendation, those that contribute most to it
     #[arg(long, value_name = "N", default_value_t = 0)]
     explain: u32,
     /// Print one JSON object
@@ -103,7 +103,7 @@ fn for_session(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reasons for each item of the list; nothing at all when none are asked for.
+/// Returns the reasons for each item of the list; empty when none are requested.
 fn reasons(args: &Args, model: &TrainedModel, known: bool, list: &Recommendations) -> anyhow::Result<Vec<Reasons>> {
     if args.explain == 0 {
         return Ok(Vec::new());

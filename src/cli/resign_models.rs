@@ -9,7 +9,7 @@ use crate::features::models::{self, Resigned};
 pub struct Args {
     #[command(flatten)]
     server: ServerOptions,
-    /// Check every file and say what would be signed, and change nothing
+    /// Check every file and report what would be signed, without changing anything
     #[arg(long)]
     dry_run: bool,
 }

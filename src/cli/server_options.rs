@@ -1,4 +1,4 @@
-//! What every command that needs the database takes, and how such a command runs.
+//! Options of every command that needs the database, and how such a command runs.
 
 use std::path::PathBuf;
 
@@ -13,19 +13,19 @@ use crate::platform::telemetry;
 /// Options shared by all roles; each is also a setting (see config.example.toml).
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerOptions {
-    /// Settings file; `config.toml` in the working directory when there is one
+    /// Settings file; by default `config.toml` in the working directory if it exists
     #[arg(long, env = "RECOTEM_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Uploads, models, the generated secret and the private PostgreSQL live here [env: RECOTEM_DATA_DIR] [default: data]
+    /// Folder of uploads, models, the generated secret and the private PostgreSQL [env: RECOTEM_DATA_DIR] [default: data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// A PostgreSQL to use; without it the program starts and owns a private one in its data directory [env: DATABASE_URL]
+    /// URL of a PostgreSQL to use; without it the program runs a private one in its data directory [env: DATABASE_URL]
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
 }
 
 impl ServerOptions {
-    /// Settings with these options on top. Starts logging, since what looks like a mistake in the environment is warned about.
+    /// Returns the settings with these options applied. Starts logging, to warn of probable mistakes in the environment.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let Loaded { mut settings, warnings } = Settings::load(self.config.as_deref())?;
         telemetry::start(&settings);
@@ -35,7 +35,7 @@ impl ServerOptions {
         if let Some(data_dir) = &self.data_dir {
             settings.data_dir.clone_from(data_dir);
         }
-        // The private PostgreSQL and its clients change folders on their own account: only a whole path means the same to all.
+        // The private PostgreSQL and its clients change folders: only an absolute path means the same to all.
         settings.data_dir = std::path::absolute(&settings.data_dir)?;
         if let Some(url) = &self.database_url {
             settings.database_url = Some(url.as_str().into());
@@ -44,8 +44,8 @@ impl ServerOptions {
     }
 }
 
-/// Runs a single command on the database of the install: the configured one, the private one of a process that runs already, or
-/// the private one started for as long as the command takes.
+/// Runs a single command on the database of the install: the configured one, the private one of a running process, or the private
+/// one started for the duration of the command.
 pub fn on_database(options: &ServerOptions, command: impl AsyncFnOnce(&Services) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let settings = options.settings()?;
     block_on(&settings.clone(), async |_| {
@@ -57,7 +57,7 @@ pub fn on_database(options: &ServerOptions, command: impl AsyncFnOnce(&Services)
 }
 
 impl ServerOptions {
-    /// Says how this program is started once more with the same settings.
+    /// Returns how to start this program again with the same settings.
     pub fn launch(&self, settings: &Settings) -> Launch {
         let config = self.config.as_ref().map(|path| ("RECOTEM_CONFIG", path.clone().into()));
         let data_dir = ("RECOTEM_DATA_DIR", settings.data_dir.clone().into());
@@ -79,7 +79,7 @@ pub fn block_on<F: Future<Output = anyhow::Result<()>>>(
     })
 }
 
-/// SIGTERM and Ctrl-C ask for an orderly end; a second one ends at once.
+/// Cancels the token on SIGTERM or Ctrl-C for an orderly end; a second signal ends the program at once.
 async fn cancel_on_signal(stop: CancellationToken) {
     signal().await;
     tracing::info!("stopping: finishing what is in flight");

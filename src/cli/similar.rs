@@ -1,4 +1,4 @@
-//! `recotem similar`: the items most like one.
+//! `recotem similar`: the items most similar to one.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub struct Args {
     /// Item id
     #[arg(long)]
     item: String,
-    /// How many items to list
+    /// Number of items to list
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
     /// Print one JSON object

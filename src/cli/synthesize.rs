@@ -1,4 +1,4 @@
-//! `recotem synthesize`: made-up interactions, for measuring what a number of rows costs.
+//! `recotem synthesize`: synthetic interactions, to measure the cost of a number of rows.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,21 +9,21 @@ use anyhow::Context as _;
 use super::offline;
 use crate::ml::synthetic::{SyntheticConfig, generate};
 
-/// Of a user's items, this many in a hundred are held out, at least one.
+/// Share of a user's items that is held out, in percent; at least one item.
 const HELD_OUT_PERCENT: usize = 10;
 
-/// Fewer would leave no room for tastes.
+/// Fewer items would leave no room for tastes.
 const FEWEST_ITEMS: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Interactions
+    /// Number of interactions
     #[arg(long)]
     interactions: usize,
-    /// Users; one for 140 interactions by default
+    /// Number of users; one for 140 interactions by default
     #[arg(long)]
     users: Option<usize>,
-    /// Items; by default 27,000 for 20 million interactions, growing with the square root
+    /// Number of items; by default 27,000 for 20 million interactions, growing with the square root
     #[arg(long)]
     items: Option<usize>,
     /// Seed
@@ -32,7 +32,7 @@ pub struct Args {
     /// CSV to write, with the columns user_id and item_id
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// CSV for a tenth of each user's interactions, to judge models by
+    /// CSV for a tenth of each user's interactions, held out to evaluate models
     #[arg(long, value_name = "FILE")]
     held_out: Option<PathBuf>,
 }

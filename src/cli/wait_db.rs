@@ -32,7 +32,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// Returns the URL of the configured database, or of the private one that a process runs.
+/// Returns the URL of the configured database, or of the private one that another process runs.
 async fn url_of(settings: &Settings) -> anyhow::Result<Option<String>> {
     if let Some(url) = &settings.database_url {
         return Ok(Some(url.expose_secret().to_owned()));

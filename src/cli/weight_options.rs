@@ -1,4 +1,4 @@
-//! Options of the commands without a server that say what an interaction counts.
+//! Options for the weights of interactions, of the commands without a server.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ pub struct WeightOptions {
     /// Column of event types, such as view or purchase
     #[arg(long, value_name = "NAME")]
     pub event_column: Option<String>,
-    /// What event types count, as in {"view": 1, "purchase": 5}; others count 1, what weighs 0 does not count at all
+    /// Weights of event types, as in {"view": 1, "purchase": 5}; others weigh 1, events of weight 0 are ignored
     #[arg(long, value_name = "JSON", value_parser = offline::parse_params, requires = "event_column")]
     event_weights: Option<Map<String, Value>>,
     /// Days after which an interaction counts half
@@ -20,7 +20,7 @@ pub struct WeightOptions {
 }
 
 impl WeightOptions {
-    /// The weights asked for.
+    /// Returns the requested weights.
     pub fn weights(&self) -> MlResult<Weights> {
         let events =
             self.event_weights.iter().flatten().map(|(event, weight)| (format!("{EVENT_WEIGHT}{event}"), weight.clone()));

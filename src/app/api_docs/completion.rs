@@ -1,7 +1,7 @@
-//! What holds for all routes and so is written once: who may ask, the errors each kind of route can answer with, ranges of
-//! the common parameters, an example for every body.
+//! Facts about all routes, written once: who may use them, the errors of each kind of route, ranges of the common parameters, an
+//! example for every body.
 //!
-//! 405 is left out on purpose: an operation that is in the document never answers it, any other verb does.
+//! 405 is left out on purpose: an operation in the document never returns it, any other verb does.
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::examples;
 use super::schemas::{of_errors, reference, resolved};
 use crate::app::policy::{Policy, policy_of};
 
-/// What each tag is about, in the order in which a newcomer meets them.
+/// Descriptions of the tags, in the order in which a newcomer meets them.
 const TAGS: [(&str, &str); 22] = [
     ("auth", "Logging in and out, tokens, one's own account."),
     ("users", "People who can log in."),
@@ -95,7 +95,7 @@ impl Operation<'_> {
         self.describe_bodies(inference);
     }
 
-    /// Below the base, whatever that is.
+    /// Returns the path below any base.
     fn below(&self) -> &str {
         self.path.strip_prefix("/api/v1").unwrap_or(self.path)
     }
@@ -132,7 +132,7 @@ impl Operation<'_> {
         }
     }
 
-    /// Gives the schema of the body a name of its own, and offers it to every parser there is. A partial change requires nothing.
+    /// Gives the schema of the body a name of its own, and offers it to every parser. A partial change requires no field.
     fn share_body(&mut self) {
         let Some(content) = self.value.pointer_mut("/requestBody/content").and_then(Value::as_object_mut) else { return };
         let Some(json_body) = content.get_mut("application/json") else { return };
@@ -203,7 +203,7 @@ impl Operation<'_> {
         }
     }
 
-    /// Every answer has a body that is described, the empty ones apart.
+    /// Describes the body of every response except empty ones.
     fn describe_bodies(&mut self, inference: bool) {
         for (status, response) in self.value.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
             if status == "429" || status == "503" {
@@ -239,7 +239,7 @@ fn pascal(name: &str) -> String {
     name.split('_').map(capital).collect()
 }
 
-/// Every request body, and every answer that is a success, gets an example unless it has one.
+/// Adds an example to every request body and every successful response that has none.
 fn add_examples(paths: &mut Value, document: &Value) {
     for operation in operations(paths) {
         let Value::Object(parts) = operation else { continue };
@@ -260,12 +260,12 @@ fn add_examples(paths: &mut Value, document: &Value) {
 
 fn add_example(media: &mut Value, document: &Value) {
     if media.get("schema").is_none_or(Value::is_null) {
-        // A file as it is.
+        // A file, unchanged.
         media["schema"] = json!({ "type": "string", "format": "binary" });
     }
     if media.get("example").is_none() && media.get("examples").is_none() {
         let example = examples::of(&media["schema"], document);
-        // Where anything may stand, an object does.
+        // Where any value may be, the example is an object.
         media["example"] = if example.is_null() { json!({}) } else { example };
     }
 }

@@ -1,4 +1,4 @@
-//! What the server itself reads from the document: which addresses there are, with which verbs, and who may ask.
+//! The server's own use of the document: which addresses exist, with which verbs, and who may use them.
 
 use std::sync::LazyLock;
 
@@ -13,13 +13,13 @@ const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PA
 /// One address of the management API, below its base.
 pub struct Endpoint {
     segments: Vec<Segment>,
-    /// The verbs it answers to, in the order of the header `Allow`.
+    /// The verbs that it supports, in the order of the header `Allow`.
     methods: Vec<(Method, Policy)>,
-    /// Whether it asks for a format of its own.
+    /// Whether it has a format parameter of its own.
     picks_format: bool,
     name: String,
     description: String,
-    /// The fields that a write takes, by method.
+    /// The fields that a write accepts, by method.
     actions: Map<String, Value>,
 }
 
@@ -28,7 +28,7 @@ enum Segment {
     Parameter(String),
 }
 
-/// The endpoint a request of the management API is for, and what is decided about it.
+/// The endpoint of a request to the management API, and its policy.
 #[derive(Clone, Copy)]
 pub struct Asked {
     pub endpoint: &'static Endpoint,
@@ -40,13 +40,13 @@ pub fn find(below: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.matches(below))
 }
 
-/// The names of all collections: one word that can be listed and has rows.
+/// Returns the names of all collections: one word that can be listed and has rows.
 pub fn collections() -> Vec<&'static str> {
     let names = ENDPOINTS.iter().filter_map(|endpoint| endpoint.collection());
     names.filter(|name| find(&format!("/{name}/1/")).is_some()).collect()
 }
 
-/// All of them, those without parameters first, so that a literal wins over a parameter.
+/// Returns all endpoints, those without parameters first, so that a literal wins over a parameter.
 fn endpoints() -> Vec<Endpoint> {
     let super::Document(document) = super::document("");
     let paths = document["paths"].as_object().into_iter().flatten();
@@ -77,7 +77,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether a path below the base, with its slash at the end, is this address.
+    /// Returns whether a path below the base, with its slash at the end, is this address.
     pub fn matches(&self, below: &str) -> bool {
         let Some(inner) = below.strip_prefix('/') else { return false };
         let sent = inner.strip_suffix('/').map_or_else(Vec::new, |inner| inner.split('/').collect());
@@ -90,7 +90,7 @@ impl Endpoint {
             && self.segments.iter().zip(&sent).all(fits)
     }
 
-    /// Whether `.json` at its end names a format; at the end of a text it belongs to the text.
+    /// Returns whether `.json` at its end names a format; at the end of a text it belongs to the text.
     pub fn takes_suffix(&self) -> bool {
         match self.segments.last() {
             Some(Segment::Parameter(name)) => name == "id" || name.ends_with("_id"),
@@ -99,7 +99,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether answers come in this format; an address with a parameter of that name judges it by itself.
+    /// Returns whether responses have this format; an address with a parameter of that name checks it itself.
     pub fn knows_format(&self, format: &str) -> bool {
         let is_schema = matches!(self.segments.as_slice(), [Segment::Literal(name)] if name == "schema");
         match is_schema {
@@ -108,7 +108,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the address answers to a verb; HEAD goes with GET, and OPTIONS always.
+    /// Returns whether the address supports a verb; HEAD goes with GET, and OPTIONS always.
     pub fn allows(&self, method: &Method) -> bool {
         match *method {
             Method::OPTIONS => true,
@@ -117,7 +117,7 @@ impl Endpoint {
         }
     }
 
-    /// What is decided about a request with this verb. Asking what an address can do is as open as the address is.
+    /// Returns the policy of a request with this verb. OPTIONS is as public as the address.
     pub fn policy(&self, method: &Method) -> Policy {
         let of = |method: &Method| self.methods.iter().find(|(one, _)| one == method).map(|(_, policy)| *policy);
         match *method {
@@ -128,7 +128,7 @@ impl Endpoint {
         .unwrap_or(Policy::STRICT)
     }
 
-    /// Its address as the document writes it, below the base.
+    /// Returns its address as the document writes it, below the base.
     #[cfg(test)]
     pub fn template(&self) -> String {
         let words = self.segments.iter().map(|segment| match segment {
@@ -138,14 +138,14 @@ impl Endpoint {
         format!("/{}", words.collect::<String>())
     }
 
-    /// The value of the header `Allow`.
+    /// Returns the value of the header `Allow`.
     pub fn allow(&self) -> String {
         let head = self.allows(&Method::HEAD).then_some(Method::HEAD);
         let all = self.methods.iter().map(|(method, _)| method.clone()).chain(head).chain([Method::OPTIONS]);
         all.map(|method| method.to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The name of a collection: one word that can be listed.
+    /// Returns the name of a collection: one word that can be listed.
     pub fn collection(&self) -> Option<&str> {
         match self.segments.as_slice() {
             [Segment::Literal(name)] if self.allows(&Method::GET) => Some(name),
@@ -153,7 +153,7 @@ impl Endpoint {
         }
     }
 
-    /// What OPTIONS answers.
+    /// Returns the response to OPTIONS.
     pub fn metadata(&self) -> Value {
         let mut metadata = json!({
             "name": self.name,
@@ -175,7 +175,7 @@ impl Segment {
     }
 }
 
-/// The fields of a request body in the shape of 1.x's metadata.
+/// Returns the fields of a request body in the shape of 1.x's metadata.
 fn fields(operation: &Value, document: &Value) -> Option<Value> {
     let content = operation["requestBody"]["content"].as_object()?;
     let schema = super::schemas::resolved(&content.values().next()?["schema"], document);

@@ -1,4 +1,4 @@
-//! An example for every body, derived from its schema: values that people would send, by the name of the field.
+//! An example for every body, derived from its schema: typical values, by the name of the field.
 
 use std::sync::LazyLock;
 
@@ -9,11 +9,11 @@ use super::schemas::resolved;
 /// Deeper than any schema; ends those that contain themselves.
 const DEEPEST: usize = 8;
 
-/// What a field of a name typically holds.
+/// Typical values by the name of the field.
 static BY_NAME: LazyLock<Map<String, Value>> =
     LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
 
-/// An example of a schema.
+/// Returns an example of a schema.
 pub fn of(schema: &Value, document: &Value) -> Value {
     value(schema, document, None, 0)
 }
@@ -46,7 +46,7 @@ fn value(schema: &Value, document: &Value, name: Option<&str>, depth: usize) -> 
 }
 
 fn of_type(schema: &Value, document: &Value, depth: usize) -> Value {
-    // What may be null, and has no typical value, is null.
+    // A field that may be null, and has no typical value, is null.
     let one_type = schema["type"].as_str();
     let format = schema["format"].as_str();
     match one_type {

@@ -1,4 +1,5 @@
-//! The document of predictions alone, where clients of 1.x's inference service look for it: its paths begin below `/inference`.
+//! The document of predictions alone, at the address that clients of 1.x's inference service use: its paths begin below
+//! `/inference`.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -17,7 +18,7 @@ pub async fn document() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(WRITTEN.as_str())
 }
 
-/// Answers `GET /inference/docs`: the pages lie below it, wherever a proxy shows them.
+/// Answers `GET /inference/docs`: the pages are below it, at any prefix of a proxy.
 pub async fn to_pages() -> HttpResponse {
     HttpResponse::TemporaryRedirect().insert_header((LOCATION, "docs/")).finish()
 }
@@ -28,7 +29,7 @@ pub fn pages(base: &str) -> utoipa_swagger_ui::SwaggerUi {
     utoipa_swagger_ui::SwaggerUi::new(format!("{base}/docs/{{_:.*}}")).config(config)
 }
 
-/// Leaves out all that predictions do not need.
+/// Removes everything that predictions do not need.
 fn of_inference(mut document: Value) -> Value {
     let paths = document["paths"].take();
     let below = |(path, item): (&String, &Value)| Some((path.strip_prefix(BASE)?.to_owned(), item.clone()));
@@ -42,7 +43,7 @@ fn of_inference(mut document: Value) -> Value {
         schemas.insert(name, schema);
     }
     document["info"]["title"] = json!("Recotem inference");
-    // Relative to the document, so that it holds behind a proxy that takes the prefix away, too.
+    // Relative to the document, so that it also holds behind a proxy that removes the prefix.
     document["servers"] = json!([{ "url": "./", "description": "This server" }]);
     document["tags"].as_array_mut().into_iter().for_each(|tags| tags.retain(|tag| tag["name"] == "inference"));
     document["components"]["schemas"] = Value::Object(schemas);
@@ -54,7 +55,7 @@ fn of_inference(mut document: Value) -> Value {
     document
 }
 
-/// Notes the schemas that a part of the document refers to.
+/// Collects the schemas that a part of the document refers to.
 fn note_schemas(part: &Value, named: &mut BTreeSet<String>) {
     match part {
         Value::Object(fields) => {

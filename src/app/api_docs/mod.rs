@@ -1,5 +1,5 @@
-//! The OpenAPI document, put together from the annotations of every slice and completed with what holds for all routes.
-//! The UI's client types are made from it, and the server's own knowledge of addresses and verbs.
+//! The OpenAPI document, combined from the annotations of every slice and completed with facts about all routes. The UI's client
+//! types are generated from it, and so is the server's own knowledge of addresses and verbs.
 
 mod completion;
 mod endpoint;
@@ -35,19 +35,19 @@ pub use pages::{redoc, redoc_script, swagger_ui};
 )]
 struct Root;
 
-/// The finished document. Not the builder's own type: that one cannot take back everything it writes.
+/// The finished document. Not the builder's own type: that one cannot read back everything it writes.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Document(Value);
 
 impl Document {
-    /// As JSON for people.
+    /// Returns the document as JSON for people.
     pub fn to_pretty_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(&self.0)
     }
 }
 
-/// The whole document, with paths below `base`.
+/// Returns the whole document, with paths below `base`.
 pub fn document(base: &str) -> Document {
     // A document of texts and numbers can always be written.
     Document(serde_json::to_value(merged(base)).map(completion::complete).unwrap_or_default())
@@ -62,7 +62,7 @@ fn merged(base: &str) -> utoipa::openapi::OpenApi {
     document.paths.paths.clear();
     document.components = slices.components.take();
     for (path, item) in slices.paths.paths {
-        // Predictions lie beside the management API, not below it.
+        // Predictions are beside the management API, not below it.
         let base = if path.starts_with("/inference/") { "" } else { base };
         document.paths.paths.insert(format!("{base}{path}"), item);
     }
@@ -74,7 +74,7 @@ fn merged(base: &str) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// What the API says about itself.
+/// Returns the facts that the API states about itself.
 pub fn description() -> meta::Description {
     static FACTS: LazyLock<meta::Facts> =
         LazyLock::new(|| meta::Facts { collections: endpoint::collections(), document: written() });

@@ -1,5 +1,5 @@
-//! The document as pages for people. Everything they load is served from here, so they work offline and within the
-//! content security policy.
+//! The document as pages for people. This server serves everything that they load, so they work offline and within the content
+//! security policy.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, ContentEncoding};
@@ -11,18 +11,18 @@ const REDOC_PAGE: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\
     <body><redoc spec-url=\"../?format=json\" disable-search=\"true\" hide-loading></redoc>\
     <script src=\"redoc.standalone.js\"></script></body></html>";
 
-/// Swagger UI below `{base}/schema/swagger-ui/`.
+/// Serves Swagger UI below `{base}/schema/swagger-ui/`.
 pub fn swagger_ui(base: &str) -> utoipa_swagger_ui::SwaggerUi {
     let config = utoipa_swagger_ui::Config::from(format!("{base}/schema/?format=json"));
     utoipa_swagger_ui::SwaggerUi::new(format!("{base}/schema/swagger-ui/{{_:.*}}")).config(config)
 }
 
-/// `GET schema/redoc/`.
+/// Answers `GET schema/redoc/`.
 pub async fn redoc() -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(REDOC_PAGE)
 }
 
-/// `GET schema/redoc/redoc.standalone.js`. Every browser understands gzip.
+/// Answers `GET schema/redoc/redoc.standalone.js`. Every browser supports gzip.
 pub async fn redoc_script() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/javascript")

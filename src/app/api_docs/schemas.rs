@@ -1,8 +1,8 @@
-//! The schemas of the error envelope, and finding one's way through schemas.
+//! The schemas of the error envelope, and navigation in schemas.
 
 use serde_json::{Map, Value, json};
 
-/// A schema with its reference followed.
+/// Returns a schema with its reference resolved.
 pub fn resolved<'a>(schema: &'a Value, document: &'a Value) -> &'a Value {
     match schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(pointer) => document.pointer(pointer).unwrap_or(schema),
@@ -10,12 +10,12 @@ pub fn resolved<'a>(schema: &'a Value, document: &'a Value) -> &'a Value {
     }
 }
 
-/// `{"$ref": …}` to a schema of the document.
+/// Returns `{"$ref": …}` to a schema of the document.
 pub fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// The bodies of answers that are no success.
+/// Returns the schemas of error responses.
 pub fn of_errors() -> Map<String, Value> {
     let detail = |text: &str| json!({ "type": "string", "description": text });
     let schemas = json!({

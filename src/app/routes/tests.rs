@@ -1,4 +1,4 @@
-//! What the policy decides is about the very operation that the router chooses, however an address is spelled.
+//! The policy is that of the very operation that the router chooses, for any spelling of an address.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
@@ -15,7 +15,7 @@ use crate::app::policy::{self, Allowance, Policy};
 const DECIDED: HeaderName = HeaderName::from_static("x-decided");
 const BASES: [&str; 2] = ["/api/v1", "/api"];
 
-/// Notes for which operation the policy was looked up, where the router is about to be asked.
+/// Records for which operation the policy was looked up, just before the router runs.
 async fn note(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let asked = request.extensions().get::<Asked>().copied();
     let decided = asked.map_or_else(|| "page".to_owned(), |asked| asked.endpoint.template());
@@ -24,7 +24,7 @@ async fn note(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     Ok(response)
 }
 
-/// The operation that was decided about and the one whose handler was asked; none where no handler was.
+/// Returns the operation whose policy was looked up and the one whose handler was called; `None` where no handler was.
 async fn decided_and_chosen<R, B>(
     service: &impl Service<R, Response = ServiceResponse<B>, Error = Error>,
     request: R,
@@ -45,7 +45,7 @@ fn scope(base: &'static str) -> impl actix_web::dev::HttpServiceFactory {
     scope.default_service(web::route().to(not_found))
 }
 
-/// Every operation of the management API: its verb, and its address below the base.
+/// Returns every operation of the management API: its verb, and its address below the base.
 fn all_operations() -> Vec<(Method, String)> {
     let document = serde_json::to_value(api_docs::document("")).expect("a document");
     let paths = document["paths"].as_object().expect("paths").iter();
@@ -67,7 +67,7 @@ impl Dice {
     }
 }
 
-/// An address of the operation, spelled in a way that its client is not meant to.
+/// Returns an address of the operation, in an unusual spelling.
 fn spelled(template: &str, dice: &mut Dice) -> String {
     let filled: Vec<String> = template
         .split('/')

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 const SEED: u64 = 20_260_601;
 const N_ITEMS: usize = 600;
 const N_USERS: usize = 1_500;
-/// How many interactions a user has: at least this many, and as many again on average.
+/// Interactions of a user: at least this many, and as many again on average.
 const FEWEST: usize = 15;
 const MEAN_MORE: f64 = 38.0;
 /// 2025-01-01, and a year in seconds.
@@ -99,7 +99,7 @@ const NOUNS: [&str; 40] = [
     "Frontier",
     "Waltz",
 ];
-/// Names that trip programs which take ids for numbers, words or parts of an address.
+/// Ids that break programs which read ids as numbers, words or parts of an address.
 const AWKWARD: [(&str, &str); 4] = [("007", "Crime"), ("Sigur Rós", "Musical"), ("a/b c", "Mystery"), ("千と千尋", "Animation")];
 
 struct Item {
@@ -114,7 +114,7 @@ impl Item {
     }
 }
 
-/// The sample's interactions as CSV: `user_id,item_id,genres,timestamp`.
+/// Returns the sample's interactions as CSV: `user_id,item_id,genres,timestamp`.
 pub fn interactions_csv() -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let items = items(&mut rng);
@@ -142,7 +142,7 @@ fn items(rng: &mut ChaCha8Rng) -> Vec<Item> {
     while items.len() < N_ITEMS {
         let id = title(rng);
         if taken.insert(id.clone()) {
-            // A few items are known to everybody, most to few.
+            // A few items are known to all users, most to few.
             let appeal = 1.0 / (1.0 + items.len() as f64).powf(0.35);
             items.push(Item { id, genres: two_at_most(rng), appeal });
         }
@@ -163,7 +163,7 @@ fn two_at_most(rng: &mut ChaCha8Rng) -> Vec<usize> {
     genres
 }
 
-/// The items one user takes to: two or three genres count most, popularity counts for everybody.
+/// Draws the items of one user: two or three genres count most, and popularity counts for every user.
 fn history(items: &[Item], rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut taste = [0.04; GENRES.len()];
     for _ in 0..rng.random_range(2..=3) {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use reqwest::{Method, multipart};
 use serde_json::Value;
 
-/// Talks to one server, logged in after [`Client::log_in`].
+/// A client of one server, logged in after [`Client::log_in`].
 pub struct Client {
     http: reqwest::Client,
     base: String,
@@ -14,7 +14,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `base`, such as `http://127.0.0.1:8000`.
+    /// Creates a client of the server at `base`, such as `http://127.0.0.1:8000`.
     pub fn new(base: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(300)).build()?;
         Ok(Self { http, base: base.to_owned(), token: String::new() })
@@ -30,13 +30,13 @@ impl Client {
         Ok(())
     }
 
-    /// GET below `/api/v1/`.
+    /// Sends a GET below `/api/v1/`.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.request(Method::GET, &format!("/api/v1/{path}"));
         self.answer(request, path).await
     }
 
-    /// POST of JSON below `/api/v1/`.
+    /// Sends a POST of JSON below `/api/v1/`.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         let request = self.request(Method::POST, &format!("/api/v1/{path}")).json(&body);
         self.answer(request, path).await
@@ -51,7 +51,7 @@ impl Client {
         self.answer(request, "training_data/").await
     }
 
-    /// POST to the inference endpoint with an API key.
+    /// Sends a POST to the inference endpoint with an API key.
     pub async fn predict(&self, model: i64, key: &str, body: Value) -> anyhow::Result<Value> {
         let path = format!("/inference/predict/{model}");
         let request = self.http.post(format!("{}{path}", self.base)).header("X-API-Key", key).json(&body);

@@ -15,7 +15,7 @@ const CUTOFF: u32 = 20;
 const SHOWN: usize = 5;
 const POLL: Duration = Duration::from_millis(300);
 
-/// What is uploaded.
+/// A file to upload.
 struct Upload {
     name: String,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! `recotem demo`: starts the server and drives the whole flow through its own HTTP API, as a new user would.
+//! `recotem demo`: starts the server and runs the whole flow through its own HTTP API, as a new user would.
 
 mod catalogue;
 mod client;
@@ -24,22 +24,22 @@ pub struct Args {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDR:PORT")]
     bind: Option<String>,
-    /// Interactions of yours; without it a sample catalogue is made
+    /// File of your own interactions; without it a sample catalogue is generated
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Column of the user id
+    /// Column of user ids
     #[arg(long, default_value = "user_id")]
     user_column: String,
-    /// Column of the item id
+    /// Column of item ids
     #[arg(long, default_value = "item_id")]
     item_column: String,
-    /// Column of the time, if there is one
+    /// Column of times, if there is one
     #[arg(long)]
     time_column: Option<String>,
-    /// Trials of the search
+    /// Number of trials of the search
     #[arg(long, default_value_t = 20)]
     n_trials: u32,
-    /// Stop at the end instead of staying up; the status is 0 only if recommendations came back
+    /// Stop at the end instead of staying up; the exit status is 0 only if recommendations were returned
     #[arg(long)]
     exit: bool,
 }
@@ -64,7 +64,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// The password of the first user: the configured one, or one generated once and kept for the next start.
+/// Returns the password of the first user: the configured one, or one generated once and kept for the next start.
 fn admin_password(settings: &mut Settings) -> anyhow::Result<SecretString> {
     if let Some(password) = settings.default_admin_password.clone().filter(|password| !password.expose_secret().is_empty()) {
         return Ok(password);

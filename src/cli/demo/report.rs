@@ -1,18 +1,18 @@
-//! What the demo prints.
+//! The output of the demo.
 
 use serde_json::Value;
 
-/// One finished step.
+/// Prints one finished step.
 pub fn step(name: &str, result: &str) {
     println!("  ✓ {name:<10} {result}");
 }
 
-/// Where to watch the search while it runs.
+/// Prints where to watch the search while it runs.
 pub fn open_page(address: &str, password: &str, project: i64, job: i64) {
     println!("    Watch it: {}/projects/{project}/tuning/{job} (user admin, password {password})", for_browsers(address));
 }
 
-/// How far the search is.
+/// Prints the progress of the search.
 pub fn progress(finished: usize, job: &Value) {
     let best = job["best_score"].as_f64().map_or("–".to_owned(), |score| format!("{score:.4}"));
     println!(
@@ -23,7 +23,7 @@ pub fn progress(finished: usize, job: &Value) {
     );
 }
 
-/// The best trials, beside what popularity alone scores.
+/// Prints the best trials, beside the score of popularity alone.
 pub fn leaderboard(trials: &Value, job: &Value) {
     let mut rows: Vec<&Value> = trials.as_array().into_iter().flatten().filter(|trial| trial["status"] == "completed").collect();
     rows.sort_by(|a, b| b["score"].as_f64().unwrap_or_default().total_cmp(&a["score"].as_f64().unwrap_or_default()));
@@ -35,7 +35,7 @@ pub fn leaderboard(trials: &Value, job: &Value) {
     println!("      {:.4}                   popularity alone", number(&job["baseline_score"]));
 }
 
-/// A list of recommendations.
+/// Prints a list of recommendations.
 pub fn recommendations(user: &str, sample: &Value) {
     step("Preview", &format!("for user {user:?}"));
     for item in sample["recommendations"].as_array().into_iter().flatten().take(5) {
@@ -43,7 +43,7 @@ pub fn recommendations(user: &str, sample: &Value) {
     }
 }
 
-/// What to do next.
+/// Prints what to do next.
 pub fn finish(address: &str, password: &str, project: i64, model: i64, key: &str, user: &str) {
     let body = serde_json::json!({ "user_id": user, "cutoff": 5 }).to_string().replace('\'', "'\\''");
     println!("\nOpen     {}/projects/{project}/models/{model}", for_browsers(address));
@@ -53,7 +53,7 @@ pub fn finish(address: &str, password: &str, project: i64, model: i64, key: &str
     );
 }
 
-/// A browser takes cookies and addresses by name, and people know this one.
+/// Returns the address for browsers, which tie cookies to the host name; people know this one.
 fn for_browsers(address: &str) -> String {
     address.replace("127.0.0.1", "localhost")
 }

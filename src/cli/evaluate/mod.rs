@@ -1,4 +1,4 @@
-//! `recotem evaluate`: fit on one file, judge on another.
+//! `recotem evaluate`: fit on one file, evaluate on another.
 
 mod sessions;
 
@@ -22,13 +22,13 @@ const LIST_LENGTH: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Interactions to learn from: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
+    /// Training interactions: .csv .tsv .json .jsonl .ndjson .parquet, plain or .gz .bz2 .xz .zst .zip
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// Interactions to judge by; only VMISKNN does without
+    /// Held-out interactions to evaluate on; only VMISKNN works without
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// Without --test: share of the sessions, those that ended last, to judge by
+    /// Without --test: share of the sessions, those that ended last, to evaluate on
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
     heldout_ratio: f64,
     #[command(flatten)]
@@ -43,19 +43,19 @@ pub struct Args {
     /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
     #[arg(long, value_name = "NAME")]
     algorithm: String,
-    /// Parameters as a JSON object; what is not given has its default
+    /// Parameters as a JSON object; missing ones have their defaults
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
     params: Map<String, Value>,
-    /// Length of the lists that are judged
+    /// Length of the evaluated lists
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
     /// Threads; one for each core by default
     #[arg(long)]
     threads: Option<usize>,
-    /// Seed of whatever is random and has no parameter of its own
+    /// Seed of all randomness without a parameter of its own
     #[arg(long, default_value_t = offline::SEED)]
     seed: u64,
-    /// Users whose ten best items are to be listed
+    /// Users whose ten best items are listed
     #[arg(long, value_name = "USER,USER", value_delimiter = ',')]
     lists: Vec<String>,
     /// Print one JSON object

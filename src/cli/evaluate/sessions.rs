@@ -1,4 +1,4 @@
-//! `recotem evaluate` of an algorithm that learns from sessions: is the last item of a session foreseen?
+//! `recotem evaluate` of an algorithm that learns from sessions: does it predict the last item of a session?
 
 use anyhow::bail;
 use serde_json::json;
@@ -58,7 +58,7 @@ fn print(found: &SessionEvaluation) {
     }
 }
 
-/// Sessions to learn from and to judge by: of two files, or those of one file divided by time.
+/// Reads the sessions to learn from and to evaluate on: of two files, or those of one file divided by time.
 fn read(args: &Args) -> anyhow::Result<(Sessions, Sessions)> {
     let columns = args.columns.of_sessions(args.session_column.as_deref());
     let options = columns.options(Some(offline::time_of_sessions(&args.time)?), None);

@@ -33,7 +33,7 @@ pub struct Args {
     /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
     #[arg(long, value_name = "NAME")]
     algorithm: String,
-    /// Parameters as a JSON object; what is not given has its default
+    /// Parameters as a JSON object; missing ones have their defaults
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
     params: Map<String, Value>,
     /// Where to write the model
@@ -42,7 +42,7 @@ pub struct Args {
     /// Threads; one for each core by default
     #[arg(long)]
     threads: Option<usize>,
-    /// Seed of whatever is random and has no parameter of its own
+    /// Seed of all randomness without a parameter of its own
     #[arg(long, default_value_t = offline::SEED)]
     seed: u64,
     /// Print one JSON object
@@ -101,7 +101,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes beside the target first, so that an interrupted run never leaves half a model under its name. How many bytes.
+/// Writes to a file beside the target first, so that an interrupted run never leaves half a model under its name. Returns the
+/// bytes written.
 fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> anyhow::Result<u64> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");

@@ -1,4 +1,4 @@
-//! What a search found, best first.
+//! The results of a search, best first.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Complete trials, best first; equal scores by number.
+    /// Returns the complete trials, best first; equal scores by number.
     fn ranked(&self) -> Vec<&Finished> {
         let mut ranked: Vec<&Finished> = self.trials.iter().filter(|trial| trial.outcome.score.is_some()).collect();
         ranked.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.number.cmp(&b.number)));
@@ -36,7 +36,7 @@ impl Report {
         self.ranked().first().copied()
     }
 
-    /// Whether a trial cannot be told from the best by the users' scores. None where the metric is not one of users.
+    /// Returns whether the users' scores cannot distinguish a trial from the best; `None` if the metric is not one of users.
     fn is_tied(&self, trial: &Finished) -> Option<bool> {
         let best = self.best()?;
         if best.outcome.per_user.is_empty() {

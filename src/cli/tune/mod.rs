@@ -19,7 +19,7 @@ use crate::ml::weights::Weights;
 use crate::platform::memory::Memory;
 use search::{Limits, Search};
 
-/// Recommending what is popular: never searched unless asked for, always on the board.
+/// The most popular items: searched only on request, always on the leaderboard.
 const BASELINE: &str = "TopPopRecommender";
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub struct Args {
     time: TimeColumn,
     #[command(flatten)]
     weighing: WeightOptions,
-    /// Search the weights of event types around those given, and the half-life, too
+    /// Also search the half-life, and the weights of event types around those given
     #[arg(long)]
     search_weights: bool,
     /// RG: random per user; TG: everything after one moment; TU: the last interactions of each user
@@ -42,7 +42,7 @@ pub struct Args {
     /// Share of interactions that is held out
     #[arg(long, default_value_t = 0.1)]
     heldout_ratio: f64,
-    /// Share of users that are judged by
+    /// Share of users that are tested
     #[arg(long, default_value_t = 1.0)]
     test_user_ratio: f64,
     /// Algorithms to search; all of them by default
@@ -58,22 +58,22 @@ pub struct Args {
     /// Trials
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     n_trials: u32,
-    /// The most trials of single algorithms; the others share the rest
+    /// Largest number of trials of single algorithms; the others share the rest
     #[arg(long, value_name = "NAME=N,...", value_delimiter = ',', value_parser = parse_budget)]
     trials_per_algorithm: Vec<(&'static str, u32)>,
     /// Metric to improve
     #[arg(long, default_value = "ndcg")]
     metric: Metric,
-    /// Length of the lists that are judged
+    /// Length of the evaluated lists
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
-    /// Seconds after which no trial begins and running ones are stopped
+    /// Seconds after which no trial starts and running ones are stopped
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
-    /// Seconds a single trial may take
+    /// Time limit of a single trial, in seconds
     #[arg(long, value_name = "SECONDS")]
     trial_timeout: Option<f64>,
-    /// Memory for all workers together; a trial that does not fit is passed over. What the machine has by default, and never more
+    /// Memory of all workers in total; a trial that does not fit is skipped. By default, and at most, what the machine has
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
     memory_budget_mb: Option<u64>,
     /// Seed of split and search; with one worker the same seed gives the same search
@@ -82,7 +82,7 @@ pub struct Args {
     /// Trials that run at once; they share the threads
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
-    /// Threads of all workers together; one for each core by default
+    /// Threads of all workers in total; one for each core by default
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object
@@ -116,7 +116,7 @@ fn parse_pruner(text: &str) -> Result<Pruner, String> {
     }
 }
 
-/// The class name of an algorithm and a number of trials.
+/// Reads the class name of an algorithm and a number of trials.
 fn parse_budget(text: &str) -> Result<(&'static str, u32), String> {
     let (name, trials) = text.split_once('=').ok_or("expected an algorithm and a number of trials, such as IALS=10")?;
     let info = algorithms::find(name.trim()).map_err(|error| error.to_string())?;
@@ -207,7 +207,7 @@ fn limits(args: &Args) -> Limits {
     }
 }
 
-/// A bar on standard error, which indicatif hides when that is no terminal.
+/// Creates a progress bar on standard error, which indicatif hides when that is no terminal.
 fn progress(args: &Args) -> ProgressBar {
     let bar = ProgressBar::new(u64::from(args.n_trials));
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {elapsed}, {msg}");

@@ -13,7 +13,7 @@ use crate::ml::trials::{TrialOutcome, run_trial};
 use crate::ml::tuning::{Study, Suggestion, TrialRecord, TrialState};
 use crate::ml::weights::Weights;
 
-/// What a search may use, and what it is for.
+/// The limits of a search, and its target.
 pub struct Limits {
     pub metric: Metric,
     pub cutoff: usize,
@@ -56,7 +56,7 @@ impl Progress {
 pub struct Search<'a> {
     split: &'a Split,
     study: Study,
-    /// For trials that do not search them.
+    /// Weights of trials that do not search them.
     weights: Weights,
     limits: Limits,
     bar: ProgressBar,
@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Runs one trial outside of the study.
+    /// Runs one trial outside the study.
     pub fn run_one(&self, suggestion: &Suggestion) -> MlResult<Finished> {
         let clock = Stopwatch::start();
         let Limits { metric, cutoff, .. } = self.limits;
@@ -87,7 +87,7 @@ impl<'a> Search<'a> {
         Ok(Finished { number: 0, algorithm: suggestion.algorithm.clone(), outcome, seconds: clock.seconds() })
     }
 
-    /// The trials, in the order of their numbers.
+    /// Returns the trials, in the order of their numbers.
     pub fn into_trials(self) -> Vec<Finished> {
         let mut finished = self.progress.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).finished;
         finished.sort_by_key(|trial| trial.number);
@@ -148,7 +148,7 @@ impl<'a> Search<'a> {
         self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Surroundings of a trial that begins now.
+    /// Creates the context of a trial that begins now.
     fn context(&self) -> Context {
         let (search, trial) = (Arc::clone(&self.clock), Stopwatch::start());
         let (timeout, trial_timeout) = (self.limits.timeout, self.limits.trial_timeout);
