@@ -1,5 +1,5 @@
-//! The layers of the source, checked: it is read as text, and an import that points the wrong way fails.
-//! Cargo keeps the crates apart; inside of a crate the compiler cannot do this.
+//! The layers of the source, checked: the test reads it as text and fails on an import that points the wrong way. Cargo keeps the
+//! crates apart; inside a crate the compiler cannot do this.
 
 #[path = "architecture/paths.rs"]
 mod paths;
@@ -46,7 +46,7 @@ fn the_list_of_slices_is_the_order_of_imports_and_says_what_each_is() {
 fn files_stay_small() {
     let long: Vec<String> = sources()
         .iter()
-        // A list of columns, as diesel wants it, in the order of the migrations.
+        // A list of columns, in diesel's notation, in the order of the migrations.
         .filter(|source| source.file != "schema.rs" && source.text.lines().count() > rules::LONGEST_FILE)
         .map(|source| source.file.clone())
         .collect();
@@ -108,7 +108,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
 
-/// The files of `src/`, and those of each crate below a folder of its name.
+/// Returns the files of `src/`, and those of each crate below a folder of its name.
 fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     read_folder(&root().join("src"), "", &mut found);

@@ -1,4 +1,4 @@
-//! `docs/contract.md` says which test holds which fact: the tests are there, in the files it names, and no fault is left out.
+//! `docs/contract.md` says which test holds which fact: the tests exist, in the files it names, and no fault is left out.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,13 +31,13 @@ fn sources() -> BTreeMap<String, String> {
     sources
 }
 
-/// The sources whose path ends with a name; a slice and its tests may share one.
+/// Returns the sources whose path ends with a name; a slice and its tests may share one.
 fn of_name<'s>(sources: &'s BTreeMap<String, String>, name: &str) -> impl Iterator<Item = &'s String> {
     let ending = format!("/{name}");
     sources.iter().filter(move |(path, _)| path.ends_with(&ending)).map(|(_, text)| text)
 }
 
-/// Whether a source has a test of this name, and not just a function.
+/// Returns whether a source has a test of this name, and not just a function.
 fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     lines.windows(2).any(|pair| {
@@ -48,18 +48,18 @@ fn has_test(source: &str, name: &str) -> bool {
     })
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Names of tests are sentences: three words or more.
+/// Returns whether a word is a test name, which is a sentence: three words or more.
 fn is_test_name(word: &str) -> bool {
     let is_snake = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     is_snake && word.matches('_').count() >= 2
 }
 
-/// What is wrong with the last column of one row, whose section is about the file `file`.
+/// Returns the faults of the last column of one row, whose section is about the file `file`.
 fn faults_of(row: &str, file: &str, sources: &BTreeMap<String, String>) -> Vec<String> {
     let (mut file, mut faults) = (file.to_owned(), Vec::new());
     let answer = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap_or_default();

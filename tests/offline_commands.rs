@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Two tastes: even users like even items, odd users odd ones, and everybody likes "007".
+/// Returns interactions of two tastes: even users like even items, odd users odd ones, and every user likes "007".
 fn interactions(skip: usize) -> String {
     let mut text = "user_id,item_id,timestamp\n".to_owned();
     for user in 0..40 {
@@ -141,7 +141,7 @@ fn lists_are_filtered_spread_out_and_explained() {
     assert!(String::from_utf8_lossy(&text.stdout).contains("because of "), "{text:?}");
 }
 
-/// Visits that end with the item after the one before it, on a ring of ten items.
+/// Returns visits that end with the item after the one before it, on a ring of ten items.
 fn visits() -> String {
     let rows =
         (0..120).flat_map(|visit| (0..4).map(move |at| format!("v{visit},r{},{}\n", (visit * 3 + at) % 10, 1000 * visit + at)));

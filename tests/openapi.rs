@@ -1,4 +1,4 @@
-//! The API document: the committed one is the one the code gives, and it leaves nothing out.
+//! The API document: the committed one equals the one that the code generates, and it is complete.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ fn document() -> Value {
     serde_json::to_value(recotem::app::api_docs::document("/api/v1")).expect("a document")
 }
 
-/// Every operation with its method and path.
+/// Returns every operation with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().expect("paths").iter();
     let operations = paths.flat_map(|(path, item)| {
@@ -18,7 +18,7 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
     operations.collect()
 }
 
-/// A change of the API shows in review, and in the UI's types.
+/// Checks that a change of the API shows in review, and in the UI's types.
 #[test]
 fn the_committed_document_is_up_to_date() {
     let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/web/openapi.json")).expect("web/openapi.json");

@@ -1,4 +1,4 @@
-//! Which places in the crate a source file names.
+//! The places in the crate that a source file names.
 
 use crate::rules::CRATES;
 
@@ -14,19 +14,19 @@ impl Source {
         Self { file: file.to_owned(), text }
     }
 
-    /// The module that the file is: `features::tuning` for `features/tuning/mod.rs`.
+    /// Returns the module of the file: `features::tuning` for `features/tuning/mod.rs`.
     pub fn module(&self) -> Vec<&str> {
         let path = self.file.trim_end_matches(".rs").trim_end_matches("/mod");
         path.split('/').filter(|part| !["lib", "main"].contains(part)).collect()
     }
 }
 
-/// Good enough for a line that holds `//` inside a string: what follows is no import.
+/// Cuts a line at `//`, which suffices even for a string that holds `//`: the text after it is no import.
 fn without_comment(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
 }
 
-/// All paths written from the root of their crate, or with `super` upwards, as `layer::module::name`.
+/// Returns all paths written from the root of their crate, or with `super` upwards, as `layer::module::name`.
 pub fn crate_paths(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
     let layer = source.module().first().copied().filter(|layer| CRATES.contains(layer));
@@ -80,7 +80,7 @@ fn unfold_group<'a>(text: &'a str, before: &[&str], found: &mut Vec<String>) -> 
     }
 }
 
-/// ` as name` after a path.
+/// Skips ` as name` after a path.
 fn skip_alias(text: &str) -> &str {
     match text.trim_start().strip_prefix("as ") {
         Some(alias) => alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == ' '),
@@ -88,8 +88,8 @@ fn skip_alias(text: &str) -> &str {
     }
 }
 
-/// `super::super::x` seen from the file's own module. A single `super` stays in the slice, and inside a
-/// module of tests one of them leads only to the file itself; what leads further is reported as it reads.
+/// Returns `super::super::x` seen from the file's own module. A single `super` stays in the slice, and inside a module of tests
+/// one of them leads only to the file itself; those that lead further are reported as written.
 fn upward_paths(source: &Source) -> Vec<String> {
     let module = source.module();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Who may import whom.
+//! The rules of which module may import which.
 
 use crate::paths::{Source, crate_paths};
 
@@ -27,10 +27,10 @@ pub const SLICES: [&str; 18] = [
 /// The layers that are crates of their own, in `crates/`; cargo keeps them from importing what is above them.
 pub const CRATES: [&str; 3] = ["ml", "tabular", "platform"];
 
-/// Files of a slice that are nobody else's business: use what its `mod.rs` offers.
+/// Files of a slice that no other slice may import: other slices use its `mod.rs`.
 const PRIVATE_FILES: [&str; 6] = ["model", "store", "service", "routes", "jobs", "error"];
 
-/// About 400 lines are the rule; a file that outgrows this becomes a folder.
+/// The rule is about 400 lines; a file that outgrows this becomes a folder.
 pub const LONGEST_FILE: usize = 450;
 
 /// Words that a layer or a kind of file must not contain, and why.
@@ -46,10 +46,10 @@ const FORBIDDEN: [(&str, &[&str], &str); 5] = [
     ("jobs", &["actix_web", "actix_ws", "actix_multipart"], "a job has no request"),
 ];
 
-/// SQL and what builds it.
+/// SQL and its builders.
 const SQL: [&str; 4] = ["diesel::prelude", "RunQueryDsl", "sql_query", "crate::schema"];
 
-/// Every rule that the file breaks, as a line to print.
+/// Returns every rule that the file breaks, as a line to print.
 pub fn violations(source: &Source) -> Vec<String> {
     let module = source.module();
     let mut found: Vec<String> = crate_paths(source)

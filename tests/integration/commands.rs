@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::processes::{PASSWORD, Process, folder};
 use crate::support::{Caller, TestApp, TestDatabase};
 
-/// What a command said, and how it ended.
+/// The output of a command, and how it ended.
 struct Said {
     code: Option<i32>,
     output: String,
@@ -18,14 +18,14 @@ struct Said {
 }
 
 impl Said {
-    /// Fails the test unless the command ended well.
+    /// Fails the test unless the command succeeded.
     #[track_caller]
     fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.output, self.errors);
         self.output
     }
 
-    /// Fails the test unless the command was refused; what it said.
+    /// Fails the test unless the command was refused; returns its output.
     #[track_caller]
     fn refused(self) -> String {
         assert_eq!(self.code, Some(1), "{}{}", self.output, self.errors);
@@ -41,14 +41,14 @@ struct Install<'a> {
 }
 
 impl<'a> Install<'a> {
-    /// The install of a server in this process.
+    /// Returns the install of a server in this process.
     fn of(app: &'a TestApp) -> Self {
         let settings = &app.services.settings;
         let database = settings.database_url.as_ref().map(|url| url.expose_secret().to_owned());
         Self { data_dir: &settings.data_dir, database, variables: Vec::new() }
     }
 
-    /// The same with variables in the environment of its commands.
+    /// Adds variables to the environment of its commands.
     fn with(self, variables: &[(&'static str, &'static str)]) -> Self {
         Self { variables: variables.to_vec(), ..self }
     }
@@ -127,7 +127,7 @@ async fn a_password_that_was_made_up_is_kept_from_the_output_in_a_file_until_it_
     admin.post("users/change_password/", change).await.expect(200);
     assert!(!file.exists());
 
-    // Changed at a server that has another data directory.
+    // Changed on a server that has another data directory.
     std::fs::write(&file, &password).expect("the file");
     install.run(&["create-superuser"]).done();
     assert!(!file.exists());

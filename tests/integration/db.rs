@@ -1,4 +1,4 @@
-//! The database: concurrent migrations, and a listener that comes back.
+//! The database: concurrent migrations, and a listener that reconnects.
 
 use std::pin::pin;
 use std::time::Duration;

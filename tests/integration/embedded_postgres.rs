@@ -1,4 +1,4 @@
-//! The private PostgreSQL: starts, survives being killed, keeps others out.
+//! The private PostgreSQL: it starts, survives being killed, and is closed to other processes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

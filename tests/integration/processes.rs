@@ -1,4 +1,4 @@
-//! The program as a process: killed without warning, started again, stopped in order.
+//! The program as a process: killed without warning, restarted, stopped in order.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
@@ -31,7 +31,7 @@ impl Process {
         Self(command.spawn().expect("the program starts"))
     }
 
-    /// A server on a free port, and where it listens.
+    /// Starts a server on a free port; returns it and its address.
     pub fn serve(more: &[&str], data_dir: &Path, database: Option<&str>) -> (Self, String) {
         let arguments = [&["serve", "--bind", "127.0.0.1:0"], more].concat();
         let mut process = Self::start(&arguments, data_dir, database);
@@ -41,13 +41,13 @@ impl Process {
         (process, ready.expect("it says where it listens"))
     }
 
-    /// SIGKILL: no chance to tidy up.
+    /// Sends SIGKILL: the process has no chance to clean up.
     fn kill(mut self) {
         self.0.kill().expect("it was running");
         self.0.wait().expect("it ends");
     }
 
-    /// SIGTERM, and the status it ends with.
+    /// Sends SIGTERM, and returns the exit status.
     pub fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it was running");
@@ -62,7 +62,7 @@ impl Drop for Process {
     }
 }
 
-/// A folder that the private PostgreSQL's own user can reach.
+/// Creates a folder that the private PostgreSQL's own user can reach.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -91,7 +91,7 @@ async fn trials(admin: &Caller, job: &str) -> Vec<Value> {
     admin.get(&format!("{job}trials/")).await.expect(200).body.as_array().cloned().unwrap_or_default()
 }
 
-/// Each number once, none left running.
+/// Checks that each number occurs once, and that no trial is left running.
 fn assert_each_counted_once(trials: &[Value], n: usize) {
     let numbers: Vec<u64> = trials.iter().filter_map(|trial| trial["number"].as_u64()).collect();
     assert_eq!(numbers, (0..n as u64).collect::<Vec<_>>());
@@ -119,7 +119,7 @@ async fn a_search_outlives_the_worker_that_runs_it() {
     wait_for_running_trial(&admin, &job, 1).await;
     let before = trials(&admin, &job).await;
     first.kill();
-    // The lease of the dead worker is over: in life after its 30 seconds, here at once.
+    // The lease of the dead worker expires: in production after its 30 seconds, here at once.
     database.execute("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE state = 'running'").await;
     let _second = Process::start(&["worker"], folder.path(), url);
     let ended = admin.wait_for(&job, |job| job["status"] == "COMPLETED").await;
@@ -161,7 +161,7 @@ async fn a_stop_in_the_middle_of_a_search_hands_it_back() {
     assert_eq!(job["task_links"][0]["task"]["status"], "PENDING", "{job}");
 }
 
-/// The worker processes that a process has started.
+/// Returns the worker processes that a process has started.
 fn worker_processes(parent: &Process) -> Vec<rustix::process::Pid> {
     let parent = parent.0.id().to_string();
     let mut found = Vec::new();
@@ -177,7 +177,7 @@ fn worker_processes(parent: &Process) -> Vec<rustix::process::Pid> {
     found
 }
 
-/// Waits for so many of them.
+/// Waits for `n` of them.
 async fn started_workers(parent: &Process, n: usize) -> Vec<rustix::process::Pid> {
     loop {
         let found = worker_processes(parent);
@@ -249,7 +249,7 @@ async fn a_worker_process_shows_no_secret_on_its_command_line() {
     assert_eq!(tokio::task::spawn_blocking(move || worker.stop()).await.expect("it ends"), Some(0));
 }
 
-/// A project with a model on that server, and a key for it.
+/// Creates a project with a model on that server, and a key for it.
 async fn trained(admin: &Caller) -> (i64, Caller) {
     let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
     let project = admin.post("project/", project).await.expect(201).id();
@@ -264,7 +264,8 @@ async fn trained(admin: &Caller) -> (i64, Caller) {
     (model, admin.with_key(&key))
 }
 
-/// Asks until the server takes no more connections. Gives how often it was answered; an answer that never came is an error.
+/// Sends requests until the server accepts no more connections. Returns how many were answered; a request without an answer is an
+/// error.
 async fn ask_until_refused(address: String, model: i64, key: String, keep_alive: bool) -> Result<usize, String> {
     let idle = if keep_alive { 1 } else { 0 };
     let client = reqwest::Client::builder().pool_max_idle_per_host(idle).build().expect("a client");
@@ -302,7 +303,7 @@ async fn a_stop_under_load_answers_whoever_got_through() {
 }
 
 impl Process {
-    /// Bytes of memory it holds.
+    /// Returns the bytes of memory that it holds.
     fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
@@ -335,15 +336,15 @@ async fn however_many_log_in_at_once_the_memory_stays_and_those_without_a_turn_a
         statuses.push(status);
     }
     assert!(statuses.contains(&400), "{statuses:?}");
-    // Each hash at a time takes 19 MiB.
+    // Each concurrent hash takes 19 MiB.
     let hashes = std::thread::available_parallelism().expect("cores").get() as u64;
     let grown = server.memory().saturating_sub(before) >> 20;
     assert!(grown < 64 + 19 * hashes, "{grown} MiB for {} log-ins", statuses.len());
-    // Who knows their password is let in afterwards.
+    // Users who know their password can log in afterwards.
     Caller::log_in(&address, "admin", PASSWORD).await;
 }
 
-/// Everything below a folder that others than its owner may do something with, but for one folder.
+/// Returns everything below a folder that other users than its owner may access, except one folder.
 fn open_to_others(folder: &Path, but: &Path) -> Vec<PathBuf> {
     let mut open = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -365,7 +366,7 @@ fn open_to_others(folder: &Path, but: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_user_of_the_machine_can_read_the_data_whatever_the_umask() {
     let folder = folder();
-    // As a version before may have left it.
+    // An earlier version may have left it so.
     let old = folder.path().join("files/models/1.safetensors");
     std::fs::create_dir_all(old.parent().expect("a folder")).expect("folders");
     std::fs::write(&old, b"x").expect("a file");
@@ -375,7 +376,7 @@ async fn no_other_user_of_the_machine_can_read_the_data_whatever_the_umask() {
     let umask = rustix::process::umask(rustix::fs::Mode::empty());
     let (server, address) = Process::serve(&[], folder.path(), None);
     rustix::process::umask(umask);
-    // The private PostgreSQL can reach its cluster all the same.
+    // The private PostgreSQL can still reach its cluster.
     let admin = Caller::log_in(&address, "admin", PASSWORD).await;
     trained(&admin).await;
     let open = open_to_others(folder.path(), &folder.path().join("postgres"));
@@ -430,7 +431,7 @@ async fn of_two_schedulers_each_firing_makes_one_run_and_one_goes_on_alone() {
     let count = async |n: u64| {
         let runs = admin.wait_for("retraining_run/", |runs| runs["count"].as_u64() >= Some(n)).await;
         assert_eq!(runs["count"], n, "{runs}");
-        // No worker carries it out.
+        // No worker runs it.
         database.execute("UPDATE retraining_runs SET status = 'SKIPPED'").await;
     };
     database.execute(due).await;
@@ -471,6 +472,6 @@ fn a_request_that_cannot_be_read_is_no_error_of_the_server() {
     assert!(errors.is_empty(), "{errors:?}");
     let noted =
         log.iter().filter(|line| line.contains("DEBUG") && line.contains("could not be read") && line.contains("127.0.0.1"));
-    // The third got as far as its handler, which answered it.
+    // The third reached its handler, which answered it.
     assert!(noted.count() >= 2, "{log:#?}");
 }

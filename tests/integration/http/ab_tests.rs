@@ -44,7 +44,7 @@ impl Stage {
         self.user().get(&format!("ab_test/{test}/results/")).await.expect(200).body
     }
 
-    /// The fields that 1.x had.
+    /// Returns the fields that 1.x had.
     async fn figures(&self, test: i64) -> Value {
         let mut results = self.results(test).await;
         let added = [
@@ -62,7 +62,7 @@ impl Stage {
         results
     }
 
-    /// Reports events of a slot: as many as asked, each under a request of its own if asked for.
+    /// Reports `count` events of a slot, each under a request of its own if asked for.
     async fn report(&self, slot: i64, kind: &str, count: usize, requests: bool) {
         let event = |number: usize| {
             let request = requests.then(|| Uuid::from_u128((slot as u128) << 64 | number as u128));
@@ -76,7 +76,7 @@ impl Stage {
     }
 }
 
-/// Both names of the one message of a refused action.
+/// Checks both names of the one message of a refused action.
 fn refused(answer: Answer) {
     let body = answer.expect(400).body;
     assert!(body["error"].is_string() && body["error"] == body["detail"], "{body}");
@@ -129,7 +129,7 @@ async fn promoting_the_one_and_then_the_other_leaves_the_last_one_active() {
     stage.act(id, "start", json!({})).await.expect(200);
     stage.act(id, "stop", json!({})).await.expect(200);
     let slot = async |id: i64| stage.user().get(&format!("deployment_slot/{id}/")).await.expect(200).body;
-    // A slot id may come as a text.
+    // A slot id may be sent as a text.
     for (winner, loser) in [(stage.variant, stage.control), (stage.control, stage.variant)] {
         let answer = stage.act(id, "promote_winner", json!({ "slot_id": winner.to_string() })).await.expect(200).body;
         assert_eq!(answer["winner_slot_id"], winner);
@@ -165,11 +165,11 @@ async fn results_are_those_of_1_x_to_the_digit() {
         "confidence_interval": [0.033392, 0.107563], "min_sample_size": 1000, "sufficient_data": true,
     });
     assert_eq!(stage.figures(id).await, expected);
-    // The same lists shown and clicked again change nothing.
+    // Repeated impressions and clicks of the same lists change nothing.
     stage.report(stage.variant, "impression", 400, true).await;
     stage.report(stage.variant, "click", 90, true).await;
     assert_eq!(stage.figures(id).await, expected);
-    // What comes after the end does not count.
+    // Events after the end do not count.
     stage.act(id, "stop", json!({})).await.expect(200);
     stage.app.services.clock.advance(TimeDelta::seconds(1));
     stage.report(stage.control, "click", 300, false).await;
@@ -222,7 +222,7 @@ async fn a_verdict_that_may_be_looked_at_any_time_stands_beside_the_figures_of_1
     stage.report(stage.control, "impression", 520, true).await;
     stage.report(stage.control, "click", 40, true).await;
     stage.report(stage.variant, "impression", 500, true).await;
-    // Two of the clicks are of no list, and what was bought from lists that nobody was shown is attributed to none.
+    // Two of the clicks are of no list, and purchases from lists that were never shown are attributed to none.
     stage.report(stage.variant, "click", 70, true).await;
     stage.report(stage.variant, "click", 2, false).await;
     stage.report(stage.variant, "purchase", 600, true).await;
@@ -237,7 +237,7 @@ async fn a_verdict_that_may_be_looked_at_any_time_stands_beside_the_figures_of_1
     let (once, always) = (&results["lift_interval"], &results["sequential"]["lift_interval"]);
     assert!(once[0].as_f64() > always[0].as_f64() && once[1].as_f64() < always[1].as_f64(), "{once} {always}");
 
-    // Users who are missing in one arm make every comparison worthless.
+    // Users missing in one arm make every comparison worthless.
     stage.report(stage.control, "impression", 900, true).await;
     let uneven = stage.results(id).await;
     assert_eq!((&uneven["sample_ratio"]["suspicious"], &uneven["advice"]), (&json!(true), &json!("check_assignment")));

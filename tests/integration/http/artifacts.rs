@@ -12,7 +12,7 @@ use super::slots;
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
-/// A project with some models of the same kind and data, and a program of its.
+/// A project with several models of the same kind and data, and a program with its key.
 struct Stage {
     prepared: Prepared,
     program: Caller,
@@ -39,13 +39,13 @@ fn file_of(model: i64) -> String {
     format!("models/{model}.safetensors")
 }
 
-/// What happens to a file.
+/// A fault of a file.
 struct Fault {
     name: &'static str,
     code: &'static str,
     /// The app, the model whose file it is, another model.
     happens: fn(&TestApp, i64, i64),
-    /// SQL that whoever does it runs as well, with `$model` and `$other`.
+    /// SQL that belongs to the fault, with `$model` and `$other`.
     sql: &'static str,
 }
 
@@ -177,7 +177,7 @@ async fn no_bad_file_is_used_and_what_answered_before_goes_on() {
             "model_file_missing" => drop(download.expect(404)),
             code => assert_eq!(download.expect(503).body["code"], code, "{}", fault.name),
         }
-        // Whoever starts now has nothing to go on with: it says so, and is ready for all else.
+        // A fresh process has no model in memory: it reports the fault, and serves everything else.
         let fresh = app.replica(|_| {});
         app.soon("it starts", async || fresh.get("/inference/ready").await.status.as_u16() == 200).await;
         let program = fresh.with_key(&stage.prepared.key(fault.name, "predict").await);
@@ -191,7 +191,7 @@ async fn no_bad_file_is_used_and_what_answered_before_goes_on() {
         app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {good}, name = 'main' WHERE id = {slot}")).await;
         app.soon("back", async || answered("main").await.is_some()).await;
     }
-    // A file that has been put back is used.
+    // A file that has been restored is used.
     app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {model} WHERE id = {slot}")).await;
     app.soon("the whole file is used", async || answered("main").await == Some(json!(model))).await;
 }
@@ -225,7 +225,7 @@ async fn what_is_deployed_is_in_memory_before_anybody_asks() {
 const OLD: &str = "a secret of the tests, long enough to sign";
 const NEW: &str = "another secret of the tests, long enough as well";
 
-/// Runs the command as whoever looks after the install does.
+/// Runs the command as the operator of the install does.
 fn resign(app: &TestApp, previous: &str) -> (Output, String) {
     resign_with(app, previous, &[])
 }
@@ -251,7 +251,7 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     let bytes = app.services.blobs.read(&file_of(damaged)).expect("a file");
     rewrite(&app, damaged, |bytes| flip(bytes, 99));
 
-    // A server with the new secret and the old one reads what the old one signed; with the new one alone it does not.
+    // A server with both secrets reads what the old one signed; with the new one alone it does not.
     let with = |previous: &'static [&'static str]| {
         app.replica(move |services| {
             let previous_secret_keys = previous.iter().map(|secret| SecretString::from(*secret)).collect();
@@ -277,7 +277,7 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("Newly signed: 1") && said.contains(&format!("Model {damaged} was left alone")), "{said}");
     assert!(!said.contains(&format!("Model {whole} ")), "{said}");
-    // Servers hear of new signatures, which takes a moment.
+    // It takes a moment until servers are notified of new signatures.
     let answers = async |server: &Caller, model: i64| {
         app.soon("the model answers", async || server.post(&path(model), ask.clone()).await.status == 200).await;
     };
@@ -297,7 +297,7 @@ async fn a_new_secret_takes_over_without_a_model_lost() {
         let same = format!("SELECT count(*) AS count FROM trained_models WHERE id = {model} AND signature = '{beside}'");
         assert_eq!(app.count(&same).await, 1);
     }
-    // A server that was not told of the new secret goes on with what it has in memory, and with that alone.
+    // A server without the new secret continues with the models in memory, and with those alone.
     stage.program.post(&path(whole), ask.clone()).await.expect(200);
     stage.program.post(&path(damaged), ask.clone()).await.expect(503);
 }

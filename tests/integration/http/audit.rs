@@ -1,4 +1,4 @@
-//! The audit log: complete, readable by those it is for, and never rewritten.
+//! The audit log: complete, readable by the right users, and never rewritten.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn project(name: &str, organisation: i64) -> Value {
     json!({ "name": name, "user_column": "u", "item_column": "i", "organisation": organisation })
 }
 
-/// The lines about one kind of thing, oldest first, as action and whole line.
+/// Returns the lines about one kind of object, oldest first, as action and whole line.
 async fn lines(staff: &Caller, resource: &str) -> Vec<(String, Value)> {
     let page = staff.get(&format!("audit_log/?resource={resource}&page_size=100")).await.expect(200).body;
     let rows = page["results"].as_array().expect("rows").iter().rev();
@@ -51,9 +51,9 @@ async fn each_change_leaves_one_line_with_who_what_and_from_where() {
     assert!(renamed["api_key"].is_null() && renamed["request_id"].as_str().is_some_and(|id| !id.is_empty()));
     assert_eq!(lines[2].1["api_key"], key.id());
     assert_eq!(lines[3].1["before"]["name"], "Store");
-    // What decides who meets which slot is nobody's business.
+    // The salt that assigns users to slots stays secret.
     assert!(lines.iter().all(|(_, line)| !line.to_string().contains("salt")), "{lines:?}");
-    // What goes together with something else has a line of its own.
+    // Objects deleted with another one have a line of their own.
     for resource in ["api_keys", "model_configuration", "member"] {
         assert_eq!(actions(&staff, resource).await, ["created", "deleted"], "{resource}");
     }
@@ -82,7 +82,7 @@ async fn accounts_leave_lines_too_and_no_secret() {
     assert_eq!(users[3].1["after"]["is_active"], false);
     assert_eq!(actions(&staff, "password_reset_link").await, ["created"]);
 
-    // Who makes their own account did it themselves.
+    // A user who signs up is the actor.
     let sign_up = json!({ "username": "margarete", "password": PASSWORD });
     app.anonymous().post("auth/sign_up/", sign_up).await.expect(200);
     let own = lines(&staff, "users").await.pop().expect("a line").1;

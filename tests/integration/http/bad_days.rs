@@ -1,5 +1,5 @@
-//! Requests that nobody should send, and a server to which bad things happen: what is in memory goes on answering, nothing is
-//! lost silently, and no answer is a 500.
+//! Invalid requests, and a server in trouble: it continues to answer from memory, loses nothing silently, and never answers with
+//! a 500.
 
 use chrono::TimeDelta;
 use reqwest::{Method, multipart};
@@ -9,7 +9,7 @@ use super::slots;
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
-/// A project with a deployed model, what is known about its items, and a program of its.
+/// A project with a deployed model, item metadata, and a program with its key.
 struct Stage {
     prepared: Prepared,
     program: Caller,
@@ -36,7 +36,7 @@ impl Stage {
         stage
     }
 
-    /// How a good request is answered.
+    /// Returns the status of a good request.
     async fn status(&self, path: &str) -> u16 {
         self.program.post(path, json!({ "user_id": "007" })).await.status.as_u16()
     }
@@ -46,10 +46,10 @@ impl Stage {
     }
 }
 
-/// What an answer holds: a pointer into it, and the value there.
+/// Expected content of a response: a pointer into it, and the value there.
 type Holds = (&'static str, Value);
 
-/// Bodies, below which path they are sent, the status they get and what the answer holds.
+/// Returns bodies, the path below which they are sent, their status and the content of the response.
 fn bodies() -> Vec<(Value, &'static str, u16, Holds)> {
     let filter = |field: &str| json!({ "user_id": "007", "filter": { "field": field, "op": "eq", "value": 3 } });
     let fault = |kind: &str| ("/detail/0/type", json!(kind));
@@ -151,7 +151,7 @@ async fn without_the_database_predictions_go_on_and_events_are_refused_in_words(
     let app = TestApp::start_with_worker().await;
     let stage = Stage::open(&app).await;
     assert_eq!(stage.status(&stage.path).await, 200);
-    // A change just before is no reason to forget whose key it is.
+    // A change just before is no reason to forget the owner of a key.
     let rename = format!("UPDATE deployment_slots SET name = 'renamed' WHERE id = {}", stage.slot);
     app.execute(&rename).await;
     let renamed = async || stage.program.post(&stage.by_slot, json!({ "user_id": "007" })).await.body["slot_name"] == "renamed";
@@ -171,7 +171,7 @@ async fn without_the_database_predictions_go_on_and_events_are_refused_in_words(
     app.database().come_back().await;
     let accepted = async || stage.program.post("conversion_event/", stage.event()).await.status.as_u16() == 201;
     app.soon("events are accepted again", accepted).await;
-    // Whoever was refused was not counted: what was answered with 201 is all there is.
+    // Refused events were not stored: those answered with 201 are all there are.
     assert_eq!(app.count("SELECT count(*) AS count FROM conversion_events").await, 1);
     assert_eq!((stage.status(&stage.path).await, stage.status(&stage.by_slot).await), (200, 200));
 }

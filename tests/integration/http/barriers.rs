@@ -1,4 +1,4 @@
-//! The second barrier: what PostgreSQL itself refuses when a query forgets to say whose rows it wants.
+//! The second barrier: PostgreSQL itself refuses queries that do not restrict their rows to the caller's.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
@@ -9,8 +9,8 @@ use serde_json::json;
 use super::isolation::world;
 use crate::support::TestApp;
 
-/// Tables that hold nothing of a tenant, or that only the program's own steps read. A job holds the ids of what it works on and
-/// nothing else of a tenant; which tenant's that is only its handler can tell.
+/// Tables that hold no data of a tenant, or that only the program's own steps read. A job holds the ids that it works on and no
+/// other data of a tenant; only its handler can tell which tenant's they are.
 const OF_NO_TENANT: [&str; 3] = ["__diesel_schema_migrations", "jobs", "audit_log"];
 
 #[derive(QueryableByName)]
@@ -62,7 +62,7 @@ async fn a_query_that_forgets_its_filter_finds_nothing_of_another_tenant() {
         let mut connection = app.services.db.conn().await.expect("a connection");
         let tables = names(&mut connection, TABLES).await;
         for table in tables.iter().filter(|table| !OF_NO_TENANT.contains(&table.as_str())) {
-            // they themselves, their own organisation, their membership in it, and that they are logged in
+            // the user, their own organisation, their membership in it, and their session
             let mine =
                 i64::from(["users", "organisations", "memberships", "sessions", "refresh_tokens"].contains(&table.as_str()));
             assert_eq!(count(&mut connection, table).await, mine, "{table}");

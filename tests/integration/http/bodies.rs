@@ -1,4 +1,4 @@
-//! Bodies that stall, trickle or come in crowds: they hold up nobody else, and have an end.
+//! Bodies that stall, trickle or arrive in large numbers: they delay no other client, and are ended.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ struct Slow {
 }
 
 impl Slow {
-    /// Sends the head of a request and the beginning of its body, of which `length` bytes are announced.
+    /// Sends the head of a request and the beginning of its body, of which it announces `length` bytes.
     async fn begin(base: &str, path: &str, headers: &str, length: usize, beginning: &str) -> Self {
         Self::open(base, path, &format!("Content-Length: {length}\r\n{headers}"), beginning).await
     }
@@ -39,17 +39,17 @@ impl Slow {
         Self::begin(base, path, &headers, 400_000_000, &format!("--{BOUNDARY}\r\n{part}\r\n\r\n{beginning}")).await
     }
 
-    /// Sends more of the body; false when the server no longer takes it.
+    /// Sends more of the body; returns false when the server does not accept it any more.
     async fn send(&mut self, more: &str) -> bool {
         self.stream.write_all(more.as_bytes()).await.is_ok()
     }
 
-    /// Whether an answer is there within a moment.
+    /// Returns whether a response arrives within a moment.
     async fn is_answered(&mut self, within: Duration) -> bool {
         tokio::time::timeout(within, self.stream.readable()).await.is_ok()
     }
 
-    /// The status and body of the answer, read until the server closes the connection.
+    /// Returns the status and body of the response, read until the server closes the connection.
     async fn answer(mut self) -> (u16, Value) {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(30), self.stream.read_to_end(&mut bytes)).await;
@@ -76,7 +76,7 @@ async fn hundreds_of_stalled_uploads_hold_up_nobody() {
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let model = prepared.train().await["id"].as_i64().expect("a model");
     let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
-    // The model is in memory, as all that serve are: what is not yet there has to wait for the log-ins of the uploads.
+    // The model is in memory, as all that serve are: one that is not would have to wait for the log-ins of the uploads.
     program.post(&format!("/inference/predict/{model}/batch"), json!({ "user_ids": ["007"] })).await.expect(200);
     let mut stalled = Vec::new();
     for upload in 0..600 {
@@ -119,7 +119,7 @@ async fn a_body_that_stops_arriving_is_answered_408() {
         assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{body}");
     }
     assert!(app.files().is_empty(), "{:?}", app.files());
-    // Where nothing reads the body, the answer comes at once and the connection does not stay.
+    // If the body is not read, the response comes at once and the connection is closed.
     for path in ["/api/v1/training_data/", "/api/v1/project/", "/inference/predict/1", "/inference/next/1"] {
         let (status, _) = Slow::begin(&app.base, path, json, 1_000, "{").await.answer().await;
         assert_eq!(status, 401, "{path}");
@@ -140,8 +140,8 @@ async fn a_body_that_only_trickles_is_answered_408() {
     assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{bytes} bytes: {body}");
 }
 
-/// Lets uploads of a user stall until another is refused, and returns them with the refusal. A stalled one that the server
-/// reads only while the other is under way is refused itself, and begun again.
+/// Stalls uploads of a user until another is refused, and returns them with the refusal. A stalled one that the server reads only
+/// while the other is in progress is refused itself, and begun again.
 async fn fill_up(app: &TestApp, user: &Caller, project: i64, most: usize) -> (Vec<Slow>, Answer) {
     let mut stalled: Vec<Slow> = Vec::new();
     for _ in 0..400 {
@@ -182,7 +182,7 @@ async fn a_user_and_an_address_have_so_many_uploads_under_way() {
     other.upload(of_other, "a.csv", "user,item\n1,2\n").await.expect(201);
     let (of_two, answer) = fill_up(&app, &other, of_other, 1).await;
     assert!(answer.body["detail"].as_str().expect("words").starts_with("3 uploads from your address"), "{}", answer.body);
-    // From elsewhere it is taken.
+    // From another address it is accepted.
     let headers = [("x-forwarded-for", "203.0.113.7"), ("content-type", "multipart/form-data; boundary=b")];
     let body = "--b\r\nContent-Disposition: form-data; name=\"project\"\r\n\r\n1\r\n--b--\r\n";
     let elsewhere = other.raw(Method::POST, "training_data/", &headers, body).await.expect(400);
@@ -201,7 +201,7 @@ async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     let rows = |n: usize| format!("user,item\n{}", "1,2\n".repeat(n));
     let refused = user.upload(project, "a.csv", rows(400_000)).await.expect(503);
     assert_eq!(refused.body["code"], "no_room_for_uploads");
-    // What goes to the disk takes no memory.
+    // Bodies that go to the disk take no memory.
     user.upload(project, "a.csv", rows(100_000)).await.expect(201);
 
     let body = |length: usize| json!({ "name": "Q", "user_column": "u", "item_column": "i", "more": "x".repeat(length) });
@@ -209,7 +209,7 @@ async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     assert_eq!(refused.body["code"], "too_many_bodies");
     assert!(!refused.header("retry-after").is_empty());
     user.post("project/", body(100_000)).await.expect(201);
-    // One that holds much while it is sent leaves less for others.
+    // A body that holds much memory while it is sent leaves less for others.
     let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {}\r\n", user.token());
     let held = Slow::begin(&app.base, "/api/v1/project/", &headers, 1_000_000, &" ".repeat(150_000)).await;
     let refused = async || user.post("project/", body(100_000)).await.status == StatusCode::SERVICE_UNAVAILABLE;
@@ -236,7 +236,7 @@ async fn bodies_that_need_no_credentials_are_small() {
         assert!(refused.body["detail"].is_string(), "{path}: {}", refused.body);
         assert_ne!(app.anonymous().raw(Method::POST, path, &json, body(60 << 10)).await.status, 413, "{path}");
     }
-    // What unpacks to more is no smaller.
+    // A body that unpacks to a larger one counts as that.
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut packed, &vec![b' '; 1 << 20]).expect("it packs");
     let packed = packed.finish().expect("it packs");

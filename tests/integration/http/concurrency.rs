@@ -1,4 +1,4 @@
-//! Many clients working on the same things at once.
+//! Many clients working on the same objects at once.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::support::{Caller, TestApp};
 const CLIENTS: usize = 50;
 const ROUNDS: usize = 6;
 
-/// What one client does in one round, all of it to things that the others change and delete at the same time.
+/// Runs one client's requests of one round, all on objects that the others change and delete at the same time.
 async fn round(client: &Caller, number: usize, round: usize, shared: i64, data: i64) -> Vec<(String, u16)> {
     let mut seen = Vec::new();
     let mut note = |what: &str, answer: &crate::support::Answer| seen.push((what.to_owned(), answer.status.as_u16()));
-    // The same name for all: one gets it, the others are told.
+    // The same name for all: one gets it, the others are refused.
     let name = format!("round {round}");
     let project = json!({ "name": name, "user_column": "u", "item_column": "i" });
     let made = client.post("project/", project).await;
@@ -76,7 +76,7 @@ async fn fifty_clients_on_the_same_things_break_nothing() {
     assert!(left["count"].as_i64().unwrap() <= 7, "{left}");
 }
 
-/// Nothing was made twice under one name, and nothing hangs in the air.
+/// Checks that no two objects have one name, and that no row refers to a missing one.
 async fn rows_are_consistent(app: &TestApp) {
     for (what, sql) in [
         (

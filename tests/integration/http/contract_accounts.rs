@@ -18,20 +18,20 @@ async fn log_in(app: &TestApp, name: &str) -> Answer {
     app.anonymous().post("auth/login/", json!({ "username": name, "password": PASSWORD })).await.expect(200)
 }
 
-/// The line that sets a cookie, as it was sent.
+/// Returns the header that sets a cookie, as it was sent.
 fn cookie_line(answer: &Answer, name: &str) -> String {
     let lines = answer.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
     let found = lines.map(str::to_owned).find(|line| line.starts_with(&format!("{name}=")));
     found.unwrap_or_else(|| panic!("no cookie {name} in {:?}", answer.headers))
 }
 
-/// The value that a cookie is set to.
+/// Returns the value that a cookie is set to.
 fn cookie(answer: &Answer, name: &str) -> String {
     let line = cookie_line(answer, name);
     line.split(';').next().and_then(|pair| pair.split_once('=')).expect("a pair").1.to_owned()
 }
 
-/// One of the JSON parts of a token.
+/// Returns one of the JSON parts of a token.
 fn part(token: &str, number: usize) -> Value {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(number).expect("a part")).expect("base64");
     serde_json::from_slice(&bytes).expect("JSON")
@@ -115,7 +115,7 @@ async fn credentials_count_in_order_and_bad_ones_are_never_passed_over() {
     }
     let none = ask(&[]).await.expect(401);
     assert_eq!((keys(&none.body), none.header("www-authenticate").as_str()), (vec!["detail"], "X-API-Key"));
-    // A key that is one of ours and does not count is not passed over for a good token.
+    // A key of our form that is not valid is not replaced by a good token.
     for wrong in ["rctm_short", "rctm_", &format!("rctm_{}", "x".repeat(64))] {
         assert_eq!(keys(&ask(&[("x-api-key", wrong), ("authorization", of_bob.as_str())]).await.expect(401).body), ["detail"]);
     }

@@ -15,7 +15,7 @@ async fn project_of(caller: &Caller, name: &str) -> i64 {
     caller.post("project/", json!({ "name": name, "user_column": "user", "item_column": "item" })).await.expect(201).id()
 }
 
-/// The first keys of an object, in their order on the wire.
+/// Checks the first keys of an object, in their order on the wire.
 #[track_caller]
 fn assert_keys(body: &Value, expected: &[&str]) {
     let keys: Vec<&str> = body.as_object().expect("an object").keys().map(String::as_str).take(expected.len()).collect();
@@ -178,7 +178,7 @@ async fn uploads_speak_1x() {
     assert_eq!(user.get(url).await.expect(200).bytes, DATA.as_bytes());
     let path = format!("training_data/{}/", made["id"]);
 
-    // Every suffix 1.x takes, and what it refused for no reason.
+    // Every suffix that 1.x accepts, and those that it refused for no reason.
     let rows = "[{\"user\":\"1\",\"item\":\"2\"}]";
     let columns = "{\"user\":{\"0\":\"1\"},\"item\":{\"0\":\"2\"}}";
     let accepted: [(&str, Vec<u8>); 9] = [
@@ -244,7 +244,7 @@ async fn previews_say_null_where_nothing_is_and_the_truth_about_the_rest() {
     let most = user.get(&format!("training_data/{many}/preview/?n_rows=1000")).await.body;
     assert_eq!(most["rows"].as_array().map(Vec::len), Some(200));
 
-    // A file that was damaged on the disk, and one that has gone from it.
+    // A file that was damaged on the disk, and one that is missing from it.
     let stored = app.files().into_iter().find(|key| key.starts_with(&format!("uploads/{many}-"))).unwrap();
     app.services.blobs.write(&stored, b"\x1f\x8bdamaged").unwrap();
     let broken = user.get(&format!("training_data/{many}/preview/")).await.expect(400).body;

@@ -188,7 +188,7 @@ async fn a_body_may_be_json_or_a_form_of_either_kind() {
     assert!(
         user.raw(Method::POST, "project/", &[("content-type", "text/plain")], "x").await.expect(415).body["detail"].is_string()
     );
-    // Data comes as a file, and nothing else.
+    // Data are sent as a file, and not otherwise.
     assert!(user.post("training_data/", json!({ "project": made.id() })).await.expect(415).body["detail"].is_string());
     let login = app.anonymous().raw(Method::POST, "auth/login/", &[FORM], "username=margarete&password=a+good+long+phrase").await;
     assert!(login.expect(200).body["access"].is_string());
@@ -253,7 +253,7 @@ async fn values_are_coerced_as_the_contract_says() {
     }
     let path = format!("split_config/{}/", split.id());
     assert_eq!(user.patch(&path, json!({ "random_seed": i32::MAX })).await.expect(200).body["random_seed"], i32::MAX);
-    // What is not known, and what is not to be written, is ignored.
+    // Unknown and read-only fields are ignored.
     let ignored = json!({ "id": 5, "ins_datetime": "x", "created_by": 99, "no_such_field": {}, "name": " trimmed " });
     let saved = user.patch(&path, ignored).await.expect(200).body;
     assert_eq!((&saved["id"], &saved["created_by"]), (&split.body["id"], &split.body["created_by"]));
@@ -296,7 +296,7 @@ async fn an_action_takes_an_empty_body_that_says_it_is_json() {
     let revoked = user.raw(Method::POST, &format!("api_keys/{key}/revoke/"), &[JSON], "").await.expect(200);
     assert_eq!(revoked.body, json!({ "status": "revoked" }));
     app.anonymous().raw(Method::POST, "auth/logout/", &[JSON], "").await.expect(200);
-    // GETs of the browser UI say so, too.
+    // GETs of the browser UI have this content type, too.
     user.raw(Method::GET, "project/", &[JSON], "").await.expect(200);
 }
 

@@ -67,7 +67,7 @@ async fn health_checks_and_renewals_do_not_use_up_the_allowance_of_an_address() 
 async fn an_invented_address_does_not_get_around_the_limit() {
     let app = app(|settings| settings.throttle.anon.requests = 2).await;
     let anyone = app.anonymous();
-    // 1.x counts whatever X-Forwarded-For says.
+    // 1.x counts by any value of X-Forwarded-For.
     ask(&anyone, &[("x-forwarded-for", "1.1.1.1")]).await.expect(200);
     ask(&anyone, &[("forwarded", "for=2.2.2.2")]).await.expect(200);
     ask(&anyone, &[("x-forwarded-for", "3.3.3.3")]).await.expect(429);
@@ -83,7 +83,7 @@ async fn behind_a_trusted_proxy_clients_are_told_apart_by_what_it_says() {
     let anyone = app.anonymous();
     ask(&anyone, &[("x-forwarded-for", "198.51.100.1")]).await.expect(200);
     ask(&anyone, &[("x-forwarded-for", "198.51.100.2")]).await.expect(200);
-    // Only what the proxy itself added, at the end, counts.
+    // Only the address that the proxy itself added, at the end, counts.
     ask(&anyone, &[("x-forwarded-for", "9.9.9.9, 198.51.100.2")]).await.expect(429);
     ask(&anyone, &[("forwarded", "for=\"[2001:db8::1]:4711\"")]).await.expect(200);
     let user = app.user("margarete").await;
@@ -171,7 +171,7 @@ async fn listed_origins_may_call_with_credentials_and_with_a_key() {
     }
     let refused = preflight(&app, "https://evil.example.com").await.expect(400);
     assert!(refused.header("access-control-allow-origin").is_empty());
-    // The page has to be able to read errors as well.
+    // The page must be able to read errors as well.
     let answer = app.anonymous().raw(Method::GET, "project/", &[("origin", origin)], "").await.expect(401);
     assert_eq!(answer.header("access-control-allow-origin"), origin);
     assert!(answer.header("access-control-expose-headers").contains("retry-after"));

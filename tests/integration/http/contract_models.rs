@@ -1,4 +1,4 @@
-//! Sections 3.3, 3.8 and 7 of the contract over HTTP: what is learnt from, by which algorithms, and what a model answers.
+//! Sections 3.3, 3.8 and 7 of the contract over HTTP: training data, algorithms, and the answers of a model.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn keys(body: &Value) -> Vec<&str> {
     body.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-/// The constructor parameters of each algorithm of 1.x with their defaults.
+/// Returns the constructor parameters of each algorithm of 1.x with their defaults.
 fn algorithms_of_1x() -> Vec<(&'static str, Value)> {
     let weighting = json!({ "feature_weighting": "NONE", "bm25_k1": 1.2, "bm25_b": 0.75 });
     let near = |own: Value| {
@@ -74,7 +74,7 @@ async fn the_algorithms_of_1x_take_their_parameters_and_have_the_same_defaults()
             assert!(ours == default || ours.as_f64().is_some() && ours.as_f64() == default.as_f64(), "{class} {name}: {ours}");
         }
     }
-    // Nobody can train what 1.x calls a base class.
+    // The classes that 1.x calls base classes cannot be trained.
     for base in ["BaseRecommender", "BaseKNNRecommender", "BaseRecommenderWithEarlyStopping"] {
         let configuration = json!({ "project": project, "recommender_class_name": base });
         user.post("model_configuration/", configuration).await.fault("recommender_class_name");
@@ -89,7 +89,7 @@ async fn program(app: &TestApp, prepared: &Prepared) -> Caller {
 async fn a_model_without_a_file_says_why_it_predicts_nothing() {
     let app = TestApp::start().await;
     let (prepared, model) = slots::with_waiting_model(&app, "ada").await;
-    // As clients of 1.x could make it.
+    // As clients of 1.x could create it.
     let slot = format!("(project_id, name, trained_model_id, weight) VALUES ({}, 'A', {model}, 100)", prepared.project);
     app.execute(&format!("INSERT INTO deployment_slots {slot}")).await;
     let program = program(&app, &prepared).await;
@@ -135,7 +135,7 @@ async fn lists_are_best_first_and_columns_nobody_named_do_not_count() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
     let user = &prepared.user;
-    // 1.x counts a pair as often as it stands in the file, here once.
+    // 1.x counts a pair as often as it occurs in the file, here once.
     let rows = "rating,user,item,note\n5,a,x,\n1,a,x,\n1,a,x,\n1,a,x,\n100,b,x,\n1,b,y,\n1,c,y,\n1,d,y,\n100,d,z,\n";
     let data = user.upload(prepared.project, "rated.csv", rows).await.expect(201).id();
     let model = Prepared { data, user: user.clone(), ..prepared }.train().await;
@@ -160,7 +160,7 @@ async fn times_may_be_numbers_or_texts_of_several_kinds() {
         let rows = times.iter().enumerate().map(|(row, time)| format!("u{row},i,{time}\n"));
         format!("user,item,at\n{}", rows.collect::<String>())
     };
-    // 1.x takes any whole number for nanoseconds, and refuses a column that mixes dates with moments.
+    // 1.x reads any whole number as nanoseconds, and refuses a column that mixes dates with moments.
     let mixed = file(&["2024-01-01", "2024-01-01 12:00:00", "2024-01-01T12:00:00+09:00", "1704067200", "1704067200000000000"]);
     let made = user.upload(project, "a.csv", mixed).await.expect(201).body;
     assert_eq!(made["report"]["rows_kept"], 5, "{made}");

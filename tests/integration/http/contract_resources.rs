@@ -1,4 +1,4 @@
-//! Sections 3 and 6 of the contract over HTTP, where the tests of the resources do not look: shapes, words, filters, keys.
+//! Sections 3 and 6 of the contract over HTTP, beyond the tests of the resources: shapes, words, filters, keys.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::slots;
 use super::trained::Prepared;
 use crate::support::{Answer, TestApp};
 
-/// All keys of an object are these; the server may add more at the end.
+/// Checks that an object has all these keys; the server may add more at the end.
 #[track_caller]
 fn assert_shape(body: &Value, expected: &[&str]) {
     let object = body.as_object().unwrap_or_else(|| panic!("no object: {body}"));
@@ -20,7 +20,7 @@ fn keys(body: &Value) -> Vec<&str> {
     body.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-/// A project with two slots of a model that waits, a test, a schedule with a run, an event and a tuning job.
+/// A project with two slots of a waiting model, a test, a schedule with a run, an event and a tuning job.
 struct World {
     prepared: Prepared,
     slot: i64,
@@ -142,7 +142,7 @@ async fn what_answers_the_traffic_has_the_fields_of_1x() {
         let listed = user.get(&format!("{kind}/")).await.expect(200).body["results"].clone();
         assert!(listed.as_array().expect("rows").contains(&one), "{kind}: one is shown as in the list");
     }
-    // Runs are made by the server alone.
+    // Only the server creates runs.
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
         user.call(method, &format!("retraining_run/{}/", world.run), Some(json!({}))).await.expect(405);
     }
@@ -277,12 +277,12 @@ async fn keys_speak_1x_and_are_checked_when_they_change_too() {
     app.anonymous().with_key(secret).get("project/").await.expect(401);
     user.delete(&path).await.expect(204);
     user.get(&path).await.expect(404);
-    // What 1.x's UI calls the scope of predictions.
+    // 1.x's UI uses these names for the scope of predictions.
     for alias in ["recommend", "batch"] {
         let made = user.post("api_keys/", fields(alias, json!([alias]))).await.expect(201).body;
         let program = app.anonymous().with_key(made["key"].as_str().expect("a key"));
         program.post("/inference/predict/1", json!({ "user_id": "1" })).await.expect(404);
-        // Predictions touch no table.
+        // Predictions write no row.
         assert_eq!(user.get(&format!("api_keys/{}/", made["id"])).await.expect(200).body["last_used_at"], Value::Null);
         program.get("project/").await.expect(403);
     }

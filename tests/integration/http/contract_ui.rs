@@ -1,4 +1,4 @@
-//! Section 8 of the contract over HTTP: the calls that the pages of 1.x's UI make, in the order of somebody who tries them all.
+//! Section 8 of the contract over HTTP: the calls that the pages of 1.x's UI make, in the order of a user who tries them all.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::{Answer, Caller, TestApp};
 
 const PASSWORD: &str = "a good long phrase";
 
-/// Two groups of people with tastes of their own, who have enough for the split that the wizard asks for.
+/// Returns interactions of two groups of users with tastes of their own, enough for the split that the wizard requests.
 fn visits() -> String {
     let mut csv = String::from("user_id,item_id\n");
     for user in 0..40 {
@@ -18,7 +18,7 @@ fn visits() -> String {
     csv
 }
 
-/// The UI of 1.x: its credentials are cookies, and it says of every call that it sends JSON.
+/// The UI of 1.x: its credentials are cookies, and it marks every call as JSON.
 struct Browser {
     anyone: Caller,
     cookies: String,
@@ -46,7 +46,7 @@ impl Browser {
         self.send(Method::GET, path, "").await.expect(200).body
     }
 
-    /// The first page of a list, which is all that the UI looks at.
+    /// Returns the first page of a list, which is all that the UI reads.
     async fn rows(&self, path: &str) -> Vec<Value> {
         self.get(path).await["results"].as_array().expect("rows").clone()
     }
@@ -68,7 +68,7 @@ impl Browser {
         self.send(Method::DELETE, path, "").await.expect(204);
     }
 
-    /// Sends a file as the UI does: the file goes first.
+    /// Sends a file as the UI does: the file is the first part.
     async fn upload(&self, project: &Value, name: &str, text: &str) -> Value {
         let part =
             |disposition: &str, text: &str| format!("--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{text}\r\n");
@@ -90,7 +90,7 @@ impl Browser {
     }
 }
 
-/// A project with data, from the pages that make them.
+/// Creates a project with data, through the pages for that.
 async fn project_and_data(ui: &Browser) -> (Value, Value) {
     assert_eq!(ui.rows("project/").await.len(), 0);
     let project = json!({ "name": "Shop", "user_column": "user_id", "item_column": "item_id", "time_column": null });
@@ -115,7 +115,7 @@ async fn project_and_data(ui: &Browser) -> (Value, Value) {
     (id, data)
 }
 
-/// A search as its wizard starts it, except that it is shorter.
+/// Starts a search as its wizard does, except that it is shorter.
 async fn search(ui: &Browser, project: &Value, data: &Value) -> Value {
     let split = json!({ "scheme": "RG", "heldout_ratio": 0.2, "test_user_ratio": 0.5, "random_seed": 42 });
     let split = ui.make("split_config/", split).await;
@@ -134,7 +134,7 @@ async fn search(ui: &Browser, project: &Value, data: &Value) -> Value {
     done
 }
 
-/// Slots, a test of two of them, and its winner.
+/// Creates slots and a test of two of them, and promotes its winner.
 async fn traffic(ui: &Browser, project: &Value, models: &[Value]) {
     let slot = async |name: &str, model: &Value| {
         let slot = json!({ "project": project, "name": name, "trained_model": model["id"], "weight": 50 });
@@ -184,7 +184,7 @@ async fn the_pages_of_the_1x_ui_work() {
     let list = ui.get(&list).await;
     assert!(list[0]["item_id"].is_string() && list[0]["score"].is_f64(), "{list}");
 
-    // Two of the scopes that its form offers are other words for predictions.
+    // Two of the scopes that its form offers are other names for predictions.
     let key = json!({ "project": project, "name": "shop", "scopes": ["recommend", "predict"] });
     let key = ui.make("api_keys/", key).await;
     assert!(key["key"].is_string() && key["scopes"].is_array());

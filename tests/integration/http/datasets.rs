@@ -1,4 +1,4 @@
-//! Training data over HTTP: what is accepted, what is refused and why, and what comes back.
+//! Training data over HTTP: what is accepted, what is refused and why, and what is returned.
 
 use std::io::Write;
 
@@ -25,7 +25,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Sends a file that must be refused; gives the message, and checks that nothing was kept.
+/// Sends a file that must be refused, checks that nothing was kept, and returns the message.
 async fn refusal(server: &TestApp, person: &Caller, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> String {
     let answer = person.upload(project, name, bytes).await;
     let message = answer.fault("file").to_owned();

@@ -1,4 +1,4 @@
-//! Deleting: what something live depends on stays, what goes takes its files along, and what is left behind is swept up.
+//! Deleting: objects in use stay, deleted ones take their files along, and leftover files are swept.
 
 use recotem::features::projects;
 use serde_json::{Value, json};
@@ -176,7 +176,7 @@ async fn files_that_nothing_refers_to_are_swept_up_after_a_day() {
     assert_eq!(projects::sweep(&app.services).await.unwrap(), 0);
 }
 
-/// Asks the same many times at once and gives the statuses.
+/// Sends all requests at once and returns the statuses.
 async fn at_once(asks: Vec<(Caller, &'static str, String, Value)>) -> Vec<u16> {
     let asks = asks.into_iter().map(|(caller, method, path, body)| {
         tokio::spawn(async move {
@@ -234,7 +234,7 @@ async fn deletions_and_creations_at_once_leave_consistent_rows() {
             .await;
         assert_eq!(live, 0, "no task is left of a tuning job that was deleted");
     }
-    // What was kept has its files, what was not has none.
+    // Kept data have their files, deleted ones have none.
     let kept = app.count("SELECT count(*) FROM training_data WHERE storage_key IS NOT NULL").await;
     assert_eq!(app.files().len() as i64, kept * 2, "{:?}", app.files());
 }

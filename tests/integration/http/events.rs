@@ -10,7 +10,7 @@ use crate::support::{Caller, TestApp};
 
 const REQUEST: &str = "0d9e6b0c-5a4f-4c3e-9b7a-3f0f6f1f2a3b";
 
-/// A project whose only slot gets events from a program.
+/// A project with one slot, for which a program reports events.
 pub struct Stage {
     pub app: TestApp,
     pub prepared: Prepared,
@@ -23,7 +23,7 @@ async fn stage() -> Stage {
     stage_with(|_| {}).await
 }
 
-/// The same on a server with other settings.
+/// Sets up the stage on a server with other settings.
 pub async fn stage_with(change: impl FnOnce(&mut Settings)) -> Stage {
     let app = TestApp::start_with(false, change).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
@@ -183,7 +183,7 @@ async fn an_event_with_an_id_of_the_client_is_stored_once() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
-    // Another project may use the same words.
+    // Another project may use the same ids.
     let other = prepare(stage.prepared.user.clone(), "Q", "TopPop").await;
     let body = json!({ "configuration": other.configuration, "data_loc": other.data });
     let model = other.user.post("trained_model/", body).await.expect(201).id();

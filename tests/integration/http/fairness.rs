@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::tuning::interactions;
 use crate::support::{Caller, TestApp};
 
-/// What a user needs to start jobs.
+/// The data of a user that starts jobs.
 struct Tenant {
     user: Caller,
     data: i64,
@@ -56,7 +56,7 @@ async fn two_endless_searches_of_one_organisation_leave_a_worker_to_another() {
         alpha.user.wait_for(search, |job| job["n_completed"].as_i64() > Some(0)).await;
     }
     let model = beta.train().await.expect(201).id();
-    // Both searches have had their turn by then.
+    // Both searches have had their turn by now.
     app.services.clock.advance(TimeDelta::minutes(1));
     beta.wait_for_status(&format!("trained_model/{model}/"), "COMPLETED").await;
     for search in &searches {
@@ -150,7 +150,7 @@ async fn a_budget_larger_than_the_machine_does_not_let_a_trial_take_more_than_th
     let app = TestApp::start_with_worker().await;
     let alpha = Tenant::new(&app, "alpha").await;
     let project = alpha.user.get("project/").await.expect(200).body["results"][0]["id"].as_i64().unwrap();
-    // A square matrix over so many items is larger than any machine that runs this test.
+    // A square matrix over this many items is larger than any machine that runs this test.
     let rows: String = (0..700_000).map(|item| format!("u{},i{item}\n", item % 50)).collect();
     let data = alpha.user.upload(project, "wide.csv", format!("user_id,item_id\n{rows}")).await.expect(201).id();
     let job = json!({

@@ -6,25 +6,26 @@ use super::retraining::{plan, run};
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
-/// Everybody likes most of the items of one of four tastes, so that popularity tells nothing and neighbours tell all.
+/// Returns interactions in which every user likes most of the items of one of four tastes, so that popularity tells nothing and
+/// neighbours tell all.
 pub fn tastes(users: usize) -> String {
     let liked = |user: usize| (0..8).map(move |n| format!("u{user},t{}-{}\n", user % 4, (user / 4 + n * 5) % 12));
     (0..users).flat_map(liked).fold("user,item\n".to_owned(), |text, line| text + &line)
 }
 
-/// A configuration of a project.
+/// Creates a model configuration of a project.
 pub async fn configure(prepared: &Prepared, algorithm: &str, parameters: Value) -> i64 {
     let body = json!({ "project": prepared.project, "name": algorithm, "recommender_class_name": algorithm,
         "parameters_json": parameters });
     prepared.user.post("model_configuration/", body).await.expect(201).id()
 }
 
-/// A split that hides half of what each user likes.
+/// Creates a split that hides half of each user's interactions.
 pub async fn halves(user: &Caller) -> i64 {
     user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id()
 }
 
-/// The first time the figures are to be stored the database fails, as if the worker had been lost.
+/// SQL that fails the first write of the figures, as if the worker had been lost.
 const FAIL_ONCE: &str = "
     CREATE SEQUENCE figures_stored;
     GRANT USAGE ON SEQUENCE figures_stored TO PUBLIC;
@@ -48,7 +49,7 @@ async fn a_worse_model_is_not_deployed_and_a_good_one_is() {
     let schedule = plan(&prepared, wanted).await.expect(201).id();
     let path = format!("retraining_schedule/{schedule}/");
 
-    // Where nobody answers there is nothing to compare with.
+    // Where no model serves there is nothing to compare with.
     let first = run(&app, user, schedule).await;
     assert_eq!((&first["status"], &first["gate_metric"], &first["new_score"]), (&json!("COMPLETED"), &Value::Null, &Value::Null));
     let slot = format!("deployment_slot/{}/", first["deployed_slot"]);
@@ -66,7 +67,7 @@ async fn a_worse_model_is_not_deployed_and_a_good_one_is() {
     assert_eq!((&blocked["deployed_model"], &blocked["deployed_slot"]), (&first["trained_model"], &Value::Null));
     assert_eq!(answering().await, first["trained_model"]);
     assert_eq!(user.get(&path).await.body["last_run_status"], "SKIPPED");
-    // The model is there, for whoever wants to deploy it by hand.
+    // The model exists, so that a user can deploy it by hand.
     let model = user.get(&format!("trained_model/{}/", blocked["trained_model"])).await.expect(200).body;
     assert_eq!(model["status"], "COMPLETED");
     assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'retraining.judge' AND attempt = 2").await, 1);
@@ -99,7 +100,7 @@ async fn what_is_worse_because_its_data_are_is_not_deployed_either() {
     let slot = format!("deployment_slot/{}/", first["deployed_slot"]);
     let answering = async || user.get(&slot).await.expect(200).body["trained_model"].clone();
 
-    // An upload that broke off after eight users, and one in which most of the columns slipped against each other.
+    // An upload that was cut off after eight users, and one in which the columns were shifted against each other.
     let whole_text = tastes(80);
     let lines: Vec<&str> = whole_text.lines().collect();
     let broken_off = lines[..1 + 8 * 8].join("\n") + "\n";
@@ -132,7 +133,7 @@ async fn what_is_worse_because_its_data_are_is_not_deployed_either() {
     assert!(good["new_score"].as_f64() > Some(0.0) && good["deployed_score"].as_f64() > Some(0.0), "{good}");
     assert_eq!(answering().await, good["trained_model"]);
 
-    // Where what the deployed model has learnt from is gone, both learn from the data of the run.
+    // If the training data of the deployed model are gone, both learn from the data of the run.
     user.delete(&format!("training_data/{more}/unlink_file/")).await.expect(200);
     user.upload(prepared.project, "fewer.csv", tastes(60)).await.expect(201);
     let alike = run(&app, user, schedule).await;
@@ -156,7 +157,7 @@ async fn what_a_model_was_trained_with_counts_and_not_what_its_configuration_say
     let blocked = run(&app, user, schedule).await;
     assert_eq!(blocked["status"], "SKIPPED", "{blocked}");
 
-    // Hiding a tenth of eight interactions hides nothing: what cannot be judged is not deployed either.
+    // Hiding a tenth of eight interactions hides nothing: a model that cannot be evaluated is not deployed either.
     user.patch(&format!("retraining_schedule/{schedule}/"), json!({ "split_config": null })).await.expect(200);
     let failed = run(&app, user, schedule).await;
     assert_eq!(failed["status"], "FAILED", "{failed}");
@@ -192,7 +193,7 @@ async fn a_training_begins_with_the_model_of_the_last_run_when_that_is_asked() {
     assert_eq!(lineage(&warm).await["warm_start_from"], cold["trained_model"]);
     assert_eq!(lineage(&warm).await["n_users"], 60);
 
-    // Another shape, another algorithm, a file that is gone: each begins with nothing and ends well.
+    // Another shape, another algorithm, a missing file: each starts without an earlier model and succeeds.
     let other = configure(&prepared, "IALSRecommender", ials(5)).await;
     let neighbours = configure(&prepared, "CosineKNN", json!({})).await;
     for configuration in [other, neighbours, first] {

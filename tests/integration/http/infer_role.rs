@@ -1,4 +1,4 @@
-//! The role `infer`: predictions and nothing else, below `/inference` and, behind a proxy that takes the prefix away, without it.
+//! The role `infer`: predictions and nothing else, below `/inference` and, behind a proxy that removes the prefix, without it.
 
 use serde_json::json;
 

@@ -61,7 +61,7 @@ async fn checks_come_in_the_order_clients_rely_on() {
     };
     let fault = unparsable(&program).await.expect(422).body;
     assert_eq!((&fault["detail"][0]["type"], &fault["detail"][0]["loc"][0]), (&json!("json_invalid"), &json!("body")));
-    // Nothing is read for a caller without a good key.
+    // The body is not read for a caller without a valid key.
     unparsable(&anonymous).await.expect(401);
     unparsable(&anonymous.with_key("rctm_wrong")).await.expect(401);
     unparsable(&reader).await.expect(403);
@@ -121,7 +121,7 @@ async fn what_was_tampered_with_is_not_used() {
 
     app.services.blobs.write(&key, &whole).unwrap();
     program.post(&path, body.clone()).await.expect(200);
-    // What is in memory was good and stays.
+    // The model in memory was valid and stays.
     app.services.blobs.write(&key, b"something else").unwrap();
     program.post(&path, body).await.expect(200);
 }

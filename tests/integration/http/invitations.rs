@@ -1,4 +1,4 @@
-//! Invitations, and making an account of one's own.
+//! Invitations, and signing up.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Item metadata over HTTP: what is accepted and refused, and what a model's sample says with it.
+//! Item metadata over HTTP: what is accepted and refused, and how a model's sample shows it.
 
 use std::io::Write;
 

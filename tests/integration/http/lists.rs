@@ -1,4 +1,4 @@
-//! What a program may ask of a list beside the items: why they are there, what is known about them, which may be there.
+//! Options of a list beside the items: reasons, metadata and filters.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
-/// A trained model and a program that may ask it.
+/// A trained model and a program that may query it.
 struct Served {
     prepared: Prepared,
     model: i64,
@@ -32,7 +32,7 @@ impl Served {
         self.program.post(&format!("/inference/predict/{}/batch", self.model), body).await.expect(200).body["results"].clone()
     }
 
-    /// Asks by way of a slot, which is made for it.
+    /// Sends a request to a slot, which is created for it.
     async fn by_slot(&self, app: &TestApp, body: Value) -> Value {
         let (project, model) = (self.prepared.project, self.model);
         app.execute(&format!(
@@ -45,21 +45,21 @@ impl Served {
         self.program.post(&path, body).await.expect(200).body
     }
 
-    /// Uploads item metadata; gives its id.
+    /// Uploads item metadata and returns its id.
     async fn describe(&self, csv: &str) -> i64 {
         let file = Part::bytes(csv.as_bytes().to_vec()).file_name("items.csv");
         let form = Form::new().part("file", file).text("project", self.prepared.project.to_string());
         self.prepared.user.send_form(Method::POST, "item_meta_data/", form).await.expect(201).id()
     }
 
-    /// What is said of the most popular item.
+    /// Returns the metadata of the most popular item.
     async fn known_of_x(&self) -> Value {
         let list = self.predict(json!({ "user_id": "nobody", "cutoff": 1, "with_metadata": true })).await;
         assert_eq!(ids(&list), ["x"]);
         items(&list)[0]["metadata"].clone()
     }
 
-    /// The faults of a refused body.
+    /// Returns the faults of a refused body.
     async fn faults(&self, body: Value) -> Vec<Value> {
         let answer = self.program.post(&format!("/inference/predict/{}", self.model), body).await.expect(422);
         answer.body["detail"].as_array().expect("faults").clone()
@@ -296,7 +296,7 @@ async fn a_filter_that_cannot_be_followed_is_refused_and_says_why() {
     assert!(!foreign.body.to_string().contains("title"), "nothing about somebody else's items");
 }
 
-/// Lists from an index of factors, where filters meet another way of searching.
+/// Checks filters on lists from an index of factors, which searches in another way.
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_hold_for_lists_from_factors_too() {
     let app = TestApp::start_with_worker().await;

@@ -1,4 +1,4 @@
-//! Live updates, heard by a real WebSocket client.
+//! Live updates, received by a real WebSocket client.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Socket(Frames);
 
-/// What a server has to say.
+/// A message of a server.
 #[derive(Debug)]
 enum Heard {
     Said(Value),
@@ -56,7 +56,7 @@ impl Socket {
         tokio::time::timeout(PATIENCE, hear_from(&mut self.0)).await.expect("something in time")
     }
 
-    /// Reads it all the time from now on, so that it answers every heartbeat while the test does other things.
+    /// Reads the socket continuously from now on, so that it answers every heartbeat while the test does other things.
     fn kept_open(self) -> KeptOpen {
         let (sink, mut stream) = self.0.split();
         let (sender, heard) = mpsc::unbounded_channel();
@@ -73,7 +73,7 @@ impl Socket {
         KeptOpen { sink, heard }
     }
 
-    /// The next message that is no keep-alive.
+    /// Returns the next message that is no keep-alive.
     async fn says(&mut self) -> Value {
         loop {
             match self.hear().await {
@@ -84,7 +84,7 @@ impl Socket {
         }
     }
 
-    /// The code it is closed with, whatever is said before.
+    /// Returns the code that it is closed with, after any messages.
     async fn end(&mut self) -> Option<u16> {
         loop {
             if let Heard::Closed(code) = self.hear().await {
@@ -121,7 +121,7 @@ struct KeptOpen {
 }
 
 impl KeptOpen {
-    /// Waits for a heartbeat that began from now on.
+    /// Waits for a heartbeat that began after the call.
     async fn lives_on(&mut self) {
         while self.heard.try_recv().is_ok() {}
         // The first may have begun before.
@@ -146,7 +146,7 @@ impl KeptOpen {
     }
 }
 
-/// A search that waits; there is no worker to begin it.
+/// Creates a search that waits; there is no worker to start it.
 async fn waiting_job(app: &TestApp, user: &Caller) -> i64 {
     let project = json!({ "name": "P", "user_column": "user", "item_column": "item" });
     let project = user.post("project/", project).await.expect(201).id();
@@ -283,7 +283,8 @@ async fn the_newest_lines_come_first_in_order_then_each_new_one_and_none_twice()
         assert_eq!(line["seq"].as_u64(), Some(500 + number as u64));
         assert!(line["buffered"].is_null() && line["timestamp"].as_str().unwrap().ends_with("+00:00"), "{line}");
     }
-    // Somebody who was away asks for what came since; however much that is, nothing is left out and nothing comes twice.
+    // A reconnecting client requests the messages since the last one it received; for any number of them none is missing and none
+    // comes twice.
     for missed in [20, 650] {
         let has = app.count("SELECT max(id) AS count FROM task_logs").await;
         log_many(&app, job, missed, 10).await;
@@ -393,7 +394,7 @@ async fn a_socket_lives_as_long_as_the_session_and_not_as_the_token() {
         // The token has expired, the session has not.
         socket.lives_on().await;
     }
-    // A client that has logged in again says so, and goes on when the first session ends.
+    // A client that has logged in again says so, and stays connected when the first session ends.
     let again = app.log_in("olga").await;
     renewed.say(json!({ "type": "token", "token": again.token() })).await;
     lent.say(json!({ "type": "token", "token": app.user("stefan").await.token() })).await;

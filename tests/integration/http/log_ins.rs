@@ -1,4 +1,4 @@
-//! Guessing passwords is slow, and locks nobody else out.
+//! Guessing passwords is slow, and locks no other user out.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::TestApp;
 
 const PASSWORD: &str = "a good long phrase";
 
-/// A server behind a proxy that says where requests come from.
+/// Starts a server behind a proxy that names the clients' addresses.
 async fn start() -> TestApp {
     TestApp::start_with(false, |settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
 }
@@ -53,7 +53,7 @@ async fn an_account_under_attack_from_everywhere_stays_open_to_its_owner_where_t
     }
     assert_eq!(attempt(&app, "203.0.113.99", "margarete", "wrong").await.0, 429, "strangers wait together");
     assert_eq!(attempt(&app, "198.51.100.7", "margarete", PASSWORD).await.0, 200, "the owner does not");
-    // Waiting tells nothing about whether there is such an account.
+    // Waiting does not reveal whether there is such an account.
     for stranger in 0..13 {
         for _ in 0..4 {
             attempt(&app, &format!("203.0.113.{stranger}"), "nobody", "wrong").await;
@@ -88,7 +88,7 @@ async fn sign_up_resets_and_invitations_share_the_limit_of_log_ins() {
     anyone.get("auth/options/").await.expect(200);
 }
 
-/// Failures for a name from more addresses than one client has.
+/// Makes log-ins with a name fail from more addresses than one client has.
 async fn attack(app: &TestApp, name: &str) {
     for stranger in 0..13 {
         for _ in 0..4 {
@@ -130,11 +130,11 @@ async fn the_addresses_of_an_ipv6_network_count_as_one() {
     }
     assert_eq!(attempt(&app, "2001:db8:1:2:ffff::1", "margarete", PASSWORD).await.0, 429);
     assert_eq!(attempt(&app, "2001:db8:1:3::1", "margarete", PASSWORD).await.0, 200);
-    // Known from there: the strangers' failures do not matter to any address of that network.
+    // Known from there: the failures of others do not matter to any address of that network.
     attack(&app, "margarete").await;
     assert_eq!(attempt(&app, "2001:db8:1:3:abcd::9", "margarete", PASSWORD).await.0, 200);
     assert_eq!(attempt(&app, "2001:db8:1:4::1", "margarete", PASSWORD).await.0, 429);
-    // A session still shows the very address.
+    // A session still shows the full address.
     let user = crate::support::Caller::log_in(&app.base, "margarete", PASSWORD).await;
     let sessions = user.get("auth/sessions/").await.expect(200).body.to_string();
     assert!(sessions.contains("2001:db8:1:3:abcd::9"), "{sessions}");

@@ -1,4 +1,5 @@
-//! Events in numbers: many at the same time, more than are allowed, none while the database is away, and old ones that go.
+//! Large numbers of events: many at the same time, more than are allowed, none while the database is away, and old ones that are
+//! removed.
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use recotem::features::ab_tests::expire_events;
@@ -19,7 +20,7 @@ impl Stage {
         slots::make(&self.prepared, self.model, json!({ "name": "another", "weight": 50 })).await.expect(201).id()
     }
 
-    /// Sends all of them at the same moment; the statuses in their order.
+    /// Sends all of them at the same moment; returns the statuses in their order.
     async fn at_once(&self, events: Vec<Value>) -> Vec<u16> {
         let calls = events.into_iter().map(|event| {
             let program = self.program.clone();
@@ -103,18 +104,18 @@ async fn while_the_database_is_away_events_are_refused_and_not_lost_silently() {
     stage.program.post(BATCH, json!({ "events": [stage.event(json!({}))] })).await.expect(503);
 }
 
-/// After the clock has moved nobody is logged in any more.
+/// Logs the user in again: no session is valid any more after the clock has moved.
 async fn logged_in(stage: &Stage) -> Caller {
     Caller::log_in(&stage.app.base, "margarete", "a good long phrase").await
 }
 
-/// Moves to where a few days more or less make no other month.
+/// Moves the clock to where a few days more or less are in the same month.
 fn to_the_middle_of_a_month(services: &Services) {
     let now: DateTime<Utc> = services.clock.now();
     services.clock.advance(TimeDelta::days(31 - i64::from(now.day()) + 10));
 }
 
-/// Two slots with a test between them that has impressions and clicks in both.
+/// Creates two slots with a test between them that has impressions and clicks in both.
 async fn tested(stage: &Stage, user: &Caller) -> (i64, i64) {
     let variant = json!({ "project": stage.prepared.project, "name": "another", "trained_model": stage.model, "weight": 50 });
     let variant = user.post("deployment_slot/", variant).await.expect(201).id();
@@ -142,7 +143,7 @@ async fn days(caller: &Caller) -> Value {
 async fn old_events_become_daily_counts_and_a_test_that_ended_keeps_its_results() {
     let stage = stage_with(|settings| settings.event_retention_days = 30).await;
     let services = &stage.app.services;
-    // Not at the edge of a day or a month, whatever day it is.
+    // Not at the edge of a day or a month, on any day.
     to_the_middle_of_a_month(services);
     make_ahead(services).await.unwrap();
     let user = logged_in(&stage).await;
@@ -199,7 +200,7 @@ async fn a_month_that_is_over_goes_as_a_whole_unless_a_test_still_needs_it() {
     assert_eq!(user.get(&format!("ab_test/{test}/results/")).await.expect(200).body, results);
     let total: i64 = days(&user).await.as_array().unwrap().iter().map(|day| day["events"].as_i64().unwrap()).sum();
     assert_eq!(total, 70);
-    // What has gone can be reported again; nothing else remembers it.
+    // Removed events can be reported again; nothing else remembers them.
     stage.program.post("conversion_event/", stage.event(json!({ "event_id": "a" }))).await.expect(201);
 }
 
@@ -210,7 +211,7 @@ async fn the_days_of_the_counts_are_chosen_and_never_all_there_are() {
     let first = services.clock.now().date_naive();
     let report = async || stage.program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
     report().await;
-    // One that is kept as it is, one that is a count by then, both more than ninety days ago.
+    // One that is kept as it is, one that is a count by now, both more than ninety days ago.
     services.clock.advance(TimeDelta::days(150));
     report().await;
     services.clock.advance(TimeDelta::days(100));

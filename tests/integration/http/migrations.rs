@@ -1,5 +1,4 @@
-//! Migrations: each can be undone and done again, rows of an older database find their place, and no deletion searches a table
-//! from end to end.
+//! Migrations: each can be undone and repeated, rows of an older database are converted, and no deletion scans a whole table.
 
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
@@ -11,7 +10,7 @@ use crate::support::TestApp;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// The number of the migration by which configs belong to organisations, as its folder has it.
+/// The number of the migration that makes configs belong to organisations, as in its folder.
 const OF_TENANTS: &str = "20261129000018";
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
@@ -41,7 +40,7 @@ async fn lines(app: &TestApp, sql: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.line).collect()
 }
 
-/// Everything a schema consists of, a line each.
+/// SQL that lists everything in a schema, a line each.
 const SCHEMA: &str = "
     SELECT line FROM (
         SELECT format('%s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull,
@@ -67,7 +66,7 @@ async fn every_migration_can_be_undone_and_done_again() {
     let before = lines(&app, SCHEMA).await;
     let mut harness = harness(&app).await;
     let undone = harness.revert_all_migrations(MIGRATIONS).expect("every down.sql works").len();
-    // Months of events are tables, too, and go with theirs.
+    // Months of events are tables, too, and are dropped with theirs.
     assert_eq!(lines(&app, SCHEMA).await, Vec::<String>::new());
     let done = harness.run_pending_migrations(MIGRATIONS).expect("every up.sql works").len();
     assert_eq!(undone, done);
@@ -82,7 +81,7 @@ async fn configs_of_an_older_database_go_to_the_organisations_that_use_them() {
     let mut harness = harness(&app).await;
     revert_from(&mut harness, OF_TENANTS);
     // ada and bob have an organisation each and share one; of ada's configs the first is used in all three, the third in the
-    // shared one. The last two are from before there were makers.
+    // shared one. The last two are from before rows had creators.
     TestApp::execute(
         &app,
         "SELECT set_config('recotem.organisations', '*', false);
@@ -115,7 +114,7 @@ async fn configs_of_an_older_database_go_to_the_organisations_that_use_them() {
     assert_eq!(app.count(scheduled).await, 3);
     assert_eq!(app.count("SELECT project_id AS count FROM retraining_runs").await, 3);
 
-    // A project that changes its organisation, as by `assign-owners`, takes what it goes by along.
+    // A project that changes its organisation, as by `assign-owners`, takes the configs it uses along.
     TestApp::execute(&app, "UPDATE projects SET organisation_id = 3 WHERE id = 2").await;
     let torn =
         "SELECT count(*) FROM tuning_jobs j JOIN training_data d ON d.id = j.data_id JOIN projects p ON p.id = d.project_id
@@ -138,7 +137,7 @@ async fn every_reference_has_an_index_but_those_to_people() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_finished_goes_with_its_project_only() {
     let app = TestApp::start().await;
-    // Tables of what was measured and of what happened, and what a deletion in another table takes of them along.
+    // Tables of measurements and events, and what a deletion in another table removes from them.
     let kept = [
         "tuning_jobs",
         "trained_models",

@@ -1,4 +1,4 @@
-//! The HTTP API, asked as its clients ask it.
+//! The HTTP API, as its clients use it.
 
 mod ab_tests;
 mod accounts;

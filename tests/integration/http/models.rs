@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::trained::{Prepared, prepare};
 use crate::support::TestApp;
 
-/// A caller's text, as a part of a query.
+/// Encodes a caller's text as a part of a query.
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -1,4 +1,4 @@
-//! What the next retraining learns from: uploads and events that came since, and what the model says of them.
+//! The data of the next retraining: uploads and events since the last one, and the model's report of them.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ struct Stage {
     slot: i64,
 }
 
-/// A project with a deployed model, a minute after its upload.
+/// Creates a project with a deployed model, a minute after its upload.
 async fn stage() -> Stage {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
@@ -80,7 +80,7 @@ async fn all_uploads_together_make_the_next_model_and_it_says_which() {
     assert_eq!((&model["lineage"]["n_rows"], &model["n_users"]), (&json!(9), &json!(5)));
     assert!(stage.recommended(&model, "7").await.contains(&"new, \"one\"".to_owned()));
 
-    // The rows can be looked at and taken away like those of an upload, and are no upload themselves.
+    // The rows can be viewed and downloaded like those of an upload, but are not an upload.
     let combined = upload_of(user, &model["data_loc"]).await;
     assert_eq!((&combined["status"], &combined["sources"]), (&json!("ready"), &model["lineage"]["data_sources"]));
     assert_eq!(combined["report"]["rows_kept"], 9);
@@ -135,7 +135,7 @@ async fn the_same_sources_are_not_learnt_from_twice_and_one_is_not_copied() {
     let alone = stage.run(schedule).await;
     assert_eq!(alone["training_data"], stage.prepared.data, "an upload without events is used as it is");
     let fire = async |count: usize| {
-        // A run of the schedule itself: what somebody asks for by hand is never skipped.
+        // A run of the schedule itself: runs that a user requests are never skipped.
         stage.app.execute("UPDATE retraining_schedules SET next_run_at = '2001-01-01', catch_up = 'once'").await;
         assert_eq!(recotem::features::retraining::fire_due(&stage.app.services).await.unwrap(), 1);
         finish(&stage.app, user, schedule, count).await
@@ -233,7 +233,7 @@ async fn a_search_anew_begins_once_its_data_is_put_together() {
         user.get("parameter_tuning_job/").await.body["count"] == 1
     };
     stage.app.soon("a search", begun).await;
-    // As many as there are by default would take minutes here.
+    // The default number of trials would take minutes here.
     stage.app.execute("UPDATE tuning_jobs SET n_trials = 2").await;
     let job = user.get("parameter_tuning_job/").await.body["results"][0].clone();
     let data = upload_of(user, &job["data"]).await;

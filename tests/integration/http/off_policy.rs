@@ -1,4 +1,4 @@
-//! What a model that never had any traffic would have earned on that of the past.
+//! What a model that never had traffic would have earned on that of the past.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::support::{Caller, TestApp};
 
 const CUTOFF: usize = 3;
 
-/// Two kinds of users, each with items of their own kind, in a ring. There are twice as many of the first kind, so what is popular
-/// is what they like.
+/// Returns interactions of two kinds of users, each with items of their own kind, in a ring. There are twice as many of the first
+/// kind, so popular items are theirs.
 fn data() -> String {
     let mut lines = vec!["user,item".to_owned()];
     for user in 0..60 {
@@ -30,13 +30,13 @@ struct Shop {
     program: Caller,
     project: i64,
     data: i64,
-    /// The lists of two models for each user: the one by likeness, the other by popularity.
+    /// The lists of two models for each user: one by similarity, the other by popularity.
     lists: [BTreeMap<String, Vec<String>>; 2],
     models: [i64; 2],
 }
 
 impl Shop {
-    /// A project with nothing but data, and a key for programs.
+    /// Creates a project with only data, and a key for programs.
     async fn with_data(app: &TestApp, time_column: Option<&str>, data: String) -> Self {
         let owner = app.user("margarete").await;
         let project = json!({ "name": "P", "user_column": "user", "item_column": "item", "time_column": time_column });
@@ -48,7 +48,7 @@ impl Shop {
         Self { owner, program, project, data, lists: Default::default(), models: [0; 2] }
     }
 
-    /// A project with two models, and traffic yet to come.
+    /// Creates a project with two models, before any traffic.
     async fn open(app: &TestApp) -> Self {
         let mut shop = Self::with_data(app, None, data()).await;
         for (place, algorithm) in ["CosineKNN", "TopPop"].into_iter().enumerate() {
@@ -56,7 +56,7 @@ impl Shop {
             shop.lists[place] = shop.all_lists(shop.models[place]).await;
         }
         assert_ne!(shop.lists[0], shop.lists[1]);
-        // Later than all that the models have learnt from.
+        // Later than all data that the models have learnt from.
         app.services.clock.advance(TimeDelta::minutes(1));
         shop
     }
@@ -72,7 +72,7 @@ impl Shop {
         model
     }
 
-    /// What a model answers by itself, by user.
+    /// Returns the lists of one model, by user.
     async fn all_lists(&self, model: i64) -> BTreeMap<String, Vec<String>> {
         let body = json!({ "user_ids": users().collect::<Vec<_>>(), "cutoff": CUTOFF });
         let answers = self.program.post(&format!("/inference/predict/{model}/batch"), body).await.expect(200).body;
@@ -84,7 +84,7 @@ impl Shop {
         self.owner.post("deployment_slot/", body).await.expect(201).id()
     }
 
-    /// Logs every list, and waits until that is known and so many slots share the traffic.
+    /// Logs every list, and waits until servers know this and `slots` slots share the traffic.
     async fn log_all(&self, app: &TestApp, slots: usize) {
         self.owner.patch(&format!("project/{}/", self.project), json!({ "logged_share": 1 })).await.expect(200);
         let logged = async || {
@@ -97,7 +97,7 @@ impl Shop {
         self.forget(app).await;
     }
 
-    /// Empties the log once nothing is on its way there.
+    /// Empties the log once all lists have been written.
     async fn forget(&self, app: &TestApp) {
         self.ask("the last", json!({})).await;
         self.logged(app, "user_id = 'the last'", 1).await;
@@ -146,7 +146,7 @@ async fn a_model_that_never_had_traffic_is_judged_by_that_of_two_slots() {
         answers.push((user, slot, answer));
     }
     shop.logged(&app, "NOT is_shadow AND item_propensities IS NOT NULL", 60).await;
-    // Items of a user's own kind are clicked, wherever they are.
+    // Items of a user's own kind are clicked, at any place.
     let mut answered = Vec::new();
     for (number, (user, slot, answer)) in answers.into_iter().enumerate() {
         let kind = if number % 3 == 2 { 'b' } else { 'a' };
@@ -156,7 +156,7 @@ async fn a_model_that_never_had_traffic_is_judged_by_that_of_two_slots() {
         }
         answered.push((user, slot, clicked));
     }
-    // Where a model lists what a slot showed, a click counts as much as one over the share of the slots that show it there.
+    // Where a model lists what a slot showed, a click counts as one over the share of the slots that show it there.
     let by_hand = |lists: &BTreeMap<String, Vec<String>>| {
         let mut sum = 0.0;
         for (user, slot, clicked) in &answered {
@@ -169,7 +169,7 @@ async fn a_model_that_never_had_traffic_is_judged_by_that_of_two_slots() {
         sum / answered.len() as f64
     };
 
-    // A model that lists the same as one of the slots: half of its traffic is known, and counts twice.
+    // A model with the same lists as one of the slots: half of its traffic is known, and counts twice.
     let found = shop.off_policy(twin).await;
     assert_eq!((&found["requests"], &found["trained_model"], &found["is_partial"]), (&json!(60), &json!(twin), &json!(false)));
     assert_eq!((&found["left_out"], &found["warnings"]), (&json!({ "learnt": 0, "special": 0 }), &json!([])));
@@ -183,11 +183,11 @@ async fn a_model_that_never_had_traffic_is_judged_by_that_of_two_slots() {
     assert!((told - truth).abs() < 0.35, "{told} instead of about {truth}: {estimates}");
     assert!(estimates["support"].as_f64() > Some(0.7), "{estimates}");
     assert!(estimates["warnings"].as_array().expect("warnings").contains(&json!("small_sample")), "{estimates}");
-    // What is in a slot can be asked as well, and gives the same.
+    // A model in a slot can be evaluated as well, with the same result.
     let same = shop.off_policy(shop.models[0]).await;
     assert_eq!((&same["click_estimates"], &same["agreement"]), (&found["click_estimates"], &found["agreement"]));
 
-    // Another one is judged by what it shares with them.
+    // Another one is evaluated by what it shares with them.
     let other = shop.off_policy(fresh).await;
     assert_eq!(other["requests"], 60);
     close(&other["click_estimates"]["ips"]["value"], by_hand(&fresh_lists));
@@ -215,14 +215,14 @@ async fn a_model_is_asked_only_what_it_cannot_know_and_what_can_be_asked_again()
     }
     shop.logged(&app, "user_id <> 'nobody'", 7).await;
     let found = shop.off_policy(shop.models[0]).await;
-    // Whoever is unknown gets from the model what serving gives them, and why a list is as it is makes it no other.
+    // Unknown users get from the model what serving gives them, and reasons do not change a list.
     assert_eq!((&found["requests"], &found["agreement"]["identical"]), (&json!(2), &json!(1.0)));
     assert_eq!(found["left_out"], json!({ "learnt": 0, "special": 5 }));
-    // One slot alone is certain to answer: what it showed is known without asking others, and nothing else is.
+    // With one slot the answer is certain: its lists are known without asking other models, and nothing else is.
     assert_eq!(found["warnings"], json!(["nothing_varied", "mostly_left_out"]));
     close(&found["click_estimates"]["support"], 1.0);
 
-    // Data that came after the requests may know what became of them.
+    // Data uploaded after the requests may contain their outcome.
     app.services.clock.advance(TimeDelta::minutes(1));
     let until = app.services.clock.now().to_rfc3339();
     app.execute(&format!("UPDATE training_data SET stored_at = '{until}' WHERE id = {}", shop.data)).await;
@@ -248,7 +248,7 @@ async fn a_model_is_asked_with_what_the_user_had_clicked_by_then() {
     assert!(!items(&second).contains(&items(&first)[0]), "what was clicked is listed again");
     shop.click(&second, "u1", &items(&second)[0]).await;
     shop.logged(&app, "user_id = 'u1'", 1).await;
-    // What came of the second list is no reason to leave it out of that one.
+    // The outcome of the second list is no reason to leave it out of that one.
     let found = shop.off_policy(shop.models[0]).await;
     assert_eq!((&found["requests"], &found["agreement"]["identical"]), (&json!(1), &json!(1.0)));
     close(&found["click_estimates"]["ips"]["value"], 1.0);
@@ -269,7 +269,7 @@ async fn who_may_not_read_a_model_learns_nothing_and_a_bad_file_says_so() {
     app.join("guest", "margarete", "viewer").await;
     assert_eq!(guest.get(&address(shop.models[1])).await.expect(200).body["requests"], 1);
 
-    // A model of another project of the same person hears nothing of this one's traffic.
+    // A model of another project of the same user learns nothing of this one's traffic.
     let project = json!({ "name": "Q", "user_column": "user", "item_column": "item" });
     let project = shop.owner.post("project/", project).await.expect(201).id();
     let data = shop.owner.upload(project, "data.csv", data()).await.expect(201).id();
@@ -303,7 +303,8 @@ async fn a_model_of_sessions_is_judged_by_requests_later_than_its_last_interacti
     app.services.clock.advance(TimeDelta::minutes(1));
     shop.ask("somebody", json!({})).await;
     shop.logged(&app, "user_id = 'somebody'", 2).await;
-    // The first list can only be of what is popular. The second goes by the click, after which a visitor of the data went on.
+    // The first list can only consist of popular items. The second follows the click, after which a visitor of the data
+    // continued.
     let found = shop.off_policy(sessions).await;
     assert_eq!((&found["requests"], &found["left_out"]["learnt"]), (&json!(2), &json!(0)));
     assert_eq!(found["learnt_until"], "2020-01-10T10:00:02Z");

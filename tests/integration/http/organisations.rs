@@ -12,7 +12,7 @@ fn project(name: &str, organisation: i64) -> Value {
     json!({ "name": name, "user_column": "u", "item_column": "i", "organisation": organisation })
 }
 
-/// A team of an owner, an admin, an editor and a viewer.
+/// Creates a team of an owner, an admin, an editor and a viewer.
 async fn team(app: &TestApp) -> (i64, [Caller; 4]) {
     let people = [app.user("owner").await, app.user("admin").await, app.user("editor").await, app.user("viewer").await];
     let made = people[0].post("organisation/", json!({ "name": "Team" })).await.expect(201);
@@ -68,7 +68,7 @@ async fn a_project_belongs_to_the_organisation_it_was_made_in() {
     viewer.post("project/", project("Mine", id)).await.expect(403);
     assert!(!stranger.post("project/", project("Mine", id)).await.fault("organisation").is_empty());
     assert!(!stranger.post("project/", project("Mine", 999_999)).await.fault("organisation").is_empty());
-    // Staff help wherever they are asked to.
+    // Staff may help in any organisation.
     staff.post("project/", project("Help", id)).await.expect(201);
     let config = json!({ "project": made.id(), "name": "c", "recommender_class_name": "TopPopRecommender" });
     staff.post("model_configuration/", config).await.expect(201);

@@ -1,4 +1,4 @@
-//! What browsers are kept from doing on behalf of pages of other sites, and from keeping.
+//! What browsers must not do, or store, for pages of other sites.
 
 use recotem::platform::config::Settings;
 use reqwest::Method;
@@ -10,7 +10,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const EVIL: (&str, &str) = ("origin", "https://evil.example");
 
-/// Makes a project the way a page in a browser does: with the cookie of a user who is logged in.
+/// Creates a project as a page in a browser does: with the cookie of a user who is logged in.
 async fn from_page(app: &TestApp, user: &Caller, headers: &[(&str, &str)]) -> Answer {
     let cookie = format!("jwt-access={}", user.token());
     let all: Vec<(&str, &str)> = [("cookie", cookie.as_str()), FORM].into_iter().chain(headers.iter().copied()).collect();
@@ -32,7 +32,7 @@ async fn a_page_of_another_site_changes_nothing_with_the_cookies_of_its_visitor(
     for foreign in [("origin", "null"), ("origin", "http://127.0.0.1:1"), ("referer", "https://evil.example/127.0.0.1/")] {
         from_page(&app, &user, &[foreign]).await.expect(403);
     }
-    // A browser sends such credentials by itself.
+    // A browser sends such credentials automatically.
     from_page(&app, &user, &[EVIL, ("authorization", "Basic eDp5")]).await.expect(403);
     assert_eq!(user.get("project/").await.expect(200).body["count"], 0);
     // Programs name no origin; our own pages name ours, which a proxy may have left the port out of.
@@ -43,14 +43,14 @@ async fn a_page_of_another_site_changes_nothing_with_the_cookies_of_its_visitor(
     app.execute("DELETE FROM projects").await;
     from_page(&app, &user, &[("host", "recotem.test"), ("origin", "http://recotem.test:8000")]).await.expect(201);
     from_page(&app, &user, &[("host", "recotem.test"), ("origin", "http://other.test:8000")]).await.expect(403);
-    // A browser knows better than the host does.
+    // The browser's header overrides the host.
     let other_port = [("host", "recotem.test"), ("origin", "https://recotem.test:9000"), ("sec-fetch-site", "same-site")];
     from_page(&app, &user, &other_port).await.expect(403);
     from_page(&app, &user, &[("sec-fetch-site", "cross-site")]).await.expect(403);
     app.execute("DELETE FROM projects").await;
     let same = [("host", "recotem.test"), ("origin", "https://recotem.test:8443"), ("sec-fetch-site", "same-origin")];
     from_page(&app, &user, &same).await.expect(201);
-    // Reading is for the browser to decide.
+    // The browser decides about reading.
     user.raw(Method::GET, "project/", &[EVIL], "").await.expect(200);
 }
 

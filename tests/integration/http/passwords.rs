@@ -13,7 +13,7 @@ use crate::support::{Caller, TestApp};
 const OLD: &str = "a good long phrase";
 const NEW: &str = "quite another phrase";
 
-/// A mail server that passes on what it is sent.
+/// Starts a mail server that passes on the messages it receives.
 async fn mail_server() -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
@@ -61,7 +61,7 @@ async fn letter(receiver: &mut mpsc::UnboundedReceiver<String>) -> String {
     letter.replace("=\n", "").replace("=3D", "=")
 }
 
-/// The two secrets of a link.
+/// Returns the two secrets of a link.
 fn parts(text: &str) -> (String, String) {
     let fragment = text.split("/password-reset#").nth(1).expect("a link").split_whitespace().next().unwrap();
     let (uid, token) = fragment.split_once('&').unwrap();
@@ -98,7 +98,7 @@ async fn a_mailed_link_sets_a_new_password_once_and_within_an_hour() {
     assert!(!confirm(&uid, &token, OLD, OLD).await.fault("token").is_empty());
     user.get("auth/user/").await.expect(401);
     Caller::log_in(&app.base, "margarete", NEW).await;
-    // A stranger cannot fill the mailbox.
+    // Other clients cannot fill the mailbox.
     for _ in 0..6 {
         anyone.post("auth/password/reset/", json!({ "email": "margarete@example.com" })).await.expect(200);
     }
@@ -140,7 +140,7 @@ async fn staff_hand_out_a_link_where_no_mail_is_sent() {
     assert_eq!(uid, id.to_string());
     assert_eq!(app.count("SELECT count(*) FROM password_resets WHERE token_hash IS NOT NULL").await, 1);
     let fields = json!({ "uid": uid, "token": token, "new_password1": NEW, "new_password2": NEW });
-    // A stale cookie is in nobody's way.
+    // A stale cookie does no harm.
     user.post("auth/password/reset/confirm/", fields).await.expect(200);
     Caller::log_in(&app.base, "margarete", NEW).await;
 }

@@ -1,4 +1,4 @@
-//! One policy for each operation, however its address is spelled.
+//! One policy for each operation, for any spelling of its address.
 
 use reqwest::Method;
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn a_log_in_is_limited_however_its_address_is_spelled() {
     ] {
         post(&app, spelling).await.expect(429);
     }
-    // What is no spelling of it reaches nothing.
+    // Other texts reach no operation.
     for other in
         ["/api/v1//auth/login/", "/api/v1/auth/login//", "/api/v1/auth/Login/", "/api/v1/auth/%256cogin/", "//api/v1/auth/login/"]
     {
@@ -62,7 +62,7 @@ async fn predictions_are_limited_by_key_and_model_however_the_address_is_spelled
     }
     other_key.post("/inference/predict/77", body.clone()).await.expect(404);
     program.post("/inference/predict/78", body.clone()).await.expect(404);
-    // What names no number is one target, too.
+    // All texts that are not numbers are one target, too.
     for number in 0..6 {
         program.post(&format!("/inference/predict/x{number}"), body.clone()).await.expect(422);
     }
@@ -80,11 +80,11 @@ async fn what_does_not_exist_shares_an_allowance_of_each_key() {
     for missing in 0..9 {
         program.post(&format!("/inference/predict/{}", 1_000 + missing), body.clone()).await.expect(404);
     }
-    // No project but its own is there for a key.
+    // A key sees only its own project.
     program.post("/inference/predict/project/999", body.clone()).await.expect(403);
     assert!(program.post("/inference/predict/1009", body.clone()).await.expect(429).body["error"].is_string());
     program.post("/inference/predict/project/998", body.clone()).await.expect(429);
-    // What answers goes on.
+    // Valid requests continue.
     assert_ne!(program.post(&format!("/inference/next/{model}"), json!({ "session": [] })).await.status, 429);
     other_key.post("/inference/predict/1009", body).await.expect(404);
 }

@@ -11,7 +11,7 @@ async fn stage(app: &TestApp) -> Prepared {
     prepare(app.user("margarete").await, "P", "TopPop").await
 }
 
-/// Gives a project a schedule.
+/// Creates a schedule for a project.
 pub async fn plan(prepared: &Prepared, more: Value) -> Answer {
     let mut schedule = json!({ "project": prepared.project });
     schedule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -26,14 +26,14 @@ fn over(run: &Value) -> bool {
     matches!(run["status"].as_str(), Some("COMPLETED" | "FAILED" | "SKIPPED"))
 }
 
-/// Triggers a schedule and waits until the run is over. The clock stands still, so whoever is put off is woken by hand.
+/// Triggers a schedule and waits until the run is over. The clock stands still, so snoozed jobs are woken by hand.
 pub async fn run(app: &TestApp, user: &Caller, schedule: i64) -> Value {
     let before = runs(user, schedule).await.len();
     user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
     finish(app, user, schedule, before + 1).await
 }
 
-/// Waits until the newest of so many runs is over.
+/// Waits until the newest of `count` runs is over.
 pub async fn finish(app: &TestApp, user: &Caller, schedule: i64, count: usize) -> Value {
     for _ in 0..600 {
         let runs = runs(user, schedule).await;
@@ -182,7 +182,7 @@ async fn a_run_trains_on_the_newest_usable_upload_and_deploys_the_model() {
     let slots = user.get("deployment_slot/").await.body["results"].clone();
     assert_eq!((&slots[0]["name"], &slots[0]["trained_model"]), (&json!("auto-deploy-P"), &done["trained_model"]));
 
-    // The next model takes the place of this one, at the weight somebody gave the slot.
+    // The next model replaces this one, at the weight that a user gave the slot.
     let slot = slots[0]["id"].as_i64().unwrap();
     user.patch(&format!("deployment_slot/{slot}/"), json!({ "weight": 30 })).await.expect(200);
     let again = run(&app, user, schedule).await;
@@ -242,7 +242,7 @@ async fn a_run_that_cannot_be_is_skipped_and_one_that_goes_wrong_fails_in_words(
     assert!(nothing["error_message"].as_str().unwrap().contains("model configuration"), "{nothing}");
     assert_eq!(user.get(&path).await.body["last_run_status"], "SKIPPED");
 
-    // An algorithm that a later version no longer has.
+    // An algorithm that a later version does not have any more.
     app.execute("UPDATE model_configurations SET recommender_class_name = 'ForgottenRecommender'").await;
     user.patch(&path, json!({ "model_configuration": prepared.configuration })).await.expect(200);
     let failed = run(&app, user, schedule).await;
@@ -269,7 +269,7 @@ async fn retuning_searches_anew_and_the_run_ends_with_the_model_of_the_search() 
     user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
     let jobs = user.wait_for("parameter_tuning_job/", |jobs| jobs["count"] == 1).await;
     assert_eq!((&jobs["results"][0]["n_trials"], &jobs["results"][0]["train_after_tuning"]), (&json!(40), &json!(true)));
-    // As many as there are by default would take minutes here.
+    // The default number of trials would take minutes here.
     app.execute("UPDATE tuning_jobs SET n_trials = 2").await;
     let done = finish(&app, user, schedule, 1).await;
     assert_eq!(done["status"], "COMPLETED", "{done}");
@@ -300,7 +300,7 @@ async fn a_schedule_that_falls_due_gets_one_run_however_many_look() {
     assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'retraining.run'").await, 1);
     app.execute("UPDATE retraining_runs SET status = 'COMPLETED'").await;
 
-    // What was missed is made up for once, or not at all, as the schedule says.
+    // Missed runs are made up for once, or not at all, as the schedule says.
     services.clock.advance(TimeDelta::days(3));
     assert_eq!(fire_due(services).await.unwrap(), 1);
     app.execute("UPDATE retraining_runs SET status = 'COMPLETED'; UPDATE retraining_schedules SET catch_up = 'skip'").await;

@@ -1,4 +1,4 @@
-//! What a shop relies on: never an empty list, users who stay in their slot, changes that take effect at once.
+//! Guarantees that a shop relies on: never an empty list, users who stay in their slot, changes that take effect at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// A project with one trained model in one slot, and a key.
+    /// Creates a project with one trained model in one slot, and a key.
     async fn open(app: &TestApp) -> (Self, i64) {
         let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
         let model = prepared.train().await["id"].as_i64().expect("a model");
@@ -41,7 +41,7 @@ impl Shop {
     }
 }
 
-/// The slots of two hundred visitors.
+/// Returns the slots of two hundred visitors.
 async fn assigned(program: &Caller, path: &str) -> BTreeMap<u32, String> {
     let mut slots = BTreeMap::new();
     for user in 0..200 {
@@ -112,7 +112,7 @@ async fn users_stay_in_their_slot_and_weights_share_them_out() {
     let of_b = first.values().filter(|slot| *slot == "b").count();
     assert!((25..=75).contains(&of_b), "{of_b} of 200");
 
-    // Neither a new secret nor another process moves anybody; in another project, users are shared out anew.
+    // Neither a new secret nor another process moves any user; another project assigns users independently.
     let elsewhere = app.replica(|services| {
         let previous = SecretString::clone(&services.secret);
         services.secret = Arc::new(SecretString::from("a new secret, as long as the one before it was"));
@@ -201,7 +201,7 @@ async fn a_batch_that_takes_long_to_store_is_heard_of_in_the_end() {
         let known = async || shop.ask(json!({ "user_id": user })).await["strategy"] == "fold_in";
         app.soon("a purchase is known", known).await;
     };
-    // The first of thousands of events, in a transaction that is still open when later ones have long been heard of.
+    // The first of thousands of events, in a transaction that is still open when later ones have long been received.
     let mut batch = app.services.db.conn().await.expect("a connection");
     batch.batch_execute(&format!("BEGIN; {}{}", buys("early", "x", 1), buys("many", "007", 9_999))).await.expect("a batch");
     let mut small = app.services.db.conn().await.expect("a connection");
@@ -216,7 +216,7 @@ async fn a_batch_that_takes_long_to_store_is_heard_of_in_the_end() {
         follows(user).await;
     }
     assert!(!ids(&shop.ask(json!({ "user_id": "early" })).await).contains("x"));
-    // The other one is under way still, and all that came meanwhile has settled as little as it has.
+    // The other one is still running, and all that arrived meanwhile is as unsettled as it is.
     small.batch_execute("COMMIT").await.expect("it ends");
     follows("late").await;
     app.execute(&buys("last visitor", "x", 1)).await;

@@ -1,4 +1,4 @@
-//! Models that learn from sessions: made, asked what comes next, standing in a slot, and refused where they do not fit.
+//! Models that learn from sessions: trained, asked what comes next, deployed in a slot, and refused where they do not fit.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,13 @@ use super::retraining::{plan, run};
 use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
-/// After a lamp comes a bulb, after a desk a chair; one visit goes on from a bulb to an item with a strange name.
+/// Returns visits in which a bulb follows a lamp and a chair a desk; one visit continues from a bulb to an item with an unusual
+/// name.
 fn visits() -> String {
     so_many_visits(20)
 }
 
-/// At most one a day in January.
+/// Returns a number of visits, at most one a day in January.
 fn so_many_visits(visits: usize) -> String {
     let mut csv = "visit,product,at\n".to_owned();
     for visit in 0..visits {
@@ -28,7 +29,7 @@ fn so_many_visits(visits: usize) -> String {
     csv + "v0,Sigur Rós/007,2024-01-01 10:09:00\n"
 }
 
-/// A shop with a model of sessions, and a program that may ask it.
+/// A shop with a model of sessions, and a program that may query it.
 struct Shop {
     prepared: Prepared,
     model: i64,
@@ -68,7 +69,7 @@ impl Shop {
         self.ask("next", body).await
     }
 
-    /// Gives the model all of the traffic; the path to ask by.
+    /// Gives the model all traffic; returns the path for requests.
     async fn deploy(&self, app: &TestApp) -> (String, i64) {
         let (project, model) = (self.prepared.project, self.model);
         let slot = json!({ "project": project, "name": "main", "trained_model": model, "weight": 100 });
@@ -257,7 +258,7 @@ async fn without_times_there_is_nothing_to_learn_from() {
     let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
     let fault = prepared.user.post("trained_model/", body).await.expect(400).body;
     assert!(fault["data_loc"][0].as_str().is_some_and(|text| text.contains("Set the time column of the project")), "{fault}");
-    // Nothing is known of data that is still being prepared; then the training says so.
+    // Nothing is known of data that are still being prepared; then the training reports it.
     app.execute("UPDATE training_data SET report = NULL").await;
     let model = prepared.train().await;
     assert_eq!(model["status"], "FAILED");
@@ -319,13 +320,13 @@ async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
     assert_eq!((&second["status"], &second["gate_metric"]), (&json!("COMPLETED"), &json!("recall@1")), "{second}");
     assert_eq!((&second["new_score"], &second["deployed_score"]), (&json!(1.0), &json!(1.0)), "{second}");
 
-    // Each with its own data, both are asked about the visits that came last.
+    // Each learns from its own data, and both are evaluated on the latest visits.
     user.upload(prepared.project, "more.csv", so_many_visits(30)).await.expect(201);
     let third = run(&app, user, schedule).await;
     assert_eq!((&third["status"], &third["deployed_data"]), (&json!("COMPLETED"), &json!(prepared.data)), "{third}");
     assert_eq!((&third["new_score"], &third["deployed_score"]), (&json!(1.0), &json!(1.0)), "{third}");
 
-    // What can be known beforehand is refused, unless nothing is going to run.
+    // Errors that can be known in advance are refused, unless nothing is going to run.
     let users = configure(&prepared, "TopPop", json!({})).await;
     let refused = user.patch(&path, json!({ "model_configuration": users })).await;
     assert!(refused.fault("gate_tolerance").contains("has learnt from sessions, the new one learns from users"), "{refused:?}");
@@ -334,7 +335,7 @@ async fn retraining_compares_sessions_with_sessions_and_with_nothing_else() {
     user.patch(&path, json!({ "is_enabled": true })).await.fault("gate_tolerance");
     user.patch(&path, json!({ "model_configuration": other, "is_enabled": true })).await.expect(200);
 
-    // And what turns out only then ends with the same words; the model is there to be deployed by hand.
+    // An error that shows only in the run has the same words; the model exists and can be deployed by hand.
     let edited = json!({ "recommender_class_name": "TopPop", "parameters_json": {} });
     user.patch(&format!("model_configuration/{other}/"), edited).await.expect(200);
     let skipped = run(&app, user, schedule).await;

@@ -8,7 +8,7 @@ use crate::support::TestApp;
 
 const PASSWORD: &str = "a good long phrase";
 
-/// A browser: it keeps the cookies it is given.
+/// A browser: it keeps the cookies that it receives.
 #[derive(Clone, Default)]
 struct Browser {
     base: String,
@@ -106,7 +106,7 @@ async fn two_tabs_that_renew_at_once_both_succeed_and_stay_logged_in() {
     let renewals = tabs.iter_mut().map(Browser::refresh);
     assert_eq!(futures_util::future::join_all(renewals).await, [200, 200, 200]);
     app.services.clock.advance(TimeDelta::seconds(200));
-    // The tabs share their cookies, so that one of the new tokens is the one that goes on.
+    // The tabs share their cookies, so one of the new tokens is the one that stays valid.
     assert_eq!(tabs[1].refresh().await, 200);
     app.services.clock.advance(TimeDelta::seconds(31));
     assert_eq!(tabs[2].refresh().await, 401, "another one is as good as stolen");

@@ -1,4 +1,4 @@
-//! What is logged of the lists that are answered, and what a shadow slot would have answered in their stead.
+//! The log of the answered lists, and the lists that a shadow slot would have answered instead.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// A project with a trained model, and a key.
+    /// Creates a project with a trained model, and a key.
     async fn open(app: &TestApp) -> Self {
         let prepared = prepare(app.user("margarete").await, "P", "CosineKNN").await;
         let model = prepared.train().await["id"].as_i64().expect("a model");
@@ -27,7 +27,7 @@ impl Shop {
         Self { prepared, program, model }
     }
 
-    /// Another model of the same data.
+    /// Trains another model on the same data.
     async fn another_model(&self) -> i64 {
         let body = json!({ "project": self.prepared.project, "name": "other", "recommender_class_name": "TopPop", "parameters_json": {} });
         let configuration = self.prepared.user.post("model_configuration/", body).await.expect(201).id();
@@ -44,7 +44,7 @@ impl Shop {
         self.prepared.user.post("deployment_slot/", body).await.expect(201).id()
     }
 
-    /// A shadow slot that those who answer know of. A slot takes part once its model has been loaded.
+    /// Creates a shadow slot and waits until the servers know it. A slot takes part once its model has been loaded.
     async fn shadow(&self, app: &TestApp, model: i64) -> i64 {
         let shadow = self.slot(model, json!({ "name": "shadow", "is_shadow": true })).await;
         let observed = async || {
@@ -62,7 +62,7 @@ impl Shop {
         self.program.post(&path, json!({ "user_id": user, "cutoff": 3 })).await.expect(200).body
     }
 
-    /// What a model answers by itself.
+    /// Returns the list of one model.
     async fn list(&self, model: i64, user: &str) -> Vec<String> {
         let body = json!({ "user_id": user, "cutoff": 3 });
         items(&self.program.post(&format!("/inference/predict/{model}"), body).await.expect(200).body)
@@ -79,13 +79,13 @@ impl Shop {
     }
 }
 
-/// The ids of an answered list.
+/// Returns the ids of an answered list.
 pub(super) fn items(body: &Value) -> Vec<String> {
     let item = |item: &Value| item["item_id"].as_str().expect("an id").to_owned();
     body["items"].as_array().expect("items").iter().map(item).collect()
 }
 
-/// Fails unless a figure is what it should be but for rounding.
+/// Fails unless a figure is as expected, except for rounding.
 pub(super) fn close(value: &Value, expected: f64) {
     assert!(value.as_f64().is_some_and(|value| (value - expected).abs() < 1e-9), "{value} instead of {expected}");
 }
@@ -126,20 +126,20 @@ async fn a_shadow_answers_nobody_and_its_lists_are_compared_with_those_that_user
     close(&found["shadow"]["coverage"], seen.len() as f64 / 4.0);
     assert_eq!((&found["clicked"]["items"], &found["clicked"]["live"]), (&json!(USERS.len()), &json!(1.0)));
     assert_eq!(found["purchased"], json!({ "items": 1, "live": 0.0, "shadow": 0.0 }));
-    // One slot has all the traffic: what it earned per list is known, and where the shadow agrees that counts as it is.
+    // One slot has all the traffic: its earnings per list are known, and where the shadow agrees they count unchanged.
     let estimates = &found["click_estimates"];
     close(&estimates["live"]["value"], 1.0);
     assert!(estimates["ips"]["value"].as_f64() <= Some(1.0) && estimates["support"].as_f64() <= Some(1.0), "{estimates}");
     assert!(estimates["warnings"].as_array().expect("warnings").contains(&json!("small_sample")), "{estimates}");
 
-    // The past of another model is not held against the one that the slot has now.
+    // The past of another model does not count for the one that the slot has now.
     shop.prepared.user.patch(&format!("deployment_slot/{shadow}/"), json!({ "trained_model": shop.model })).await.expect(200);
     assert_eq!(shop.comparison(shadow, "").await["requests"], 0);
     assert_eq!(shop.comparison(live, "").await["requests"], 0);
     for wrong in ["?days=0", "?days=366", "?cutoff=101", "?cutoff=x"] {
         shop.prepared.user.get(&format!("deployment_slot/{live}/comparison/{wrong}")).await.expect(400);
     }
-    // What is logged of a slot outlives it.
+    // The log of a slot outlives it.
     let logged = app.count("SELECT count(*) FROM recommendation_log").await;
     shop.prepared.user.delete(&format!("deployment_slot/{shadow}/")).await.expect(204);
     assert_eq!(app.count("SELECT count(*) FROM recommendation_log").await, logged);

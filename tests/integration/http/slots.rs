@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::trained::{Prepared, prepare};
 use crate::support::{Answer, TestApp};
 
-/// A project with a model that is as good as trained to all who do not ask it.
+/// Creates a project with a model that seems trained to all who do not query it.
 pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
     let (prepared, model) = with_waiting_model(app, user).await;
     give_file(app, model).await;
     (prepared, model)
 }
 
-/// A project with a model that waits for its training.
+/// Creates a project with a model that waits for its training.
 pub async fn with_waiting_model(app: &TestApp, user: &str) -> (Prepared, i64) {
     let prepared = prepare(app.user(user).await, "P", "TopPop").await;
     let model = model_of(&prepared).await;
@@ -32,7 +32,7 @@ async fn model_of(prepared: &Prepared) -> i64 {
     prepared.user.post("trained_model/", body).await.expect(201).id()
 }
 
-/// Makes a slot of a project.
+/// Creates a slot of a project.
 pub async fn make(prepared: &Prepared, model: i64, more: Value) -> Answer {
     let mut body = json!({ "project": prepared.project, "name": "A", "trained_model": model });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -116,7 +116,7 @@ async fn weights_that_are_all_zero_are_refused_when_set() {
     make(&prepared, model, json!({ "weight": 0 })).await.fault("weight");
     let full = make(&prepared, model, json!({})).await.expect(201).id();
     let empty = make(&prepared, model, json!({ "weight": 0 })).await.expect(201).id();
-    // A shadow answers nobody, so its weight saves nobody.
+    // A shadow slot serves no users, so its weight does not help.
     make(&prepared, model, json!({ "is_shadow": true })).await.expect(201);
     let (full, empty) = (format!("deployment_slot/{full}/"), format!("deployment_slot/{empty}/"));
     for refused in [json!({ "weight": 0 }), json!({ "is_active": false }), json!({ "is_shadow": true })] {
@@ -125,7 +125,7 @@ async fn weights_that_are_all_zero_are_refused_when_set() {
     user.delete(&full).await.expect(400);
     assert_eq!(user.get(&full).await.expect(200).body["weight"], 100.0);
     user.patch(&empty, json!({ "is_active": false })).await.expect(200);
-    // Nobody active at all is a way to switch a project off.
+    // No active slot at all is a way to switch a project off.
     user.patch(&full, json!({ "is_active": false })).await.expect(200);
 }
 
@@ -151,7 +151,7 @@ async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
     assert_eq!((&reverted["action"], &reverted["reverts"]), (&json!("reverted"), &change["id"]));
     let shown = user.get(&path).await.body;
     assert_eq!((&shown["weight"], &shown["name"]), (&json!(70.0), &json!("A")));
-    // Taking back what was taken back.
+    // Reverts what was reverted.
     revert(&reverted).await.expect(200);
     assert_eq!(user.get(&path).await.body["weight"], 5.0);
 
@@ -210,7 +210,7 @@ async fn a_model_that_cannot_answer_is_given_to_no_slot() {
     user.patch(&path, json!({ "is_active": false })).await.expect(200);
     let switched_off = user.get("slot_change/").await.body["results"][0]["id"].clone();
     app.execute(&format!("UPDATE trained_models SET status = 'COMPLETED', storage_key = NULL WHERE id = {good}")).await;
-    // What has it goes on, but nothing begins to answer with it.
+    // A slot that has it continues, but none starts to serve it.
     user.patch(&path, json!({ "name": "B" })).await.expect(200);
     user.patch(&path, json!({ "is_active": true })).await.fault("trained_model");
     user.patch(&format!("deployment_slot/{idle}/"), json!({ "is_active": true })).await.fault("trained_model");

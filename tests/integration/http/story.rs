@@ -13,14 +13,14 @@ use super::trained::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
 const USERS: usize = 400;
-/// How often a list is clicked, by the slot that gave it: the true lift is 200 %.
+/// Click rate of a list, by the slot that served it: the true lift is 200 %.
 const CLICKED: [f64; 2] = [0.1, 0.3];
 const TRUE_LIFT: f64 = 200.0;
 
 struct Shop {
     app: TestApp,
     prepared: Prepared,
-    /// What programs use.
+    /// The caller of programs.
     program: Caller,
     poor_configuration: i64,
     /// The slots of the poor and of the good model.
@@ -68,13 +68,13 @@ impl Shop {
         self.user().get(&format!("deployment_slot/{}/", self.slots[at])).await.expect(200).body
     }
 
-    /// Whether each slot is active, and with which weight.
+    /// Returns whether each slot is active, and with which weight.
     async fn weights(&self) -> [(bool, f64); 2] {
         let state = |slot: Value| (slot["is_active"].as_bool().unwrap(), slot["weight"].as_f64().unwrap());
         [state(self.slot(0).await), state(self.slot(1).await)]
     }
 
-    /// Lets users see lists of both slots and click, and gives the test, whose results name the better slot.
+    /// Shows lists of both slots to users who click, and returns the test, whose results name the better slot.
     async fn test_on_users(&self) -> i64 {
         let test = json!({ "project": self.prepared.project, "name": "New against today", "control_slot": self.slots[0],
             "variant_slot": self.slots[1], "min_sample_size": USERS });
@@ -84,7 +84,7 @@ impl Shop {
         for batch in events.chunks(200) {
             let sent = || self.program.post("conversion_event/batch/", json!({ "events": batch }));
             assert_eq!(sent().await.expect(201).body["created"], batch.len());
-            // The answer was lost on the way, and the program sends the batch again.
+            // The response was lost, and the program sends the batch again.
             assert_eq!(sent().await.expect(201).body["created"], 0);
         }
         self.user().post(&format!("ab_test/{test}/stop/"), json!({})).await.expect(200);
@@ -93,7 +93,7 @@ impl Shop {
         test
     }
 
-    /// Every user asks once; the events of what was shown and of what was clicked.
+    /// Makes one request for every user; returns the events of the lists shown and the items clicked.
     async fn simulate(&self) -> Vec<Value> {
         let mut random = ChaCha8Rng::seed_from_u64(20_261_121);
         let mut events = Vec::new();
@@ -141,7 +141,8 @@ impl Shop {
         assert_eq!(self.weights().await, [(false, 50.0), (true, 100.0)]);
     }
 
-    /// Of two scheduled runs the one with the poor configuration changes nothing, and the one with the good one takes over.
+    /// Checks that of two scheduled runs the one with the poor configuration changes nothing, and the one with the good one takes
+    /// over.
     async fn retrain_behind_the_gate(&self) {
         let wanted = json!({ "is_enabled": true, "model_configuration": self.poor_configuration, "auto_deploy": true,
             "gate_tolerance": 0.05, "split_config": halves(self.user()).await, "cron_expression": "0 * * * *" });
@@ -160,7 +161,7 @@ impl Shop {
         self.app.soon("the new model answers", answers).await;
     }
 
-    /// Moves the clock to the next run and waits for its end. Whoever was logged in has to log in again by then.
+    /// Moves the clock to the next run and waits for its end. Sessions have expired by then, so users have to log in again.
     async fn fall_due(&self, schedule: i64, count: usize) -> (Caller, Value) {
         let log_in = async || Caller::log_in(&self.app.base, "margarete", "a good long phrase").await;
         let path = format!("retraining_schedule/{schedule}/");
@@ -174,7 +175,7 @@ impl Shop {
     }
 }
 
-/// The figures are those of the events, and the verdict is the truth.
+/// Checks that the figures are those of the events, and the verdict is true.
 fn check_results(results: &Value, events: &[Value], slots: [i64; 2]) {
     let count = |slot: i64, kind: &str| {
         events.iter().filter(|event| event["deployment_slot"] == slot && event["event_type"] == kind).count()

@@ -1,12 +1,12 @@
-//! What belongs to a tenant is in the hands of its own people: configs go by organisation and project, never by who made them,
-//! and nothing finished goes along with something else.
+//! Objects of a tenant are managed by its own members: access to configs depends on organisation and project, never on the
+//! creator, and nothing finished is deleted with another object.
 
 use serde_json::{Value, json};
 
 use super::trained::{Prepared, prepare};
 use crate::support::{Answer, Caller, TestApp};
 
-/// A search that has ended, with the configs it was measured with.
+/// A finished search, with the configs that it was measured with.
 struct Search {
     split: i64,
     evaluation: i64,
@@ -42,7 +42,7 @@ fn dependents(refused: &Answer) -> Vec<(&str, i64)> {
     rows.map(|row| (row["resource"].as_str().unwrap_or_default(), row["id"].as_i64().unwrap_or_default())).collect()
 }
 
-/// A key of a project with scopes to read and write.
+/// Creates a key of a project with scopes to read and write.
 async fn key(owner: &Caller, project: i64, name: &str) -> Caller {
     let body = json!({ "project": project, "name": name, "scopes": ["read", "write"] });
     owner.with_key(owner.post("api_keys/", body).await.expect(201).body["key"].as_str().expect("a key"))
@@ -100,7 +100,7 @@ async fn only_the_roles_of_its_organisation_change_a_config() {
     viewer.get(&path).await.expect(200);
     viewer.patch(&path, json!({ "name": "x" })).await.expect(403);
     owner.patch(&path, json!({ "name": "x" })).await.expect(200);
-    // Who has left has no say any more, the config stays.
+    // A user who has left has no access any more, and the config stays.
     let editor_id = editor.get("auth/user/").await.expect(200).body["pk"].clone();
     owner.delete(&format!("organisation/{team}/members/{editor_id}/")).await.expect(204);
     editor.get(&path).await.expect(404);
@@ -136,7 +136,7 @@ async fn a_key_reaches_no_config_outside_of_its_project() {
     let seen = foreign.get("split_config/").await.expect(200).body;
     assert_eq!((&seen["count"], &seen["results"][0]["id"]), (&json!(1), &json!(of_other)));
 
-    // What its own project goes by it sees; where other projects may use it too, people change it.
+    // It sees the configs of its own project; only users change those that other projects may use too.
     let own = key(&ada, theirs.project, "own").await;
     let path = format!("split_config/{}/", search.split);
     own.get(&path).await.expect(200);
@@ -144,7 +144,7 @@ async fn a_key_reaches_no_config_outside_of_its_project() {
     own.patch(&path, json!({ "name": "x" })).await.expect(403);
     own.delete(&path).await.expect(403);
     own.get(&format!("split_config/{unused}/")).await.expect(404);
-    // What it makes belongs to its project.
+    // Objects that it creates belong to its project.
     let made = own.post("split_config/", json!({})).await.expect(201);
     assert_eq!(made.body["project"], theirs.project);
     let evaluation = config(&own, "evaluation_config", json!({})).await;
@@ -165,7 +165,7 @@ async fn a_config_goes_to_the_first_project_that_uses_it_and_stays_in_that_organ
     let data = ada.upload(project, "data.csv", super::trained::DATA).await.expect(201).id();
     let in_team = Prepared { user: ada.clone(), project, data, configuration: 0 };
 
-    // Within one's own organisation one config does for all projects, as in 1.x.
+    // Within one organisation one config can be used by all projects, as in 1.x.
     let (split, evaluation) = (config(&ada, "split_config", json!({})).await, config(&ada, "evaluation_config", json!({})).await);
     start(&home, split, evaluation).await.expect(201);
     start(&another, split, evaluation).await.expect(201);
@@ -173,7 +173,7 @@ async fn a_config_goes_to_the_first_project_that_uses_it_and_stays_in_that_organ
     assert!(said.fault("split").contains(&format!("\"project\": {project}")), "{}", said.body);
 
     let moving = (config(&ada, "split_config", json!({})).await, config(&ada, "evaluation_config", json!({})).await);
-    // Where something else is wrong with the body, nothing moves.
+    // If the body has another fault, nothing moves.
     let wrong = json!({ "data": data, "split": moving.0, "evaluation": moving.1, "n_trials": "many" });
     ada.post("parameter_tuning_job/", wrong).await.fault("n_trials");
     let wrong = json!({ "project": project, "split_config": moving.0, "evaluation_config": moving.1, "max_retries": -1 });
@@ -233,7 +233,7 @@ async fn what_a_search_was_measured_with_neither_changes_nor_goes() {
         assert_eq!(dependents(&refused), [("parameter_tuning_job", search.id)]);
         assert!(refused.body["detail"].as_str().is_some_and(|text| text.contains("Make a new")), "{}", refused.body);
         assert_eq!(dependents(&user.delete(path).await.expect(409)), [("parameter_tuning_job", search.id)]);
-        // A name says nothing about what was measured.
+        // A name says nothing about the measurement.
         user.patch(path, json!({ "name": "halves" })).await.expect(200);
     }
     user.delete(&format!("parameter_tuning_job/{}/", search.id)).await.expect(204);
@@ -282,7 +282,7 @@ async fn nothing_finished_goes_with_what_it_was_made_from() {
     user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
     app.idle().await;
 
-    // The slots go, what was seen and decided with them stays.
+    // The slots are deleted, the observations and decisions about them stay.
     for slot in [control, variant] {
         user.delete(&format!("deployment_slot/{slot}/")).await.expect(204);
     }
@@ -302,7 +302,7 @@ async fn nothing_finished_goes_with_what_it_was_made_from() {
     let refused = user.delete(&configuration).await.expect(409);
     assert_eq!(dependents(&refused), [("trained_model", model), ("trained_model", made_by_run)]);
 
-    // Data goes with its file only.
+    // Data are deleted only with their file.
     user.delete(&format!("training_data/{}/", prepared.data)).await.expect(204);
     user.get(&format!("training_data/{}/", prepared.data)).await.expect(404);
     assert_eq!(user.get(&format!("training_data/?project={project}")).await.expect(200).body["count"], 0);
@@ -311,7 +311,7 @@ async fn nothing_finished_goes_with_what_it_was_made_from() {
     let trials = user.get(&format!("parameter_tuning_job/{search}/trials/")).await.expect(200).body;
     assert_eq!(trials.as_array().map(Vec::len), Some(1));
 
-    // A whole project goes with all of it.
+    // A whole project is deleted with all of its objects.
     config(user, "split_config", json!({ "project": project })).await;
     user.delete(&format!("project/{project}/")).await.expect(204);
     for table in ["tuning_jobs", "trials", "trained_models", "ab_tests", "conversion_events", "retraining_runs", "training_data"]

@@ -1,10 +1,10 @@
-//! A trained model to test with.
+//! A trained model for tests.
 
 use serde_json::{Value, json};
 
 use crate::support::Caller;
 
-/// Everybody likes "x"; the other ids are the kind that gets mangled.
+/// Every user likes "x"; the other ids are of the kind that programs mangle.
 pub const DATA: &str = "user,item\n007,x\n007,a/b c\n7,x\nSigur Rós,x\nSigur Rós,Ágætis byrjun\na/b c,x\na/b c,007\n";
 
 /// A project with an upload and a configuration.
@@ -15,7 +15,7 @@ pub struct Prepared {
     pub configuration: i64,
 }
 
-/// Makes a project with data and a configuration of an algorithm.
+/// Creates a project with data and a configuration of an algorithm.
 pub async fn prepare(user: Caller, name: &str, algorithm: &str) -> Prepared {
     let project =
         user.post("project/", json!({ "name": name, "user_column": "user", "item_column": "item" })).await.expect(201).id();
@@ -35,7 +35,7 @@ impl Prepared {
         self.user.wait_for(&format!("trained_model/{model}/"), ended).await
     }
 
-    /// A key of the project.
+    /// Creates a key of the project.
     pub async fn key(&self, name: &str, scope: &str) -> String {
         let body = json!({ "project": self.project, "name": name, "scopes": [scope] });
         self.user.post("api_keys/", body).await.expect(201).body["key"].as_str().unwrap().to_owned()

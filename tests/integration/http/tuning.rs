@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, TestApp};
 
-/// Two groups of people with tastes of their own, and ids that are no numbers.
+/// Returns interactions of two groups of users with tastes of their own, and ids that are not numbers.
 pub fn interactions() -> String {
     let names = ["007", "Sigur Rós", "\"a/b c\"", "1.0", "001", "x", "y", "z", "千と千尋", "w"];
     let mut csv = String::from("user_id,item_id\n");
@@ -50,14 +50,14 @@ impl Prepared {
         trials.as_array().unwrap().clone()
     }
 
-    /// What a search said, in the order in which it was said.
+    /// Returns the log lines of a search, in order.
     async fn said(&self, job: &Value) -> Vec<String> {
         let lines = self.user.get(&format!("task_log/?tuning_job_id={}&page_size=100", job["id"])).await.expect(200).body;
         let lines = lines["results"].as_array().unwrap();
         lines.iter().rev().map(|line| line["contents"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Another upload of the same project, ready to use.
+    /// Uploads another file to the same project, and waits until it is ready.
     async fn upload(&self, csv: String) -> i64 {
         let data = self.user.upload(self.project, "other.csv", csv).await.expect(201).id();
         self.user.wait_for(&format!("training_data/{data}/"), |data| data["status"] == "ready").await;
@@ -177,7 +177,7 @@ async fn a_search_ends_with_what_it_has_when_its_time_is_over() {
 async fn a_trial_that_would_not_fit_into_memory_is_never_started() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;
-    // More users than a megabyte of factors can hold would be needed for a real refusal: a large dense matrix does as well.
+    // A real refusal would need more users than a megabyte of factors can hold: a large dense matrix does as well.
     let csv: String =
         std::iter::once("user_id,item_id\n".to_owned()).chain((0..3_000).map(|n| format!("u{},i{n}\n", n % 50))).collect();
     let data = prepared.upload(csv).await;
@@ -363,7 +363,7 @@ async fn a_trial_that_takes_too_long_is_given_up_and_the_search_goes_on() {
     let job = prepared.job(json!({ "n_trials": 100_000, "timeout_singlestep": 10, "tried_algorithms_json": ["IALS"] }));
     let job = prepared.user.post("parameter_tuning_job/", job).await.expect(201).id();
     let path = format!("parameter_tuning_job/{job}/");
-    // Time flies: sooner or later it does so during a trial.
+    // The clock moves: sooner or later it does so during a trial.
     let slow = |trial: &Value| trial["status"] == "pruned" && trial["note"].as_str().is_some_and(|note| note.contains("time"));
     let trials_path = format!("{path}trials/");
     let trials = prepared.user.wait_for(&trials_path, |trials| {
@@ -387,7 +387,7 @@ async fn only_what_is_not_over_can_be_cancelled() {
     let busy = prepared.job(json!({ "n_trials": 100_000, "n_tasks_parallel": 2 }));
     let busy = user.post("parameter_tuning_job/", busy).await.expect(201).id();
     user.wait_for(&format!("parameter_tuning_job/{busy}/"), |job| job["n_completed"].as_i64() > Some(2)).await;
-    // Both places of the worker are taken: the next one waits.
+    // Both slots of the worker are taken: the next job waits.
     let waiting = user.post("parameter_tuning_job/", prepared.job(json!({}))).await.expect(201).id();
     let cancelled = user.post(&format!("parameter_tuning_job/{waiting}/cancel/"), json!({})).await.expect(200).body;
     assert_eq!((&cancelled["status"], &cancelled["task_links"][0]["task"]["status"]), (&json!("CANCELLED"), &json!("REVOKED")));

@@ -37,7 +37,7 @@ async fn staff_make_list_change_and_deactivate_users() {
     assert_eq!(staff.post(&format!("{path}deactivate/"), json!({})).await.expect(200).body["is_active"], false);
     margarete.get("auth/user/").await.expect(401);
     assert_eq!(staff.post(&format!("{path}activate/"), json!({})).await.expect(200).body["is_active"], true);
-    // What was opened before stays ended.
+    // Earlier sessions stay ended.
     margarete.get("auth/user/").await.expect(401);
     assert!(staff.get(&path).await.expect(200).body["last_login"].is_string());
     staff.put(&path, json!({})).await.expect(405);
@@ -54,7 +54,7 @@ async fn every_fault_of_a_new_user_is_named_at_once() {
     let answer = staff.post("users/", fields).await.expect(400);
     assert!(!answer.fault("username").is_empty() && !answer.fault("email").is_empty());
     assert_eq!(answer.body["password"].as_array().expect("all reasons in one array").len(), 2, "{}", answer.body);
-    // Similar to the name: 1.x broke on this.
+    // Similar to the name: 1.x failed on this.
     let similar = json!({ "username": "margarete", "password": "margarete1" });
     assert!(!staff.post("users/", similar).await.fault("password").is_empty());
 }

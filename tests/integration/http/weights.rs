@@ -1,10 +1,10 @@
-//! What an interaction counts: set for a project, searched by a job, kept with a model.
+//! The weights of interactions: set for a project, searched by a job, kept with a model.
 
 use serde_json::{Value, json};
 
 use crate::support::{Caller, TestApp};
 
-/// Views and purchases over a hundred days; what people of one group buy differs from what they view.
+/// Returns views and purchases over a hundred days; what users of one group buy differs from what they view.
 fn events() -> String {
     let mut csv = String::from("user,item,day,event\n");
     for user in 0..40 {
@@ -47,7 +47,7 @@ async fn weights_are_read_changed_and_checked() {
     let changed = user.patch(&path, set).await.expect(200).body;
     assert_eq!((&changed["event_column"], &changed["half_life_days"]), (&json!("event"), &json!(30.0)));
     assert_eq!(changed["event_weights"]["purchase"], 5.5);
-    // What is not sent stays.
+    // Fields that are not sent stay.
     assert_eq!(user.patch(&path, json!({ "name": "New" })).await.expect(200).body["event_weights"]["view"], 1);
     for (field, wrong) in [
         ("event_weights", json!({ "view": -1 })),
@@ -102,7 +102,7 @@ async fn a_search_varies_the_weights_and_the_model_keeps_what_it_learnt_with() {
     assert!(views.windows(2).any(|pair| pair[0] != pair[1]) && views.iter().all(|view| (0.1..=10.0).contains(view)));
     assert!(half_lives.windows(2).any(|pair| pair[0] != pair[1]));
 
-    // The model was trained with the weights of the best trial, not with those that the project has by then.
+    // The model was trained with the weights of the best trial, not with those that the project has by now.
     let model = job["tuned_model"].as_i64().unwrap();
     let model = user.wait_for(&format!("trained_model/{model}/"), |model| model["status"] == "COMPLETED").await;
     let configuration = user.get(&format!("model_configuration/{}/", job["best_config"])).await.expect(200).body;
@@ -130,6 +130,6 @@ async fn without_search_every_trial_has_the_weights_of_the_project() {
     let job = user.wait_for(&path, |job| job["status"] == "COMPLETED").await;
     let trials = user.get(&format!("{path}trials/")).await.expect(200).body;
     assert!(trials.as_array().unwrap().iter().all(|trial| trial["parameters"]["event_weight.view"] == 0.0), "{trials}");
-    // Views are no interactions: with purchases only, an item of the other group is never right.
+    // Views are not interactions: with purchases only, an item of the other group is never right.
     assert!(job["best_score"].as_f64() > Some(0.5), "{job}");
 }

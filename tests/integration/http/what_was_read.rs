@@ -1,5 +1,5 @@
-//! What is done with what was read from files: times from after the upload, numbers among other texts, weights of what is
-//! popular, and words that nothing in the project answers to.
+//! Use of data read from files: times after the upload, numbers among other texts, weights of popular items, and event types that
+//! do not occur in the project.
 
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::trained::Prepared;
 use crate::support::{Answer, Caller, TestApp};
 
-/// A project with data and a configuration of an algorithm.
+/// Creates a project with data and a configuration of an algorithm.
 async fn prepare(user: &Caller, project: Value, csv: &str, algorithm: &str) -> Prepared {
     let name = format!("P{}", csv.len());
     let mut fields = json!({ "name": name, "user_column": "user", "item_column": "item" });
@@ -20,7 +20,7 @@ async fn prepare(user: &Caller, project: Value, csv: &str, algorithm: &str) -> P
     Prepared { user: user.clone(), project, data, configuration }
 }
 
-/// A model in service.
+/// A deployed model.
 struct Served {
     prepared: Prepared,
     model: Value,
@@ -49,7 +49,8 @@ impl Served {
             .collect()
     }
 
-    /// The items that a filter admits, in the order of their ids; none while the item metadata has no such field.
+    /// Returns the items that a filter admits, in the order of their ids; an empty list while the item metadata has no such
+    /// field.
     async fn admitted(&self, filter: &Value) -> Vec<String> {
         let answer = self.ask(json!({ "filter": filter })).await;
         let items = answer.body["items"].as_array().cloned().unwrap_or_default();
@@ -58,7 +59,7 @@ impl Served {
         ids
     }
 
-    /// Puts a file in the place of the item metadata; what its report says of the columns.
+    /// Replaces the item metadata by a file; returns what its report says of the columns.
     async fn describe(&self, name: &str, content: &str) -> Value {
         let file = Part::bytes(content.as_bytes().to_vec()).file_name(name.to_owned());
         let form = Form::new().part("file", file).text("project", self.prepared.project.to_string());
@@ -116,7 +117,7 @@ async fn a_search_looks_for_half_lives_of_the_time_that_the_data_covers() {
 
 const PRICES: [&str; 8] = ["5", "9.5", "10", "12", "25", "99", "100", "250"];
 
-/// Interactions with nine items, of which `m8` has an odd price.
+/// Returns interactions with nine items, of which `m8` has an unusual price.
 fn nine_items() -> String {
     let rows: String = (0..9).map(|item| format!("u{item},m{item}\n")).collect();
     format!("user,item\n{rows}")

@@ -11,7 +11,7 @@ use crate::support::{Caller, FrozenNetwork, TestApp};
 /// How long a program waits for a list before it shows none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A shop with a model that answers, and the addresses to ask it at.
+/// A shop with a model that serves, and the addresses of its requests.
 struct Shop {
     prepared: Prepared,
     model: i64,
@@ -20,7 +20,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// All of it is made while the server runs.
+    /// Creates all of it while the server runs.
     async fn open(app: &TestApp) -> Self {
         let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
         let model = prepared.train().await["id"].as_i64().expect("a model");
@@ -29,7 +29,7 @@ impl Shop {
         Self { prepared, model, slot, paths }
     }
 
-    /// How the shop's requests are answered; 0 when that takes too long.
+    /// Returns the statuses of the shop's requests; 0 for one that takes too long.
     async fn ask(&self, program: &Caller) -> Vec<u16> {
         let mut statuses = Vec::new();
         for path in &self.paths {
@@ -40,7 +40,7 @@ impl Shop {
     }
 }
 
-/// Waits until a process has so many keys, and the model and slots of one project, in memory.
+/// Waits until a process has `keys` keys, and the model and slots of one project, in memory.
 async fn in_memory(app: &TestApp, process: &Caller, keys: u64) {
     let known = async || {
         let body = process.get("/inference/ready").await.body;
@@ -103,13 +103,13 @@ async fn predictions_go_on_while_the_database_hangs_and_slots_models_and_keys_ch
     .enumerate()
     {
         app.execute(change).await;
-        // A training ends beside it, which takes long enough for the change to be heard.
+        // A training that ends meanwhile takes long enough for the change to be announced.
         assert_eq!(shop.prepared.train().await["status"], "COMPLETED");
         for _ in 0..5 {
             assert_eq!(shop.ask(&program).await, [200, 200], "{number}: {change}");
         }
     }
-    // What takes rights away does not wait for the database to be believed.
+    // Revoking access does not wait for the database to confirm it.
     let revoked = app.count("SELECT id AS count FROM api_keys").await;
     shop.prepared.user.post(&format!("api_keys/{revoked}/revoke/"), json!({})).await.expect(200);
     app.soon("a revoked key stops", async || shop.ask(&program).await == [503, 503]).await;

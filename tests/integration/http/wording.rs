@@ -1,4 +1,4 @@
-//! Texts that the tests of Recotem 1.x look at, where they say nothing wrong here.
+//! Texts that the tests of Recotem 1.x check, as far as they are still true.
 
 use reqwest::Method;
 use reqwest::multipart::Form;

@@ -1,4 +1,4 @@
-//! The job queue, from outside: what is promised to those who enqueue and to those who operate.
+//! The job queue, from outside: its guarantees to callers and operators.
 
 mod stage;
 
@@ -133,7 +133,7 @@ async fn a_lost_worker_leaves_all_attempts_that_may_fail_by_themselves() {
     stage.pass(TimeDelta::seconds(1));
     stage.means.gate.add_permits(10);
     let worker = stage.worker();
-    // The second and the third attempt fail by themselves, and the fourth is the third of its own.
+    // The second and the third attempt fail on their own, and the fourth is the third of the job's own.
     for attempt in 2..=4 {
         stage.until(id, JobState::Retryable).await;
         stage.pass(TimeDelta::hours(1));
@@ -218,7 +218,7 @@ async fn a_long_job_lets_others_go_first_and_goes_on_when_they_are_done() {
     let own = stage.add_with(Act::Succeed, of("alpha", "two")).await;
     let other = stage.add_with(Act::Succeed, of("beta", "one")).await;
     stage.until(other, JobState::Completed).await;
-    // Only those of other tenants are let pass, and it costs no attempt.
+    // It yields only to those of other tenants, and that costs no attempt.
     stage.means.gate.add_permits(1);
     assert_eq!(stage.until(long, JobState::Completed).await.attempt, 1);
     stage.until(own, JobState::Completed).await;

@@ -1,4 +1,4 @@
-//! A job that does as it is told, and a queue with a clock that tests move.
+//! A job that follows the test's instructions, and a queue with a clock that tests move.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,28 +16,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{TestDatabase, test_clock};
 
-/// What the job does.
+/// The action of the job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Act {
     Succeed,
     Retry {
         times: i32,
     },
-    /// The same, once the gate is open.
+    /// Retries, once the gate is open.
     RetryAfterWaiting {
         times: i32,
     },
     Fail,
     Panic,
-    /// Puts itself off the first time.
+    /// Snoozes the first time.
     Snooze {
         already_done: bool,
     },
     /// Waits for the gate, or for its flag.
     Wait,
-    /// Waits for the gate and looks at no flag.
+    /// Waits for the gate and ignores its flag.
     WaitStubbornly,
-    /// Works until the gate opens, and lets others go first.
+    /// Works until the gate opens, and yields to others.
     WorkUntilOthersWait,
 }
 
@@ -93,7 +93,7 @@ impl Job for Act {
     }
 }
 
-/// What jobs are given.
+/// The context of the jobs.
 #[derive(Clone)]
 pub struct Means {
     said: Arc<Mutex<Vec<String>>>,
@@ -107,7 +107,7 @@ impl Means {
         self.said.lock().unwrap().push(line);
     }
 
-    /// Lines that begin so.
+    /// Returns the lines that begin with `beginning`.
     pub fn heard(&self, beginning: &str) -> Vec<String> {
         let said = self.said.lock().unwrap();
         said.iter().filter(|line| line.starts_with(beginning)).cloned().collect()
@@ -127,13 +127,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// As a well-behaved process ends.
+    /// Stops the worker as a well-behaved process ends.
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
     }
 
-    /// As kill -9 ends one: nothing is recorded.
+    /// Kills the worker as kill -9 does: nothing is recorded.
     pub async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
@@ -173,7 +173,7 @@ impl Stage {
             finish_within: Duration::ZERO,
             ..WorkerOptions::default()
         };
-        options.lease = Duration::from_millis(30); // of the test's clock, which stands still; beats every 10 ms
+        options.lease = Duration::from_millis(30); // of the test's clock, which stands still; heartbeats every 10 ms
         change(&mut options);
         let registry = Registry::new().register::<Act>();
         let worker = Worker::new(self.db.clone(), self.clock.clone(), registry, self.means.clone(), options);
@@ -190,7 +190,7 @@ impl Stage {
         self.look_up(id).await.unwrap()
     }
 
-    /// None also while the database is away.
+    /// Finds a job; `None` also while the database is away.
     async fn look_up(&self, id: JobId) -> Option<JobRecord> {
         let mut connection = self.db.conn().await.ok()?;
         queue::find(&mut connection, id).await.ok()?
@@ -212,12 +212,12 @@ impl Stage {
         }
     }
 
-    /// Waits until the job has begun so many attempts.
+    /// Waits until the job has begun `attempt` attempts.
     pub async fn until_running(&self, id: JobId, attempt: i32) {
         self.until_times(&format!("run {id} attempt {attempt}"), 1).await;
     }
 
-    /// Waits until a line has been said so many times.
+    /// Waits until a line has been recorded `times` times.
     pub async fn until_times(&self, line: &str, times: usize) {
         let said = async {
             while self.means.heard(line).len() < times {

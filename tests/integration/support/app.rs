@@ -1,4 +1,4 @@
-//! The whole server on a database of its own, and people who talk to it over HTTP.
+//! The whole server on a database of its own, and callers who use it over HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,17 +27,17 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Without a worker: jobs stay in the queue.
+    /// Starts a server without a worker: jobs stay in the queue.
     pub async fn start() -> Self {
         Self::start_with(false, |_| {}).await
     }
 
-    /// With a worker in the same process.
+    /// Starts a server with a worker in the same process.
     pub async fn start_with_worker() -> Self {
         Self::start_with(true, |_| {}).await
     }
 
-    /// With settings of the test's own.
+    /// Starts a server with settings of the test's own.
     pub async fn start_with(worker: bool, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = test_clock();
@@ -76,12 +76,12 @@ impl TestApp {
         app
     }
 
-    /// Runs SQL as it is.
+    /// Runs SQL unchanged.
     pub async fn execute(&self, sql: &str) {
         self.database.execute(sql).await;
     }
 
-    /// Somebody without credentials at another server process of the same install, which has nothing in memory yet.
+    /// Returns a caller without credentials at another server process of the same install, which has nothing in memory yet.
     pub fn replica(&self, change: impl FnOnce(&mut Services)) -> Caller {
         let mut services = self.services.clone();
         change(&mut services);
@@ -91,7 +91,7 @@ impl TestApp {
         Caller { http: http(), base, credential: Credential::None }
     }
 
-    /// A caller without credentials at a process of the same install in the role `infer`.
+    /// Returns a caller without credentials at a process of the same install in the role `infer`.
     pub fn infer(&self) -> Caller {
         let listening = roles::listen_for_inference(&self.services, &self.stop).expect("a free port");
         let base = format!("http://{}", listening.address);
@@ -99,27 +99,27 @@ impl TestApp {
         Caller { http: http(), base, credential: Credential::None }
     }
 
-    /// The database, to take it away and bring it back.
+    /// Returns the database, to take it away and bring it back.
     pub fn database(&self) -> &TestDatabase {
         &self.database
     }
 
-    /// Somebody without credentials.
+    /// Returns a caller without credentials.
     pub fn anonymous(&self) -> Caller {
         Caller { http: http(), base: self.base.clone(), credential: Credential::None }
     }
 
-    /// A new ordinary user, logged in.
+    /// Creates an ordinary user, logged in.
     pub async fn user(&self, name: &str) -> Caller {
         self.add_user(name, false).await
     }
 
-    /// A new member of the staff, logged in.
+    /// Creates a member of the staff, logged in.
     pub async fn staff(&self, name: &str) -> Caller {
         self.add_user(name, true).await
     }
 
-    /// A user once more, in another session.
+    /// Logs a user in again, in another session.
     pub async fn log_in(&self, name: &str) -> Caller {
         Caller::log_in(&self.base, name, PASSWORD).await
     }
@@ -130,7 +130,7 @@ impl TestApp {
         Caller::log_in(&self.base, name, PASSWORD).await
     }
 
-    /// One number out of the database.
+    /// Reads one number from the database.
     pub async fn count(&self, sql: &str) -> i64 {
         #[derive(diesel::QueryableByName)]
         struct Row {
@@ -142,7 +142,7 @@ impl TestApp {
         row.count
     }
 
-    /// The keys of all files that are kept at present.
+    /// Returns the keys of all files that are kept at present.
     pub fn files(&self) -> Vec<String> {
         let root = self.services.settings.data_dir.join("files");
         let (mut folders, mut files) = (vec![root.clone()], Vec::new());
@@ -178,7 +178,7 @@ impl TestApp {
         self.execute(&format!("UPDATE projects SET unknown_user = 'not_found' WHERE id = {project}")).await;
     }
 
-    /// Asks again and again until something that follows by itself has happened; fails after ten seconds.
+    /// Polls until an asynchronous effect has happened; fails after ten seconds.
     pub async fn soon(&self, what: &str, happened: impl AsyncFn() -> bool) {
         for _ in 0..400 {
             if happened().await {
@@ -201,13 +201,13 @@ impl TestApp {
         panic!("there are still jobs after a minute");
     }
 
-    /// Lets jobs that were put off go on: the clock stands still, so their time would never come.
+    /// Wakes snoozed jobs: the clock stands still, so their time would never come.
     pub async fn wake(&self) {
         self.execute("UPDATE jobs SET run_at = NULL WHERE kind LIKE 'retraining.%' AND state IN ('available', 'retryable')")
             .await;
     }
 
-    /// Tells the server to end, as a signal does.
+    /// Tells the server to shut down, as a signal does.
     pub fn shut_down(&self) {
         self.stop.cancel();
     }
@@ -237,7 +237,7 @@ enum Credential {
     Key(String),
 }
 
-/// Somebody who talks to the server.
+/// A caller of the server.
 #[derive(Clone)]
 pub struct Caller {
     http: reqwest::Client,
@@ -245,7 +245,7 @@ pub struct Caller {
     credential: Credential,
 }
 
-/// What came back. A body that is not JSON is null.
+/// The response. A body that is not JSON is null.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -255,18 +255,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The id of what was made or read.
+    /// Returns the id of the object that was created or read.
     pub fn id(&self) -> i64 {
         self.body["id"].as_i64().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.body))
     }
 
-    /// A header as text; empty when it is not there.
+    /// Returns a header as text; empty when it is missing.
     pub fn header(&self, name: &str) -> String {
         let lines: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         lines.join(", ")
     }
 
-    /// The first message about a field of a refused body.
+    /// Returns the first message about a field of a refused body.
     #[track_caller]
     pub fn fault(&self, field: &str) -> &str {
         assert_eq!(self.status.as_u16(), 400, "{}", self.body);
@@ -281,7 +281,7 @@ impl Answer {
 }
 
 impl Caller {
-    /// Somebody logged in to a server at an address such as `http://127.0.0.1:8000`.
+    /// Logs in to a server at an address such as `http://127.0.0.1:8000`.
     pub async fn log_in(base: &str, name: &str, password: &str) -> Self {
         let caller = Self { http: http(), base: base.to_owned(), credential: Credential::None };
         let answer = caller.post("auth/login/", json!({ "username": name, "password": password })).await.expect(200);
@@ -289,12 +289,12 @@ impl Caller {
         Self { credential: Credential::Token(token), ..caller }
     }
 
-    /// The same address, with an API key instead.
+    /// Returns a caller at the same address, with an API key instead.
     pub fn with_key(&self, key: &str) -> Self {
         Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
     }
 
-    /// The token this one is logged in with.
+    /// Returns the token that this caller is logged in with.
     pub fn token(&self) -> &str {
         match &self.credential {
             Credential::Token(token) => token,
@@ -302,7 +302,7 @@ impl Caller {
         }
     }
 
-    /// The API key this one calls with.
+    /// Returns the API key of this caller.
     pub fn key(&self) -> &str {
         match &self.credential {
             Credential::Key(key) => key,
@@ -330,7 +330,7 @@ impl Caller {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// A path below `/api/v1/`, or a whole one that begins with a slash.
+    /// Calls a path below `/api/v1/`, or a whole one that begins with a slash.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = self.request(method, path);
         let request = match body {
@@ -340,7 +340,7 @@ impl Caller {
         self.answer(request).await
     }
 
-    /// Sends a body and headers as they are.
+    /// Sends a body and headers unchanged.
     pub async fn raw(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
         let request = headers.iter().fold(self.request(method, path), |request, (name, value)| request.header(*name, *value));
         self.answer(request.body(body.into())).await
@@ -358,7 +358,7 @@ impl Caller {
         self.answer(self.request(method, path).multipart(form)).await
     }
 
-    /// Asks again and again until `done`; fails after three minutes, which is long even unoptimised.
+    /// Polls until `done`; fails after three minutes, which is long even unoptimised.
     pub async fn wait_for(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..1_800 {
             let answer = self.get(path).await;

@@ -14,8 +14,8 @@ use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
 
 const TEMPLATE: &str = "template_recotem";
 const CONNECTIONS: usize = 10;
-/// Draws the salt of a project from its number, so that every run of a test assigns the same users to the same slots:
-/// a statistical verdict on a few hundred users may not hang on luck.
+/// Draws the salt of a project from its number, so that every run of a test assigns the same users to the same slots: a
+/// statistical verdict on a few hundred users must not depend on luck.
 const SAME_SALTS: &str = "CREATE FUNCTION same_salt() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN NEW.assignment_salt := md5('project ' || NEW.id)::uuid; RETURN NEW; END $$;
     CREATE TRIGGER same_salt BEFORE INSERT ON projects FOR EACH ROW EXECUTE FUNCTION same_salt();";
@@ -33,12 +33,12 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Dated by the machine's clock: for programs that are started as they are.
+    /// Creates a database dated by the machine's clock: for programs that are started unchanged.
     pub async fn new() -> Self {
         Self::dated_by(Clock::system()).await
     }
 
-    /// Dated by a clock that the test moves.
+    /// Creates a database dated by a clock that the test moves.
     pub async fn dated_by(clock: Clock) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = tokio::task::spawn_blocking(server).await.expect("the server starts");
@@ -53,7 +53,7 @@ impl TestDatabase {
         Self { db, name }
     }
 
-    /// Runs statements as they are.
+    /// Runs statements unchanged.
     pub async fn execute(&self, sql: &str) {
         let mut connection = self.db.conn().await.expect("a connection");
         connection.batch_execute(sql).await.expect(sql);
@@ -68,7 +68,7 @@ impl TestDatabase {
         self.execute_beside(&sql).await;
     }
 
-    /// Answers again after [`TestDatabase::vanish`].
+    /// Accepts connections again after [`TestDatabase::vanish`].
     pub async fn come_back(&self) {
         self.let_in(true).await;
     }
@@ -84,7 +84,7 @@ impl TestDatabase {
     }
 }
 
-/// A folder for a cluster of the test's own; removed with the returned guard.
+/// Creates a folder for a cluster of the test's own; removed with the returned guard.
 pub fn new_cluster() -> (tempfile::TempDir, EmbeddedOptions) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = EmbeddedOptions { data_dir: folder.path().to_path_buf(), bin_dir: None };
@@ -101,7 +101,7 @@ fn start() -> Server {
     let _ = std::fs::remove_dir_all(&folder); // of an earlier process with the same id
     remove_at_exit(&folder);
     let options = EmbeddedOptions { data_dir: folder, bin_dir: None };
-    // the data may be lost with the machine: it is worth nothing
+    // the data may be lost with the machine: they have no value
     let settings = [("fsync", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
     let postgres = EmbeddedPostgres::start_with_settings(&options, &settings).expect("PostgreSQL starts");
     let url = postgres.database_url();
@@ -122,13 +122,13 @@ fn make_template(url: &str) {
     });
 }
 
-/// The same server, another database.
+/// Returns the URL of another database on the same server.
 fn url_of(url: &str, name: &str) -> String {
     url.replace("@/recotem?", &format!("@/{name}?"))
 }
 
-/// A process that ends runs no destructors of statics. So a shell waits for our end on a pipe that
-/// only we hold, and then removes the folder (the server itself stops with us).
+/// Removes the folder when the process ends, which runs no destructors of statics: a shell waits for the end on a pipe that only
+/// this process holds, and then removes it (the server itself stops with the process).
 #[expect(clippy::zombie_processes, reason = "it outlives us")]
 fn remove_at_exit(folder: &std::path::Path) {
     let mut shell = std::process::Command::new("sh")

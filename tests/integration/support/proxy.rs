@@ -1,4 +1,4 @@
-//! A network between a server and its database that can stop carrying anything, without closing a connection.
+//! A network between a server and its database that can stop carrying data, without closing a connection.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-/// Carries what is sent until it is told to stop. Connections that listen to notifications go on: what has changed is heard,
-/// and can then not be read.
+/// A network that carries all data until it is frozen. Connections that listen to notifications continue: a change is announced,
+/// but cannot be read.
 pub struct FrozenNetwork {
     pub database: Database,
     is_frozen: watch::Sender<bool>,
@@ -18,7 +18,7 @@ pub struct FrozenNetwork {
 }
 
 impl FrozenNetwork {
-    /// A network in front of a database, which carries everything at first.
+    /// Creates a network in front of a database, which carries everything at first.
     pub fn before(database: &Database) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (base, host) = database.url().split_once("host=").expect("a socket");
@@ -32,12 +32,12 @@ impl FrozenNetwork {
         Self { database: Database::new(&url, 4).expect("a pool"), is_frozen, _folder: folder }
     }
 
-    /// Nothing gets through from now on.
+    /// Stops carrying data from now on.
     pub fn freeze(&self) {
         self.is_frozen.send_replace(true);
     }
 
-    /// Everything gets through again, and what was sent meanwhile.
+    /// Carries everything again, including what was sent meanwhile.
     pub fn thaw(&self) {
         self.is_frozen.send_replace(false);
     }

@@ -1,4 +1,4 @@
-//! Everybody who may ask, and what each should get.
+//! All kinds of callers, and what each should get.
 
 use chrono::TimeDelta;
 use recotem::features::accounts::Role;
@@ -18,11 +18,11 @@ pub enum Kind {
     ReadKey,
     WriteKey,
     PredictKey,
-    /// With all scopes, of another project of the same owner.
+    /// A key with all scopes, of another project of the same owner.
     ForeignKey,
-    /// The same, of a project of another organisation, made by staff.
+    /// A key with all scopes, of a project of another organisation, made by staff.
     StaffKey,
-    /// Owns an organisation that the tenant's owner, who made everything here, looks into.
+    /// An owner of an organisation that the tenant's owner, who created everything here, is a viewer of.
     Acquaintance,
     Deactivated,
     Expired,
@@ -46,7 +46,7 @@ pub const KINDS: [Kind; 15] = [
     Kind::Expired,
 ];
 
-/// Somebody of a kind, towards the tenant whose owner is called `owner_name`.
+/// Creates a caller of a kind, towards the tenant whose owner is called `owner_name`.
 pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str, ids: &Ids) -> Caller {
     let name = format!("{owner_name}-caller");
     match kind {
@@ -77,14 +77,14 @@ pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str,
         Kind::Expired => {
             let caller = app.user(&name).await;
             app.join(&name, owner_name, "owner").await;
-            // Last of all kinds, since time passes for everybody.
+            // The last of all kinds, since time moves for all callers.
             app.services.clock.advance(TimeDelta::days(400));
             caller
         }
     }
 }
 
-/// A key with all scopes of a new project.
+/// Creates a key with all scopes of a new project.
 async fn key_elsewhere(owner: &Caller) -> Caller {
     let other = json!({ "name": "other", "user_column": "u", "item_column": "i" });
     let other = owner.post("project/", other).await.expect(201).id();
@@ -96,7 +96,7 @@ async fn key(owner: &Caller, project: i64, scopes: &[&str]) -> Caller {
     owner.with_key(made.body["key"].as_str().expect("a key"))
 }
 
-/// The one status a kind of caller should get.
+/// Returns the one status that a kind of caller should get.
 pub fn expected(kind: Kind, row: &Row) -> u16 {
     if row.rule == Rule::Public {
         return row.done;
@@ -113,7 +113,7 @@ pub fn expected(kind: Kind, row: &Row) -> u16 {
         Kind::Outsider | Kind::Acquaintance => to_outsider(row),
         Kind::Member(role) => to_member(role, row),
         Kind::Staff => row.done,
-        // It makes no difference who made a key.
+        // The creator of a key makes no difference.
         Kind::StaffKey => to_key(Kind::ForeignKey, row),
         Kind::ReadKey | Kind::WriteKey | Kind::PredictKey | Kind::ForeignKey => to_key(kind, row),
     }
@@ -158,12 +158,12 @@ fn to_key(kind: Kind, row: &Row) -> u16 {
         _ => true,
     };
     match row.rule {
-        // Whom a key stands for is told to any key.
+        // Any key may read who it acts for.
         Rule::People | Rule::Staff | Rule::ListForPeople => 403,
         _ if !scoped => 403,
         // An organisation is more than a project.
         Rule::Organisation(_) => 404,
-        // Refused before or after looking: both give nothing away.
+        // Refused before or after the look-up: neither reveals anything.
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) if kind == Kind::ForeignKey && row.path.contains("{id}") => 404,
         Rule::ObjectForPeople(_) | Rule::BelowForPeople(_) => 403,
         Rule::Object(_) | Rule::Event(_) if kind == Kind::ForeignKey => 404,

@@ -1,5 +1,5 @@
-//! Nobody gets at what is not theirs: every route of the API document, asked by every kind of caller, with real rows of
-//! two tenants and the exact status of each call.
+//! Callers reach only what is theirs: every route of the API document, called by every kind of caller, with real rows of two
+//! tenants and the exact status of each call.
 
 mod callers;
 mod table;
@@ -16,7 +16,7 @@ use self::table::{Row, Sends, table};
 use self::world::{INTERACTIONS, Ids};
 use crate::support::{Caller, TestApp};
 
-/// The routes of the document, as the table writes them.
+/// Returns the routes of the document, as the table writes them.
 fn documented() -> BTreeSet<(String, String)> {
     let document = serde_json::to_value(api_docs::document("/api/v1")).expect("a document");
     let mut routes = BTreeSet::new();
@@ -39,7 +39,7 @@ fn every_route_has_a_line_and_every_line_a_route() {
     assert!(gone.is_empty(), "not in the API document: {gone:#?}");
 }
 
-/// The path with the ids of the tenant: `{id}` is that of the path's first segment, other parameters go by their name.
+/// Returns the path with the ids of the tenant: `{id}` is that of the path's first segment, other parameters go by their name.
 fn path_of(row: &Row, ids: &Ids) -> String {
     let kind = row.path.split('/').next().unwrap_or_default();
     let mut path = row.path.to_owned();
@@ -59,7 +59,7 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
     let (method, path) = (Method::from_bytes(row.method.as_bytes()).expect("a method"), path_of(row, ids));
     let answer = match row.sends {
         Sends::Nothing if method == Method::GET || method == Method::DELETE => caller.call(method, &path, None).await,
-        // A form that is asked for refuses a body that is none; an empty one comes to the question of rights.
+        // A route that requires a form refuses any other body; an empty one gets as far as the check of access.
         Sends::Nothing if ["training_data/", "item_meta_data/"].iter().any(|kind| path.starts_with(kind)) => {
             caller.send_form(method, &path, multipart::Form::new().text("nothing", "")).await
         }
@@ -74,7 +74,7 @@ async fn call(caller: &Caller, row: &Row, ids: &Ids) -> (u16, String) {
     (answer.status.as_u16(), answer.body.to_string())
 }
 
-/// The calls of one kind of caller that were not answered as they should.
+/// Returns the calls of one kind of caller that were not answered as they should.
 async fn holes(app: &TestApp, number: usize, kind: Kind) -> Vec<String> {
     let owner_name = format!("owner{number}");
     let owner = app.user(&owner_name).await;

@@ -1,4 +1,5 @@
-//! Who gets what of every route. A route of the API document that is not here fails the test, and so does a line without a route.
+//! The expected status of every route. A route of the API document that is missing here fails the test, and so does a line
+//! without a route.
 
 use recotem::features::accounts::Role;
 use serde_json::{Value, json};
@@ -8,44 +9,44 @@ use super::world::Ids;
 /// Who a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Everybody alike: credentials are not even looked at.
+    /// All callers in the same way: credentials are ignored.
     Public,
-    /// Whoever is logged in, by person or key: it is about the caller, or the same for all.
+    /// All authenticated callers, users and keys: it is about the caller, or the same for all.
     Anybody,
-    /// Whoever is logged in, but not with a key.
+    /// All authenticated callers except keys.
     People,
-    /// The staff of the install, as people.
+    /// The staff of the install, without keys.
     Staff,
     /// Rows of the caller's own; an outsider gets an empty list.
     List,
-    /// The same, but not with a key.
+    /// Rows of the caller's own, but not with a key.
     ListForPeople,
     /// The object of the path, in at least this role.
     Object(Role),
-    /// The same, but not with a key.
+    /// The object of the path, in at least this role, but not with a key.
     ObjectForPeople(Role),
     /// A new object below one that the body names, in at least this role there.
     Below(Role),
-    /// The same, but not with a key.
+    /// A new object below one that the body names, in at least this role there, but not with a key.
     BelowForPeople(Role),
     /// An organisation or something of it, in at least this role there; not with a key.
     Organisation(Role),
-    /// The list of events: keys need the scope `predict` for whatever has to do with events.
+    /// The list of events: keys need the scope `predict` for everything about events.
     Events,
     /// An event, in at least this role.
     Event(Role),
     /// New events, in at least this role.
     Reporting(Role),
-    /// Predictions: keys of the project with the scope `predict` and nobody else, since only a key is looked at.
+    /// Predictions: keys of the project with the scope `predict` and no other callers, since only the key is read.
     Prediction,
 }
 
-/// What a call sends.
+/// The body of a call.
 #[derive(Clone, Copy)]
 pub enum Sends {
     Nothing,
     Json(fn(&Ids) -> Value),
-    /// A file of interactions for the project, which does as one about items, too.
+    /// A file of interactions for the project, which also serves as one of item metadata.
     File,
 }
 
@@ -57,7 +58,7 @@ pub struct Row {
     pub rule: Rule,
     pub sends: Sends,
     pub query: &'static str,
-    /// The status for those who may.
+    /// The status for authorised callers.
     pub done: u16,
 }
 
@@ -79,7 +80,7 @@ impl Row {
     }
 }
 
-/// Every route, in an order in which an authorised caller can call them all: what takes something away comes last.
+/// Returns every route, in an order in which an authorised caller can call them all: deletions come last.
 pub fn table() -> Vec<Row> {
     let groups = [open(), looking(), predicting(), of_traffic(), of_people(), changing(), making(), removing()];
     groups.into_iter().flatten().collect()
@@ -166,7 +167,7 @@ fn predicting() -> Vec<Row> {
     ]
 }
 
-/// What answers the traffic, in an order that a project goes through.
+/// Returns the routes about traffic, in the order in which a project uses them.
 fn of_traffic() -> Vec<Row> {
     use Rule::{Below, Event, Events, List, Object, Reporting};
     let (viewer, editor) = (Role::Viewer, Role::Editor);
@@ -251,7 +252,7 @@ fn of_people() -> Vec<Row> {
         row("POST", "organisation/{id}/invitations/", Organisation(admin), 201).json(|_| json!({ "role": "viewer" })),
         row("DELETE", "organisation/{id}/invitations/{invitation_id}/", Organisation(admin), 204),
         row("DELETE", "organisation/{id}/members/{user_id}/", Organisation(admin), 204),
-        // It came with an account, and goes with it only.
+        // It was created with an account, and is deleted only with it.
         row("DELETE", "organisation/{id}/", Organisation(Role::Owner), 409),
     ]
 }
@@ -317,7 +318,7 @@ fn removing() -> Vec<Row> {
     let (editor, admin) = (Role::Editor, Role::Admin);
     vec![
         row("DELETE", "deployment_slot/{id}/", Object(editor), 204),
-        // A finished search says by them how it was measured.
+        // A finished search refers to them.
         row("DELETE", "split_config/{id}/", Object(editor), 409),
         row("DELETE", "evaluation_config/{id}/", Object(editor), 409),
         row("DELETE", "item_meta_data/{id}/unlink_file/", Object(editor), 200),
@@ -329,7 +330,7 @@ fn removing() -> Vec<Row> {
         row("DELETE", "evaluation_config/{id}/", Object(editor), 204),
         row("DELETE", "training_data/{id}/unlink_file/", Object(editor), 200),
         row("DELETE", "training_data/{id}/", Object(editor), 409),
-        // The run of the schedule made a model of it.
+        // The run of the schedule trained a model with it.
         row("DELETE", "model_configuration/{id}/", Object(editor), 409),
         row("DELETE", "api_keys/{id}/", ObjectForPeople(admin), 204),
         row("DELETE", "project/{id}/", Object(admin), 204),

@@ -11,7 +11,7 @@ use crate::support::{Caller, TestApp};
 /// Ids by the first segment of their paths, or by the name of a path's parameter.
 pub type Ids = BTreeMap<&'static str, i64>;
 
-/// Ids of what has no list, or one that is not only about what is one's own.
+/// Ids of objects without a list, or with one that is not only about the caller's own.
 pub const WITHOUT_A_LIST: [&str; 10] = [
     "project_summary",
     "users",
@@ -27,7 +27,7 @@ pub const WITHOUT_A_LIST: [&str; 10] = [
 
 pub const INTERACTIONS: &str = "user_id,item_id\nu1,a\nu1,b\nu2,a\nu2,c\nu3,b\nu3,c\nu4,a\nu4,b\nu4,c\n";
 
-/// Everything a tenant may own. Without a worker its jobs stay in the queue.
+/// Creates everything that a tenant may own. Without a worker its jobs stay in the queue.
 pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     let project =
         owner.post("project/", json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" })).await.expect(201).id();
@@ -63,7 +63,7 @@ pub async fn fill(app: &TestApp, owner: &Caller) -> Ids {
     ids
 }
 
-/// A split and an evaluation config of a project.
+/// Creates a split and an evaluation config of a project.
 async fn configs(owner: &Caller, project: i64) -> [i64; 2] {
     let make = async |kind: &str| owner.post(kind, json!({ "project": project })).await.expect(201).id();
     [make("split_config/").await, make("evaluation_config/").await]
@@ -76,7 +76,7 @@ async fn items(owner: &Caller, project: i64) -> Ids {
     BTreeMap::from([("item_meta_data", items), ("metadata_id", items)])
 }
 
-/// Two slots that a test compares, an event, and a schedule that ran once.
+/// Creates two slots that a test compares, an event, and a schedule that ran once.
 async fn traffic(owner: &Caller, ids: &Ids) -> Ids {
     let (project, model) = (ids["project"], ids["trained_model"]);
     let slot = async |name: &str| {
@@ -104,7 +104,7 @@ async fn traffic(owner: &Caller, ids: &Ids) -> Ids {
     ])
 }
 
-/// A guest in the organisation of the project, an invitation to it, and the session of its owner.
+/// Creates a guest in the organisation of the project, an invitation to it, and the session of its owner.
 async fn people(app: &TestApp, owner: &Caller, project: i64) -> Ids {
     let owner_name = owner.get("auth/user/").await.expect(200).body["username"].as_str().expect("a name").to_owned();
     let guest_name = format!("{owner_name}-guest");
@@ -122,7 +122,7 @@ async fn people(app: &TestApp, owner: &Caller, project: i64) -> Ids {
     ])
 }
 
-/// The same with its jobs done, and with rows to spare for the calls that take one away.
+/// Creates the same with its jobs finished, and with rows to spare for the calls that delete one.
 pub async fn fill_and_finish(app: &TestApp, owner: &Caller) -> Ids {
     let mut ids = fill(app, owner).await;
     let ended = |body: &Value| matches!(body["status"].as_str(), Some("COMPLETED" | "FAILED"));
