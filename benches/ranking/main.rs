@@ -1,4 +1,4 @@
-//! How long one list of ten takes: scoring everything and selecting from a copy, against what the engine does. In one run.
+//! The time of one list of ten: scoring everything and selecting from a copy, compared in one run with the engine's way.
 //!
 //! `cargo bench --bench ranking [-- MODEL.safetensors ...]` measures random factors of two sizes and any trained models.
 //! Times are means over users, on one thread; of each user the shortest of the rounds in which both ways take turns, so
@@ -38,7 +38,7 @@ fn read(bytes: &[u8]) -> Result<TrainedModel, String> {
     TrainedModel::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
-/// Factors whose axes matter less and less and whose items differ in length as popular and unpopular ones do.
+/// Creates factors whose axes matter less and less and whose items differ in length as popular and unpopular ones do.
 fn random(name: &str, n_items: usize, width: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut rows = |n: usize, power: f32| -> Vec<f32> {
@@ -80,7 +80,7 @@ fn trained(name: &str, model: &TrainedModel) {
     take_turns(&format!("{name}, histories with ids"), whole_history, history);
 }
 
-/// The best items, as they are found without any of this.
+/// Selects the best items without the engine's index.
 fn select(scores: &[f32], seen: &[u32]) -> Vec<(u32, f32)> {
     let mut masked = scores.to_vec();
     mask(&mut masked, seen);
@@ -89,7 +89,7 @@ fn select(scores: &[f32], seen: &[u32]) -> Vec<(u32, f32)> {
     best.finish()
 }
 
-/// Users all over the model.
+/// Returns users spread over the whole model.
 fn chosen(n_users: usize) -> impl Iterator<Item = usize> {
     (0..USERS).map(move |at| at * 7919 % n_users)
 }
@@ -112,7 +112,7 @@ fn factors<'a>(name: &str, factors: &Factors<'_>, seen: &dyn Fn(usize) -> &'a [u
         index.best(factors.items, row(users[at]), CUTOFF, &candidates, &mut scratch)
     };
     for at in 0..USERS {
-        // Two ways of summing up may tell nearly equal scores apart differently.
+        // Two ways of summation may order nearly equal scores differently.
         let (one, other) = (everything(at), search(at));
         let close = |(a, b): (&(u32, f32), &(u32, f32))| (a.1 - b.1).abs() <= 1e-5 * a.1.abs();
         assert!(one.len() == other.len() && one.iter().zip(&other).all(close), "{name}: {one:?} {other:?}");

@@ -1,4 +1,4 @@
-//! A bare actix-web server that answers JSON with JSON: what the framework costs by itself.
+//! A bare actix-web server that answers JSON with JSON: the cost of the framework alone.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! How many events are taken while predictions are answered beside them: `make bench-events`.
+//! How many events are accepted while predictions are answered beside them: `make bench-events`.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::setup::Shop;
 
 /// Predictions per second, beside the events and without them.
 const PREDICTIONS: f64 = 500.0;
-/// Events per second that have to be taken.
+/// Events per second that have to be accepted.
 const EVENTS: f64 = 5_000.0;
 const BATCH: usize = 100;
 const LARGE_BATCH: usize = 1_000;
 /// Connections that predictions may use at once.
 const CONNECTIONS: usize = 32;
-/// Connections of the programs that report; an event is only answered once it is on the disk.
+/// Connections of the programs that report events; an event is only answered once it is on the disk.
 const REPORTERS: usize = 128;
 
 /// Measures, and prints the table of docs/benchmarks.md.
@@ -50,7 +50,7 @@ pub fn measure(shop: &Shop, duration: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two loads at the same time.
+/// Runs two loads at the same time.
 fn beside(
     one: impl FnOnce() -> anyhow::Result<Outcome> + Send,
     other: impl FnOnce() -> anyhow::Result<Outcome> + Send,
@@ -67,7 +67,7 @@ fn waits(outcome: &Outcome) -> String {
     format!("p50 {:.2} ms, p99 {:.2} ms", outcome.milliseconds(0.5), outcome.milliseconds(0.99))
 }
 
-/// The body of one event, or of a batch; `name` makes ids of the client, none when it is empty.
+/// Returns the body of one event, or of a batch; `name` is the prefix of the client's ids, which are left out when it is empty.
 pub fn body(project: i64, slot: i64, users: &[String], numbers: std::ops::Range<usize>, name: &str) -> serde_json::Value {
     let event = |number: usize| {
         let user = &users[number % users.len()];
@@ -84,7 +84,7 @@ pub fn body(project: i64, slot: i64, users: &[String], numbers: std::ops::Range<
     }
 }
 
-/// A whole request with a body.
+/// Returns a whole request with a body.
 pub fn request(address: &str, key: &str, path: &str, body: &serde_json::Value) -> Request {
     let body = body.to_string();
     let head = format!(

@@ -1,5 +1,5 @@
-//! The load: threads with a connection each, in a closed loop (each asks again as soon as it is answered) or an open one
-//! (requests leave on time whether or not the earlier ones were answered, and wait is counted from when they were due).
+//! The load: threads with a connection each, in a closed loop (each sends again as soon as it is answered) or an open one
+//! (requests are sent on time whether or not the earlier ones were answered, and the wait is counted from when they were due).
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 /// A whole HTTP request.
 pub type Request = Vec<u8>;
 
-/// How to ask.
+/// How requests are sent.
 pub struct Plan {
     connections: usize,
     /// Requests per second of the open loop.
@@ -29,7 +29,7 @@ impl Plan {
     }
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Seconds each request waited, rising.
@@ -39,13 +39,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Milliseconds that a share of the requests stayed within.
+    /// Returns the milliseconds within which a share of the requests was answered.
     pub fn milliseconds(&self, share: f64) -> f64 {
         let last = self.waits.len().saturating_sub(1);
         self.waits.get((last as f64 * share).round() as usize).map_or(f64::NAN, |seconds| seconds * 1e3)
     }
 
-    /// Requests that were answered well.
+    /// Returns the number of requests that succeeded.
     pub fn count(&self) -> usize {
         self.waits.len()
     }
@@ -55,7 +55,7 @@ impl Outcome {
     }
 }
 
-/// Asks as planned, going round the requests.
+/// Sends requests as planned, repeating them in order.
 pub fn run(address: &str, requests: &[Request], plan: &Plan) -> anyhow::Result<Outcome> {
     let (next, start) = (AtomicUsize::new(0), Instant::now());
     let parts: Vec<anyhow::Result<Outcome>> = std::thread::scope(|scope| {
@@ -111,7 +111,7 @@ fn connect(address: &str) -> anyhow::Result<TcpStream> {
     Ok(connection)
 }
 
-/// Sends one request and reads its answer to the end; the status.
+/// Sends one request, reads its response to the end, and returns the status.
 fn ask(connection: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> anyhow::Result<u16> {
     connection.write_all(request)?;
     let mut filled = 0;
@@ -129,7 +129,7 @@ fn ask(connection: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> anyhow:
     }
 }
 
-/// Status and length in bytes of the answer, once its head is there.
+/// Returns status and length in bytes of the response, once its head is there.
 fn whole_length(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize)>> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end])?;

@@ -1,8 +1,9 @@
-//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`; and
-//! how many events are taken meanwhile: `make bench-events`.
+//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`; and how
+//! many events are accepted meanwhile: `make bench-events`.
 //!
-//! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the file given, and asks
-//! it as a shop would: over HTTP, with a key, for ten items nobody has seen. Prints the table of docs/benchmarks.md.
+//! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the given file, and sends
+//! requests as a shop would: over HTTP, with a key, for ten items that the user has not seen. Prints the table of
+//! docs/benchmarks.md.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 
@@ -41,7 +42,7 @@ fn main() -> anyhow::Result<()> {
             let seconds = rest.first().map_or(Ok(10), |text| text.parse())?;
             measure(binary.into(), interactions.into(), Duration::from_secs(seconds))
         }
-        // What `cargo test --benches` runs: nothing is measured without being asked for.
+        // `cargo test --benches` gets here: measurements run only on request.
         _ => {
             println!("usage: serving [--events] BINARY INTERACTIONS.csv.gz [SECONDS]");
             Ok(())
@@ -58,7 +59,7 @@ fn measure(binary: PathBuf, interactions: PathBuf, duration: Duration) -> anyhow
     let open =
         |address: &str, requests: &[Request]| load::run(address, requests, &Plan::open(OPEN_CONNECTIONS, OPEN_RATE, duration));
 
-    // The first seconds are for caches and branch predictors, of both.
+    // The first seconds warm up caches and branch predictors, of both.
     load::run(&shop.address, &singles, &Plan::closed(CLOSED_CONNECTIONS, Duration::from_secs(2)))?;
     load::run(&echo.address, &singles, &Plan::closed(CLOSED_CONNECTIONS, Duration::from_secs(1)))?;
     report.open("1,000 requests/s", &open(&shop.address, &singles)?, &open(&echo.address, &singles)?);

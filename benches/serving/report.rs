@@ -5,7 +5,7 @@ use std::fmt;
 use super::load::Outcome;
 use super::setup::Shop;
 
-/// What was measured, as rows of Markdown.
+/// The measurements, as rows of Markdown.
 pub struct Report {
     rows: Vec<[String; 4]>,
     single_seconds: f64,

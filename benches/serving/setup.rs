@@ -14,10 +14,10 @@ use super::events;
 use super::load::{Outcome, Request};
 
 const PASSWORD: &str = "only for the length of a measurement";
-/// Users that are asked for, going round.
+/// Users of the requests, repeated in order.
 const USERS: usize = 5_000;
 
-/// A running server with one slot, and a key to ask it.
+/// A running server with one slot, and a key for requests.
 pub struct Shop {
     child: Child,
     runtime: tokio::runtime::Runtime,
@@ -25,7 +25,7 @@ pub struct Shop {
     token: String,
     key: String,
     project: i64,
-    /// Two models of the same data, to swap.
+    /// Two models of the same data, to swap in the slot.
     models: [i64; 2],
     slot: i64,
     users: Vec<String>,
@@ -41,9 +41,9 @@ impl Shop {
         let address = free_address()?;
         let users = users_of(interactions)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // Between two calls the server may close a connection that rests.
+        // The server may close an idle connection between two calls.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-        // Whatever fails from here on ends the server with the shop.
+        // Any error from here on ends the server with the shop.
         let child = Command::new(binary)
             .args(["serve", "--bind", &address, "--data-dir"])
             .arg(folder.path())
@@ -108,23 +108,23 @@ impl Shop {
         Ok(())
     }
 
-    /// A request for ten items for each of many users.
+    /// Returns a request for ten items for each of many users.
     pub fn singles(&self) -> Vec<Request> {
         self.users.iter().map(|user| self.request("", &json!({ "user_id": user, "cutoff": 10 }))).collect()
     }
 
-    /// The same for `size` users at once.
+    /// Returns requests for `size` users at once.
     pub fn batches(&self, size: usize) -> Vec<Request> {
         self.users.chunks_exact(size).map(|users| self.request("/batch", &json!({ "user_ids": users, "cutoff": 10 }))).collect()
     }
 
     fn request(&self, action: &str, body: &Value) -> Request {
-        // A batch is for one model; singles go the way of a shop, through the project's slots.
+        // A batch is for one model; singles go through the project's slots, as a shop's do.
         let path = if action.is_empty() { format!("project/{}", self.project) } else { format!("{}{action}", self.models[0]) };
         events::request(&self.address, &self.key, &format!("/inference/predict/{path}"), body)
     }
 
-    /// Requests that report `count` events, so many at once; with ids of the client unless `name` is empty.
+    /// Returns requests that report `count` events, `size` at once; with ids of the client unless `name` is empty.
     pub fn events(&self, size: usize, count: usize, name: &str) -> Vec<Request> {
         let path = if size == 1 { "/api/v1/conversion_event/" } else { "/api/v1/conversion_event/batch/" };
         let starts = (0..count).step_by(size);
@@ -132,12 +132,12 @@ impl Shop {
         starts.map(|start| events::request(&self.address, &self.key, path, &body(start))).collect()
     }
 
-    /// How many events there are.
+    /// Returns the number of stored events.
     pub fn stored_events(&self) -> anyhow::Result<i64> {
         self.get("conversion_event/?page_size=1")?["count"].as_i64().context("the events are not counted")
     }
 
-    /// Swaps the slot's model to and fro, twice a second, while `work` runs.
+    /// Swaps the slot's model back and forth, twice a second, while `work` runs.
     pub fn swap_while(&self, work: impl FnOnce() -> anyhow::Result<Outcome> + Send) -> anyhow::Result<Outcome> {
         std::thread::scope(|scope| {
             let working = scope.spawn(work);
@@ -152,7 +152,7 @@ impl Shop {
         })
     }
 
-    /// Gives the second model a copy of the requests while `work` runs, and says how many requests were logged and compared.
+    /// Sends the second model a copy of the requests while `work` runs, and returns how many requests were logged and compared.
     pub fn shadow_while(&self, work: impl FnOnce() -> anyhow::Result<Outcome>) -> anyhow::Result<(Outcome, i64)> {
         let slot = json!({ "project": self.project, "name": "shadow", "trained_model": self.models[1], "is_shadow": true });
         let slot = id(&self.post("deployment_slot/", slot)?)?;
@@ -161,7 +161,7 @@ impl Shop {
         Ok((outcome, found["requests"].as_i64().context("nothing was compared")?))
     }
 
-    /// Memory of the server's process, without its database's.
+    /// Returns the memory of the server's process, without its database's.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -206,7 +206,7 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        // A gentle end, so that its PostgreSQL goes with it.
+        // A gentle end, so that its PostgreSQL ends with it.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
@@ -220,7 +220,7 @@ fn free_address() -> anyhow::Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
-/// Some users of the file, spread over all of it.
+/// Returns users of the file, spread over all of it.
 fn users_of(interactions: &Path) -> anyhow::Result<Vec<String>> {
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(std::fs::File::open(interactions)?).read_to_string(&mut text)?;

@@ -1,4 +1,4 @@
-//! How long a suggestion takes in a long study.
+//! The time of a suggestion in a long study.
 
 use std::time::Instant;
 
@@ -9,12 +9,12 @@ use crate::optuna::Optuna;
 use crate::search::{Ours, Searcher};
 
 const LENGTHS: [usize; 3] = [100, 1_000, 10_000];
-/// How many suggestions are measured; fewer of Optuna, which takes longer.
+/// Number of measured suggestions; fewer of Optuna, which takes longer.
 const ASKED: usize = 200;
 const ASKED_OF_OPTUNA: usize = 20;
 
-/// Milliseconds to ask after so many random trials, ours and Optuna's; passing messages to Optuna's process is included and
-/// takes a tenth of a millisecond.
+/// Prints the milliseconds of a suggestion after a number of random trials, ours and Optuna's; passing messages to Optuna's
+/// process is included and takes a tenth of a millisecond.
 pub fn print() {
     println!("| trials so far | recotem, ms | Optuna, ms |\n|---|---|---|");
     let spaces = spaces();
@@ -41,7 +41,7 @@ pub fn print() {
     }
 }
 
-/// The mean of so many calls.
+/// Returns the mean time of `calls` calls.
 fn milliseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
     #[allow(clippy::disallowed_methods)] // a duration, only to be reported
     let start = Instant::now();
@@ -49,7 +49,7 @@ fn milliseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
     start.elapsed().as_secs_f64() * 1e3 / calls as f64
 }
 
-/// Eight algorithms of five parameters.
+/// Returns the spaces of eight algorithms with five parameters.
 fn spaces() -> Vec<(String, SearchSpace)> {
     let space = SearchSpace::new()
         .with("x", Domain::float(0.0, 1.0))

@@ -23,7 +23,7 @@ const SPARSE: &[&str] = &[
     "RP3betaRecommender",
     "IALSRecommender",
 ];
-/// And those that hold a dense matrix of items, where items are few.
+/// Those algorithms and those that hold a dense matrix of items, for few items.
 const WITH_DENSE: &[&str] = &[
     "TopPopRecommender",
     "CosineKNNRecommender",
@@ -43,7 +43,7 @@ pub const SETS: &[DataSet] = &[
 ];
 
 impl DataSet {
-    /// The default spaces, with so many components at most.
+    /// Returns the default spaces, with at most `components` components.
     pub fn spaces(&self, components: i64) -> Vec<(String, SearchSpace)> {
         let space = |name: &&str| {
             let mut space = algorithms::find(name).expect("an algorithm of the registry").search_space();
@@ -55,7 +55,7 @@ impl DataSet {
         self.algorithms.iter().map(space).collect()
     }
 
-    /// The data set with a tenth of the interactions held out at random, of a share of the users.
+    /// Splits the data set: a tenth of the interactions is held out at random, of a share of the users.
     pub fn split(&self, folder: &Path, test_user_ratio: f64) -> Split {
         let path = folder.join(self.file);
         let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

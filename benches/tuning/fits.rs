@@ -19,13 +19,13 @@ pub struct Fits {
 }
 
 impl Fits {
-    /// Fits on a data set, judged by a share of its users.
+    /// Prepares fits on a data set, evaluated on a share of its users.
     pub fn new(set: &DataSet, folder: &Path, users: f64) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Fits { split: set.split(folder, users), context: Context::new(0, threads) }
     }
 
-    /// NDCG at 20, with early stopping where the algorithm learns in epochs.
+    /// Returns NDCG at 20, with early stopping where the algorithm learns in epochs.
     pub fn score(&self, proposal: &Proposal) -> f64 {
         let suggestion = Suggestion { algorithm: proposal.algorithm.clone(), params: proposal.params.clone() };
         let outcome = run_trial(&suggestion, &self.split, Metric::Ndcg, CUTOFF, &self.context, &mut |_, _| false);

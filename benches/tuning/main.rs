@@ -1,4 +1,4 @@
-//! Is the search good? Compares the sampler with random draws and with Optuna's, and measures how long a suggestion takes.
+//! The quality of the search: compares the sampler with random draws and with Optuna's, and measures the time of a suggestion.
 //!
 //! `make bench-tuning DATA=folder`, or one part: `cargo bench --bench tuning -- ask-time | surfaces FOLDER | fits FOLDER`.
 //! Needs the data sets named in `data.rs` below the folder and, for Optuna, `OPTUNA_PYTHON`: a Python that has it.
@@ -22,13 +22,13 @@ use table::Row;
 /// Studies of each sampler, with seeds 0, 1, …
 const SURFACE_SEEDS: u64 = 20;
 const FIT_SEEDS: u64 = 10;
-/// Real fits: trials of a study, share of users that are judged by, components at most. As much as can be waited for.
+/// Real fits: trials of a study, share of tested users, largest number of components. Chosen for a bearable duration.
 const FIT_TRIALS: usize = 40;
 const FIT_USERS: f64 = 0.3;
 const FIT_COMPONENTS: i64 = 12;
 /// Lengths at which studies of surfaces are compared.
 const SURFACE_TRIALS: [usize; 3] = [20, 40, 60];
-/// Trials under way at once, for the samplers' handling of running trials.
+/// Trials that run at once, for the samplers' handling of running trials.
 const WORKERS: [usize; 2] = [1, 4];
 
 fn main() {
@@ -47,16 +47,16 @@ fn main() {
     }
 }
 
-/// Who is compared; Optuna only where it is there.
+/// Returns the samplers to compare; Optuna only if it is installed.
 fn samplers() -> Vec<&'static str> {
     let optuna = optuna::Optuna::start().map(|_| "Optuna");
     ["recotem", "random"].into_iter().chain(optuna).collect()
 }
 
-/// For each sampler and seed, the best score after each trial.
+/// The best score after each trial, for each sampler and seed.
 type Runs = Vec<(&'static str, Vec<Vec<f64>>)>;
 
-/// One search by each sampler and seed, told what `objective` gives.
+/// Runs one search by each sampler and seed, with the scores of `objective`.
 fn searches(
     spaces: &[(String, SearchSpace)],
     seeds: u64,
@@ -72,7 +72,7 @@ fn searches(
     runs
 }
 
-/// Searches of scores recorded once and interpolated: many studies in little time.
+/// Compares searches of scores recorded once and interpolated: many studies in little time.
 fn on_surfaces(folder: &Path) {
     println!("\nBest ndcg@20 found on recorded surfaces: median and range of {SURFACE_SEEDS} seeds\n");
     table::print_head(&samplers());
@@ -89,7 +89,7 @@ fn on_surfaces(folder: &Path) {
     }
 }
 
-/// Searches in which every trial is fitted and judged.
+/// Compares searches in which every trial is fitted and evaluated.
 fn on_fits(folder: &Path) {
     println!("\nBest ndcg@20 found by real fits: median and range of {FIT_SEEDS} seeds\n");
     table::print_head(&samplers());
@@ -100,7 +100,7 @@ fn on_fits(folder: &Path) {
     }
 }
 
-/// Where recorded scores are kept between runs.
+/// Returns where recorded scores are kept between runs.
 fn recordings() -> PathBuf {
     std::env::var_os("TUNING_RECORDINGS").map_or_else(|| PathBuf::from("data/bench-tuning"), PathBuf::from)
 }

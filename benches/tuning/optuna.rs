@@ -1,4 +1,4 @@
-//! Optuna as a child process that is asked and told over its standard input and output.
+//! Optuna as a child process that communicates over its standard input and output.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -17,7 +17,7 @@ pub struct Optuna {
 }
 
 impl Optuna {
-    /// None without `OPTUNA_PYTHON`.
+    /// Starts Optuna; `None` without `OPTUNA_PYTHON`.
     pub fn start() -> Option<Self> {
         let python = std::env::var_os("OPTUNA_PYTHON")?;
         let command = Command::new(python).args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -27,7 +27,7 @@ impl Optuna {
         Some(Optuna { child, input, output })
     }
 
-    /// A new study; the one before it is forgotten.
+    /// Starts a new study; the previous one is dropped.
     pub fn study(&mut self, spaces: &[(String, SearchSpace)], seed: u64) -> OptunaStudy<'_> {
         let spaces: Map<String, Value> = spaces.iter().map(|(name, space)| (name.clone(), space_json(space))).collect();
         self.send(&json!({ "seed": seed, "spaces": spaces }));
@@ -47,7 +47,7 @@ impl Optuna {
 
 impl Drop for Optuna {
     fn drop(&mut self) {
-        // It may have gone already.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -70,7 +70,7 @@ pub struct OptunaStudy<'a> {
 }
 
 impl OptunaStudy<'_> {
-    /// A trial that another sampler proposed, and what it scored.
+    /// Adds a trial that another sampler proposed, and its score.
     pub fn past(&mut self, proposal: &Proposal, score: f64) {
         let past = json!({ "algorithm": proposal.algorithm, "params": proposal.params, "score": score });
         self.optuna.send(&json!({ "past": past }));

@@ -1,4 +1,4 @@
-//! A search told from outside: what is proposed, and how well it has done.
+//! The interface of a search: it proposes trials and receives their scores.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ pub trait Searcher {
     fn tell(&mut self, number: u32, score: f64);
 }
 
-/// The best score after each trial, with so many trials under way at any time.
+/// Returns the best score after each trial, with `workers` trials running at any time.
 pub fn best_so_far(searcher: &mut dyn Searcher, trials: usize, workers: usize, objective: &dyn Fn(&Proposal) -> f64) -> Vec<f64> {
     let mut running: VecDeque<Proposal> = VecDeque::new();
     let mut best = f64::NEG_INFINITY;
@@ -51,12 +51,12 @@ impl Ours {
         Ours { study: Study::new(spaces.to_vec(), sampler, seed).expect("sound spaces"), history: Vec::new() }
     }
 
-    /// The same trials, gone on with by another sampler.
+    /// Returns the same trials, continued by another sampler.
     pub fn with_sampler(&self, spaces: &[(String, SearchSpace)], sampler: Sampler) -> Ours {
         Ours { history: self.history.clone(), ..Ours::new(spaces, sampler, 1) }
     }
 
-    /// Asks without beginning the trial.
+    /// Suggests a trial without starting it.
     pub fn suggest(&self, number: u32) -> Suggestion {
         self.study.ask(&self.history, number).expect("a suggestion")
     }

@@ -32,7 +32,7 @@ pub struct Surface {
 }
 
 impl Surface {
-    /// The recording of a data set, made now if there is none.
+    /// Loads the recording of a data set, or records it now if there is none.
     pub fn load_or_record(set: &DataSet, folder: &Path, recordings: &Path) -> Self {
         let file = recordings.join(format!("{}.jsonl", set.name));
         if !file.exists() {
@@ -47,7 +47,7 @@ impl Surface {
         Surface { spaces, points }
     }
 
-    /// The mean of the nearest recorded scores of the algorithm, the nearer the heavier.
+    /// Returns the mean of the nearest recorded scores of the algorithm, weighted by nearness.
     pub fn score(&self, proposal: &Proposal) -> f64 {
         let at = positions(&self.spaces, &proposal.algorithm, &proposal.params).expect("a point of the space");
         let own = self.points.iter().filter(|point| point.algorithm == proposal.algorithm);
@@ -60,7 +60,7 @@ impl Surface {
     }
 }
 
-/// Records what is not yet in the file.
+/// Records the points that are missing from the file.
 fn record(set: &DataSet, folder: &Path, file: &Path) {
     let fits = Fits::new(set, folder, 1.0);
     let done = std::fs::read_to_string(file).unwrap_or_default();
@@ -91,7 +91,7 @@ fn point(spaces: &[(String, SearchSpace)], line: &Value) -> Option<Point> {
     Some(Point { algorithm, at, score: line["score"].as_f64()? })
 }
 
-/// Places in the unit cube; choices are whole numbers and so at least as far apart as the ends of a range.
+/// Returns places in the unit cube; choices are whole numbers and so at least as far apart as the ends of a range.
 fn positions(spaces: &[(String, SearchSpace)], algorithm: &str, params: &Map<String, Value>) -> Option<Vec<f64>> {
     let (_, space) = spaces.iter().find(|(name, _)| name == algorithm)?;
     space.iter().map(|(name, domain)| position(domain, params.get(name)?)).collect()

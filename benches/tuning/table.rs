@@ -1,15 +1,15 @@
 //! The table of results.
 
-/// One line: all samplers on one data set after so many trials.
+/// One line: all samplers on one data set after a number of trials.
 pub struct Row<'a> {
     pub data: &'a str,
     pub workers: usize,
     pub trials: usize,
-    /// For each sampler and seed, the best score after each trial; our own first.
+    /// The best score after each trial, for each sampler and seed; our own first.
     pub runs: &'a [(&'static str, Vec<Vec<f64>>)],
 }
 
-/// The first two lines, for samplers in the order of the rows' runs.
+/// Prints the first two lines, for samplers in the order of the rows' runs.
 pub fn print_head(samplers: &[&str]) {
     let medians = samplers.iter().map(|name| format!(" {name} |"));
     let shares = samplers.iter().skip(1).map(|name| format!(" better than {name} in |"));
@@ -18,8 +18,8 @@ pub fn print_head(samplers: &[&str]) {
 }
 
 impl Row<'_> {
-    /// For each sampler the median of the best scores and the range of 95 % of the seeds, then the share of pairs of seeds in
-    /// which the first sampler is better than each other one.
+    /// Prints for each sampler the median of the best scores and the range of 95 % of the seeds, then the share of pairs of seeds
+    /// in which the first sampler is better than each other one.
     pub fn print(&self) {
         let ours = self.best(0);
         let medians = (0..self.runs.len()).map(|sampler| summary(self.best(sampler)));
@@ -40,7 +40,7 @@ fn summary(mut best: Vec<f64>) -> String {
     format!(" **{middle:.4}** {:.4}–{:.4} |", at(0.025), at(0.975))
 }
 
-/// The share of all pairs of seeds in which the first is better; equal ones count half.
+/// Returns the share of all pairs of seeds in which the first is better; equal ones count half.
 fn superiority(first: &[f64], second: &[f64]) -> f64 {
     let pairs = first.iter().flat_map(|a| second.iter().map(move |b| a.total_cmp(b)));
     let points: f64 = pairs.map(|order| f64::from(order as i8 + 1) / 2.0).sum();
