@@ -35,7 +35,7 @@ pub enum BootError {
     FirstUser(#[from] accounts::AccountError),
     /// The password exists only in the file that could not be written.
     #[error(
-        "The password of the first user could not be written to {}: {cause}. Make another user who may do everything with \
+        "The password of the first user could not be written to {}: {cause}. Create another superuser with \
          `recotem create-superuser --username NAME`.",
         .path.display()
     )]
@@ -77,8 +77,8 @@ impl Boot {
     pub async fn complete(settings: Settings) -> Result<Self, BootError> {
         if settings.links_follow_the_request() && settings.production {
             tracing::warn!(
-                "neither public_url nor allowed_hosts is set: links to reset a password or accept an invitation begin with the \
-                 host name that the request asking for them gives. Set public_url to where people reach this server."
+                "neither public_url nor allowed_hosts is set: links to reset a password or accept an invitation start with the \
+                 host name of the request for them. Set public_url to the address at which users reach this server."
             );
         }
         let boot = Self::connect(settings).await?;

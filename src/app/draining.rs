@@ -73,11 +73,11 @@ impl Drain {
         self.0.ending.cancel();
         for listener in listeners {
             if let Err(error) = keep_out(&listener) {
-                tracing::debug!(%error, "new connections cannot be kept out; those made last may be reset");
+                tracing::debug!(%error, "new connections cannot be held back; the latest may be reset");
             }
         }
         if tokio::time::timeout(LONGEST, self.quiet()).await.is_err() {
-            tracing::warn!("clients still send requests on old connections; stopping all the same");
+            tracing::warn!("clients still send requests on old connections; stopping anyway");
         }
     }
 

@@ -26,7 +26,7 @@ pub async fn ensure(services: &Services) -> Result<bool, BootError> {
             let path = first_user::file(services);
             first_user::keep(services, &password).map_err(|cause| BootError::FirstPassword { path: path.clone(), cause })?;
             let path = path.display();
-            println!("The first user is \"admin\" with the password in {path}. Change it after logging in; the file goes then.");
+            println!("The first user is \"admin\" with the password in {path}. Change it after log-in; this deletes the file.");
         }
     }
     Ok(true)

@@ -29,7 +29,7 @@ pub struct Pong {
 /// Returns whether the server is up. Needs no credentials and is not limited.
 #[utoipa::path(get, path = "/ping/", tag = "meta", operation_id = "read_ping",
     responses((status = 200, body = inline(Pong)),
-        (status = 503, body = inline(Pong), description = "It is up, but all its threads are taken: `success` is false")))]
+        (status = 503, body = inline(Pong), description = "The server is up, but all its threads are busy: `success` is false")))]
 pub async fn ping() -> HttpResponse {
     if threads::are_free().await {
         HttpResponse::Ok().json(Pong { success: true })

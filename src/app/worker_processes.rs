@@ -122,7 +122,7 @@ pub async fn supervise(services: Services, launch: Launch, stop: CancellationTok
         shared.update(|state| state.threads += 1);
         let thread = std::thread::Builder::new().name(format!("worker-{number}"));
         if let Err(error) = thread.spawn(move || keeper.keep_one_running()) {
-            tracing::error!(%error, "no thread for a worker process");
+            tracing::error!(%error, "no thread could be started for a worker process");
             shared.update(|state| state.threads -= 1);
         }
     }
@@ -142,7 +142,7 @@ impl Keeper {
                 break;
             }
             match ended {
-                Ok(status) => tracing::error!(%status, "a worker process ended by itself; its job is tried again"),
+                Ok(status) => tracing::error!(%status, "a worker process ended unexpectedly; its job will be tried again"),
                 Err(error) => tracing::error!(%error, "a worker process cannot be started"),
             }
             self.runtime.block_on(give_up_leases(&self.services, Some(&name)));
@@ -184,7 +184,7 @@ async fn give_up_leases(services: &Services, worker: Option<&str>) {
         anyhow::Ok(queue::give_up_leases(&mut connection, worker).await?)
     };
     if let Err(error) = given_up.await {
-        tracing::warn!(%error, "the jobs of a dead worker are taken up when its lease is over");
+        tracing::warn!(%error, "the jobs of a dead worker are rescued only when its lease expires");
     }
 }
 
@@ -194,11 +194,11 @@ pub fn become_worker_process() {
     /// From -1,000 to 1,000: how readily the system ends a process.
     const READINESS_TO_END: &str = "800";
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", READINESS_TO_END) {
-        tracing::debug!(%error, "the system may end other processes before this one");
+        tracing::debug!(%error, "the system may end other processes before this one when memory runs out");
     }
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
-        tracing::debug!(%error, "the end of the program is noticed by its pipe only");
+        tracing::debug!(%error, "the end of the program is only detected by its pipe");
     }
     // No data is ever sent: the pipe ends with the program, also if that happened a moment ago.
     std::thread::spawn(|| {

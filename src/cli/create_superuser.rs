@@ -46,7 +46,7 @@ async fn create(services: &Services, name: &str, email: &str, password: String) 
 async fn create_first(services: &Services) -> anyhow::Result<()> {
     match first_user::ensure(services).await? {
         true => println!("No user found. Created the superuser \"admin\"."),
-        false => println!("There are users already, so none was created. Name one with --username."),
+        false => println!("Users exist already, so no superuser was created. To create one, pass --username."),
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     if args.server.settings()?.production {
-        bail!("Test users have passwords that others know. They are not made in production mode.");
+        bail!("Test users have well-known passwords. They cannot be created in production mode.");
     }
     let users: Vec<(&str, &str)> = args.users.iter().map(|text| parse(text)).collect::<anyhow::Result<_>>()?;
     on_database(&args.server, async |services| {

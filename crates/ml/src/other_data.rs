@@ -35,7 +35,7 @@ pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, con
     let (weights, params) = Weights::default().overridden(&suggestion.params)?;
     let known = known(exam, own);
     if known.n_rows() == 0 {
-        return Err(MlError::EmptyInput("the other data know nothing but what is held out".into()));
+        return Err(MlError::EmptyInput("the other data contain only held-out interactions; nothing is left to learn".into()));
     }
     let own = InteractionLog::merge(&[ids_only(exam.users, exam.items, &known), known])?;
     let seen = weighed_matrix(&own, &weights);

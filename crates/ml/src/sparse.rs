@@ -31,7 +31,7 @@ impl Csr {
             return Err(MlError::BadInput("row and column numbers differ in length".into()));
         }
         if rows.iter().any(|&r| r as usize >= n_rows) || cols.iter().any(|&c| c as usize >= n_cols) {
-            return Err(MlError::BadInput("an interaction points outside of the matrix".into()));
+            return Err(MlError::BadInput("an interaction is outside the matrix".into()));
         }
         // Two stable counting sorts: first by column, then by row, leave columns sorted in each row.
         let by_col = counting_order(cols, n_cols);

@@ -241,7 +241,7 @@ impl<K, V> Shelf<K, V> {
             return;
         }
         if is_silent {
-            tracing::warn!("{} cannot be read from the database; what is in memory goes on being served", self.name);
+            tracing::warn!("{} cannot be read from the database; serving the values in memory", self.name);
         } else {
             tracing::info!("{} can be read from the database again", self.name);
         }

@@ -22,7 +22,7 @@ pub enum MailError {
     NotConfigured,
     #[error("\"{0}\" is not an address that mail can be sent to or from.")]
     Address(String),
-    #[error("The mail server did not take the letter: {0}")]
+    #[error("The mail server rejected the message: {0}")]
     Refused(String),
 }
 

@@ -74,7 +74,7 @@ fn set_mode(path: &Path, mode: u32, wanted: u32) -> io::Result<()> {
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(wanted & 0o7777)) {
         Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-            tracing::warn!(path = %path.display(), %error, "others may read this, and it cannot be changed; run chmod on it");
+            tracing::warn!(path = %path.display(), %error, "other users can read this, and its mode cannot be set; run chmod");
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

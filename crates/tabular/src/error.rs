@@ -32,7 +32,7 @@ pub enum TabularError {
         kind: String,
     },
     /// Bytes after the packed data that do not belong to it.
-    #[error("after the end of the {packing} data, the file goes on with something else; cut that off, or pack the file again")]
+    #[error("after the end of the {packing} data, the file continues with other bytes; remove them, or pack the file again")]
     Trailing {
         /// How the file is packed.
         packing: &'static str,

@@ -15,7 +15,7 @@ const TAGS: [(&str, &str); 22] = [
     ("auth", "Logging in and out, tokens, one's own account."),
     ("users", "People who can log in."),
     ("organisation", "People who share projects, and their roles."),
-    ("invitation", "Ways into an organisation."),
+    ("invitation", "Invitations to an organisation."),
     ("project", "A project names the columns of its data and holds everything below it."),
     ("api_keys", "Keys for programs; each belongs to one project."),
     ("training_data", "Files of interactions."),
@@ -24,13 +24,13 @@ const TAGS: [(&str, &str); 22] = [
     ("evaluation_config", "What an evaluation measures."),
     ("model_configuration", "An algorithm with its parameters."),
     ("parameter_tuning_job", "Searches for the best algorithm and parameters."),
-    ("task_log", "What background jobs have to say."),
+    ("task_log", "Log lines of background jobs."),
     ("trained_model", "Trained models, and previews of what they recommend."),
     ("deployment_slot", "Which model answers which share of the predictions."),
     ("ab_test", "Comparing two slots on real visitors."),
     ("conversion_event", "What visitors did with recommendations."),
-    ("retraining_schedule", "Training again by the clock."),
-    ("retraining_run", "What the schedules did."),
+    ("retraining_schedule", "Retraining on a schedule."),
+    ("retraining_run", "The runs of schedules."),
     ("audit_log", "Who changed what."),
     ("inference", "Predictions for programs, with the error shapes of 1.x's inference service."),
     ("meta", "About the API itself."),
@@ -120,7 +120,7 @@ impl Operation<'_> {
                 ("query", "page") => {
                     parameter["schema"] =
                         json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "enum": ["last"] }] });
-                    parameter["description"] = json!("Page number, from 1, or `last`. A page that is not there is a 404.");
+                    parameter["description"] = json!("Page number, from 1, or `last`. A page that does not exist is a 404.");
                 }
                 ("query", "page_size") => {
                     parameter["schema"] = json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 });
@@ -161,7 +161,7 @@ impl Operation<'_> {
             self.add("400", "A field or parameter is wrong, or the body cannot be read");
         }
         if !public {
-            self.add("401", "No credentials, or such as do not count");
+            self.add("401", "No credentials, or invalid ones");
             self.add("403", "The role or the scope of the key is too low");
         }
         if self.has_parameter("path") {
@@ -171,7 +171,7 @@ impl Operation<'_> {
         }
         if has_body {
             self.add("413", "The body is too large");
-            self.add("415", "The media type of the body is not understood");
+            self.add("415", "The media type of the body is not supported");
         }
         if self.policy().is_limited() {
             self.add("429", "Too many requests; wait for the seconds in Retry-After");
@@ -212,7 +212,7 @@ impl Operation<'_> {
             }
             if response["description"].as_str().is_none_or(str::is_empty) {
                 // The standard requires one.
-                let done = if status == "201" { "Made" } else { "Done" };
+                let done = if status == "201" { "Created" } else { "Done" };
                 response["description"] = json!(done);
             }
             let described = response["content"].as_object().is_some_and(|content| !content.is_empty());

@@ -21,21 +21,21 @@ pub fn of_errors() -> Map<String, Value> {
     let schemas = json!({
         "Detail": {
             "type": "object",
-            "description": "What went wrong, for people; `code` is there for programs where there is something to tell apart.",
+            "description": "What went wrong, in a sentence for people and, in some cases, a `code` for programs.",
             "required": ["detail"],
             "properties": { "detail": detail("A sentence"), "code": detail("A stable word") },
             "example": { "detail": "Not found." },
         },
         "NotFound": {
             "type": "object",
-            "description": "There is no such thing, or it is not the caller's to see. About a file that was removed, a list.",
+            "description": "The object does not exist, or the caller may not see it. For a removed file, `detail` is a list.",
             "required": ["detail"],
             "properties": { "detail": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] } },
             "example": { "detail": "Not found." },
         },
         "Unauthorized": {
             "type": "object",
-            "description": "Who is calling is not known. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.",
+            "description": "Not authenticated. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.",
             "required": ["detail"],
             "properties": {
                 "detail": detail("A sentence"),
@@ -46,7 +46,7 @@ pub fn of_errors() -> Map<String, Value> {
         },
         "FieldErrors": {
             "type": "object",
-            "description": "What is wrong, by field. In a list of objects the faults stand where the objects stood.",
+            "description": "What is wrong, by field. In a list of objects each fault has the place of its object.",
             "additionalProperties": {
                 "type": "array",
                 "items": { "anyOf": [{ "type": "string" }, { "type": "object" }] },
@@ -55,7 +55,7 @@ pub fn of_errors() -> Map<String, Value> {
         },
         "NonFieldErrors": {
             "type": "object",
-            "description": "What is wrong with the whole rather than one field.",
+            "description": "What is wrong with the whole body rather than one field.",
             "required": ["non_field_errors"],
             "properties": { "non_field_errors": { "type": "array", "items": { "type": "string" } } },
             "example": { "non_field_errors": ["Invalid data. Expected a JSON object."] },
@@ -66,14 +66,14 @@ pub fn of_errors() -> Map<String, Value> {
         },
         "Conflict": {
             "type": "object",
-            "description": "It is in the wrong state for this, or something live depends on it.",
+            "description": "The object is in the wrong state for this, or in use.",
             "required": ["detail"],
             "properties": {
                 "detail": detail("A sentence"),
                 "code": detail("A stable word"),
                 "dependents": {
                     "type": "array",
-                    "description": "What depends on it",
+                    "description": "The objects that depend on it",
                     "items": {
                         "type": "object",
                         "properties": {
@@ -88,14 +88,14 @@ pub fn of_errors() -> Map<String, Value> {
         },
         "RateLimited": {
             "type": "object",
-            "description": "The shape of predictions alone.",
+            "description": "A refusal by rate limit, in the shape that only predictions use.",
             "required": ["error"],
             "properties": { "error": { "type": "string" } },
             "example": { "error": "Rate limit exceeded: 100 per 60 seconds" },
         },
         "ValidationErrors": {
             "type": "object",
-            "description": "The shape of predictions alone: every fault with where it is.",
+            "description": "All faults with their places, in the shape that only predictions use.",
             "required": ["detail"],
             "properties": { "detail": { "type": "array", "items": {
                 "type": "object",

@@ -134,7 +134,7 @@ async fn watch_tuning(client: &Client, id: i64) -> anyhow::Result<Value> {
 }
 
 async fn wait_for_model(client: &Client, job: &Value) -> anyhow::Result<i64> {
-    let id = job["tuned_model"].as_i64().context("The tuning job left no model.")?;
+    let id = job["tuned_model"].as_i64().context("The tuning job produced no model.")?;
     loop {
         let model = client.get(&format!("trained_model/{id}/")).await?;
         match model["status"].as_str() {
@@ -158,7 +158,7 @@ async fn recommend(client: &Client, model: i64) -> anyhow::Result<String> {
 async fn create_key(client: &Client, project: i64) -> anyhow::Result<String> {
     let body = json!({ "project": project, "name": "demo", "scopes": ["predict"] });
     let key = client.post("api_keys/", body).await?;
-    report::step("API key", "made, for predictions only");
+    report::step("API key", "created, for predictions only");
     Ok(key["key"].as_str().context("The API key is missing from the answer.")?.to_owned())
 }
 

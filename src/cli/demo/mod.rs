@@ -75,7 +75,7 @@ fn admin_password(settings: &mut Settings) -> anyhow::Result<SecretString> {
         Err(_) => {
             let generated = random_text(12)?;
             std::fs::create_dir_all(&settings.data_dir)
-                .with_context(|| format!("The data directory {} cannot be made.", settings.data_dir.display()))?;
+                .with_context(|| format!("The data directory {} cannot be created.", settings.data_dir.display()))?;
             crate::platform::config::write_private(&path, generated.expose_secret().as_bytes())?;
             generated
         }
@@ -92,7 +92,7 @@ async fn show(boot: &Boot, args: &Args, password: &SecretString, launch: Launch,
     let flow = async {
         let shown = tokio::select! {
             result = flow::run(args, &address, password) => result,
-            () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the demo was through")),
+            () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the demo was finished")),
         };
         if args.exit || shown.is_err() {
             stop.cancel();

@@ -80,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     info.check(&params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let Some(test) = &args.test else { bail!("give the interactions to judge by with --test") };
+    let Some(test) = &args.test else { bail!("name the file of held-out interactions with --test") };
     let data = read(&args, test, &weights)?;
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
@@ -152,12 +152,12 @@ fn lists(users: &[String], data: &Data, model: &dyn Recommender) -> anyhow::Resu
 fn print(report: &Value, evaluation: &Evaluation) -> anyhow::Result<()> {
     println!("{} {}", report["algorithm"].as_str().unwrap_or_default(), report["parameters"]);
     println!(
-        "{} users, {} items, {} interactions to learn from, {} to judge by",
+        "{} users, {} items, {} training interactions, {} held out",
         report["n_users"], report["n_items"], report["train_nnz"], report["test_nnz"]
     );
     let seconds = |name: &str| report[name].as_f64().unwrap_or_default();
     println!(
-        "read {:.2} s, fit {:.2} s, judged {:.2} s\n",
+        "read {:.2} s, fit {:.2} s, evaluated {:.2} s\n",
         seconds("read_seconds"),
         seconds("fit_seconds"),
         seconds("evaluate_seconds")

@@ -10,7 +10,7 @@ use crate::platform::memory;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.lists.is_empty() {
-        bail!("--lists names users, and {} knows none; ask a trained model with `recotem recommend --session`", sessions::NAME);
+        bail!("--lists needs users, which {} does not know; use `recotem recommend --session` on a model", sessions::NAME);
     }
     sessions::check(&args.params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
@@ -24,8 +24,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let found = sessions::evaluate(&model, &later, args.cutoff as usize, &context)?;
     let evaluate_seconds = clock.seconds();
     if !args.json {
-        println!("{} sessions to learn from, {} to judge by, {} items", history.len(), found.n_sessions, history.n_items());
-        println!("read {read_seconds:.2} s, fit {fit_seconds:.2} s, judged {evaluate_seconds:.2} s\n");
+        println!("{} training sessions, {} test sessions, {} items", history.len(), found.n_sessions, history.n_items());
+        println!("read {read_seconds:.2} s, fit {fit_seconds:.2} s, evaluated {evaluate_seconds:.2} s\n");
         print(&found);
         return Ok(());
     }

@@ -84,7 +84,7 @@ impl Report {
 
     pub fn print(&self) -> anyhow::Result<()> {
         println!(
-            "{} users, {} items, {} interactions, judged on {} users; {} trials in {:.1} s\n",
+            "{} users, {} items, {} interactions, evaluated on {} users; {} trials in {:.1} s\n",
             self.n_users,
             self.n_items,
             self.n_interactions,

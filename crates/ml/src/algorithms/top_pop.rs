@@ -9,7 +9,7 @@ use crate::tensors::{TensorReader, TensorWriter};
 pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "TopPopRecommender",
     short: "TopPop",
-    summary: "most popular items, the same for everybody",
+    summary: "most popular items, the same for every user",
     early_stopping: false,
     parameters: Vec::new,
     estimate: |_: &Params<'_>, shape: TrainShape| Ok(shape.n_items as u64 * 12),

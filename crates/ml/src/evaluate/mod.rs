@@ -70,7 +70,7 @@ pub fn evaluate(model: &dyn Recommender, train: &Csr, held_out: &Csr, cutoff: us
     }
     let users: Vec<u32> = (0..held_out.n_rows as u32).filter(|&u| held_out.row_len(u as usize) > 0).collect();
     if users.is_empty() {
-        return Err(MlError::EmptyInput("no user has held-out interactions to judge by".into()));
+        return Err(MlError::EmptyInput("no user has held-out interactions; nothing can be evaluated".into()));
     }
     let discounts = Discounts::new(cutoff.min(model.n_items()));
     let judged = ctx.install(|| {

@@ -37,7 +37,7 @@ pub struct Segment {
     pub size: usize,
     /// Fewest and most training interactions of those users or items; zeros when there are none.
     pub interactions: (u32, u32),
-    /// The users over whom `metrics` are averages.
+    /// Number of users that `metrics` are averaged over.
     pub n_users: usize,
     /// All of [`Metric::PER_USER`]; zeros when there is no user.
     pub metrics: BTreeMap<Metric, f64>,

@@ -141,13 +141,13 @@ impl InteractionLog {
         let n = self.n_rows();
         let in_range = |codes: &[u32], len: usize| codes.len() == n && codes.iter().all(|&c| (c as usize) < len);
         if !in_range(&self.user_codes, self.n_users()) || !in_range(&self.item_codes, self.n_items()) {
-            return Err(MlError::BadArtifact("a row names a user or item that is not there".into()));
+            return Err(MlError::BadArtifact("a row refers to a user or item that does not exist".into()));
         }
         if self.times.as_ref().is_some_and(|t| t.len() != n) {
             return Err(MlError::BadArtifact("times and rows differ in number".into()));
         }
         if self.events.as_ref().is_some_and(|events| !in_range(&events.codes, events.names.len())) {
-            return Err(MlError::BadArtifact("event types and rows differ in number, or one is not there".into()));
+            return Err(MlError::BadArtifact("event types and rows differ in number, or a type does not exist".into()));
         }
         Ok(())
     }

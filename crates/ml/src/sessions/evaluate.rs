@@ -65,7 +65,7 @@ pub fn evaluate(model: &VmisKnn, held_out: &Sessions, cutoff: usize, ctx: &Conte
     let popularity = popularity_ranks(model);
     let cases: Vec<(&[u32], u32)> = (0..held_out.len()).filter_map(|at| last_new(held_out.get(at))).collect();
     if cases.is_empty() {
-        return Err(MlError::EmptyInput("no session to judge by has two distinct items".into()));
+        return Err(MlError::EmptyInput("no held-out session has two distinct items; nothing can be evaluated".into()));
     }
     let judge = |scorer: &mut Scorer<'_>, cases: &[(&[u32], u32)]| -> MlResult<Vec<(usize, usize)>> {
         ctx.check()?;

@@ -70,7 +70,7 @@ impl Sessions {
     /// Sessions that ended at the moment of the cut stay with the earlier ones: they cannot be told apart.
     pub fn split_latest(&self, share: f64) -> MlResult<(Sessions, Sessions)> {
         if !(0.0..1.0).contains(&share) {
-            return Err(MlError::BadSplit(format!("the share of sessions to judge by must be between 0 and 1, not {share}")));
+            return Err(MlError::BadSplit(format!("the share of held-out sessions must be between 0 and 1, not {share}")));
         }
         let n_later = (self.len() as f64 * share + 1e-9).floor() as usize;
         let cut = match self.ends.get(self.len().wrapping_sub(n_later + 1)) {

@@ -97,7 +97,7 @@ impl Study {
         rng.set_stream(u64::from(number) + 1);
         let arms = self.arms(history);
         if arms.is_empty() {
-            return Err(MlError::BadInput("every algorithm has had all of its trials".into()));
+            return Err(MlError::BadInput("the trials of every algorithm are used up; allow more".into()));
         }
         let arm = match self.sampler {
             Sampler::Random => &arms[rng.random_range(0..arms.len())],

@@ -1,5 +1,5 @@
-//! The session of a connection: for whom it acts. PostgreSQL itself knows what a request may see, so that row-level security
-//! holds even if a query forgets a filter, and the audit triggers know who changed a row.
+//! The session of a connection: the caller it acts for. PostgreSQL itself knows what a request may see, so that row-level
+//! security holds even if a query forgets a filter, and the audit triggers know who changed a row.
 //!
 //! The session belongs to the task of the request ([`acting_as`]), and [`super::Database::conn`] sets it on each connection: no
 //! handler has to do so. Work outside a request acts for the program itself.

@@ -16,7 +16,7 @@ pub enum EmbeddedPostgresError {
     NoBinaries { looked_in: Vec<String> },
 
     #[error(
-        "{} was made by PostgreSQL {cluster}, but only PostgreSQL {} is installed. Install the old version next to it \
+        "{} was created by PostgreSQL {cluster}, but only PostgreSQL {} is installed. Install the old version next to it \
          (`apt-get install postgresql-{cluster}`) and start again; or, to move to the new version, dump with the \
          old one, move the folder away, start again and restore the dump. Nothing was changed.",
         .path.display(), .installed.join(" and ")
@@ -57,10 +57,10 @@ pub enum EmbeddedPostgresError {
     )]
     WrongOwner { path: PathBuf, owner: u32, current: u32 },
 
-    #[error("Could not make the database cluster in {}: {output}", .path.display())]
+    #[error("Could not create the database cluster in {}: {output}", .path.display())]
     Initdb { path: PathBuf, output: String },
 
-    #[error("PostgreSQL did not start ({reason}). Its last words, from {}:\n{output}", .log.display())]
+    #[error("PostgreSQL failed to start ({reason}). End of {}:\n{output}", .log.display())]
     NotStarted { reason: String, log: PathBuf, output: String },
 
     #[error(

@@ -113,11 +113,11 @@ fn supervise(server: &Server, shared: &Shared, started: &SyncSender<StartResult>
     })?;
     let mut pause = FIRST_PAUSE;
     while !shared.wait(pause, |state| state.stopping) {
-        tracing::error!("the private PostgreSQL ended by itself; starting it again");
+        tracing::error!("the private PostgreSQL ended unexpectedly; restarting it");
         let mut ready = false;
         let outcome = run_once(server, shared, || ready = true);
         if let Err(error) = outcome {
-            tracing::error!(%error, "the private PostgreSQL cannot be started again");
+            tracing::error!(%error, "the private PostgreSQL cannot be restarted");
         }
         pause = if ready { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
     }

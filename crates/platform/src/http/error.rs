@@ -132,7 +132,7 @@ impl ApiError {
 
     /// Creates a 409 for an object that was deleted by another request after it was checked.
     fn gone_meanwhile() -> Self {
-        Self::conflict("Something this refers to was deleted at the same moment. Look at it again.")
+        Self::conflict("An object that this refers to was deleted at the same time. Reload it and try again.")
     }
 
     /// Creates a 429 with the seconds to wait.
@@ -254,7 +254,7 @@ impl From<&diesel::result::Error> for ApiError {
             Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::gone_meanwhile(),
             // Row-level security reports a parent that has just been deleted as one that the caller must not see.
             Error::DatabaseError(_, details) if details.message().contains("violates row-level security policy") => {
-                tracing::warn!(%error, "a row was refused that belongs to nothing the caller can see");
+                tracing::warn!(%error, "a row was refused because it belongs to an object that the caller may not see");
                 Self::gone_meanwhile()
             }
             // The errors of a PostgreSQL that restarts, or has no room, arrive without a kind of their own.

@@ -40,7 +40,7 @@ impl FromRequest for Body {
                 Some(Parser::Multipart) => multipart(&headers, bytes).await,
                 None => Err(ApiError::detail(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "This media type is not understood. Send the body as application/json.",
+                    "This media type is not supported. Send the body as application/json.",
                 )),
             }
         })

@@ -21,8 +21,8 @@ pub const PAUSE: Duration = Duration::from_secs(30);
 /// A lack of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "about {} MB of memory are needed and {} MB are free. Try again when less is going on, make the data smaller, or give the \
-     server more memory",
+    "about {} MB of memory are needed and {} MB are free. Try again when fewer jobs are running, make the data smaller, or give \
+     the server more memory",
     needed.div_ceil(1 << 20),
     available >> 20
 )]
@@ -103,7 +103,7 @@ impl Promise {
         match self.memory.ledger.as_ref().map(|ledger| self.note(ledger, &mut entry, bytes)) {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
-                tracing::warn!(%error, "promises of memory cannot be shared with other processes");
+                tracing::warn!(%error, "memory reservations cannot be shared with other processes");
                 self.fits(bytes, 0)
             }
             None => self.fits(bytes, 0),

@@ -148,7 +148,7 @@ impl<C: Clone + Send + Sync + 'static> Executor<C> {
         tracing::warn!(job = job.id, kind = job.kind, reason, "failed for good");
         let told = (handler.failed)(job.payload.clone(), self.context.clone(), job.id, reason.to_owned());
         if tokio::spawn(told).await.is_err() {
-            tracing::error!(job = job.id, kind = job.kind, "telling the owner of a failed job crashed");
+            tracing::error!(job = job.id, kind = job.kind, "notifying the owner of a failed job crashed");
         }
     }
 

@@ -55,10 +55,10 @@ pub enum JobError {
     #[error("cancelled")]
     Cancelled,
     /// Stopped between two steps to let others take their turn; continues when its own comes. Does not count as an attempt.
-    #[error("let others go first")]
+    #[error("yielded to other jobs")]
     Yielded,
     /// Not now: to be run again after this time. Does not count as an attempt.
-    #[error("put off for {0:?}")]
+    #[error("snoozed for {0:?}")]
     Snooze(Duration),
 }
 

@@ -19,8 +19,8 @@ pub async fn maintain(db: Database, clock: Clock, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match round(&db, &clock).await {
             Ok(Some(deleted)) => tracing::debug!(deleted, "pruned finished jobs"),
-            Ok(None) => tracing::debug!("another process tidies the queue"),
-            Err(error) => tracing::warn!(%error, "the queue could not be tidied; trying again later"),
+            Ok(None) => tracing::debug!("another process is cleaning up the queue"),
+            Err(error) => tracing::warn!(%error, "the queue could not be cleaned up; trying again later"),
         }
         stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
     }

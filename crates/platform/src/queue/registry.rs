@@ -72,6 +72,6 @@ async fn run<J: Job>(payload: Value, context: JobContext<J::Context>) -> Result<
 async fn failed<J: Job>(payload: Value, app: J::Context, id: JobId, reason: String) {
     match serde_json::from_value::<J>(payload) {
         Ok(job) => job.failed(app, id, reason).await,
-        Err(error) => tracing::error!(%error, job = id, "the payload of a failed job is not understood"),
+        Err(error) => tracing::error!(%error, job = id, "the payload of a failed job cannot be read"),
     }
 }

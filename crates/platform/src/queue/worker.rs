@@ -123,7 +123,7 @@ impl<C: Clone + Send + Sync + 'static> Worker<C> {
                     }
                     Err(error) if available => {
                         available = false;
-                        tracing::warn!(%error, "the job queue cannot be reached; trying again and again");
+                        tracing::warn!(%error, "the job queue cannot be reached; retrying");
                     }
                     _ => {}
                 }
