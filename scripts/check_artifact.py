@@ -1,4 +1,4 @@
-"""Makes recommendations from model files with numpy alone and compares them with the program's. See docs/artifact.md."""
+"""Computes recommendations from model files with numpy alone and compares them with the program's. See docs/artifact.md."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 CUTOFF = 10
 USERS = 25
-# Algorithms whose scores are products of factors, sums over a sparse and over a dense matrix, and the same for all.
+# Algorithms whose scores are products of factors, sums over a sparse and over a dense matrix, and one score for all users.
 PARAMETERS = {
     "IALS": {"n_components": 13, "train_epochs": 4},
     "TruncatedSVD": {"n_components": 9},
@@ -35,7 +35,7 @@ class Model:
         return [text[start:end].decode() for start, end in zip(ends, ends[1:])]
 
     def row(self, name, number):
-        """A row of a sparse matrix, spread out."""
+        """Returns a row of a sparse matrix as a dense one."""
         start, end = self.tensors[f"{name}.indptr"][number : number + 2]
         row = np.zeros(self.tensors[f"{name}.shape"][1], np.float32)
         values = self.tensors.get(f"{name}.values")
@@ -85,7 +85,7 @@ def check(binary, data, folder, algorithm):
         theirs = [(entry["item_id"], entry["score"]) for entry in json.loads(answer)["recommendations"]]
         ours = model.best(user)
         np.testing.assert_allclose([score for _, score in ours], [score for _, score in theirs], rtol=2e-4, atol=1e-5)
-        # Where rounding decides, neighbours may have changed places.
+        # Where rounding decides, adjacent items may be swapped.
         for (item, score), (other, _) in zip(theirs, ours):
             tied = any(name == item and abs(value - score) <= 1e-5 + 2e-4 * abs(score) for name, value in ours)
             assert item == other or tied, (algorithm, model.users[user], theirs, ours)

@@ -118,7 +118,7 @@ def escaped(value, letters):
 
 
 def of_databases():
-    """What MySQL, PostgreSQL and Hive write; they are no packages of Python."""
+    """Writes files as MySQL, PostgreSQL and Hive do; there are no Python packages of them."""
     for name, letters in [("mysql-outfile", False), ("postgresql-copy", True)]:
         lines = ["user\titem\ttime"]
         lines += ["\t".join([escaped(u, letters), escaped(i, letters), str(s)]) for u, i, s in zip(USERS, ITEMS, SECONDS, strict=True)]
@@ -132,7 +132,7 @@ def kinds_of_notes(found):
 
 
 def columns():
-    """What is decided about columns, and what is refused."""
+    """Checks the decisions about columns, and the refusals."""
     path = FOLDER / "whole.parquet"
     pandas.DataFrame({"user": [1.0, None, 3.0], "item": [Decimal("1.00"), Decimal("2.00"), Decimal("3.00")]}).to_parquet(path)
     found = inspect(path)

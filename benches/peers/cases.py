@@ -1,4 +1,4 @@
-"""What is compared, and how many times sooner the engine has to be."""
+"""The cases to compare, and the speed-up that each requires of the engine."""
 
 from dataclasses import dataclass, field
 
@@ -15,11 +15,11 @@ class Case:
     fit_target: float
     evaluate_target: float = 4.0
     sets: tuple = ()
-    """Only these data sets; all when empty."""
+    """Data sets of the case; all when empty."""
     rounds: int = 0
-    """Rounds when not as many as elsewhere."""
+    """Number of rounds, where it differs from the others."""
     implicit_factors: int = 0
-    """Factors of implicit's ALS, where that competes too."""
+    """Factors of implicit's ALS, where that is compared too."""
     why_not: dict = field(default_factory=dict)
     """Data sets on which the peer cannot run, and why."""
 

@@ -1,4 +1,4 @@
-"""Fits, evaluates, reads and searches with recotem and with what else can be installed, turn about, and prints medians and ratios."""
+"""Fits, evaluates, reads and searches with recotem and with other packages, in turns, and prints medians and ratios."""
 
 import argparse
 import gzip
@@ -80,7 +80,7 @@ def compare_cases(binary, folders, rows, rounds):
 
 
 def compare_reading(binary, folders, rounds):
-    """Reads the largest training file, unpacked, and packed as it is."""
+    """Reads the largest training file, unpacked and packed."""
     largest = max(folders, key=lambda folder: os.path.getsize(f"{folder}/train.csv.gz"))
     with tempfile.TemporaryDirectory() as scratch:
         packed, plain = f"{largest}/train.csv.gz", f"{scratch}/train.csv"
@@ -95,7 +95,7 @@ def compare_reading(binary, folders, rounds):
 
 
 def compare_search(binary, folders):
-    """Both search on the training file; the winners are judged on the test file by the same command."""
+    """Searches with both on the training file; the same command evaluates the winners on the test file."""
     for folder in folders:
         command = [binary, "tune", f"{folder}/train.csv.gz", *COLUMNS, "--algorithms", ",".join(cases.SEARCHED), "--n-trials", str(cases.SEARCH_TRIALS)]
         start = time.perf_counter()

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 
 def multiplying_speed():
-    """What OpenBLAS makes of this machine: billions of floating-point operations a second in a product of matrices of 32-bit floats."""
+    """Measures OpenBLAS on this machine: billions of floating-point operations a second in a product of matrices of 32-bit floats."""
     size = 4096
     matrix = numpy.ones((size, size), dtype=numpy.float32)
     seconds = []
@@ -26,7 +26,7 @@ def multiplying_speed():
 
 
 def load(folder):
-    """Train and test matrices over the union of users and items, numbered in byte order as recotem does."""
+    """Returns train and test matrices over the union of users and items, numbered in byte order as recotem does."""
     parts = [pd.read_csv(os.path.join(folder, f"{part}.csv.gz"), usecols=["user_id", "item_id"], dtype=str).drop_duplicates() for part in ("train", "test")]
     number = lambda column: {name: index for index, name in enumerate(sorted(set(parts[0][column]) | set(parts[1][column])))}
     users, items = number("user_id"), number("item_id")
@@ -35,10 +35,10 @@ def load(folder):
 
 
 def irspack_run(train, test, algorithm, params, cutoff):
-    """Seconds of fitting, seconds of judging, ndcg."""
+    """Returns seconds of fitting, seconds of evaluation, and ndcg."""
     import irspack
 
-    # implicit's import sets this for itself; irspack's dense algebra wants all cores.
+    # implicit's import sets this for itself; irspack's dense algebra needs all cores.
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # its progress bars
         model = getattr(irspack, algorithm)(train, **params).learn()
@@ -48,7 +48,7 @@ def irspack_run(train, test, algorithm, params, cutoff):
 
 
 def implicit_run(train, test, factors, epochs, cutoff):
-    """As irspack_run, judged by irspack's evaluator, which takes any pair of factors."""
+    """Runs as irspack_run does, evaluated by irspack's evaluator, which accepts any pair of factors."""
     from threadpoolctl import threadpool_limits
 
     import irspack
@@ -66,7 +66,7 @@ def implicit_run(train, test, factors, epochs, cutoff):
 
 
 def pandas_read(path):
-    """From a CSV to a matrix of ones."""
+    """Reads a CSV into a matrix of ones."""
     start = time.perf_counter()
     frame = pd.read_csv(path, usecols=["user_id", "item_id"], dtype={"user_id": str, "item_id": str})
     users, items = (pd.factorize(frame[column], sort=True) for column in ("user_id", "item_id"))
@@ -76,7 +76,7 @@ def pandas_read(path):
 
 
 def optuna_search(folder, algorithms, n_trials):
-    """Runs a study with two processes of one thread; seconds and the best configuration."""
+    """Runs a study with two processes of one thread; returns seconds and the best configuration."""
     worker = os.path.join(os.path.dirname(__file__), "search_worker.py")
     journal = os.path.join("/tmp", f"recotem-peer-study-{os.getpid()}.log")
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Makes up interactions of several sizes and prints seconds and peak memory of reading, fitting and judging."""
+"""Generates interactions of several sizes and prints seconds and peak memory of reading, fitting and evaluation."""
 
 import json
 import os

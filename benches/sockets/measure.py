@@ -52,7 +52,7 @@ class Server:
 
 
 class Socket(asyncio.Protocol):
-    """Reads frames, answers pings, and notes when it hears how the job ended."""
+    """Reads frames, answers pings, and records when it receives the end of the job."""
 
     def __init__(self, request):
         self.request, self.rest, self.open = request, b"", False
@@ -94,7 +94,7 @@ class Socket(asyncio.Protocol):
 
 
 def waiting_job(binary, folder):
-    """A search that nobody works on, and the server that knows it."""
+    """Creates a search without a worker, and returns it with its server."""
     server = Server(binary, folder)
     project = server.call("POST", "project/", {"name": "P", "user_column": "user", "item_column": "item"})["id"]
     csv = "user,item\n" + "".join(f"{user},{item}\n" for user in range(50) for item in range(user % 7, 20, 3))

@@ -1,4 +1,4 @@
-"""Optuna's TPE, asked and told in lines of JSON.
+"""Optuna's TPE, controlled by lines of JSON.
 
 {"seed", "spaces"} begins a study, {"past"} is a trial of another sampler, {"ask"} is answered, {"tell", "score"} is not.
 """
