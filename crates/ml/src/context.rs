@@ -95,7 +95,7 @@ impl Context {
         self
     }
 
-    /// Asks `source` at every check whether to stop. The engine knows no clock: time limits come in here.
+    /// Asks `source` at every check whether to stop. The engine has no clock: time limits are passed in here.
     pub fn with_interrupt(mut self, source: Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>) -> Self {
         self.interrupt = Some(source);
         self

@@ -16,7 +16,16 @@ type Line = fn(u64) -> String;
 const KINDS: [(&str, Line); 3] = [
     ("numbers", |row| format!("{},{},{}\n", mix(row) % 50_000, mix(row + 1) % 8_000, 1_600_000_000 + row)),
     ("prefixed", |row| format!("u{},item_{},{}\n", mix(row) % 50_000, mix(row + 1) % 8_000, 1_600_000_000 + row)),
-    ("dates", |row| format!("{},{},2026-{:02}-{:02} 12:{:02}:07\n", mix(row) % 50_000, mix(row + 1) % 8_000, 1 + row % 12, 1 + row % 28, row % 60)),
+    ("dates", |row| {
+        format!(
+            "{},{},2026-{:02}-{:02} 12:{:02}:07\n",
+            mix(row) % 50_000,
+            mix(row + 1) % 8_000,
+            1 + row % 12,
+            1 + row % 28,
+            row % 60
+        )
+    }),
 ];
 
 /// Spreads numbers (the finaliser of SplitMix64).

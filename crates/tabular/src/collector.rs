@@ -256,7 +256,7 @@ impl Tally {
     }
 }
 
-/// Notes how many rows were rejected because they are not UTF-8; the encoding guessed from the beginning of the text is
+/// Adds a note of how many rows were rejected because they are not UTF-8; the encoding guessed from the beginning of the text is
 /// preferred, if there is one.
 pub(super) fn note_encoding(notes: &mut Vec<ColumnNote>, count: u64, seems: Option<Guess>) {
     let utf16 = |note: &ColumnNote| matches!(note.guess, Some(Guess::Utf16Le | Guess::Utf16Be));

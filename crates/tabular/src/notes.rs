@@ -9,7 +9,7 @@ pub const EXAMPLES_OF_NOTE: usize = 3;
 /// One decision or finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ColumnNote {
-    /// The column, or `None` if the note is about the file as a whole.
+    /// The column, or null if the note is about the file as a whole.
     pub column: Option<String>,
     /// What was decided or found.
     pub kind: NoteKind,

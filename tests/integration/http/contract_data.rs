@@ -1,4 +1,4 @@
-//! Projects, uploads, configurations, models and logs as Recotem 1.x's clients know them, and 1.x's faults mended.
+//! Projects, uploads, configurations, models and logs as Recotem 1.x's clients know them, and 1.x's faults fixed.
 
 use std::io::Write;
 

@@ -29,7 +29,7 @@ pub async fn attachment_of(file: std::fs::File, name: &str) -> ApiResult<HttpRes
         .content_type("application/octet-stream")
         .insert_header((CONTENT_DISPOSITION, disposition(name)))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        // The bytes are sent as they are stored; compressing them again would only cost the length header.
+        // The bytes are sent as they are stored; compressing them would only lose their length.
         .insert_header(ContentEncoding::Identity)
         .body(SizedStream::new(length, ReaderStream::with_capacity(file, CHUNK))))
 }

@@ -38,7 +38,7 @@ const UNPACKED: usize = 100;
 /// Largest body that is read before its sender is authenticated.
 const LARGEST_OF_STRANGER: usize = 64 << 10;
 
-/// Part of the room for all bodies that is reserved for unauthenticated callers, in addition.
+/// One in this many bytes of the room for all bodies is the room of unauthenticated callers, in addition to it.
 const PART_OF_STRANGERS: usize = 8;
 
 /// A body that stays in memory has to arrive, on the whole, this many times as fast as one that does not.
