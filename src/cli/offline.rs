@@ -89,7 +89,7 @@ pub fn builder_for(options: &ReadOptions) -> InteractionLogBuilder {
     if options.event_column.is_some() { builder.with_events() } else { builder }
 }
 
-/// Returns the latest time that is not in the future in any zone, in microseconds UTC.
+/// Returns the present local time of the zone furthest ahead, as microseconds UTC.
 fn latest_moment() -> i64 {
     (Clock::system().now() + FURTHEST_ZONE).timestamp_micros()
 }
