@@ -16,7 +16,7 @@ use crate::platform::db::{Database, DbError};
 use crate::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres, EmbeddedPostgresError, PrivatePostgres};
 use crate::platform::services::Services;
 
-/// How long a start waits for a configured database.
+/// Longest wait of a start for a configured database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Age at which an unfinished file counts as abandoned, where the system does not tell whether its writer is alive.

@@ -46,7 +46,7 @@ pub enum RoleError {
 /// The parts that `serve` runs besides the server.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// How to start this program again for background jobs; `None` to run none.
+    /// Start of this program in processes for background jobs; `None` to run none.
     pub worker: Option<Launch>,
     pub scheduler: bool,
 }

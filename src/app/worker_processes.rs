@@ -28,7 +28,7 @@ const LONG_ENOUGH: TimeDelta = TimeDelta::seconds(30);
 /// Time limit for handing a job back, and for the system to end a process.
 const STOP_STEPS: [(Signal, Duration); 2] = [(Signal::TERM, Duration::from_secs(25)), (Signal::KILL, Duration::from_secs(5))];
 
-/// How to start this program again with the same settings.
+/// A start of this program with the same settings, for another process.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
     /// The options of the command line, as variables: other users of the machine cannot read the environment of a process.

@@ -36,7 +36,7 @@ pub struct TrainedModel {
     pub users: Ids,
     /// Items of the model.
     pub items: Ids,
-    /// What each user has interacted with.
+    /// Items that each user has interacted with.
     pub seen: Csr,
     /// The fitted model.
     pub model: Box<dyn Recommender>,

@@ -1,4 +1,4 @@
-//! How a computation is run: seed, threads, memory limit, progress and interruption.
+//! The context of a computation: seed, threads, memory limit, progress and interruption.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::pools;
 use crate::error::{MlError, MlResult};
 
-/// How far a computation has come.
+/// The progress of a computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Steps finished.
@@ -42,7 +42,7 @@ pub struct Lack {
 pub struct Context {
     /// Seed of everything random that has no seed parameter of its own.
     pub seed: u64,
-    /// How many threads may work at once.
+    /// Number of threads that may work at once.
     pub threads: usize,
     /// Largest estimate of memory that may be started.
     pub memory_budget_bytes: Option<u64>,

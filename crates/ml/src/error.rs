@@ -31,7 +31,7 @@ pub enum MlError {
         algorithm: String,
         /// The parameter.
         name: String,
-        /// What it must be instead.
+        /// The rule that its value breaks.
         reason: String,
     },
     /// A split by time of interactions without times.
@@ -49,7 +49,7 @@ pub enum MlError {
     MemoryBudget {
         /// Estimate of the peak, in bytes.
         needed_bytes: u64,
-        /// What the context allows, in bytes.
+        /// Budget of the context, in bytes.
         budget_bytes: u64,
         /// The refused work.
         what: String,
@@ -63,7 +63,7 @@ pub enum MlError {
     MemoryInUse {
         /// Estimate of the peak, in bytes.
         needed_bytes: u64,
-        /// What is free, in bytes.
+        /// Free memory, in bytes.
         available_bytes: u64,
         /// The refused work.
         what: String,

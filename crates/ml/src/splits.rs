@@ -103,7 +103,7 @@ impl SplitConfig {
 pub struct Split {
     /// The interactions that a model may learn from.
     pub train: Csr,
-    /// What was held out; rows of users that are not tested are empty.
+    /// The held-out interactions; rows of users that are not tested are empty.
     pub held_out: Csr,
     /// Users with at least one held-out interaction, rising.
     pub test_users: Vec<u32>,

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::{MlError, MlResult};
 
-/// How much to generate.
+/// The size of the data to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticConfig {
     /// Number of users.

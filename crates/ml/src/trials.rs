@@ -22,14 +22,14 @@ const MOST_EPOCHS: u32 = 128;
 const LOOKS: u32 = 25;
 /// Evaluations without notable improvement before a trial ends.
 const PATIENCE: u32 = 5;
-/// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best.
-/// Some learners creep on for a hundred epochs, in which several other trials can be run.
+/// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best. Some learners
+/// continue to improve slowly for a hundred epochs, in which several other trials can be run.
 const NOTABLE: f64 = 0.002;
 /// The parameter that early stopping learns.
 const EPOCHS: &str = "train_epochs";
 const POPULARITY: &str = "TopPopRecommender";
 
-/// How a trial ended.
+/// The outcome of a trial.
 #[derive(Debug, Clone)]
 pub struct TrialOutcome {
     /// Complete, pruned or failed.
@@ -154,7 +154,7 @@ pub fn run_trial(
     }
 }
 
-/// What a trial works on: the algorithm's own parameters, and the weighted interactions.
+/// The input of a trial: the algorithm's own parameters, and the weighted interactions.
 struct Trial<'a> {
     algorithm: &'a str,
     params: Map<String, Value>,
@@ -202,7 +202,7 @@ fn complete(params: Map<String, Value>, evaluation: &Evaluation, metric: Metric,
     }
 }
 
-/// How many epochs a trial may learn, and how often it is evaluated.
+/// Number of epochs that a trial may learn, and of those between two evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Schedule {
     most_epochs: u32,

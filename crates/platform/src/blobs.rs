@@ -17,7 +17,7 @@ const INCOMING: &str = "incoming";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
     pub key: String,
-    /// When it was last modified.
+    /// Time of its last modification.
     pub written: DateTime<Utc>,
 }
 

@@ -84,7 +84,7 @@ pub struct Settings {
     pub jwt_auth_secure: bool,
     /// Whether users may create accounts themselves.
     pub self_sign_up: bool,
-    /// Where clients reach this server, such as `https://recotem.example.com`. Links in mail always start with it; other links
+    /// Address of this server for clients, such as `https://recotem.example.com`. Links in mail always start with it; other links
     /// do, too, and without it start with the host of the request.
     pub public_url: Option<String>,
     /// URL of a mail server: `smtps://user:password@host`, or `smtp://user:password@host:587?tls=required`.

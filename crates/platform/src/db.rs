@@ -47,7 +47,7 @@ pub fn is_reference_broken(error: &QueryError) -> bool {
 /// A connection borrowed from the pool and returned on drop. Dereferences to [`AsyncPgConnection`].
 pub type Connection = deadpool::Object<AsyncPgConnection>;
 
-/// How long a caller waits for a connection before the database counts as unavailable.
+/// Longest wait for a connection before the database counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -17,11 +17,11 @@ use tokio::sync::oneshot;
 
 use super::db::{DbError, ReadError};
 
-/// How long a caller waits for a value to be read.
+/// Longest time that a caller waits for a value to be read.
 const LIMIT: Duration = Duration::from_millis(500);
-/// How long a read continues when no caller waits for it any more.
+/// Longest time of a read, also when no caller waits for it any more.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How long a failure is remembered before the read is tried again.
+/// Time for which a failure is remembered before the read is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The generation of a single value put in doubt; others begin with 1.

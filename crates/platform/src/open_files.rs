@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As many as a server of this kind needs.
+/// Number of open files that a server of this kind needs.
 const ENOUGH: u64 = 1 << 16;
 
 /// Raises the limit as far as the system allows and the server needs. Returns the new limit.

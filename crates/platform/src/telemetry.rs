@@ -14,7 +14,7 @@ use super::http::connections;
 
 /// Log target of the HTTP library's connection errors.
 const CONNECTIONS: &str = "actix_http::h1::dispatcher";
-/// How its messages begin when the client is the cause.
+/// Prefixes of its messages about faults of the client.
 const OF_CLIENTS: [&str; 4] = [
     "stream error: request parse error",
     "stream error: I/O error",

@@ -18,7 +18,7 @@ const WAITING: usize = 0;
 /// Destination of the rows of a file.
 pub(super) struct RowBlocks<'t, B, P> {
     pub options: &'t ReadOptions,
-    /// How times are read; the reader of the format sets it.
+    /// Notation of the times; the reader of the format sets it.
     pub times: TimeReading,
     /// Threads that parse rows.
     pub threads: usize,

@@ -10,7 +10,7 @@ use super::notes::{ColumnNote, Guess, NoteKind};
 use super::text;
 use super::times::TimeReading;
 
-/// What to read, and the limits.
+/// Columns to read, and the limits.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// Column of user ids.
@@ -285,7 +285,7 @@ fn add_columns(columns: &mut Vec<String>, more: Vec<String>) {
 /// Checks rows, counts them and passes the good ones on.
 pub(super) struct Collector<'s> {
     pub options: &'s ReadOptions,
-    /// How times are read.
+    /// Notation of the times.
     pub times: TimeReading,
     pub tally: Tally,
     sink: &'s mut dyn FnMut(Row<'_>),

@@ -34,7 +34,7 @@ pub enum TabularError {
     /// Bytes after the packed data that do not belong to it.
     #[error("after the end of the {packing} data, the file continues with other bytes; remove them, or pack the file again")]
     Trailing {
-        /// How the file is packed.
+        /// Packing of the file.
         packing: &'static str,
     },
     /// The file has no content, not even a header.
@@ -56,7 +56,7 @@ pub enum TabularError {
     Corrupt {
         /// The format that the name promises.
         what: &'static str,
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: String,
     },
     /// The content contradicts the file name.
@@ -84,7 +84,7 @@ pub enum TabularError {
     /// A header whose end could not be found within the limit.
     #[error("the header at line {line} is larger than {}; is a quotation mark left open there?", size(*limit))]
     FieldTooLarge {
-        /// Where the header starts.
+        /// Line where the header starts.
         line: u64,
         /// The limit, in bytes.
         limit: u64,
@@ -114,7 +114,7 @@ pub enum TabularError {
     BadJson {
         /// Line of the error.
         line: u64,
-        /// What is wrong.
+        /// Description of the fault.
         reason: String,
     },
     /// An archive without a file, or with several.

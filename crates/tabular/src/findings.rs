@@ -134,7 +134,7 @@ pub(super) fn whole_number(text: &str) -> Option<&str> {
     (is(digits, u8::is_ascii_digit) && is(fraction, |byte| *byte == b'0')).then_some(whole)
 }
 
-/// How the times of a column were read.
+/// Notations in which the times of a column were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TimeFindings {
     /// Findings by the notation that times were read in, in order of first occurrence.

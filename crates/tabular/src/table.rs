@@ -16,7 +16,7 @@ use super::notes::{ColumnNote, Guess, NoteKind};
 use super::source::with_source;
 use super::{json, parquet, text};
 
-/// What to read, and the limits.
+/// Key column to read by, and the limits.
 #[derive(Debug, Clone)]
 pub struct TableOptions {
     /// The column that names the object a row is about.

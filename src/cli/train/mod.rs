@@ -36,7 +36,7 @@ pub struct Args {
     /// Parameters as a JSON object; missing ones have their defaults
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
     params: Map<String, Value>,
-    /// Where to write the model
+    /// File to write the model to
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Threads; one for each core by default

@@ -48,7 +48,7 @@ pub struct Args {
     /// Algorithms to search; all of them by default
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     algorithms: Vec<String>,
-    /// How parameters are chosen
+    /// Method to choose parameters
     #[arg(long, value_name = "tpe|random", default_value = "tpe", value_parser = parse_sampler)]
     sampler: Sampler,
     /// Which trials of algorithms that learn in epochs are given up: those below the median of the finished ones at the

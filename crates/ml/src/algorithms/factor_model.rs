@@ -11,7 +11,7 @@ use crate::simd::{Kernels, Penalty, padded};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// How the factors of an unseen user are computed from a history.
+/// A way to compute the factors of an unseen user from a history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum FoldIn {
     /// The sum of the items' factors: the projection, where these are orthonormal.

@@ -8,7 +8,7 @@ use crate::sparse::Csr;
 
 const SCHEMES: &[&str] = &["NONE", "TF_IDF", "BM_25"];
 
-/// How to weight.
+/// A weighting scheme.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum FeatureWeighting {
     /// Unweighted.
@@ -19,7 +19,7 @@ pub(super) enum FeatureWeighting {
     Bm25 {
         /// Saturation.
         k1: f64,
-        /// How strongly long histories are reduced.
+        /// Strength of the normalisation by length of history.
         b: f64,
     },
 }

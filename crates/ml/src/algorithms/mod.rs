@@ -138,7 +138,7 @@ impl<'a> Factors<'a> {
 pub struct Before<'a> {
     /// Its parameters.
     pub parameters: &'a Map<String, Value>,
-    /// What it learnt.
+    /// Its learnt factors.
     pub factors: Factors<'a>,
     /// For each user of the training matrix, the row of that user in those factors, if there is one.
     pub users: &'a [Option<u32>],
@@ -146,7 +146,7 @@ pub struct Before<'a> {
     pub items: &'a [Option<u32>],
 }
 
-/// What to do after an epoch.
+/// The decision after an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     /// Continue.
@@ -180,7 +180,7 @@ impl TrainShape {
 
 type Model = Box<dyn Recommender>;
 
-/// What the registry knows about an algorithm.
+/// An entry of the registry: one algorithm.
 pub struct AlgorithmInfo {
     /// Class name, as on the wire.
     pub name: &'static str,

@@ -39,7 +39,7 @@ pub struct ParameterSpec {
     pub nullable: bool,
     /// Value when it is not given.
     pub default: Value,
-    /// What a search tries by default; `None` when a search does not vary it.
+    /// Values that a search tries by default; `None` when a search does not vary it.
     pub search: Option<Domain>,
 }
 

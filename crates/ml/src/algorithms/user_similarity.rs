@@ -10,7 +10,7 @@ use crate::error::{MlError, MlResult};
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
-/// How similar two users are.
+/// The measure of similarity between two users.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Likeness {
     /// Neighbours of a user, the user included.

@@ -2,7 +2,7 @@
 
 use crate::metrics::Metric;
 
-/// How often each item was listed.
+/// Number of lists with each item, and sums over all lists.
 #[derive(Debug, Clone)]
 pub struct ListCounts {
     counts: Vec<u64>,

@@ -10,7 +10,7 @@ const WEIGHTS: &str = "popularity";
 /// Up to this many items are faster to sort on their own than to look up among all.
 const FEW: usize = 4_096;
 
-/// How popular each item is.
+/// The popularity of each item.
 #[derive(Debug)]
 pub struct Popularity {
     scores: Vec<f32>,

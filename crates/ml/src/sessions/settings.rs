@@ -33,7 +33,7 @@ pub fn check(params: &Map<String, Value>) -> MlResult<()> {
     Settings::read(params).map(|_| ())
 }
 
-/// How a weight falls with distance from the end of a session.
+/// The decay of a weight with distance from the end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decay {
     Same,

@@ -127,7 +127,7 @@ pub(super) struct Buffers {
 struct Place<'a> {
     item: u32,
     weight: f32,
-    /// How many items came after it.
+    /// Number of items after it.
     back: usize,
     /// Sessions with the item that were not visited yet, the most recent first.
     sessions: &'a [u32],
@@ -138,7 +138,7 @@ struct Place<'a> {
 struct Neighbour {
     session: u32,
     similarity: f32,
-    /// How many items came after the latest shared one.
+    /// Number of items after the latest shared one.
     back: usize,
 }
 

@@ -45,7 +45,7 @@ pub struct Near {
     pub rows: u32,
     /// The products of the bytes.
     pub products: [f32; BYTE_PANEL],
-    /// How far the true products may be from those.
+    /// Largest difference between the true products and those.
     pub room: f32,
 }
 

@@ -116,7 +116,7 @@ impl<'a> TensorWriter<'a> {
 
     /// Returns the container as bytes.
     pub fn finish(self) -> Vec<u8> {
-        /// More than enough for names, types, shapes and places.
+        /// Bytes of header for each tensor: more than enough for name, type, shape and offsets.
         const HEADER: usize = 256;
         let data: usize = self.tensors.iter().map(|tensor| tensor.data.bytes().len() + HEADER).sum();
         let metadata: usize = self.metadata.iter().map(|(key, value)| 2 * (key.len() + value.len()) + ALIGNMENT).sum();

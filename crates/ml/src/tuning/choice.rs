@@ -14,7 +14,7 @@ use super::{TrialRecord, TrialState};
 const ANY: f64 = 0.05;
 /// The multiple of the spread that an algorithm may gain, in standard deviations, when it was tried once.
 const GAIN: f64 = 2.0;
-/// How many trials the spread of all scores counts as, beside those of the algorithm.
+/// Number of trials that the spread of all scores counts as, beside those of the algorithm.
 const PRIOR_TRIALS: f64 = 1.5;
 
 /// An algorithm that may be tried.

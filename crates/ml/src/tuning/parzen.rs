@@ -14,7 +14,7 @@ const NARROWEST: f64 = 0.01;
 /// Number of newest points with equal weights; older ones weigh less.
 const EQUAL: usize = 25;
 
-/// How many points each choice of a set counts as, beyond those that have it.
+/// Number of points that each choice of a set counts as, beyond those that have it.
 const PRIOR_OF_CHOICES: f64 = 0.5;
 /// Weight of the uniform component; a point's is at most 1.
 const PRIOR: f64 = 1.0;

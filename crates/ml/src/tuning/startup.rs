@@ -11,7 +11,7 @@ use super::axes::Axis;
 
 /// Trials of an algorithm before the estimator takes over.
 pub const TRIALS: usize = 4;
-/// How far around the middle the first trial may lie, as a share of the range.
+/// Width around the middle in which the first trial lies, as a share of the range.
 const MIDDLE: f64 = 0.2;
 
 /// Returns the point of number `index`, from 0, for the algorithm of number `arm`.

@@ -11,7 +11,7 @@ use super::{Pruner, TrialRecord, choice, startup, tpe};
 use crate::error::{MlError, MlResult};
 use crate::search_space::SearchSpace;
 
-/// How parameters are chosen.
+/// A way to choose parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampler {
     /// Tree-structured Parzen estimator, multivariate.

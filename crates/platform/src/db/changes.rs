@@ -19,7 +19,7 @@ pub struct ChangedRow {
     pub project_id: Option<i64>,
 }
 
-/// What has changed; `None` when it may be anything.
+/// A changed row; `None` when any row may have changed.
 pub type Change = Option<ChangedRow>;
 
 impl Database {

@@ -17,7 +17,7 @@ use super::{FIRST_PAUSE, LONGEST_PAUSE, PATIENCE};
 
 /// Notifications that a listener may leave unread.
 const MOST_UNREAD: usize = 4_096;
-/// How long a connection may be silent before it is checked.
+/// Longest silence of a connection before it is checked.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// An event for a listener.

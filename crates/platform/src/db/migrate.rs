@@ -8,7 +8,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::DbError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
-/// An arbitrary number, the same in every Recotem.
+/// An arbitrary number, the same in every version of Recotem.
 const ADVISORY_LOCK: i64 = 0x7265_636f_7465_6d01;
 
 /// Runs the pending migrations. The harness blocks and requires a multi-threaded runtime, so it gets one of its own, and the

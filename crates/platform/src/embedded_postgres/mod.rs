@@ -41,7 +41,7 @@ const NAME: &str = "recotem";
 /// The folder of the private PostgreSQL in the data directory.
 pub const CLUSTER_FOLDER: &str = "postgres";
 
-/// Where the cluster is and which server runs it.
+/// Folders of the cluster and of the server that runs it.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedOptions {
     /// The program's data directory; the cluster goes into its `postgres` folder.

@@ -24,8 +24,8 @@ const POLL: Duration = Duration::from_millis(10);
 const START_POLLS: u32 = 30_000;
 const LOG_LINES_SHOWN: usize = 15;
 
-/// How the server names its data folder: by path, or, when its user cannot reach it, by an open descriptor that it inherits. The
-/// descriptor must stay open until the process has been spawned.
+/// The server's reference to its data folder: by path, or, when its user cannot reach it, by an open descriptor that it inherits.
+/// The descriptor must stay open until the process has been spawned.
 pub(super) struct DataFolder {
     argument: OsString,
     descriptor: Option<Arc<OwnedFd>>,

@@ -18,7 +18,7 @@ const NOT_NULL: &str = "This field may not be null.";
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Map<String, Value>, pub(super) Encoding);
 
-/// How the values were written. A form has only text, so more conversion is needed.
+/// The notation of the values. A form has only text, so more conversion is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Encoding {
     #[default]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long to wait for a free thread.
+/// Longest wait for a free thread.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Returns whether a thread for blocking work is free, in the calling runtime, which serves the connection.

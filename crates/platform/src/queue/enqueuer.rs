@@ -17,7 +17,7 @@ pub struct Turn {
     pub lane: String,
 }
 
-/// When a job runs, and its keys.
+/// Options of a job: when it runs, and its keys.
 #[derive(Debug, Clone, Default)]
 pub struct EnqueueOptions {
     /// Time before which it does not run; at once without it.

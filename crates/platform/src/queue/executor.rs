@@ -16,7 +16,7 @@ use super::running::{Entry, Running};
 use crate::clock::Clock;
 use crate::db::Database;
 
-/// How often the clock is compared with the deadline.
+/// Interval at which the clock is compared with the deadline.
 const LONGEST_TICK: Duration = Duration::from_secs(1);
 /// Time that a timed-out job gets to end itself before it is dropped.
 const TIME_TO_END: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const TIME_TO_END: Duration = Duration::from_secs(5);
 const WRITES: u32 = 250;
 const WRITE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What all jobs of a worker share.
+/// State shared by all jobs of a worker.
 pub(super) struct Executor<C> {
     pub db: Database,
     pub clock: Clock,
@@ -39,7 +39,7 @@ pub(super) struct Executor<C> {
     pub abandon: CancellationToken,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 enum End {
     Returned(Result<(), JobError>),
     Panicked(String),

@@ -26,7 +26,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     const MAX_LOST_WORKERS: i32 = 2;
     /// Time limit of one attempt.
     const TIMEOUT: Duration = Duration::from_secs(3_600);
-    /// What the program passes to its jobs.
+    /// Services that the program passes to its jobs.
     type Context: Clone + Send + Sync + 'static;
 
     /// Does the work, on the async runtime: computations belong on a thread for blocking work.

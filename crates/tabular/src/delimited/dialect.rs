@@ -9,7 +9,7 @@ use super::header;
 use super::records::{Found, Records};
 use super::scanner::first_line;
 
-/// How fields are separated.
+/// A way to separate fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Dialect {
     pub delimiter: u8,

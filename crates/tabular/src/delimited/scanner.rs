@@ -29,7 +29,7 @@ enum Field {
     Unquoted(usize, usize),
 }
 
-/// What is known of the bytes after a text.
+/// Knowledge about the bytes after a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behind {
     /// There are none.

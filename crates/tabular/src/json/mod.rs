@@ -153,7 +153,7 @@ fn read_records(tokens: &mut Tokens<'_>, rows: &mut Collector<'_>) -> Result<(),
     record.finish(rows)
 }
 
-/// What was found in the place of a plain value.
+/// The kind of value found in the place of a plain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cell {
     Missing,

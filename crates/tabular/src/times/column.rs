@@ -34,7 +34,7 @@ const DOTNET_1970: i64 = 621_355_968_000_000_000;
 
 const TICKS_PER_MICRO: i64 = 10;
 
-/// How the times of a column are read.
+/// The way in which the times of a column are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in super::super) struct TimeReading {
     /// Form of its numbers, if they are not Unix time.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::Ids;
 
-/// Who a route is for.
+/// The callers that a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// All callers in the same way: credentials are ignored.

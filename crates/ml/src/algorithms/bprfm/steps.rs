@@ -24,7 +24,7 @@ pub(super) struct Wish {
     pub squares: [f32; 2],
 }
 
-/// What every step needs.
+/// State that every step needs.
 pub(super) struct Ranking<'a> {
     pub settings: &'a Settings,
     pub kernels: Kernels,

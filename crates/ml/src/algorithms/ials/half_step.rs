@@ -18,13 +18,13 @@ pub(super) struct HalfStep<'a> {
     pub settings: &'a Settings,
     /// The other side's factors, in the basis where their dense part is diagonal.
     pub others: &'a [f32],
-    /// That diagonal: α0 times the sum of squares of each component.
+    /// The diagonal: α0 times the sum of squares of each component.
     pub energy: &'a [f32],
     pub width: usize,
     pub kernels: Kernels,
 }
 
-/// How far each row is solved.
+/// The effort spent on each row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     /// Steps of conjugate gradients; zero means as many as there are components.

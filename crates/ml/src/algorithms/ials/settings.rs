@@ -6,7 +6,7 @@ use super::super::Params;
 use crate::error::MlResult;
 use crate::sparse::Csr;
 
-/// How a row is solved.
+/// A method to solve a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum SolverKind {
     /// Conjugate gradients.
@@ -17,7 +17,7 @@ pub(super) enum SolverKind {
     Subspaces,
 }
 
-/// How an interaction's value becomes its confidence.
+/// The scaling of an interaction's value to its confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Scaling {
     /// Unscaled.
@@ -40,7 +40,7 @@ impl Scaling {
 pub(super) struct Settings {
     pub k: usize,
     pub alpha0: f32,
-    /// After the change of scale required by `nu_star`.
+    /// Regularisation, after the change of scale required by `nu_star`.
     pub reg: f64,
     pub nu: f64,
     /// Added to the weight of observed pairs on the right-hand side: α0 for the original loss.

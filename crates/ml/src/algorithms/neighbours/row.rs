@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-/// How many more than twice `k` candidates are held before they are cut back to `k`.
+/// Number of candidates beyond twice `k` that are held before they are cut back to `k`.
 const SPARE: usize = 1024;
 
 /// The sums of a row. All are zero between two rows.

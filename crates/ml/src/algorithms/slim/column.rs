@@ -8,7 +8,7 @@
 use super::gram::{Gram, GramRow};
 use crate::simd::{Aligned, Kernels, PAD, Penalty, padded};
 
-/// How an item's weights are found.
+/// Settings of the search for an item's weights.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     /// L1, L2 and sign.

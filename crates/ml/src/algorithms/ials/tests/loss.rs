@@ -10,7 +10,7 @@ pub struct Loss {
     pub nu: f64,
     /// α0 when observed pairs weigh that much more (ORIGINAL), else 0.
     pub bias: f64,
-    /// Of the logarithmic scaling.
+    /// Epsilon of the logarithmic scaling; `None` without it.
     pub epsilon: Option<f64>,
 }
 
