@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use recotem::ml::algorithms;
 use recotem::ml::interactions::InteractionLogBuilder;
+use recotem::ml::registry;
 use recotem::ml::search_space::{Domain, SearchSpace};
 use recotem::ml::splits::{Split, SplitConfig, split};
 
@@ -46,7 +46,7 @@ impl DataSet {
     /// Returns the default spaces, with at most `components` components.
     pub fn spaces(&self, components: i64) -> Vec<(String, SearchSpace)> {
         let space = |name: &&str| {
-            let mut space = algorithms::find(name).expect("an algorithm of the registry").search_space();
+            let mut space = registry::find_matrix(name).expect("an algorithm of the registry").search_space();
             if space.get("n_components").is_some() {
                 space.set("n_components", Domain::int(4, components));
             }

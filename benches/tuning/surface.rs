@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use recotem::ml::algorithms;
+use recotem::ml::registry;
 use recotem::ml::search_space::{Domain, SearchSpace};
 use recotem::ml::tuning::{Sampler, Study};
 use serde_json::{Map, Value, json};
@@ -80,7 +81,7 @@ fn record(set: &DataSet, folder: &Path, file: &Path) {
 }
 
 fn n_points(algorithm: &str, space: &SearchSpace) -> u32 {
-    let in_epochs = algorithms::find(algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
+    let in_epochs = registry::find(algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
     let per_parameter = if in_epochs { POINTS_PER_PARAMETER_OF_EPOCHS } else { POINTS_PER_PARAMETER };
     (space.len() * per_parameter).max(1) as u32
 }

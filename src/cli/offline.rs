@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::ml::algorithms::{self, AlgorithmInfo};
 use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
 use crate::ml::context::{Context, Lack};
 use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
@@ -69,11 +68,6 @@ pub fn refuse_sessions(session_column: Option<&str>) -> anyhow::Result<()> {
         bail!("only {} learns from sessions; leave out --session-column", sessions::NAME);
     }
     Ok(())
-}
-
-/// Finds an algorithm of the matrix kind.
-pub fn find_algorithm(name: &str) -> anyhow::Result<&'static AlgorithmInfo> {
-    algorithms::find(name).map_err(|error| anyhow!("{error}; and, from sessions, {}", sessions::NAME))
 }
 
 /// Reads one file; reports rejected rows on standard error.

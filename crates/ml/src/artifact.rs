@@ -11,9 +11,10 @@ use std::io::{self, Write};
 use ring::hmac;
 use serde_json::{Map, Value};
 
-use crate::algorithms::{self, Recommender};
+use crate::algorithms::Recommender;
 use crate::error::{MlError, MlResult};
 use crate::ids::Ids;
+use crate::registry;
 use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
@@ -98,7 +99,7 @@ impl TrainedModel {
         let metadata = input.all_metadata().iter().filter_map(extra).collect();
         let (users, items) = (input.ids("users")?, input.ids("items")?);
         let seen = input.csr_shaped("seen", users.len(), items.len())?;
-        let model = algorithms::find(&algorithm)?.load(&input, users.len(), items.len())?;
+        let model = registry::find_matrix(&algorithm)?.load(&input, users.len(), items.len())?;
         Ok(TrainedModel { algorithm, parameters, users, items, seen, model, metadata, derived: Derived::default() })
     }
 }

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod other_data;
 mod pools;
 pub mod ranking;
+pub mod registry;
 pub mod search_space;
 pub mod sessions;
 pub mod simd;

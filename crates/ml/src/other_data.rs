@@ -5,13 +5,14 @@
 //! Users and items are those of both logs, matched by their ids. What only the split's log contains is new to the model: a new
 //! item has no interactions, and a new user gets the most popular items, as from a deployed model.
 
-use super::algorithms::{self, Factors, Recommender};
+use super::algorithms::{Factors, Recommender};
 use super::context::Context;
 use super::error::{MlError, MlResult};
 use super::evaluate::evaluate;
 use super::ids::Ids;
 use super::interactions::{Events, InteractionLog};
 use super::metrics::Metric;
+use super::registry;
 use super::sparse::Csr;
 use super::splits::Split;
 use super::tensors::TensorWriter;
@@ -42,7 +43,7 @@ pub fn judge(suggestion: &Suggestion, exam: &Exam<'_>, own: &InteractionLog, con
     let places = Places { users: places(exam.users, &own.users), items: places(exam.items, &own.items) };
     let held_out = places.matrix(&exam.split.held_out, &Csr::empty(seen.n_rows, seen.n_cols))?;
     let had = places.matrix(&exam.split.train, &seen)?;
-    let model = algorithms::fit(&suggestion.algorithm, &params, &seen, context)?;
+    let model = registry::fit(&suggestion.algorithm, &params, &seen, context)?;
     let model = Deployed::new(model, seen, &held_out);
     Ok(evaluate(&model, &had, &held_out, exam.cutoff, context)?.get(exam.metric))
 }

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::error::{MlError, MlResult};
 use super::evaluate::{Comparison, Evaluation, evaluate};
 use super::metrics::Metric;
+use super::registry;
 use super::search_space::SearchSpace;
 use super::sparse::Csr;
 use super::splits::Split;
@@ -112,20 +113,20 @@ pub fn study_with_weights<N: AsRef<str>>(
 }
 
 fn spaces<N: AsRef<str>>(names: &[N]) -> MlResult<Vec<(String, SearchSpace)>> {
-    let space = |name: &N| algorithms::find(name.as_ref()).map(|info| (info.name.to_owned(), info.search_space()));
+    let space = |name: &N| registry::find_matrix(name.as_ref()).map(|info| (info.name.to_owned(), info.search_space()));
     names.iter().map(space).collect()
 }
 
 /// Returns the score of recommending the most popular items.
 pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
-    let model = algorithms::fit(POPULARITY, &Map::new(), &split.train, context)?;
+    let model = registry::fit(POPULARITY, &Map::new(), &split.train, context)?;
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
 /// Returns the score of a suggestion with its parameters unchanged: an algorithm that learns in epochs runs as many as they say.
 pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
     let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
-    let model = algorithms::fit(trial.algorithm, &trial.params, &trial.train, context)?;
+    let model = registry::fit(trial.algorithm, &trial.params, &trial.train, context)?;
     Ok(trial.judge(&*model)?.get(metric))
 }
 
@@ -143,7 +144,7 @@ pub fn run_trial(
     context: &Context,
     prune: &mut dyn FnMut(u32, f64) -> bool,
 ) -> MlResult<TrialOutcome> {
-    let learns_epochs = algorithms::find(&suggestion.algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
+    let learns_epochs = registry::find_matrix(&suggestion.algorithm).is_ok_and(algorithms::AlgorithmInfo::early_stopping);
     let trial = Trial::new(suggestion, split, metric, cutoff, context);
     let outcome = trial.and_then(|trial| if learns_epochs { with_early_stopping(&trial, prune) } else { trial.at_once() });
     match outcome {
@@ -184,7 +185,7 @@ impl<'a> Trial<'a> {
     }
 
     fn at_once(&self) -> MlResult<TrialOutcome> {
-        let model = algorithms::fit(self.algorithm, &self.params, &self.train, self.context)?;
+        let model = registry::fit(self.algorithm, &self.params, &self.train, self.context)?;
         Ok(self.complete(self.params.clone(), &self.judge(&*model)?, Vec::new()))
     }
 }
@@ -213,7 +214,7 @@ impl Schedule {
     /// Returns the schedule of an algorithm. Those that take hundreds of epochs learn less in each, so they are evaluated less
     /// often.
     fn of(algorithm: &str) -> MlResult<Self> {
-        let specs = algorithms::find(algorithm)?.parameters();
+        let specs = registry::find_matrix(algorithm)?.parameters();
         let default = specs.iter().find(|spec| spec.name == EPOCHS).and_then(|spec| spec.default.as_u64());
         let most_epochs = MOST_EPOCHS.max(default.and_then(|epochs| u32::try_from(epochs).ok()).unwrap_or(0));
         Ok(Schedule { most_epochs, epochs_per_look: most_epochs / LOOKS })
@@ -272,7 +273,7 @@ fn with_early_stopping(trial: &Trial<'_>, prune: &mut dyn FnMut(u32, f64) -> boo
             () => Control::Continue,
         })
     };
-    let fitted = algorithms::fit_with_validation(trial.algorithm, &params, &trial.train, trial.context, &mut look);
+    let fitted = registry::fit_with_validation(trial.algorithm, &params, &trial.train, trial.context, &mut look);
     let out_of_time = matches!(fitted, Err(MlError::TimedOut)) && best.is_some();
     if !out_of_time {
         fitted?;

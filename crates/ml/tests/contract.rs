@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use recotem_ml::algorithms::{
-    AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape, find, fit, fit_with_validation, registry,
-};
+use recotem_ml::algorithms::{AlgorithmInfo, Control, ParameterKind, Recommender, TrainShape};
 use recotem_ml::artifact::{TrainedModel, Wanted};
 use recotem_ml::context::Context;
 use recotem_ml::error::MlError;
 use recotem_ml::ids::Ids;
 use recotem_ml::ranking::{Candidates, top_k};
+use recotem_ml::registry::{algorithms, find, find_matrix, fit, fit_with_validation, matrix_algorithms};
 use recotem_ml::search_space::Domain;
 use recotem_ml::sparse::Csr;
 use serde_json::{Map, Value, json};
@@ -65,7 +64,7 @@ fn trained(info: &AlgorithmInfo, threads: usize) -> TrainedModel {
 
 #[test]
 fn the_missing_squares_of_a_checkerboard_come_first() {
-    for info in registry().iter().filter(|info| info.short != "TopPop") {
+    for info in matrix_algorithms().filter(|info| info.short != "TopPop") {
         let model = trained(info, 2);
         for user in 0..USERS {
             let missing = format!("Sigur Rós/{:03}", 2 * (user / 2 % (ITEMS / 2)) + user % 2);
@@ -83,7 +82,7 @@ fn the_missing_squares_of_a_checkerboard_come_first() {
 
 #[test]
 fn reasons_are_of_the_same_colour_and_the_popular_have_none() {
-    for info in registry() {
+    for info in matrix_algorithms() {
         let model = trained(info, 1);
         let mixed = ["Sigur Rós/000", "Sigur Rós/002", "Sigur Rós/004", "Sigur Rós/001"].map(str::to_owned);
         let reasons = model.explain_history(&mixed, "Sigur Rós/006", 2).unwrap().unwrap();
@@ -111,7 +110,7 @@ fn reasons_are_of_the_same_colour_and_the_popular_have_none() {
 #[test]
 fn lists_are_as_wanted() {
     let ids = |items: &[usize]| -> Vec<String> { items.iter().map(|item| format!("Sigur Rós/{item:03}")).collect() };
-    for info in registry() {
+    for info in matrix_algorithms() {
         let model = trained(info, 1);
         let (allow, deny) = (ids(&[1, 3, 5, 7, 9, 11]), ids(&[1, 3]));
         for diversity in [0.0, 0.4, 1.0] {
@@ -134,7 +133,7 @@ fn lists_are_as_wanted() {
 #[test]
 fn lists_are_those_of_the_scores_however_many_are_asked_for() {
     let users: Vec<String> = (0..USERS).map(|user| format!("u{user:03}")).chain(["nobody".to_owned()]).collect();
-    for info in registry() {
+    for info in matrix_algorithms() {
         let model = trained(info, 1);
         let ids =
             |list: Vec<(u32, f32)>| list.into_iter().map(|(item, score)| (model.items.get(item).to_owned(), score)).collect();
@@ -167,7 +166,7 @@ fn lists_are_those_of_the_scores_however_many_are_asked_for() {
 #[test]
 fn scores_are_finite_and_blocks_do_not_matter() {
     let train = checkerboard();
-    for info in registry() {
+    for info in matrix_algorithms() {
         let model = fit(info.name, &gentle(info), &train, &Context::new(1, 2)).unwrap();
         let all = scores(&*model, &train);
         assert!(all.iter().all(|s| s.is_finite()), "{}", info.name);
@@ -187,7 +186,7 @@ fn scores_are_finite_and_blocks_do_not_matter() {
 #[test]
 fn threads_do_not_change_the_result() {
     let train = checkerboard();
-    for info in registry() {
+    for info in matrix_algorithms() {
         let with = |threads| scores(&*fit(info.name, &gentle(info), &train, &Context::new(3, threads)).unwrap(), &train);
         assert_eq!(with(1), with(2), "{}", info.name);
         assert_eq!(with(2), with(2), "{}", info.name);
@@ -196,7 +195,7 @@ fn threads_do_not_change_the_result() {
 
 #[test]
 fn artifacts_come_back_and_damage_never_panics() {
-    for info in registry() {
+    for info in matrix_algorithms() {
         let model = trained(info, 1);
         let bytes = model.to_bytes();
         let back = TrainedModel::from_bytes(&bytes).unwrap();
@@ -224,7 +223,7 @@ fn artifacts_come_back_and_damage_never_panics() {
 
 #[test]
 fn parameters_are_checked_by_name_and_domain() {
-    for info in registry() {
+    for info in matrix_algorithms() {
         let one = |name: &str, value: Value| Map::from_iter([(name.to_owned(), value)]);
         let unknown = info.check(&one("no_such_thing", json!(1)));
         assert!(matches!(&unknown, Err(MlError::UnknownParameter { name, .. }) if name == "no_such_thing"), "{unknown:?}");
@@ -261,13 +260,22 @@ fn names_are_found_in_all_their_forms() {
         assert_eq!(find(name).unwrap().name, "IALSRecommender");
     }
     assert!(matches!(find("ials"), Err(MlError::UnknownAlgorithm { .. })));
-    assert!(matches!(find("Nonsense"), Err(MlError::UnknownAlgorithm { known, .. }) if known.len() == registry().len()));
+    assert!(matches!(find("Nonsense"), Err(MlError::UnknownAlgorithm { known, .. }) if known.len() == algorithms().count()));
+}
+
+#[test]
+fn an_algorithm_of_sessions_is_found_and_refuses_a_matrix() {
+    let info = find("VMISKNN").unwrap();
+    assert!(info.learns_from_sessions());
+    assert!(matches!(find_matrix("VMISKNN"), Err(MlError::UnknownAlgorithm { .. })));
+    let refused = fit("VMISKNN", &Map::new(), &checkerboard(), &Context::new(0, 1)).err();
+    assert!(matches!(refused, Some(MlError::BadInput(_))), "{refused:?}");
 }
 
 #[test]
 fn limits_and_interruption_are_heeded() {
     let train = checkerboard();
-    for info in registry() {
+    for info in matrix_algorithms() {
         let cancelled = Context::new(0, 1).with_cancel(Arc::new(AtomicBool::new(true)));
         assert_eq!(fit(info.name, &gentle(info), &train, &cancelled).err(), Some(MlError::Cancelled), "{}", info.name);
         let needed = info.estimate_memory_bytes(&gentle(info), TrainShape::of(&train)).unwrap();
@@ -282,7 +290,7 @@ fn limits_and_interruption_are_heeded() {
 #[test]
 fn early_stopping_shows_the_model_after_each_epoch() {
     let train = checkerboard();
-    for info in registry().iter().filter(|info| info.early_stopping()) {
+    for info in matrix_algorithms().filter(|info| info.early_stopping()) {
         let mut seen = Vec::new();
         let mut hook = |epoch: u32, model: &dyn Recommender| {
             assert!(scores(model, &train).iter().all(|s| s.is_finite()));

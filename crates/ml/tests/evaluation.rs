@@ -1,11 +1,12 @@
 //! Evaluation, its segments and the sparse products behind the neighbourhood models against plain definitions.
 
 use proptest::prelude::*;
-use recotem_ml::algorithms::{Factors, Recommender, fit};
+use recotem_ml::algorithms::{Factors, Recommender};
 use recotem_ml::context::Context;
 use recotem_ml::error::MlResult;
 use recotem_ml::evaluate::{Evaluation, Segment, evaluate};
 use recotem_ml::metrics::Metric;
+use recotem_ml::registry::fit;
 use recotem_ml::sparse::Csr;
 use recotem_ml::tensors::TensorWriter;
 

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use recotem_ml::algorithms::fit;
 use recotem_ml::artifact::TrainedModel;
 use recotem_ml::context::Context;
 use recotem_ml::evaluate::{Evaluation, evaluate};
 use recotem_ml::interactions::{InteractionLog, InteractionLogBuilder};
 use recotem_ml::metrics::Metric;
+use recotem_ml::registry::fit;
 use recotem_ml::sparse::Csr;
 use serde_json::{Map, Value, json};
 
@@ -170,7 +170,7 @@ fn check_set(name: &str) {
     let cases = set.golden["cases"].as_array().unwrap().iter();
     let known = |case: &&Value| {
         let algorithm = case["algorithm"].as_str().unwrap();
-        algorithm.contains(&only) && recotem_ml::algorithms::find(algorithm).is_ok()
+        algorithm.contains(&only) && recotem_ml::registry::find(algorithm).is_ok()
     };
     let failures: Vec<String> = cases.filter(known).flat_map(|case| check_case(&set, case)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
-use crate::ml::algorithms::{self, Recommender};
+use crate::ml::algorithms::Recommender;
 use crate::ml::evaluate::{Evaluation, evaluate};
 use crate::ml::interactions::InteractionLog;
 use crate::ml::ranking::{Candidates, top_k};
+use crate::ml::registry;
 use crate::ml::sparse::Csr;
 use crate::ml::weights::{Weights, weighed_matrix};
 use crate::platform::memory;
@@ -71,10 +72,10 @@ struct Data {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if crate::ml::sessions::is_named(&args.algorithm) {
+    if registry::learns_from_sessions(&args.algorithm) {
         return sessions::run(&args);
     }
-    let info = offline::find_algorithm(&args.algorithm)?;
+    let info = registry::find(&args.algorithm)?;
     offline::refuse_sessions(args.session_column.as_deref())?;
     let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
     info.check(&params)?;
@@ -84,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let data = read(&args, test, &weights)?;
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
-    let model = algorithms::fit(info.name, &params, &data.train, &context)?;
+    let model = registry::fit(info.name, &params, &data.train, &context)?;
     let fit_seconds = clock.seconds();
     let clock = Stopwatch::start();
     let evaluation = evaluate(&*model, &data.train, &data.test, args.cutoff as usize, &context)?;

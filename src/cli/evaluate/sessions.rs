@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Args;
 use crate::cli::offline::{self, Stopwatch};
+use crate::ml::registry;
 use crate::ml::sessions::{self, SessionEvaluation, Sessions, VmisKnn};
 use crate::platform::memory;
 
@@ -12,7 +13,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.lists.is_empty() {
         bail!("--lists needs users, which {} does not know; use `recotem recommend --session` on a model", sessions::NAME);
     }
-    sessions::check(&args.params)?;
+    registry::find(sessions::NAME)?.check(&args.params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let (history, later) = read(args)?;

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
-use crate::ml::algorithms;
 use crate::ml::artifact::TrainedModel;
+use crate::ml::registry;
 use crate::ml::weights::weighed_matrix;
 
 #[derive(Debug, clap::Args)]
@@ -51,10 +51,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if crate::ml::sessions::is_named(&args.algorithm) {
+    if registry::learns_from_sessions(&args.algorithm) {
         return sessions::run(&args);
     }
-    let info = offline::find_algorithm(&args.algorithm)?;
+    let info = registry::find(&args.algorithm)?;
     offline::refuse_sessions(args.session_column.as_deref())?;
     let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
     info.check(&params)?;
@@ -65,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let read_seconds = clock.seconds();
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let model = algorithms::fit(info.name, &params, &seen, &context)?;
+    let model = registry::fit(info.name, &params, &seen, &context)?;
     let fit_seconds = clock.seconds();
     let (n_users, n_items, nnz) = (log.n_users(), log.n_items(), seen.nnz());
     let metadata = BTreeMap::from([

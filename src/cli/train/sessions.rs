@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::{Args, write_whole};
 use crate::cli::offline::{self, Stopwatch};
+use crate::ml::registry;
 use crate::ml::sessions::{self, SessionModel, Sessions};
 use crate::ml::weights::weighed_matrix;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    sessions::check(&args.params)?;
+    registry::find(sessions::NAME)?.check(&args.params)?;
     let columns = args.columns.of_sessions(args.session_column.as_deref());
     let weights = args.weighing.weights()?;
     let event_column = args.weighing.event_column.as_deref();

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
-use crate::ml::algorithms;
 use crate::ml::metrics::Metric;
+use crate::ml::registry;
 use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
 use crate::ml::trials;
 use crate::ml::tuning::{Pruner, Sampler, Study, Suggestion};
@@ -119,7 +119,7 @@ fn parse_pruner(text: &str) -> Result<Pruner, String> {
 /// Reads the class name of an algorithm and a number of trials.
 fn parse_budget(text: &str) -> Result<(&'static str, u32), String> {
     let (name, trials) = text.split_once('=').ok_or("expected an algorithm and a number of trials, such as IALS=10")?;
-    let info = algorithms::find(name.trim()).map_err(|error| error.to_string())?;
+    let info = registry::find_matrix(name.trim()).map_err(|error| error.to_string())?;
     let trials = trials.trim().parse().map_err(|_| format!("{trials:?} is not a number of trials"))?;
     Ok((info.name, trials))
 }
@@ -179,11 +179,11 @@ fn study(args: &Args, weights: &Weights, split: &Split) -> anyhow::Result<Study>
 
 fn algorithm_names(asked: &[String]) -> anyhow::Result<Vec<&'static str>> {
     if asked.is_empty() {
-        return Ok(algorithms::registry().iter().map(|info| info.name).filter(|name| *name != BASELINE).collect());
+        return Ok(registry::matrix_algorithms().map(|info| info.name).filter(|name| *name != BASELINE).collect());
     }
     let mut names: Vec<&'static str> = Vec::new();
     for name in asked {
-        let info = algorithms::find(name.trim())?;
+        let info = registry::find_matrix(name.trim())?;
         if !names.contains(&info.name) {
             names.push(info.name);
         }

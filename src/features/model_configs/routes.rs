@@ -13,9 +13,9 @@ use super::service::{self, DEFAULT_ALGORITHMS};
 use super::store;
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::projects::{self, Kind, Project};
-use crate::ml::algorithms::{self, AlgorithmInfo, ParameterKind, ParameterSpec};
+use crate::ml::algorithms::{AlgorithmInfo, ParameterKind, ParameterSpec};
+use crate::ml::registry;
 use crate::ml::search_space::Domain;
-use crate::ml::sessions;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
@@ -244,20 +244,6 @@ enum LearnsFrom {
     Sessions,
 }
 
-impl Algorithm {
-    fn of_sessions() -> Self {
-        Self {
-            name: sessions::NAME,
-            short: sessions::SHORT,
-            description: sessions::SUMMARY,
-            parameters: sessions::parameters().into_iter().map(Parameter::from).collect(),
-            early_stopping: false,
-            default_in_tuning: false,
-            learns_from: LearnsFrom::Sessions,
-        }
-    }
-}
-
 /// A parameter of an algorithm.
 #[derive(Debug, Serialize, ToSchema)]
 struct Parameter {
@@ -284,7 +270,7 @@ impl From<&'static AlgorithmInfo> for Algorithm {
             parameters: info.parameters().into_iter().map(Parameter::from).collect(),
             early_stopping: info.early_stopping(),
             default_in_tuning: DEFAULT_ALGORITHMS.contains(&info.name),
-            learns_from: LearnsFrom::Users,
+            learns_from: if info.learns_from_sessions() { LearnsFrom::Sessions } else { LearnsFrom::Users },
         }
     }
 }
@@ -316,5 +302,5 @@ impl From<ParameterSpec> for Parameter {
 #[utoipa::path(get, path = "/algorithms/", tag = "model_configuration", operation_id = "list_algorithms",
     responses((status = 200, body = Vec<Algorithm>)))]
 async fn list_algorithms(_: Principal) -> web::Json<Vec<Algorithm>> {
-    web::Json(algorithms::registry().iter().map(Algorithm::from).chain([Algorithm::of_sessions()]).collect())
+    web::Json(registry::algorithms().map(Algorithm::from).collect())
 }

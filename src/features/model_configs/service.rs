@@ -6,9 +6,8 @@ use serde_json::{Map, Value};
 
 use super::model::ConfigurationFields;
 use super::store;
-use crate::ml::algorithms;
 use crate::ml::error::MlError;
-use crate::ml::sessions;
+use crate::ml::registry;
 use crate::ml::weights::Weights;
 use crate::platform::http::ApiError;
 
@@ -17,15 +16,13 @@ pub const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommen
 
 /// The class name an algorithm goes by, once its parameters have been found in order.
 pub fn check(algorithm: &str, parameters: &Map<String, Value>) -> Result<&'static str, ApiError> {
-    if sessions::is_named(algorithm) {
-        sessions::check(parameters).map_err(wrong_parameters)?;
-        return Ok(sessions::NAME);
-    }
-    let info = algorithms::find(algorithm).map_err(|error| {
-        ApiError::field("recommender_class_name", sentence(&format!("{error}; and, from sessions, {}", sessions::NAME)))
-    })?;
-    let own = Weights::default().overridden(parameters).and_then(|(_, own)| info.check(&own));
-    own.map_err(wrong_parameters)?;
+    let unknown = |error: MlError| ApiError::field("recommender_class_name", sentence(&error.to_string()));
+    let info = registry::find(algorithm).map_err(unknown)?;
+    let checked = match info.learns_from_sessions() {
+        true => info.check(parameters),
+        false => Weights::default().overridden(parameters).and_then(|(_, own)| info.check(&own)),
+    };
+    checked.map_err(wrong_parameters)?;
     Ok(info.name)
 }
 

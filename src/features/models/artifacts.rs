@@ -138,9 +138,9 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::ml::algorithms;
     use crate::ml::context::Context;
     use crate::ml::interactions::InteractionLogBuilder;
+    use crate::ml::registry;
     use crate::platform::memory::Memory;
     use serde_json::{Map, Value};
 
@@ -152,7 +152,7 @@ pub mod tests {
         }
         let log = builder.finish();
         let seen = log.to_csr();
-        let model = algorithms::fit("TopPopRecommender", &Map::new(), &seen, &Context::new(0, 1)).unwrap();
+        let model = registry::fit("TopPopRecommender", &Map::new(), &seen, &Context::new(0, 1)).unwrap();
         artifact::TrainedModel {
             algorithm: "TopPopRecommender".to_owned(),
             parameters: Map::new(),

@@ -18,7 +18,7 @@ use crate::features::datasets::{self, TrainingData};
 use crate::features::projects;
 use crate::features::task_logs::{self, Line};
 use crate::ml::error::MlError;
-use crate::ml::sessions;
+use crate::ml::registry;
 use crate::platform::compute;
 use crate::platform::memory;
 use crate::platform::queue::{Job, JobContext, JobError};
@@ -151,8 +151,11 @@ fn ended(error: MlError) -> JobError {
 async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, staged: Staged, seconds: f64) -> Result<(), JobError> {
     let (services, line) = (&context.app, line(id, context.job_id));
     let stored = staged.stored.clone();
-    let learnt_from =
-        if sessions::is_named(packed.lineage["algorithm"].as_str().unwrap_or_default()) { "sessions" } else { "users" };
+    let learnt_from = if registry::learns_from_sessions(packed.lineage["algorithm"].as_str().unwrap_or_default()) {
+        "sessions"
+    } else {
+        "users"
+    };
     let text = format!(
         "Model {id} complete: {} {learnt_from}, {} items, {} interactions, {} bytes, {seconds:.1} seconds.",
         packed.n_users, packed.n_items, packed.n_interactions, stored.size

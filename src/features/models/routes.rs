@@ -18,7 +18,7 @@ use crate::features::datasets::TrainingData;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
-use crate::ml::sessions;
+use crate::ml::registry;
 use crate::platform::db::Connection;
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, attachment_of, timestamp,
@@ -202,7 +202,7 @@ async fn check_references(
     // What is still being prepared may be used: training waits for it.
     if let Some(problem) = data.problem().filter(|_| data.storage_key.is_none() || data.status != "preparing") {
         fields.fault("data_loc", problem);
-    } else if sessions::is_named(&configuration.recommender_class_name) && data.has_times() == Some(false) {
+    } else if registry::learns_from_sessions(&configuration.recommender_class_name) && data.has_times() == Some(false) {
         fields.fault("data_loc", format!("{}.", training::TIMES_NEEDED));
     }
     Ok(())

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::ml::algorithms::{self, Before, Recommender, TrainShape};
+use crate::ml::algorithms::{Before, Recommender, TrainShape};
 use crate::ml::artifact::TrainedModel as Artifact;
 use crate::ml::context::Context;
 use crate::ml::error::{MlError, MlResult};
 use crate::ml::ids::Ids;
 use crate::ml::interactions::InteractionLog;
+use crate::ml::registry;
 use crate::ml::sessions::{self, SessionModel, Sessions, VmisKnn};
 use crate::ml::sparse::Csr;
 use crate::ml::weights::{Weights, weighed_matrix};
@@ -68,10 +69,10 @@ pub struct Packed {
 
 /// Fits and packs. The same plan and data give the same bytes. Refuses before it starts when memory would not suffice.
 pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
-    if sessions::is_named(&plan.algorithm) {
+    if registry::learns_from_sessions(&plan.algorithm) {
         return fit_sessions(plan, log, context);
     }
-    let info = algorithms::find(&plan.algorithm)?;
+    let info = registry::find(&plan.algorithm)?;
     let (weights, own) = plan.weights.overridden(&plan.parameters)?;
     let seen = weighed_matrix(log, &weights);
     let shape = TrainShape::of(&seen);
@@ -84,7 +85,7 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     let warm_start_from = plan.before.as_ref().filter(|_| warm.is_some()).map(|before| before.id);
     let model = match warm {
         Some(model) => model,
-        None => algorithms::fit(info.name, &own, &seen, context)?,
+        None => registry::fit(info.name, &own, &seen, context)?,
     };
     context.check()?;
     let mut lineage = lineage(plan, log, info.name, &weights, estimate);
@@ -163,7 +164,7 @@ fn fit_from(
     let places = |ids: &Ids, known: &Ids| (0..ids.len() as u32).map(|id| known.find(ids.get(id))).collect::<Vec<_>>();
     let (users, items) = (places(&log.users, &artifact.users), places(&log.items, &artifact.items));
     let before = Before { parameters: &parameters, factors, users: &users, items: &items };
-    algorithms::fit_from(algorithm, own, seen, &before, context)
+    registry::fit_from(algorithm, own, seen, &before, context)
 }
 
 fn metadata(plan: &Plan) -> BTreeMap<String, String> {

@@ -21,7 +21,7 @@ use crate::features::models::TrainedModel;
 use crate::features::projects::{self, Project};
 use crate::features::tuning::{self, Contest, Entrant, TuningError};
 use crate::ml::error::MlError;
-use crate::ml::sessions;
+use crate::ml::registry;
 use crate::ml::splits;
 use crate::ml::tuning::Suggestion;
 use crate::platform::memory;
@@ -56,7 +56,7 @@ pub async fn ask(
     };
     if run.deployed_model_id != Some(deployed) {
         store::begin_gate(connection, run.id, model, deployed).await?;
-        let of_sessions = made_of(connection, model).await?.is_some_and(|new| sessions::is_named(&new.algorithm));
+        let of_sessions = made_of(connection, model).await?.is_some_and(|new| registry::learns_from_sessions(&new.algorithm));
         if let Some(reason) = unlike(connection, deployed, of_sessions).await? {
             return Ok(Verdict::Keep(reason));
         }
@@ -100,7 +100,7 @@ pub async fn obstacle(
         None => return Ok(None),
         Some(id) => {
             let configuration = ModelConfiguration::load(connection, id).await?;
-            configuration.is_some_and(|(configuration, _)| sessions::is_named(&configuration.recommender_class_name))
+            configuration.is_some_and(|(configuration, _)| registry::learns_from_sessions(&configuration.recommender_class_name))
         }
     };
     match deployments::replaced_by(connection, project.id, &slot_name(project)).await? {
@@ -113,7 +113,7 @@ pub async fn obstacle(
 async fn unlike(connection: &mut AsyncPgConnection, deployed: i64, new_of_sessions: bool) -> QueryResult<Option<String>> {
     let Some(old) = made_of(connection, deployed).await? else { return Ok(None) };
     let kind = |of_sessions: bool| if of_sessions { "sessions" } else { "users and items" };
-    let old_of_sessions = sessions::is_named(&old.algorithm);
+    let old_of_sessions = registry::learns_from_sessions(&old.algorithm);
     Ok((old_of_sessions != new_of_sessions).then(|| {
         format!(
             "Model {deployed}, which is deployed, has learnt from {}, the new one learns from {}, and no split judges both alike. \

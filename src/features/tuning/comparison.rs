@@ -13,7 +13,8 @@ use crate::ml::error::MlResult;
 use crate::ml::interactions::InteractionLog;
 use crate::ml::metrics::Metric;
 use crate::ml::other_data::{self, Exam};
-use crate::ml::sessions::{self, Sessions, VmisKnn};
+use crate::ml::registry;
+use crate::ml::sessions::{Sessions, VmisKnn};
 use crate::ml::splits::SplitConfig;
 use crate::ml::trials;
 use crate::ml::tuning::Suggestion;
@@ -53,7 +54,7 @@ type Learner = (Suggestion, Option<InteractionLog>);
 /// Stops with `MlError::Cancelled` when the job has to.
 pub async fn scores(context: &JobContext<Services>, contest: &Contest, entrants: Vec<Entrant>) -> Result<Vec<f64>, TuningError> {
     let weights = projects::of_data(&mut *context.app.db.conn().await?, contest.data.id).await?.weights();
-    let of_sessions = entrants.iter().filter(|one| sessions::is_named(&one.made_of.algorithm)).count();
+    let of_sessions = entrants.iter().filter(|one| registry::learns_from_sessions(&one.made_of.algorithm)).count();
     let (all, mut learners) = (entrants.len(), Vec::with_capacity(entrants.len()));
     for Entrant { made_of, own_data } in entrants {
         let own = match own_data {

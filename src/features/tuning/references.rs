@@ -7,7 +7,7 @@ use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
 use crate::features::projects::Project;
-use crate::ml::sessions;
+use crate::ml::registry;
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiResult, FieldReader};
 
@@ -34,7 +34,7 @@ pub async fn check(
         fields.fault("split", error.to_string());
     }
     let asked = job.tried_algorithms_json.as_ref().and_then(Value::as_array);
-    if asked.into_iter().flatten().filter_map(Value::as_str).any(sessions::is_named) {
+    if asked.into_iter().flatten().filter_map(Value::as_str).any(registry::learns_from_sessions) {
         fields.fault("tried_algorithms_json", SESSIONS_ARE_NOT_SEARCHED);
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::features::model_configs;
 use crate::features::models;
 use crate::features::projects;
 use crate::features::task_logs::{self, Line};
-use crate::ml::algorithms;
+use crate::ml::registry;
 use crate::platform::http::ApiResult;
 use crate::platform::nearest::nearest;
 use crate::platform::queue::{self, EnqueueOptions};
@@ -32,7 +32,7 @@ impl Algorithms {
     pub fn of(asked: Option<&Value>) -> Self {
         let mut found = Self::default();
         for name in asked.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            match algorithms::find(name) {
+            match registry::find_matrix(name) {
                 Ok(info) if found.names.contains(&info.name) => {}
                 Ok(info) => found.names.push(info.name),
                 Err(_) => found.unknown.push(name.to_owned()),
@@ -62,8 +62,8 @@ impl Algorithms {
 
 /// Names the algorithm that was probably meant, if there is one.
 fn suggestion(name: &str) -> String {
-    let known = algorithms::registry().iter().flat_map(|info| [info.name, info.short]);
-    let meant = nearest(name, known).and_then(|meant| algorithms::find(meant).ok());
+    let known = registry::matrix_algorithms().flat_map(|info| [info.name, info.short]);
+    let meant = nearest(name, known).and_then(|meant| registry::find_matrix(meant).ok());
     meant.map(|info| format!(" Did you mean {}?", info.name)).unwrap_or_default()
 }
 

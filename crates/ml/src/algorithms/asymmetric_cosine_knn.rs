@@ -4,7 +4,7 @@ use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
 use super::feature_weighting::FeatureWeighting;
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -14,11 +14,14 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "AsymmetricCosineKNNRecommender",
     short: "AsymmetricCosineKNN",
     summary: "items liked by the same people, leaning to the more or the less popular",
-    early_stopping: false,
     parameters,
-    estimate: estimate_item_knn,
-    fit,
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_item_knn,
+        fit,
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {

@@ -6,7 +6,7 @@
 use super::feature_weighting::FeatureWeighting;
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -16,11 +16,14 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "CosineKNNRecommender",
     short: "CosineKNN",
     summary: "items liked by the same people, by cosine",
-    early_stopping: false,
     parameters,
-    estimate: estimate_item_knn,
-    fit,
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_item_knn,
+        fit,
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 /// Keeps the denominator from becoming zero.

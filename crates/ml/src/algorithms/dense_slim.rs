@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::item_similarity::DenseSimilarity;
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::linalg;
@@ -16,28 +16,28 @@ pub(super) const DENSE_SLIM: AlgorithmInfo = AlgorithmInfo {
     name: "DenseSLIMRecommender",
     short: "DenseSLIM",
     summary: "EASE: linear item model in closed form; strong, memory grows with items squared",
-    early_stopping: false,
     parameters: || vec![reg_parameter()],
-    estimate,
-    fit,
-    load: DenseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: false, estimate, fit, load: DenseSimilarity::load, warm_start: None }),
 };
 
 pub(super) const EDLAE: AlgorithmInfo = AlgorithmInfo {
     name: "EDLAERecommender",
     short: "EDLAE",
     summary: "EASE with dropout: often the best of the linear models; memory grows with items squared",
-    early_stopping: false,
     parameters: || {
         let dropout = ParameterSpec::float("dropout_p", 0.0, 0.999, 0.1).searched(Domain::float(0.0, 0.99));
         vec![reg_parameter(), dropout]
     },
-    estimate,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
-        let (reg, p) = (params.float("reg")? as f32, params.float("dropout_p")? as f32);
-        fit_linear(train, ctx, |diagonal| p / (1.0 - p) * diagonal + reg)
-    },
-    load: DenseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+            let (reg, p) = (params.float("reg")? as f32, params.float("dropout_p")? as f32);
+            fit_linear(train, ctx, |diagonal| p / (1.0 - p) * diagonal + reg)
+        },
+        load: DenseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 /// Returns the regularisation parameter of both dense linear models.

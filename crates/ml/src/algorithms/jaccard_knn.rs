@@ -4,7 +4,7 @@
 use super::cosine_knn::{TINY, estimate_item_knn, knn_parameters};
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -14,29 +14,35 @@ pub(super) const JACCARD: AlgorithmInfo = AlgorithmInfo {
     name: "JaccardKNNRecommender",
     short: "JaccardKNN",
     summary: "items liked by the same people, by the share in common",
-    early_stopping: false,
     parameters: knn_parameters,
-    estimate: estimate_item_knn,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_tversky(params, 1.0, 1.0, train, ctx),
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_item_knn,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_tversky(params, 1.0, 1.0, train, ctx),
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 pub(super) const TVERSKY: AlgorithmInfo = AlgorithmInfo {
     name: "TverskyIndexKNNRecommender",
     short: "TverskyIndexKNN",
     summary: "items liked by the same people, with the two sides weighed apart",
-    early_stopping: false,
     parameters: || {
         let side = |name| ParameterSpec::float(name, 0.0, 1e6, 0.5).searched(Domain::float(0.0, 2.0));
         let mut specs = knn_parameters();
         specs.extend([side("alpha"), side("beta")]);
         specs
     },
-    estimate: estimate_item_knn,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
-        fit_tversky(params, params.float("alpha")?, params.float("beta")?, train, ctx)
-    },
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_item_knn,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+            fit_tversky(params, params.float("alpha")?, params.float("beta")?, train, ctx)
+        },
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 /// Fits by Tversky's index, which is Jaccard's with both weights at one. Values count as present or absent.

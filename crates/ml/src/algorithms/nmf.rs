@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::factor_model::{FactorModel, FoldIn, narrow};
 use super::singular::{Singular, singular_bytes, top_singular};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::linalg;
@@ -25,7 +25,6 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "NMFRecommender",
     short: "NMF",
     summary: "matrix factorisation into factors that only add up",
-    early_stopping: false,
     parameters: || {
         vec![
             ParameterSpec::int("n_components", 1, 4096, 64).searched(Domain::int(4, 512)),
@@ -36,9 +35,13 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
             ParameterSpec { nullable: true, default: Value::Null, ..ParameterSpec::choice("init", &["nndsvda"], "nndsvda") },
         ]
     },
-    estimate: |params, shape| estimate(params.size("n_components")?, shape),
-    fit,
-    load: FactorModel::load_non_negative,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: |params, shape| estimate(params.size("n_components")?, shape),
+        fit,
+        load: FactorModel::load_non_negative,
+        warm_start: None,
+    }),
 };
 
 /// Estimates the peak memory: the start beside the factors.
@@ -159,7 +162,7 @@ fn split(found: &Singular, component: usize, value: f64) -> (Vec<f32>, Vec<f32>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithms::fit as fit_any;
+    use crate::registry::fit as fit_any;
     use serde_json::json;
 
     /// Returns users of two kinds, with and without the items of a third.

@@ -5,7 +5,7 @@
 
 use super::item_similarity::SparseSimilarity;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -15,26 +15,32 @@ pub(super) const RP3BETA: AlgorithmInfo = AlgorithmInfo {
     name: "RP3betaRecommender",
     short: "RP3beta",
     summary: "random walks over users and items, popular items held back",
-    early_stopping: false,
     parameters: || {
         let mut specs = walk_parameters(2);
         specs.push(ParameterSpec::float("beta", 0.0, 100.0, 0.6).searched(Domain::log_float(1e-5, 0.5)));
         specs
     },
-    estimate: estimate_walk,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, params.float("beta")?, train, ctx),
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_walk,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, params.float("beta")?, train, ctx),
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 pub(super) const P3ALPHA: AlgorithmInfo = AlgorithmInfo {
     name: "P3alphaRecommender",
     short: "P3alpha",
     summary: "random walks over users and items",
-    early_stopping: false,
     parameters: || walk_parameters(10),
-    estimate: estimate_walk,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, 0.0, train, ctx),
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: estimate_walk,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| fit_walk(params, 0.0, train, ctx),
+        load: SparseSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 /// Returns the parameters of both walks; `least` is the lower bound of the search of `top_k`.

@@ -1,6 +1,6 @@
 //! Most popular items first: the baseline that every other algorithm has to beat.
 
-use super::{AlgorithmInfo, EpochHook, Model, Params, Recommender, TrainShape, check_block, check_items};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, Params, Recommender, TrainShape, check_block, check_items};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::sparse::Csr;
@@ -10,11 +10,14 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "TopPopRecommender",
     short: "TopPop",
     summary: "most popular items, the same for every user",
-    early_stopping: false,
     parameters: Vec::new,
-    estimate: |_: &Params<'_>, shape: TrainShape| Ok(shape.n_items as u64 * 12),
-    fit,
-    load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate: |_: &Params<'_>, shape: TrainShape| Ok(shape.n_items as u64 * 12),
+        fit,
+        load,
+        warm_start: None,
+    }),
 };
 
 /// Total value of each item's interactions.

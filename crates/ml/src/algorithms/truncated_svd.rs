@@ -5,7 +5,7 @@
 
 use super::factor_model::{FactorModel, FoldIn};
 use super::singular::{singular_bytes, top_singular};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -15,16 +15,19 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "TruncatedSVDRecommender",
     short: "TruncatedSVD",
     summary: "matrix factorisation by singular values: quick, little to tune",
-    early_stopping: false,
     parameters: || {
         vec![
             ParameterSpec::int("n_components", 1, 4096, 4).searched(Domain::int(4, 512)),
             ParameterSpec::int("random_seed", 0, i64::MAX, 0),
         ]
     },
-    estimate,
-    fit,
-    load: FactorModel::load_projection,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate,
+        fit,
+        load: FactorModel::load_projection,
+        warm_start: None,
+    }),
 };
 
 fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {

@@ -7,7 +7,7 @@ use super::cosine_knn::knn_parameters;
 use super::feature_weighting::FeatureWeighting;
 use super::neighbours::{Weighted, top_rows, top_rows_bytes};
 use super::user_similarity::{Likeness, UserSimilarity};
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::search_space::Domain;
@@ -17,31 +17,37 @@ pub(super) const COSINE: AlgorithmInfo = AlgorithmInfo {
     name: "CosineUserKNNRecommender",
     short: "CosineUserKNN",
     summary: "what people with similar histories like, by cosine",
-    early_stopping: false,
     parameters: || {
         let normalize = ParameterSpec::bool("normalize", true).searched(Domain::categorical([false, true]));
         parameters(normalize)
     },
-    estimate,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
-        let powers = if params.bool("normalize")? { Some((0.5, 0.5)) } else { None };
-        fit(params, powers, train, ctx)
-    },
-    load: UserSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+            let powers = if params.bool("normalize")? { Some((0.5, 0.5)) } else { None };
+            fit(params, powers, train, ctx)
+        },
+        load: UserSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 pub(super) const ASYMMETRIC_COSINE: AlgorithmInfo = AlgorithmInfo {
     name: "AsymmetricCosineUserKNNRecommender",
     short: "AsymmetricCosineUserKNN",
     summary: "what people with similar histories like, leaning to those with long or with short histories",
-    early_stopping: false,
     parameters: || parameters(ParameterSpec::float("alpha", 0.0, 1.0, 0.5).searched(Domain::float(0.0, 1.0))),
-    estimate,
-    fit: |params, train, ctx, _: &mut EpochHook<'_>| {
-        let alpha = params.float("alpha")?;
-        fit(params, Some((alpha, 1.0 - alpha)), train, ctx)
-    },
-    load: UserSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: false,
+        estimate,
+        fit: |params, train, ctx, _: &mut EpochHook<'_>| {
+            let alpha = params.float("alpha")?;
+            fit(params, Some((alpha, 1.0 - alpha)), train, ctx)
+        },
+        load: UserSimilarity::load,
+        warm_start: None,
+    }),
 };
 
 /// Returns the parameters shared with the item models, and those of user neighbours.

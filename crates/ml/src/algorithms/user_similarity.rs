@@ -189,9 +189,9 @@ impl Recommender for UserSimilarity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit;
     use super::*;
     use crate::context::Context;
+    use crate::registry::fit;
     use serde_json::json;
 
     fn people() -> Csr {

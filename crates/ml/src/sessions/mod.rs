@@ -19,20 +19,21 @@ mod vmis_knn;
 pub use artifact::SessionModel;
 pub use evaluate::{SessionEvaluation, evaluate};
 pub use sequences::Sessions;
-pub use settings::{check, parameters};
 pub use vmis_knn::{Scorer, VmisKnn};
+
+use crate::algorithms::{AlgorithmInfo, Kind};
 
 /// Class name of the algorithm.
 pub const NAME: &str = "VMISKNNRecommender";
-/// Its short form, also accepted.
-pub const SHORT: &str = "VMISKNN";
-/// One line that helps a user choose.
-pub const SUMMARY: &str = "what came next in recent sessions like the one in progress; needs times";
 
-/// Returns whether a name means the algorithm of this module, in any of the forms that [`crate::algorithms::find`] takes.
-pub fn is_named(name: &str) -> bool {
-    name.strip_suffix("Recommender").or_else(|| name.strip_suffix("Optimizer")).unwrap_or(name) == SHORT
-}
+/// The algorithm, as the registry has it.
+pub(crate) static INFO: AlgorithmInfo = AlgorithmInfo {
+    name: NAME,
+    short: "VMISKNN",
+    summary: "what came next in recent sessions like the one in progress; needs times",
+    parameters: settings::parameters,
+    kind: Kind::Sessions,
+};
 
 #[cfg(test)]
 mod tests;

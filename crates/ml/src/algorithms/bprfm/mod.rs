@@ -24,7 +24,7 @@ use self::blocks::n_blocks;
 use self::model::row_width;
 use self::settings::Settings;
 use self::trainer::Trainer;
-use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -34,11 +34,8 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "BPRFMRecommender",
     short: "BPRFM",
     summary: "matrix factorisation that learns pairwise rankings (BPR or WARP)",
-    early_stopping: true,
     parameters,
-    estimate,
-    fit,
-    load: model::load,
+    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: true, estimate, fit, load: model::load, warm_start: None }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {

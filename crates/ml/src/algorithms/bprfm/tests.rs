@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::settings::{Loss, Settings};
 use super::steps::{Ranking, Wish, lengths};
-use crate::algorithms::fit;
 use crate::context::Context;
+use crate::registry::fit;
 use crate::simd::Kernels;
 use crate::sparse::Csr;
 

@@ -42,8 +42,8 @@ pub(super) fn contributions(model: &Ials, history: &[u32], items: &[u32]) -> MlR
 mod tests {
     use serde_json::json;
 
-    use crate::algorithms::fit;
     use crate::context::Context;
+    use crate::registry::fit;
     use crate::sparse::Csr;
 
     #[test]

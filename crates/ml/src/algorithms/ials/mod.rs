@@ -34,7 +34,7 @@ use self::half_step::HalfStep;
 use self::model::Ials;
 use self::settings::Settings;
 use self::sides::Side;
-use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -45,11 +45,14 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "IALSRecommender",
     short: "IALS",
     summary: "matrix factorisation for implicit feedback; a good first choice on most data",
-    early_stopping: true,
     parameters,
-    estimate,
-    fit,
-    load: model::load,
+    kind: Kind::Matrix(MatrixAlgorithm {
+        early_stopping: true,
+        estimate,
+        fit,
+        load: model::load,
+        warm_start: Some(warm_start::fit),
+    }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {

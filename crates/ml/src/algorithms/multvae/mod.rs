@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use self::network::Sizes;
 use self::settings::Settings;
 use self::trainer::Trainer;
-use super::{AlgorithmInfo, Control, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -33,11 +33,8 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "MultVAERecommender",
     short: "MultVAE",
     summary: "variational autoencoder: a neural network over whole histories; strong, slow to fit",
-    early_stopping: true,
     parameters,
-    estimate,
-    fit,
-    load: model::load,
+    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: true, estimate, fit, load: model::load, warm_start: None }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {

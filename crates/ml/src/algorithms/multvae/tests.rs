@@ -3,8 +3,8 @@ use serde_json::{Map, Value, json};
 use super::network::{Network, Sizes};
 use super::settings::Settings;
 use super::trainer::Trainer;
-use crate::algorithms::fit;
 use crate::context::Context;
+use crate::registry::fit;
 use crate::simd::padded;
 use crate::sparse::Csr;
 

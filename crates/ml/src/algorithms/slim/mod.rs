@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use self::column::{ColumnSolver, Settings};
 use self::gram::Gram;
 use super::item_similarity::SparseSimilarity;
-use super::{AlgorithmInfo, EpochHook, Model, ParameterSpec, Params, TrainShape};
+use super::{AlgorithmInfo, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
@@ -27,11 +27,8 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     name: "SLIMRecommender",
     short: "SLIM",
     summary: "sparse linear item model: close to EASE, small enough for many items",
-    early_stopping: false,
     parameters,
-    estimate,
-    fit,
-    load: SparseSimilarity::load,
+    kind: Kind::Matrix(MatrixAlgorithm { early_stopping: false, estimate, fit, load: SparseSimilarity::load, warm_start: None }),
 };
 
 fn parameters() -> Vec<ParameterSpec> {

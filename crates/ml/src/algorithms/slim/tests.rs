@@ -1,5 +1,5 @@
 use super::*;
-use crate::algorithms::fit as fit_any;
+use crate::registry::fit as fit_any;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;

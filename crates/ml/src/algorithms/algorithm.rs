@@ -1,0 +1,153 @@
+//! What is known of an algorithm before it is fitted.
+
+use serde_json::{Map, Value};
+
+use super::params::{ParameterSpec, Params};
+use super::recommender::{Factors, Recommender};
+use crate::context::Context;
+use crate::error::{MlError, MlResult};
+use crate::search_space::SearchSpace;
+use crate::sparse::Csr;
+use crate::tensors::TensorReader;
+
+/// An earlier model of the same algorithm to start from.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Its parameters.
+    pub parameters: &'a Map<String, Value>,
+    /// Its learnt factors.
+    pub factors: Factors<'a>,
+    /// For each user of the training matrix, the row of that user in those factors, if there is one.
+    pub users: &'a [Option<u32>],
+    /// For each item of the training matrix, the row of that item in those factors, if there is one.
+    pub items: &'a [Option<u32>],
+}
+
+/// The decision after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Continue.
+    Continue,
+    /// Enough learnt; the model as it is now is the result.
+    Stop,
+    /// Not worth finishing; the model as it is now is the result.
+    Prune,
+}
+
+/// A hook that is called after each epoch, counted from 1, with the model as it is then.
+pub type EpochHook<'a> = dyn FnMut(u32, &dyn Recommender) -> MlResult<Control> + 'a;
+
+/// The size of a training matrix, from which memory is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainShape {
+    /// Rows.
+    pub n_users: usize,
+    /// Columns.
+    pub n_items: usize,
+    /// Entries.
+    pub nnz: usize,
+}
+
+impl TrainShape {
+    /// Returns the size of a matrix.
+    pub fn of(train: &Csr) -> Self {
+        TrainShape { n_users: train.n_rows, n_items: train.n_cols, nnz: train.nnz() }
+    }
+}
+
+pub(crate) type Model = Box<dyn Recommender>;
+
+/// An entry of the registry: one algorithm.
+pub struct AlgorithmInfo {
+    /// Class name, as on the wire.
+    pub name: &'static str,
+    /// Short form, also accepted.
+    pub short: &'static str,
+    /// One line that helps a user choose.
+    pub summary: &'static str,
+    pub(crate) parameters: fn() -> Vec<ParameterSpec>,
+    /// What it learns from, and how.
+    pub kind: Kind,
+}
+
+/// What an algorithm learns from.
+#[derive(Debug)]
+pub enum Kind {
+    /// A matrix of users and items: who has what.
+    Matrix(MatrixAlgorithm),
+    /// Sessions in the order of time: what follows what. Fitted and asked through [`crate::sessions`].
+    Sessions,
+}
+
+/// How an algorithm of matrices is fitted.
+pub struct MatrixAlgorithm {
+    pub(crate) early_stopping: bool,
+    pub(crate) estimate: fn(&Params<'_>, TrainShape) -> MlResult<u64>,
+    pub(crate) fit: fn(&Params<'_>, &Csr, &Context, &mut EpochHook<'_>) -> MlResult<Model>,
+    pub(crate) load: fn(&TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model>,
+    /// Fits from an earlier model; `Ok(None)` where that model has another shape.
+    pub(crate) warm_start: Option<fn(&Params<'_>, &Csr, &Before<'_>, &Context) -> MlResult<Option<Model>>>,
+}
+
+impl std::fmt::Debug for AlgorithmInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlgorithmInfo").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for MatrixAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MatrixAlgorithm").field("early_stopping", &self.early_stopping).finish_non_exhaustive()
+    }
+}
+
+impl AlgorithmInfo {
+    /// Returns every parameter with its type, default and range.
+    pub fn parameters(&self) -> Vec<ParameterSpec> {
+        (self.parameters)()
+    }
+
+    /// Returns what a search tries by default.
+    pub fn search_space(&self) -> SearchSpace {
+        let searched = |spec: ParameterSpec| spec.search.map(|domain| (spec.name, domain));
+        self.parameters().into_iter().filter_map(searched).collect()
+    }
+
+    /// Returns whether the algorithm learns in epochs, so that it can be stopped early or pruned.
+    pub fn early_stopping(&self) -> bool {
+        matches!(&self.kind, Kind::Matrix(matrix) if matrix.early_stopping)
+    }
+
+    /// Returns whether it learns from sessions instead of a matrix.
+    pub fn learns_from_sessions(&self) -> bool {
+        matches!(self.kind, Kind::Sessions)
+    }
+
+    /// Refuses unknown parameters and values outside their domain, naming them.
+    pub fn check(&self, params: &Map<String, Value>) -> MlResult<()> {
+        self.checked(params).map(|_| ())
+    }
+
+    /// Estimates the peak memory of fitting, in bytes, beyond the training matrix.
+    pub fn estimate_memory_bytes(&self, params: &Map<String, Value>, shape: TrainShape) -> MlResult<u64> {
+        (self.matrix()?.estimate)(&self.checked(params)?, shape)
+    }
+
+    /// Rebuilds a fitted model from a container, and trusts nothing in it.
+    pub fn load(&self, input: &TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model> {
+        (self.matrix()?.load)(input, n_users, n_items)
+    }
+
+    /// Returns the parameters with their defaults, once they are known and within their domains.
+    pub(crate) fn checked<'a>(&self, params: &'a Map<String, Value>) -> MlResult<Params<'a>> {
+        Params::check(self.name, self.parameters(), params)
+    }
+
+    /// Returns how it is fitted to a matrix, or refuses an algorithm that learns from sessions.
+    pub(crate) fn matrix(&self) -> MlResult<&MatrixAlgorithm> {
+        match &self.kind {
+            Kind::Matrix(matrix) => Ok(matrix),
+            Kind::Sessions => Err(MlError::BadInput(format!("{} learns from sessions, not from a matrix", self.name))),
+        }
+    }
+}

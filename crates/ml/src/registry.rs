@@ -1,0 +1,86 @@
+//! All algorithms, and how one is fitted by its name.
+
+use serde_json::{Map, Value};
+
+use crate::algorithms::{
+    AlgorithmInfo, Before, Control, EpochHook, MATRIX_ALGORITHMS, MatrixAlgorithm, Model, Params, TrainShape,
+};
+use crate::context::Context;
+use crate::error::{MlError, MlResult};
+use crate::sessions;
+use crate::sparse::Csr;
+
+/// Returns all algorithms.
+pub fn algorithms() -> impl Iterator<Item = &'static AlgorithmInfo> {
+    MATRIX_ALGORITHMS.iter().chain([&sessions::INFO])
+}
+
+/// Returns the algorithms that learn from a matrix, which are those that a search can try.
+pub fn matrix_algorithms() -> impl Iterator<Item = &'static AlgorithmInfo> {
+    MATRIX_ALGORITHMS.iter()
+}
+
+/// Finds an algorithm by class name, by the name of its 0.x optimizer class, or by short form.
+pub fn find(name: &str) -> MlResult<&'static AlgorithmInfo> {
+    let short = name.strip_suffix("Recommender").or_else(|| name.strip_suffix("Optimizer")).unwrap_or(name);
+    algorithms().find(|info| info.short == short).ok_or_else(|| unknown(name, algorithms()))
+}
+
+fn unknown(name: &str, known: impl Iterator<Item = &'static AlgorithmInfo>) -> MlError {
+    MlError::UnknownAlgorithm { name: name.to_owned(), known: known.map(|info| info.name.to_owned()).collect() }
+}
+
+/// Finds an algorithm that learns from a matrix; all others are unknown here.
+pub fn find_matrix(name: &str) -> MlResult<&'static AlgorithmInfo> {
+    find(name).ok().filter(|info| !info.learns_from_sessions()).ok_or_else(|| unknown(name, matrix_algorithms()))
+}
+
+/// Returns whether a name means an algorithm that learns from sessions, in any of the forms that [`find`] takes.
+pub fn learns_from_sessions(name: &str) -> bool {
+    find(name).is_ok_and(AlgorithmInfo::learns_from_sessions)
+}
+
+/// Fits an algorithm to a training matrix.
+pub fn fit(algorithm: &str, params: &Map<String, Value>, train: &Csr, ctx: &Context) -> MlResult<Model> {
+    fit_with_validation(algorithm, params, train, ctx, &mut |_, _| Ok(Control::Continue))
+}
+
+/// Fits, and calls `hook` with the model after each epoch of an algorithm that has epochs.
+pub fn fit_with_validation(
+    algorithm: &str,
+    params: &Map<String, Value>,
+    train: &Csr,
+    ctx: &Context,
+    hook: &mut EpochHook<'_>,
+) -> MlResult<Model> {
+    let info = find(algorithm)?;
+    let (matrix, params) = (info.matrix()?, info.checked(params)?);
+    if train.nnz() == 0 {
+        return Err(MlError::EmptyInput("there are no interactions to learn from".into()));
+    }
+    prepare(info, matrix, &params, train, ctx)?;
+    (matrix.fit)(&params, train, ctx, hook)
+}
+
+/// Fits from an earlier model in a part of the epochs. Returns `None`, and does nothing, when the algorithm cannot or the two
+/// models have another shape: then it takes [`fit`]. The result depends on that model and is as good, but not the same.
+pub fn fit_from(
+    algorithm: &str,
+    params: &Map<String, Value>,
+    train: &Csr,
+    before: &Before<'_>,
+    ctx: &Context,
+) -> MlResult<Option<Model>> {
+    let info = find(algorithm)?;
+    let matrix = info.matrix()?;
+    let Some(warm_start) = matrix.warm_start.filter(|_| train.nnz() > 0) else { return Ok(None) };
+    let params = info.checked(params)?;
+    prepare(info, matrix, &params, train, ctx)?;
+    warm_start(&params, train, before, ctx)
+}
+
+/// Refuses a fit that would need more memory than there is, or that was interrupted before it began.
+fn prepare(info: &AlgorithmInfo, matrix: &MatrixAlgorithm, params: &Params<'_>, train: &Csr, ctx: &Context) -> MlResult<()> {
+    ctx.require_memory(&format!("fitting {}", info.name), (matrix.estimate)(params, TrainShape::of(train))?)?;
+    ctx.check()
+}
