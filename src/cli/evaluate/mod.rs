@@ -163,10 +163,10 @@ fn print(report: &Value, evaluation: &Evaluation) -> anyhow::Result<()> {
         seconds("fit_seconds"),
         seconds("evaluate_seconds")
     );
+    let intervals = evaluation.intervals();
     for (metric, value) in &evaluation.metrics {
-        let interval = &report["intervals"][metric.as_str()];
-        let end = |at: usize| interval[at].as_f64().unwrap_or_default();
-        println!("{:<17} {value:>12.6}   95 % {:.6} to {:.6}", format!("{metric}@{}", evaluation.cutoff), end(0), end(1));
+        let interval = intervals.get(metric).map(|(low, high)| format!("   95 % {low:.6} to {high:.6}")).unwrap_or_default();
+        println!("{:<20} {value:>12.6}{interval}", format!("{metric}@{}", evaluation.cutoff));
     }
     for (of, what) in [("activity", "users"), ("popularity", "items")] {
         println!();

@@ -21,9 +21,7 @@ use crate::sparse::Csr;
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 1000;
-/// Resamples for metrics that have to be recounted from the lists each time; fewer for that reason.
-const LIST_RESAMPLES: usize = 200;
-/// Scores of one block: half a megabyte, which stays in the cache from which ranking reads them ...
+/// Scores of one block: half a megabyte, which stays in the cache that ranking then reads them from ...
 const SMALL_BLOCK: usize = 1 << 17;
 /// ... or 16 megabytes, where many users share one pass over the model.
 const LARGE_BLOCK: usize = 1 << 22;
@@ -160,29 +158,17 @@ impl Evaluation {
         &self.lists
     }
 
-    /// Computes a 95 % interval of a metric over users: percentile bootstrap, the same for the same seed.
-    pub fn interval(&self, metric: Metric) -> (f64, f64) {
-        match self.values(metric) {
-            Some(values) => bootstrap_mean(&values, self.seed),
-            None => self.list_intervals(&[metric]).first().copied().unwrap_or_default(),
-        }
+    /// Returns a 95 % interval of a metric over users: percentile bootstrap, the same for the same seed. `None` for metrics of
+    /// all lists together: a resample has some users twice and others not at all, so it covers fewer items than the lists do.
+    pub fn interval(&self, metric: Metric) -> Option<(f64, f64)> {
+        self.values(metric).map(|values| bootstrap_mean(&values, self.seed))
     }
 
-    /// Computes the interval of every metric, faster than one after the other.
+    /// Returns the interval of every metric that has one, sooner than one after the other.
     pub fn intervals(&self) -> BTreeMap<Metric, (f64, f64)> {
         let values = |user: &UserMetrics| Metric::PER_USER.map(|metric| user.get(metric).unwrap_or(0.0));
         let per_user = mean_intervals(&self.per_user.iter().map(values).collect::<Vec<_>>(), self.seed);
-        let of_lists: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| !metric.is_per_user()).collect();
-        let across = self.list_intervals(&of_lists);
-        Metric::PER_USER.into_iter().zip(per_user).chain(of_lists.into_iter().zip(across)).collect()
-    }
-
-    fn list_intervals(&self, metrics: &[Metric]) -> Vec<(f64, f64)> {
-        bootstrap::intervals(self.lists.len(), LIST_RESAMPLES, self.seed, |drawn| {
-            let mut counts = self.new_counts();
-            drawn.iter().for_each(|&at| counts.add(&self.lists[at as usize], &self.surprise));
-            metrics.iter().map(|&metric| counts.get(metric).unwrap_or(0.0)).collect()
-        })
+        Metric::PER_USER.into_iter().zip(per_user).collect()
     }
 
     /// Compares a per-user metric with that of another model on the same split.
