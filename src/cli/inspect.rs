@@ -1,5 +1,6 @@
 //! `recotem inspect`: how a file is read, without a server and without learning from it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -13,6 +14,9 @@ const MOST_COLUMNS: usize = 1_000;
 const MOST_ITEMS: u64 = 10_000_000;
 const LARGEST_CELL: usize = 256 << 10;
 const LARGEST_TABLE: u64 = 2 << 30;
+
+/// Most types of events that are listed.
+const MOST_EVENT_TYPES: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,6 +48,8 @@ struct Found {
     rejected: u64,
     rejected_examples: Vec<Rejected>,
     notes: Vec<ColumnNote>,
+    /// Rows of each type of event, at most [`MOST_EVENT_TYPES`] types.
+    events: BTreeMap<String, u64>,
     rows: Vec<Value>,
 }
 
@@ -62,7 +68,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
     let options = args.columns.options(args.time.time_column.as_deref(), args.event_column.as_deref());
     let mut rows = Vec::new();
+    let mut events: BTreeMap<String, u64> = BTreeMap::new();
     let mut sink = |row: Row<'_>| {
+        if let Some(event) = row.event {
+            count(&mut events, event);
+        }
         if rows.len() < args.rows {
             rows.push(json!({ "user": row.user, "item": row.item, "time": row.time, "event": row.event }));
         }
@@ -74,8 +84,17 @@ fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
         rejected: read.rejected,
         rejected_examples: read.rejected_examples,
         notes: read.notes,
+        events,
         rows,
     })
+}
+
+fn count(events: &mut BTreeMap<String, u64>, event: &str) {
+    match events.get_mut(event) {
+        Some(rows) => *rows += 1,
+        None if events.len() < MOST_EVENT_TYPES => drop(events.insert(event.to_owned(), 1)),
+        None => {}
+    }
 }
 
 fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
@@ -105,6 +124,7 @@ fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
         rejected_examples: read.rejected_examples,
         notes: read.notes,
         rows,
+        ..Found::default()
     })
 }
 
@@ -116,6 +136,7 @@ fn to_json(found: &Found) -> Value {
         "rejected": found.rejected,
         "rejected_examples": found.rejected_examples,
         "notes": found.notes,
+        "events": found.events,
         "rows": found.rows,
     })
 }
@@ -124,7 +145,10 @@ fn print(file: &Path, found: &Found) {
     println!("{}: {} rows, {} left out", file.display(), found.rows_total, found.rejected);
     println!("columns: {}", found.columns.join(", "));
     for note in &found.notes {
-        println!("{}", line_of(note));
+        println!("note: {note}");
+    }
+    for (event, rows) in &found.events {
+        println!("event type {event:?}: {rows} rows");
     }
     for row in found.rejected_examples.iter().take(10) {
         println!("left out, line {}: {}", row.line, row.reason);
@@ -132,21 +156,4 @@ fn print(file: &Path, found: &Found) {
     for row in &found.rows {
         println!("{row}");
     }
-}
-
-/// Formats a note as one line: the same words that the JSON has.
-fn line_of(note: &ColumnNote) -> String {
-    let word = |value: Value| value.as_str().unwrap_or_default().replace('_', " ");
-    let mut line = note.column.as_ref().map_or_else(|| "file".to_owned(), |column| format!("column {column:?}"));
-    line += &format!(": {}", word(json!(note.kind)));
-    if let Some(guess) = note.guess {
-        line += &format!(", {}", word(json!(guess)));
-    }
-    if note.count > 0 {
-        line += &format!(", {} rows", note.count);
-    }
-    if !note.examples.is_empty() {
-        line += &format!(", such as {}", note.examples.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", "));
-    }
-    line
 }

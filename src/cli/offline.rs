@@ -11,8 +11,10 @@ use crate::ml::artifact::{Reasons, Recommendations, TrainedModel};
 use crate::ml::context::{Context, Lack};
 use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder};
 use crate::ml::sessions::{self, SessionModel};
+use crate::ml::weights::Weights;
 use crate::platform::clock::{Clock, FURTHEST_ZONE};
 use crate::platform::memory::{Memory, Promise, Shortage};
+use crate::platform::nearest::nearest;
 use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
 
 /// Seed if none is given.
@@ -102,6 +104,15 @@ pub fn finish(builder: InteractionLogBuilder, threads: usize) -> InteractionLog 
     log
 }
 
+/// Reports on standard error each weighted type of event that no row has, with the type that was probably meant.
+pub fn warn_of_unknown_events(log: &InteractionLog, weights: &Weights) {
+    let Some(events) = &log.events else { return };
+    for event in weights.events.keys().filter(|event| events.names.find(event).is_none()) {
+        let meant = nearest(event, events.names.iter()).map(|meant| format!(" Did you mean {meant:?}?")).unwrap_or_default();
+        eprintln!("No row has events of the type {event:?}.{meant}");
+    }
+}
+
 /// Reads one file into a builder.
 pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &ReadOptions, threads: usize) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -115,6 +126,9 @@ pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &Rea
         .with_context(|| path.display().to_string())?;
     room.checked(path)?;
     tell_rejected(path, &report);
+    for note in report.notes.iter().filter(|note| note.kind.is_warning()) {
+        eprintln!("{}: {note}.", path.display());
+    }
     if report.rows_kept == 0 {
         bail!("{}: there is no usable interaction in it ({} rows were left out)", path.display(), report.rejected);
     }

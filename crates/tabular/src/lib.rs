@@ -15,6 +15,7 @@ mod members;
 mod notes;
 mod parquet;
 mod preview;
+mod sentences;
 mod source;
 mod table;
 #[cfg(test)]

@@ -120,6 +120,7 @@ fn read(args: &Args, test: &Path, weights: &Weights) -> anyhow::Result<Data> {
     let n_train = builder.n_rows();
     offline::read_into(&mut builder, test, &options, threads)?;
     let log = offline::finish(builder, threads);
+    offline::warn_of_unknown_events(&log, weights);
     let matrix = |rows: std::ops::Range<usize>| {
         Csr::from_pairs(log.n_users(), log.n_items(), &log.user_codes[rows.clone()], &log.item_codes[rows])
     };

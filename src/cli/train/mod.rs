@@ -61,6 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let clock = Stopwatch::start();
     let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
     let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
+    offline::warn_of_unknown_events(&log, &weights);
     let seen = weighed_matrix(&log, &weights);
     let read_seconds = clock.seconds();
     let context = offline::context(args.seed, offline::threads(args.threads));

@@ -18,6 +18,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let event_column = args.weighing.event_column.as_deref();
     let options = columns.options(Some(offline::time_of_sessions(&args.time)?), event_column);
     let log = offline::read_log(&args.interactions, &options, offline::threads(args.threads))?;
+    offline::warn_of_unknown_events(&log, &weights);
     let history = Sessions::from_log(&weights.counted(&log))?;
     let weighed = (!weights.is_neutral()).then(|| weighed_matrix(&log, &weights));
     let context = offline::context(args.seed, offline::threads(args.threads));

@@ -14,7 +14,7 @@ use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBu
 use crate::platform::clock::FURTHEST_ZONE;
 use crate::platform::http::timestamp;
 use crate::platform::memory::Promise;
-use crate::platform::tabular::{self, ReadOptions, ReadReport, Rejected, Row, TabularError};
+use crate::platform::tabular::{self, ColumnNote, NoteKind, ReadOptions, ReadReport, Rejected, Row, TabularError};
 
 /// Rejected rows shown in the report; the file of rejected rows holds more.
 pub const EXAMPLES_IN_REPORT: usize = 20;
@@ -124,7 +124,7 @@ pub fn prepare(
     let mut log = Context::new(0, threads).install(|| builder.finish());
     let late = options.uploaded_at.and_then(|moment| log.settle_times(moment));
     let rejected = (read.rejected > 0).then(|| rejected_csv(&read.rejected_examples)).transpose()?;
-    Ok(Prepared { report: report(&read, &log, late), bytes: log.to_bytes(), rejected })
+    Ok(Prepared { report: report(&read, &log, late, options), bytes: log.to_bytes(), rejected })
 }
 
 /// Rows that memory is asked for beyond those that are there.
@@ -169,17 +169,20 @@ impl<'a> Room<'a> {
 fn nothing_kept(read: &ReadReport) -> String {
     match read.rejected_examples.first() {
         None => "The file has a header but no rows. Add at least one interaction.".to_owned(),
-        Some(first) => {
-            let reason = sentence(&first.reason);
-            format!(
-                "None of the {} rows could be imported. The first of them is at line {}: {reason}",
-                read.rows_total, first.line
-            )
-        }
+        Some(first) => no_row_kept(read.rows_total, first, &read.notes),
     }
 }
 
-fn report(read: &ReadReport, log: &InteractionLog, late: Option<LateTimes>) -> Value {
+/// Says that no row could be used, why the first could not, and in which encoding the text seems to be where that is the cause.
+pub(super) fn no_row_kept(rows: u64, first: &Rejected, notes: &[ColumnNote]) -> String {
+    let reason = sentence(&first.reason);
+    let encoding = notes.iter().find(|note| note.kind == NoteKind::EncodingFound && note.count > 0);
+    let encoding = encoding.and_then(|note| note.guess).map(|guess| format!(" The text looks like {guess}."));
+    let hint = encoding.map(|encoding| encoding + " Save the file as UTF-8 and send it again.").unwrap_or_default();
+    format!("None of the {rows} rows could be imported. The first of them is at line {}: {reason}{hint}", first.line)
+}
+
+fn report(read: &ReadReport, log: &InteractionLog, late: Option<LateTimes>, options: &ReadOptions) -> Value {
     let pairs = log.to_csr().nnz();
     let cells = log.n_users() as f64 * log.n_items() as f64;
     let (first, last) = log.time_range().unzip();
@@ -194,11 +197,19 @@ fn report(read: &ReadReport, log: &InteractionLog, late: Option<LateTimes>) -> V
         "blank_ids": read.blank_ids,
         "time_min": first.and_then(moment),
         "time_max": last.and_then(moment),
-        "notes": read.notes,
+        "notes": notes(read, log, options),
         "late_times": late.map(late_times),
         "events": events(log),
         "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
     })
+}
+
+/// Returns the notes of the reader, and those that take all ids at once.
+fn notes(read: &ReadReport, log: &InteractionLog, options: &ReadOptions) -> Vec<ColumnNote> {
+    let mut notes = read.notes.clone();
+    notes.extend(tabular::differ_in_spaces(&options.user_column, log.users.iter()));
+    notes.extend(tabular::differ_in_spaces(&options.item_column, log.items.iter()));
+    notes
 }
 
 /// Rows from after the upload.

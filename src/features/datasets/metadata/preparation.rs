@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::lookup::{Builder, Built};
-use crate::features::datasets::error::{DataError, sentence};
-use crate::features::datasets::preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest};
+use crate::features::datasets::error::DataError;
+use crate::features::datasets::preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_kept};
 use crate::features::datasets::service::ask_for;
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
@@ -98,13 +98,7 @@ pub fn prepare(
 fn nothing_kept(read: &TableReport) -> String {
     match read.rejected_examples.first() {
         None => "The file has a header but no rows. Add at least one item.".to_owned(),
-        Some(first) => {
-            let reason = sentence(&first.reason);
-            format!(
-                "None of the {} rows could be imported. The first of them is at line {}: {reason}",
-                read.rows_total, first.line
-            )
-        }
+        Some(first) => no_row_kept(read.rows_total, first, &read.notes),
     }
 }
 
