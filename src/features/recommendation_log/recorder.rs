@@ -66,7 +66,7 @@ impl Recorder {
 }
 
 async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>) {
-    let (mut messages, mut warned) = (Vec::with_capacity(BATCH), None);
+    let (mut messages, mut losses) = (Vec::with_capacity(BATCH), Losses::default());
     while receiver.recv_many(&mut messages, BATCH).await > 0 {
         let (mut lists, mut waiting) = (Vec::new(), Vec::new());
         for message in messages.drain(..) {
@@ -75,11 +75,49 @@ async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dr
                 Message::Finish(done) => waiting.push(done),
             }
         }
-        write(&services, lists).await;
-        warn_of_dropped(&dropped, services.clock.now(), &mut warned);
+        let count = lists.len() as u64;
+        if let Err(error) = write(&services, lists).await {
+            losses.add(count, &error);
+        }
+        losses.warn(&dropped, services.clock.now());
         for done in waiting {
-            // Whoever waited may have gone.
+            // The caller that waited may have gone.
             done.send(()).ok();
+        }
+    }
+}
+
+/// Lists that are not in the log, counted so that a database that is away is reported now and then, not for each list.
+#[derive(Default)]
+struct Losses {
+    warned_at: Option<DateTime<Utc>>,
+    failed: u64,
+    last_error: String,
+}
+
+impl Losses {
+    fn add(&mut self, lists: u64, error: &anyhow::Error) {
+        self.failed += lists;
+        self.last_error = error.to_string();
+    }
+
+    fn warn(&mut self, dropped: &AtomicU64, now: DateTime<Utc>) {
+        if self.warned_at.is_some_and(|at| now - at < BETWEEN_WARNINGS) {
+            return;
+        }
+        let requests = dropped.swap(0, Ordering::Relaxed);
+        if requests > 0 {
+            tracing::warn!(
+                requests,
+                "requests came faster than they could be logged, so these are not in the recommendation log"
+            );
+        }
+        let lists = std::mem::take(&mut self.failed);
+        if lists > 0 {
+            tracing::warn!(lists, error = self.last_error, "lists could not be written to the recommendation log");
+        }
+        if requests > 0 || lists > 0 {
+            self.warned_at = Some(now);
         }
     }
 }
@@ -89,29 +127,12 @@ fn is_storable(list: &LoggedList) -> bool {
     !list.items.iter().chain(&list.user_id).any(|text| text.contains('\0'))
 }
 
-async fn write(services: &Services, lists: Vec<LoggedList>) {
-    if lists.is_empty() {
-        return;
-    }
-    let count = lists.len();
-    let written = async {
+async fn write(services: &Services, lists: Vec<LoggedList>) -> anyhow::Result<()> {
+    if !lists.is_empty() {
         let mut connection = services.db.conn().await?;
-        anyhow::Ok(store::insert(&mut connection, lists).await?)
-    };
-    if let Err(error) = written.await {
-        tracing::warn!(count, %error, "lists could not be logged");
+        store::insert(&mut connection, lists).await?;
     }
-}
-
-fn warn_of_dropped(dropped: &AtomicU64, now: DateTime<Utc>, warned: &mut Option<DateTime<Utc>>) {
-    if warned.is_some_and(|at| now - at < BETWEEN_WARNINGS) {
-        return;
-    }
-    let requests = dropped.swap(0, Ordering::Relaxed);
-    if requests > 0 {
-        *warned = Some(now);
-        tracing::warn!(requests, "requests came faster than they could be logged, so these are not in the recommendation log");
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -130,14 +151,15 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_counts_all_that_was_dropped_since_the_last_one() {
-        let (dropped, mut warned, start) = (AtomicU64::new(7), None, DateTime::UNIX_EPOCH);
-        warn_of_dropped(&dropped, start, &mut warned);
-        assert_eq!((dropped.load(Ordering::Relaxed), warned), (0, Some(start)));
+    fn a_warning_counts_all_that_was_lost_since_the_last_one() {
+        let (dropped, mut losses, start) = (AtomicU64::new(7), Losses::default(), DateTime::UNIX_EPOCH);
+        losses.warn(&dropped, start);
+        assert_eq!((dropped.load(Ordering::Relaxed), losses.warned_at), (0, Some(start)));
         dropped.store(2, Ordering::Relaxed);
-        warn_of_dropped(&dropped, start + TimeDelta::seconds(5), &mut warned);
-        assert_eq!(dropped.load(Ordering::Relaxed), 2);
-        warn_of_dropped(&dropped, start + BETWEEN_WARNINGS, &mut warned);
-        assert_eq!(dropped.load(Ordering::Relaxed), 0);
+        losses.add(3, &anyhow::anyhow!("the database is away"));
+        losses.warn(&dropped, start + TimeDelta::seconds(5));
+        assert_eq!((dropped.load(Ordering::Relaxed), losses.failed), (2, 3));
+        losses.warn(&dropped, start + BETWEEN_WARNINGS);
+        assert_eq!((dropped.load(Ordering::Relaxed), losses.failed), (0, 0));
     }
 }
