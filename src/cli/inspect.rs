@@ -90,10 +90,10 @@ fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
 }
 
 fn count(events: &mut BTreeMap<String, u64>, event: &str) {
-    match events.get_mut(event) {
-        Some(rows) => *rows += 1,
-        None if events.len() < MOST_EVENT_TYPES => drop(events.insert(event.to_owned(), 1)),
-        None => {}
+    if let Some(rows) = events.get_mut(event) {
+        *rows += 1;
+    } else if events.len() < MOST_EVENT_TYPES {
+        events.insert(event.to_owned(), 1);
     }
 }
 

@@ -15,9 +15,12 @@ use crate::sparse::Csr;
 /// Candidates considered for each place of the list.
 const CANDIDATES_PER_PLACE: usize = 10;
 
+/// Most candidates for a list with fewer places: each place costs a look at all of them.
+const MOST_CANDIDATES: usize = 2_000;
+
 /// Returns how many of the best items [`spread`] needs for a list of `n`.
 pub fn candidates_for(n: usize) -> usize {
-    n.saturating_mul(CANDIDATES_PER_PLACE)
+    n.saturating_mul(CANDIDATES_PER_PLACE).min(MOST_CANDIDATES.max(n))
 }
 
 /// Chooses `n` of the candidates (items with scores, best first) so that they differ from each other. Returns fewer only when

@@ -95,7 +95,7 @@ impl Ids {
     }
 
     /// Iterates over all ids in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone + '_ {
         (0..self.len()).map(|i| self.get(i as u32))
     }
 

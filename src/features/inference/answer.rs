@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::computing::Stop;
 use super::directory::UnknownUsers;
 use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
@@ -28,6 +29,9 @@ pub enum Strategy {
     /// From the items that a list is to go with.
     Related,
 }
+
+/// Users answered before the work looks whether it is still wanted, where each takes long.
+const FEW_AT_ONCE: usize = 4;
 
 /// Reasons that are told for each item.
 const MOST_REASONS: usize = 3;
@@ -62,6 +66,11 @@ impl Options {
         let Self { interactions, allow, deny, exclude_seen, diversity, filter, .. } = self;
         let any_item = allow.is_none() && deny.is_empty() && filter.is_none();
         interactions.is_empty() && any_item && *exclude_seen && *diversity == 0.0
+    }
+
+    /// Returns whether each list takes much longer than finding the best items.
+    fn is_slow(&self) -> bool {
+        self.diversity > 0.0 || self.explain
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -133,13 +142,18 @@ pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Stra
     }
 }
 
-/// As [`answer`] for many users, in their order. Those of whom nothing is new share their wishes, which are the options of
-/// each; they are answered together.
-pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
+/// Returns [`answer`] for many users, in their order; no more of them once `stop` is set. Users of whom nothing is new share
+/// their options, which are those of each; they are answered together.
+pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers, stop: &Stop) -> Vec<Answer> {
     match model {
-        ReadyModel::Matrix(model) => many_of_matrix(model, asked, unknown),
+        ReadyModel::Matrix(model) => {
+            let together = if asked.iter().any(|(_, options)| options.is_slow()) { FEW_AT_ONCE } else { asked.len().max(1) };
+            let parts = asked.chunks(together).take_while(|_| !stop.is_set());
+            parts.flat_map(|part| many_of_matrix(model, part, unknown)).collect()
+        }
         ReadyModel::Sessions(model) => {
-            asked.iter().map(|(user, options)| of_sessions(model, Some(user), options, unknown)).collect()
+            let asked = asked.iter().take_while(|_| !stop.is_set());
+            asked.map(|(user, options)| of_sessions(model, Some(user), options, unknown)).collect()
         }
     }
 }

@@ -17,25 +17,75 @@ const LARGEST_GROUP: usize = 100;
 const LONGEST_SESSION: usize = 1_000;
 /// Most ids in one list of a request.
 const LONGEST_LIST: usize = 10_000;
+/// Most users of a batch.
+pub const LARGEST_BATCH: usize = 100;
 
-/// Faults found so far.
+/// Most faults that an answer tells.
+const MOST_FAULTS: usize = 100;
+/// Most values of what was sent that a fault repeats, and most characters of each text in it.
+const MOST_VALUES_SHOWN: usize = 32;
+const MOST_CHARACTERS_SHOWN: usize = 200;
+
+/// Faults found so far; beyond [`MOST_FAULTS`] they are not kept.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Value>);
 
 impl Faults {
-    /// Notes a fault: its kind, where it is, what to do, and what was sent.
+    /// Adds a fault: its kind, where it is, what to do, and the beginning of what was sent.
     pub fn add(&mut self, kind: &str, loc: Value, message: &str, input: &Value) {
-        self.0.push(json!({ "type": kind, "loc": loc, "msg": message, "input": input }));
+        self.push(|| json!({ "type": kind, "loc": loc, "msg": message, "input": beginning(input) }));
     }
 
     fn add_bound(&mut self, kind: &str, loc: Value, message: &str, input: &Value, bound: (&str, i64)) {
         let (name, value) = bound;
-        self.0.push(json!({ "type": kind, "loc": loc, "msg": message, "input": input, "ctx": { name: value } }));
+        let input = || beginning(input);
+        self.push(|| json!({ "type": kind, "loc": loc, "msg": message, "input": input(), "ctx": { name: value } }));
+    }
+
+    fn push(&mut self, fault: impl FnOnce() -> Value) {
+        if self.0.len() < MOST_FAULTS {
+            self.0.push(fault());
+        }
     }
 
     /// 422 with every fault, if there is one.
     pub fn finish(self) -> Result<(), InferenceError> {
         if self.0.is_empty() { Ok(()) } else { Err(InferenceError::Invalid(self.0)) }
+    }
+}
+
+/// Returns the beginning of a value, so that the answer to a large body stays small.
+fn beginning(value: &Value) -> Value {
+    let mut left = MOST_VALUES_SHOWN;
+    shortened(value, &mut left)
+}
+
+/// Copies a value until `left` values have been copied.
+fn shortened(value: &Value, left: &mut usize) -> Value {
+    *left = left.saturating_sub(1);
+    match value {
+        Value::String(text) => Value::String(text.chars().take(MOST_CHARACTERS_SHOWN).collect()),
+        Value::Array(list) => {
+            let mut shown = Vec::new();
+            for entry in list {
+                if *left == 0 {
+                    break;
+                }
+                shown.push(shortened(entry, left));
+            }
+            Value::Array(shown)
+        }
+        Value::Object(fields) => {
+            let mut shown = serde_json::Map::new();
+            for (name, entry) in fields {
+                if *left == 0 {
+                    break;
+                }
+                shown.insert(name.chars().take(MOST_CHARACTERS_SHOWN).collect(), shortened(entry, left));
+            }
+            Value::Object(shown)
+        }
+        other => other.clone(),
     }
 }
 
@@ -92,7 +142,11 @@ pub fn whom(body: &Value, faults: &mut Faults) -> (Option<String>, Options) {
 
 /// The users of a batch, and what holds for all of them.
 pub fn many(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
-    if is_object(body, faults) { (texts(body, "user_ids", faults), options(body, faults)) } else { Default::default() }
+    if is_object(body, faults) {
+        (texts(body, "user_ids", LARGEST_BATCH, faults), options(body, faults))
+    } else {
+        Default::default()
+    }
 }
 
 /// The items of which a list is to be of the same kind, and how. None of them is listed again.
@@ -100,7 +154,7 @@ pub fn group(body: &Value, faults: &mut Faults) -> (Vec<String>, Options) {
     if !is_object(body, faults) {
         return Default::default();
     }
-    let items = texts(body, "item_ids", faults);
+    let items = texts(body, "item_ids", LARGEST_GROUP, faults);
     let loc = || json!(["body", "item_ids"]);
     if body["item_ids"].as_array().is_some_and(Vec::is_empty) {
         faults.add_bound("too_short", loc(), "List should have at least 1 item", &body["item_ids"], ("min_length", 1));
@@ -117,7 +171,7 @@ pub fn session(body: &Value, faults: &mut Faults) -> Options {
     if !is_object(body, faults) {
         return Options::default();
     }
-    let interactions = texts(body, "session", faults);
+    let interactions = texts(body, "session", LONGEST_SESSION, faults);
     if interactions.len() > LONGEST_SESSION {
         let message = format!("List should have at most {LONGEST_SESSION} items");
         let bound = ("max_length", LONGEST_SESSION as i64);
@@ -164,7 +218,7 @@ fn optional_texts(body: &Value, name: &str, faults: &mut Faults) -> Option<Vec<S
         faults.add_bound("too_long", json!(["body", name]), &message, &Value::Null, ("max_length", LONGEST_LIST as i64));
         return None;
     }
-    Some(texts(body, name, faults))
+    Some(texts(body, name, LONGEST_LIST, faults))
 }
 
 fn flag(body: &Value, name: &str, default: bool, faults: &mut Faults) -> bool {
@@ -200,8 +254,8 @@ fn text(body: &Value, name: &str, faults: &mut Faults) -> String {
     String::new()
 }
 
-/// A required list of texts.
-fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
+/// Reads a required list of texts. One entry more than `most` is read, which tells the caller that there are too many.
+fn texts(body: &Value, name: &str, most: usize, faults: &mut Faults) -> Vec<String> {
     let list = match body.get(name) {
         Some(Value::Array(list)) => list,
         None => {
@@ -213,8 +267,9 @@ fn texts(body: &Value, name: &str, faults: &mut Faults) -> Vec<String> {
             return Vec::new();
         }
     };
-    let mut texts = Vec::with_capacity(list.len());
-    for (index, entry) in list.iter().enumerate() {
+    let read = list.len().min(most + 1);
+    let mut texts = Vec::with_capacity(read);
+    for (index, entry) in list.iter().take(read).enumerate() {
         match entry {
             Value::String(text) => texts.push(text.clone()),
             other => faults.add("string_type", json!(["body", name, index]), "Input should be a valid string", other),
@@ -281,6 +336,25 @@ mod tests {
         assert_eq!(faults_of(Value::Null)[0]["loc"], json!(["body"]));
         let bounds = faults_of(json!({ "user_id": "a", "cutoff": 1001 }));
         assert_eq!((&bounds[0]["type"], &bounds[0]["ctx"]), (&json!("less_than_equal"), &json!({ "le": 1000 })));
+    }
+
+    #[test]
+    fn a_large_body_of_nothing_but_faults_gets_a_small_answer() {
+        let body = json!({ "user_ids": vec![1; 500_000], "cutoff": vec!["x".repeat(1_000); 1_000] });
+        let mut faults = Faults::default();
+        many(&body, &mut faults);
+        assert_eq!(faults.0.len(), MOST_FAULTS);
+        let mut faults = Faults::default();
+        cutoff(&body, &mut faults);
+        let input = faults.0[0]["input"].as_array().unwrap();
+        assert!(input.len() < MOST_VALUES_SHOWN && input[0].as_str().unwrap().len() == MOST_CHARACTERS_SHOWN);
+    }
+
+    #[test]
+    fn of_a_list_that_is_too_long_one_entry_too_many_is_read() {
+        let mut faults = Faults::default();
+        let (users, _) = many(&json!({ "user_ids": vec!["a"; 5_000] }), &mut faults);
+        assert_eq!((users.len(), faults.0.len()), (LARGEST_BATCH + 1, 0));
     }
 
     #[test]

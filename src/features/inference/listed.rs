@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::features::datasets::ItemTable;
@@ -63,10 +64,34 @@ pub fn explain(list: &mut [ListedItem], shares: impl FnOnce(&mut dyn Iterator<It
     list.iter_mut().for_each(|item| item.because = Some(reasons.next().unwrap_or_default()));
 }
 
-/// Says of each item what is known about it.
-pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem]) {
+/// Adds to each item what is known about it. `room` is how many bytes of metadata the answer may still take; `None` when these
+/// items have more.
+pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], room: &mut usize) -> Option<()> {
     for item in list {
         let row = table.and_then(|table| Some((Arc::clone(table), table.items().find(&item.item_id)?)));
+        if let Some((table, row)) = &row {
+            *room = room.checked_sub(size_of_row(table, *row))?;
+        }
         item.metadata = Some(Description(row));
+    }
+    Some(())
+}
+
+/// Returns about how many bytes a row takes in an answer.
+fn size_of_row(table: &ItemTable, row: u32) -> usize {
+    let names: usize = table.columns().iter().map(|name| name.len() + AROUND_A_VALUE).sum();
+    let value = |number: u32| table.values().get(number as usize).map_or(0, size_of_value);
+    names + table.cells(row).iter().map(|(_, number)| value(*number)).sum::<usize>()
+}
+
+/// Quotation marks, colon, comma and `null`.
+const AROUND_A_VALUE: usize = 8;
+
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(|entry| size_of_value(entry) + AROUND_A_VALUE).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, entry)| name.len() + size_of_value(entry) + AROUND_A_VALUE).sum(),
+        _ => AROUND_A_VALUE,
     }
 }

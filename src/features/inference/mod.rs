@@ -3,6 +3,7 @@
 
 mod answer;
 mod assignment;
+mod computing;
 mod directory;
 mod error;
 mod filter;

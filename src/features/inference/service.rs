@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
+use super::computing::{Computing, Stop};
 use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
@@ -15,12 +16,15 @@ use super::observer::Observer;
 use super::recent_events::RecentEvents;
 use crate::features::accounts::{KeyGrant, Scope};
 use crate::features::api_keys::{KnownKey, KnownKeys};
-use crate::features::models::{ModelCache, ModelError, ReadyModel};
+use crate::features::models::{ModelCache, ReadyModel};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
 /// Items that are scored one by one in less time than handing the question to another thread takes.
 const FEW: usize = 4_096;
+
+/// Most bytes of item metadata in one answer.
+const LARGEST_METADATA: usize = 16 << 20;
 
 /// What answers predictions. One of these is made at start and handed to every HTTP worker as application data.
 pub struct Inference {
@@ -30,6 +34,7 @@ pub struct Inference {
     recent: RecentEvents,
     filters: Filters,
     limits: Limits,
+    computing: Computing,
     models: Arc<ModelCache>,
     services: Services,
 }
@@ -44,6 +49,7 @@ impl Inference {
             recent: RecentEvents::start(services, stop.clone()),
             filters: Filters::new(),
             limits: Limits::new(&services.settings),
+            computing: Computing::of_machine(),
             models,
             services: services.clone(),
         })
@@ -113,8 +119,8 @@ impl Inference {
         let mut answered = if is_quick(&ready, &options) {
             answer(&ready, user.as_deref(), &options, unknown)
         } else {
-            let work = move || answer(&ready, user.as_deref(), &options, unknown);
-            tokio::task::spawn_blocking(work).await.map_err(crashed)?
+            let work = move |_: &Stop| answer(&ready, user.as_deref(), &options, unknown);
+            self.computing.run(model.ownership.project_id, work).await?
         };
         if with_metadata {
             self.describe(serving, answered.iter_mut()).await?;
@@ -138,8 +144,8 @@ impl Inference {
             (user, options)
         });
         let asked: Vec<(String, Options)> = asked.collect();
-        let work = move || answers(&ready, &asked, unknown);
-        let mut answered = tokio::task::spawn_blocking(work).await.map_err(crashed)?;
+        let work = move |stop: &Stop| answers(&ready, &asked, unknown, stop);
+        let mut answered = self.computing.run(model.ownership.project_id, work).await?;
         if with_metadata {
             self.describe(serving, answered.iter_mut().flatten()).await?;
         }
@@ -157,8 +163,8 @@ impl Inference {
         let ready = self.models.get(&self.services, &model.row).await?;
         let options = self.filtered(&ready, options, serving).await?;
         let with_metadata = options.with_metadata;
-        let work = move || answer::related(&ready, &items, &options);
-        let mut answered = Some(tokio::task::spawn_blocking(work).await.map_err(crashed)?);
+        let work = move |_: &Stop| answer::related(&ready, &items, &options);
+        let mut answered = Some(self.computing.run(model.ownership.project_id, work).await?);
         if with_metadata {
             self.describe(serving, answered.iter_mut()).await?;
         }
@@ -179,7 +185,10 @@ impl Inference {
     /// Says of each item what is known about it.
     async fn describe(&self, serving: &Serving, lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>) -> ApiResult<()> {
         let table = self.directory.items(serving).await?;
-        lists.for_each(|(_, list)| listed::describe(table.as_ref(), list));
+        let mut room = LARGEST_METADATA;
+        for (_, list) in lists {
+            listed::describe(table.as_ref(), list, &mut room).ok_or(InferenceError::TooMuchMetadata(LARGEST_METADATA))?;
+        }
         Ok(())
     }
 
@@ -201,8 +210,4 @@ fn is_quick(model: &ReadyModel, options: &Options) -> bool {
     };
     let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
     is_quick && options.diversity == 0.0 && !options.explain && options.admitted.as_ref().is_none_or(few)
-}
-
-fn crashed(error: tokio::task::JoinError) -> ModelError {
-    ModelError::Crashed(error.to_string())
 }

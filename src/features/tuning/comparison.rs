@@ -14,7 +14,7 @@ use crate::ml::interactions::InteractionLog;
 use crate::ml::metrics::Metric;
 use crate::ml::other_data::{self, Exam};
 use crate::ml::registry;
-use crate::ml::sessions::{Sessions, VmisKnn};
+use crate::ml::sessions::{self, Sessions, VmisKnn};
 use crate::ml::splits::SplitConfig;
 use crate::ml::trials;
 use crate::ml::tuning::Suggestion;

@@ -21,7 +21,7 @@ fn file(name: &str, bytes: impl Into<Vec<u8>>) -> Form {
     Form::new().part("file", Part::bytes(bytes.into()).file_name(name.to_owned()))
 }
 
-async fn send(caller: &Caller, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+pub async fn send(caller: &Caller, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
     caller.send_form(Method::POST, "item_meta_data/", file(name, bytes).text("project", project.to_string())).await
 }
 

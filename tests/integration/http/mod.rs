@@ -29,6 +29,7 @@ mod inference;
 mod invitations;
 mod isolation;
 mod item_metadata;
+mod large_requests;
 mod lists;
 mod live;
 mod log_ins;

@@ -8,12 +8,10 @@ use super::admitted;
 use super::item_filter::ItemFilter;
 use crate::features::inference::answer::{Answer, Options, Strategy};
 use crate::features::inference::error::InferenceError;
-use crate::features::inference::input::{self, Faults};
+use crate::features::inference::input::{self, Faults, LARGEST_BATCH};
 use crate::features::inference::listed::ListedItem;
 use crate::features::inference::service::Inference;
 use crate::platform::http::ApiResult;
-
-const LARGEST_BATCH: usize = 100;
 
 /// Whom to recommend for. Everything but the user may be left out; a user may be left out where interactions are sent.
 #[derive(ToSchema)]

@@ -1,0 +1,147 @@
+//! Answers that take computing: so many at once, so many of one project, and none for longer than a while. What is beyond that
+//! is refused, so that a caller with large requests takes neither the processors nor the threads of everything else.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::InferenceError;
+use crate::features::models::ModelError;
+use crate::platform::http::ApiResult;
+
+/// How long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer may take to compute.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Projects that are remembered before those that compute nothing are forgotten.
+const REMEMBERED: usize = 1_000;
+
+/// Tells the work on an answer to stop, because its caller has left or its time is over.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Returns whether to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Stops the work when it is dropped.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The places for answers under way.
+pub struct Computing {
+    all: Arc<Semaphore>,
+    of_project: usize,
+    /// How long a request waits for its turn.
+    patience: Duration,
+    projects: Mutex<HashMap<i64, Weak<Semaphore>>>,
+}
+
+impl Computing {
+    /// Creates two places for each core, of which one project may take half.
+    pub fn of_machine() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::with_places(cores * 2, PATIENCE)
+    }
+
+    fn with_places(places: usize, patience: Duration) -> Self {
+        let all = Arc::new(Semaphore::new(places));
+        Self { all, of_project: (places / 2).max(1), patience, projects: Mutex::default() }
+    }
+
+    /// Runs the work for a project on a thread of its own. The work looks at `Stop` now and then, which is set when the caller
+    /// leaves or the time is over. Refuses when there is no turn within two seconds.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        project: Option<i64>,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> ApiResult<T> {
+        let turn = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| InferenceError::Busy)?;
+        let stop = Stop::default();
+        let on_drop = StopOnDrop(stop.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&stop)
+        });
+        let done = tokio::time::timeout(LONGEST, task).await.map_err(|_| InferenceError::TooLong(LONGEST.as_secs()))?;
+        drop(on_drop);
+        Ok(done.map_err(|error| ModelError::Crashed(error.to_string()))?)
+    }
+
+    async fn turn(&self, project: Option<i64>) -> (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>) {
+        let of_project = match project {
+            // The semaphores are never closed.
+            Some(project) => self.places_of(project).acquire_owned().await.ok(),
+            None => None,
+        };
+        (of_project, Arc::clone(&self.all).acquire_owned().await.ok())
+    }
+
+    fn places_of(&self, project: i64) -> Arc<Semaphore> {
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = projects.get(&project).and_then(Weak::upgrade) {
+            return places;
+        }
+        if projects.len() >= REMEMBERED {
+            projects.retain(|_, places| places.strong_count() > 0);
+        }
+        let places = Arc::new(Semaphore::new(self.of_project));
+        projects.insert(project, Arc::downgrade(&places));
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long enough for work that has a place, and no time at all for work that has none.
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_project_takes_half_of_the_places_and_another_goes_on() {
+        let computing = Arc::new(Computing::with_places(2, MOMENT));
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let held = Arc::clone(&computing);
+        let first = tokio::spawn(async move { held.run(Some(1), move |_| wait.recv().ok()).await.map(drop) });
+        while computing.all.available_permits() == 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(computing.run(Some(1), |_| 0).await.is_err(), "the same project has to wait");
+        assert_eq!(computing.run(Some(2), |_| 7).await.ok(), Some(7));
+        drop(release);
+        first.await.unwrap().unwrap();
+        assert_eq!(computing.run(Some(1), |_| 8).await.ok(), Some(8));
+    }
+
+    #[tokio::test]
+    async fn the_work_of_a_caller_who_leaves_is_told_to_stop() {
+        let computing = Computing::with_places(2, MOMENT);
+        let (stopped, told) = std::sync::mpsc::channel();
+        let work = move |stop: &Stop| {
+            while !stop.is_set() {
+                std::thread::yield_now();
+            }
+            stopped.send(()).ok();
+        };
+        let mut running = Box::pin(computing.run(None, work));
+        tokio::select! {
+            biased;
+            _ = &mut running => panic!("it only ends when it is told to"),
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+        drop(running);
+        told.recv_timeout(Duration::from_secs(10)).expect("the work stops");
+    }
+}

@@ -1,0 +1,49 @@
+//! Requests for predictions that ask for much: they are answered in bounds, and hold up nothing else.
+
+use serde_json::{Value, json};
+
+use super::item_metadata;
+use super::trained::prepare;
+use crate::support::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_full_of_faults_gets_a_short_answer() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
+    let model = prepared.train().await["id"].as_i64().expect("a model");
+    let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
+    let wrong = vec![1; 100_000];
+    for (path, body) in [
+        (format!("/inference/predict/{model}/batch"), json!({ "user_ids": wrong })),
+        (format!("/inference/next/{model}"), json!({ "session": wrong })),
+        (format!("/inference/related/{model}"), json!({ "item_ids": wrong })),
+        (format!("/inference/predict/{model}"), json!({ "user_id": "1", "allow": wrong, "cutoff": wrong })),
+    ] {
+        let answer = program.post(&path, body).await.expect(422);
+        assert!(answer.bytes.len() < 100_000, "{path}: {} bytes", answer.bytes.len());
+        assert!(answer.body["detail"].as_array().is_some_and(|faults| !faults.is_empty()), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_beside_a_batch_has_a_bound() {
+    let app = TestApp::start_with_worker().await;
+    let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
+    let model = prepared.train().await["id"].as_i64().expect("a model");
+    let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
+    let path = format!("/inference/predict/{model}/batch");
+    let listed = program.post(&path, json!({ "user_ids": ["stranger"] })).await.expect(200);
+    let items = listed.body["results"][0]["items"].as_array().expect("items").clone();
+    let rows: Vec<String> =
+        items.iter().map(|item| format!("{},{}\n", item["item_id"].as_str().expect("an id"), "x".repeat(200_000))).collect();
+    let upload = format!("item,text\n{}", rows.concat());
+    item_metadata::send(&prepared.user, prepared.project, "items.csv", upload).await.expect(201);
+    let ask = async |users: usize| {
+        let users: Vec<String> = (0..users).map(|user| format!("stranger {user}")).collect();
+        program.post(&path, json!({ "user_ids": users, "with_metadata": true })).await
+    };
+    let described = async || !matches!(ask(1).await.body["results"][0]["items"][0]["metadata"], Value::Null);
+    app.soon("the metadata is there", described).await;
+    let refused = ask(100).await.expect(422);
+    assert_eq!(refused.body["code"], "too_much_metadata");
+}
