@@ -5,10 +5,11 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 use super::server_options::{ServerOptions, on_database};
-use crate::features::accounts::{self, Guarded};
-use crate::features::api_keys::{self, SCOPES, scope_of};
+use crate::features::accounts::{self, Guarded, Scope};
+use crate::features::api_keys;
 use crate::features::projects::Project;
 use crate::platform::services::Services;
+use crate::platform::words::Word;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -53,7 +54,7 @@ async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
         );
     }
     let expires_at = args.expires_in_days.map(|days| services.clock.now() + TimeDelta::days(days));
-    let made = api_keys::create_for(&mut connection, project.id, owner.user.id, args.name.clone(), scopes, expires_at).await;
+    let made = api_keys::create_for(&mut connection, project.id, owner.user.id, args.name.clone(), &scopes, expires_at).await;
     let (_, key) = made.map_err(|error| anyhow::anyhow!("{}", error.in_words()))?;
     eprintln!("An API key for the project \"{}\". It is shown only now:", project.name);
     println!("{}", key.expose_secret());
@@ -61,14 +62,12 @@ async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
 }
 
 /// Returns the requested scopes, in their usual order and each once.
-fn scopes_of(words: &[String]) -> anyhow::Result<Vec<String>> {
-    let wanted: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
-    if let Some(unknown) = wanted.iter().find(|word| scope_of(word).is_none()) {
-        bail!("Invalid scope \"{unknown}\". Valid scopes: {}.", SCOPES.join(", "));
+fn scopes_of(words: &[String]) -> anyhow::Result<Vec<Scope>> {
+    let known = Scope::words().join(", ");
+    let wanted = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty());
+    match api_keys::scopes_of(wanted) {
+        Err(unknown) => bail!("Invalid scope \"{unknown}\". Valid scopes: {known}."),
+        Ok(scopes) if scopes.is_empty() => bail!("At least one scope is required. Valid scopes: {known}."),
+        Ok(scopes) => Ok(scopes),
     }
-    if wanted.is_empty() {
-        bail!("At least one scope is required. Valid scopes: {}.", SCOPES.join(", "));
-    }
-    let scopes = SCOPES.iter().filter(|scope| wanted.iter().any(|word| scope_of(word) == scope_of(scope)));
-    Ok(scopes.map(|scope| (*scope).to_owned()).collect())
 }

@@ -28,6 +28,15 @@ pub use session::{Session, acting_as, program_now};
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
 
+/// Returns what went wrong with a query, with the cause where a value could not be read.
+pub fn in_full(error: &QueryError) -> String {
+    let cause = match error {
+        QueryError::DeserializationError(of_field) => of_field.source(),
+        _ => None,
+    };
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
 /// Returns whether a statement was refused because such a row exists already.
 pub fn is_duplicate(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _))

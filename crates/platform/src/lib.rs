@@ -17,3 +17,4 @@ pub mod queue;
 pub mod services;
 pub use recotem_tabular as tabular;
 pub mod telemetry;
+pub mod words;

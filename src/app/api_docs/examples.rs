@@ -23,11 +23,13 @@ fn value(schema: &Value, document: &Value, name: Option<&str>, depth: usize) -> 
     if let Some(example) = schema.get("example").or_else(|| schema["examples"].get(0)).or_else(|| schema.get("const")) {
         return example.clone();
     }
-    if let Some(word) = schema["enum"].as_array().and_then(|words| words.iter().find(|word| !word.is_null())) {
-        return word.clone();
+    let usual = name.and_then(|name| BY_NAME.get(name));
+    if let Some(words) = schema["enum"].as_array() {
+        let usual = usual.filter(|usual| words.contains(usual));
+        return usual.or_else(|| words.iter().find(|word| !word.is_null())).cloned().unwrap_or_default();
     }
-    if let Some(known) = name.and_then(|name| BY_NAME.get(name)).filter(|known| fits(known, schema)) {
-        return known.clone();
+    if let Some(usual) = usual.filter(|usual| fits(usual, schema)) {
+        return usual.clone();
     }
     if depth > DEEPEST {
         return Value::Null;

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{Args, catalogue, report};
+use crate::features::datasets::TrainingDataStatus;
+use crate::features::models::ModelStatus;
+use crate::features::tuning::{SearchStatus, TrialStatus};
+use crate::platform::words::Word;
 
 const ALGORITHMS: [&str; 5] =
     ["IALSRecommender", "CosineKNNRecommender", "RP3betaRecommender", "DenseSLIMRecommender", "TopPopRecommender"];
@@ -82,11 +86,11 @@ async fn upload_data(client: &Client, project: i64, upload: Upload) -> anyhow::R
     let (name, size) = (upload.name.clone(), upload.bytes.len());
     let mut data = client.upload(project, &upload.name, upload.bytes).await?;
     let id = id_of(&data)?;
-    while data["status"] == "preparing" {
+    while status_of::<TrainingDataStatus>(&data)? == TrainingDataStatus::Preparing {
         tokio::time::sleep(POLL).await;
         data = client.get(&format!("training_data/{id}/")).await?;
     }
-    if data["status"] != "ready" {
+    if status_of::<TrainingDataStatus>(&data)? == TrainingDataStatus::Failed {
         bail!("The file could not be read: {}", data["error"]);
     }
     let report = &data["report"];
@@ -117,18 +121,20 @@ async fn watch_tuning(client: &Client, id: i64) -> anyhow::Result<Value> {
         let job = client.get(&format!("parameter_tuning_job/{id}/")).await?;
         let trials = client.get(&format!("parameter_tuning_job/{id}/trials/")).await?;
         let finished: Vec<&Value> =
-            trials.as_array().into_iter().flatten().filter(|trial| trial["status"] != "running").collect();
+            trials.as_array().into_iter().flatten().filter(|trial| trial["status"] != TrialStatus::Running.wire()).collect();
         if finished.len() > seen {
             seen = finished.len();
             report::progress(seen, &job);
         }
-        match job["status"].as_str() {
-            Some("COMPLETED") => {
+        match status_of(&job)? {
+            SearchStatus::Completed => {
                 report::leaderboard(&trials, &job);
                 return Ok(job);
             }
-            Some("FAILED" | "CANCELLED") => bail!("The tuning job ended as {}: {}", job["status"], job["error"]),
-            _ => tokio::time::sleep(POLL).await,
+            SearchStatus::Failed | SearchStatus::Cancelled => {
+                bail!("The tuning job ended as {}: {}", job["status"], job["error"])
+            }
+            SearchStatus::Pending | SearchStatus::Running => tokio::time::sleep(POLL).await,
         }
     }
 }
@@ -137,13 +143,13 @@ async fn wait_for_model(client: &Client, job: &Value) -> anyhow::Result<i64> {
     let id = job["tuned_model"].as_i64().context("The tuning job produced no model.")?;
     loop {
         let model = client.get(&format!("trained_model/{id}/")).await?;
-        match model["status"].as_str() {
-            Some("COMPLETED") => {
+        match status_of(&model)? {
+            ModelStatus::Completed => {
                 report::step("Model", &format!("{} trained, {} bytes", model["recommender_class_name"], model["filesize"]));
                 return Ok(id);
             }
-            Some("FAILED") => bail!("Training failed: {}", model["error"]),
-            _ => tokio::time::sleep(POLL).await,
+            ModelStatus::Failed => bail!("Training failed: {}", model["error"]),
+            ModelStatus::Pending | ModelStatus::Running => tokio::time::sleep(POLL).await,
         }
     }
 }
@@ -160,6 +166,10 @@ async fn create_key(client: &Client, project: i64) -> anyhow::Result<String> {
     let key = client.post("api_keys/", body).await?;
     report::step("API key", "created, for predictions only");
     Ok(key["key"].as_str().context("The API key is missing from the answer.")?.to_owned())
+}
+
+fn status_of<S: Word>(answer: &Value) -> anyhow::Result<S> {
+    S::of(answer["status"].as_str().unwrap_or_default()).with_context(|| format!("There is no status in {answer}"))
 }
 
 fn id_of(answer: &Value) -> anyhow::Result<i64> {

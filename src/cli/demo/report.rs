@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::features::tuning::TrialStatus;
+
 /// Prints one finished step.
 pub fn step(name: &str, result: &str) {
     println!("  ✓ {name:<10} {result}");
@@ -25,7 +27,8 @@ pub fn progress(finished: usize, job: &Value) {
 
 /// Prints the best trials, beside the score of popularity alone.
 pub fn leaderboard(trials: &Value, job: &Value) {
-    let mut rows: Vec<&Value> = trials.as_array().into_iter().flatten().filter(|trial| trial["status"] == "completed").collect();
+    let mut rows: Vec<&Value> =
+        trials.as_array().into_iter().flatten().filter(|trial| trial["status"] == TrialStatus::Completed.wire()).collect();
     rows.sort_by(|a, b| b["score"].as_f64().unwrap_or_default().total_cmp(&a["score"].as_f64().unwrap_or_default()));
     step("Best", &format!("{}@{}", text(&job["target_metric"]), job["cutoff"]));
     for trial in rows.iter().take(5) {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::offline::{self, Columns, Stopwatch, TimeColumn};
 use super::weight_options::WeightOptions;
+use crate::features::evaluation::Scheme;
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
 use crate::ml::splits::{Split, SplitConfig, SplitScheme, split};
@@ -91,12 +92,7 @@ pub struct Args {
 }
 
 fn parse_scheme(text: &str) -> Result<SplitScheme, String> {
-    match text {
-        "RG" => Ok(SplitScheme::RG),
-        "TG" => Ok(SplitScheme::TG),
-        "TU" => Ok(SplitScheme::TU),
-        _ => Err("expected RG, TG or TU".to_owned()),
-    }
+    text.parse::<Scheme>().map(SplitScheme::from).map_err(|_| "expected RG, TG or TU".to_owned())
 }
 
 fn parse_sampler(text: &str) -> Result<Sampler, String> {

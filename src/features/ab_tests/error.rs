@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
+use super::model::TestStatus;
 use crate::features::deployments::SlotError;
 use crate::platform::http::ApiError;
 
@@ -10,11 +11,11 @@ use crate::platform::http::ApiError;
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
     #[error("Only a test in status DRAFT can be started; this one is {0}.")]
-    NotDraft(String),
+    NotDraft(TestStatus),
     #[error("Only a test in status RUNNING can be stopped; this one is {0}.")]
-    NotRunning(String),
+    NotRunning(TestStatus),
     #[error("A winner can be promoted once the test is COMPLETED; this one is {0}.")]
-    NotCompleted(String),
+    NotCompleted(TestStatus),
     #[error("Send slot_id: the id of the control or the variant slot of this test.")]
     NotASlotOfTheTest,
     #[error("The test \"{0}\" is running on one of these slots already. Stop it first, or choose other slots.")]
@@ -23,7 +24,7 @@ pub enum TestError {
     Shadow,
     /// The slots and the metric are what a test is about.
     #[error("This test is {0}; {1} can be changed only while it is a DRAFT.")]
-    Settled(String, &'static str),
+    Settled(TestStatus, &'static str),
     #[error("This test is running. Stop it before you delete it.")]
     Running,
     #[error("This test is no longer there.")]

@@ -9,5 +9,5 @@ mod statistics;
 mod store;
 
 pub use expiry::{expire_events, keep_expiring};
-pub use model::AbTest;
+pub use model::{AbTest, TestMetric, TestStatus};
 pub use routes::{Docs, routes};

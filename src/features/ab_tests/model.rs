@@ -4,13 +4,44 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::platform::wire_enum;
 use crate::schema::ab_tests;
 
-/// The states of a test.
-pub const STATUSES: [&str; 4] = ["DRAFT", "RUNNING", "COMPLETED", "CANCELLED"];
+wire_enum! {
+    /// Where a test stands.
+    #[schema(as = ABTestStatus)]
+    pub enum TestStatus {
+        Draft = "DRAFT",
+        Running = "RUNNING",
+        Completed = "COMPLETED",
+        Cancelled = "CANCELLED",
+    }
+}
 
-/// What a test can be about.
-pub const METRICS: [&str; 3] = ["ctr", "purchase_rate", "conversion_rate"];
+impl TestStatus {
+    /// Returns whether it has ended.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Draft | Self::Running => false,
+            Self::Completed | Self::Cancelled => true,
+        }
+    }
+}
+
+wire_enum! {
+    /// What a test is about.
+    #[derive(Default)]
+    #[schema(as = ABTestMetric)]
+    pub enum TestMetric {
+        /// Clicks by impressions.
+        #[default]
+        Ctr = "ctr",
+        /// Purchases by impressions.
+        PurchaseRate = "purchase_rate",
+        /// Clicks and purchases by impressions.
+        ConversionRate = "conversion_rate",
+    }
+}
 
 /// Two slots compared.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -19,10 +50,10 @@ pub struct AbTest {
     pub id: i64,
     pub project_id: i64,
     pub name: String,
-    pub status: String,
+    pub status: TestStatus,
     pub control_slot_id: i64,
     pub variant_slot_id: i64,
-    pub target_metric_name: String,
+    pub target_metric_name: TestMetric,
     pub min_sample_size: i32,
     pub confidence_level: f64,
     /// Of the control slot when the test was started.
@@ -44,7 +75,7 @@ pub struct TestFields {
     pub name: String,
     pub control_slot_id: i64,
     pub variant_slot_id: i64,
-    pub target_metric_name: String,
+    pub target_metric_name: TestMetric,
     pub min_sample_size: i32,
     pub confidence_level: f64,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::error::TestError;
-use super::model::{AbTest, METRICS, STATUSES, TestFields};
+use super::model::{AbTest, TestFields, TestMetric, TestStatus};
 use super::statistics::Results;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
@@ -23,7 +23,7 @@ pub struct Docs;
 
 const LONGEST_NAME: usize = 256;
 /// What 1.x's UI says for `ctr`.
-const CTR_ALIAS: &str = "click_through_rate";
+const ALIAS: (&str, TestMetric) = ("click_through_rate", TestMetric::Ctr);
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -49,12 +49,10 @@ pub struct AbTestBody {
     id: i64,
     project: i64,
     name: String,
-    /// `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`.
-    status: String,
+    status: TestStatus,
     control_slot: i64,
     variant_slot: i64,
-    /// `ctr`, `purchase_rate` or `conversion_rate`.
-    target_metric_name: String,
+    target_metric_name: TestMetric,
     min_sample_size: i32,
     confidence_level: f64,
     #[serde(serialize_with = "timestamp::option::serialize")]
@@ -133,7 +131,7 @@ async fn list(
     filters: Filters,
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<AbTestBody>>> {
-    let (project, status) = (filters.id("project")?, filters.choice("status", &STATUSES)?);
+    let (project, status) = (filters.id("project")?, filters.choice("status")?);
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list(&mut connection, &principal, project, status, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(AbTestBody::from).collect())?))
@@ -161,7 +159,11 @@ fn read_fields(fields: &mut FieldReader, current: Option<&AbTest>, partial: bool
         name: fields.text("name", LONGEST_NAME, Missing::keep_or_require(kept.map(|test| test.name.clone()))),
         control_slot_id: fields.id("control_slot", Missing::keep_or_require(kept.map(|test| test.control_slot_id))),
         variant_slot_id: fields.id("variant_slot", Missing::keep_or_require(kept.map(|test| test.variant_slot_id))),
-        target_metric_name: read_metric(fields, current),
+        target_metric_name: fields.choice_or(
+            "target_metric_name",
+            &[ALIAS],
+            Missing::Use(current.map(|test| test.target_metric_name).unwrap_or_default()),
+        ),
         min_sample_size: fields.integer(
             "min_sample_size",
             1..=i32::MAX,
@@ -178,13 +180,6 @@ fn read_fields(fields: &mut FieldReader, current: Option<&AbTest>, partial: bool
         fields.fault("variant_slot", "Choose another slot than the control slot.");
     }
     read
-}
-
-fn read_metric(fields: &mut FieldReader, current: Option<&AbTest>) -> String {
-    let known = [METRICS[0], METRICS[1], METRICS[2], CTR_ALIAS];
-    let current = current.map_or_else(|| METRICS[0].to_owned(), |test| test.target_metric_name.clone());
-    let word = fields.choice("target_metric_name", &known, Missing::Use(current));
-    if word == CTR_ALIAS { METRICS[0].to_owned() } else { word }
 }
 
 /// Checks that the slots are ones the caller sees, and of the project, where that is known.

@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::TestError;
-use super::model::{AbTest, TestFields};
+use super::model::{AbTest, TestFields, TestMetric, TestStatus};
 use super::statistics::{Arm, Plan, Results, Side, judge};
 use super::store;
 use crate::features::deployments::{self, Promotion};
@@ -21,7 +21,7 @@ pub async fn update(
     connection
         .transaction(async move |connection| {
             let current = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
-            if current.status != "DRAFT" {
+            if current.status != TestStatus::Draft {
                 check_settled(&current, &fields)?;
             }
             Ok(store::update(connection, id, fields, now).await?)
@@ -33,8 +33,8 @@ fn check_settled(current: &AbTest, wanted: &TestFields) -> Result<(), TestError>
     let slots = (current.control_slot_id, current.variant_slot_id) != (wanted.control_slot_id, wanted.variant_slot_id);
     let metric = current.target_metric_name != wanted.target_metric_name;
     match (slots, metric) {
-        (true, _) => Err(TestError::Settled(current.status.clone(), "its slots")),
-        (_, true) => Err(TestError::Settled(current.status.clone(), "its metric")),
+        (true, _) => Err(TestError::Settled(current.status, "its slots")),
+        (_, true) => Err(TestError::Settled(current.status, "its metric")),
         _ => Ok(()),
     }
 }
@@ -44,7 +44,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), T
     connection
         .transaction(async move |connection| {
             let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
-            if test.status == "RUNNING" {
+            if test.status == TestStatus::Running {
                 return Err(TestError::Running);
             }
             Ok(store::delete(connection, id).await?)
@@ -59,7 +59,7 @@ pub async fn start(connection: &mut AsyncPgConnection, test: &AbTest, now: DateT
         .transaction(async move |connection| {
             deployments::lock_project(connection, project_id).await?;
             let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
-            if test.status != "DRAFT" {
+            if test.status != TestStatus::Draft {
                 return Err(TestError::NotDraft(test.status));
             }
             let ids = [test.control_slot_id, test.variant_slot_id];
@@ -82,7 +82,7 @@ pub async fn stop(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTi
     connection
         .transaction(async move |connection| {
             let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
-            if test.status != "RUNNING" {
+            if test.status != TestStatus::Running {
                 return Err(TestError::NotRunning(test.status));
             }
             Ok(store::stop(connection, id, now).await?)
@@ -102,7 +102,7 @@ pub async fn promote(
     connection
         .transaction(async move |connection| {
             let test = store::lock(connection, id).await?.ok_or(TestError::Gone)?;
-            if test.status != "COMPLETED" {
+            if test.status != TestStatus::Completed {
                 return Err(TestError::NotCompleted(test.status));
             }
             let (control, variant) = (test.control_slot_id, test.variant_slot_id);
@@ -129,18 +129,17 @@ pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> Query
     };
     let side = |slot: i64, weight: Option<f64>| {
         let counts = counts.iter().find(|counts| counts.slot == slot).copied().unwrap_or_default();
-        side_of(counts, &test.target_metric_name, weight)
+        side_of(counts, test.target_metric_name, weight)
     };
     let plan = Plan { min_sample_size: test.min_sample_size, confidence_level: test.confidence_level };
-    let is_over = matches!(test.status.as_str(), "COMPLETED" | "CANCELLED");
-    Ok(judge(side(slots[0], test.control_weight), side(slots[1], test.variant_weight), plan, is_over))
+    Ok(judge(side(slots[0], test.control_weight), side(slots[1], test.variant_weight), plan, test.status.is_over()))
 }
 
-fn side_of(counts: SlotCounts, metric: &str, weight: Option<f64>) -> Side {
+fn side_of(counts: SlotCounts, metric: TestMetric, weight: Option<f64>) -> Side {
     let (conversions, attributed_conversions) = match metric {
-        "ctr" => (counts.clicks, counts.attributed_clicks),
-        "purchase_rate" => (counts.purchases, counts.attributed_purchases),
-        _ => (counts.clicks + counts.purchases, counts.attributed),
+        TestMetric::Ctr => (counts.clicks, counts.attributed_clicks),
+        TestMetric::PurchaseRate => (counts.purchases, counts.attributed_purchases),
+        TestMetric::ConversionRate => (counts.clicks + counts.purchases, counts.attributed),
     };
     let arm = Arm { impressions: counts.impressions, conversions };
     Side { arm, attributed_conversions, users: counts.users, weight }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{AbTest, TestFields};
+use super::model::{AbTest, TestFields, TestStatus};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::events::SlotCounts;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -26,7 +26,7 @@ impl Guarded for AbTest {
     }
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
-        Ok(filters.id_is("project", self.project_id)? && filters.text_is("status", Some(&self.status)))
+        Ok(filters.id_is("project", self.project_id)? && filters.choice_is("status", self.status))
     }
 }
 
@@ -35,7 +35,7 @@ pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
     project: Option<i64>,
-    status: Option<String>,
+    status: Option<TestStatus>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<AbTest>)> {
     let query = || {
@@ -46,7 +46,7 @@ pub async fn list(
         for project in [principal.key_project(), project].into_iter().flatten() {
             query = query.filter(projects::id.eq(project));
         }
-        if let Some(status) = status.clone() {
+        if let Some(status) = status {
             query = query.filter(ab_tests::status.eq(status));
         }
         query
@@ -92,7 +92,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
 pub async fn running_on(connection: &mut AsyncPgConnection, slots: [i64; 2]) -> QueryResult<Option<String>> {
     let of_slots = ab_tests::control_slot_id.eq_any(slots).or(ab_tests::variant_slot_id.eq_any(slots));
     ab_tests::table
-        .filter(ab_tests::status.eq("RUNNING").and(of_slots))
+        .filter(ab_tests::status.eq(TestStatus::Running).and(of_slots))
         .order(ab_tests::id)
         .select(ab_tests::name)
         .first(connection)
@@ -109,7 +109,7 @@ pub async fn start(
 ) -> QueryResult<AbTest> {
     diesel::update(ab_tests::table.find(id))
         .set((
-            ab_tests::status.eq("RUNNING"),
+            ab_tests::status.eq(TestStatus::Running),
             ab_tests::started_at.eq(at),
             ab_tests::updated_at.eq(at),
             ab_tests::control_weight.eq(control_weight),
@@ -123,7 +123,7 @@ pub async fn start(
 /// RUNNING → COMPLETED.
 pub async fn stop(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<AbTest> {
     diesel::update(ab_tests::table.find(id))
-        .set((ab_tests::status.eq("COMPLETED"), ab_tests::ended_at.eq(at), ab_tests::updated_at.eq(at)))
+        .set((ab_tests::status.eq(TestStatus::Completed), ab_tests::ended_at.eq(at), ab_tests::updated_at.eq(at)))
         .returning(AbTest::as_returning())
         .get_result(connection)
         .await
@@ -140,7 +140,7 @@ pub async fn set_winner(connection: &mut AsyncPgConnection, id: i64, slot: i64, 
 /// The tests that have ended, began before a moment, and whose counts have not been written down.
 pub async fn ended_uncounted(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<Vec<AbTest>> {
     ab_tests::table
-        .filter(ab_tests::status.eq_any(["COMPLETED", "CANCELLED"]).and(ab_tests::kept_counts.is_null()))
+        .filter(ab_tests::status.eq_any([TestStatus::Completed, TestStatus::Cancelled]).and(ab_tests::kept_counts.is_null()))
         .filter(ab_tests::started_at.lt(before))
         .order(ab_tests::id)
         .select(AbTest::as_select())
@@ -150,7 +150,7 @@ pub async fn ended_uncounted(connection: &mut AsyncPgConnection, before: DateTim
 
 /// The tests that run, of all projects.
 pub async fn running(connection: &mut AsyncPgConnection) -> QueryResult<Vec<AbTest>> {
-    ab_tests::table.filter(ab_tests::status.eq("RUNNING")).select(AbTest::as_select()).load(connection).await
+    ab_tests::table.filter(ab_tests::status.eq(TestStatus::Running)).select(AbTest::as_select()).load(connection).await
 }
 
 /// Writes down what a test counted.

@@ -145,7 +145,7 @@ async fn load_for<T: Guarded>(
     match principal.role_on(ownership) {
         None => Err(ApiError::not_found()),
         Some(role) if role < needed => {
-            Err(ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", role.wire(), needed.wire())))
+            Err(ApiError::forbidden(format!("Your role here is {role}; this takes at least {needed}.")))
         }
         Some(_) => Ok((object, ownership)),
     }

@@ -1,9 +1,11 @@
 //! Rows of users, their sessions, organisations, members and invitations.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
 
+use crate::platform::wire_enum;
 use crate::schema::{invitations, memberships, organisations, sessions, users};
 
 /// Somebody who can log in.
@@ -62,7 +64,7 @@ pub struct Organisation {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = memberships)]
 pub struct Membership {
-    pub role: String,
+    pub role: Role,
     pub ins_datetime: DateTime<Utc>,
 }
 
@@ -72,7 +74,7 @@ pub struct Membership {
 pub struct Invitation {
     pub id: i64,
     pub organisation_id: i64,
-    pub role: String,
+    pub role: Role,
     /// Where it was sent; may be empty.
     pub email: String,
     pub invited_by: i64,
@@ -81,41 +83,39 @@ pub struct Invitation {
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// What somebody may do in an organisation; each role may do all that the one before may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Look at everything.
-    Viewer,
-    /// Change data, jobs and models.
-    Editor,
-    /// Manage keys and members.
-    Admin,
-    /// Everything, deletion of the organisation included.
-    Owner,
+wire_enum! {
+    /// What a member may do in an organisation; each role may do all that the next one may.
+    pub enum Role {
+        /// Everything, deletion of the organisation included.
+        Owner = "owner",
+        /// Manage keys and members.
+        Admin = "admin",
+        /// Change data, jobs and models.
+        Editor = "editor",
+        /// Look at everything.
+        Viewer = "viewer",
+    }
 }
 
-impl Role {
-    /// The words for roles.
-    pub const WORDS: [&'static str; 4] = ["owner", "admin", "editor", "viewer"];
-
-    /// The role a stored word stands for. An unknown word grants the least.
-    pub fn from_wire(word: &str) -> Self {
-        match word {
-            "owner" => Self::Owner,
-            "admin" => Self::Admin,
-            "editor" => Self::Editor,
-            _ => Self::Viewer,
-        }
+impl Ord for Role {
+    /// The role that may do more is the greater one.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (*other as u8).cmp(&(*self as u8))
     }
+}
 
-    /// The stored word.
-    pub fn wire(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Editor => "editor",
-            Self::Viewer => "viewer",
-        }
+impl PartialOrd for Role {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+
+    #[test]
+    fn a_role_that_may_do_more_is_greater() {
+        assert!(Role::Owner > Role::Admin && Role::Admin > Role::Editor && Role::Editor > Role::Viewer);
     }
 }

@@ -9,23 +9,14 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use super::model::{Role, User};
 use crate::platform::db::Session;
 use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::wire_enum;
 
-/// What an API key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    Read,
-    Write,
-    Predict,
-}
-
-impl Scope {
-    /// Returns the word on the wire.
-    pub fn wire(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Predict => "predict",
-        }
+wire_enum! {
+    /// What an API key may be used for.
+    pub enum Scope {
+        Read = "read",
+        Write = "write",
+        Predict = "predict",
     }
 }
 
@@ -124,7 +115,7 @@ impl Principal {
     pub fn require_scope(&self, scope: Scope) -> ApiResult<()> {
         match &self.key {
             Some(key) if !key.scopes.contains(&scope) => {
-                Err(ApiError::forbidden(format!("API key does not have '{}' scope", scope.wire())))
+                Err(ApiError::forbidden(format!("API key does not have '{scope}' scope")))
             }
             _ => Ok(()),
         }

@@ -7,6 +7,6 @@ mod service;
 mod store;
 
 pub use known::KnownKeys;
-pub use model::{SCOPES, scope_of};
+pub use model::scopes_of;
 pub use routes::{Docs, routes};
 pub use service::{KnownKey, NotedUses, PREFIX, authenticate, create_for};

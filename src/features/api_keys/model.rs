@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
 use crate::features::accounts::Scope;
 use crate::schema::api_keys;
@@ -16,29 +17,35 @@ pub struct ApiKey {
     pub name: String,
     /// The first characters after `rctm_`, to tell keys apart.
     pub key_prefix: String,
-    pub scopes: serde_json::Value,
+    pub scopes: Value,
     pub is_active: bool,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// The scopes on the wire.
-pub const SCOPES: [&str; 3] = ["read", "write", "predict"];
-
-/// The scope a word on the wire stands for; 1.x's UI also said `recommend` and `batch` for `predict`.
-pub fn scope_of(word: &str) -> Option<Scope> {
+/// Returns the scope that a word stands for; 1.x's UI also says `recommend` and `batch` for `predict`.
+fn scope_of(word: &str) -> Option<Scope> {
     match word {
-        "read" => Some(Scope::Read),
-        "write" => Some(Scope::Write),
-        "predict" | "recommend" | "batch" => Some(Scope::Predict),
-        _ => None,
+        "recommend" | "batch" => Some(Scope::Predict),
+        _ => word.parse().ok(),
     }
 }
 
+/// Returns the scopes that words stand for, each once and in their usual order, or the first word that stands for none.
+pub fn scopes_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, &'a str> {
+    let asked = words.into_iter().map(|word| scope_of(word).ok_or(word)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Scope::ALL.iter().copied().filter(|scope| asked.contains(scope)).collect())
+}
+
+/// Returns scopes as a row holds them.
+pub fn stored(scopes: &[Scope]) -> Value {
+    scopes.iter().map(|scope| scope.wire()).collect()
+}
+
 impl ApiKey {
-    /// The scopes as words.
-    pub fn scope_words(&self) -> Vec<String> {
-        self.scopes.as_array().into_iter().flatten().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+    /// What the key may be used for. A word that is no scope allows nothing.
+    pub fn granted(&self) -> Vec<Scope> {
+        self.scopes.as_array().into_iter().flatten().filter_map(|word| scope_of(word.as_str()?)).collect()
     }
 }

@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{ApiKey, SCOPES, scope_of};
+use super::model::{ApiKey, scopes_of, stored};
 use super::{service, store};
-use crate::features::accounts::{Access, Admin, Principal, Role, Viewer};
+use crate::features::accounts::{Access, Admin, Principal, Role, Scope, Viewer};
 use crate::features::projects::Project;
 use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
+use crate::platform::words::Word;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, revoke))]
@@ -40,7 +41,7 @@ pub struct ApiKeyBody {
     project: i64,
     name: String,
     key_prefix: String,
-    scopes: Vec<String>,
+    scopes: Vec<Scope>,
     is_active: bool,
     #[serde(serialize_with = "timestamp::option::serialize")]
     expires_at: Option<DateTime<Utc>>,
@@ -55,7 +56,7 @@ impl From<ApiKey> for ApiKeyBody {
         Self {
             id: key.id,
             project: key.project_id,
-            scopes: key.scope_words(),
+            scopes: key.granted(),
             name: key.name,
             key_prefix: key.key_prefix,
             is_active: key.is_active,
@@ -72,7 +73,7 @@ struct NewKey {
     id: i64,
     project: i64,
     name: String,
-    scopes: Vec<String>,
+    scopes: Vec<Scope>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     expires_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -92,15 +93,18 @@ struct KeyRequest {
     expires_at: Option<String>,
 }
 
-fn read_scopes(fields: &mut FieldReader, missing: Missing<Vec<String>>) -> Vec<String> {
-    let words = fields.texts("scopes", missing);
-    if let Some(unknown) = words.iter().find(|word| scope_of(word).is_none()) {
-        fields.fault("scopes", format!("\"{unknown}\" is not a scope. Choose among: {}.", SCOPES.join(", ")));
-    } else if words.is_empty() {
-        fields.fault("scopes", "Choose at least one scope.");
+fn read_scopes(fields: &mut FieldReader, current: Option<Vec<Scope>>) -> Vec<Scope> {
+    let current = current.map(|scopes| scopes.iter().map(Scope::to_string).collect());
+    let words = fields.texts("scopes", Missing::keep_or_require(current));
+    let scopes = scopes_of(words.iter().map(String::as_str));
+    match &scopes {
+        Err(unknown) => {
+            fields.fault("scopes", format!("\"{unknown}\" is not a scope. Choose among: {}.", Scope::words().join(", ")));
+        }
+        Ok(scopes) if scopes.is_empty() => fields.fault("scopes", "Choose at least one scope."),
+        Ok(_) => {}
     }
-    let kept = SCOPES.iter().filter(|scope| words.iter().any(|word| scope_of(word) == scope_of(scope)));
-    kept.map(|scope| (*scope).to_owned()).collect()
+    scopes.unwrap_or_default()
 }
 
 /// The keys of the projects one may see.
@@ -126,7 +130,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let mut fields = body.reader();
     let project = fields.id("project", Missing::Required);
     let name = fields.text("name", 256, Missing::Required);
-    let scopes = read_scopes(&mut fields, Missing::Required);
+    let scopes = read_scopes(&mut fields, None);
     let expires_at = fields.nullable_moment("expires_at", None);
     if expires_at.is_some_and(|end| end <= services.clock.now()) {
         fields.fault("expires_at", "Choose a moment that is still to come.");
@@ -135,11 +139,11 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Admin);
     fields.refer("project", lookup).await?;
     fields.finish()?;
-    let (row, key) = service::create_for(&mut connection, project, principal.user.id, name, scopes, expires_at).await?;
+    let (row, key) = service::create_for(&mut connection, project, principal.user.id, name, &scopes, expires_at).await?;
     let answer = NewKey {
         id: row.id,
         project: row.project_id,
-        scopes: row.scope_words(),
+        scopes: row.granted(),
         name: row.name,
         expires_at: row.expires_at,
         ins_datetime: row.ins_datetime,
@@ -174,7 +178,7 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
     let current = access.object;
     let mut fields = body.reader();
     let name = fields.text("name", 256, Missing::keep_or_require(partial.then(|| current.name.clone())));
-    let scopes = read_scopes(&mut fields, Missing::keep_or_require(partial.then(|| current.scope_words())));
+    let scopes = read_scopes(&mut fields, partial.then(|| current.granted()));
     let expires_at = fields.nullable_moment("expires_at", current.expires_at);
     if fields.has("project") && fields.id("project", Missing::Required) != current.project_id {
         fields.fault("project", "A key cannot move to another project. Make a new one there.");
@@ -182,7 +186,7 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     let saved =
-        store::update(&mut connection, current.id, &name, scopes.into(), expires_at).await.map_err(service::named_twice)?;
+        store::update(&mut connection, current.id, &name, stored(&scopes), expires_at).await.map_err(service::named_twice)?;
     Ok(web::Json(saved.into()))
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::model::{ApiKey, scope_of};
+use super::model::{ApiKey, stored};
 use super::store::{self, NewApiKey};
 use crate::features::accounts::{KeyGrant, Principal, Scope, principal_of};
 use crate::platform::config::random_text;
@@ -39,7 +39,7 @@ pub async fn create_for(
     project_id: i64,
     user_id: i64,
     name: String,
-    scopes: Vec<String>,
+    scopes: &[Scope],
     expires_at: Option<DateTime<Utc>>,
 ) -> ApiResult<(ApiKey, SecretString)> {
     let random = random_text(RANDOM_BYTES).map_err(|error| ApiError::internal(&error))?;
@@ -50,7 +50,7 @@ pub async fn create_for(
         name,
         key_prefix: random.expose_secret().chars().take(8).collect(),
         key_hash: hash_of(key.expose_secret()).to_vec(),
-        scopes: scopes.into(),
+        scopes: stored(scopes),
         expires_at,
     };
     let row = store::insert(connection, row).await.map_err(named_twice)?;
@@ -137,8 +137,8 @@ pub async fn usable(services: &Services, ids: Option<&[i64]>, most: i64) -> Resu
 }
 
 fn grant_of(row: &ApiKey, organisation_id: i64) -> KeyGrant {
-    let scopes: Vec<Scope> = row.scope_words().iter().filter_map(|word| scope_of(word)).collect();
-    KeyGrant { id: row.id, prefix: row.key_prefix.clone(), project_id: row.project_id, organisation_id, scopes }
+    let (prefix, scopes) = (row.key_prefix.clone(), row.granted());
+    KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes }
 }
 
 /// A name that the project already has for a key is the caller's mistake.

@@ -10,14 +10,16 @@ use crate::features::accounts::Principal;
 use crate::platform::db;
 use crate::platform::http::{ApiError, ApiResult, timestamp};
 use crate::platform::services::Services;
+use crate::platform::wire_enum;
 
 const LINES_AT_ONCE: i64 = 500;
 
-/// How the file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Csv,
-    Ndjson,
+wire_enum! {
+    /// How the file is written.
+    pub enum Format {
+        Csv = "csv",
+        Ndjson = "ndjson",
+    }
 }
 
 const COLUMNS: [&str; 14] = [
@@ -110,7 +112,7 @@ fn cells(row: &Entry) -> [String; 14] {
         number(row.api_key),
         harmless(&row.address),
         row.request_id.clone(),
-        row.action.clone(),
+        row.action.to_string(),
         row.resource.clone(),
         harmless(&row.resource_id),
         json(&row.before),

@@ -5,4 +5,5 @@ mod model;
 mod routes;
 mod store;
 
+pub use model::Action;
 pub use routes::{Docs, routes};

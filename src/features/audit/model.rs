@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::platform::http::timestamp;
+use crate::platform::wire_enum;
 use crate::schema::audit_log;
 
 /// Who changed what.
@@ -32,8 +33,7 @@ pub struct Entry {
     pub address: String,
     /// The id of the request, as in the server's log.
     pub request_id: String,
-    /// `created`, `updated` or `deleted`.
-    pub action: String,
+    pub action: Action,
     /// What kind of thing, as in the API's paths.
     pub resource: String,
     pub resource_id: String,
@@ -43,8 +43,15 @@ pub struct Entry {
     pub after: Option<Value>,
 }
 
-/// What can be done to a thing.
-pub const ACTIONS: [&str; 3] = ["created", "updated", "deleted"];
+wire_enum! {
+    /// What can be done to a thing.
+    #[schema(as = AuditAction)]
+    pub enum Action {
+        Created = "created",
+        Updated = "updated",
+        Deleted = "deleted",
+    }
+}
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +62,7 @@ pub struct Selection {
     pub user: Option<i64>,
     pub resource: Option<String>,
     pub resource_id: Option<String>,
-    pub action: Option<String>,
+    pub action: Option<Action>,
     /// From this moment on.
     pub since: Option<DateTime<Utc>>,
     /// Before this moment.

@@ -25,7 +25,7 @@ fn selected(selection: &Selection) -> audit_log::BoxedQuery<'_, Pg> {
     if let Some(id) = &selection.resource_id {
         query = query.filter(audit_log::resource_id.eq(id));
     }
-    if let Some(action) = &selection.action {
+    if let Some(action) = selection.action {
         query = query.filter(audit_log::action.eq(action));
     }
     if let Some(since) = selection.since {

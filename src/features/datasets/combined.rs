@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::error::DataError;
 use super::intake::{Checked, Received};
-use super::model::{FileKeys, Stored, TrainingData};
+use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
 use super::{service, store};
 use crate::features::projects::Project;
 use crate::ml::interactions::InteractionLog;
@@ -120,7 +120,7 @@ pub async fn add_combined(
         filesize: None,
         sha256: None,
         prepared_key: None,
-        status: "preparing".to_owned(),
+        status: TrainingDataStatus::Preparing,
         error: None,
         report: None,
         sources: Some(to_value(sources)),
@@ -157,6 +157,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::projects::UnknownUsers;
     use crate::ml::interactions::InteractionLogBuilder;
 
     fn project(time: Option<&str>, event: Option<&str>) -> Project {
@@ -173,7 +174,7 @@ mod tests {
             event_column: event.map(str::to_owned),
             event_weights: json!({}),
             half_life_days: None,
-            unknown_user: "fallback".to_owned(),
+            unknown_user: UnknownUsers::Fallback,
             logged_share: None,
         }
     }

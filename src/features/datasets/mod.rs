@@ -20,7 +20,7 @@ pub use jobs::PrepareData;
 pub use metadata::{
     ColumnKind, Descriptions, ItemMetaData, ItemTable, boolean_of, descriptions, newest as newest_item_metadata, number_of,
 };
-pub use model::TrainingData;
+pub use model::{TrainingData, TrainingDataStatus};
 pub use routes::{Docs, routes};
 pub use service::{ask_for, give_up, load_log};
 pub use store::find;

@@ -4,7 +4,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::platform::wire_enum;
 use crate::schema::training_data;
+
+wire_enum! {
+    /// Whether something can be learnt from training data.
+    pub enum TrainingDataStatus {
+        Preparing = "preparing",
+        Ready = "ready",
+        Failed = "failed",
+    }
+}
 
 /// An uploaded file of interactions.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -21,8 +31,7 @@ pub struct TrainingData {
     pub sha256: Option<String>,
     /// Where the prepared form is, once there is one.
     pub prepared_key: Option<String>,
-    /// `preparing`, `ready` or `failed`.
-    pub status: String,
+    pub status: TrainingDataStatus,
     /// Why it failed.
     pub error: Option<String>,
     pub report: Option<Value>,
@@ -39,15 +48,22 @@ const ZONES: TimeDelta = TimeDelta::days(1);
 impl TrainingData {
     /// Why nothing can be learnt from it, if nothing can.
     pub fn problem(&self) -> Option<String> {
-        match (self.storage_key.is_some(), self.status.as_str()) {
+        match (self.storage_key.is_some(), self.status) {
             (false, _) => Some("The file of this training data has been deleted. Upload it again.".to_owned()),
-            (true, "preparing") => Some("This training data is still being prepared. Try again in a moment.".to_owned()),
-            (true, "failed") => {
+            (true, TrainingDataStatus::Preparing) => {
+                Some("This training data is still being prepared. Try again in a moment.".to_owned())
+            }
+            (true, TrainingDataStatus::Failed) => {
                 let cause = self.error.as_deref().unwrap_or("Upload it again.");
                 Some(format!("This training data could not be imported. {cause}"))
             }
-            (true, _) => None,
+            (true, TrainingDataStatus::Ready) => None,
         }
+    }
+
+    /// Returns whether it is still being prepared.
+    pub fn is_coming(&self) -> bool {
+        self.storage_key.is_some() && self.status == TrainingDataStatus::Preparing
     }
 
     /// Where its files are.
@@ -119,7 +135,7 @@ pub struct Stored {
     pub filesize: Option<i64>,
     pub sha256: Option<String>,
     pub prepared_key: Option<String>,
-    pub status: String,
+    pub status: TrainingDataStatus,
     pub error: Option<String>,
     pub report: Option<Value>,
     pub sources: Option<Value>,
@@ -138,7 +154,7 @@ mod tests {
             filesize: None,
             sha256: None,
             prepared_key: None,
-            status: "preparing".to_owned(),
+            status: TrainingDataStatus::Preparing,
             error: None,
             report: None,
             ins_datetime: DateTime::UNIX_EPOCH,

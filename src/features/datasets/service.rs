@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::error::DataError;
 use super::intake::Received;
 use super::jobs::PrepareData;
-use super::model::{FileKeys, Stored, TrainingData};
+use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
 use super::preparation::{self, LARGEST_RATIO, Prepared};
 use super::store;
 use crate::features::projects::{self, Kind as ProjectPart, Project};
@@ -146,7 +146,7 @@ impl Examined {
                 filesize: i64::try_from(size).ok(),
                 sha256: Some(sha256),
                 prepared_key: None,
-                status: "preparing".to_owned(),
+                status: TrainingDataStatus::Preparing,
                 error: None,
                 report: None,
                 sources: None,
@@ -154,7 +154,7 @@ impl Examined {
             if let Some(prepared) = self.prepared {
                 stored.report = Some(keep_prepared(&blobs, &keys, prepared)?);
                 stored.prepared_key = Some(keys.prepared());
-                stored.status = "ready".to_owned();
+                stored.status = TrainingDataStatus::Ready;
             }
             Ok(stored)
         })
@@ -171,7 +171,7 @@ fn keep_prepared(blobs: &crate::platform::blobs::Blobs, keys: &FileKeys, prepare
 }
 
 async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, data: &TrainingData) -> Result<(), DataError> {
-    if data.status == "preparing" {
+    if data.status == TrainingDataStatus::Preparing {
         let turn = projects::turn_of(connection, data.project_id).await?;
         let group_key = Some(format!("training_data:{}", data.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
@@ -183,7 +183,9 @@ async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, da
 /// Prepares data that was not prepared at once: a large upload, or what was put together from several sources.
 pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
-    let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == "preparing") else { return Ok(()) };
+    let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing) else {
+        return Ok(());
+    };
     let Some((project, _)) = <Project as crate::features::accounts::Guarded>::load(&mut connection, data.project_id).await?
     else {
         return Ok(());
@@ -198,7 +200,9 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let report = blocking(move || keep_prepared(&blobs, &into, prepare()?)).await?;
     let mut connection = services.db.conn().await?;
     let prepared = Some(keys.prepared());
-    let kept = store::end_preparation(&mut connection, id, &keys.upload(), "ready", prepared, Some(report), None).await?;
+    let kept =
+        store::end_preparation(&mut connection, id, &keys.upload(), TrainingDataStatus::Ready, prepared, Some(report), None)
+            .await?;
     // Deleted or replaced meanwhile: nobody refers to these files. (Prepared by another worker meanwhile: they are in use.)
     if !kept && store::find(&mut connection, id).await?.and_then(|data| data.keys()).as_ref() != Some(&keys) {
         remove_files(services, keys.all().to_vec()).await;
@@ -215,7 +219,7 @@ fn options_of(services: &Services, project: &Project, data: &TrainingData) -> Re
 pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     if let Some(keys) = store::find(&mut connection, id).await?.and_then(|data| data.keys()) {
-        store::end_preparation(&mut connection, id, &keys.upload(), "failed", None, None, Some(reason)).await?;
+        store::end_preparation(&mut connection, id, &keys.upload(), TrainingDataStatus::Failed, None, None, Some(reason)).await?;
     }
     Ok(())
 }

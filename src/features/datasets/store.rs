@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Stored, TrainingData};
+use super::model::{Stored, TrainingData, TrainingDataStatus};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::platform::db;
 use crate::platform::http::{ApiResult, Filters, PageRequest};
@@ -128,7 +128,7 @@ pub async fn set_combined(
 ) -> QueryResult<bool> {
     let still_waiting = training_data::table
         .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
-        .filter(training_data::status.eq("preparing"));
+        .filter(training_data::status.eq(TrainingDataStatus::Preparing));
     let changed = diesel::update(still_waiting)
         .set((
             training_data::filesize.eq(filesize),
@@ -146,14 +146,14 @@ pub async fn end_preparation(
     connection: &mut AsyncPgConnection,
     id: i64,
     storage_key: &str,
-    status: &str,
+    status: TrainingDataStatus,
     prepared_key: Option<String>,
     report: Option<serde_json::Value>,
     error: Option<&str>,
 ) -> QueryResult<bool> {
     let still_waiting = training_data::table
         .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
-        .filter(training_data::status.eq("preparing"));
+        .filter(training_data::status.eq(TrainingDataStatus::Preparing));
     let changed = diesel::update(still_waiting)
         .set((
             training_data::status.eq(status),

@@ -8,7 +8,7 @@ mod service;
 mod store;
 
 pub use error::SlotError;
-pub use model::DeploymentSlot;
+pub use model::{DeploymentSlot, SlotChangeAction};
 pub use routes::{Docs, routes};
 pub use service::{Promotion, deploy, promote, replaced_by};
 pub use store::{lock_project, slots_by_id};

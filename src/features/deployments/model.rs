@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::platform::wire_enum;
 use crate::schema::{deployment_slots, slot_changes};
 
 /// A model that answers a share of a project's traffic.
@@ -84,14 +85,28 @@ impl Snapshot {
     }
 }
 
+wire_enum! {
+    /// What an act that changed who answers was.
+    pub enum SlotChangeAction {
+        Created = "created",
+        Updated = "updated",
+        Deleted = "deleted",
+        /// The winner of a test took over.
+        Promoted = "promoted",
+        /// The program put a new model into service.
+        Deployed = "deployed",
+        /// An earlier change was taken back.
+        Reverted = "reverted",
+    }
+}
+
 /// One act that changed who answers, as it was recorded.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = slot_changes)]
 pub struct SlotChange {
     pub id: i64,
     pub project_id: i64,
-    /// `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`.
-    pub action: String,
+    pub action: SlotChangeAction,
     /// The slots it touched, as they were.
     pub before: Value,
     /// The same slots, as they became; one that is missing in either was made or removed.
@@ -110,8 +125,7 @@ pub struct SlotChange {
 #[diesel(table_name = slot_changes)]
 pub struct NewSlotChange {
     pub project_id: i64,
-    /// `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`.
-    pub action: &'static str,
+    pub action: SlotChangeAction,
     pub before: Value,
     pub after: Value,
     pub ab_test_id: Option<i64>,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::SlotError;
-use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields, Snapshot};
+use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotChangeAction, SlotFields, Snapshot};
 use super::store;
 use crate::features::models::ModelError;
 
@@ -27,7 +27,7 @@ pub async fn create(
             require_file(connection, fields.trained_model_id).await?;
             let slot = store::insert(connection, project_id, fields).await?;
             check_weights(connection, project_id).await?;
-            note(connection, project_id, "created", Some(actor), &[], std::slice::from_ref(&slot)).await?;
+            note(connection, project_id, SlotChangeAction::Created, Some(actor), &[], std::slice::from_ref(&slot)).await?;
             Ok(slot)
         })
         .await
@@ -52,7 +52,7 @@ pub async fn update(
             }
             let after = store::update(connection, id, fields, now).await?;
             check_weights(connection, project_id).await?;
-            note(connection, project_id, "updated", Some(actor), &[before], std::slice::from_ref(&after)).await?;
+            note(connection, project_id, SlotChangeAction::Updated, Some(actor), &[before], std::slice::from_ref(&after)).await?;
             Ok(after)
         })
         .await
@@ -69,7 +69,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, slot: DeploymentSlot, ac
             }
             store::delete(connection, slot.id).await?;
             check_weights(connection, slot.project_id).await?;
-            Ok(note(connection, slot.project_id, "deleted", Some(actor), &[slot], &[]).await?)
+            Ok(note(connection, slot.project_id, SlotChangeAction::Deleted, Some(actor), &[slot], &[]).await?)
         })
         .await
 }
@@ -97,7 +97,7 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
         [store::update(connection, winner.id, raised, now).await?, store::update(connection, loser.id, put_aside, now).await?];
     let change = NewSlotChange {
         project_id: promotion.project_id,
-        action: "promoted",
+        action: SlotChangeAction::Promoted,
         before: snapshots(&[winner, loser]),
         after: snapshots(&after),
         ab_test_id: Some(promotion.ab_test_id),
@@ -146,12 +146,12 @@ pub async fn revert(
                 after.push(store::update(connection, slot.id, off, now).await?);
             }
             check_weights(connection, project_id).await?;
-            if let ("promoted", Some(test)) = (change.action.as_str(), change.ab_test_id) {
+            if let (SlotChangeAction::Promoted, Some(test)) = (change.action, change.ab_test_id) {
                 store::forget_winner(connection, test, now).await?;
             }
             let reverted = NewSlotChange {
                 project_id,
-                action: "reverted",
+                action: SlotChangeAction::Reverted,
                 before: snapshots(&present),
                 after: snapshots(&after),
                 ab_test_id: change.ab_test_id,
@@ -221,7 +221,7 @@ pub async fn deploy(
         }
     };
     after.push(deployed.clone());
-    note(connection, project_id, "deployed", None, &before, &after).await?;
+    note(connection, project_id, SlotChangeAction::Deployed, None, &before, &after).await?;
     Ok(deployed)
 }
 
@@ -249,7 +249,7 @@ async fn check_weights(connection: &mut AsyncPgConnection, project_id: i64) -> R
 async fn note(
     connection: &mut AsyncPgConnection,
     project_id: i64,
-    action: &'static str,
+    action: SlotChangeAction,
     changed_by: Option<i64>,
     before: &[DeploymentSlot],
     after: &[DeploymentSlot],

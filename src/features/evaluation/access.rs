@@ -133,7 +133,7 @@ pub(super) async fn load_for<T: Config>(
     let object = T::load(connection, id).await?.ok_or_else(ApiError::not_found)?;
     match principal.role_on(object.home()) {
         Some(role) if role < needed => {
-            Err(ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", role.wire(), needed.wire())))
+            Err(ApiError::forbidden(format!("Your role here is {role}; this takes at least {needed}.")))
         }
         Some(_) => Ok(object),
         None if !is_shared_with_key(connection, principal, &object).await? => Err(ApiError::not_found()),

@@ -3,14 +3,58 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use crate::ml::metrics::Metric;
 use crate::ml::splits::{self, SplitScheme};
+use crate::platform::wire_enum;
 use crate::schema::{evaluation_configs, split_configs};
 
-/// The words for [`SplitScheme`] on the wire.
-pub const SCHEMES: [&str; 3] = ["RG", "TG", "TU"];
+wire_enum! {
+    /// How the interactions to hold out are chosen.
+    #[derive(Default)]
+    #[schema(as = SplitScheme)]
+    pub enum Scheme {
+        /// At random, for each user.
+        #[default]
+        RG = "RG",
+        /// Everything after one moment, the same for all users.
+        TG = "TG",
+        /// The last interactions of each user.
+        TU = "TU",
+    }
+}
 
-/// The metrics a search can aim at.
-pub const TARGET_METRICS: [&str; 4] = ["ndcg", "map", "recall", "hit"];
+impl From<Scheme> for SplitScheme {
+    fn from(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::RG => Self::RG,
+            Scheme::TG => Self::TG,
+            Scheme::TU => Self::TU,
+        }
+    }
+}
+
+wire_enum! {
+    /// The metrics a search can aim at.
+    #[derive(Default)]
+    pub enum TargetMetric {
+        #[default]
+        Ndcg = "ndcg",
+        Map = "map",
+        Recall = "recall",
+        Hit = "hit",
+    }
+}
+
+impl From<TargetMetric> for Metric {
+    fn from(metric: TargetMetric) -> Self {
+        match metric {
+            TargetMetric::Ndcg => Self::Ndcg,
+            TargetMetric::Map => Self::Map,
+            TargetMetric::Recall => Self::Recall,
+            TargetMetric::Hit => Self::Hit,
+        }
+    }
+}
 
 /// What is held out of the data, and how it is chosen.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -19,8 +63,7 @@ pub struct SplitConfig {
     pub id: i64,
     pub created_by: Option<i64>,
     pub name: Option<String>,
-    /// `RG`, `TG` or `TU`.
-    pub scheme: String,
+    pub scheme: Scheme,
     pub heldout_ratio: f64,
     pub n_heldout: Option<i32>,
     pub test_user_ratio: f64,
@@ -38,7 +81,7 @@ pub struct SplitConfig {
 #[diesel(table_name = split_configs, treat_none_as_null = true)]
 pub struct SplitFields {
     pub name: Option<String>,
-    pub scheme: String,
+    pub scheme: Scheme,
     pub heldout_ratio: f64,
     pub n_heldout: Option<i32>,
     pub test_user_ratio: f64,
@@ -50,11 +93,7 @@ impl SplitConfig {
     /// The same for the engine.
     pub fn to_engine(&self) -> splits::SplitConfig {
         splits::SplitConfig {
-            scheme: match self.scheme.as_str() {
-                "TG" => SplitScheme::TG,
-                "TU" => SplitScheme::TU,
-                _ => SplitScheme::RG,
-            },
+            scheme: self.scheme.into(),
             heldout_ratio: self.heldout_ratio,
             n_heldout: self.n_heldout.map(i32::unsigned_abs),
             test_user_ratio: self.test_user_ratio,
@@ -67,7 +106,7 @@ impl SplitConfig {
     pub fn fields(&self) -> SplitFields {
         SplitFields {
             name: self.name.clone(),
-            scheme: self.scheme.clone(),
+            scheme: self.scheme,
             heldout_ratio: self.heldout_ratio,
             n_heldout: self.n_heldout,
             test_user_ratio: self.test_user_ratio,
@@ -88,7 +127,7 @@ impl Default for SplitFields {
     fn default() -> Self {
         Self {
             name: None,
-            scheme: "RG".to_owned(),
+            scheme: Scheme::default(),
             heldout_ratio: 0.1,
             n_heldout: None,
             test_user_ratio: 1.0,
@@ -106,8 +145,7 @@ pub struct EvaluationConfig {
     pub created_by: Option<i64>,
     pub name: Option<String>,
     pub cutoff: i32,
-    /// One of the metrics in small letters.
-    pub target_metric: String,
+    pub target_metric: TargetMetric,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub organisation_id: i64,
@@ -121,13 +159,13 @@ pub struct EvaluationConfig {
 pub struct EvaluationFields {
     pub name: Option<String>,
     pub cutoff: i32,
-    pub target_metric: String,
+    pub target_metric: TargetMetric,
 }
 
 impl EvaluationConfig {
     /// The part a caller decides.
     pub fn fields(&self) -> EvaluationFields {
-        EvaluationFields { name: self.name.clone(), cutoff: self.cutoff, target_metric: self.target_metric.clone() }
+        EvaluationFields { name: self.name.clone(), cutoff: self.cutoff, target_metric: self.target_metric }
     }
 }
 
@@ -140,7 +178,7 @@ impl EvaluationFields {
 
 impl Default for EvaluationFields {
     fn default() -> Self {
-        Self { name: None, cutoff: 20, target_metric: "ndcg".to_owned() }
+        Self { name: None, cutoff: 20, target_metric: TargetMetric::default() }
     }
 }
 
@@ -150,11 +188,12 @@ mod tests {
 
     #[test]
     fn what_may_be_chosen_is_what_the_engine_knows() {
-        for scheme in SCHEMES {
-            assert!(serde_json::from_value::<SplitScheme>(scheme.into()).is_ok(), "{scheme}");
+        for scheme in Scheme::ALL {
+            assert_eq!(serde_json::to_value(SplitScheme::from(*scheme)).unwrap(), scheme.wire());
         }
-        for metric in TARGET_METRICS {
-            assert!(metric.parse::<crate::ml::metrics::Metric>().is_ok_and(|metric| metric.is_per_user()), "{metric}");
+        for target in TargetMetric::ALL {
+            let metric = Metric::from(*target);
+            assert_eq!((metric.as_str(), metric.is_per_user()), (target.wire(), true));
         }
     }
 
@@ -162,6 +201,6 @@ mod tests {
     fn defaults_are_the_engines() {
         let (ours, engine) = (SplitFields::default(), splits::SplitConfig::default());
         assert_eq!((ours.heldout_ratio, ours.test_user_ratio), (engine.heldout_ratio, engine.test_user_ratio));
-        assert_eq!((ours.scheme.as_str(), ours.random_seed.unsigned_abs().into()), ("RG", engine.random_seed));
+        assert_eq!((SplitScheme::from(ours.scheme), ours.random_seed.unsigned_abs().into()), (engine.scheme, engine.random_seed));
     }
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::model::{ConversionEvent, EVENT_TYPES, EventFields};
+use super::model::{ConversionEvent, EventFields};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing};
 
 const LONGEST_ID: usize = 256;
@@ -26,11 +26,7 @@ pub fn event(body: Body, current: Option<&ConversionEvent>, partial: bool) -> Ap
             LONGEST_ID,
             Missing::Use(kept.map(|event| event.item_id.clone()).unwrap_or_default()),
         ),
-        event_type: fields.choice(
-            "event_type",
-            &EVENT_TYPES,
-            Missing::keep_or_require(kept.map(|event| event.event_type.clone())),
-        ),
+        event_type: fields.choice("event_type", Missing::keep_or_require(kept.map(|event| event.event_type))),
         recommendation_request_id: request_id(&mut fields, kept.and_then(|event| event.recommendation_request_id)),
         client_event_id: client_id(&mut fields, current),
         metadata_json: metadata(&mut fields, kept.map(|event| event.metadata_json.clone())),

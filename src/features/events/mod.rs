@@ -12,7 +12,7 @@ mod slots;
 mod store;
 mod writer;
 
-pub use model::EVENT_TYPES;
+pub use model::EventType;
 pub use partitions::{keep_ahead, make_ahead};
 pub use routes::{Docs, routes};
 pub use slots::KnownSlots;

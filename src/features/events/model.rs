@@ -5,10 +5,23 @@ use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::platform::wire_enum;
 use crate::schema::conversion_events;
 
-/// The types of events on the wire.
-pub const EVENT_TYPES: [&str; 3] = ["impression", "click", "purchase"];
+wire_enum! {
+    /// What a user did.
+    pub enum EventType {
+        /// An item was shown.
+        Impression = "impression",
+        Click = "click",
+        Purchase = "purchase",
+    }
+}
+
+impl EventType {
+    /// What says something of a user's taste: what was merely shown does not.
+    pub const NOTICED: [Self; 2] = [Self::Click, Self::Purchase];
+}
 
 /// Something a user did.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -19,7 +32,7 @@ pub struct ConversionEvent {
     pub deployment_slot_id: i64,
     pub user_id: String,
     pub item_id: String,
-    pub event_type: String,
+    pub event_type: EventType,
     /// The list that led to it.
     pub recommendation_request_id: Option<Uuid>,
     /// What the client calls this event, so that reporting it twice counts once.
@@ -37,7 +50,7 @@ pub struct EventFields {
     pub deployment_slot_id: i64,
     pub user_id: String,
     pub item_id: String,
-    pub event_type: String,
+    pub event_type: EventType,
     pub recommendation_request_id: Option<Uuid>,
     #[diesel(skip_update)]
     pub client_event_id: Option<String>,
@@ -52,7 +65,7 @@ impl ConversionEvent {
             deployment_slot_id: self.deployment_slot_id,
             user_id: self.user_id.clone(),
             item_id: self.item_id.clone(),
-            event_type: self.event_type.clone(),
+            event_type: self.event_type,
             recommendation_request_id: self.recommendation_request_id,
             client_event_id: self.client_event_id.clone(),
             metadata_json: self.metadata_json.clone(),

@@ -10,7 +10,7 @@ use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::access::{EventAccess, Reporter};
-use super::model::{ConversionEvent, EVENT_TYPES};
+use super::model::{ConversionEvent, EventType};
 use super::service::{self, Reported};
 use super::slots::KnownSlots;
 use super::store::expiry::{DailyCount, Days};
@@ -47,8 +47,7 @@ pub struct EventBody {
     deployment_slot: i64,
     user_id: String,
     item_id: String,
-    /// `impression`, `click` or `purchase`.
-    event_type: String,
+    event_type: EventType,
     /// The list that led to it.
     recommendation_request_id: Option<Uuid>,
     /// When the server heard of it.
@@ -86,8 +85,7 @@ struct ConversionEventRequest {
     deployment_slot: i64,
     user_id: String,
     item_id: Option<String>,
-    /// `impression`, `click` or `purchase`.
-    event_type: String,
+    event_type: EventType,
     /// What a prediction answered as `request_id`. With it, an event of a type counts once per list.
     recommendation_request_id: Option<Uuid>,
     /// Any JSON but null; `{}` unless given.
@@ -115,7 +113,7 @@ fn read_filter(filters: &Filters) -> ApiResult<store::EventFilter> {
     Ok(store::EventFilter {
         project: filters.id("project")?,
         slot: filters.id("deployment_slot")?,
-        event_type: filters.choice("event_type", &EVENT_TYPES)?,
+        event_type: filters.choice("event_type")?,
     })
 }
 
@@ -187,8 +185,7 @@ struct DailyEventCount {
     deployment_slot: i64,
     /// In UTC.
     day: NaiveDate,
-    /// `impression`, `click` or `purchase`.
-    event_type: String,
+    event_type: EventType,
     events: i64,
 }
 

@@ -3,31 +3,29 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::computing::Stop;
-use super::directory::UnknownUsers;
 use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
 use crate::features::models::ReadyModel;
+use crate::features::projects::UnknownUsers;
 use crate::ml::artifact::{Recommendations, TrainedModel as Artifact, Wanted};
 use crate::ml::sessions::SessionModel;
+use crate::platform::wire_enum;
 
-/// How a list came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// The model knows the user.
-    Personal,
-    /// From the interactions sent along, and those the model knows of the user.
-    FoldIn,
-    /// From sessions like the one in progress, which is what the user has lately done and the interactions sent along.
-    Session,
-    /// What most users or sessions have.
-    Popular,
-    /// From the items that a list is to go with.
-    Related,
+wire_enum! {
+    /// How a list came about.
+    pub enum Strategy {
+        /// The model knows the user.
+        Personal = "personal",
+        /// From the interactions sent along, and those the model knows of the user.
+        FoldIn = "fold_in",
+        /// From sessions like the one in progress, which is what the user has lately done and the interactions sent along.
+        Session = "session",
+        /// What most users or sessions have.
+        Popular = "popular",
+        /// From the items that a list is to go with.
+        Related = "related",
+    }
 }
 
 /// Users answered before the work looks whether it is still wanted, where each takes long.

@@ -189,15 +189,10 @@ fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<Str
         // No event can name a longer one.
         user_id: asked.user.clone().filter(|user| user.chars().count() <= LONGEST_USER),
         items,
-        strategy: strategy.and_then(word),
+        strategy: strategy.map(Strategy::wire),
         propensity: None,
         item_propensities: None,
         timestamp,
         plain_cutoff: asked.options.is_plain().then(|| i32::try_from(asked.options.cutoff).ok()).flatten(),
     }
-}
-
-/// As in the answer.
-fn word(strategy: Strategy) -> Option<String> {
-    serde_json::to_value(strategy).ok()?.as_str().map(str::to_owned)
 }

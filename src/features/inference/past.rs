@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 
 use super::answer::{Options, answers};
 use super::computing::Stop;
-use super::directory::UnknownUsers;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
 use crate::features::models::{ModelError, ReadyModel};
@@ -37,7 +36,7 @@ pub async fn past_lists(
     let options = |interactions| Options { cutoff, interactions, exclude_seen: true, ..Options::default() };
     let asked: Vec<(String, Options)> =
         asked.into_iter().zip(recent).map(|(request, recent)| (request.user, options(recent))).collect();
-    let unknown = UnknownUsers::of(&project.unknown_user);
+    let unknown = project.unknown_user;
     let work = move || answers(&model, &asked, unknown, &Stop::default());
     let answered = tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))?;
     let ids = |list: Vec<super::listed::ListedItem>| list.into_iter().map(|item| item.item_id).collect();

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Double, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::features::events::EventType;
 use crate::schema::conversion_events;
 
 /// Somebody took notice of an item.
@@ -51,7 +52,7 @@ pub async fn barrier(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
 pub async fn latest_events(connection: &mut AsyncPgConnection, since: DateTime<Utc>, most: i64) -> QueryResult<Vec<Event>> {
     conversion_events::table
         .filter(conversion_events::timestamp.ge(since))
-        .filter(conversion_events::event_type.eq_any(["click", "purchase"]).and(conversion_events::item_id.ne("")))
+        .filter(conversion_events::event_type.eq_any(EventType::NOTICED).and(conversion_events::item_id.ne("")))
         .order((conversion_events::timestamp.desc(), conversion_events::id.desc()))
         .select(Event::as_select())
         .limit(most)
@@ -68,7 +69,7 @@ pub async fn events_after(
 ) -> QueryResult<Vec<Event>> {
     conversion_events::table
         .filter(conversion_events::id.gt(id).and(conversion_events::timestamp.ge(since)))
-        .filter(conversion_events::event_type.eq_any(["click", "purchase"]).and(conversion_events::item_id.ne("")))
+        .filter(conversion_events::event_type.eq_any(EventType::NOTICED).and(conversion_events::item_id.ne("")))
         .order(conversion_events::id)
         .select(Event::as_select())
         .limit(most)

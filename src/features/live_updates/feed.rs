@@ -10,20 +10,23 @@ use tokio::sync::{Mutex, watch};
 use crate::features::accounts::Guarded;
 use crate::features::models::TrainedModel;
 use crate::features::task_logs::{self, Subject, TaskLog};
-use crate::features::tuning;
+use crate::features::tuning::{self, SearchStatus};
 use crate::platform::db::Database;
 use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::wire_enum;
 
 /// Lines kept for sockets that are up to date; one that has fallen further behind reads the table.
 const TAIL: usize = 64;
 /// Lines read at once.
 const PAGE: i64 = 500;
 
-/// What a socket can be about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    Status,
-    Logs,
+wire_enum! {
+    /// What a socket can be about, as in its address.
+    #[derive(PartialOrd, Ord)]
+    pub enum Kind {
+        Status = "status",
+        Logs = "logs",
+    }
 }
 
 /// Something that can be watched.
@@ -36,8 +39,8 @@ pub struct Topic {
 /// How a job or a training stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// As in the tables: `PENDING`, `RUNNING`, …
-    pub status: String,
+    /// Of a search, or of a training, which cannot be cancelled.
+    pub status: SearchStatus,
     pub error: Option<String>,
     /// What else is told.
     pub figures: Value,
@@ -179,7 +182,7 @@ async fn standing(connection: &mut AsyncPgConnection, subject: Subject) -> ApiRe
         }),
         Subject::Model(id) => {
             let found = TrainedModel::load(connection, id).await?;
-            found.map(|(model, _)| Standing { figures: json!({}), status: model.status, error: model.error })
+            found.map(|(model, _)| Standing { figures: json!({}), status: model.status.into(), error: model.error })
         }
     })
 }

@@ -5,38 +5,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::{Feed, Kind, Topic};
 use super::warden::Warden;
-use crate::features::task_logs::Subject;
+use crate::features::task_logs::{CHANNEL, Subject, Update};
 use crate::platform::db::{Database, Notification};
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// The channel slices notify on.
-const CHANNEL: &str = "recotem_live";
 /// How long to wait when the tables cannot be read.
 const PAUSE: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
-struct Payload {
-    kind: String,
-    tuning_job_id: Option<i64>,
-    trained_model_id: Option<i64>,
-}
-
 /// What a notification says has changed.
 fn topic_of(payload: &str) -> Option<Topic> {
-    let payload: Payload = serde_json::from_str(payload).ok()?;
-    let kind = match payload.kind.as_str() {
-        "tuning" | "model" => Kind::Status,
-        "log" => Kind::Logs,
-        _ => return None,
+    let (subject, kind) = match serde_json::from_str::<Update>(payload).ok()? {
+        Update::Tuning { tuning_job_id } => (Subject::Tuning(tuning_job_id), Kind::Status),
+        Update::Model { trained_model_id } => (Subject::Model(trained_model_id), Kind::Status),
+        Update::Log { tuning_job_id: Some(id), .. } => (Subject::Tuning(id), Kind::Logs),
+        Update::Log { tuning_job_id: None, trained_model_id } => (Subject::Model(trained_model_id?), Kind::Logs),
     };
-    let subject = payload.tuning_job_id.map(Subject::Tuning).or_else(|| payload.trained_model_id.map(Subject::Model))?;
     Some(Topic { subject, kind })
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::feed::Standing;
 use crate::features::task_logs::TaskLog;
+use crate::features::tuning::SearchStatus;
 
 /// One message. `seq` counts from 0 on each connection; keep-alives have none.
 #[derive(Debug, Serialize)]
@@ -34,15 +35,17 @@ impl<'a> Message<'a> {
     /// same everywhere.
     pub fn status(standing: &Standing, buffered: bool, seq: u64) -> Self {
         let mut data = standing.figures.clone();
-        data["job_status"] = standing.status.clone().into();
+        data["job_status"] = standing.status.wire().into();
         if buffered {
             data["buffered"] = true.into();
         }
         if let Some(error) = &standing.error {
             data["error"] = error.clone().into();
         }
-        let bad_end = matches!(standing.status.as_str(), "FAILED" | "CANCELLED");
-        let status = if bad_end && !buffered { "error".to_owned() } else { standing.status.to_lowercase() };
+        let status = match standing.status {
+            SearchStatus::Failed | SearchStatus::Cancelled if !buffered => "error".to_owned(),
+            status => status.wire().to_lowercase(),
+        };
         Self::StatusUpdate { status, data, seq }
     }
 
@@ -66,9 +69,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(status: &str, error: Option<&str>, buffered: bool) -> Value {
+    fn told(status: SearchStatus, error: Option<&str>, buffered: bool) -> Value {
         let figures = json!({ "best_score": null });
-        let standing = Standing { status: status.to_owned(), error: error.map(str::to_owned), figures };
+        let standing = Standing { status, error: error.map(str::to_owned), figures };
         serde_json::to_value(Message::status(&standing, buffered, 4)).unwrap()
     }
 
@@ -76,12 +79,12 @@ mod tests {
     fn a_bad_end_is_called_as_clients_expect_it_and_always_says_why() {
         let first = json!({ "best_score": null, "job_status": "FAILED", "buffered": true, "error": "No data." });
         let first = json!({ "type": "status_update", "status": "failed", "data": first, "seq": 4 });
-        assert_eq!(told("FAILED", Some("No data."), true), first);
-        let live = told("FAILED", Some("No data."), false);
+        assert_eq!(told(SearchStatus::Failed, Some("No data."), true), first);
+        let live = told(SearchStatus::Failed, Some("No data."), false);
         assert_eq!((&live["status"], &live["data"]["error"]), (&json!("error"), &json!("No data.")));
-        assert_eq!(told("CANCELLED", Some("Cancelled."), false)["status"], "error");
-        assert_eq!(told("CANCELLED", Some("Cancelled."), true)["status"], "cancelled");
-        assert_eq!(told("RUNNING", None, false)["status"], "running");
+        assert_eq!(told(SearchStatus::Cancelled, Some("Cancelled."), false)["status"], "error");
+        assert_eq!(told(SearchStatus::Cancelled, Some("Cancelled."), true)["status"], "cancelled");
+        assert_eq!(told(SearchStatus::Running, None, false)["status"], "running");
     }
 
     #[test]

@@ -60,6 +60,6 @@ fn topic_of(request: &HttpRequest) -> Option<Topic> {
     let path = request.match_info();
     let id = path.get("id")?.parse().ok()?;
     let subject = if path.get("of")? == "job" { Subject::Tuning(id) } else { Subject::Model(id) };
-    let kind = if path.get("kind")? == "status" { Kind::Status } else { Kind::Logs };
+    let kind = path.get("kind")?.parse().ok()?;
     Some(Topic { subject, kind })
 }

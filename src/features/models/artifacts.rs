@@ -138,6 +138,7 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::features::models::ModelStatus;
     use crate::ml::context::Context;
     use crate::ml::interactions::InteractionLogBuilder;
     use crate::ml::registry;
@@ -171,7 +172,7 @@ pub mod tests {
             id,
             configuration_id: 1,
             data_id: 1,
-            status: "COMPLETED".to_owned(),
+            status: ModelStatus::Completed,
             error: None,
             storage_key: Some(stored.key.clone()),
             signature: Some(stored.signature.clone()),

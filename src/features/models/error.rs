@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-use super::model::{Status, TrainedModel};
+use super::model::{ModelStatus, TrainedModel};
 use crate::ml::error::MlError;
 use crate::platform::http::ApiError;
 
@@ -51,12 +51,10 @@ pub enum ModelError {
 impl ModelError {
     /// Why a model without a file has none.
     pub fn without_file(model: &TrainedModel) -> Self {
-        if model.is(Status::Failed) {
-            Self::Failed(model.error.clone().unwrap_or_else(|| "the cause is in its log.".to_owned()))
-        } else if model.is(Status::Completed) {
-            Self::Unlinked
-        } else {
-            Self::NotReady
+        match model.status {
+            ModelStatus::Failed => Self::Failed(model.error.clone().unwrap_or_else(|| "the cause is in its log.".to_owned())),
+            ModelStatus::Completed => Self::Unlinked,
+            ModelStatus::Pending | ModelStatus::Running => Self::NotReady,
         }
     }
 }

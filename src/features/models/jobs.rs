@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::artifacts::{self, Staged};
 use super::engine::engine_context;
-use super::model::{Outcome, Status};
+use super::model::{Outcome, TrainedModel};
 use super::ready::ReadyModel;
 use super::signing::Keyring;
 use super::store;
@@ -63,11 +63,11 @@ impl Job for TrainModel {
 async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData)>, JobError> {
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let model = store::find(&mut connection, id).await.map_err(|error| later(&error))?;
-    let Some(model) = model.filter(|model| model.is(Status::Pending) || model.is(Status::Running)) else { return Ok(None) };
+    let Some(model) = model.filter(TrainedModel::is_live) else { return Ok(None) };
     let recipe = store::recipes(&mut connection, &[model.configuration_id]).await.map_err(|error| later(&error))?.pop();
     let data = datasets::find(&mut connection, model.data_id).await.map_err(|error| later(&error))?;
     let (Some(recipe), Some(data)) = (recipe, data) else { return Ok(None) };
-    if data.status == "preparing" && data.storage_key.is_some() {
+    if data.is_coming() {
         return Err(JobError::Snooze(PREPARATION_PAUSE));
     }
     let project = projects::of_data(&mut connection, data.id).await.map_err(|error| later(&error))?;
@@ -114,7 +114,7 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
             return Ok(false);
         }
         task_logs::write(connection, line, &text).await?;
-        store::announce(connection, id, Status::Running).await?;
+        store::announce(connection, id).await?;
         Ok(true)
     });
     begun.await.map_err(|error| later(&error))
@@ -182,7 +182,7 @@ async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, stage
         }
         tokio::task::spawn_blocking(move || artifacts::keep(&blobs, staged)).await.map_err(std::io::Error::other)??;
         task_logs::write(connection, line, &text).await?;
-        Ok(store::announce(connection, id, Status::Completed).await?)
+        Ok(store::announce(connection, id).await?)
     });
     recorded.await.map_err(|error| JobError::Retry { reason: format!("The model could not be recorded: {error}.") })
 }
@@ -213,7 +213,7 @@ async fn record_failure(
                     let text = format!("The search is complete, but its model {id} could not be trained. {reason}");
                     task_logs::write(connection, line, &text).await?;
                 }
-                store::announce(connection, id, Status::Failed).await?;
+                store::announce(connection, id).await?;
             }
             Ok(())
         })

@@ -21,7 +21,7 @@ pub use cache::ModelCache;
 pub use engine::engine_context;
 pub use error::ModelError;
 pub use jobs::TrainModel;
-pub use model::TrainedModel;
+pub use model::{ModelStatus, TrainedModel};
 pub use ready::ReadyModel;
 pub use recommend::Scored;
 pub use resigning::{Resigned, resign};

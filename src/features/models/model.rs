@@ -6,27 +6,22 @@ use serde_json::Value;
 
 use super::training::WARM_START;
 use crate::features::datasets::TrainingData;
+use crate::platform::wire_enum;
 use crate::schema::{model_configurations, trained_models};
 
-/// Where a training stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Pending,
-    Running,
-    Completed,
-    Failed,
+wire_enum! {
+    /// Where a training stands.
+    pub enum ModelStatus {
+        Pending = "PENDING",
+        Running = "RUNNING",
+        Completed = "COMPLETED",
+        Failed = "FAILED",
+    }
 }
 
-impl Status {
-    /// The stored word.
-    pub fn wire(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Running => "RUNNING",
-            Self::Completed => "COMPLETED",
-            Self::Failed => "FAILED",
-        }
-    }
+impl ModelStatus {
+    /// Of trainings that wait or run.
+    pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
 }
 
 /// A configuration fitted to an upload, or about to be.
@@ -36,8 +31,7 @@ pub struct TrainedModel {
     pub id: i64,
     pub configuration_id: i64,
     pub data_id: i64,
-    /// `PENDING`, `RUNNING`, `COMPLETED` or `FAILED`.
-    pub status: String,
+    pub status: ModelStatus,
     /// Why it failed, as a sentence.
     pub error: Option<String>,
     /// The artifact; none before training has ended and after the file was unlinked.
@@ -61,9 +55,9 @@ impl TrainedModel {
         format!("model:{id}")
     }
 
-    /// Whether the status is this one.
-    pub fn is(&self, status: Status) -> bool {
-        self.status == status.wire()
+    /// Returns whether its training waits or runs.
+    pub fn is_live(&self) -> bool {
+        ModelStatus::LIVE.contains(&self.status)
     }
 
     /// Returns whether there is a file to predict from.
@@ -120,6 +114,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::datasets::TrainingDataStatus;
 
     fn day(days: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(days)
@@ -130,7 +125,7 @@ mod tests {
             id: 1,
             configuration_id: 1,
             data_id: 1,
-            status: Status::Completed.wire().to_owned(),
+            status: ModelStatus::Completed,
             error: None,
             storage_key: None,
             signature: None,
@@ -154,7 +149,7 @@ mod tests {
             filesize: None,
             sha256: Some("ab".to_owned()),
             prepared_key: None,
-            status: "ready".to_owned(),
+            status: TrainingDataStatus::Ready,
             error: None,
             report: None,
             ins_datetime: day(1),

@@ -11,7 +11,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::cache::ModelCache;
 use super::error::ModelError;
-use super::model::{Recipe, TrainedModel};
+use super::model::{ModelStatus, Recipe, TrainedModel};
 use super::{previews, service, store, training};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
@@ -75,8 +75,7 @@ pub struct TrainedModelBody {
     basename: Option<String>,
     filesize: Option<i64>,
     task_links: Vec<TaskLink>,
-    /// `PENDING`, `RUNNING`, `COMPLETED` or `FAILED`.
-    status: String,
+    status: ModelStatus,
     error: Option<String>,
     /// Of the configuration.
     name: Option<String>,
@@ -200,7 +199,7 @@ async fn check_references(
         fields.fault("configuration", "The configuration and the data must belong to the same project.");
     }
     // What is still being prepared may be used: training waits for it.
-    if let Some(problem) = data.problem().filter(|_| data.storage_key.is_none() || data.status != "preparing") {
+    if let Some(problem) = data.problem().filter(|_| !data.is_coming()) {
         fields.fault("data_loc", problem);
     } else if registry::learns_from_sessions(&configuration.recommender_class_name) && data.has_times() == Some(false) {
         fields.fault("data_loc", format!("{}.", training::TIMES_NEEDED));

@@ -10,7 +10,7 @@ use super::artifacts;
 use super::cache::ModelCache;
 use super::error::ModelError;
 use super::jobs::TrainModel;
-use super::model::{Status, TrainedModel};
+use super::model::TrainedModel;
 use super::signing::Keyring;
 use super::store;
 use crate::features::projects::{self, Kind};
@@ -39,7 +39,7 @@ pub async fn create_from(
             let turn = projects::of_data(connection, data_id).await?.turn();
             let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), turn, ..EnqueueOptions::default() };
             queue::enqueue(connection, &TrainModel { trained_model_id: model.id, warm_start_from }, options).await?;
-            store::announce(connection, model.id, Status::Pending).await?;
+            store::announce(connection, model.id).await?;
             Ok(model)
         })
         .await
@@ -69,7 +69,7 @@ pub async fn file(services: &Services, model: TrainedModel) -> Result<File, Mode
 
 /// Removes the file of a model and keeps the row; refused while it answers traffic.
 pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<TrainedModel> {
-    if !model.is(Status::Completed) && !model.is(Status::Failed) {
+    if model.is_live() {
         return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));
     }
     let id = model.id;

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::model::{Outcome, Recipe, Status, TrainedModel};
+use super::model::{ModelStatus, Outcome, Recipe, TrainedModel};
 use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::task_logs::{self, Update};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{model_configurations, projects, trained_models, trials, tuning_jobs};
 
@@ -129,9 +130,8 @@ pub async fn metrics(
 
 /// Notes that training has begun; false when the model has gone or has ended already.
 pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<bool> {
-    let live = [Status::Pending.wire(), Status::Running.wire()];
-    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(live)))
-        .set((trained_models::status.eq(Status::Running.wire()), trained_models::started_at.eq(at)))
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
+        .set((trained_models::status.eq(ModelStatus::Running), trained_models::started_at.eq(at)))
         .execute(connection)
         .await?;
     Ok(rows == 1)
@@ -139,11 +139,10 @@ pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc
 
 /// Notes the result of training; false when the model has been deleted or has ended meanwhile.
 pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Outcome, at: DateTime<Utc>) -> QueryResult<bool> {
-    let live = [Status::Pending.wire(), Status::Running.wire()];
-    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(live)))
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
         .set((
             outcome,
-            trained_models::status.eq(Status::Completed.wire()),
+            trained_models::status.eq(ModelStatus::Completed),
             trained_models::error.eq(None::<String>),
             trained_models::finished_at.eq(at),
         ))
@@ -154,10 +153,9 @@ pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Out
 
 /// Notes why training ended without a model; false when it had ended already.
 pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at: DateTime<Utc>) -> QueryResult<bool> {
-    let over = [Status::Completed.wire(), Status::Failed.wire()];
-    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.ne_all(over)))
+    let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
         .set((
-            trained_models::status.eq(Status::Failed.wire()),
+            trained_models::status.eq(ModelStatus::Failed),
             trained_models::error.eq(reason),
             trained_models::finished_at.eq(at),
         ))
@@ -206,12 +204,7 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
-/// Tells whoever watches how a model stands; heard once the transaction is committed.
-pub async fn announce(connection: &mut AsyncPgConnection, id: i64, status: Status) -> QueryResult<()> {
-    let payload = json!({ "kind": "model", "trained_model_id": id, "status": status.wire() }).to_string();
-    diesel::sql_query("SELECT pg_notify('recotem_live', $1)")
-        .bind::<diesel::sql_types::Text, _>(payload)
-        .execute(connection)
-        .await?;
-    Ok(())
+/// Tells those who watch that a model stands otherwise, once the transaction commits.
+pub async fn announce(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    task_logs::announce(connection, Update::Model { trained_model_id: id }).await
 }

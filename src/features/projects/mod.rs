@@ -8,7 +8,7 @@ mod store;
 mod sweeping;
 
 pub use admission::{admit_jobs, turn_of};
-pub use model::{MOST_EVENT_TYPES, Project};
+pub use model::{MOST_EVENT_TYPES, Project, UnknownUsers};
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;

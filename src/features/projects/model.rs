@@ -8,10 +8,23 @@ use serde_json::{Map, Value};
 
 use crate::ml::weights::Weights;
 use crate::platform::nearest::nearest;
+use crate::platform::wire_enum;
 use crate::schema::projects;
 
 /// As many types of events as the report of an upload lists at most.
 pub const MOST_EVENT_TYPES: usize = 50;
+
+wire_enum! {
+    /// What answers a request for a user that the model does not know.
+    #[derive(Default)]
+    pub enum UnknownUsers {
+        /// The best list there is.
+        #[default]
+        Fallback = "fallback",
+        /// 404, and no items in a batch, as from Recotem 1.x.
+        NotFound = "not_found",
+    }
+}
 
 /// One catalogue and the columns its interactions are found in.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -33,8 +46,7 @@ pub struct Project {
     pub event_weights: Value,
     /// Days after which an interaction counts half.
     pub half_life_days: Option<f64>,
-    /// What a user gets whom the model does not know: `fallback`, the best list there is, or `not_found`, 404.
-    pub unknown_user: String,
+    pub unknown_user: UnknownUsers,
     /// Which share of its lists is logged; none logs all of them while a shadow slot is active, and otherwise none.
     pub logged_share: Option<f64>,
 }
@@ -81,6 +93,6 @@ pub struct ProjectFields {
     pub event_column: Option<String>,
     pub event_weights: Value,
     pub half_life_days: Option<f64>,
-    pub unknown_user: String,
+    pub unknown_user: UnknownUsers,
     pub logged_share: Option<f64>,
 }

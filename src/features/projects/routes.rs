@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{Project, ProjectFields};
+use super::model::{Project, ProjectFields, UnknownUsers};
 use super::removal::remove;
 use super::store;
 use super::store::dependents::Kind;
@@ -61,7 +61,7 @@ pub struct ProjectBody {
     /// Days after which an interaction counts half.
     half_life_days: Option<f64>,
     /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404.
-    unknown_user: String,
+    unknown_user: UnknownUsers,
     /// Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
     /// none.
     logged_share: Option<f64>,
@@ -109,7 +109,7 @@ struct ProjectRequest {
     half_life_days: Option<f64>,
     /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
     /// unless sent.
-    unknown_user: Option<String>,
+    unknown_user: Option<UnknownUsers>,
     /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
     /// otherwise none. Kept unless sent.
     logged_share: Option<f64>,
@@ -119,7 +119,7 @@ struct ProjectRequest {
 
 fn read_fields(fields: &mut FieldReader, current: Option<&Project>, partial: bool) -> ProjectFields {
     let kept = current.filter(|_| partial);
-    let unknown_user = current.map_or(UNKNOWN_USER[0], |project| &project.unknown_user).to_owned();
+    let unknown_user = current.map(|project| project.unknown_user).unwrap_or_default();
     let result = ProjectFields {
         name: fields.text("name", 256, Missing::keep_or_require(kept.map(|project| project.name.clone()))),
         user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
@@ -128,7 +128,7 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Project>, partial: boo
         event_column: fields.nullable_text_or_blank("event_column", 256, kept.and_then(|project| project.event_column.clone())),
         event_weights: read_weights(fields, kept),
         half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
-        unknown_user: fields.choice("unknown_user", &UNKNOWN_USER, Missing::Use(unknown_user)),
+        unknown_user: fields.choice("unknown_user", Missing::Use(unknown_user)),
         logged_share: fields.nullable_number("logged_share", 0.0..=1.0, current.and_then(|project| project.logged_share)),
     };
     if !result.user_column.is_empty() && result.user_column == result.item_column {
@@ -137,8 +137,6 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Project>, partial: boo
     result
 }
 
-/// What users get whom a model does not know, as in the table; the first is the default.
-const UNKNOWN_USER: [&str; 2] = ["fallback", "not_found"];
 /// Days; from a minute and a half to a hundred years.
 const HALF_LIVES: std::ops::RangeInclusive<f64> = 0.001..=36_500.0;
 const MOST_WEIGHTS: usize = 1_000;

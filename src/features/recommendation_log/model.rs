@@ -22,7 +22,7 @@ pub struct LoggedList {
     /// The head of the list, best first.
     pub items: Vec<String>,
     /// How the list came about; none where a shadow had none.
-    pub strategy: Option<String>,
+    pub strategy: Option<&'static str>,
     /// With which probability the request went to this slot; none for a shadow.
     pub propensity: Option<f64>,
     /// With which probability each item would have been shown in its place, whichever slot had answered; none where nobody

@@ -6,8 +6,8 @@ use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 
 use crate::features::accounts::Guarded;
-use crate::features::datasets::{self, CombinedFile, DataError, Source, TrainingData};
-use crate::features::events::{self, Recorded, RecordedEvent};
+use crate::features::datasets::{self, CombinedFile, DataError, Source, TrainingData, TrainingDataStatus};
+use crate::features::events::{self, EventType, Recorded, RecordedEvent};
 use crate::features::projects::{self, Project};
 use crate::platform::compute;
 use crate::platform::queue::{self, EnqueueOptions, Job, JobContext, JobError};
@@ -52,11 +52,14 @@ impl Job for CombineData {
 
 async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
-    let Some(data) = datasets::find(&mut connection, id).await?.filter(|data| data.status == "preparing") else { return Ok(()) };
+    let Some(data) = datasets::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing)
+    else {
+        return Ok(());
+    };
     let Some((project, _)) = Project::load(&mut connection, data.project_id).await? else { return Ok(()) };
     drop(connection);
-    let planned: Vec<Source> = serde_json::from_value(data.sources.clone().unwrap_or_default())
-        .map_err(|error| DataError::NotUsable(format!("The sources of this data cannot be read: {error}.")))?;
+    let planned: Vec<Source> =
+        serde_json::from_value(data.sources.clone().unwrap_or_default()).map_err(|error| unreadable(&error))?;
     let blobs = services.blobs.clone();
     let columns = project.clone();
     let mut file = blocking(move || CombinedFile::start(&blobs, &columns)).await?;
@@ -68,6 +71,10 @@ async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
     }
     let file = blocking(move || file.finish()).await?;
     datasets::complete_combined(services, &data, file, &sources).await
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> DataError {
+    DataError::NotUsable(format!("The sources of this data cannot be read: {error}."))
 }
 
 /// Adds one source to the file, and says what it turned out to be.
@@ -88,6 +95,8 @@ async fn add(
             Ok((file, source))
         }
         Source::Events { event_types, after, last_id, .. } => {
+            let types = event_types.iter().map(|word| word.parse::<EventType>()).collect::<Result<_, _>>();
+            let event_types = types.map_err(|error| unreadable(&error))?;
             let recorded = Recorded { project: data.project_id, event_types, after };
             add_events(services, file, recorded, last_id.unwrap_or(i64::MAX)).await
         }
@@ -131,7 +140,7 @@ async fn add_events(
         (file, tally) = blocking(move || {
             for event in &page {
                 let time = Some(event.timestamp.timestamp_micros());
-                file.push(&event.user_id, &event.item_id, time, &event.event_type)?;
+                file.push(&event.user_id, &event.item_id, time, event.event_type.wire())?;
                 tally.count(event);
             }
             Ok((file, tally))
@@ -139,7 +148,7 @@ async fn add_events(
         .await?;
     }
     let source = Source::Events {
-        event_types: recorded.event_types,
+        event_types: recorded.event_types.iter().map(EventType::to_string).collect(),
         after: recorded.after,
         first_id: tally.first_id,
         last_id: tally.last_id,

@@ -1,6 +1,7 @@
 //! What can go wrong with retraining.
 
 use crate::features::deployments::SlotError;
+use crate::features::tuning::TuningError;
 use crate::platform::http::ApiError;
 
 /// Why there is no run.
@@ -11,8 +12,8 @@ pub enum RetrainingError {
     #[error("This schedule is no longer there.")]
     Gone,
     /// The search could not be made.
-    #[error("{0}")]
-    Tuning(String),
+    #[error(transparent)]
+    Tuning(#[from] TuningError),
     /// Its model could not be deployed.
     #[error(transparent)]
     Slot(SlotError),
@@ -25,7 +26,8 @@ pub enum RetrainingError {
 impl From<RetrainingError> for ApiError {
     fn from(error: RetrainingError) -> Self {
         match error {
-            RetrainingError::Disabled | RetrainingError::Tuning(_) => Self::conflict(error.to_string()),
+            RetrainingError::Disabled => Self::conflict(error.to_string()),
+            RetrainingError::Tuning(error) => error.into(),
             RetrainingError::Slot(error) => error.into(),
             RetrainingError::Gone => Self::not_found(),
             RetrainingError::Database(error) => error.into(),

@@ -201,7 +201,7 @@ async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: 
         Some(id) => evaluation::find_evaluation(connection, id).await?.fields(),
         None => EvaluationFields::default(),
     };
-    let metric = measure.target_metric.parse().map_err(TuningError::Data)?;
+    let metric = measure.target_metric.into();
     Ok(Contest { data, split, metric, cutoff: measure.cutoff.unsigned_abs() as usize })
 }
 

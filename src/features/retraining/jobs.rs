@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RetrainingError;
 use super::gate;
 use super::runner::{self, Progress};
+use crate::features::tuning::TuningError;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -28,9 +29,11 @@ impl Job for Retrain {
         match runner::advance(&context.app, self.retraining_run_id).await {
             Ok(Progress::Over) => Ok(()),
             Ok(Progress::Waiting) => Err(JobError::Snooze(PAUSE)),
-            Err(error @ (RetrainingError::Database(_) | RetrainingError::Connection(_))) => {
-                Err(JobError::Retry { reason: error.to_string() })
-            }
+            Err(
+                error @ (RetrainingError::Database(_)
+                | RetrainingError::Connection(_)
+                | RetrainingError::Tuning(TuningError::Database(_) | TuningError::Connection(_))),
+            ) => Err(JobError::Retry { reason: error.to_string() }),
             Err(error) => Err(JobError::Fail { reason: error.to_string() }),
         }
     }

@@ -16,5 +16,6 @@ mod store;
 
 pub use combining::CombineData;
 pub use jobs::{JudgeRun, Retrain};
+pub use model::{CatchUp, DataSource, RunCause, RunStatus};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

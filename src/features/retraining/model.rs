@@ -4,16 +4,61 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::features::events::EventType;
+use crate::platform::wire_enum;
 use crate::schema::{retraining_runs, retraining_schedules};
 
-/// The states of a run.
-pub const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED"];
+wire_enum! {
+    /// Where a run stands.
+    #[schema(as = RetrainingRunStatus)]
+    pub enum RunStatus {
+        Pending = "PENDING",
+        Running = "RUNNING",
+        Completed = "COMPLETED",
+        Failed = "FAILED",
+        /// There was nothing to do, or the new model was not deployed.
+        Skipped = "SKIPPED",
+    }
+}
 
-/// What happens to firings that were missed: one run for all of them, or none.
-pub const CATCH_UPS: [&str; 2] = ["once", "skip"];
+impl RunStatus {
+    /// Of runs that wait or run.
+    pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
+}
 
-/// What a run learns from: the newest upload (or the one the schedule names), or all uploads of the project together.
-pub const DATA_SOURCES: [&str; 2] = ["newest", "all"];
+wire_enum! {
+    /// Who or what asked for a run.
+    #[schema(as = RetrainingRunCause)]
+    pub enum RunCause {
+        /// A user.
+        Manual = "manual",
+        Schedule = "schedule",
+    }
+}
+
+wire_enum! {
+    /// What happens to runs that were missed while no scheduler ran.
+    #[derive(Default)]
+    pub enum CatchUp {
+        /// One run makes up for all of them.
+        #[default]
+        Once = "once",
+        /// None does.
+        Skip = "skip",
+    }
+}
+
+wire_enum! {
+    /// Which uploads a run learns from.
+    #[derive(Default)]
+    pub enum DataSource {
+        /// The newest upload, or the one that the schedule names.
+        #[default]
+        Newest = "newest",
+        /// All uploads of the project together.
+        All = "all",
+    }
+}
 
 /// When a project trains again, and on what.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -37,26 +82,24 @@ pub struct Schedule {
     pub auto_deploy: bool,
     /// How much worse than the deployed model a new one may be and still be deployed.
     pub gate_tolerance: Option<f64>,
-    /// One of [`CATCH_UPS`].
-    pub catch_up: String,
+    pub catch_up: CatchUp,
     pub skip_unchanged: bool,
     /// Whether a training begins with what the model of the last successful run has learnt.
     pub warm_start: bool,
     pub last_run_at: Option<DateTime<Utc>>,
-    pub last_run_status: Option<String>,
+    pub last_run_status: Option<RunStatus>,
     pub next_run_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// One of [`DATA_SOURCES`].
-    pub data_source: String,
+    pub data_source: DataSource,
     /// Types of events that are learnt from as well.
     pub event_types: Value,
 }
 
 impl Schedule {
-    /// The types of events that are learnt from as well.
-    pub fn event_words(&self) -> Vec<String> {
-        serde_json::from_value(self.event_types.clone()).unwrap_or_default()
+    /// Returns the types of events that are learnt from as well. No event is of a type that is unknown.
+    pub fn learnt_events(&self) -> Vec<EventType> {
+        self.event_types.as_array().into_iter().flatten().filter_map(|word| word.as_str()?.parse().ok()).collect()
     }
 }
 
@@ -76,11 +119,11 @@ pub struct ScheduleFields {
     pub notify_on_failure: bool,
     pub auto_deploy: bool,
     pub gate_tolerance: Option<f64>,
-    pub catch_up: String,
+    pub catch_up: CatchUp,
     pub skip_unchanged: bool,
     pub warm_start: bool,
     pub next_run_at: Option<DateTime<Utc>>,
-    pub data_source: String,
+    pub data_source: DataSource,
     pub event_types: Value,
 }
 
@@ -92,10 +135,8 @@ pub struct Run {
     pub project_id: i64,
     /// The schedule may have been deleted since.
     pub schedule_id: i64,
-    /// One of [`STATUSES`].
-    pub status: String,
-    /// `manual` or `schedule`.
-    pub cause: String,
+    pub status: RunStatus,
+    pub cause: RunCause,
     pub triggered_by: Option<i64>,
     pub scheduled_for: Option<DateTime<Utc>>,
     pub training_data_id: Option<i64>,
@@ -123,7 +164,7 @@ pub struct Run {
 impl Run {
     /// Whether it still waits or runs.
     pub fn is_live(&self) -> bool {
-        matches!(self.status.as_str(), "PENDING" | "RUNNING")
+        RunStatus::LIVE.contains(&self.status)
     }
 }
 
@@ -133,7 +174,7 @@ impl Run {
 pub struct NewRun {
     pub schedule_id: i64,
     pub project_id: i64,
-    pub cause: &'static str,
+    pub cause: RunCause,
     pub triggered_by: Option<i64>,
     pub scheduled_for: Option<DateTime<Utc>>,
 }
@@ -151,7 +192,7 @@ pub struct RunData {
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct Begun {
-    pub status: &'static str,
+    pub status: RunStatus,
     pub started_at: DateTime<Utc>,
     pub model_configuration_id: Option<i64>,
     pub trained_model_id: Option<i64>,
@@ -172,7 +213,7 @@ pub struct GateFigures {
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct Ended {
-    pub status: &'static str,
+    pub status: RunStatus,
     pub error_message: String,
     pub completed_at: DateTime<Utc>,
     /// None leaves what is known.

@@ -7,13 +7,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::RetrainingError;
 use super::gate::{self, Verdict};
-use super::model::{Begun, Ended, Run, RunData, Schedule};
+use super::model::{Begun, Ended, Run, RunCause, RunData, RunStatus, Schedule};
 use super::sources::{self, Choice, Chosen};
 use super::{combining, store};
 use crate::features::accounts::Guarded;
 use crate::features::datasets;
 use crate::features::deployments::{self, SlotError};
-use crate::features::models::{self, TrainedModel};
+use crate::features::models::{self, ModelStatus, TrainedModel};
 use crate::features::projects::Project;
 use crate::features::tuning::{self, NewTuningJob};
 use crate::platform::services::Services;
@@ -31,16 +31,29 @@ pub async fn advance(services: &Services, id: i64) -> Result<Progress, Retrainin
     let now = services.clock.now();
     connection
         .transaction(async move |connection| {
-            let Some(run) = store::lock_run(connection, id).await?.filter(Run::is_live) else { return Ok(Progress::Over) };
+            let Some(run) = store::lock_run(connection, id).await? else { return Ok(Progress::Over) };
             let Some((schedule, _)) = Schedule::load(connection, run.schedule_id).await? else { return Ok(Progress::Over) };
-            match (run.status.as_str(), run.trained_model_id, run.tuning_job_id) {
-                ("PENDING", _, _) => begin(connection, &schedule, &run, now).await,
-                (_, Some(model), _) => follow_model(connection, &schedule, &run, model, now).await,
-                (_, _, Some(job)) => follow_search(connection, &schedule, &run, job, now).await,
-                _ => end(connection, &run, "FAILED", "What this run was training has been deleted.", now).await,
+            match run.status {
+                RunStatus::Pending => begin(connection, &schedule, &run, now).await,
+                RunStatus::Running => follow(connection, &schedule, &run, now).await,
+                RunStatus::Completed | RunStatus::Failed | RunStatus::Skipped => Ok(Progress::Over),
             }
         })
         .await
+}
+
+/// Looks at the search or the training that works for a run.
+async fn follow(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    run: &Run,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    match (run.trained_model_id, run.tuning_job_id) {
+        (Some(model), _) => follow_model(connection, schedule, run, model, now).await,
+        (None, Some(job)) => follow_search(connection, schedule, run, job, now).await,
+        (None, None) => fail(connection, run, "What this run was training has been deleted.", now).await,
+    }
 }
 
 /// Records that a run cannot be carried out.
@@ -50,7 +63,7 @@ pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), R
     connection
         .transaction(async move |connection| {
             if let Some(run) = store::lock_run(connection, id).await?.filter(Run::is_live) {
-                end(connection, &run, "FAILED", &reason, now).await?;
+                fail(connection, &run, &reason, now).await?;
             }
             Ok(())
         })
@@ -64,7 +77,7 @@ async fn begin(
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     if !schedule.is_enabled {
-        return end(connection, run, "SKIPPED", "The schedule is disabled.", now).await;
+        return skip(connection, run, "The schedule is disabled.", now).await;
     }
     if let Some(combined) = run.training_data_id {
         return begin_on_combined(connection, schedule, run, combined, now).await;
@@ -72,19 +85,19 @@ async fn begin(
     let chosen = match sources::choose(connection, schedule).await? {
         Choice::Of(chosen) => chosen,
         Choice::Wait => return Ok(Progress::Waiting),
-        Choice::None(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
+        Choice::None(reason) => return skip(connection, run, &reason, now).await,
     };
     let sha256 = chosen.checksum();
-    if let Some(sha256) = sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == "schedule")
+    if let Some(sha256) = sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == RunCause::Schedule)
         && store::last_success_was_of(connection, schedule.id, sha256).await?
     {
         let reason = "The data has not changed since the last successful run.";
-        return end(connection, run, "SKIPPED", reason, now).await;
+        return skip(connection, run, reason, now).await;
     }
     if !has_work(schedule) {
         let reason =
             "There is nothing to train: choose a model configuration, or retuning with a split and an evaluation config.";
-        return end(connection, run, "SKIPPED", reason, now).await;
+        return skip(connection, run, reason, now).await;
     }
     match chosen {
         Chosen::One(data) => {
@@ -112,11 +125,11 @@ async fn begin_on_combined(
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     let Some(data) = datasets::find(connection, combined).await? else { return Ok(Progress::Waiting) };
-    if sources::is_coming(&data) {
+    if data.is_coming() {
         return Ok(Progress::Waiting);
     }
     if let Some(problem) = data.problem() {
-        return end(connection, run, "FAILED", &problem, now).await;
+        return fail(connection, run, &problem, now).await;
     }
     let rows = data.report.as_ref().and_then(|report| report["rows_kept"].as_i64());
     let data = RunData { training_data_id: data.id, data_sha256: run.data_sha256.clone(), data_rows_at_trigger: rows };
@@ -145,7 +158,7 @@ async fn start_work(
     if let Some((split, evaluation)) = searches(schedule) {
         let maker = run.triggered_by.or(schedule.created_by);
         let job = NewTuningJob::with_defaults(data.training_data_id, split, evaluation, maker);
-        let job = tuning::create(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
+        let job = tuning::create(connection, job).await?;
         tuning_job_id = Some(job.id);
     } else if let Some(configuration) = schedule.model_configuration_id {
         let before = if schedule.warm_start { store::last_model(connection, schedule.id).await? } else { None };
@@ -153,14 +166,14 @@ async fn start_work(
     }
     store::set_run_data(connection, run.id, data).await?;
     let begun = Begun {
-        status: "RUNNING",
+        status: RunStatus::Running,
         started_at: now,
         model_configuration_id: schedule.model_configuration_id,
         trained_model_id,
         tuning_job_id,
     };
     store::begin_run(connection, run.id, begun).await?;
-    store::set_last_run(connection, schedule.id, "RUNNING", now).await?;
+    store::set_last_run(connection, schedule.id, RunStatus::Running, now).await?;
     Ok(Progress::Waiting)
 }
 
@@ -171,16 +184,15 @@ async fn follow_search(
     job: i64,
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
-    let found = tuning::snapshot(connection, job).await.map_err(|error| RetrainingError::Tuning(error.to_string()))?;
-    let Some((job, _)) = found else {
-        return end(connection, run, "FAILED", "The tuning job of this run has been deleted.", now).await;
+    let Some((job, _)) = tuning::snapshot(connection, job).await? else {
+        return fail(connection, run, "The tuning job of this run has been deleted.", now).await;
     };
     match (job.is_live(), job.tuned_model_id) {
         (true, _) => Ok(Progress::Waiting),
         (false, Some(model)) => follow_model(connection, schedule, run, model, now).await,
         (false, None) => {
             let reason = job.error.unwrap_or_else(|| "The tuning job ended without a model.".to_owned());
-            end(connection, run, "FAILED", &reason, now).await
+            fail(connection, run, &reason, now).await
         }
     }
 }
@@ -193,15 +205,15 @@ async fn follow_model(
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     let Some((model, _)) = TrainedModel::load(connection, model).await? else {
-        return end(connection, run, "FAILED", "The model of this run has been deleted.", now).await;
+        return fail(connection, run, "The model of this run has been deleted.", now).await;
     };
-    match model.status.as_str() {
-        "COMPLETED" => complete(connection, schedule, run, &model, now).await,
-        "FAILED" => {
+    match model.status {
+        ModelStatus::Completed => complete(connection, schedule, run, &model, now).await,
+        ModelStatus::Failed => {
             let reason = model.error.unwrap_or_else(|| "The model could not be trained.".to_owned());
-            end(connection, run, "FAILED", &reason, now).await
+            fail(connection, run, &reason, now).await
         }
-        _ => Ok(Progress::Waiting),
+        ModelStatus::Pending | ModelStatus::Running => Ok(Progress::Waiting),
     }
 }
 
@@ -219,19 +231,19 @@ async fn complete(
         let name = gate::slot_name(&project);
         match gate::ask(connection, schedule, run, model.id, &name).await? {
             Verdict::Deploy => {}
-            Verdict::Keep(reason) => return end(connection, run, "SKIPPED", &reason, now).await,
+            Verdict::Keep(reason) => return skip(connection, run, &reason, now).await,
             Verdict::Wait => return Ok(Progress::Waiting),
         }
         slot = match deployments::deploy(connection, project.id, &name, model.id, now).await {
             Ok(slot) => Some(slot.id),
             Err(SlotError::Database(error)) => return Err(error.into()),
             // Nothing has been written yet: the file went before the model came to answer.
-            Err(error @ SlotError::ModelWithoutFile(_)) => return end(connection, run, "FAILED", &error.to_string(), now).await,
+            Err(error @ SlotError::ModelWithoutFile(_)) => return fail(connection, run, &error.to_string(), now).await,
             Err(error) => return Err(RetrainingError::Slot(error)),
         };
     }
     let ended = Ended {
-        status: "COMPLETED",
+        status: RunStatus::Completed,
         error_message: String::new(),
         completed_at: now,
         trained_model_id: Some(model.id),
@@ -239,14 +251,32 @@ async fn complete(
         was_warm_start: Some(model.was_warm_start()),
     };
     store::end_run(connection, run.id, ended).await?;
-    store::set_last_run(connection, schedule.id, "COMPLETED", now).await?;
+    store::set_last_run(connection, schedule.id, RunStatus::Completed, now).await?;
     Ok(Progress::Over)
+}
+
+async fn fail(
+    connection: &mut AsyncPgConnection,
+    run: &Run,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    end(connection, run, RunStatus::Failed, reason, now).await
+}
+
+async fn skip(
+    connection: &mut AsyncPgConnection,
+    run: &Run,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Progress, RetrainingError> {
+    end(connection, run, RunStatus::Skipped, reason, now).await
 }
 
 async fn end(
     connection: &mut AsyncPgConnection,
     run: &Run,
-    status: &'static str,
+    status: RunStatus,
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {

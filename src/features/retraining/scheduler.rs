@@ -9,7 +9,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::cadence::Cadence;
-use super::model::{NewRun, Schedule};
+use super::model::{CatchUp, NewRun, RunCause, Schedule};
 use super::{service, store};
 use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
@@ -52,11 +52,12 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
 async fn fire(connection: &mut AsyncPgConnection, schedule: &Schedule, now: DateTime<Utc>) -> QueryResult<bool> {
     let cadence = schedule.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.cron_expression, zone).ok());
     store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(now))).await?;
-    if schedule.catch_up == "skip" && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
+    if schedule.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
         return Ok(false);
     }
     let (schedule_id, project_id) = (schedule.id, schedule.project_id);
-    let run = NewRun { schedule_id, project_id, cause: "schedule", triggered_by: None, scheduled_for: schedule.next_run_at };
+    let (cause, scheduled_for) = (RunCause::Schedule, schedule.next_run_at);
+    let run = NewRun { schedule_id, project_id, cause, triggered_by: None, scheduled_for };
     service::start(connection, schedule, run).await?;
     Ok(true)
 }

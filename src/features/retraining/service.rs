@@ -7,7 +7,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use super::cadence::Cadence;
 use super::error::RetrainingError;
 use super::jobs::Retrain;
-use super::model::{NewRun, Run, Schedule, ScheduleFields};
+use super::model::{NewRun, Run, RunCause, Schedule, ScheduleFields};
 use super::store;
 use crate::features::evaluation;
 use crate::features::projects::{self, Project};
@@ -87,7 +87,7 @@ pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i6
                 return Err(RetrainingError::Disabled);
             }
             let (schedule_id, project_id) = (schedule.id, schedule.project_id);
-            let run = NewRun { schedule_id, project_id, cause: "manual", triggered_by: Some(user), scheduled_for: None };
+            let run = NewRun { schedule_id, project_id, cause: RunCause::Manual, triggered_by: Some(user), scheduled_for: None };
             Ok(start(connection, &schedule, run).await?)
         })
         .await

@@ -3,10 +3,10 @@
 use diesel_async::AsyncPgConnection;
 
 use super::error::RetrainingError;
-use super::model::Schedule;
+use super::model::{DataSource, Schedule};
 use super::store;
 use crate::features::datasets::{self, Source, TrainingData};
-use crate::features::events::{self, Recorded};
+use crate::features::events::{self, EventType, Recorded};
 
 /// What can be learnt from, or why nothing can.
 pub enum Choice {
@@ -38,30 +38,25 @@ impl Chosen {
     }
 }
 
-/// Whether data is still being prepared.
-pub fn is_coming(data: &TrainingData) -> bool {
-    data.status == "preparing" && data.storage_key.is_some()
-}
-
 /// The data a schedule asks for, as it stands now.
 pub async fn choose(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Choice, RetrainingError> {
     let uploads = uploads_of(connection, schedule).await?;
     let Some(oldest) = uploads.iter().map(|upload| upload.ins_datetime).min() else {
         return Ok(Choice::None("This project has no training data to learn from. Upload some first.".to_owned()));
     };
-    if uploads.iter().any(is_coming) {
+    if uploads.iter().any(TrainingData::is_coming) {
         return Ok(Choice::Wait);
     }
     if let Some(problem) = uploads.iter().find_map(TrainingData::problem) {
         return Ok(Choice::None(problem));
     }
     let mut sources: Vec<Source> = uploads.iter().map(whole).collect();
-    let event_types = schedule.event_words();
+    let event_types = schedule.learnt_events();
     if !event_types.is_empty() {
         let recorded = Recorded { project: schedule.project_id, event_types, after: oldest };
         let found = events::extent(connection, &recorded).await?;
         sources.extend((found.rows > 0).then_some(Source::Events {
-            event_types: recorded.event_types,
+            event_types: recorded.event_types.iter().map(EventType::to_string).collect(),
             after: oldest,
             first_id: found.first_id,
             last_id: found.last_id,
@@ -76,10 +71,10 @@ pub async fn choose(connection: &mut AsyncPgConnection, schedule: &Schedule) -> 
 }
 
 async fn uploads_of(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Vec<TrainingData>, RetrainingError> {
-    Ok(match (schedule.data_source.as_str(), schedule.training_data_id) {
-        ("all", _) => store::all_uploads(connection, schedule.project_id).await?,
-        (_, Some(named)) => datasets::find(connection, named).await?.into_iter().collect(),
-        (_, None) => store::newest_data(connection, schedule.project_id).await?.into_iter().collect(),
+    Ok(match (schedule.data_source, schedule.training_data_id) {
+        (DataSource::All, _) => store::all_uploads(connection, schedule.project_id).await?,
+        (DataSource::Newest, Some(named)) => datasets::find(connection, named).await?.into_iter().collect(),
+        (DataSource::Newest, None) => store::newest_data(connection, schedule.project_id).await?.into_iter().collect(),
     })
 }
 

@@ -4,13 +4,11 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, Schedule, ScheduleFields};
+use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, RunStatus, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::features::datasets::TrainingData;
+use crate::features::datasets::{TrainingData, TrainingDataStatus};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, retraining_runs, retraining_schedules, training_data};
-
-const LIVE: [&str; 2] = ["PENDING", "RUNNING"];
 
 impl Guarded for Schedule {
     async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
@@ -46,7 +44,7 @@ impl Guarded for Run {
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         let here = filters.id_is("project", self.project_id)? && filters.id_is("schedule", self.schedule_id)?;
-        Ok(here && filters.text_is("status", Some(&self.status)))
+        Ok(here && filters.choice_is("status", self.status))
     }
 }
 
@@ -83,7 +81,7 @@ pub async fn list_runs(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
     (project, schedule): (Option<i64>, Option<i64>),
-    status: Option<String>,
+    status: Option<RunStatus>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Run>)> {
     let query = || {
@@ -97,7 +95,7 @@ pub async fn list_runs(
         if let Some(schedule) = schedule {
             query = query.filter(retraining_runs::schedule_id.eq(schedule));
         }
-        if let Some(status) = status.clone() {
+        if let Some(status) = status {
             query = query.filter(retraining_runs::status.eq(status));
         }
         query
@@ -151,10 +149,10 @@ pub async fn end_live_runs(
     reason: &str,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let live = retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(LIVE));
+    let live = retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(RunStatus::LIVE));
     diesel::update(retraining_runs::table.filter(live))
         .set((
-            retraining_runs::status.eq("FAILED"),
+            retraining_runs::status.eq(RunStatus::Failed),
             retraining_runs::error_message.eq(reason),
             retraining_runs::completed_at.eq(at),
         ))
@@ -190,7 +188,7 @@ pub async fn set_next_run(connection: &mut AsyncPgConnection, id: i64, at: Optio
 }
 
 /// Shows on the schedule how its run stands.
-pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: &str, at: DateTime<Utc>) -> QueryResult<()> {
+pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: RunStatus, at: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(retraining_schedules::table.find(id))
         .set((retraining_schedules::last_run_at.eq(at), retraining_schedules::last_run_status.eq(status)))
         .execute(connection)
@@ -201,7 +199,7 @@ pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: &
 /// The run of a schedule that waits or runs.
 pub async fn live_run(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<Run>> {
     retraining_runs::table
-        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(LIVE)))
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(RunStatus::LIVE)))
         .select(Run::as_select())
         .first(connection)
         .await
@@ -248,7 +246,7 @@ pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64,
 pub async fn set_figures(connection: &mut AsyncPgConnection, id: i64, deployed: i64, figures: GateFigures) -> QueryResult<()> {
     let waiting = retraining_runs::id
         .eq(id)
-        .and(retraining_runs::status.eq("RUNNING"))
+        .and(retraining_runs::status.eq(RunStatus::Running))
         .and(retraining_runs::deployed_model_id.eq(deployed))
         .and(retraining_runs::new_score.is_null());
     diesel::update(retraining_runs::table.filter(waiting)).set(figures).execute(connection).await?;
@@ -260,11 +258,15 @@ pub async fn end_run(connection: &mut AsyncPgConnection, id: i64, ended: Ended) 
     Ok(())
 }
 
+/// Of uploads that can be learnt from, now or soon.
+const USABLE: [TrainingDataStatus; 2] = [TrainingDataStatus::Ready, TrainingDataStatus::Preparing];
+
 /// The newest upload of a project that can be learnt from, or else the newest that is still being prepared.
 pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
-        .filter(training_data::status.eq_any(["ready", "preparing"]).and(training_data::sources.is_null()))
+        .filter(training_data::status.eq_any(USABLE).and(training_data::sources.is_null()))
+        // "ready" comes after "preparing" in the alphabet.
         .order((training_data::status.desc(), training_data::ins_datetime.desc(), training_data::id.desc()))
         .select(TrainingData::as_select())
         .first(connection)
@@ -276,7 +278,7 @@ pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> Qu
 pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
-        .filter(training_data::status.eq_any(["ready", "preparing"]).and(training_data::sources.is_null()))
+        .filter(training_data::status.eq_any(USABLE).and(training_data::sources.is_null()))
         .order((training_data::ins_datetime, training_data::id))
         .select(TrainingData::as_select())
         .load(connection)
@@ -286,7 +288,7 @@ pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> Qu
 /// The model of the last successful run of a schedule.
 pub async fn last_model(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<i64>> {
     retraining_runs::table
-        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq("COMPLETED")))
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq(RunStatus::Completed)))
         .filter(retraining_runs::trained_model_id.is_not_null())
         .order(retraining_runs::id.desc())
         .select(retraining_runs::trained_model_id)
@@ -299,7 +301,7 @@ pub async fn last_model(connection: &mut AsyncPgConnection, schedule: i64) -> Qu
 /// Whether the last successful run of a schedule was made of data with this checksum.
 pub async fn last_success_was_of(connection: &mut AsyncPgConnection, schedule: i64, sha256: &str) -> QueryResult<bool> {
     let last: Option<Option<String>> = retraining_runs::table
-        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq("COMPLETED")))
+        .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq(RunStatus::Completed)))
         .order(retraining_runs::id.desc())
         .select(retraining_runs::data_sha256)
         .first(connection)

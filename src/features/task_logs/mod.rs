@@ -4,6 +4,6 @@ mod model;
 mod routes;
 mod store;
 
-pub use model::{Line, Subject, TaskLink, TaskLog};
+pub use model::{Line, Subject, TaskLink, TaskLog, Update};
 pub use routes::{Docs, routes};
-pub use store::{following, last_id, newest, task_links, write};
+pub use store::{CHANNEL, announce, following, last_id, newest, task_links, write};

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::http::timestamp;
+use crate::platform::queue::JobState;
+use crate::platform::wire_enum;
 use crate::schema::task_logs;
 
 /// Where a line belongs.
@@ -48,8 +50,7 @@ pub struct TaskLink {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Task {
     pub task_id: Uuid,
-    /// `PENDING`, `STARTED`, `SUCCESS`, `FAILURE`, `RETRY` or `REVOKED`.
-    pub status: &'static str,
+    pub status: TaskStatus,
     #[serde(serialize_with = "timestamp::serialize")]
     pub date_created: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::option::serialize")]
@@ -58,14 +59,39 @@ pub struct Task {
     pub traceback: Option<String>,
 }
 
-/// The word 1.x has for a state of the queue.
-pub fn status_word(state: &str) -> &'static str {
-    match state {
-        "running" => "STARTED",
-        "completed" => "SUCCESS",
-        "failed" => "FAILURE",
-        "retryable" => "RETRY",
-        "cancelled" => "REVOKED",
-        _ => "PENDING",
+wire_enum! {
+    /// The states of the queue, in the words of 1.x.
+    pub enum TaskStatus {
+        Pending = "PENDING",
+        Started = "STARTED",
+        Success = "SUCCESS",
+        Failure = "FAILURE",
+        Retry = "RETRY",
+        Revoked = "REVOKED",
     }
+}
+
+impl From<JobState> for TaskStatus {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Available => Self::Pending,
+            JobState::Running => Self::Started,
+            JobState::Completed => Self::Success,
+            JobState::Failed => Self::Failure,
+            JobState::Retryable => Self::Retry,
+            JobState::Cancelled => Self::Revoked,
+        }
+    }
+}
+
+/// What is told to those who watch: something stands otherwise, or its log has a new line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Update {
+    /// A tuning job stands otherwise.
+    Tuning { tuning_job_id: i64 },
+    /// A training stands otherwise.
+    Model { trained_model_id: i64 },
+    /// A log has a new line.
+    Log { tuning_job_id: Option<i64>, trained_model_id: Option<i64> },
 }

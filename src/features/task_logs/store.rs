@@ -9,9 +9,11 @@ use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::model::{Line, Subject, Task, TaskLink, TaskLog, status_word};
+use super::model::{Line, Subject, Task, TaskLink, TaskLog, Update};
 use crate::features::accounts::Principal;
+use crate::platform::db::QueryError;
 use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::queue::JobState;
 use crate::schema::{model_configurations, projects, task_logs, trained_models, training_data, tuning_jobs};
 
 /// Adds a line and tells everybody who watches, both when the transaction commits.
@@ -26,8 +28,9 @@ pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &st
             if let Some(id) = line.tuning_job_id.or(line.trained_model_id) {
                 take_turn(connection, id).await?;
             }
-            let id = insert(connection, line, &contents).await?;
-            notify(connection, line, id).await
+            insert(connection, line, &contents).await?;
+            let Line { tuning_job_id, trained_model_id, .. } = line;
+            announce(connection, Update::Log { tuning_job_id, trained_model_id }).await
         })
         .await
 }
@@ -45,7 +48,7 @@ async fn take_turn(connection: &mut AsyncPgConnection, subject: i64) -> QueryRes
     Ok(())
 }
 
-async fn insert(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<i64> {
+async fn insert(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<()> {
     diesel::insert_into(task_logs::table)
         .values((
             task_logs::job_id.eq(line.job_id),
@@ -53,20 +56,19 @@ async fn insert(connection: &mut AsyncPgConnection, line: Line, contents: &str) 
             task_logs::trained_model_id.eq(line.trained_model_id),
             task_logs::contents.eq(contents),
         ))
-        .returning(task_logs::id)
-        .get_result(connection)
+        .execute(connection)
         .await
+        .map(drop)
 }
 
-async fn notify(connection: &mut AsyncPgConnection, line: Line, id: i64) -> QueryResult<()> {
-    let payload = serde_json::json!({
-        "kind": "log",
-        "tuning_job_id": line.tuning_job_id,
-        "trained_model_id": line.trained_model_id,
-        "log_id": id,
-    });
-    diesel::sql_query("SELECT pg_notify('recotem_live', $1)").bind::<Text, _>(payload.to_string()).execute(connection).await?;
-    Ok(())
+/// Where those who watch listen.
+pub const CHANNEL: &str = "recotem_live";
+
+/// Tells those who watch of a change, once the transaction commits.
+pub async fn announce(connection: &mut AsyncPgConnection, change: Update) -> QueryResult<()> {
+    let payload = serde_json::to_string(&change).map_err(|error| QueryError::SerializationError(error.into()))?;
+    let notify = diesel::sql_query("SELECT pg_notify($1, $2)").bind::<Text, _>(CHANNEL).bind::<Text, _>(payload);
+    notify.execute(connection).await.map(drop)
 }
 
 /// The lines of one log.
@@ -196,7 +198,7 @@ struct QueuedTask {
     #[diesel(sql_type = SqlUuid)]
     task_id: Uuid,
     #[diesel(sql_type = Text)]
-    state: String,
+    state: JobState,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -217,7 +219,7 @@ pub async fn task_links(connection: &mut AsyncPgConnection, groups: Vec<String>)
     for row in rows {
         let task = Task {
             task_id: row.task_id,
-            status: status_word(&row.state),
+            status: row.state.into(),
             date_created: row.created_at,
             date_done: row.finished_at,
             traceback: row.last_error,

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 
+use super::model::SearchStatus;
 use crate::ml::error::MlError;
 use crate::platform::http::ApiError;
 
@@ -21,8 +22,8 @@ pub enum TuningError {
     #[error("{0}")]
     MemoryInUse(String),
     /// It is over already.
-    #[error("This job is {0} already; only a pending or running job can be cancelled.")]
-    Over(String),
+    #[error("This job is {} already; only a pending or running job can be cancelled.", .0.wire().to_lowercase())]
+    Over(SearchStatus),
     /// It may not be deleted yet.
     #[error("This job is still pending or running. Cancel it before you delete it.")]
     Live,

@@ -6,7 +6,7 @@ use diesel_async::AsyncConnection;
 use serde::{Deserialize, Serialize};
 
 use super::error::TuningError;
-use super::model::TuningJob;
+use super::model::{SearchStatus, TuningJob};
 use super::{search, service, store};
 use crate::features::task_logs;
 use crate::platform::memory;
@@ -64,7 +64,7 @@ async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> 
             task_logs::write(connection, service::line(id, Some(queue_job)), &said).await?;
             let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.n_trials);
             if left && !store::has_other_tasks(connection, id).await? {
-                store::end(connection, id, "FAILED", Some(&reason), now).await?;
+                store::end(connection, id, SearchStatus::Failed, Some(&reason), now).await?;
             }
             Ok(store::announce(connection, id).await?)
         })

@@ -16,6 +16,6 @@ mod store;
 pub use comparison::{Contest, Entrant, scores};
 pub use error::TuningError;
 pub use jobs::RunSearch;
-pub use model::{NewTuningJob, Trial, TrialCounts, TuningJob};
+pub use model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
 pub use routes::{Docs, routes};
 pub use service::{create, snapshot};

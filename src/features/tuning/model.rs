@@ -4,7 +4,72 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::features::models::ModelStatus;
+use crate::ml::tuning::TrialState;
+use crate::platform::wire_enum;
 use crate::schema::{trials, tuning_jobs};
+
+wire_enum! {
+    /// Where a search stands.
+    #[schema(as = TuningJobStatus)]
+    pub enum SearchStatus {
+        Pending = "PENDING",
+        Running = "RUNNING",
+        Completed = "COMPLETED",
+        Failed = "FAILED",
+        Cancelled = "CANCELLED",
+    }
+}
+
+impl SearchStatus {
+    /// Of searches that wait or run.
+    pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
+}
+
+impl From<ModelStatus> for SearchStatus {
+    /// Those who watch are told of searches and trainings alike.
+    fn from(status: ModelStatus) -> Self {
+        match status {
+            ModelStatus::Pending => Self::Pending,
+            ModelStatus::Running => Self::Running,
+            ModelStatus::Completed => Self::Completed,
+            ModelStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+wire_enum! {
+    /// Where a trial stands.
+    pub enum TrialStatus {
+        Running = "running",
+        Completed = "completed",
+        /// It was given up early, since others do better.
+        Pruned = "pruned",
+        Failed = "failed",
+    }
+}
+
+impl From<TrialState> for TrialStatus {
+    fn from(state: TrialState) -> Self {
+        match state {
+            TrialState::Running => Self::Running,
+            TrialState::Complete => Self::Completed,
+            TrialState::Pruned => Self::Pruned,
+            TrialState::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<TrialStatus> for TrialState {
+    fn from(status: TrialStatus) -> Self {
+        match status {
+            TrialStatus::Running => Self::Running,
+            TrialStatus::Completed => Self::Complete,
+            TrialStatus::Pruned => Self::Pruned,
+            TrialStatus::Failed => Self::Failed,
+        }
+    }
+}
 
 /// A search and how far it is.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -14,7 +79,7 @@ pub struct TuningJob {
     pub data_id: i64,
     pub split_id: i64,
     pub evaluation_id: i64,
-    pub status: String,
+    pub status: SearchStatus,
     pub error: Option<String>,
     pub n_tasks_parallel: i32,
     pub n_trials: i32,
@@ -43,7 +108,7 @@ pub struct TuningJob {
 impl TuningJob {
     /// Whether it still waits or runs.
     pub fn is_live(&self) -> bool {
-        matches!(self.status.as_str(), "PENDING" | "RUNNING")
+        SearchStatus::LIVE.contains(&self.status)
     }
 
     /// The seed of the search: the one asked for, or one of its own that stays the same however often it is resumed.
@@ -132,8 +197,7 @@ pub struct Trial {
     pub number: i32,
     pub algorithm: String,
     pub parameters: Value,
-    /// `running`, `completed`, `pruned` or `failed`.
-    pub state: String,
+    pub state: TrialStatus,
     pub score: Option<f64>,
     pub interval_low: Option<f64>,
     pub interval_high: Option<f64>,
@@ -155,7 +219,7 @@ pub struct Trial {
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = trials)]
 pub struct TrialResult {
-    pub state: String,
+    pub state: TrialStatus,
     pub parameters: Value,
     pub score: Option<f64>,
     pub interval_low: Option<f64>,
@@ -170,7 +234,7 @@ impl TrialResult {
     /// The end of a trial that gave no score.
     pub fn failed(trial: &Trial, note: &str, finished_at: DateTime<Utc>) -> Self {
         Self {
-            state: "failed".to_owned(),
+            state: TrialStatus::Failed,
             parameters: trial.parameters.clone(),
             score: None,
             interval_low: None,

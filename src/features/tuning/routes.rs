@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{NewTuningJob, Trial, TrialCounts, TuningJob};
+use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
 use super::{references, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
-use crate::features::evaluation::{self, EvaluationConfig};
+use crate::features::evaluation::{self, EvaluationConfig, TargetMetric};
 use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
@@ -22,7 +22,6 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, cancel, trials))]
 pub struct Docs;
 
-const STATUSES: [&str; 5] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"];
 const MOST_TRIALS: i32 = 1_000_000;
 const MOST_TASKS: i32 = 256;
 
@@ -49,7 +48,7 @@ pub struct TuningJobBody {
     data: i64,
     split: i64,
     evaluation: i64,
-    status: String,
+    status: SearchStatus,
     n_tasks_parallel: i32,
     n_trials: i32,
     memory_budget: i32,
@@ -71,7 +70,7 @@ pub struct TuningJobBody {
     error: Option<String>,
     /// What recommending the most popular items scores on the same split.
     baseline_score: Option<f64>,
-    target_metric: String,
+    target_metric: TargetMetric,
     cutoff: i32,
     n_running: i64,
     n_completed: i64,
@@ -116,8 +115,7 @@ pub struct TrialBody {
     algorithm: String,
     #[schema(value_type = Object)]
     parameters: Value,
-    /// `running`, `completed`, `pruned` or `failed`.
-    status: String,
+    status: TrialStatus,
     score: Option<f64>,
     /// 95 % confidence interval of the score.
     interval: Option<[f64; 2]>,
@@ -182,7 +180,7 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
         ins_datetime: job.ins_datetime,
         error: job.error,
         baseline_score: job.baseline_score,
-        target_metric: evaluation.target_metric.clone(),
+        target_metric: evaluation.target_metric,
         cutoff: evaluation.cutoff,
         n_running: counts.running,
         n_completed: counts.completed,
@@ -228,7 +226,7 @@ async fn list(
         id: filters.id("id")?,
         data: filters.id("data")?,
         project: filters.id("data__project")?,
-        status: filters.choice("status", &STATUSES)?,
+        status: filters.choice("status")?,
     };
     let mut connection = services.db.conn().await?;
     let (count, jobs) = store::list(&mut connection, &principal, &filter, &page).await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::TuningError;
 use super::jobs::RunSearch;
-use super::model::{Trial, TrialResult, TuningJob};
+use super::model::{SearchStatus, Trial, TrialResult, TrialStatus, TuningJob};
 use super::service::{self, Algorithms};
 use super::store::RunBy;
 use super::{lost_workers, split_cache, store};
@@ -23,7 +23,7 @@ use crate::ml::error::MlError;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{self, TrialOutcome};
-use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord, TrialState};
+use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord};
 use crate::ml::weights::Weights;
 use crate::platform::compute;
 use crate::platform::queue::JobContext;
@@ -92,7 +92,7 @@ pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(),
 async fn unless_cancelled(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
     let job = store::find(&mut *context.app.db.conn().await?, task.tuning_job_id).await?;
     match job {
-        Some(job) if job.status == "CANCELLED" => Err(Stop::HandedBack),
+        Some(job) if job.status == SearchStatus::Cancelled => Err(Stop::HandedBack),
         _ => Ok(()),
     }
 }
@@ -114,7 +114,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
         true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
         false => trials::study(&algorithms.names, Sampler::Tpe, job.seed())?,
     };
-    let metric = evaluation.target_metric.parse().map_err(TuningError::Data)?;
+    let metric = evaluation.target_metric.into();
     let mut search = Search {
         services,
         context,
@@ -244,11 +244,11 @@ impl Search<'_> {
     }
 
     async fn record(&self, trial: &Trial, outcome: TrialOutcome) -> Result<(), Stop> {
-        let state = state_word(outcome.state);
+        let state = TrialStatus::from(outcome.state);
         let mut parameters = trial.parameters.as_object().cloned().unwrap_or_default();
         parameters.extend(outcome.params);
         let result = TrialResult {
-            state: state.to_owned(),
+            state,
             parameters: Value::Object(parameters),
             score: outcome.score.filter(|score| score.is_finite()),
             interval_low: outcome.interval.map(|(low, _)| low),
@@ -262,7 +262,7 @@ impl Search<'_> {
         };
         let text = service::trial_line(trial, &result, self.metric.as_str(), self.cutoff);
         let (id, queue_job, trial_id) = (self.job.id, self.context.job_id, trial.id);
-        let best = (state == "completed").then_some(result.score).flatten();
+        let best = (state == TrialStatus::Completed).then_some(result.score).flatten();
         let mut connection = self.services.db.conn().await?;
         connection
             .transaction(async move |connection| -> Result<(), TuningError> {
@@ -296,28 +296,13 @@ impl Search<'_> {
     }
 }
 
-fn state_word(state: TrialState) -> &'static str {
-    match state {
-        TrialState::Running => "running",
-        TrialState::Complete => "completed",
-        TrialState::Pruned => "pruned",
-        TrialState::Failed => "failed",
-    }
-}
-
 fn to_record(trial: &Trial) -> TrialRecord {
-    let state = match trial.state.as_str() {
-        "running" => TrialState::Running,
-        "completed" => TrialState::Complete,
-        "pruned" => TrialState::Pruned,
-        _ => TrialState::Failed,
-    };
     let pair = |pair: &Value| Some((pair.get(0)?.as_u64()? as u32, pair.get(1)?.as_f64()?));
     TrialRecord {
         number: trial.number.unsigned_abs(),
         algorithm: trial.algorithm.clone(),
         params: trial.parameters.as_object().cloned().unwrap_or_default(),
-        state,
+        state: trial.state.into(),
         score: trial.score,
         intermediate: trial.intermediate.as_array().into_iter().flatten().filter_map(pair).collect(),
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::TuningError;
 use super::jobs::RunSearch;
-use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
+use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
 use super::store;
 use crate::features::evaluation;
 use crate::features::model_configs;
@@ -100,7 +100,7 @@ pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, T
     let (id, now) = (job.id, services.clock.now());
     let ended = connection
         .transaction(async move |connection| -> Result<bool, TuningError> {
-            let ended = store::end(connection, id, "CANCELLED", Some("Cancelled by a user."), now).await?;
+            let ended = store::end(connection, id, SearchStatus::Cancelled, Some("Cancelled by a user."), now).await?;
             if ended {
                 store::abandon_trials(connection, id, None, "The job was cancelled.", now).await?;
                 queue::cancel_group(connection, &TuningJob::group(id)).await?;
@@ -111,7 +111,7 @@ pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, T
         })
         .await?;
     if !ended {
-        return Err(TuningError::Over(job.status.to_lowercase()));
+        return Err(TuningError::Over(job.status));
     }
     store::find(&mut connection, id).await?.ok_or(TuningError::Database(diesel::result::Error::NotFound))
 }
@@ -143,15 +143,15 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
             let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
             let trials = store::trials_of(connection, id).await?;
             let left = !out_of_time && (trials.len() as i64) < i64::from(job.n_trials);
-            if left || trials.iter().any(|trial| trial.state == "running") {
+            if left || trials.iter().any(|trial| trial.state == TrialStatus::Running) {
                 return Ok(());
             }
             let (status, error) = match best_of(&trials) {
                 Some(best) => {
                     succeed(connection, &job, best, queue_job).await?;
-                    ("COMPLETED", None)
+                    (SearchStatus::Completed, None)
                 }
-                None => ("FAILED", Some(nothing_found(&trials).to_string())),
+                None => (SearchStatus::Failed, Some(nothing_found(&trials).to_string())),
             };
             if let Some(error) = &error {
                 task_logs::write(connection, line(id, queue_job), error).await?;
@@ -164,7 +164,8 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
 }
 
 fn best_of(trials: &[Trial]) -> Option<&Trial> {
-    let scored = trials.iter().filter(|trial| trial.state == "completed" && trial.score.is_some_and(|score| score > 0.0));
+    let is_scored = |trial: &&Trial| trial.state == TrialStatus::Completed && trial.score.is_some_and(|score| score > 0.0);
+    let scored = trials.iter().filter(is_scored);
     // Of equal scores the earlier trial wins.
     scored.rev().max_by(|a, b| a.score.partial_cmp(&b.score).unwrap_or(std::cmp::Ordering::Equal))
 }
@@ -211,7 +212,12 @@ pub async fn snapshot(connection: &mut AsyncPgConnection, id: i64) -> Result<Opt
 
 /// The line of the log for a finished trial, as 1.x's clients parse it.
 pub fn trial_line(trial: &Trial, result: &TrialResult, metric: &str, cutoff: i32) -> String {
-    let state = if result.state == "completed" { "COMPLETE".to_owned() } else { result.state.to_uppercase() };
+    let state = match result.state {
+        TrialStatus::Running => "RUNNING",
+        TrialStatus::Completed => "COMPLETE",
+        TrialStatus::Pruned => "PRUNED",
+        TrialStatus::Failed => "FAILED",
+    };
     let mut text = format!("Trial {} with {} / {}: {state}.", trial.number, trial.algorithm, result.parameters);
     if let Some(score) = result.score {
         text.push_str(&format!("\n{metric}@{cutoff}={score}"));

@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Map, Value};
 
-use super::model::{NewTuningJob, Trial, TrialCounts, TrialResult, TuningJob};
+use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
 use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::task_logs::{self, Update};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{projects, training_data, trials, tuning_jobs};
 
@@ -26,7 +27,7 @@ impl Guarded for TuningJob {
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let of_project = filters.id("data__project")?.is_none_or(|wanted| Some(wanted) == ownership.project_id);
         let here = filters.id_is("id", self.id)? && filters.id_is("data", self.data_id)? && of_project;
-        Ok(here && filters.text_is("status", Some(&self.status)))
+        Ok(here && filters.choice_is("status", self.status))
     }
 }
 
@@ -36,7 +37,7 @@ pub struct JobFilter {
     pub id: Option<i64>,
     pub data: Option<i64>,
     pub project: Option<i64>,
-    pub status: Option<String>,
+    pub status: Option<SearchStatus>,
 }
 
 /// One page of the jobs a caller may see, newest first.
@@ -60,7 +61,7 @@ pub async fn list(
         if let Some(data) = filter.data {
             query = query.filter(tuning_jobs::data_id.eq(data));
         }
-        if let Some(status) = filter.status.clone() {
+        if let Some(status) = filter.status {
             query = query.filter(tuning_jobs::status.eq(status));
         }
         query
@@ -82,7 +83,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Qu
 
 /// Removes a job that is over; false when it is live or gone.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
-    let over = tuning_jobs::status.ne_all(["PENDING", "RUNNING"]);
+    let over = tuning_jobs::status.ne_all(SearchStatus::LIVE);
     Ok(diesel::delete(tuning_jobs::table.find(id).filter(over)).execute(connection).await? == 1)
 }
 
@@ -103,15 +104,16 @@ pub async fn start(
     timeout_overall: Option<i32>,
     at: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let changed = diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::status.eq("PENDING"))))
-        .set((
-            tuning_jobs::status.eq("RUNNING"),
-            tuning_jobs::started_at.eq(at),
-            tuning_jobs::engine_version.eq(engine_version),
-            tuning_jobs::timeout_overall.eq(timeout_overall),
-        ))
-        .execute(connection)
-        .await?;
+    let changed =
+        diesel::update(tuning_jobs::table.filter(tuning_jobs::id.eq(id).and(tuning_jobs::status.eq(SearchStatus::Pending))))
+            .set((
+                tuning_jobs::status.eq(SearchStatus::Running),
+                tuning_jobs::started_at.eq(at),
+                tuning_jobs::engine_version.eq(engine_version),
+                tuning_jobs::timeout_overall.eq(timeout_overall),
+            ))
+            .execute(connection)
+            .await?;
     Ok(changed == 1)
 }
 
@@ -119,11 +121,11 @@ pub async fn start(
 pub async fn end(
     connection: &mut AsyncPgConnection,
     id: i64,
-    status: &str,
+    status: SearchStatus,
     error: Option<&str>,
     at: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let live = tuning_jobs::id.eq(id).and(tuning_jobs::status.eq_any(["PENDING", "RUNNING"]));
+    let live = tuning_jobs::id.eq(id).and(tuning_jobs::status.eq_any(SearchStatus::LIVE));
     let changed = diesel::update(tuning_jobs::table.filter(live))
         .set((tuning_jobs::status.eq(status), tuning_jobs::error.eq(error), tuning_jobs::finished_at.eq(at)))
         .execute(connection)
@@ -175,7 +177,7 @@ pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryRes
 
 /// How many trials are in which state, for each of the jobs that has any.
 pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryResult<Vec<(i64, TrialCounts)>> {
-    let rows: Vec<(i64, String, i64)> = trials::table
+    let rows: Vec<(i64, TrialStatus, i64)> = trials::table
         .filter(trials::tuning_job_id.eq_any(jobs))
         .group_by((trials::tuning_job_id, trials::state))
         .select((trials::tuning_job_id, trials::state, count_star()))
@@ -184,11 +186,11 @@ pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryRe
     let mut counts: Vec<(i64, TrialCounts)> = jobs.iter().map(|job| (*job, TrialCounts::default())).collect();
     for (job, state, count) in rows {
         if let Some((_, of_job)) = counts.iter_mut().find(|(id, _)| *id == job) {
-            match state.as_str() {
-                "running" => of_job.running = count,
-                "completed" => of_job.completed = count,
-                "pruned" => of_job.pruned = count,
-                _ => of_job.failed = count,
+            match state {
+                TrialStatus::Running => of_job.running = count,
+                TrialStatus::Completed => of_job.completed = count,
+                TrialStatus::Pruned => of_job.pruned = count,
+                TrialStatus::Failed => of_job.failed = count,
             }
         }
     }
@@ -198,7 +200,7 @@ pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryRe
 /// A trial this queue job had begun before its worker died.
 pub async fn interrupted(connection: &mut AsyncPgConnection, job: i64, run_by: i64) -> QueryResult<Option<Trial>> {
     trials::table
-        .filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)).and(trials::state.eq("running")))
+        .filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)).and(trials::state.eq(TrialStatus::Running)))
         .order(trials::number)
         .select(Trial::as_select())
         .first(connection)
@@ -229,7 +231,7 @@ pub async fn begin_trial(
             trials::number.eq(number),
             trials::algorithm.eq(algorithm),
             trials::parameters.eq(Value::Object(parameters)),
-            trials::state.eq("running"),
+            trials::state.eq(TrialStatus::Running),
             trials::run_by.eq(run_by.queue_job),
             trials::lost_before.eq(run_by.lost_workers),
             trials::started_at.eq(at),
@@ -253,7 +255,7 @@ pub async fn lost_with_trials(connection: &mut AsyncPgConnection, job: i64, run_
 
 /// Records the end of a trial. False when it had ended before: a trial counts once.
 pub async fn end_trial(connection: &mut AsyncPgConnection, trial: i64, result: &TrialResult) -> QueryResult<bool> {
-    let changed = diesel::update(trials::table.filter(trials::id.eq(trial).and(trials::state.eq("running"))))
+    let changed = diesel::update(trials::table.filter(trials::id.eq(trial).and(trials::state.eq(TrialStatus::Running))))
         .set(result)
         .execute(connection)
         .await?;
@@ -269,8 +271,8 @@ pub async fn abandon_trials(
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     let mut running = diesel::update(trials::table)
-        .filter(trials::tuning_job_id.eq(job).and(trials::state.eq("running")))
-        .set((trials::state.eq("failed"), trials::note.eq(note), trials::finished_at.eq(at)))
+        .filter(trials::tuning_job_id.eq(job).and(trials::state.eq(TrialStatus::Running)))
+        .set((trials::state.eq(TrialStatus::Failed), trials::note.eq(note), trials::finished_at.eq(at)))
         .into_boxed();
     if let Some(run_by) = run_by {
         running = running.filter(trials::run_by.eq(run_by));
@@ -309,12 +311,7 @@ pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64) -> Qu
     Ok(found.found)
 }
 
-/// Tells everybody who watches that something about this job changed. Sent when the transaction commits.
+/// Tells those who watch that something about this job changed, once the transaction commits.
 pub async fn announce(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<()> {
-    let payload = serde_json::json!({ "kind": "tuning", "tuning_job_id": job }).to_string();
-    diesel::sql_query("SELECT pg_notify('recotem_live', $1)")
-        .bind::<diesel::sql_types::Text, _>(payload)
-        .execute(connection)
-        .await?;
-    Ok(())
+    task_logs::announce(connection, Update::Tuning { tuning_job_id: job }).await
 }

@@ -59,3 +59,4 @@ mod weights;
 mod what_was_read;
 mod without_database;
 mod wording;
+mod words;

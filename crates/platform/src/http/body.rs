@@ -9,6 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ApiResult};
+use crate::words::Word;
 
 const REQUIRED: &str = "This field is required.";
 const NO_NULL_CHARACTERS: &str = "Null characters are not allowed.";
@@ -129,6 +130,17 @@ impl FieldReader {
     }
 
     fn read<T: Default>(&mut self, field: &str, missing: Missing<T>, convert: impl FnOnce(&Value) -> Result<T, String>) -> T {
+        self.read_or(field, missing, T::default, convert)
+    }
+
+    /// Reads a value; `fallback` stands in for one that is wrong.
+    fn read_or<T>(
+        &mut self,
+        field: &str,
+        missing: Missing<T>,
+        fallback: impl FnOnce() -> T,
+        convert: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> T {
         let result = match (self.sent(field), missing) {
             (None, Missing::Use(value)) => Ok(value),
             (None, Missing::Required) => Err(REQUIRED.to_owned()),
@@ -137,7 +149,7 @@ impl FieldReader {
         };
         result.unwrap_or_else(|message| {
             self.fault(field, message);
-            T::default()
+            fallback()
         })
     }
 
@@ -226,12 +238,25 @@ impl FieldReader {
         self.read_nullable(field, missing, id)
     }
 
-    /// Reads one of a set of words.
-    pub fn choice(&mut self, field: &str, known: &[&str], missing: Missing<String>) -> String {
-        self.read(field, missing, |value| match value.as_str() {
-            Some(word) if known.contains(&word) => Ok(word.to_owned()),
-            _ => Err(format!("{value} is not a valid choice. Choose one of: {}.", known.join(", "))),
-        })
+    /// Reads one of the words of an enum.
+    pub fn choice<W: Word>(&mut self, field: &str, missing: Missing<W>) -> W {
+        self.choice_or(field, &[], missing)
+    }
+
+    /// Reads one of the words of an enum, or another word that some clients send for a value.
+    pub fn choice_or<W: Word>(&mut self, field: &str, aliases: &[(&'static str, W)], missing: Missing<W>) -> W {
+        let words = || W::ALL.iter().map(|value| (value.wire(), *value)).chain(aliases.iter().copied());
+        self.read_or(
+            field,
+            missing,
+            || W::ALL[0],
+            |value| {
+                let meant = value.as_str().and_then(|sent| words().find(|(word, _)| *word == sent));
+                let known = || words().map(|(word, _)| word).collect::<Vec<_>>().join(", ");
+                let wrong = || format!("{value} is not a valid choice. Choose one of: {}.", known());
+                meant.map(|(_, meant)| meant).ok_or_else(wrong)
+            },
+        )
     }
 
     /// Reads a JSON object.

@@ -261,7 +261,7 @@ impl From<&diesel::result::Error> for ApiError {
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) || is_out_of_room(details.message()) => {
                 Self::unavailable(error)
             }
-            _ => Self::internal(error),
+            _ => Self::internal(&crate::db::in_full(error)),
         }
     }
 }

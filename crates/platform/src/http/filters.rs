@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest, web::Query};
 use chrono::NaiveDate;
 
 use super::error::{ApiError, ApiResult};
+use crate::words::Word;
 
 /// The query parameters of a request; of a repeated parameter the last counts.
 #[derive(Debug, Clone)]
@@ -79,13 +80,14 @@ impl Filters {
         }
     }
 
-    /// Returns a parameter out of a set of words.
-    pub fn choice(&self, name: &str, known: &[&str]) -> ApiResult<Option<String>> {
-        match self.text(name) {
-            Some(text) if !known.contains(&text.as_str()) => {
-                Err(ApiError::field(name, format!("Select a valid choice. {text} is not one of the available choices.")))
-            }
-            other => Ok(other),
-        }
+    /// Returns a parameter as one of the words of an enum.
+    pub fn choice<W: Word>(&self, name: &str) -> ApiResult<Option<W>> {
+        let wrong = |word: String| format!("Select a valid choice. {word} is not one of the available choices.");
+        self.text(name).map(|word| W::of(&word).map_err(|_| ApiError::field(name, wrong(word)))).transpose()
+    }
+
+    /// Returns whether a parameter, if there is one, is this word.
+    pub fn choice_is(&self, name: &str, word: impl Word) -> bool {
+        self.text_is(name, Some(word.wire()))
     }
 }

@@ -75,7 +75,7 @@ fn timeout_seconds<J: Job>() -> i64 {
 async fn live_job_with(connection: &mut AsyncPgConnection, key: Option<&str>) -> QueryResult<Option<JobId>> {
     jobs::table
         .filter(jobs::unique_key.eq(key))
-        .filter(jobs::state.eq_any(JobState::LIVE.map(JobState::as_str)))
+        .filter(jobs::state.eq_any(JobState::LIVE))
         .select(jobs::id)
         .first(connection)
         .await

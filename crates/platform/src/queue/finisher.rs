@@ -92,7 +92,7 @@ pub(super) async fn finish(
         .bind::<BigInt, _>(job.id)
         .bind::<Text, _>(owner)
         .bind::<Integer, _>(job.attempt)
-        .bind::<Text, _>(outcome.state().as_str())
+        .bind::<Text, _>(outcome.state())
         .bind::<Bool, _>(outcome.state().is_live())
         .bind::<Timestamptz, _>(now)
         .bind::<Nullable<Timestamptz>, _>(outcome.next_run())

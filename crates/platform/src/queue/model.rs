@@ -13,50 +13,28 @@ use super::schema::jobs;
 /// Number of a job.
 pub type JobId = i64;
 
-/// State of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// Waiting for a worker (and for its time).
-    Available,
-    /// Running on a worker.
-    Running,
-    /// Waiting for the next attempt after a failed one.
-    Retryable,
-    Completed,
-    /// Failed for good.
-    Failed,
-    Cancelled,
+crate::wire_enum! {
+    /// State of a job.
+    pub enum JobState {
+        /// Waiting for a worker (and for its time).
+        Available = "available",
+        /// Running on a worker.
+        Running = "running",
+        /// Waiting for the next attempt after a failed one.
+        Retryable = "retryable",
+        Completed = "completed",
+        /// Failed for good.
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
 }
 
 impl JobState {
     /// States of jobs that are not over.
     pub const LIVE: [Self; 3] = [Self::Available, Self::Running, Self::Retryable];
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Available => "available",
-            Self::Running => "running",
-            Self::Retryable => "retryable",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
     pub fn is_live(self) -> bool {
         Self::LIVE.contains(&self)
-    }
-}
-
-impl TryFrom<String> for JobState {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        [Self::Available, Self::Running, Self::Retryable, Self::Completed, Self::Failed, Self::Cancelled]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| format!("unknown job state {text}"))
     }
 }
 
@@ -68,7 +46,6 @@ pub struct JobRecord {
     pub task_id: Uuid,
     pub kind: String,
     pub payload: Value,
-    #[diesel(deserialize_as = String)]
     pub state: JobState,
     pub run_at: Option<DateTime<Utc>>,
     pub attempt: i32,
@@ -123,11 +100,11 @@ pub async fn find(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<
 
 /// Counts the waiting jobs of a tenant.
 pub async fn count_waiting(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<i64> {
-    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable].map(JobState::as_str));
+    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable]);
     jobs::table.filter(jobs::tenant_key.eq(tenant)).filter(waiting).count().get_result(connection).await
 }
 
 /// Counts the jobs in each state that occurs.
-pub async fn count_by_state(connection: &mut AsyncPgConnection) -> QueryResult<Vec<(String, i64)>> {
+pub async fn count_by_state(connection: &mut AsyncPgConnection) -> QueryResult<Vec<(JobState, i64)>> {
     jobs::table.group_by(jobs::state).select((jobs::state, diesel::dsl::count_star())).load(connection).await
 }

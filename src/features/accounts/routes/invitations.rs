@@ -47,7 +47,7 @@ impl InvitationBody {
     fn new(invitation: Invitation, invited_by: String) -> Self {
         Self {
             id: invitation.id,
-            role: Role::from_wire(&invitation.role),
+            role: invitation.role,
             email: invitation.email,
             expires_at: invitation.expires_at,
             ins_datetime: invitation.ins_datetime,
@@ -71,8 +71,7 @@ struct NewInvitation {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "only describes the body in the API document")]
 struct InvitationRequest {
-    /// `owner`, `admin`, `editor` or `viewer`.
-    role: String,
+    role: Role,
     /// Where to send the link; without it, or without a mail server, pass it on by hand.
     email: Option<String>,
     /// 7 unless said otherwise.
@@ -108,12 +107,12 @@ pub(super) async fn create(
     let by = access.principal;
     by.refuse_keys()?;
     let mut fields = body.reader();
-    let role = fields.choice("role", &Role::WORDS, Missing::Required);
+    let role = fields.choice("role", Missing::Required);
     let email = read_email(&mut fields, Missing::Use(String::new()));
     let days = fields.integer("expires_in_days", DAYS, Missing::Use(USUAL_DAYS));
     fields.finish()?;
     let expires_at = services.clock.now() + TimeDelta::days(days.into());
-    let offer = Offer { role: Role::from_wire(&role), email: &email, expires_at };
+    let offer = Offer { role, email: &email, expires_at };
     let (made, token) = service_invitations::invite(&services, &by, &access.object, offer).await?;
     let url = service_invitations::link(&base_url(&request, &services), &token);
     let invitation = InvitationBody::new(made, by.user.username);
@@ -173,7 +172,7 @@ pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiRes
     let (invitation, organisation, inviter) = service_invitations::look_up(&mut connection, &token, services.clock.now()).await?;
     Ok(HttpResponse::Ok().json(InvitationOffer {
         organisation_name: organisation.name,
-        role: Role::from_wire(&invitation.role),
+        role: invitation.role,
         invited_by: inviter.username,
         expires_at: invitation.expires_at,
         email: invitation.email,

@@ -41,7 +41,7 @@ impl From<(Membership, User)> for MemberBody {
             email: user.email,
             first_name: user.first_name,
             last_name: user.last_name,
-            role: Role::from_wire(&membership.role),
+            role: membership.role,
             ins_datetime: membership.ins_datetime,
         }
     }
@@ -51,8 +51,7 @@ impl From<(Membership, User)> for MemberBody {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "only describes the body in the API document")]
 struct MemberRequest {
-    /// `owner`, `admin`, `editor` or `viewer`.
-    role: String,
+    role: Role,
 }
 
 /// The members of an organisation, those who joined first first.
@@ -83,11 +82,11 @@ pub(super) async fn update(
     access.principal.refuse_keys()?;
     let user_id = path_id(&request, "user_id")?;
     let mut fields = body.reader();
-    let role = fields.choice("role", &Role::WORDS, Missing::Required);
+    let role = fields.choice("role", Missing::Required);
     fields.finish()?;
     let mine = access.principal.role_in(access.object.id).unwrap_or(Role::Viewer);
     let mut connection = services.db.conn().await?;
-    let member = members::change(&mut connection, &access.object, mine, user_id, Role::from_wire(&role)).await?;
+    let member = members::change(&mut connection, &access.object, mine, user_id, role).await?;
     Ok(web::Json(member.into()))
 }
 

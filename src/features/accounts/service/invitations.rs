@@ -35,7 +35,7 @@ pub async fn invite(
     let token = service::resets::random_token()?;
     let invitation = NewInvitation {
         organisation_id: organisation.id,
-        role: offer.role.wire(),
+        role: offer.role,
         email: offer.email,
         token_hash: &tokens::digest(&token),
         invited_by: by.user.id,
@@ -82,7 +82,7 @@ pub async fn look_up(
     let (invitation, organisation, inviter) = found.ok_or_else(no_such_invitation)?;
     let memberships = store::memberships_of(connection, inviter.id).await?;
     let right = if inviter.is_staff { Some(Role::Owner) } else { memberships.get(&organisation.id).copied() };
-    let needed = Role::from_wire(&invitation.role).max(Role::Admin);
+    let needed = invitation.role.max(Role::Admin);
     if inviter.is_active && right.is_some_and(|role| role >= needed) {
         Ok((invitation, organisation, inviter))
     } else {
@@ -155,7 +155,7 @@ async fn take_up(
     if !invitations::consume(connection, invitation.id, user_id, now).await? {
         return Err(no_such_invitation());
     }
-    let offered = Role::from_wire(&invitation.role);
+    let offered = invitation.role;
     let held = store::memberships_of(connection, user_id).await?.get(&invitation.organisation_id).copied();
     match held {
         Some(role) if role >= offered => Ok(role),

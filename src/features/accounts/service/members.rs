@@ -21,7 +21,7 @@ pub fn may_grant(mine: Role, role: Role, organisation: &Organisation) -> ApiResu
 }
 
 fn too_low(mine: Role, needed: Role) -> ApiError {
-    ApiError::forbidden(format!("Your role here is {}; this takes at least {}.", mine.wire(), needed.wire()))
+    ApiError::forbidden(format!("Your role here is {mine}; this takes at least {needed}."))
 }
 
 /// Gives a member another role.
@@ -68,7 +68,7 @@ pub async fn remove(connection: &mut AsyncPgConnection, id: i64, mine: Role, use
 async fn held(connection: &mut AsyncPgConnection, id: i64, user_id: i64) -> ApiResult<Role> {
     organisations::lock(connection, id).await?;
     let found = organisations::member(connection, id, user_id).await?;
-    found.map(|(membership, _)| Role::from_wire(&membership.role)).ok_or_else(ApiError::not_found)
+    found.map(|(membership, _)| membership.role).ok_or_else(ApiError::not_found)
 }
 
 async fn keep_an_owner(connection: &mut AsyncPgConnection, id: i64, before: Role) -> ApiResult<()> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::features::accounts::model::{Invitation, Organisation, User};
+use crate::features::accounts::model::{Invitation, Organisation, Role, User};
 use crate::platform::http::{ApiResult, PageRequest};
 use crate::schema::{invitations, organisations, users};
 
@@ -13,7 +13,7 @@ use crate::schema::{invitations, organisations, users};
 #[diesel(table_name = invitations)]
 pub struct NewInvitation<'a> {
     pub organisation_id: i64,
-    pub role: &'a str,
+    pub role: Role,
     pub email: &'a str,
     pub token_hash: &'a [u8],
     pub invited_by: i64,

@@ -88,14 +88,10 @@ pub async fn create_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) 
 /// Gives a user a role in an organisation, or changes it.
 pub async fn add_member(connection: &mut AsyncPgConnection, organisation_id: i64, user_id: i64, role: Role) -> QueryResult<()> {
     diesel::insert_into(memberships::table)
-        .values((
-            memberships::organisation_id.eq(organisation_id),
-            memberships::user_id.eq(user_id),
-            memberships::role.eq(role.wire()),
-        ))
+        .values((memberships::organisation_id.eq(organisation_id), memberships::user_id.eq(user_id), memberships::role.eq(role)))
         .on_conflict((memberships::organisation_id, memberships::user_id))
         .do_update()
-        .set(memberships::role.eq(role.wire()))
+        .set(memberships::role.eq(role))
         .execute(connection)
         .await?;
     Ok(())
@@ -105,7 +101,7 @@ pub async fn add_member(connection: &mut AsyncPgConnection, organisation_id: i64
 pub async fn personal_organisation(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<i64> {
     memberships::table
         .inner_join(organisations_table::table)
-        .filter(memberships::user_id.eq(user_id).and(memberships::role.eq("owner")).and(organisations_table::is_personal))
+        .filter(memberships::user_id.eq(user_id).and(memberships::role.eq(Role::Owner)).and(organisations_table::is_personal))
         .order(organisations_table::id)
         .select(organisations_table::id)
         .first(connection)
@@ -113,12 +109,12 @@ pub async fn personal_organisation(connection: &mut AsyncPgConnection, user_id: 
 }
 
 pub async fn memberships_of(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<HashMap<i64, Role>> {
-    let rows: Vec<(i64, String)> = memberships::table
+    let rows: Vec<(i64, Role)> = memberships::table
         .filter(memberships::user_id.eq(user_id))
         .select((memberships::organisation_id, memberships::role))
         .load(connection)
         .await?;
-    Ok(rows.into_iter().map(|(organisation, role)| (organisation, Role::from_wire(&role))).collect())
+    Ok(rows.into_iter().collect())
 }
 
 pub async fn note_login(connection: &mut AsyncPgConnection, user_id: i64, at: DateTime<Utc>) -> QueryResult<()> {

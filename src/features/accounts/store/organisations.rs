@@ -151,7 +151,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()
 /// How many owners an organisation has.
 pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
     memberships::table
-        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner.wire())))
+        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner)))
         .count()
         .get_result(connection)
         .await

@@ -12,7 +12,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::combined::Source;
 use super::error::DataError;
-use super::model::TrainingData;
+use super::model::{TrainingData, TrainingDataStatus};
 use super::{metadata, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::projects::{self, Kind};
@@ -80,8 +80,7 @@ pub struct TrainingDataBody {
     filesize: Option<i64>,
     /// Checksum of the file, in hexadecimal.
     sha256: Option<String>,
-    /// `preparing`, `ready` or `failed`.
-    status: String,
+    status: TrainingDataStatus,
     /// Why it failed.
     error: Option<String>,
     #[schema(value_type = Option<DataReport>)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::model::SlotChange;
+use super::super::model::{SlotChange, SlotChangeAction};
 use super::super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::platform::http::{ApiResult, Filters, Page, PageRequest, timestamp};
@@ -18,8 +18,7 @@ use crate::platform::services::Services;
 pub struct ChangeBody {
     id: i64,
     project: i64,
-    /// `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`.
-    action: String,
+    action: SlotChangeAction,
     /// The slots it touched, as they were.
     #[schema(value_type = Vec<Object>)]
     before: Value,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
-use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields, TARGET_METRICS};
+use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields, TargetMetric};
 use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
@@ -34,7 +34,7 @@ pub struct EvaluationConfigBody {
     updated_at: DateTime<Utc>,
     name: Option<String>,
     cutoff: i32,
-    target_metric: String,
+    target_metric: TargetMetric,
     created_by: Option<i64>,
     /// The organisation whose members see it.
     organisation: i64,
@@ -65,8 +65,7 @@ struct EvaluationConfigRequest {
     name: Option<String>,
     /// Length of the lists that are judged.
     cutoff: Option<i32>,
-    /// `ndcg`, `map`, `recall` or `hit`.
-    target_metric: Option<String>,
+    target_metric: Option<TargetMetric>,
     /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
     /// that uses it. It stays what it was made with.
     project: Option<i64>,
@@ -77,7 +76,7 @@ fn read_fields(mut fields: FieldReader, base: EvaluationFields) -> ApiResult<Eva
     let result = EvaluationFields {
         name: fields.nullable_text("name", 256, base.name),
         cutoff: fields.integer("cutoff", 1..=i32::MAX, Missing::Use(base.cutoff)),
-        target_metric: fields.choice("target_metric", &TARGET_METRICS, Missing::Use(base.target_metric)),
+        target_metric: fields.choice("target_metric", Missing::Use(base.target_metric)),
     };
     fields.finish()?;
     Ok(result)

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
-use crate::features::evaluation::model::{SCHEMES, SplitConfig, SplitFields};
+use crate::features::evaluation::model::{Scheme, SplitConfig, SplitFields};
 use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{
@@ -37,7 +37,7 @@ pub struct SplitConfigBody {
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
     name: Option<String>,
-    scheme: String,
+    scheme: Scheme,
     heldout_ratio: f64,
     n_heldout: Option<i32>,
     test_user_ratio: f64,
@@ -76,7 +76,7 @@ impl From<SplitConfig> for SplitConfigBody {
 struct SplitConfigRequest {
     name: Option<String>,
     /// `RG` at random, `TG` after one moment for all, `TU` the last of each user.
-    scheme: Option<String>,
+    scheme: Option<Scheme>,
     /// Share of each user's interactions that is held out.
     heldout_ratio: Option<f64>,
     /// Number held out, instead of the ratio.
@@ -95,7 +95,7 @@ struct SplitConfigRequest {
 fn read_fields(mut fields: FieldReader, base: SplitFields) -> ApiResult<SplitFields> {
     let result = SplitFields {
         name: fields.nullable_text("name", 256, base.name),
-        scheme: fields.choice("scheme", &SCHEMES, Missing::Use(base.scheme)),
+        scheme: fields.choice("scheme", Missing::Use(base.scheme)),
         heldout_ratio: fields.number("heldout_ratio", 0.0..=1.0, Missing::Use(base.heldout_ratio)),
         n_heldout: fields.nullable_integer("n_heldout", 1..=i32::MAX, base.n_heldout),
         test_user_ratio: fields.number("test_user_ratio", 0.0..=1.0, Missing::Use(base.test_user_ratio)),

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{EVENTS, EventFilter, visible_projects};
 use crate::features::accounts::Principal;
+use crate::features::events::model::EventType;
 use crate::platform::db::ended_months;
 use crate::platform::http::{ApiResult, PageRequest};
 
@@ -92,7 +93,7 @@ pub struct DailyCount {
     #[diesel(sql_type = Date)]
     pub day: NaiveDate,
     #[diesel(sql_type = Text)]
-    pub event_type: String,
+    pub event_type: EventType,
     #[diesel(sql_type = BigInt)]
     pub events: i64,
 }
@@ -137,7 +138,7 @@ pub async fn daily_counts(
         diesel::sql_query(sql)
             .bind::<Array<BigInt>, _>(visible.clone())
             .bind::<Nullable<BigInt>, _>(filter.slot)
-            .bind::<Nullable<Text>, _>(filter.event_type.clone())
+            .bind::<Nullable<Text>, _>(filter.event_type)
             .bind::<Date, _>(days.from)
             .bind::<Date, _>(days.to)
     };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{ConversionEvent, EventFields};
+use super::model::{ConversionEvent, EventFields, EventType};
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
@@ -36,7 +36,7 @@ impl Guarded for ConversionEvent {
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         let here = filters.id_is("project", self.project_id)? && filters.id_is("deployment_slot", self.deployment_slot_id)?;
-        Ok(here && filters.text_is("event_type", Some(&self.event_type)))
+        Ok(here && filters.choice_is("event_type", self.event_type))
     }
 }
 
@@ -45,7 +45,7 @@ impl Guarded for ConversionEvent {
 pub struct EventFilter {
     pub project: Option<i64>,
     pub slot: Option<i64>,
-    pub event_type: Option<String>,
+    pub event_type: Option<EventType>,
 }
 
 /// One page of the events a caller may see, newest first. The projects are named one by one rather than joined, so that each
@@ -66,7 +66,7 @@ pub async fn list(
         if let Some(slot) = filter.slot {
             query = query.filter(conversion_events::deployment_slot_id.eq(slot));
         }
-        if let Some(event_type) = filter.event_type.clone() {
+        if let Some(event_type) = filter.event_type {
             query = query.filter(conversion_events::event_type.eq(event_type));
         }
         query

@@ -5,6 +5,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::features::events::model::EventType;
+
 /// Events read at once.
 const PAGE: i64 = 20_000;
 
@@ -12,7 +14,7 @@ const PAGE: i64 = 20_000;
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub project: i64,
-    pub event_types: Vec<String>,
+    pub event_types: Vec<EventType>,
     pub after: DateTime<Utc>,
 }
 
@@ -37,7 +39,7 @@ pub struct RecordedEvent {
     #[diesel(sql_type = Text)]
     pub item_id: String,
     #[diesel(sql_type = Text)]
-    pub event_type: String,
+    pub event_type: EventType,
     #[diesel(sql_type = Timestamptz)]
     pub timestamp: DateTime<Utc>,
 }

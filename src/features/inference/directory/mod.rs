@@ -23,13 +23,14 @@ use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::KnownKeys;
 use crate::features::datasets::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
+use crate::features::projects::UnknownUsers;
 use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{Found, Known};
 use crate::platform::services::Services;
 
 use self::items::Tables;
-pub use self::store::{Slot, UnknownUsers};
+pub use self::store::Slot;
 
 /// Entries of each kind that are kept.
 const MOST_ENTRIES: u64 = 10_000;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::super::assignment::Assigner;
 use super::Serving;
 use crate::features::datasets;
+use crate::features::projects::UnknownUsers;
 use crate::schema::{deployment_slots, projects};
 
 /// A share of a project's traffic and the model that answers it.
@@ -20,23 +21,6 @@ pub struct Slot {
     pub trained_model_id: i64,
     /// Beside the weights of the others.
     pub weight: f64,
-}
-
-/// What somebody gets whom the model does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownUsers {
-    /// The best that can be said of them.
-    #[default]
-    Fallback,
-    /// 404, and no items in a batch, as from Recotem 1.x.
-    NotFound,
-}
-
-impl UnknownUsers {
-    /// What a project's setting says.
-    pub fn of(setting: &str) -> Self {
-        if setting == "not_found" { Self::NotFound } else { Self::Fallback }
-    }
 }
 
 /// The projects with an active slot, those that have had it longest first.
@@ -61,14 +45,13 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await?;
     let (shadows, slots): (Vec<_>, Vec<_>) = active.into_iter().partition(|(_, is_shadow)| *is_shadow);
     let (slots, shadows) = [slots, shadows].map(|pairs| pairs.into_iter().map(|(slot, _)| slot).collect()).into();
-    let settings: Option<(String, Option<f64>, Uuid)> = projects::table
+    let settings: Option<(UnknownUsers, Option<f64>, Uuid)> = projects::table
         .find(project)
         .select((projects::unknown_user, projects::logged_share, projects::assignment_salt))
         .first(connection)
         .await
         .optional()?;
-    let (word, logged_share, salt) = settings.unwrap_or_default();
-    let unknown_users = UnknownUsers::of(&word);
+    let (unknown_users, logged_share, salt) = settings.unwrap_or_default();
     let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
     Ok(Serving { slots, shadows, logged_share, unknown_users, items, assigner: Assigner::new(salt) })
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::features::inference::service::Inference;
 use crate::features::models::ModelCache;
 use crate::platform::http::threads;
+use crate::platform::wire_enum;
 
 /// Whether predictions are answered, and how many models are in memory.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,11 +29,21 @@ pub async fn health(cache: web::Data<ModelCache>) -> HttpResponse {
     }
 }
 
+wire_enum! {
+    /// Whether traffic may come.
+    pub enum ReadinessStatus {
+        Ready = "ready",
+        /// The models of active slots are being loaded.
+        Preloading = "preloading",
+        /// All threads are taken.
+        Overloaded = "overloaded",
+    }
+}
+
 /// Whether the first requests will find their models in memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `preloading` or `overloaded`.
-    status: &'static str,
+    status: ReadinessStatus,
     loaded_models: usize,
     /// Projects whose deployment slots are in memory.
     known_projects: u64,
@@ -47,11 +58,11 @@ pub struct Readiness {
     responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
     let status = if !inference.directory.is_ready() {
-        "preloading"
+        ReadinessStatus::Preloading
     } else if threads::are_free().await {
-        "ready"
+        ReadinessStatus::Ready
     } else {
-        "overloaded"
+        ReadinessStatus::Overloaded
     };
     let body = Readiness {
         status,
@@ -59,7 +70,10 @@ pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Infere
         known_projects: inference.directory.count(),
         known_keys: inference.keys.count(),
     };
-    if status == "ready" { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+    match status {
+        ReadinessStatus::Ready => HttpResponse::Ok().json(body),
+        ReadinessStatus::Preloading | ReadinessStatus::Overloaded => HttpResponse::ServiceUnavailable().json(body),
+    }
 }
 
 /// The models in memory.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::model::{Run, STATUSES};
+use super::super::model::{Run, RunCause, RunStatus};
 use super::super::store;
 use crate::features::accounts::{Access, Principal, Viewer};
 use crate::platform::http::{ApiResult, Filters, Page, PageRequest, timestamp};
@@ -18,8 +18,7 @@ pub struct RunBody {
     id: i64,
     /// It may have been deleted since.
     schedule: i64,
-    /// `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`.
-    status: String,
+    status: RunStatus,
     trained_model: Option<i64>,
     tuning_job: Option<i64>,
     /// Why it failed or was skipped.
@@ -30,8 +29,7 @@ pub struct RunBody {
     completed_at: Option<DateTime<Utc>>,
     /// Rows of the training data.
     data_rows_at_trigger: Option<i64>,
-    /// `manual` or `schedule`.
-    cause: String,
+    cause: RunCause,
     training_data: Option<i64>,
     /// Where the model was deployed.
     deployed_slot: Option<i64>,
@@ -93,7 +91,7 @@ pub async fn list(
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<RunBody>>> {
     let of = (filters.id("project")?, filters.id("schedule")?);
-    let status = filters.choice("status", &STATUSES)?;
+    let status = filters.choice("status")?;
     let mut connection = services.db.conn().await?;
     let (count, rows) = store::list_runs(&mut connection, &principal, of, status, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(RunBody::from).collect())?))

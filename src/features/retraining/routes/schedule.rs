@@ -8,17 +8,18 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::cadence::Cadence;
-use super::super::model::{CATCH_UPS, DATA_SOURCES, Schedule, ScheduleFields};
+use super::super::model::{CatchUp, DataSource, RunStatus, Schedule, ScheduleFields};
 use super::super::{gate, service, store};
 use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
-use crate::features::events::EVENT_TYPES;
+use crate::features::events::EventType;
 use crate::features::model_configs::ModelConfiguration;
 use crate::features::projects::{self, Project};
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
+use crate::platform::words::Word;
 
 const LONGEST_CRON: usize = 100;
 const LONGEST_ZONE: usize = 64;
@@ -43,8 +44,7 @@ pub struct ScheduleBody {
     notify_on_failure: bool,
     #[serde(serialize_with = "timestamp::option::serialize")]
     last_run_at: Option<DateTime<Utc>>,
-    /// `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`.
-    last_run_status: Option<String>,
+    last_run_status: Option<RunStatus>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     next_run_at: Option<DateTime<Utc>>,
     auto_deploy: bool,
@@ -56,15 +56,13 @@ pub struct ScheduleBody {
     time_zone: String,
     /// How much worse than the deployed model a new one may be and still be deployed.
     gate_tolerance: Option<f64>,
-    /// What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not.
-    catch_up: String,
+    catch_up: CatchUp,
     /// Whether a run over unchanged data is skipped.
     skip_unchanged: bool,
-    /// `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together.
-    data_source: String,
-    /// Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+    data_source: DataSource,
+    /// Types of events that are learnt from as well: those recorded since the oldest
     /// upload that is learnt from.
-    event_types: Vec<String>,
+    event_types: Vec<EventType>,
     /// Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
     /// epochs; for iALS with the same number of components. What comes of it depends on that model too.
     warm_start: bool,
@@ -73,7 +71,7 @@ pub struct ScheduleBody {
 impl From<Schedule> for ScheduleBody {
     fn from(schedule: Schedule) -> Self {
         Self {
-            event_types: schedule.event_words(),
+            event_types: schedule.learnt_events(),
             data_source: schedule.data_source,
             id: schedule.id,
             project: schedule.project_id,
@@ -119,12 +117,12 @@ struct ScheduleRequest {
     notify_on_failure: Option<bool>,
     auto_deploy: Option<bool>,
     gate_tolerance: Option<f64>,
-    catch_up: Option<String>,
+    catch_up: Option<CatchUp>,
     skip_unchanged: Option<bool>,
     /// `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`.
-    data_source: Option<String>,
+    data_source: Option<DataSource>,
     /// None unless told otherwise.
-    event_types: Option<Vec<String>>,
+    event_types: Option<Vec<EventType>>,
     warm_start: Option<bool>,
 }
 
@@ -181,11 +179,11 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTi
     let time_zone = fields.text("time_zone", LONGEST_ZONE, Missing::Use(zone));
     let next_run_at =
         read_cadence(fields, &cron_expression, &time_zone, now).and_then(|cadence| service::next_run(&cadence, is_enabled, now));
-    let catch_up = current.map_or_else(|| CATCH_UPS[0].to_owned(), |schedule| schedule.catch_up.clone());
+    let catch_up = current.map(|schedule| schedule.catch_up).unwrap_or_default();
     let max_retries = current.map_or(3, |schedule| schedule.max_retries);
     let notify = current.is_none_or(|schedule| schedule.notify_on_failure);
     let auto_deploy = current.is_some_and(|schedule| schedule.auto_deploy);
-    let source = current.map_or_else(|| DATA_SOURCES[0].to_owned(), |schedule| schedule.data_source.clone());
+    let source = current.map(|schedule| schedule.data_source).unwrap_or_default();
     ScheduleFields {
         is_enabled,
         cron_expression,
@@ -200,22 +198,24 @@ fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTi
         notify_on_failure: fields.flag("notify_on_failure", Missing::Use(notify)),
         auto_deploy: fields.flag("auto_deploy", Missing::Use(auto_deploy)),
         gate_tolerance: fields.nullable_number("gate_tolerance", 0.0..=1.0, current.and_then(|schedule| schedule.gate_tolerance)),
-        catch_up: fields.choice("catch_up", &CATCH_UPS, Missing::Use(catch_up)),
+        catch_up: fields.choice("catch_up", Missing::Use(catch_up)),
         skip_unchanged: fields.flag("skip_unchanged", Missing::Use(current.is_some_and(|schedule| schedule.skip_unchanged))),
         warm_start: fields.flag("warm_start", Missing::Use(current.is_some_and(|schedule| schedule.warm_start))),
         next_run_at,
-        data_source: fields.choice("data_source", &DATA_SOURCES, Missing::Use(source)),
+        data_source: fields.choice("data_source", Missing::Use(source)),
         event_types: read_event_types(fields, current),
     }
 }
 
 fn read_event_types(fields: &mut FieldReader, current: Option<&Schedule>) -> Value {
-    let words = fields.texts("event_types", Missing::Use(current.map(Schedule::event_words).unwrap_or_default()));
-    if let Some(unknown) = words.iter().find(|word| !EVENT_TYPES.contains(&word.as_str())) {
-        fields.fault("event_types", format!("\"{unknown}\" is not a type of event. Choose among: {}.", EVENT_TYPES.join(", ")));
+    let current = current.map(Schedule::learnt_events).unwrap_or_default();
+    let words = fields.texts("event_types", Missing::Use(current.iter().map(EventType::to_string).collect()));
+    let known = EventType::words();
+    if let Some(unknown) = words.iter().find(|word| !known.contains(&word.as_str())) {
+        fields.fault("event_types", format!("\"{unknown}\" is not a type of event. Choose among: {}.", known.join(", ")));
     }
     // In one order, each once: the same choice is the same data.
-    EVENT_TYPES.iter().filter(|known| words.iter().any(|word| word == *known)).copied().collect()
+    known.into_iter().filter(|known| words.iter().any(|word| word == known)).collect()
 }
 
 /// The cadence, once zone and expression have been found in order.
@@ -245,7 +245,7 @@ async fn check_references(
     wanted: &ScheduleFields,
     current: Option<&Schedule>,
 ) -> ApiResult<()> {
-    if wanted.data_source == "all" && wanted.training_data_id.is_some() {
+    if wanted.data_source == DataSource::All && wanted.training_data_id.is_some() {
         fields.fault("training_data", "Leave this empty to learn from all uploads, or set data_source to newest.");
     }
     let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);

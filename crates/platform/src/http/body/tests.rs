@@ -110,3 +110,23 @@ fn a_null_character_is_refused_however_deep_it_lies() {
     let error = fields.finish().unwrap_err();
     assert!(error.body()["o"].is_array() && error.body()["l"].is_array(), "{error}");
 }
+
+crate::wire_enum! {
+    enum Size {
+        Small = "small",
+        Large = "large",
+    }
+}
+
+#[test]
+fn a_choice_is_one_of_the_words_or_what_some_clients_say_for_it() {
+    let mut fields = reader(json!({ "a": "large", "b": "big", "c": "big", "d": 3 }));
+    assert_eq!(fields.choice::<Size>("a", Missing::Required), Size::Large);
+    assert_eq!(fields.choice_or("b", &[("big", Size::Large)], Missing::Required), Size::Large);
+    assert_eq!(fields.choice::<Size>("gone", Missing::Use(Size::Large)), Size::Large);
+    fields.choice::<Size>("c", Missing::Required);
+    fields.choice_or("d", &[("big", Size::Large)], Missing::Required);
+    let error = fields.finish().unwrap_err();
+    assert_eq!(error.body()["c"], json!(["\"big\" is not a valid choice. Choose one of: small, large."]));
+    assert_eq!(error.body()["d"], json!(["3 is not a valid choice. Choose one of: small, large, big."]));
+}

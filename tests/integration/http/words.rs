@@ -1,0 +1,109 @@
+//! Words of state: those of the program are those of the tables, and one that only another version knows is no row of ours.
+
+use std::collections::BTreeMap;
+
+use diesel::QueryableByName;
+use diesel::sql_types::Text;
+use recotem::features::ab_tests::{TestMetric, TestStatus};
+use recotem::features::accounts::{Guarded, Role};
+use recotem::features::audit::Action;
+use recotem::features::datasets::TrainingDataStatus;
+use recotem::features::deployments::SlotChangeAction;
+use recotem::features::evaluation::{Scheme, TargetMetric};
+use recotem::features::events::EventType;
+use recotem::features::models::{ModelStatus, TrainedModel};
+use recotem::features::projects::UnknownUsers;
+use recotem::features::retraining::{CatchUp, DataSource, RunCause, RunStatus};
+use recotem::features::tuning::{SearchStatus, TrialStatus};
+use recotem::platform::db::in_full;
+use recotem::platform::queue::JobState;
+use recotem::platform::words::Word;
+
+use super::trained::prepare;
+use crate::support::TestApp;
+
+/// The words of each column that may hold nothing else.
+fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut columns = BTreeMap::from([
+        ("ab_tests.status", TestStatus::words()),
+        ("ab_tests.target_metric_name", TestMetric::words()),
+        ("audit_log.action", Action::words()),
+        ("conversion_events.event_type", EventType::words()),
+        ("evaluation_configs.target_metric", TargetMetric::words()),
+        ("event_daily_counts.event_type", EventType::words()),
+        ("invitations.role", Role::words()),
+        ("jobs.state", JobState::words()),
+        ("memberships.role", Role::words()),
+        ("projects.unknown_user", UnknownUsers::words()),
+        ("retraining_runs.cause", RunCause::words()),
+        ("retraining_runs.status", RunStatus::words()),
+        ("retraining_schedules.catch_up", CatchUp::words()),
+        ("retraining_schedules.data_source", DataSource::words()),
+        ("slot_changes.action", SlotChangeAction::words()),
+        ("split_configs.scheme", Scheme::words()),
+        ("trained_models.status", ModelStatus::words()),
+        ("training_data.status", TrainingDataStatus::words()),
+        ("trials.state", TrialStatus::words()),
+        ("tuning_jobs.status", SearchStatus::words()),
+    ]);
+    columns.values_mut().for_each(|words| words.sort_unstable());
+    columns
+}
+
+#[derive(QueryableByName)]
+struct Check {
+    #[diesel(sql_type = Text)]
+    table: String,
+    /// Such as `CHECK ((status = ANY (ARRAY['preparing'::text, 'ready'::text])))`.
+    #[diesel(sql_type = Text)]
+    definition: String,
+}
+
+/// The column and the words of a check that says nothing else.
+fn column_and_words(check: &Check) -> Option<(String, Vec<&str>)> {
+    let (column, words) = check.definition.strip_prefix("CHECK ((")?.split_once(" = ANY (ARRAY[")?;
+    let words = words.strip_suffix("])))")?.split(", ");
+    let mut words: Vec<&str> = words.map(|word| word.trim_end_matches("::text").trim_matches('\'')).collect();
+    words.sort_unstable();
+    column.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then(|| (format!("{}.{column}", check.table), words))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_accept_the_words_that_the_program_knows_and_no_others() {
+    let app = TestApp::start().await;
+    let mut connection = app.services.db.conn().await.expect("a connection");
+    // Partitions have the checks of their table.
+    let sql = "SELECT conrelid::regclass::text AS table, pg_get_constraintdef(oid) AS definition
+        FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace AND coninhcount = 0";
+    let checks: Vec<Check> = diesel_async::RunQueryDsl::load(diesel::sql_query(sql), &mut connection).await.expect(sql);
+    let of_tables: BTreeMap<String, Vec<&str>> = checks.iter().filter_map(column_and_words).collect();
+    let of_program: BTreeMap<String, Vec<&str>> =
+        words_of_columns().into_iter().map(|(column, words)| (column.to_owned(), words)).collect();
+    assert_eq!(of_tables, of_program);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_another_version_fails_the_request_for_its_row_and_no_other() {
+    let app = TestApp::start().await;
+    let prepared = prepare(app.user("ann").await, "Shop", "TopPopRecommender").await;
+    let body = serde_json::json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
+    let [known, unknown] =
+        [prepared.user.post("trained_model/", body.clone()).await.id(), prepared.user.post("trained_model/", body).await.id()];
+    app.execute(&format!(
+        "ALTER TABLE trained_models DROP CONSTRAINT trained_models_status_check;
+         UPDATE trained_models SET status = 'PAUSED' WHERE id = {unknown}"
+    ))
+    .await;
+    let answer = prepared.user.get(&format!("trained_model/{unknown}/")).await.expect(500);
+    assert_eq!(answer.body["code"], "internal_error");
+    assert_eq!(prepared.user.get(&format!("trained_model/{known}/")).await.expect(200).body["status"], "PENDING");
+
+    let mut connection = app.services.db.conn().await.expect("a connection");
+    let loaded = <TrainedModel as Guarded>::load;
+    let error = loaded(&mut connection, unknown).await.map(drop).expect_err("a word that is not known");
+    assert_eq!(
+        in_full(&error),
+        "Error deserializing field 'status': \"PAUSED\" is no ModelStatus that this version knows; \
+         it knows PENDING, RUNNING, COMPLETED, FAILED"
+    );
+}
