@@ -1,5 +1,6 @@
 //! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for a foreign host
-//! gets nothing else.
+//! or beyond the
+//! connections of a network gets nothing else.
 
 use std::panic::AssertUnwindSafe;
 
@@ -10,7 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use futures_util::FutureExt;
 
-use crate::platform::http::{ApiError, origin};
+use crate::platform::http::{ApiError, connections, origin};
 use crate::platform::services::Services;
 
 /// Converts any error from below to the one envelope.
@@ -45,11 +46,15 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or_default())
 }
 
-/// Answers 400 for a host name that is not among the allowed ones, if any are set: links in responses and mails name the host.
-pub async fn for_our_hosts(
+/// Answers 503 on a connection beyond the limit of its network, and 400 for a host name that is not among the allowed ones, if any
+/// are set: links in responses and mails name the host.
+pub async fn if_admitted(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(refused) = connections::refusal(request.request()) {
+        return Ok(request.into_response(refused));
+    }
     let services = request.app_data::<web::Data<Services>>();
     let allowed = services.map_or(&[][..], |services| services.settings.allowed_hosts.as_slice());
     if allowed.is_empty() || is_allowed(&origin(request.request()), allowed) {

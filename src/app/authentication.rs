@@ -10,7 +10,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
 use crate::features::api_keys::{self, KnownKeys, NotedUses};
 use crate::platform::db;
-use crate::platform::http::{ApiError, ApiResult, bodies, client_address, is_same_site, request_id};
+use crate::platform::http::{ApiError, ApiResult, bodies, client_address, client_network, is_same_site, request_id};
 use crate::platform::services::Services;
 
 use super::api_docs::Asked;
@@ -32,6 +32,9 @@ pub async fn identify(
         bodies::comes_from_stranger(request.request());
     }
     let found = if policy.is_public { Ok(None) } else { caller(request.request(), policy).await };
+    if let Ok(Some(principal)) = &found {
+        bodies::comes_from(request.request(), principal.user.id);
+    }
     let throttles = request.app_data::<web::Data<Throttles>>();
     let admit = |throttles: &web::Data<Throttles>| throttling::admit(throttles, request.request(), policy, &found);
     let standing = match throttles.map(admit).transpose() {
@@ -83,10 +86,11 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
     {
         return by_known_key(request, services, key).await.map(Some);
     }
-    if let Some(key) = key
-        && let Some(principal) = api_keys::authenticate(services, key).await?
-    {
-        return Ok(Some(principal));
+    if let Some(key) = key {
+        let look_up = api_keys::authenticate(services, key);
+        if let Some(principal) = known_keys(request)?.counted(key, &client_network(request), look_up).await? {
+            return Ok(Some(principal));
+        }
     }
     match bearer(request)? {
         Some(token) => Ok(Some(authenticate_token(services, token).await?)),
@@ -100,13 +104,17 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
 /// Returns the caller of event reports, of which there may be thousands a second: their keys are looked up where those of
 /// predictions are.
 async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
-    let (keys, uses) = (request.app_data::<web::Data<KnownKeys>>(), request.app_data::<web::Data<NotedUses>>());
-    let keys = keys.ok_or_else(|| ApiError::internal(&"no keys"))?;
-    let known = keys.caller(key).await?;
+    let (keys, uses) = (known_keys(request)?, request.app_data::<web::Data<NotedUses>>());
+    let known = keys.counted(key, &client_network(request), keys.caller(key)).await?;
     if let (Some(uses), Some(grant)) = (uses, &known.principal.key) {
         uses.note(services, grant.id).await?;
     }
     Ok(known.principal.clone())
+}
+
+fn known_keys(request: &HttpRequest) -> ApiResult<&KnownKeys> {
+    let keys = request.app_data::<web::Data<KnownKeys>>().ok_or_else(|| ApiError::internal(&"no keys"))?;
+    Ok(keys.get_ref())
 }
 
 fn text_header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {

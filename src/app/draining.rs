@@ -26,7 +26,7 @@ const BACKLOG: i32 = 1_024;
 /// Time without a new or running request before the server stops.
 const QUIET: Duration = Duration::from_millis(250);
 /// Longest delay of the shutdown by clients that keep sending on old connections.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// The running requests of a server. Cheap to clone; clones share the count.
 #[derive(Debug, Clone, Default)]

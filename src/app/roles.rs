@@ -21,13 +21,14 @@ use crate::features::live_updates::Hub;
 use crate::features::models::ModelCache;
 use crate::features::{ab_tests, events, projects, recommendation_log, retraining};
 use crate::platform::http::bodies::{self, BodyLimits};
-use crate::platform::http::connections;
+use crate::platform::http::connections::Connections;
 use crate::platform::open_files;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
-/// Seconds that requests in flight may take to finish after a stop signal.
-const GRACE_SECONDS: u64 = 20;
+/// Seconds that requests in flight may take to finish after the drain. With the drain this is less than the ten seconds that Docker
+/// waits before it kills: a client that does not read its answer must not cost the log of lists that is written after it.
+const GRACE_SECONDS: u64 = 6;
 
 /// Connections that a worker of the server accepts at once, where enough files may be open.
 const MOST_CONNECTIONS: usize = 25_600;
@@ -125,6 +126,7 @@ fn listen_with(
     let drain = Drain::default();
     let counted = web::Data::new(drain.clone());
     let limits = web::Data::new(BodyLimits::new(&settings, drain.begun()));
+    let connections = Connections::new(&settings);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
@@ -136,7 +138,7 @@ fn listen_with(
             .wrap(from_fn(bodies::watch))
             .wrap(Compress::default())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
-            .wrap(from_fn(answers::for_our_hosts))
+            .wrap(from_fn(answers::if_admitted))
             .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults(is_secure))
             .wrap(from_fn(headers::trace))
@@ -144,7 +146,7 @@ fn listen_with(
             .wrap(from_fn(draining::count))
             .configure(configure.clone())
     })
-    .on_connect(connections::note)
+    .on_connect(move |connection, data| connections.note(connection, data))
     .max_connections(most_connections())
     .keep_alive(Duration::from_secs(settings.keep_alive_seconds.max(1)))
     .shutdown_timeout(GRACE_SECONDS)

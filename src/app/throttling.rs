@@ -55,7 +55,8 @@ pub fn admit(
         (_, Allowance::LogIn) => throttles.login.admit(&client_network(request), now).map(Some),
         (_, Allowance::Unlimited) => Ok(None),
         (Ok(None), _) if policy.is_public => throttles.anon.admit(&client_network(request), now).map(Some),
-        // A request that will be answered with a 401 is not counted.
+        // A request that will be answered with a 401 is not counted here: keys that are not valid are counted where they are
+        // looked up.
         (Ok(None) | Err(_), _) => Ok(None),
     }
 }

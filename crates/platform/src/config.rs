@@ -114,7 +114,8 @@ pub struct Settings {
     pub uploads_per_address: usize,
     /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
-    /// Bytes in memory of all other request bodies while they arrive; one network of a client may fill half of it.
+    /// Bytes in memory of all other request bodies and what is read from them; one network of a client may fill half of it, one
+    /// caller an eighth.
     pub max_buffered_bytes: u64,
     /// Seconds without a byte after which an unfinished request body is aborted.
     pub body_idle_seconds: u64,
@@ -122,9 +123,15 @@ pub struct Settings {
     pub body_least_rate: u64,
     /// Seconds of waiting for a client over which the rate of a body is measured.
     pub body_rate_seconds: u64,
+    /// Seconds of waiting for a client in which a body that stays in memory has to arrive.
+    pub body_whole_seconds: u64,
     /// Seconds that a connection stays open without a request. More than a proxy keeps its own, which is a minute with nginx: a
     /// connection closed just as the proxy uses it costs a request.
     pub keep_alive_seconds: u64,
+    /// Seconds after which a connection is closed whose client takes nothing of its answer.
+    pub write_idle_seconds: u64,
+    /// Connections that one network of clients may have open; 0 sets no limit. Trusted proxies may have any number.
+    pub max_connections_per_network: usize,
     /// Bytes of models kept in memory for serving.
     pub model_cache_bytes: u64,
     /// Bytes of item metadata kept in memory for serving; a single upload that would take more is refused.
@@ -155,7 +162,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThrottleRates {
-    /// Per address, for anonymous callers.
+    /// Per address, for anonymous callers and, counted apart, for API keys that are not valid.
     pub anon: Rate,
     /// Per user.
     pub user: Rate,
@@ -213,11 +220,14 @@ impl Default for Settings {
             uploads_per_user: 32,
             uploads_per_address: 64,
             max_incoming_bytes: 16 << 30,
-            max_buffered_bytes: 256 << 20,
+            max_buffered_bytes: 1 << 30,
             body_idle_seconds: 30,
             body_least_rate: 1_024,
             body_rate_seconds: 60,
+            body_whole_seconds: 60,
             keep_alive_seconds: 75,
+            write_idle_seconds: 30,
+            max_connections_per_network: 1_000,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
             event_retention_days: 0,

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, Resource};
 use serde_json::{Map, Value, json};
+
+use super::pages::swagger_ui_of;
 
 const BASE: &str = "/inference";
 const SCHEMAS: &str = "#/components/schemas/";
@@ -24,9 +26,8 @@ pub async fn to_pages() -> HttpResponse {
 }
 
 /// Serves Swagger UI below `{base}/docs/`.
-pub fn pages(base: &str) -> utoipa_swagger_ui::SwaggerUi {
-    let config = utoipa_swagger_ui::Config::from("../openapi.json");
-    utoipa_swagger_ui::SwaggerUi::new(format!("{base}/docs/{{_:.*}}")).config(config)
+pub fn pages(base: &str) -> Resource {
+    swagger_ui_of("../openapi.json".to_owned(), format!("{base}/docs"))
 }
 
 /// Removes everything that predictions do not need.

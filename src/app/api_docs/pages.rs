@@ -1,8 +1,14 @@
 //! The document as pages for people. This server serves everything that they load, so they work offline and within the content
 //! security policy.
 
-use actix_web::HttpResponse;
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, ContentEncoding};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpResponse, Resource, guard};
+use utoipa_swagger_ui::Config;
+
+use crate::platform::http::{ApiError, embedded, in_pieces};
 
 /// ReDoc as published; see the README beside it.
 const REDOC: &[u8] = include_bytes!("redoc/redoc.standalone.js.gz");
@@ -12,9 +18,32 @@ const REDOC_PAGE: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\
     <script src=\"redoc.standalone.js\"></script></body></html>";
 
 /// Serves Swagger UI below `{base}/schema/swagger-ui/`.
-pub fn swagger_ui(base: &str) -> utoipa_swagger_ui::SwaggerUi {
-    let config = utoipa_swagger_ui::Config::from(format!("{base}/schema/?format=json"));
-    utoipa_swagger_ui::SwaggerUi::new(format!("{base}/schema/swagger-ui/{{_:.*}}")).config(config)
+pub fn swagger_ui(base: &str) -> Resource {
+    swagger_ui_of(format!("{base}/schema/?format=json"), format!("{base}/schema/swagger-ui"))
+}
+
+/// Serves Swagger UI for a document, below an address. The service of the library copies a whole file for each request.
+pub(super) fn swagger_ui_of(document: String, address: String) -> Resource {
+    let config = Arc::new(Config::from(document));
+    let file = move |name: web::Path<String>| {
+        let config = Arc::clone(&config);
+        async move { swagger_file(&name, config) }
+    };
+    web::resource(format!("{address}/{{_:.*}}")).guard(guard::Get()).to(file)
+}
+
+fn swagger_file(name: &str, config: Arc<Config<'static>>) -> HttpResponse {
+    match utoipa_swagger_ui::serve(name, config) {
+        Ok(Some(file)) => {
+            let mut answer = HttpResponse::Ok();
+            if file.gzpipped {
+                answer.insert_header(ContentEncoding::Gzip);
+            }
+            answer.content_type(file.content_type).body(in_pieces(embedded(file.bytes)))
+        }
+        Ok(None) => ApiError::not_found().into_answer(),
+        Err(error) => ApiError::internal(&error).into_answer(),
+    }
 }
 
 /// Answers `GET schema/redoc/`.
@@ -28,5 +57,5 @@ pub async fn redoc_script() -> HttpResponse {
         .content_type("text/javascript")
         .insert_header(ContentEncoding::Gzip)
         .insert_header((CACHE_CONTROL, "public, max-age=86400"))
-        .body(REDOC)
+        .body(in_pieces(Bytes::from_static(REDOC)))
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Digest, KnownKey};
 use crate::platform::db::{Change, DbError, ReadError};
+use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::Known;
 use crate::platform::services::Services;
@@ -36,6 +37,8 @@ struct Shared {
     keys: Known<Digest, KnownKey>,
     changed: Mutex<Changed>,
     told: Notify,
+    /// Of each network of a client, for keys that are not valid, wherever they are sent.
+    guesses: Throttle,
 }
 
 /// Keys that are to be read in the background.
@@ -49,7 +52,8 @@ impl KnownKeys {
     /// Creates a memory that follows changes until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let keys = Known::new("API keys", MOST_KEYS.into());
-        let shared = Shared { services: services.clone(), keys, changed: Mutex::default(), told: Notify::new() };
+        let guesses = Throttle::new(services.settings.throttle.anon);
+        let shared = Shared { services: services.clone(), keys, changed: Mutex::default(), told: Notify::new(), guesses };
         let known = Self(Arc::new(shared));
         let (noting, reading) = (known.clone(), known.clone());
         // In two tasks: that a key was revoked is noted also while the database does not answer.
@@ -70,8 +74,22 @@ impl KnownKeys {
         found.filter(|key| key.counts_at(services.clock.now())).ok_or_else(ApiError::key_not_valid)
     }
 
+    /// Looks a key up that came from a network. Keys that are not valid are counted by network; once these are too many, only keys
+    /// in memory are accepted from there, and the others are refused with a 429 without a query.
+    pub async fn counted<T>(&self, key: &str, network: &str, look_up: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
+        let now = self.0.services.clock.now();
+        if !self.is_known(key) {
+            self.0.guesses.check(network, now)?;
+        }
+        let found = look_up.await;
+        if found.as_ref().is_err_and(|error| error.status().as_u16() == 401) {
+            self.0.guesses.admit(network, now)?;
+        }
+        found
+    }
+
     /// Whether a key is in memory, so that no database is asked for it.
-    pub fn is_known(&self, key: &str) -> bool {
+    fn is_known(&self, key: &str) -> bool {
         service::digest_of(key).is_some_and(|digest| self.0.keys.peek(&digest).is_some())
     }
 

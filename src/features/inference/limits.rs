@@ -35,8 +35,8 @@ pub struct Limits {
     calls: Limit,
     /// Of each key for all targets together that do not exist.
     missing: Limit,
-    /// Of each network of a client for keys that do not count.
-    guesses: Limit,
+    /// Of each network of a client for keys that are not valid; counted where keys are looked up.
+    guesses: Rate,
 }
 
 impl Limits {
@@ -44,7 +44,7 @@ impl Limits {
     pub fn new(settings: &Settings) -> Self {
         let calls = settings.throttle.inference;
         let missing = Rate { requests: calls.requests.saturating_mul(MISSING_TARGETS), ..calls };
-        Self { calls: Limit::new(calls), missing: Limit::new(missing), guesses: Limit::new(settings.throttle.anon) }
+        Self { calls: Limit::new(calls), missing: Limit::new(missing), guesses: settings.throttle.anon }
     }
 
     /// Counts a call, or refuses it and says how long to wait.
@@ -62,14 +62,10 @@ impl Limits {
         self.missing.check(&key.id.to_string(), now)
     }
 
-    /// Counts a key that does not count, or refuses to look at more from this network.
-    pub fn admit_guess(&self, network: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.guesses.count(network, now)
-    }
-
-    /// Refuses a key that may not count where no more of these are allowed.
-    pub fn check_guess(&self, network: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.guesses.check(network, now)
+    /// Returns the error of a key's look-up as predictions word it: a network that sent too many keys that are not valid is told
+    /// so in the shape of the other limits.
+    pub fn worded(&self, error: ApiError) -> ApiError {
+        if error.status().as_u16() == 429 { refusal(self.guesses, &error).into() } else { error }
     }
 }
 
@@ -85,16 +81,16 @@ impl Limit {
     }
 
     fn count(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.throttle.admit(caller, now).map(drop).map_err(|refused| self.refusal(&refused))
+        self.throttle.admit(caller, now).map(drop).map_err(|refused| refusal(self.rate, &refused))
     }
 
     fn check(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.throttle.check(caller, now).map_err(|refused| self.refusal(&refused))
+        self.throttle.check(caller, now).map_err(|refused| refusal(self.rate, &refused))
     }
+}
 
-    fn refusal(&self, refused: &ApiError) -> InferenceError {
-        let (requests, seconds) = (self.rate.requests, self.rate.window.as_secs());
-        let wait = refused.retry_after_seconds().unwrap_or(seconds);
-        InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
-    }
+fn refusal(rate: Rate, refused: &ApiError) -> InferenceError {
+    let (requests, seconds) = (rate.requests, rate.window.as_secs());
+    let wait = refused.retry_after_seconds().unwrap_or(seconds);
+    InferenceError::TooFast { limit: format!("{requests} per {seconds} seconds"), wait }
 }

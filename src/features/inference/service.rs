@@ -58,7 +58,7 @@ impl Inference {
     /// Returns what a key that came from a network stands for, with the scope for it and within its limits for what it asks.
     pub async fn admit(&self, key: &str, network: &str, target: Target) -> ApiResult<Arc<KnownKey>> {
         let now = self.services.clock.now();
-        let caller = self.caller(key, network, now).await?;
+        let caller = self.caller(key, network).await?;
         caller.principal.require_scope(Scope::Predict)?;
         let key = caller.principal.key.as_ref().ok_or_else(ApiError::key_not_valid)?;
         if !self.is_there(&caller, key, target, now).await? {
@@ -68,17 +68,11 @@ impl Inference {
         Ok(caller)
     }
 
-    /// Returns what a key stands for. Those that do not count are counted by where they come from; good ones are let in from
-    /// there all the same.
-    async fn caller(&self, key: &str, network: &str, now: DateTime<Utc>) -> ApiResult<Arc<KnownKey>> {
-        if !self.keys.is_known(key) {
-            self.limits.check_guess(network, now)?;
-        }
-        let found = self.keys.caller(key).await;
-        if found.as_ref().is_err_and(|error| error.status().as_u16() == 401) {
-            self.limits.admit_guess(network, now)?;
-        }
-        found
+    /// Returns what a key stands for. Those that are not valid are counted by network; valid ones are accepted from there all the
+    /// same.
+    async fn caller(&self, key: &str, network: &str) -> ApiResult<Arc<KnownKey>> {
+        let found = self.keys.counted(key, network, self.keys.caller(key)).await;
+        found.map_err(|error| self.limits.worded(error))
     }
 
     /// Whether there is what a key asks; of projects there is its own only. Refused where the key has asked for too much that

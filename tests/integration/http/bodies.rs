@@ -195,7 +195,7 @@ async fn a_user_and_an_address_have_so_many_uploads_under_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
-    let app = with_settings(|settings| (settings.max_incoming_bytes, settings.max_buffered_bytes) = (1 << 20, 400_000)).await;
+    let app = with_settings(|settings| (settings.max_incoming_bytes, settings.max_buffered_bytes) = (1 << 20, 1_600_000)).await;
     let user = app.user("margarete").await;
     let project = project(&user).await;
     let rows = |n: usize| format!("user,item\n{}", "1,2\n".repeat(n));
@@ -216,6 +216,43 @@ async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     app.soon("there is no room beside it", async || refused().await).await;
     drop(held);
     app.soon("there is room again", async || !refused().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_with_all_keys_leaves_room_for_the_bodies_of_others() {
+    let app = with_settings(|settings| settings.max_buffered_bytes = 1_600_000).await;
+    let (user, other) = (app.user("margarete").await, app.user("ada").await);
+    let project = project(&user).await;
+    let key = json!({ "project": project, "name": "k", "scopes": ["predict"] });
+    let key = user.post("api_keys/", key).await.expect(201).body["key"].as_str().expect("a key").to_owned();
+    let program = app.anonymous().with_key(&key);
+    let body = |length: usize| json!({ "name": "Q", "user_column": "u", "item_column": "i", "more": "x".repeat(length) });
+    let headers = format!("Content-Type: application/json\r\nX-API-Key: {key}\r\n");
+    let held = Slow::begin(&app.base, "/inference/predict/1", &headers, 200_000, &" ".repeat(60_000)).await;
+    let predict = async || program.post("/inference/predict/1", json!({ "user_id": "u", "more": "x".repeat(20_000) })).await;
+    app.soon("the key has used up its part", async || predict().await.status == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(predict().await.body["code"], "too_many_bodies");
+    user.post("project/", body(20_000)).await.expect(503);
+    other.post("project/", body(60_000)).await.expect(201);
+    drop(held);
+    let found = async || predict().await.status == StatusCode::NOT_FOUND;
+    app.soon("there is room again", found).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stays_in_memory_has_to_arrive_soon_as_a_whole() {
+    let app = with_settings(|settings| settings.body_whole_seconds = 1).await;
+    let user = app.user("margarete").await;
+    let mut upload = Slow::upload(&app.base, user.token(), "/api/v1/training_data/", "user,item\n").await;
+    let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {}\r\n", user.token());
+    let mut held = Slow::begin(&app.base, "/api/v1/project/", &headers, 1_000_000, &" ".repeat(500_000)).await;
+    let mut sent = 0;
+    while sent < 1_000 && !held.is_answered(Duration::from_millis(20)).await && held.send(" ").await {
+        sent += 1;
+    }
+    let (status, body) = held.answer().await;
+    assert_eq!((status, &body["code"]), (408, &json!("body_too_slow")), "{sent}: {body}");
+    assert!(!upload.is_answered(Duration::ZERO).await, "an upload may take longer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ mod story;
 mod tenants;
 mod trained;
 mod tuning;
+mod unread_answers;
 mod users;
 mod weights;
 mod what_was_read;

@@ -108,6 +108,28 @@ async fn keys_that_do_not_count_are_counted_by_address_and_good_ones_are_let_in(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
+    let app = TestApp::start_with(false, |settings| settings.throttle.anon.requests = 3).await;
+    let (prepared, _) = slots::with_model(&app, "margarete").await;
+    let program = app.anonymous().with_key(&prepared.key("k", "predict").await);
+    let body = json!({ "user_id": "u" });
+    program.post("/inference/predict/77", body.clone()).await.expect(404);
+    let stranger = |guess: usize| app.anonymous().with_key(&format!("rctm_{guess:043}"));
+    stranger(0).get("project/").await.expect(401);
+    stranger(1).post("conversion_event/", json!({})).await.expect(401);
+    stranger(2).post("/inference/predict/77", body.clone()).await.expect(401);
+    let refused = stranger(3).get("project/").await.expect(429);
+    assert!(!refused.header("retry-after").is_empty() && refused.body["detail"].is_string(), "{}", refused.body);
+    stranger(4).post("conversion_event/", json!({})).await.expect(429);
+    assert!(stranger(5).post("/inference/predict/77", body.clone()).await.expect(429).body["error"].is_string());
+    // Keys that are valid, and users who are logged in, are let in from there all the same.
+    program.post("/inference/predict/77", body).await.expect(404);
+    let of_program = program.get("project/").await.status.as_u16();
+    assert!(![401, 429].contains(&of_program), "{of_program}");
+    prepared.user.get("project/").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_read_that_takes_a_model_or_many_rows_shares_the_allowance_for_such() {
     let app = TestApp::start_with(false, |settings| settings.throttle.recommendation.requests = 4).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;

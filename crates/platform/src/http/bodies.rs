@@ -2,10 +2,9 @@
 //! every reader: a client that stalls or trickles occupies a connection for a while, and nothing else.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use super::caller::client_network;
 use super::error::ApiError;
 use super::meter::{Meter, Patience};
 use super::payload::{LARGEST, LargestBody};
+use super::room::{Buffered, Sender};
 use crate::config::Settings;
 
 /// Limits during shutdown: a client that sends nothing for this long, or almost nothing, is not waited for.
@@ -41,8 +41,8 @@ const LARGEST_OF_STRANGER: usize = 64 << 10;
 /// One in this many bytes of the room for all bodies is the room of unauthenticated callers, in addition to it.
 const PART_OF_STRANGERS: usize = 8;
 
-/// A body that stays in memory has to arrive, on the whole, this many times as fast as one that does not.
-const HASTE_IN_MEMORY: u64 = 8;
+/// A body counts as this multiple of its size: the values that are read from JSON take more memory than their text.
+const VALUES: usize = 4;
 
 /// Seconds after which a body that found no room may be sent again.
 const COME_BACK: u64 = 2;
@@ -51,6 +51,8 @@ const COME_BACK: u64 = 2;
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
     patience: Patience,
+    /// Waiting time in which a body that stays in memory has to arrive.
+    whole: Duration,
     rooms: Arc<Rooms>,
     ending: CancellationToken,
 }
@@ -62,9 +64,9 @@ impl BodyLimits {
         let least = settings.body_least_rate.saturating_mul(window.as_secs());
         let patience = Patience { idle: Duration::from_secs(settings.body_idle_seconds.max(1)), window, least };
         let most = usize::try_from(settings.max_buffered_bytes).unwrap_or(usize::MAX);
-        let room = |most| Buffered { most, held: Mutex::default() };
-        let rooms = Rooms { of_callers: room(most), of_strangers: room(most / PART_OF_STRANGERS) };
-        Self { patience, rooms: Arc::new(rooms), ending }
+        let rooms = Rooms { of_callers: Buffered::new(most), of_strangers: Buffered::new(most / PART_OF_STRANGERS) };
+        let whole = Duration::from_secs(settings.body_whole_seconds.max(1));
+        Self { patience, whole, rooms: Arc::new(rooms), ending }
     }
 }
 
@@ -73,42 +75,6 @@ impl BodyLimits {
 struct Rooms {
     of_callers: Buffered,
     of_strangers: Buffered,
-}
-
-/// Bytes in memory of bodies that are arriving.
-#[derive(Debug)]
-struct Buffered {
-    most: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    all: usize,
-    by_network: HashMap<String, usize>,
-}
-
-impl Buffered {
-    /// Counts more bytes from a network; returns false when there is no room for them.
-    fn add(&self, network: &str, bytes: usize) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_network = held.by_network.get(network).copied().unwrap_or_default().saturating_add(bytes);
-        if held.all.saturating_add(bytes) > self.most || of_network > self.most / 2 {
-            return false;
-        }
-        held.all += bytes;
-        held.by_network.insert(network.to_owned(), of_network);
-        true
-    }
-
-    fn give_back(&self, network: &str, bytes: usize) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.all = held.all.saturating_sub(bytes);
-        match held.by_network.get_mut(network) {
-            Some(of_network) if *of_network > bytes => *of_network -= bytes,
-            _ => drop(held.by_network.remove(network)),
-        }
-    }
 }
 
 /// Why a body was aborted.
@@ -150,6 +116,8 @@ struct Account {
     of_stranger: Cell<bool>,
     /// Network of the client; `None` for a body that is too small to be counted.
     network: Option<String>,
+    /// User that the body is counted under, beside the network.
+    caller: Cell<Option<i64>>,
     /// Bytes that arrived.
     arrived: Cell<usize>,
     /// Bytes of these that count.
@@ -170,6 +138,7 @@ impl Account {
             rooms: Arc::clone(rooms),
             of_stranger: Cell::default(),
             network: (!is_small).then(|| client_network(request.request())),
+            caller: Cell::default(),
             arrived: Cell::default(),
             counted: Cell::default(),
             unpacked: if is_packed { UNPACKED } else { 1 },
@@ -196,19 +165,24 @@ impl Account {
         if takes <= UNCOUNTED {
             return true;
         }
-        let more = takes.saturating_sub(self.counted.get());
-        let has_room = self.room().add(network, more);
+        let counted = self.counted.get();
+        let more = takes.saturating_mul(VALUES).saturating_sub(counted);
+        let has_room = self.room().add(self.sender(network), counted, more);
         if has_room {
-            self.counted.set(self.counted.get() + more);
+            self.counted.set(counted + more);
         }
         has_room
+    }
+
+    fn sender<'a>(&self, network: &'a str) -> Sender<'a> {
+        Sender { network, caller: self.caller.get() }
     }
 
     /// Releases the counted bytes, and stops counting.
     fn close(&self) {
         self.stays.set(false);
         if let (Some(network), counted @ 1..) = (&self.network, self.counted.take()) {
-            self.room().give_back(network, counted);
+            self.room().give_back(self.sender(network), counted);
         }
     }
 }
@@ -239,6 +213,19 @@ pub fn comes_from_stranger(request: &HttpRequest) {
     request.extensions_mut().insert(LargestBody(LARGEST_OF_STRANGER));
 }
 
+/// Counts the body of a request under its user, with all keys and log-ins, beside the network that it comes from. Must be called
+/// before any of the body is read.
+pub fn comes_from(request: &HttpRequest, user_id: i64) {
+    if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
+        account.caller.set(Some(user_id));
+    }
+}
+
+/// Sets the largest size of the body of a request, below that of all. Must be called before any of the body is read.
+pub fn limit(request: &HttpRequest, bytes: usize) {
+    request.extensions_mut().insert(LargestBody(bytes.min(LARGEST)));
+}
+
 /// Watches the body of each request, and answers in place of the handler when the body has to be aborted.
 pub async fn watch(
     mut request: ServiceRequest,
@@ -252,7 +239,7 @@ pub async fn watch(
         body: request.take_payload(),
         account: Rc::clone(&account),
         meter: Meter::new(limits.patience),
-        patience: limits.patience,
+        whole: limits.whole,
         timer: None,
         ending: Ending::NotYet(limits.ending.clone()),
     };
@@ -277,7 +264,7 @@ struct Arriving {
     body: Payload,
     account: Rc<Account>,
     meter: Meter,
-    patience: Patience,
+    whole: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     ending: Ending,
 }
@@ -311,11 +298,15 @@ impl Arriving {
     }
 
     /// Returns until when to wait for the client; `None` when it has been waited for long enough. A body that stays in memory
-    /// must not hold its room for hours by arriving just fast enough not to be aborted.
+    /// must not hold its room for long by arriving just fast enough not to be aborted.
     fn deadline(&mut self) -> Option<Instant> {
-        let deadline = self.meter.wait(Instant::now());
-        let is_late = self.account.takes_room() && self.meter.is_behind(self.patience, HASTE_IN_MEMORY);
-        deadline.filter(|_| !is_late)
+        let now = Instant::now();
+        let deadline = self.meter.wait(now)?;
+        if !self.account.takes_room() {
+            return Some(deadline);
+        }
+        let left = self.whole.saturating_sub(self.meter.waited());
+        (!left.is_zero()).then(|| deadline.min(now + left))
     }
 
     /// Sleeps until the client's deadline; returns false when it has passed already.
@@ -352,23 +343,5 @@ impl Stream for Arriving {
                 }
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_network_may_fill_half_of_the_room_and_gets_it_back() {
-        let buffered = Buffered { most: 100, held: Mutex::default() };
-        assert!(buffered.add("a", 30) && buffered.add("a", 20));
-        assert!(!buffered.add("a", 1));
-        assert!(buffered.add("b", 50));
-        assert!(!buffered.add("c", 1));
-        buffered.give_back("a", 30);
-        assert!(buffered.add("c", 30) && !buffered.add("a", 1));
-        buffered.give_back("a", 20);
-        assert!(!buffered.held.lock().unwrap().by_network.contains_key("a"));
     }
 }

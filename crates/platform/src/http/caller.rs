@@ -66,6 +66,14 @@ pub fn network_of(address: &str) -> String {
     }
 }
 
+/// Returns the first address of the network that a client with this address is counted under.
+pub(super) fn client_key(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => Ipv6Net::new(v6, CLIENT_BITS).map_or(address, |network| IpAddr::V6(network.trunc().addr())),
+        IpAddr::V4(_) => address,
+    }
+}
+
 /// Returns the network address of the caller: the connection's, or behind trusted proxies the last named address that is not one
 /// of them.
 pub fn client_address(request: &HttpRequest) -> String {
@@ -109,7 +117,7 @@ fn with_proxies<T>(request: &HttpRequest, ask: impl FnOnce(&[Network]) -> T) -> 
     ask(services.map_or(&[], |services| services.settings.trusted_proxies.as_slice()))
 }
 
-fn is_one_of(address: IpAddr, networks: &[Network]) -> bool {
+pub(super) fn is_one_of(address: IpAddr, networks: &[Network]) -> bool {
     networks.iter().any(|network| network.0.contains(&address))
 }
 
@@ -212,6 +220,10 @@ mod tests {
         assert_eq!(network_of("2001:db8:1:2::7"), "2001:db8:1:2::/64");
         assert_eq!(network_of("2001:db8:1:2:ffff:1:2:3"), network_of("2001:db8:1:2::7"));
         assert_ne!(network_of("2001:db8:1:3::7"), network_of("2001:db8:1:2::7"));
+        let key = |text: &str| client_key(text.parse().unwrap());
+        assert_eq!(key("2001:db8:1:2:ffff:1:2:3"), key("2001:db8:1:2::7"));
+        assert_ne!(key("2001:db8:1:3::7"), key("2001:db8:1:2::7"));
+        assert_ne!(key("203.0.113.9"), key("203.0.113.10"));
         for other in ["unknown", "2001:db8:1:2::/64"] {
             assert_eq!(network_of(other), other);
         }

@@ -25,22 +25,13 @@ pub struct Meter {
     waited: Duration,
     bytes: u64,
     waited_in_all: Duration,
-    bytes_in_all: u64,
 }
 
 impl Meter {
     /// Creates the meter of a client that has not been waited for yet.
     pub fn new(patience: Patience) -> Self {
         let nothing = Duration::ZERO;
-        Self {
-            patience,
-            silent_since: None,
-            counted_to: None,
-            waited: nothing,
-            bytes: 0,
-            waited_in_all: nothing,
-            bytes_in_all: 0,
-        }
+        Self { patience, silent_since: None, counted_to: None, waited: nothing, bytes: 0, waited_in_all: nothing }
     }
 
     /// Records that bytes arrived.
@@ -48,7 +39,6 @@ impl Meter {
         self.count(now);
         (self.silent_since, self.counted_to) = (None, None);
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        self.bytes_in_all = self.bytes_in_all.saturating_add(bytes as u64);
     }
 
     /// Records that no bytes are there, and returns until when to wait; `None` when the client has been waited for long enough.
@@ -66,12 +56,9 @@ impl Meter {
         (until > now).then_some(until)
     }
 
-    /// Returns whether the whole body has taken longer than the window of `patience`, and than it would take at `times` times the
-    /// rate that it requires.
-    pub fn is_behind(&self, patience: Patience, times: u64) -> bool {
-        let late = self.waited_in_all.saturating_sub(patience.window).as_secs_f64();
-        let rate = patience.least.saturating_mul(times) as f64 / patience.window.as_secs_f64();
-        late * rate > self.bytes_in_all as f64
+    /// Returns how long the client has been waited for in all.
+    pub fn waited(&self) -> Duration {
+        self.waited_in_all
     }
 
     /// Measures the client by another patience from now on, unless the present one is stricter.
@@ -133,17 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn the_time_for_the_whole_grows_with_what_has_come() {
-        let (mut slow, at) = meter();
-        let (mut fast, _) = meter();
-        // 20 and 90 bytes a second, where 80 are required after the first minute.
-        for second in 0..600 {
-            assert!(slow.wait(at(second)).is_some() && fast.wait(at(second)).is_some(), "{second}");
-            assert_eq!(slow.is_behind(PATIENCE, 8), second > 80, "{second}");
-            assert!(!fast.is_behind(PATIENCE, 8), "{second}");
-            slow.arrived(at(second + 1), 20);
-            fast.arrived(at(second + 1), 90);
+    fn all_waiting_is_added_up_also_over_windows_and_at_a_shutdown() {
+        let (mut meter, at) = meter();
+        for second in 0..100 {
+            assert!(meter.wait(at(second)).is_some(), "{second}");
+            assert_eq!(meter.waited(), Duration::from_secs(second));
+            meter.arrived(at(second + 1), 90);
         }
+        meter.hurry(at(200), PATIENCE);
+        assert_eq!(meter.waited(), Duration::from_secs(100));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod origin;
 pub mod pages;
 mod parsers;
 mod payload;
+mod pieces;
+mod room;
 pub mod threads;
 pub mod throttle;
 
@@ -23,6 +25,7 @@ pub use filters::Filters;
 pub use origin::{is_same_site, origin};
 pub use pages::{Page, PageRequest};
 pub use payload::whole;
+pub use pieces::{embedded, in_pieces};
 
 /// A timestamp as the contract writes it: UTC with `Z`, microseconds, no fraction when it is zero.
 pub mod timestamp {

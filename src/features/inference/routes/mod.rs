@@ -21,7 +21,10 @@ use super::input;
 use super::limits::Target;
 use super::service::Inference;
 use crate::features::api_keys::{self, KnownKey};
-use crate::platform::http::{ApiError, ApiResult, client_network, whole};
+use crate::platform::http::{ApiError, ApiResult, bodies, client_network, whole};
+
+/// Largest body of a prediction, unpacked: two of the longest lists that are accepted fit in, with ids of 40 characters.
+const LARGEST_BODY: usize = 1 << 20;
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
@@ -72,7 +75,9 @@ async fn admitted(
     name: &str,
     body: web::Payload,
 ) -> ApiResult<(Arc<KnownKey>, Value)> {
+    bodies::limit(request, LARGEST_BODY);
     let caller = caller(request, inference, kind, name).await?;
+    bodies::comes_from(request, caller.principal.user.id);
     let bytes = whole(request, &mut body.into_inner()).await?;
     Ok((caller, input::parse(request, &bytes)?))
 }

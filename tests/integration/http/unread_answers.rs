@@ -1,0 +1,133 @@
+//! Clients that do not read their answers, or open connections without end: they cost the server little, and are ended.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::TestApp;
+
+/// The largest file of the API's pages.
+const LARGE: &str = "/api/v1/schema/swagger-ui/swagger-ui-bundle.js";
+
+/// Answers that are more than the system keeps for a connection.
+const TIMES: usize = 8;
+
+fn address(app: &TestApp) -> SocketAddr {
+    app.base.trim_start_matches("http://").parse().expect("an address")
+}
+
+/// Asks for a large file several times, on a connection that has little room for what it does not read.
+async fn ask_and_never_read(app: &TestApp) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(32 << 10).expect("a small buffer");
+    let mut stream = socket.connect(address(app)).await.expect("a connection");
+    let request = format!("GET {LARGE} HTTP/1.1\r\nHost: {}\r\n\r\n", address(app));
+    stream.write_all(request.repeat(TIMES).as_bytes()).await.expect("it takes the requests");
+    stream
+}
+
+/// Returns whether the server still has its end of a connection open. A client that does not read is not told.
+fn is_open(app: &TestApp, stream: &TcpStream) -> bool {
+    let of = |address: SocketAddr| {
+        let SocketAddr::V4(address) = address else { panic!("{address}") };
+        in_table(address)
+    };
+    let ends = format!(" {} {} 01 ", of(address(app)), of(stream.local_addr().expect("an address")));
+    std::fs::read_to_string("/proc/self/net/tcp").expect("the connections").contains(&ends)
+}
+
+/// Writes an address as the system's table of connections does.
+fn in_table(address: SocketAddrV4) -> String {
+    let mut text = String::new();
+    for octet in address.ip().octets().into_iter().rev() {
+        let _ = write!(text, "{octet:02X}");
+    }
+    let _ = write!(text, ":{:04X}", address.port());
+    text
+}
+
+/// Sends a small request on a connection, and returns the head and body of the answer.
+async fn ping(app: &TestApp, stream: &mut TcpStream) -> String {
+    let request = format!("GET /api/v1/ping/ HTTP/1.1\r\nHost: {}\r\n\r\n", address(app));
+    stream.write_all(request.as_bytes()).await.expect("it is open");
+    let mut answer = [0; 8_192];
+    let read = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut answer)).await.expect("an answer");
+    String::from_utf8_lossy(&answer[..read.expect("an answer")]).into_owned()
+}
+
+async fn connect(app: &TestApp) -> TcpStream {
+    TcpStream::connect(address(app)).await.expect("a connection")
+}
+
+#[test]
+fn addresses_are_written_as_in_the_table_of_connections() {
+    assert_eq!(in_table(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8_080)), "0100007F:1F90");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+    let app = TestApp::start_with(false, |settings| settings.write_idle_seconds = 1).await;
+    let mut unread = Vec::new();
+    for _ in 0..30 {
+        unread.push(ask_and_never_read(&app).await);
+    }
+    app.soon("all are closed", async || unread.iter().all(|stream| !is_open(&app, stream))).await;
+    // Those who read get all of it.
+    let answer = app.anonymous().get(LARGE).await.expect(200);
+    assert!(answer.bytes.len() > 1_000_000, "{} bytes", answer.bytes.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_does_not_wait_for_clients_that_do_not_read() {
+    let app = TestApp::start().await;
+    let mut unread = Vec::new();
+    for _ in 0..6 {
+        unread.push(ask_and_never_read(&app).await);
+    }
+    for stream in &unread {
+        // The answer has begun.
+        stream.readable().await.expect("an answer");
+        assert!(is_open(&app, stream));
+    }
+    app.shut_down();
+    app.soon("all are closed", async || unread.iter().all(|stream| !is_open(&app, stream))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_has_so_many_connections_and_proxies_have_any_number() {
+    let app = TestApp::start_with(false, |settings| settings.max_connections_per_network = 3).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&app).await;
+        assert!(ping(&app, &mut stream).await.starts_with("HTTP/1.1 200"));
+        open.push(stream);
+    }
+    let mut excess = connect(&app).await;
+    let refused = ping(&app, &mut excess).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after"), "{refused}");
+    let body = refused.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    assert_eq!(body["code"], "too_many_connections", "{refused}");
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(30), excess.read_to_end(&mut rest)).await;
+    assert_eq!(closed.expect("it is closed").expect("in order"), 0);
+    // The others go on, and the place of one that is gone is given to the next.
+    assert!(ping(&app, &mut open[0]).await.starts_with("HTTP/1.1 200"));
+    open.pop();
+    let accepted = async || ping(&app, &mut connect(&app).await).await.starts_with("HTTP/1.1 200");
+    app.soon("there is a place again", accepted).await;
+
+    let proxied = |settings: &mut recotem::platform::config::Settings| {
+        settings.max_connections_per_network = 1;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    };
+    let app = TestApp::start_with(false, proxied).await;
+    let (mut one, mut other) = (connect(&app).await, connect(&app).await);
+    for stream in [&mut one, &mut other] {
+        assert!(ping(&app, stream).await.starts_with("HTTP/1.1 200"));
+    }
+}
