@@ -96,7 +96,10 @@ pub struct Settings {
     pub worker_concurrency: usize,
     /// Whether each of these jobs runs in a process of its own, so that one that uses up the memory does not end the others.
     pub worker_processes: bool,
-    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit.
+    /// Organisations that one user may own beside the personal one; staff may own more. 0 sets no limit.
+    pub max_organisations_per_user: u32,
+    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations with the same first
+    /// owner count as one, here and for `max_waiting_jobs_per_organisation`.
     pub max_running_jobs_per_organisation: u32,
     /// Jobs of one organisation that may wait for a worker; more are refused. 0 sets no limit.
     pub max_waiting_jobs_per_organisation: u32,
@@ -211,9 +214,10 @@ impl Default for Settings {
             mail_from: "Recotem <recotem@localhost>".to_owned(),
             worker_concurrency: 2,
             worker_processes: true,
+            max_organisations_per_user: 20,
             max_running_jobs_per_organisation: 0,
             max_waiting_jobs_per_organisation: 10_000,
-            default_timeout_overall: 0,
+            default_timeout_overall: 7 * 86_400,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,
             max_expanded_bytes: 8 << 30,

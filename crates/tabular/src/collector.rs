@@ -1,6 +1,7 @@
 //! Which rows are kept, which are rejected and why: the same rules for every format.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use chrono::DateTime;
 
@@ -274,9 +275,13 @@ fn add_columns(columns: &mut Vec<String>, more: Vec<String>) {
         *columns = more;
         return;
     }
-    for (at, name) in more.into_iter().enumerate() {
-        let known = columns.get(at) == Some(&name) || columns.contains(&name);
-        if !known && columns.len() < MAX_COLUMNS {
+    // Blocks of one file usually agree.
+    if columns.starts_with(&more) {
+        return;
+    }
+    let mut known: HashSet<String> = columns.iter().cloned().collect();
+    for name in more {
+        if columns.len() < MAX_COLUMNS && known.insert(name.clone()) {
             columns.push(name);
         }
     }

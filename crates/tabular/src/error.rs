@@ -73,6 +73,21 @@ pub enum TabularError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// First rows that take more memory than a preview may.
+    #[error(
+        "the first rows cannot be shown: values of the column {column:?} expand to {} or more, and all of them together may expand \
+         to {}; leave that column out, or write the file with smaller pages",
+        size(*bytes),
+        size(*limit)
+    )]
+    PreviewTooLarge {
+        /// The column.
+        column: String,
+        /// The expanded size of its page or its values, in bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// More rows or columns than a table may have.
     #[error("the table has more than {limit} {what}, which is the limit; leave out what is not needed, or split it")]
     TooMany {

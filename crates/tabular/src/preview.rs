@@ -26,16 +26,39 @@ pub struct Preview {
     pub more: bool,
 }
 
-/// Reads at most `n_rows` rows, skipping those that do not fit the header.
+/// Memory that a preview of Parquet may take.
+pub const MAX_PREVIEW_BYTES: u64 = 512 << 20;
+
+/// Reads at most `n_rows` rows, skipping those that do not fit the header, within [`MAX_PREVIEW_BYTES`].
 pub fn preview(path: &Path, file_name: &str, n_rows: usize) -> Result<Preview, TabularError> {
+    preview_within(path, file_name, n_rows, MAX_PREVIEW_BYTES)
+}
+
+/// Reads as [`preview`] does. First rows of Parquet that take more memory than `limit` are an error. Other formats need little.
+pub fn preview_within(path: &Path, file_name: &str, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
     let format = format_of(file_name)?;
     with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
+        Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows, limit),
+        _ => text(kind, source, n_rows),
+    })
+}
+
+/// Returns the columns of a file without the values of any.
+pub fn column_names(path: &Path, file_name: &str) -> Result<Vec<String>, TabularError> {
+    let format = format_of(file_name)?;
+    with_source(path, format, MAX_EXPANDED, |kind, source| match kind {
+        Kind::Parquet => parquet::column_names(parquet::seekable(path, format, source)?),
+        _ => text(kind, source, 1).map(|preview| preview.columns),
+    })
+}
+
+fn text(kind: Kind, source: &mut (dyn Read + Send), n_rows: usize) -> Result<Preview, TabularError> {
+    match kind {
         Kind::Csv => delimited(source, b',', n_rows),
         Kind::Tsv => delimited(source, b'\t', n_rows),
         Kind::Json | Kind::JsonLines => json::preview(source, kind, n_rows),
-        Kind::Parquet => parquet::preview(parquet::seekable(path, format, source)?, n_rows),
-        Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
-    })
+        Kind::Parquet | Kind::InsideZip => Err(TabularError::BadArchive { count: 0 }),
+    }
 }
 
 fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Result<Preview, TabularError> {
@@ -45,7 +68,7 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Re
     records.expect(columns.len());
     let mut rows = Vec::new();
     // An empty field is a missing value.
-    let text = |bytes: Option<&[u8]>| match bytes {
+    let cell = |bytes: Option<&[u8]>| match bytes {
         None | Some([]) => Value::Null,
         Some(bytes) => Value::from(String::from_utf8_lossy(bytes).into_owned()),
     };
@@ -55,7 +78,7 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, n_rows: usize) -> Re
             Found::TooLarge => {}
             Found::Record if records.scanner().shape_problem(columns.len()).is_some() => {}
             Found::Record if rows.len() == n_rows => return Ok(Preview { columns, rows, more: true }),
-            Found::Record => rows.push((0..columns.len()).map(|i| text(records.field(i))).collect()),
+            Found::Record => rows.push((0..columns.len()).map(|i| cell(records.field(i))).collect()),
         }
     }
 }

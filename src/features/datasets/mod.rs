@@ -12,6 +12,7 @@ mod preparation;
 mod routes;
 mod service;
 mod store;
+mod turns;
 mod under_way;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};

@@ -60,7 +60,7 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, upl
 
 /// Looks at the beginning only: whether the file is what its name says and has the columns.
 pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
-    let columns = tabular::preview(path, name, 1)?.columns;
+    let columns = tabular::column_names(path, name)?;
     let wanted =
         [Some(&options.user_column), Some(&options.item_column), options.time_column.as_ref(), options.event_column.as_ref()];
     match wanted.into_iter().flatten().find(|column| !columns.contains(column)) {

@@ -1,33 +1,34 @@
 //! Decisions about training data: what is accepted, when it is prepared, when it may go.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use diesel_async::AsyncConnection;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::error::DataError;
 use super::intake::Received;
 use super::jobs::PrepareData;
 use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
-use super::preparation::{self, LARGEST_RATIO, Prepared};
+use super::preparation::{self, LARGEST_RATIO, Prepared, largest_honest};
 use super::store;
+use super::turns::Turns;
 use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
 use crate::platform::compute;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
-use crate::platform::tabular::{self, Compression, Format, Kind, Preview, ReadOptions};
+use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, ReadOptions, TabularError};
 
 /// Uploads up to this size, expanded, are prepared while the caller waits: what is wrong with them is said at once and
 /// nothing is stored. Larger ones are left to a job.
-const PREPARED_AT_ONCE: u64 = 64 << 20;
+const PREPARED_AT_ONCE: u64 = 4 << 20;
 
 const LONGEST_NAME: usize = 100;
 
 /// Preparing takes memory in proportion to the file, so requests take turns.
-static PREPARING: Semaphore = Semaphore::const_new(2);
+static PREPARING: LazyLock<Turns> = LazyLock::new(|| Turns::new(2));
 
 /// A file that has arrived, and what it was called.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
     let largest_expanded = services.settings.max_expanded_bytes;
     let options = preparation::options_for(project, upload.received.size, largest_expanded, services.clock.now());
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
-    in_turn(move || {
+    in_turn(services, project.id, move || {
         let path = upload.received.file.path();
         let prepared = if is_prepared_at_once(&upload.name, upload.received.size) {
             Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads, &memory)?)
@@ -282,15 +283,41 @@ pub fn ask_for(memory: &Promise, what: &'static str, needed: u64) -> Result<(), 
     memory.raise_to(needed).map_err(refused)
 }
 
-/// The first rows of an upload as they are.
-pub async fn preview(path: PathBuf, name: String, n_rows: usize) -> Result<Preview, DataError> {
-    blocking(move || Ok(tabular::preview(&path, &name, n_rows)?)).await
+/// The first rows of an upload of a project as they are.
+pub async fn preview(
+    services: &Services,
+    project: i64,
+    path: PathBuf,
+    name: String,
+    n_rows: usize,
+) -> Result<Preview, DataError> {
+    let memory = services.memory().promise();
+    in_turn(services, project, move || {
+        let size = std::fs::metadata(&path).map_err(TabularError::Io)?.len();
+        let limit = largest_honest(size).min(MAX_PREVIEW_BYTES);
+        ask_for(&memory, "The first rows cannot be shown now", limit)?;
+        Ok(tabular::preview_within(&path, &name, n_rows, limit)?)
+    })
+    .await
 }
 
-/// As [`blocking`], for work that takes memory or the disk for itself: requests take turns.
-pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
-    let _turn = PREPARING.acquire().await.map_err(|error| DataError::Stopped(error.to_string()))?;
-    blocking(work).await
+/// As [`blocking`], for work for a project that takes memory or the disk for itself: those who share a turn in the queue share one
+/// here. The place is held until the work ends, also where its request has gone.
+pub async fn in_turn<T: Send + 'static>(
+    services: &Services,
+    project: i64,
+    work: impl FnOnce() -> Result<T, DataError> + Send + 'static,
+) -> Result<T, DataError> {
+    let mut connection = services.db.conn().await?;
+    let tenant = projects::turn_of(&mut connection, project).await?.tenant;
+    // No connection is held while others have their turn.
+    drop(connection);
+    let turn = PREPARING.take(&tenant).await.map_err(|error| DataError::Stopped(error.to_string()))?;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
 }
 
 /// Runs work that blocks where it holds up no request.
@@ -308,7 +335,7 @@ mod tests {
             assert!(is_prepared_at_once(name, PREPARED_AT_ONCE) && !is_prepared_at_once(name, PREPARED_AT_ONCE + 1));
         }
         for name in ["a.csv.gz", "a.parquet", "a.zip"] {
-            assert!(is_prepared_at_once(name, 500 << 10) && !is_prepared_at_once(name, 1 << 20), "{name}");
+            assert!(is_prepared_at_once(name, 40 << 10) && !is_prepared_at_once(name, 44 << 10), "{name}");
         }
     }
 

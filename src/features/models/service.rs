@@ -36,7 +36,7 @@ pub async fn create_from(
     connection
         .transaction(async move |connection| {
             let model = store::insert(connection, configuration_id, data_id).await?;
-            let turn = projects::of_data(connection, data_id).await?.turn();
+            let turn = projects::of_data(connection, data_id).await?.turn(connection).await?;
             let options = EnqueueOptions { group_key: Some(TrainedModel::group(model.id)), turn, ..EnqueueOptions::default() };
             queue::enqueue(connection, &TrainModel { trained_model_id: model.id, warm_start_from }, options).await?;
             store::announce(connection, model.id).await?;

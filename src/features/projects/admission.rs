@@ -5,25 +5,34 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::model::Project;
-use crate::features::accounts::Guarded;
+use crate::features::accounts::{Guarded, first_owner};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, Turn};
 use crate::platform::services::Services;
 
 impl Project {
-    /// Organisations take turns, and within one its projects.
-    pub fn turn(&self) -> Turn {
-        Turn { tenant: format!("organisation:{}", self.organisation_id), lane: format!("project:{}", self.id) }
+    /// Returns the turn of the project's jobs. The first owners of organisations take turns, and within what one of them owns the
+    /// projects: a user that creates more organisations has no more turns.
+    pub async fn turn(&self, connection: &mut AsyncPgConnection) -> QueryResult<Turn> {
+        let tenant = match first_owner(connection, self.organisation_id).await? {
+            Some(owner) => format!("owner:{owner}"),
+            None => format!("organisation:{}", self.organisation_id),
+        };
+        Ok(Turn { tenant, lane: format!("project:{}", self.id) })
     }
 }
 
 /// Returns the turn of a project's jobs.
 pub async fn turn_of(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Turn> {
     let found = <Project as Guarded>::load(connection, project).await?;
-    Ok(found.map(|(project, _)| project.turn()).unwrap_or_default())
+    match found {
+        Some((project, _)) => project.turn(connection).await,
+        None => Ok(Turn::default()),
+    }
 }
 
-/// Refuses a request that would queue `more` jobs where the organisation has as many waiting as it may.
+/// Refuses a request that would queue `more` jobs where the organisation, with those of the same first owner, has as many waiting
+/// as it may.
 pub async fn admit_jobs(services: &Services, connection: &mut AsyncPgConnection, project: i64, more: i64) -> ApiResult<()> {
     let most = services.settings.max_waiting_jobs_per_organisation;
     if most == 0 {
@@ -35,7 +44,8 @@ pub async fn admit_jobs(services: &Services, connection: &mut AsyncPgConnection,
         return Ok(());
     }
     let message = format!(
-        "{waiting} jobs of this organisation wait for a worker, and {most} may. Try again when some are done, or cancel some."
+        "{waiting} jobs of this organisation and others with the same owner wait for a worker, and {most} may. Try again when some \
+         are done, or cancel some."
     );
     Err(ApiError::coded(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting_jobs", message))
 }

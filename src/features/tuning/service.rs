@@ -72,7 +72,7 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
     connection
         .transaction(async move |connection| {
             let job = store::insert(connection, job).await?;
-            let turn = projects::of_data(connection, job.data_id).await?.turn();
+            let turn = projects::of_data(connection, job.data_id).await?.turn(connection).await?;
             for task in 0..job.n_tasks_parallel.min(job.n_trials) {
                 let (group_key, turn) = (Some(TuningJob::group(job.id)), turn.clone());
                 let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };

@@ -73,7 +73,8 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
     alpha.search(5).await;
     let refused = alpha.train().await.expect(429);
     assert_eq!(refused.body["code"], "too_many_waiting_jobs");
-    let words = "2 jobs of this organisation wait for a worker, and 2 may. Try again when some are done, or cancel some.";
+    let words = "2 jobs of this organisation and others with the same owner wait for a worker, and 2 may. Try again when some are \
+        done, or cancel some.";
     assert_eq!(refused.body["detail"], words);
     beta.train().await.expect(201);
 }
@@ -153,6 +154,7 @@ async fn a_budget_larger_than_the_machine_does_not_let_a_trial_take_more_than_th
     // A square matrix over this many items is larger than any machine that runs this test.
     let rows: String = (0..700_000).map(|item| format!("u{},i{item}\n", item % 50)).collect();
     let data = alpha.user.upload(project, "wide.csv", format!("user_id,item_id\n{rows}")).await.expect(201).id();
+    alpha.user.wait_for(&format!("training_data/{data}/"), |data| data["status"] == "ready").await;
     let job = json!({
         "data": data, "split": alpha.split, "evaluation": alpha.evaluation, "n_trials": 1, "memory_budget": i32::MAX,
         "tried_algorithms_json": ["DenseSLIM"], "train_after_tuning": false,

@@ -6,6 +6,7 @@ mod table;
 mod tokens;
 mod values;
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use super::blocks::RowBlocks;
@@ -189,13 +190,16 @@ struct Record {
     places: Wanted<usize>,
     cells: Vec<(Cell, Vec<u8>)>,
     columns: Vec<String>,
+    /// The same names as they are written, to find one among very many.
+    known: HashSet<Vec<u8>>,
 }
 
 impl Record {
     fn new(options: &super::ReadOptions) -> Self {
         let (wanted, places) = options.wanted().distinct();
         let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-        Record { cells: vec![(Cell::Missing, Vec::new()); wanted.len()], wanted, places, columns: Vec::new() }
+        let cells = vec![(Cell::Missing, Vec::new()); wanted.len()];
+        Record { wanted, places, cells, columns: Vec::new(), known: HashSet::new() }
     }
 
     /// Reads the pairs after `{`.
@@ -250,11 +254,12 @@ impl Record {
 
     /// Remembers column names in order of first occurrence; records of one file usually agree, so that order is tried first.
     fn note_column(&mut self, at: usize, name: &[u8]) {
-        let known =
-            self.columns.get(at).is_some_and(|c| c.as_bytes() == name) || self.columns.iter().any(|c| c.as_bytes() == name);
-        if !known && self.columns.len() < MAX_COLUMNS {
-            self.columns.push(String::from_utf8_lossy(name).into_owned());
+        let is_as_before = self.columns.get(at).is_some_and(|column| column.as_bytes() == name);
+        if is_as_before || self.columns.len() == MAX_COLUMNS || self.known.contains(name) {
+            return;
         }
+        self.known.insert(name.to_vec());
+        self.columns.push(String::from_utf8_lossy(name).into_owned());
     }
 
     fn offer(&self, number: u64, rows: &mut Collector<'_>) {

@@ -1,5 +1,6 @@
 //! JSON rows with all their values, for previews.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use serde_json::{Map, Value};
@@ -120,11 +121,13 @@ fn columns(tokens: &mut Tokens<'_>, n_rows: usize) -> Result<Preview, TabularErr
 
 fn table(records: Vec<Map<String, Value>>, more: bool) -> Preview {
     let mut columns: Vec<String> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     for name in records.iter().flat_map(|record| record.keys()) {
-        if columns.len() < MAX_COLUMNS && !columns.contains(name) {
+        if columns.len() < MAX_COLUMNS && known.insert(name) {
             columns.push(name.clone());
         }
     }
+    drop(known);
     let row = |mut record: Map<String, Value>| columns.iter().map(|c| record.remove(c).unwrap_or(Value::Null)).collect();
     let rows = records.into_iter().map(row).collect();
     Preview { columns, rows, more }

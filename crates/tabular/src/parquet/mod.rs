@@ -2,24 +2,23 @@
 
 mod columns;
 mod decoding;
+mod file;
+mod meter;
+mod preview;
 mod unpacked;
 mod values;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
-use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{ChunkReader, Length};
 use serde_json::Value;
 
 use super::blocks::{BLOCK_ROWS, RowBlocks};
@@ -27,12 +26,13 @@ use super::collector::{Cells, Collector, ReadOptions, Row, Tally, locate};
 use super::error::TabularError;
 use super::findings::IdFindings;
 use super::format::{Compression, Format};
-use super::preview::Preview;
 use super::source::stream_error;
 use super::table::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
 use decoding::{Batches, decode};
+use file::SharedFile;
+pub(super) use preview::{column_names, preview};
 use values::value;
 
 const BATCH_ROWS: usize = 8192;
@@ -136,77 +136,6 @@ fn offer_batches(reader: Batches, handed_on: &AtomicU64, rows: &mut Collector<'_
     Ok(())
 }
 
-/// A file that several threads read at once, each from its own place.
-#[derive(Clone)]
-struct SharedFile {
-    file: Arc<File>,
-    length: u64,
-}
-
-impl SharedFile {
-    fn new(file: File) -> Result<Self, TabularError> {
-        let length = file.metadata().map_err(TabularError::Io)?.len();
-        Ok(SharedFile { file: Arc::new(file), length })
-    }
-}
-
-impl Length for SharedFile {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for SharedFile {
-    type T = BufReader<FileFrom>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(FileFrom { file: Arc::clone(&self.file), at: start }))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        // The length comes from the file, so nothing is allocated for bytes that do not exist.
-        let mut bytes = Vec::new();
-        FileFrom { file: Arc::clone(&self.file), at: start }.take(length as u64).read_to_end(&mut bytes)?;
-        if bytes.len() < length {
-            return Err(ParquetError::EOF(format!("{length} bytes at {start} reach beyond the end")));
-        }
-        Ok(bytes.into())
-    }
-}
-
-/// The bytes of a file from an offset on.
-struct FileFrom {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for FileFrom {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read_at(out, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-/// Reads the first rows with all columns.
-pub(super) fn preview(file: File, n_rows: usize) -> Result<Preview, TabularError> {
-    let file = SharedFile::new(file)?;
-    let metadata = open(&file)?;
-    let columns = names(&metadata);
-    let reader = reader(builder(file, metadata, ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))?;
-    let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch?;
-        for row in 0..batch.num_rows() {
-            if rows.len() == n_rows {
-                return Ok(Preview { columns, rows, more: true });
-            }
-            rows.push(batch.columns().iter().map(|column| value(column, row)).collect());
-        }
-    }
-    Ok(Preview { columns, rows, more: false })
-}
-
 /// Rows decoded at a time when all columns are wanted.
 const TABLE_BATCH_ROWS: usize = 1024;
 
@@ -229,6 +158,7 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
     locate_key(&names, rows)?;
     let places = names.iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
     let key = places.iter().position(Option::is_none);
+    let largest = rows.options.max_cell_bytes;
     for batch in reader(builder(file, metadata, ProjectionMask::all()), TABLE_BATCH_ROWS)? {
         let batch = batch?;
         let keys = key.map(|key| ids(&names[key], batch.column(key), &mut rows.keys)).transpose()?;
@@ -237,10 +167,17 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
             draft.key = keys.as_ref().and_then(|keys| text(keys, row)).map(<[u8]>::to_vec);
             for (column, place) in batch.columns().iter().zip(&places) {
                 let Some(place) = place else { continue };
-                let value = value(column, row);
-                let bytes = match &value {
-                    Value::Array(_) => usize::try_from(size_of_value(&value)).unwrap_or(usize::MAX),
-                    value => value.as_str().map_or(0, str::len),
+                // A list may refer to one long text very often, so its size is bounded before it is built.
+                let mut room = values::room_for(largest);
+                let (value, bytes) = match value(column, row, &mut room) {
+                    None => (Value::Null, largest.saturating_add(1)),
+                    Some(value) => {
+                        let bytes = match &value {
+                            Value::Array(_) => usize::try_from(size_of_value(&value)).unwrap_or(usize::MAX),
+                            value => value.as_str().map_or(0, str::len),
+                        };
+                        (value, bytes)
+                    }
                 };
                 rows.add(&mut draft, *place, value, bytes);
             }

@@ -1,5 +1,7 @@
 //! The values of a Parquet file as JSON.
 
+use std::fmt::{self, Write};
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -31,48 +33,84 @@ fn unreadable_in_lists(kind: &DataType, depth: usize) -> Option<String> {
     }
 }
 
-/// Returns a value as JSON: numbers, booleans and lists as such, everything else as text.
-pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
+/// Memory that a value takes beside its text.
+const VALUE_BYTES: usize = 32;
+
+/// Returns the room for values of up to `bytes` bytes, however many numbers make them up.
+pub(super) fn room_for(bytes: usize) -> usize {
+    bytes.saturating_mul(4).saturating_add(VALUE_BYTES)
+}
+
+/// Returns a value as JSON: numbers, booleans and lists as such, everything else as text. Its size is deducted from `room`; `None`
+/// where it is larger.
+pub(super) fn value(column: &ArrayRef, row: usize, room: &mut usize) -> Option<Value> {
+    *room = room.checked_sub(VALUE_BYTES)?;
     if column.is_null(row) {
-        return Value::Null;
+        return Some(Value::Null);
     }
     match column.data_type() {
-        DataType::List(_) => list(&column.as_list::<i32>().value(row)),
-        DataType::LargeList(_) => list(&column.as_list::<i64>().value(row)),
-        DataType::FixedSizeList(..) => list(&column.as_fixed_size_list().value(row)),
+        DataType::List(_) => list(&column.as_list::<i32>().value(row), room),
+        DataType::LargeList(_) => list(&column.as_list::<i64>().value(row), room),
+        DataType::FixedSizeList(..) => list(&column.as_fixed_size_list().value(row), room),
         DataType::FixedSizeBinary(_) => {
             let bytes = column.as_fixed_size_binary().value(row);
-            uuid::Uuid::from_slice(bytes).map_or_else(|_| shown(column, row), |id| Value::String(id.to_string()))
+            match uuid::Uuid::from_slice(bytes) {
+                Ok(id) => Some(Value::String(id.to_string())),
+                Err(_) => shown(column, row, room),
+            }
         }
-        DataType::Binary => as_text(column.as_binary::<i32>().value(row), column, row),
-        DataType::LargeBinary => as_text(column.as_binary::<i64>().value(row), column, row),
-        DataType::BinaryView => as_text(column.as_binary_view().value(row), column, row),
-        _ => shown(column, row),
+        DataType::Binary => as_text(column.as_binary::<i32>().value(row), column, row, room),
+        DataType::LargeBinary => as_text(column.as_binary::<i64>().value(row), column, row, room),
+        DataType::BinaryView => as_text(column.as_binary_view().value(row), column, row, room),
+        _ => shown(column, row, room),
     }
 }
 
 /// Returns bytes as text: some programs do not mark text as such.
-fn as_text(bytes: &[u8], column: &ArrayRef, row: usize) -> Value {
-    std::str::from_utf8(bytes).map_or_else(|_| shown(column, row), Value::from)
+fn as_text(bytes: &[u8], column: &ArrayRef, row: usize, room: &mut usize) -> Option<Value> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return shown(column, row, room) };
+    *room = room.checked_sub(text.len())?;
+    Some(Value::from(text))
 }
 
-fn list(items: &ArrayRef) -> Value {
-    (0..items.len()).map(|at| value(items, at)).collect()
+fn list(items: &ArrayRef, room: &mut usize) -> Option<Value> {
+    let mut values = Vec::new();
+    for at in 0..items.len() {
+        values.push(value(items, at, room)?);
+    }
+    Some(Value::Array(values))
 }
 
-fn shown(column: &ArrayRef, row: usize) -> Value {
-    let Ok(shown) = ArrayFormatter::try_new(column, &FormatOptions::default()) else { return Value::Null };
-    let shown = shown.value(row).to_string();
+/// A text that grows only as far as there is room.
+struct Bounded<'r> {
+    text: String,
+    room: &'r mut usize,
+}
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        *self.room = self.room.checked_sub(part.len()).ok_or(fmt::Error)?;
+        self.text.push_str(part);
+        Ok(())
+    }
+}
+
+fn shown(column: &ArrayRef, row: usize, room: &mut usize) -> Option<Value> {
+    let options = FormatOptions::default();
+    let Ok(formatter) = ArrayFormatter::try_new(column, &options) else { return Some(Value::Null) };
+    let mut bounded = Bounded { text: String::new(), room };
+    write!(bounded, "{}", formatter.value(row)).ok()?;
+    let shown = bounded.text;
     let kind = match column.data_type() {
         DataType::Dictionary(_, of) => of,
         kind => kind,
     };
-    if kind.is_floating() {
+    Some(if kind.is_floating() {
         // NaN and infinity are missing values: JSON has no way to write them.
         serde_json::from_str(&shown).unwrap_or(Value::Null)
     } else if kind.is_numeric() || *kind == DataType::Boolean {
         serde_json::from_str(&shown).unwrap_or(Value::String(shown))
     } else {
         Value::String(shown)
-    }
+    })
 }

@@ -272,3 +272,17 @@ fn times_in_json_are_decided_for_the_column_too() {
         super::blocks::assert_same(text.as_bytes(), name, &options);
     }
 }
+
+#[test]
+fn a_record_with_very_many_keys_is_read_and_its_columns_are_counted_once() {
+    // A search through all columns for each key would take ten seconds.
+    let keys: String = (0..300_000).map(|key| format!("\"k{key}\":1,")).collect();
+    let record = format!("{{{keys}\"k1\": 2, \"user_id\": \"u\", \"item_id\": \"i\"}}\n");
+    let first = "{\"user_id\": \"a\", \"item_id\": \"b\"}\n";
+    let (kept, report) = read(format!("{first}{record}"), "x.jsonl").unwrap();
+    assert_eq!(pairs(&kept), [("a", "b"), ("u", "i")]);
+    assert_eq!(report.columns.len(), crate::collector::MAX_COLUMNS);
+    assert_eq!(report.columns[..4], ["user_id", "item_id", "k0", "k1"]);
+    let once = report.columns.iter().collect::<std::collections::HashSet<_>>();
+    assert_eq!(once.len(), report.columns.len());
+}

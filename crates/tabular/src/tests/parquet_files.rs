@@ -203,3 +203,74 @@ fn numbers_of_a_time_column_are_decided_for_the_column() {
         super::blocks::assert_same(&bytes, "x.parquet", &options(true));
     }
 }
+
+/// Compresses columns very much, as a file made to fill memory does.
+fn packed(columns: Vec<(&str, ArrayRef)>, dictionary: bool) -> tempfile::NamedTempFile {
+    use ::parquet::basic::{Compression, ZstdLevel};
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = ::parquet::file::properties::WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_enabled(dictionary)
+        .build();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    file
+}
+
+fn texts(n: usize, length: usize) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values((0..n).map(|_| "x".repeat(length))))
+}
+
+#[test]
+fn a_preview_expands_no_page_beyond_its_limit_and_names_the_column() {
+    const LIMIT: u64 = 1 << 20;
+    for dictionary in [true, false] {
+        let file = packed(vec![("user_id", texts(3, 1)), ("item_id", texts(3, 1)), ("blob", texts(3, 1 << 20))], dictionary);
+        assert!(file.as_file().metadata().unwrap().len() < 100_000);
+        let Err(error) = crate::preview_within(file.path(), "x.parquet", 2, LIMIT) else { panic!() };
+        let words = "the first rows cannot be shown: values of the column \"blob\" expand to ";
+        assert!(error.to_string().starts_with(words), "{error}");
+        assert!(error.to_string().contains("MiB or more"), "{error}");
+        assert_eq!(crate::column_names(file.path(), "x.parquet").unwrap(), ["user_id", "item_id", "blob"]);
+        let found = crate::preview_within(file.path(), "x.parquet", 2, 16 * LIMIT).unwrap();
+        assert_eq!((found.rows.len(), found.more), (2, true));
+        assert_eq!(found.rows[1][2], json!("x".repeat(1 << 20)));
+        // Nothing depends on a column that is not wanted.
+        let bytes = std::fs::read(file.path()).unwrap();
+        assert_eq!(read(&bytes, "x.parquet").unwrap().0.len(), 3);
+    }
+}
+
+#[test]
+fn a_preview_repeats_no_text_beyond_its_limit() {
+    let file = packed(vec![("blob", texts(200, 20_000))], true);
+    let Err(error) = crate::preview_within(file.path(), "x.parquet", 200, 1 << 20) else { panic!() };
+    assert!(matches!(&error, TabularError::PreviewTooLarge { column, .. } if column == "blob"), "{error}");
+    assert_eq!(crate::preview_within(file.path(), "x.parquet", 5, 1 << 20).unwrap().rows.len(), 5);
+}
+
+#[test]
+fn a_list_that_repeats_a_text_is_left_out_unbuilt() {
+    let mut tags = ListBuilder::new(StringBuilder::new());
+    let long = "x".repeat(500);
+    tags.append_value((0..1000).map(|_| Some(long.as_str())));
+    tags.append_value([Some("War")]);
+    let file = packed(vec![("item_id", Arc::new(StringArray::from(vec!["a", "b"]))), ("tags", Arc::new(tags.finish()))], true);
+    let options = TableOptions {
+        key_column: "item_id".to_owned(),
+        max_expanded_bytes: 1 << 20,
+        max_cell_bytes: 1000,
+        max_columns: 4,
+        max_rows: 10,
+    };
+    let mut keys = Vec::new();
+    let mut sink = |key: &str, _: Vec<crate::TableCell>| {
+        keys.push(key.to_owned());
+        Ok(())
+    };
+    let report = read_table(file.path(), "x.parquet", &options, &mut sink).unwrap();
+    assert_eq!(report.rejected_examples[0].reason, "\"tags\" is larger than 1000 bytes");
+    assert_eq!(keys, ["b"]);
+}

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -91,7 +92,8 @@ pub(super) async fn list(
 /// Start an organisation, with oneself as its owner.
 #[utoipa::path(post, path = "/organisation/", tag = "organisation", operation_id = "create_organisation",
     request_body = inline(OrganisationRequest),
-    responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is wrong")))]
+    responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is wrong"),
+        (status = 409, description = "The caller owns as many as one user may")))]
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
@@ -99,8 +101,25 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     fields.finish()?;
     // The request may touch the organisations the caller belongs to, and this is not yet one of them.
     let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
-    let row = organisations::create_with_owner(&mut connection, &name, principal.user.id, services.clock.now()).await?;
+    let (owner, now) = (principal.user.id, services.clock.now());
+    let most = if principal.user.is_staff { 0 } else { services.settings.max_organisations_per_user };
+    let row = connection
+        .transaction(async move |connection| -> ApiResult<Organisation> {
+            refuse_more_than(connection, owner, most).await?;
+            Ok(organisations::create_with_owner(connection, &name, owner, now).await?)
+        })
+        .await?;
     Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, (1, 0))))
+}
+
+/// Refuses a user that owns as many organisations as it may; 0 sets no limit.
+async fn refuse_more_than(connection: &mut AsyncPgConnection, owner: i64, most: u32) -> ApiResult<()> {
+    if most == 0 || organisations::lock_and_count_owned(connection, owner).await? < i64::from(most) {
+        return Ok(());
+    }
+    let message =
+        format!("You own {most} organisations, which is as many as one user may. Delete one, or ask staff to create more.");
+    Err(ApiError::coded(StatusCode::CONFLICT, "too_many_organisations", message))
 }
 
 /// One organisation.

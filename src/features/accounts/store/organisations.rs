@@ -157,6 +157,30 @@ pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
+/// The owner of an organisation that has been a member for the longest time.
+pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
+    memberships::table
+        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner.wire())))
+        .order((memberships::ins_datetime, memberships::user_id))
+        .select(memberships::user_id)
+        .first::<i64>(connection)
+        .await
+        .optional()
+}
+
+/// How many organisations beside the personal one a user owns. Holds the user until the end of the transaction, so that those it
+/// creates come one after the other.
+pub async fn lock_and_count_owned(connection: &mut AsyncPgConnection, user: i64) -> QueryResult<i64> {
+    users::table.find(user).select(users::id).for_update().first::<i64>(connection).await?;
+    memberships::table
+        .inner_join(organisations::table)
+        .filter(memberships::user_id.eq(user).and(memberships::role.eq(Role::Owner.wire())))
+        .filter(organisations::is_personal.eq(false))
+        .count()
+        .get_result(connection)
+        .await
+}
+
 pub async fn remove_member(connection: &mut AsyncPgConnection, organisation_id: i64, user_id: i64) -> QueryResult<()> {
     diesel::delete(memberships::table.find((organisation_id, user_id))).execute(connection).await?;
     Ok(())

@@ -208,7 +208,8 @@ pub async fn preview(
 ) -> ApiResult<HttpResponse> {
     let metadata = access.object;
     let counted = metadata.report.as_ref().and_then(|report| report["rows_total"].as_u64());
-    preview_of(&services, metadata.storage_key.as_deref(), metadata.basename.unwrap_or_default(), counted, &filters).await
+    let name = metadata.basename.unwrap_or_default();
+    preview_of(&services, metadata.project_id, metadata.storage_key.as_deref(), name, counted, &filters).await
 }
 
 /// Download the original bytes.

@@ -54,7 +54,7 @@ async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<
         largest_table: services.settings.item_cache_bytes,
     };
     let memory = services.memory().promise();
-    in_turn(move || {
+    in_turn(services, project.id, move || {
         let Upload { name, received } = upload;
         let path = received.file.path();
         let prepared = preparation::prepare(&blobs, path, &name, &item_column, received.size, &limits, &memory)?;

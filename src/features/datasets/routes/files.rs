@@ -42,9 +42,10 @@ pub enum PreviewRefused {
     Unreadable { columns: Vec<String>, rows: Vec<Vec<Value>>, total_rows: u64, error: String },
 }
 
-/// Answers with the first rows of a stored file; `counted` are the rows of the whole file, where they are known.
+/// Answers with the first rows of a stored file of a project; `counted` are the rows of the whole file, where they are known.
 pub async fn preview_of(
     services: &Services,
+    project: i64,
     storage_key: Option<&str>,
     name: String,
     counted: Option<u64>,
@@ -52,7 +53,7 @@ pub async fn preview_of(
 ) -> ApiResult<HttpResponse> {
     let n_rows = n_rows(filters)?;
     let path = services.blobs.path(storage_key.ok_or_else(file_removed)?).map_err(DataError::from)?;
-    match service::preview(path, name, n_rows).await {
+    match service::preview(services, project, path, name, n_rows).await {
         Ok(preview) => {
             let total_rows = counted.unwrap_or(preview.rows.len() as u64);
             let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };

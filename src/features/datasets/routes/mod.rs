@@ -291,7 +291,8 @@ async fn preview(
 ) -> ApiResult<HttpResponse> {
     let data = access.object;
     let counted = data.report.as_ref().and_then(|report| report["rows_total"].as_u64());
-    preview_of(&services, data.storage_key.as_deref(), data.basename.unwrap_or_default(), counted, &filters).await
+    let name = data.basename.unwrap_or_default();
+    preview_of(&services, data.project_id, data.storage_key.as_deref(), name, counted, &filters).await
 }
 
 /// Download the original bytes.

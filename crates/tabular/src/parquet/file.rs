@@ -1,0 +1,76 @@
+//! The bytes of a Parquet file for the library.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::super::error::TabularError;
+use super::meter::Meter;
+
+/// A file that several threads read at once, each from its own place.
+#[derive(Clone)]
+pub(super) struct SharedFile {
+    file: Arc<File>,
+    length: u64,
+    meter: Option<Arc<Meter>>,
+}
+
+impl SharedFile {
+    pub fn new(file: File) -> Result<Self, TabularError> {
+        let length = file.metadata().map_err(TabularError::Io)?.len();
+        Ok(SharedFile { file: Arc::new(file), length, meter: None })
+    }
+
+    /// Returns the same file, with a meter that allows or refuses each page of it.
+    pub fn metered(self, meter: &Arc<Meter>) -> Self {
+        SharedFile { meter: Some(Arc::clone(meter)), ..self }
+    }
+}
+
+impl Length for SharedFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for SharedFile {
+    type T = BufReader<FileFrom>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(BufReader::new(FileFrom { file: Arc::clone(&self.file), at: start, meter: self.meter.clone() }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        // The length comes from the file, so nothing is allocated for bytes that do not exist.
+        let mut bytes = Vec::new();
+        FileFrom { file: Arc::clone(&self.file), at: start, meter: None }.take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < length {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} reach beyond the end")));
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// The bytes of a file from an offset on.
+pub(super) struct FileFrom {
+    file: Arc<File>,
+    at: u64,
+    /// Where the library reads a stream rather than a range, the stream begins with the header of a page: the meter looks at it.
+    meter: Option<Arc<Meter>>,
+}
+
+impl Read for FileFrom {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(out, self.at)?;
+        if let Some(meter) = self.meter.take() {
+            meter.allow_page(self.at, &out[..n])?;
+        }
+        self.at += n as u64;
+        Ok(n)
+    }
+}
