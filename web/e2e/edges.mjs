@@ -9,11 +9,14 @@ export async function edges(page, baseUrl, seen, onStep = () => {}) {
   await onStep('odd-ids')
 
   await page.goto(`${baseUrl}${seen.overview}/data`)
-  const upload = (name, text) => id('file-input').setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from(text) })
+  const upload = (name, text) =>
+    id('file-input').setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from(text) })
   await upload('photo.png', 'not a table')
   await id('error-notice').waitFor()
   await upload('wrong.csv', 'a,b\n1,2\n')
-  await page.waitForFunction(() => /user_id/.test(document.querySelector('[data-testid="error-notice"]')?.textContent ?? ''))
+  await page.waitForFunction(() =>
+    /user_id/.test(document.querySelector('[data-testid="error-notice"]')?.textContent ?? ''),
+  )
   await onStep('bad-upload')
 
   await cancelSearch(page, baseUrl + seen.overview)
@@ -25,7 +28,10 @@ export async function edges(page, baseUrl, seen, onStep = () => {}) {
   const cards = await id('project-card').count()
   await id('delete-project').first().click()
   await id('confirm-accept').click()
-  await page.waitForFunction((n) => document.querySelectorAll('[data-testid="project-card"]').length === n, cards - 1)
+  await page.waitForFunction(
+    (n) => document.querySelectorAll('[data-testid="project-card"]').length === n,
+    cards - 1,
+  )
   await onStep('deleted')
 }
 
@@ -36,7 +42,9 @@ async function oddIds(page, address) {
   for (const item of ODD_ITEMS) {
     await id('preview-item').fill(item)
     await id('preview-submit').click()
-    await id('model-preview').getByRole('heading', { name: `Similar to ${item}` }).waitFor()
+    await id('model-preview')
+      .getByRole('heading', { name: `Similar to ${item}` })
+      .waitFor()
     assert.ok((await id('recommendation-row').count()) > 0, `something is similar to ${item}`)
   }
   await id('model-preview').getByRole('button', { name: 'By items' }).click()
@@ -56,15 +64,22 @@ async function cancelSearch(page, project) {
   await id('wizard-start').click()
   await id('cancel-job').click()
   await id('confirm-accept').click()
-  await page.waitForFunction(() => document.querySelector('[data-testid="job-status"]')?.dataset.status === 'CANCELLED')
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid="job-status"]')?.dataset.status === 'CANCELLED',
+  )
 }
 
 /** What answers or will train again keeps its project from being deleted. */
 async function takeDown(page, project) {
-  await page.evaluate(async (project) => {
-    const list = async (kind) => (await (await fetch(`/api/v1/${kind}/?project=${project}`)).json()).results
-    const send = (method, path, body) => fetch(`/api/v1/${path}/`, { method, headers: { 'Content-Type': 'application/json' }, body })
-    for (const slot of await list('deployment_slot')) await send('DELETE', `deployment_slot/${slot.id}`)
-    for (const schedule of await list('retraining_schedule')) await send('PATCH', `retraining_schedule/${schedule.id}`, '{"is_enabled":false}')
-  }, Number(project.split('/')[2]))
+  await page.evaluate(
+    async (project) => {
+      const list = async (kind) => (await (await fetch(`/api/v1/${kind}/?project=${project}`)).json()).results
+      const send = (method, path, body) =>
+        fetch(`/api/v1/${path}/`, { method, headers: { 'Content-Type': 'application/json' }, body })
+      for (const slot of await list('deployment_slot')) await send('DELETE', `deployment_slot/${slot.id}`)
+      for (const schedule of await list('retraining_schedule'))
+        await send('PATCH', `retraining_schedule/${schedule.id}`, '{"is_enabled":false}')
+    },
+    Number(project.split('/')[2]),
+  )
 }

@@ -4,7 +4,7 @@ import { ODD_USER, sampleCsv } from './sample-data.mjs'
 
 const TUNING_MS = Number(process.env.E2E_TUNING_MS ?? 240_000)
 
-/** The whole way of a new user, from log-in to recommendations. Returns the addresses it has seen. */
+/** The whole way of a new user, from login to recommendations. Returns the addresses it has seen. */
 export async function journey(page, baseUrl, password, { trials = 15, onStep = () => {} } = {}) {
   const id = (name) => byTestId(page, name)
   const seen = {}
@@ -34,7 +34,11 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
   step('overview')
 
   await id('step-data-go').click()
-  await id('file-input').setInputFiles({ name: 'ratings.csv', mimeType: 'text/csv', buffer: Buffer.from(sampleCsv()) })
+  await id('file-input').setInputFiles({
+    name: 'ratings.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(sampleCsv()),
+  })
   await page.waitForURL(/\/data\/\d+$/)
   await id('data-report').waitFor({ timeout: 60_000 })
   assert.match(await id('report-users').innerText(), /943/)
@@ -49,7 +53,12 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
 
   await id('tune-data').click()
   await id('wizard-next').click()
-  await chooseOnly(page, ['IALSRecommender', 'CosineKNNRecommender', 'RP3betaRecommender', 'TopPopRecommender'])
+  await chooseOnly(page, [
+    'IALSRecommender',
+    'CosineKNNRecommender',
+    'RP3betaRecommender',
+    'TopPopRecommender',
+  ])
   await id('search-weights').check()
   await onStep('wizard-algorithms')
   step('tuning-new')
@@ -91,7 +100,11 @@ export async function journey(page, baseUrl, password, { trials = 15, onStep = (
 /** What is counted how: kept when it is saved, and only then. */
 async function settings(page, onStep) {
   const id = (name) => byTestId(page, name)
-  const state = (unsaved) => page.waitForFunction((wanted) => document.querySelector('[data-testid="save-state"]')?.dataset.unsaved === wanted, String(unsaved))
+  const state = (unsaved) =>
+    page.waitForFunction(
+      (wanted) => document.querySelector('[data-testid="save-state"]')?.dataset.unsaved === wanted,
+      String(unsaved),
+    )
   const weight = (event) => page.getByRole('spinbutton', { name: `Weight of “${event}”` })
   await id('nav-settings').click()
   await id('event-proposal').first().waitFor()
@@ -100,8 +113,12 @@ async function settings(page, onStep) {
 
   await id('settings-name').fill('')
   await id('settings-save').click()
-  await page.getByRole('alert').filter({ hasText: 'Please fill this in.' }).waitFor()
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'settings-name', 'the mistake has the focus')
+  await page.getByRole('alert').filter({ hasText: 'This field is required.' }).waitFor()
+  assert.equal(
+    await page.evaluate(() => document.activeElement.dataset.testid),
+    'settings-name',
+    'the mistake has the focus',
+  )
   await id('settings-discard').click()
   await state(false)
 
@@ -121,7 +138,7 @@ async function settings(page, onStep) {
   await onStep('settings-edited')
 
   await id('nav-overview').click()
-  await page.getByRole('button', { name: 'Stay here' }).click()
+  await page.getByRole('button', { name: 'Stay' }).click()
   await id('settings-save').click()
   await state(false)
   await page.reload()
@@ -143,12 +160,23 @@ async function chooseOnly(page, names) {
 async function watchLive(page, trials, onStep) {
   const progress = byTestId(page, 'job-progress')
   const done = async () => Number(await progress.getAttribute('data-done'))
-  await page.waitForFunction(() => Number(document.querySelector('[data-testid="job-progress"]')?.dataset.done) >= 1, null, { timeout: TUNING_MS })
+  await page.waitForFunction(
+    () => Number(document.querySelector('[data-testid="job-progress"]')?.dataset.done) >= 1,
+    null,
+    { timeout: TUNING_MS },
+  )
   const first = await done()
-  await page.waitForFunction(() => Number(document.querySelector('[data-testid="trial-chart"]')?.dataset.points) >= 1, null, { timeout: TUNING_MS })
+  await page.waitForFunction(
+    () => Number(document.querySelector('[data-testid="trial-chart"]')?.dataset.points) >= 1,
+    null,
+    { timeout: TUNING_MS },
+  )
   await onStep('job-live')
   await page.waitForFunction(
-    () => ['COMPLETED', 'FAILED', 'CANCELLED'].includes(document.querySelector('[data-testid="job-status"]')?.dataset.status),
+    () =>
+      ['COMPLETED', 'FAILED', 'CANCELLED'].includes(
+        document.querySelector('[data-testid="job-status"]')?.dataset.status,
+      ),
     null,
     { timeout: TUNING_MS },
   )

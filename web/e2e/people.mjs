@@ -25,7 +25,10 @@ export async function people(page, baseUrl, onStep = () => {}) {
   assert.equal(await page.getByText(link).count(), 0, 'the link is shown once only')
   seen.organisation = new URL(address).pathname
 
-  const stranger = await page.context().browser().newContext({ viewport: { width: 1360, height: 900 }, locale: 'en' })
+  const stranger = await page
+    .context()
+    .browser()
+    .newContext({ viewport: { width: 1360, height: 900 }, locale: 'en' })
   const guest = await stranger.newPage()
   await guest.goto(`${baseUrl}/invitation${new URL(link).hash}`)
   await byTestId(guest, 'invitation-offer').waitFor()
@@ -52,9 +55,12 @@ export async function people(page, baseUrl, onStep = () => {}) {
   await id('fresh-password').fill('correct horse battery')
   await id('user-submit').click()
   await page.getByRole('dialog').waitFor({ state: 'detached' })
-  await page.getByRole('button', { name: /^Actions for colleague-/ }).first().click()
+  await page
+    .getByRole('button', { name: /^Actions for colleague-/ })
+    .first()
+    .click()
   await onStep('user-menu')
-  await page.getByRole('menuitem', { name: 'Link to reset the password' }).click()
+  await page.getByRole('menuitem', { name: 'Create password reset link' }).click()
   await id('reset-link').waitFor()
   await onStep('reset-link')
   const reset = new URL((await id('reset-link').innerText()).trim())

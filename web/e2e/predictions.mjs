@@ -3,7 +3,10 @@ import { byTestId } from './browser.mjs'
 
 /** What only a server can show that answers predictions: a shadow slot compared with what users get, and a model of sessions. */
 export async function predictions(page, baseUrl, project, key, onStep = () => {}) {
-  return { comparison: await shadow(page, baseUrl, project, key, onStep), 'session-model': await sessions(page, baseUrl, project, onStep) }
+  return {
+    comparison: await shadow(page, baseUrl, project, key, onStep),
+    'session-model': await sessions(page, baseUrl, project, onStep),
+  }
 }
 
 async function shadow(page, baseUrl, project, key, onStep) {
@@ -39,14 +42,33 @@ async function visit(page, key) {
     const project = Number(location.pathname.split('/')[2])
     const data = (await (await fetch(`/api/v1/training_data/?project=${project}`)).json()).results[0]
     const { rows } = await (await fetch(`/api/v1/training_data/${data.id}/preview/?n_rows=200`)).json()
-    const send = (url, headers, body) => fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) })
-    const users = [...new Set(rows.map((row) => String(row[0]))), ...[...Array(30).keys()].map((number) => `stranger ${number}`)].slice(0, 30)
+    const send = (url, headers, body) =>
+      fetch(url, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      })
+    const users = [
+      ...new Set(rows.map((row) => String(row[0]))),
+      ...[...Array(30).keys()].map((number) => `stranger ${number}`),
+    ].slice(0, 30)
     const seen = new Set()
     for (const [number, user_id] of users.entries()) {
-      const answered = await send(`/inference/predict/project/${project}`, { 'X-API-Key': key }, { user_id, cutoff: 10 })
+      const answered = await send(
+        `/inference/predict/project/${project}`,
+        { 'X-API-Key': key },
+        { user_id, cutoff: 10 },
+      )
       seen.add(answered.status)
       const list = await answered.json()
-      const click = { project, deployment_slot: list.slot_id, event_type: 'click', user_id, item_id: list.items[0].item_id, recommendation_request_id: list.request_id }
+      const click = {
+        project,
+        deployment_slot: list.slot_id,
+        event_type: 'click',
+        user_id,
+        item_id: list.items[0].item_id,
+        recommendation_request_id: list.request_id,
+      }
       if (number % 3 === 0) seen.add((await send('/api/v1/conversion_event/', {}, click)).status)
     }
     return [...seen]
@@ -70,7 +92,7 @@ async function sessions(page, baseUrl, project, onStep) {
   await id('recommendations').waitFor()
   await onStep('session-answer')
 
-  // What it would have earned from the visitors of before, whom it has not learnt from.
+  // What it would have earned from the visitors of before, which it has not learnt from.
   await id('past-estimate').click()
   await id('past-basis').waitFor()
   await id('lists').waitFor()

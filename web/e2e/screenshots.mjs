@@ -4,7 +4,12 @@ import { byTestId } from './browser.mjs'
 
 export const FOLDER = fileURLToPath(new URL('./screenshots/', import.meta.url))
 /** What strangers see. */
-const GATES = { 'sign-up': '/sign-up', 'forgot-password': '/forgot-password', 'password-reset': '/password-reset#uid=x&token=y', invitation: '/invitation#token=open-token' }
+const GATES = {
+  'sign-up': '/sign-up',
+  'forgot-password': '/forgot-password',
+  'password-reset': '/password-reset#uid=x&token=y',
+  invitation: '/invitation#token=open-token',
+}
 const LOOKS = ['en', 'ja'].flatMap((locale) => ['light', 'dark'].map((theme) => ({ locale, theme })))
 
 /** Every page in both languages, light and dark, and the narrow form of some. */
@@ -13,14 +18,30 @@ export async function photographAll(browser, baseUrl, storageState, paths) {
   for (const { locale, theme } of LOOKS) {
     const suffix = `${locale}-${theme}`
     const wide = await look(browser, { locale, theme, storageState, viewport: { width: 1360, height: 900 } })
-    for (const [name, path] of Object.entries(paths)) await shoot(wide, baseUrl + path, `${name}-${suffix}`, name)
+    for (const [name, path] of Object.entries(paths))
+      await shoot(wide, baseUrl + path, `${name}-${suffix}`, name)
     await wide.close()
     const narrow = await look(browser, { locale, theme, storageState, viewport: { width: 390, height: 844 } })
-    for (const name of ['overview', 'job', 'model', 'data-detail', 'settings', 'organisation', 'audit', 'deployments', 'comparison', 'ab-test', 'retraining'].filter((name) => paths[name])) await shoot(narrow, baseUrl + paths[name], `narrow-${name}-${suffix}`, name)
+    for (const name of [
+      'overview',
+      'job',
+      'model',
+      'data-detail',
+      'settings',
+      'organisation',
+      'audit',
+      'deployments',
+      'comparison',
+      'ab-test',
+      'retraining',
+    ].filter((name) => paths[name]))
+      await shoot(narrow, baseUrl + paths[name], `narrow-${name}-${suffix}`, name)
     await narrow.close()
     const stranger = await look(browser, { locale, theme, viewport: { width: 1360, height: 900 } })
     await shoot(stranger, `${baseUrl}/login`, `login-${suffix}`, 'login')
-    if (paths.organisation) for (const [name, path] of Object.entries(GATES)) await shoot(stranger, baseUrl + path, `${name}-${suffix}`, name)
+    if (paths.organisation)
+      for (const [name, path] of Object.entries(GATES))
+        await shoot(stranger, baseUrl + path, `${name}-${suffix}`, name)
     await stranger.close()
   }
 }

@@ -1,15 +1,29 @@
 import assert from 'node:assert/strict'
 import { byTestId } from './browser.mjs'
 
-const ITEMS = ['item_id,title,genre,year,director,country,length', 'a/b c,Ran,drama,1985,Akira Kurosawa,Japan,162', '007,Goldfinger,action,1964,Guy Hamilton,UK,110', 'Sigur Rós,Heima,documentary,2007,Dean DeBlois,Iceland,97'].join('\n')
+const ITEMS = [
+  'item_id,title,genre,year,director,country,length',
+  'a/b c,Ran,drama,1985,Akira Kurosawa,Japan,162',
+  '007,Goldfinger,action,1964,Guy Hamilton,UK,110',
+  'Sigur Rós,Heima,documentary,2007,Dean DeBlois,Iceland,97',
+].join('\n')
 
 /** What answers requests, in a project that has a model: item titles, slots, a test between them, retraining. */
 export async function traffic(page, baseUrl, project, onStep = () => {}) {
   const id = (name) => byTestId(page, name)
-  const seen = { deployments: `${project}/deployments`, 'ab-tests': `${project}/ab-tests`, retraining: `${project}/retraining`, data: `${project}/data` }
+  const seen = {
+    deployments: `${project}/deployments`,
+    'ab-tests': `${project}/ab-tests`,
+    retraining: `${project}/retraining`,
+    data: `${project}/data`,
+  }
 
   await page.goto(`${baseUrl}${project}/data`)
-  await id('item-file-input').setInputFiles({ name: 'films.csv', mimeType: 'text/csv', buffer: Buffer.from(ITEMS) })
+  await id('item-file-input').setInputFiles({
+    name: 'films.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(ITEMS),
+  })
   await id('item-data-row').waitFor()
   await id('item-data-preview').click()
   await id('preview-table').waitFor()
@@ -30,7 +44,9 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   assert.match((await id('share').allInnerTexts())[1], /33/)
   await onStep('weights-edited')
   await id('weights-save').click()
-  await page.waitForFunction(() => document.querySelector('[data-testid="save-state"]')?.dataset.unsaved === 'false')
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid="save-state"]')?.dataset.unsaved === 'false',
+  )
 
   await page.goto(`${baseUrl}${project}/ab-tests`)
   await id('new-test').first().click()
@@ -70,7 +86,11 @@ export async function traffic(page, baseUrl, project, onStep = () => {}) {
   await id('next-run').waitFor()
   await id('run-now').click()
   await id('run-row').first().waitFor()
-  await page.waitForFunction(() => document.querySelectorAll('[data-testid="run-row"]')[0]?.querySelector('[data-status="COMPLETED"]'), null, { timeout: 60_000 })
+  await page.waitForFunction(
+    () => document.querySelectorAll('[data-testid="run-row"]')[0]?.querySelector('[data-status="COMPLETED"]'),
+    null,
+    { timeout: 60_000 },
+  )
   return seen
 }
 
@@ -79,12 +99,28 @@ async function report(page) {
   const answered = await page.evaluate(async () => {
     const project = Number(location.pathname.split('/')[2])
     const slots = (await (await fetch(`/api/v1/deployment_slot/?project=${project}`)).json()).results
-    const event = (slot, type, number) => ({ project, deployment_slot: slot.id, event_type: type, user_id: `visitor ${number}`, item_id: '007' })
+    const event = (slot, type, number) => ({
+      project,
+      deployment_slot: slot.id,
+      event_type: type,
+      user_id: `visitor ${number}`,
+      item_id: '007',
+    })
     const clicks = (slot) => (slot.name === 'Challenger' ? 18 : 9)
     const numbers = [...Array(40).keys()]
-    const of = (slot) => numbers.flatMap((number) => [event(slot, 'impression', number), ...(number < clicks(slot) ? [event(slot, 'click', number)] : [])])
+    const of = (slot) =>
+      numbers.flatMap((number) => [
+        event(slot, 'impression', number),
+        ...(number < clicks(slot) ? [event(slot, 'click', number)] : []),
+      ])
     const body = JSON.stringify({ events: slots.flatMap(of) })
-    return (await fetch('/api/v1/conversion_event/batch/', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })).status
+    return (
+      await fetch('/api/v1/conversion_event/batch/', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body,
+      })
+    ).status
   })
   assert.equal(answered, 201)
 }

@@ -12,7 +12,7 @@ declare module 'vue-router' {
   }
 }
 
-/** Pages that make no sense to somebody who is logged in. */
+/** Pages for users who are not logged in. */
 const FOR_STRANGERS = ['login', 'sign-up', 'forgot-password']
 
 const ID = '(\\d+)'
@@ -20,21 +20,76 @@ const ids = (params: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(params).map(([key, value]) => [key, Number(value)]))
 
 export const routes: RouteRecordRaw[] = [
-  { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true, title: 'login.title' } },
-  { path: '/sign-up', name: 'sign-up', component: () => import('./pages/SignUpPage.vue'), meta: { open: true, title: 'gate.signUp' } },
-  { path: '/forgot-password', name: 'forgot-password', component: () => import('./pages/ForgotPasswordPage.vue'), meta: { open: true, title: 'gate.forgot' } },
-  { path: '/password-reset', name: 'password-reset', component: () => import('./pages/PasswordResetPage.vue'), meta: { open: true, title: 'gate.reset' } },
-  { path: '/invitation', name: 'invitation', component: () => import('./pages/InvitationPage.vue'), meta: { open: true, title: 'invitation.title' } },
+  {
+    path: '/login',
+    name: 'login',
+    component: () => import('./pages/LoginPage.vue'),
+    meta: { open: true, title: 'login.title' },
+  },
+  {
+    path: '/sign-up',
+    name: 'sign-up',
+    component: () => import('./pages/SignUpPage.vue'),
+    meta: { open: true, title: 'gate.signUp' },
+  },
+  {
+    path: '/forgot-password',
+    name: 'forgot-password',
+    component: () => import('./pages/ForgotPasswordPage.vue'),
+    meta: { open: true, title: 'gate.forgot' },
+  },
+  {
+    path: '/password-reset',
+    name: 'password-reset',
+    component: () => import('./pages/PasswordResetPage.vue'),
+    meta: { open: true, title: 'gate.reset' },
+  },
+  {
+    path: '/invitation',
+    name: 'invitation',
+    component: () => import('./pages/InvitationPage.vue'),
+    meta: { open: true, title: 'invitation.title' },
+  },
   {
     path: '/',
     component: () => import('./components/AppShell.vue'),
     children: [
-      { path: '', name: 'projects', component: () => import('./pages/ProjectsPage.vue'), meta: { title: 'projects.title' } },
-      { path: 'account', name: 'account', component: () => import('./pages/AccountPage.vue'), meta: { title: 'account.title' } },
-      { path: 'organisations', name: 'organisations', component: () => import('./pages/OrganisationsPage.vue'), meta: { title: 'organisations.title' } },
-      page(`organisations/:organisationId${ID}`, 'organisation', () => import('./pages/OrganisationPage.vue'), 'organisations.title'),
-      { path: 'users', name: 'users', component: () => import('./pages/UsersPage.vue'), meta: { title: 'users.title' } },
-      { path: 'audit', name: 'audit', component: () => import('./pages/AuditPage.vue'), meta: { title: 'audit.title' } },
+      {
+        path: '',
+        name: 'projects',
+        component: () => import('./pages/ProjectsPage.vue'),
+        meta: { title: 'projects.title' },
+      },
+      {
+        path: 'account',
+        name: 'account',
+        component: () => import('./pages/AccountPage.vue'),
+        meta: { title: 'account.title' },
+      },
+      {
+        path: 'organisations',
+        name: 'organisations',
+        component: () => import('./pages/OrganisationsPage.vue'),
+        meta: { title: 'organisations.title' },
+      },
+      page(
+        `organisations/:organisationId${ID}`,
+        'organisation',
+        () => import('./pages/OrganisationPage.vue'),
+        'organisations.title',
+      ),
+      {
+        path: 'users',
+        name: 'users',
+        component: () => import('./pages/UsersPage.vue'),
+        meta: { title: 'users.title' },
+      },
+      {
+        path: 'audit',
+        name: 'audit',
+        component: () => import('./pages/AuditPage.vue'),
+        meta: { title: 'audit.title' },
+      },
       {
         path: `projects/:projectId${ID}`,
         children: [
@@ -46,8 +101,18 @@ export const routes: RouteRecordRaw[] = [
           page(`tuning/:jobId${ID}`, 'job', () => import('./pages/JobPage.vue'), 'tuning.title'),
           page('models', 'models', () => import('./pages/ModelsPage.vue'), 'models.title'),
           page(`models/:modelId${ID}`, 'model', () => import('./pages/ModelPage.vue'), 'models.title'),
-          page('deployments', 'deployments', () => import('./pages/DeploymentsPage.vue'), 'deployments.title'),
-          page(`deployments/:slotId${ID}/comparison`, 'slot-comparison', () => import('./pages/SlotComparisonPage.vue'), 'comparison.title'),
+          page(
+            'deployments',
+            'deployments',
+            () => import('./pages/DeploymentsPage.vue'),
+            'deployments.title',
+          ),
+          page(
+            `deployments/:slotId${ID}/comparison`,
+            'slot-comparison',
+            () => import('./pages/SlotComparisonPage.vue'),
+            'comparison.title',
+          ),
           page('ab-tests', 'ab-tests', () => import('./pages/AbTestsPage.vue'), 'abTests.title'),
           page(`ab-tests/:testId${ID}`, 'ab-test', () => import('./pages/AbTestPage.vue'), 'abTests.title'),
           page('retraining', 'retraining', () => import('./pages/RetrainingPage.vue'), 'retraining.title'),
@@ -55,7 +120,12 @@ export const routes: RouteRecordRaw[] = [
           page('settings', 'settings', () => import('./pages/SettingsPage.vue'), 'settings.title'),
         ],
       },
-      { path: ':rest(.*)*', name: 'not-found', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'notFound.title' } },
+      {
+        path: ':rest(.*)*',
+        name: 'not-found',
+        component: () => import('./pages/NotFoundPage.vue'),
+        meta: { title: 'notFound.title' },
+      },
     ],
   },
 ]
@@ -98,7 +168,8 @@ export function createAppRouter(): Router {
     session.forget()
     session.loaded = true
     const current = router.currentRoute.value
-    if (!current.meta.open) void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
+    if (!current.meta.open)
+      void router.push({ name: 'login', query: { next: current.fullPath, expired: '1' } })
   })
 
   return router

@@ -7,18 +7,34 @@ export const RecotemPreset = definePreset(Aura, {
     button: {
       colorScheme: {
         light: {
-          root: { danger: { background: '{red.700}', borderColor: '{red.700}', hoverBackground: '{red.800}', hoverBorderColor: '{red.800}' } },
-          outlined: { secondary: { color: '{surface.700}', borderColor: '{surface.300}' }, danger: { color: '{red.700}', borderColor: '{red.300}' } },
+          root: {
+            danger: {
+              background: '{red.700}',
+              borderColor: '{red.700}',
+              hoverBackground: '{red.800}',
+              hoverBorderColor: '{red.800}',
+            },
+          },
+          outlined: {
+            secondary: { color: '{surface.700}', borderColor: '{surface.300}' },
+            danger: { color: '{red.700}', borderColor: '{red.300}' },
+          },
           text: { secondary: { color: '{surface.600}' }, danger: { color: '{red.700}' } },
         },
         dark: {
-          outlined: { secondary: { color: '{surface.100}', borderColor: '{surface.600}' }, danger: { color: '{red.300}', borderColor: '{red.800}' } },
+          outlined: {
+            secondary: { color: '{surface.100}', borderColor: '{surface.600}' },
+            danger: { color: '{red.300}', borderColor: '{red.800}' },
+          },
           text: { secondary: { color: '{surface.200}' }, danger: { color: '{red.300}' } },
         },
       },
     },
     togglebutton: {
-      colorScheme: { light: { root: { color: '{surface.600}' } }, dark: { root: { color: '{surface.200}' } } },
+      colorScheme: {
+        light: { root: { color: '{surface.600}' } },
+        dark: { root: { color: '{surface.200}' } },
+      },
     },
   },
   semantic: {
@@ -53,7 +69,12 @@ export const RecotemPreset = definePreset(Aura, {
           900: '#1d2422',
           950: '#121716',
         },
-        primary: { color: '#14655b', contrastColor: '#ffffff', hoverColor: '#0e4e46', activeColor: '#0b3d37' },
+        primary: {
+          color: '#14655b',
+          contrastColor: '#ffffff',
+          hoverColor: '#0e4e46',
+          activeColor: '#0b3d37',
+        },
       },
       dark: {
         surface: {
@@ -70,7 +91,12 @@ export const RecotemPreset = definePreset(Aura, {
           900: '#1b201f',
           950: '#131716',
         },
-        primary: { color: '#5cc4b3', contrastColor: '#06231f', hoverColor: '#83d8ca', activeColor: '#aed8d1' },
+        primary: {
+          color: '#5cc4b3',
+          contrastColor: '#06231f',
+          hoverColor: '#83d8ca',
+          activeColor: '#aed8d1',
+        },
       },
     },
   },

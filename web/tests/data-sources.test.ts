@@ -8,13 +8,29 @@ import { i18n } from '@/i18n'
 const SOURCES: DataSource[] = [
   { kind: 'upload', training_data: 4, basename: 'shop.csv', sha256: 'ab'.repeat(32), rows: 1200 },
   { kind: 'upload', training_data: 5, basename: null, sha256: null, rows: 7 },
-  { kind: 'events', event_types: ['click', 'purchase'], after: '2026-11-21T10:00:00Z', first_id: 11, last_id: 99, rows: 30, sha256: 'cd'.repeat(32) },
+  {
+    kind: 'events',
+    event_types: ['click', 'purchase'],
+    after: '2026-11-21T10:00:00Z',
+    first_id: 11,
+    last_id: 99,
+    rows: 30,
+    sha256: 'cd'.repeat(32),
+  },
 ]
 
 function show(locale: 'en' | 'ja') {
   i18n.global.locale.value = locale
-  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/projects/:projectId/data/:dataId', name: 'data-detail', component: { template: '<p />' } }] })
-  return mount(DataSources, { props: { sources: SOURCES, projectId: 3 }, global: { plugins: [i18n, router] } })
+  const router = createRouter({
+    history: createMemoryHistory(),
+    routes: [
+      { path: '/projects/:projectId/data/:dataId', name: 'data-detail', component: { template: '<p />' } },
+    ],
+  })
+  return mount(DataSources, {
+    props: { sources: SOURCES, projectId: 3 },
+    global: { plugins: [i18n, router] },
+  })
 }
 
 it('names each source with its rows and checksum, and leads to uploads', () => {
@@ -25,7 +41,7 @@ it('names each source with its rows and checksum, and leads to uploads', () => {
   expect(parts[0]?.text()).toContain('ab'.repeat(32))
   expect(parts[1]?.text()).toContain('Data 5')
   expect(parts[2]?.text()).toMatch(/^Clicks and Purchases since Nov 21, 2026/)
-  expect(parts[2]?.text()).toContain('30 rows · ids 11 to 99')
+  expect(parts[2]?.text()).toContain('30 rows · IDs 11 to 99')
 })
 
 it('says so in Japanese, too', () => {

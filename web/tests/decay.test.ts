@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { TrainingData } from '@/api/types'
 import { countsAt, daysCovered, daysShown, decayPath } from '@/lib/decay'
 
-const upload = (time_min: string | null, time_max: string | null) => ({ report: { time_min, time_max } }) as TrainingData
+const upload = (time_min: string | null, time_max: string | null) =>
+  ({ report: { time_min, time_max } }) as TrainingData
 
 describe('the decay', () => {
   it('halves by every half-life', () => {
@@ -10,7 +11,13 @@ describe('the decay', () => {
   })
 
   it('covers the time of all uploads', () => {
-    expect(daysCovered([upload('2026-01-01T00:00:00Z', '2026-01-11T00:00:00Z'), upload(null, null), upload('2026-01-05T00:00:00Z', '2026-02-01T00:00:00Z')])).toBe(31)
+    expect(
+      daysCovered([
+        upload('2026-01-01T00:00:00Z', '2026-01-11T00:00:00Z'),
+        upload(null, null),
+        upload('2026-01-05T00:00:00Z', '2026-02-01T00:00:00Z'),
+      ]),
+    ).toBe(31)
     expect(daysCovered([upload(null, null), { report: null } as TrainingData])).toBeNull()
     expect(daysCovered([])).toBeNull()
     expect(daysCovered([upload('2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z')])).toBeNull()

@@ -4,8 +4,29 @@ import { MEMBER, openPage, settle } from './support'
 
 afterEach(() => vi.unstubAllGlobals())
 
-const PROJECT = { id: 3, owner: 1, name: 'Shop', organisation: 5, user_column: 'user', item_column: 'sku', time_column: null, event_column: null, event_weights: {}, half_life_days: null, ins_datetime: '', updated_at: '' }
-const FILE = { id: 8, project: 3, file: 'x', ins_datetime: '2026-01-01T00:00:00Z', basename: 'items.csv', filesize: 1200, valid_columns_list_json: ['sku', 'title', 'a', 'b', 'c', 'd', 'e', 'f'] }
+const PROJECT = {
+  id: 3,
+  owner: 1,
+  name: 'Shop',
+  organisation: 5,
+  user_column: 'user',
+  item_column: 'sku',
+  time_column: null,
+  event_column: null,
+  event_weights: {},
+  half_life_days: null,
+  ins_datetime: '',
+  updated_at: '',
+}
+const FILE = {
+  id: 8,
+  project: 3,
+  file: 'x',
+  ins_datetime: '2026-01-01T00:00:00Z',
+  basename: 'items.csv',
+  filesize: 1200,
+  valid_columns_list_json: ['sku', 'title', 'a', 'b', 'c', 'd', 'e', 'f'],
+}
 const open = (role: string, files: unknown[]) =>
   openPage('data', DataPage, {
     address: '/projects/3/data',

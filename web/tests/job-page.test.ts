@@ -4,18 +4,48 @@ import { list, MEMBER, openPage } from './support'
 
 afterEach(() => vi.unstubAllGlobals())
 
-const WARNING = 'There is no algorithm "IALSRecomender". Did you mean IALSRecommender? This search tries TopPopRecommender.'
+const WARNING =
+  'There is no algorithm "IALSRecomender". Did you mean IALSRecommender? This search tries TopPopRecommender.'
 const JOB = {
-  id: 4, data: 8, split: 2, evaluation: 3, status: 'COMPLETED', n_tasks_parallel: 1, n_trials: 1, n_completed: 0, n_pruned: 0, n_failed: 0, n_running: 0,
-  tried_algorithms_json: ['IALSRecomender'], train_after_tuning: false, search_weights: false, tuned_model: null, best_config: null, best_score: null,
-  baseline_score: null, random_seed: null, target_metric: 'ndcg', cutoff: 20, ins_datetime: '', started_at: null, finished_at: null, error: null, task_links: [],
+  id: 4,
+  data: 8,
+  split: 2,
+  evaluation: 3,
+  status: 'COMPLETED',
+  n_tasks_parallel: 1,
+  n_trials: 1,
+  n_completed: 0,
+  n_pruned: 0,
+  n_failed: 0,
+  n_running: 0,
+  tried_algorithms_json: ['IALSRecomender'],
+  train_after_tuning: false,
+  search_weights: false,
+  tuned_model: null,
+  best_config: null,
+  best_score: null,
+  baseline_score: null,
+  random_seed: null,
+  target_metric: 'ndcg',
+  cutoff: 20,
+  ins_datetime: '',
+  started_at: null,
+  finished_at: null,
+  error: null,
+  task_links: [],
 }
 
 it('a search says what it was asked for and does not do', async () => {
   const open = (job: object) =>
     openPage('job', JobPage, {
-      address: '/projects/3/tuning/4', user: MEMBER,
-      answers: { 'GET parameter_tuning_job/4/': job, 'GET parameter_tuning_job/4/trials/': [], 'GET task_log/': list([]), 'GET project/3/': { id: 3, name: 'Shop', organisation: 5 } },
+      address: '/projects/3/tuning/4',
+      user: MEMBER,
+      answers: {
+        'GET parameter_tuning_job/4/': job,
+        'GET parameter_tuning_job/4/trials/': [],
+        'GET task_log/': list([]),
+        'GET project/3/': { id: 3, name: 'Shop', organisation: 5 },
+      },
     })
   const warned = await open({ ...JOB, warnings: [WARNING] })
   expect(warned.id('job-warning').text()).toBe(WARNING)

@@ -31,7 +31,10 @@ beforeEach(() => {
   vi.useFakeTimers()
   FakeSocket.all = []
   vi.stubGlobal('WebSocket', FakeSocket)
-  vi.stubGlobal('fetch', vi.fn(async () => new Response('{}')))
+  vi.stubGlobal(
+    'fetch',
+    vi.fn(async () => new Response('{}')),
+  )
   scope = effectScope()
 })
 afterEach(() => {
@@ -66,16 +69,25 @@ describe('the status socket', () => {
     expect(FakeSocket.all).toHaveLength(2)
   })
 
-  it.each([401, 403, 404])('gives up when its handshake was refused and the API answers %i', async (status) => {
-    vi.stubGlobal('fetch', vi.fn(async () => new Response('{}', { status })))
-    scope.run(() => useLiveLog('model', 7, ref(true)))
-    FakeSocket.last.onclose?.({ code: 1006 })
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(FakeSocket.all).toHaveLength(1)
-  })
+  it.each([401, 403, 404])(
+    'gives up when its handshake was refused and the API answers %i',
+    async (status) => {
+      vi.stubGlobal(
+        'fetch',
+        vi.fn(async () => new Response('{}', { status })),
+      )
+      scope.run(() => useLiveLog('model', 7, ref(true)))
+      FakeSocket.last.onclose?.({ code: 1006 })
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(FakeSocket.all).toHaveLength(1)
+    },
+  )
 
   it('tries again while the server cannot tell', async () => {
-    vi.stubGlobal('fetch', vi.fn(async () => new Response('{}', { status: 503 })))
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(async () => new Response('{}', { status: 503 })),
+    )
     scope.run(() => useLiveStatus('job', 7, ref(true), () => {}))
     FakeSocket.last.onclose?.({ code: 1006 })
     await vi.advanceTimersByTimeAsync(1_100)

@@ -27,7 +27,8 @@ describe('messages', () => {
   })
 
   it('name the same values in both languages', () => {
-    for (const [key, text] of english) expect(placeholders(japanese.get(key) ?? ''), key).toEqual(placeholders(text))
+    for (const [key, text] of english)
+      expect(placeholders(japanese.get(key) ?? ''), key).toEqual(placeholders(text))
   })
 
   it('are translated: Japanese texts do not repeat the English ones', () => {

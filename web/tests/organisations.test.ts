@@ -22,25 +22,60 @@ describe('roles', () => {
 })
 
 it('a refused deletion names what is in the way', () => {
-  const error = errorFromBody(409, { detail: 'In use.', dependents: [{ resource: 'project', id: 3, name: 'Shop' }] })
+  const error = errorFromBody(409, {
+    detail: 'In use.',
+    dependents: [{ resource: 'project', id: 3, name: 'Shop' }],
+  })
   expect(error).toMatchObject({ message: 'In use.', fields: {}, dependents: [{ name: 'Shop' }] })
   expect(errorFromBody(409, { detail: 'Busy.' }).dependents).toEqual([])
 })
 
-const ORGANISATION = { id: 5, name: 'Books', is_personal: false, role: 'owner', n_members: 2, n_projects: 1, ins_datetime: '2026-01-01T00:00:00Z' }
-const person = (user: number, username: string, role: string) => ({ user, username, email: '', first_name: '', last_name: '', role, ins_datetime: '2026-01-01T00:00:00Z' })
+const ORGANISATION = {
+  id: 5,
+  name: 'Books',
+  is_personal: false,
+  role: 'owner',
+  n_members: 2,
+  n_projects: 1,
+  ins_datetime: '2026-01-01T00:00:00Z',
+}
+const person = (user: number, username: string, role: string) => ({
+  user,
+  username,
+  email: '',
+  first_name: '',
+  last_name: '',
+  role,
+  ins_datetime: '2026-01-01T00:00:00Z',
+})
 const open = (organisation: object, members: unknown[], more = {}) =>
   openPage('organisation', OrganisationPage, {
     address: '/organisations/5',
     user: MEMBER,
-    answers: { 'GET organisation/5/': organisation, 'GET organisation/5/members/': list(members), 'GET organisation/5/invitations/': list([]), 'GET auth/options/': { sign_up: false, mail: false }, ...more },
+    answers: {
+      'GET organisation/5/': organisation,
+      'GET organisation/5/members/': list(members),
+      'GET organisation/5/invitations/': list([]),
+      'GET auth/options/': { sign_up: false, mail: false },
+      ...more,
+    },
   })
 
 describe('an organisation', () => {
   it('is only looked at by a viewer', async () => {
-    const { page, has } = await open({ ...ORGANISATION, role: 'viewer' }, [person(1, 'a', 'owner'), person(2, 'hanako', 'viewer')])
+    const { page, has } = await open({ ...ORGANISATION, role: 'viewer' }, [
+      person(1, 'a', 'owner'),
+      person(2, 'hanako', 'viewer'),
+    ])
     expect(page.findAll('[data-testid="member-row"]')).toHaveLength(2)
-    for (const control of ['invite', 'member-role', 'remove-member', 'delete-organisation', 'rename-organisation']) expect(has(control), control).toBe(false)
+    for (const control of [
+      'invite',
+      'member-role',
+      'remove-member',
+      'delete-organisation',
+      'rename-organisation',
+    ])
+      expect(has(control), control).toBe(false)
     expect(has('leave-organisation')).toBe(true)
     page.unmount()
   })
@@ -54,7 +89,18 @@ describe('an organisation', () => {
 
   it('shows the link of an invitation once', async () => {
     const { page, id, has, sent } = await open(ORGANISATION, [person(2, 'hanako', 'owner')], {
-      'POST organisation/5/invitations/': () => [201, { id: 1, role: 'editor', email: null, expires_at: '2027-01-01T00:00:00Z', invited_by: 'hanako', url: 'https://x/invitation#token=abc', token: 'abc' }],
+      'POST organisation/5/invitations/': () => [
+        201,
+        {
+          id: 1,
+          role: 'editor',
+          email: null,
+          expires_at: '2027-01-01T00:00:00Z',
+          invited_by: 'hanako',
+          url: 'https://x/invitation#token=abc',
+          token: 'abc',
+        },
+      ],
     })
     await id('invite').trigger('click')
     await settle()
@@ -70,7 +116,10 @@ describe('an organisation', () => {
 
   it('is deleted only once its name is typed, and says what is in the way', async () => {
     const { page, id, sent } = await open(ORGANISATION, [person(2, 'hanako', 'owner')], {
-      'DELETE organisation/5/': () => [409, { detail: 'It still has projects.', dependents: [{ resource: 'project', id: 3, name: 'Shop' }] }],
+      'DELETE organisation/5/': () => [
+        409,
+        { detail: 'It still has projects.', dependents: [{ resource: 'project', id: 3, name: 'Shop' }] },
+      ],
     })
     await id('delete-organisation').trigger('click')
     await settle()

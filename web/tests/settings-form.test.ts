@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Project, TrainingData } from '@/api/types'
-import { changedSettings, eventsIn, mistakesIn, settingsForm, weightStep, type SettingsForm } from '@/lib/settings-form'
+import {
+  changedSettings,
+  eventsIn,
+  mistakesIn,
+  settingsForm,
+  weightStep,
+  type SettingsForm,
+} from '@/lib/settings-form'
 
 const project: Project = {
   id: 1,
@@ -24,32 +31,65 @@ const edited = (change: Partial<SettingsForm>): SettingsForm => ({ ...settingsFo
 describe('unsaved changes', () => {
   it('are none at first, nor by order, nor by blanks around a name', () => {
     expect(changedSettings(project, settingsForm(project))).toEqual({})
-    expect(changedSettings(project, edited({ weights: [{ name: 'purchase', weight: 5 }, { name: 'view', weight: 0.2 }], name: ' Shop ' }))).toEqual({})
+    expect(
+      changedSettings(
+        project,
+        edited({
+          weights: [
+            { name: 'purchase', weight: 5 },
+            { name: 'view', weight: 0.2 },
+          ],
+          name: ' Shop ',
+        }),
+      ),
+    ).toEqual({})
   })
 
   it('are sent alone', () => {
-    expect(changedSettings(project, edited({ event_column: ' event ', time_column: ' ' }))).toEqual({ event_column: 'event', time_column: null })
-    expect(changedSettings(project, edited({ weights: [{ name: 'view', weight: 1 }] }))).toEqual({ event_weights: { view: 1 } })
+    expect(changedSettings(project, edited({ event_column: ' event ', time_column: ' ' }))).toEqual({
+      event_column: 'event',
+      time_column: null,
+    })
+    expect(changedSettings(project, edited({ weights: [{ name: 'view', weight: 1 }] }))).toEqual({
+      event_weights: { view: 1 },
+    })
     expect(changedSettings(project, edited({ weights: [] }))).toEqual({ event_weights: {} })
   })
 
   it('know when lists are logged', () => {
     expect(changedSettings(project, edited({ logging: 'never' }))).toEqual({ logged_share: 0 })
-    expect(changedSettings(project, edited({ logging: 'share', loggedPercent: 7 }))).toEqual({ logged_share: 0.07 })
-    expect(settingsForm({ ...project, logged_share: 0.07 })).toMatchObject({ logging: 'share', loggedPercent: 7 })
+    expect(changedSettings(project, edited({ logging: 'share', loggedPercent: 7 }))).toEqual({
+      logged_share: 0.07,
+    })
+    expect(settingsForm({ ...project, logged_share: 0.07 })).toMatchObject({
+      logging: 'share',
+      loggedPercent: 7,
+    })
     expect(settingsForm({ ...project, logged_share: 0 }).logging).toBe('never')
-    for (const loggedPercent of [null, 0, 101]) expect(mistakesIn(edited({ logging: 'share', loggedPercent })).fields).toEqual({ logged_share: 'settings.logRange' })
+    for (const loggedPercent of [null, 0, 101])
+      expect(mistakesIn(edited({ logging: 'share', loggedPercent })).fields).toEqual({
+        logged_share: 'settings.logRange',
+      })
   })
 
   it('keep whatever a type is called', () => {
-    const weights = [{ name: '__proto__', weight: 2 }, { name: ' a/b ', weight: 3 }]
-    expect(JSON.stringify(changedSettings(project, edited({ weights })))).toBe('{"event_weights":{"__proto__":2," a/b ":3}}')
+    const weights = [
+      { name: '__proto__', weight: 2 },
+      { name: ' a/b ', weight: 3 },
+    ]
+    expect(JSON.stringify(changedSettings(project, edited({ weights })))).toBe(
+      '{"event_weights":{"__proto__":2," a/b ":3}}',
+    )
   })
 
   it('know a half-life that is switched on, off, and on without a number', () => {
     expect(changedSettings(project, edited({ fades: true, halfLife: 30 }))).toEqual({ half_life_days: 30 })
-    expect(changedSettings({ ...project, half_life_days: 30 }, edited({ fades: false, halfLife: 30 }))).toEqual({ half_life_days: null })
-    expect(Object.keys(changedSettings(project, edited({ fades: true, halfLife: null })))).toEqual(['half_life_days'])
+    expect(
+      changedSettings({ ...project, half_life_days: 30 }, edited({ fades: false, halfLife: 30 })),
+    ).toEqual({ half_life_days: null })
+    expect(Object.keys(changedSettings(project, edited({ fades: true, halfLife: null })))).toEqual([
+      'half_life_days',
+    ])
     expect(changedSettings(project, edited({ halfLife: 7 }))).toEqual({})
   })
 })
@@ -60,18 +100,34 @@ describe('mistakes', () => {
   })
 
   it('are blank names, missing and impossible weights', () => {
-    const { fields, weights } = mistakesIn(edited({ name: ' ', weights: [{ name: 'a', weight: null }, { name: 'b', weight: 1e6 + 1 }, { name: 'c', weight: 1e6 }] }))
+    const { fields, weights } = mistakesIn(
+      edited({
+        name: ' ',
+        weights: [
+          { name: 'a', weight: null },
+          { name: 'b', weight: 1e6 + 1 },
+          { name: 'c', weight: 1e6 },
+        ],
+      }),
+    )
     expect(fields).toEqual({ name: 'errors.required' })
-    expect([...weights]).toEqual([['a', 'errors.required'], ['b', 'settings.weightRange']])
+    expect([...weights]).toEqual([
+      ['a', 'errors.required'],
+      ['b', 'settings.weightRange'],
+    ])
   })
 
   it('are weights that leave nothing', () => {
-    expect(mistakesIn(edited({ weights: [{ name: 'a', weight: 0 }] })).fields.event_weights).toBe('settings.allZero')
+    expect(mistakesIn(edited({ weights: [{ name: 'a', weight: 0 }] })).fields.event_weights).toBe(
+      'settings.allZero',
+    )
     expect(mistakesIn(edited({ weights: [] })).fields.event_weights).toBeUndefined()
   })
 
   it('are half-lives out of range, only while they count', () => {
-    expect(mistakesIn(edited({ fades: true, halfLife: 0 })).fields.half_life_days).toBe('settings.halfLifeRange')
+    expect(mistakesIn(edited({ fades: true, halfLife: 0 })).fields.half_life_days).toBe(
+      'settings.halfLifeRange',
+    )
     expect(mistakesIn(edited({ fades: true, halfLife: null })).fields.half_life_days).toBe('errors.required')
     expect(mistakesIn(edited({ fades: false, halfLife: 0 })).fields.half_life_days).toBeUndefined()
   })
@@ -80,11 +136,24 @@ describe('mistakes', () => {
 describe('types of events', () => {
   it('are those of all uploads, most rows first', () => {
     const upload = (events?: { name: string; rows: number }[]) => ({ report: { events } }) as TrainingData
-    const uploads = [upload([{ name: 'view', rows: 5 }, { name: 'buy', rows: 2 }]), upload(), upload([{ name: 'buy', rows: 9 }]), { report: null } as TrainingData]
-    expect(eventsIn(uploads)).toEqual([{ name: 'buy', rows: 11 }, { name: 'view', rows: 5 }])
+    const uploads = [
+      upload([
+        { name: 'view', rows: 5 },
+        { name: 'buy', rows: 2 },
+      ]),
+      upload(),
+      upload([{ name: 'buy', rows: 9 }]),
+      { report: null } as TrainingData,
+    ]
+    expect(eventsIn(uploads)).toEqual([
+      { name: 'buy', rows: 11 },
+      { name: 'view', rows: 5 },
+    ])
   })
 
   it('are weighed in steps that suit their size', () => {
-    expect([null, 0, 0.5, 1, 1.5, 9, 10, 250, 4000].map(weightStep)).toEqual([0.1, 0.1, 0.1, 0.1, 0.5, 0.5, 1, 10, 100])
+    expect([null, 0, 0.5, 1, 1.5, 9, 10, 250, 4000].map(weightStep)).toEqual([
+      0.1, 0.1, 0.1, 0.1, 0.5, 0.5, 1, 10, 100,
+    ])
   })
 })

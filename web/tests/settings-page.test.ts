@@ -8,8 +8,29 @@ import { createMemoryHistory, createRouter, RouterView } from 'vue-router'
 import { i18n } from '@/i18n'
 import SettingsPage from '@/pages/SettingsPage.vue'
 
-const PROJECT = { id: 3, owner: 1, name: 'Shop', user_column: 'u', item_column: 'i', time_column: 't', event_column: 'e', event_weights: { view: 0.5 }, half_life_days: 30, ins_datetime: '', updated_at: '' }
-const UPLOAD = { id: 9, project: 3, report: { events: [{ name: 'view', rows: 90 }, { name: 'buy', rows: 7 }] } }
+const PROJECT = {
+  id: 3,
+  owner: 1,
+  name: 'Shop',
+  user_column: 'u',
+  item_column: 'i',
+  time_column: 't',
+  event_column: 'e',
+  event_weights: { view: 0.5 },
+  half_life_days: 30,
+  ins_datetime: '',
+  updated_at: '',
+}
+const UPLOAD = {
+  id: 9,
+  project: 3,
+  report: {
+    events: [
+      { name: 'view', rows: 90 },
+      { name: 'buy', rows: 7 },
+    ],
+  },
+}
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -26,8 +47,23 @@ async function open(answer: (body: Record<string, unknown>) => [number, unknown]
     return json(200, url.includes('training_data') ? [UPLOAD] : PROJECT)
   })
   i18n.global.locale.value = 'en'
-  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: SettingsPage, props: { projectId: 3 } }] })
-  const page = mount(RouterView, { attachTo: document.body, global: { plugins: [i18n, router, PrimeVue, ConfirmationService, ToastService, [VueQueryPlugin, { queryClient: new QueryClient() }]] } })
+  const router = createRouter({
+    history: createMemoryHistory(),
+    routes: [{ path: '/', component: SettingsPage, props: { projectId: 3 } }],
+  })
+  const page = mount(RouterView, {
+    attachTo: document.body,
+    global: {
+      plugins: [
+        i18n,
+        router,
+        PrimeVue,
+        ConfirmationService,
+        ToastService,
+        [VueQueryPlugin, { queryClient: new QueryClient() }],
+      ],
+    },
+  })
   await router.push('/')
   await flushPromises()
   const id = (name: string) => page.get(`[data-testid="${name}"]`)
@@ -54,14 +90,19 @@ it('only what was changed is saved', async () => {
 it('a type of event that no upload has is named with the one that was meant', async () => {
   const { page, id } = await open((body) => [200, body])
   await id('new-event').setValue('viwe')
-  document.querySelector<HTMLFormElement>('#new-event-form')?.dispatchEvent(new Event('submit', { cancelable: true }))
+  document
+    .querySelector<HTMLFormElement>('#new-event-form')
+    ?.dispatchEvent(new Event('submit', { cancelable: true }))
   await flushPromises()
   expect(id('event-meant').text()).toBe('Did you mean “view”?')
   page.unmount()
 })
 
 it('what the server refuses is said at its field, which gets the focus', async () => {
-  const { page, id, save } = await open(() => [400, { time_column: ['There is another column of this name.'] }])
+  const { page, id, save } = await open(() => [
+    400,
+    { time_column: ['There is another column of this name.'] },
+  ])
   await id('settings-time-column').setValue('i')
   await save()
   expect(page.get('#time-column-error').text()).toBe('There is another column of this name.')
@@ -75,7 +116,7 @@ it('a mistake that can be seen here is not sent', async () => {
   const { page, id, save, sent } = await open(() => [500, {}])
   await id('settings-name').setValue(' ')
   await save()
-  expect(page.get('#settings-name-error').text()).toBe('Please fill this in.')
+  expect(page.get('#settings-name-error').text()).toBe('This field is required.')
   expect(sent).toEqual([])
   await id('settings-discard').trigger('click')
   expect((id('settings-name').element as HTMLInputElement).value).toBe('Shop')

@@ -20,8 +20,22 @@ export interface Sent {
 /** Answers by `METHOD path-below-the-base`; a function sees the body. What is not listed is not found. */
 export type Answers = Record<string, unknown | ((body: Record<string, unknown>) => [number, unknown])>
 
-export const ADMIN = { pk: 1, username: 'admin', email: '', first_name: '', last_name: '', is_superuser: true, is_staff: true } as unknown as User
-export const MEMBER = { ...ADMIN, pk: 2, username: 'hanako', is_staff: false, is_superuser: false } as unknown as User
+export const ADMIN = {
+  pk: 1,
+  username: 'admin',
+  email: '',
+  first_name: '',
+  last_name: '',
+  is_superuser: true,
+  is_staff: true,
+} as unknown as User
+export const MEMBER = {
+  ...ADMIN,
+  pk: 2,
+  username: 'hanako',
+  is_staff: false,
+  is_superuser: false,
+} as unknown as User
 
 /** Stands in for the server; returns what was sent to it, reads apart. */
 export function serve(answers: Answers): Sent[] {
@@ -32,7 +46,12 @@ export function serve(answers: Answers): Sent[] {
     const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : undefined
     if (method !== 'GET') sent.push({ method, url, body })
     const answer = answers[`${method} ${url}`]
-    const [status, content] = answer === undefined ? [404, { detail: 'Not found.' }] : typeof answer === 'function' ? answer(body ?? {}) : [200, answer]
+    const [status, content] =
+      answer === undefined
+        ? [404, { detail: 'Not found.' }]
+        : typeof answer === 'function'
+          ? answer(body ?? {})
+          : [200, answer]
     return new Response(status === 204 ? null : JSON.stringify(content), { status })
   })
   return sent
@@ -41,7 +60,11 @@ export function serve(answers: Answers): Sent[] {
 const Blank = defineComponent({ render: () => h('p', 'elsewhere') })
 
 /** A page at its address, with every other address of the application leading to a blank one. */
-export async function openPage(name: string, component: Component, { address, user = null, answers }: { address: string; user?: User | null; answers: Answers }) {
+export async function openPage(
+  name: string,
+  component: Component,
+  { address, user = null, answers }: { address: string; user?: User | null; answers: Answers },
+) {
   const sent = serve(answers)
   i18n.global.locale.value = 'en'
   const pinia = createPinia()
@@ -54,7 +77,12 @@ export async function openPage(name: string, component: Component, { address, us
     for (const row of rows) {
       const path = row.path.startsWith('/') ? row.path : `${base}/${row.path}`.replace(/\/+/g, '/')
       if (row.children) walk(row.children, path)
-      else flat.push({ path: path === '/' ? '/' : path.replace(/\/$/, ''), name: String(row.name), props: row.props })
+      else
+        flat.push({
+          path: path === '/' ? '/' : path.replace(/\/$/, ''),
+          name: String(row.name),
+          props: row.props,
+        })
     }
   }
   walk(routes, '')
@@ -64,7 +92,18 @@ export async function openPage(name: string, component: Component, { address, us
   })
   const page = mount(RouterView, {
     attachTo: document.body,
-    global: { plugins: [pinia, i18n, router, PrimeVue, ConfirmationService, ToastService, [VueQueryPlugin, { queryClient: new QueryClient({ defaultOptions: { queries: { retry: false } } }) }]], stubs: { teleport: true, transition: true } },
+    global: {
+      plugins: [
+        pinia,
+        i18n,
+        router,
+        PrimeVue,
+        ConfirmationService,
+        ToastService,
+        [VueQueryPlugin, { queryClient: new QueryClient({ defaultOptions: { queries: { retry: false } } }) }],
+      ],
+      stubs: { teleport: true, transition: true },
+    },
   })
   await router.push(address)
   await settle()

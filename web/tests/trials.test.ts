@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { Trial, TuningJob } from '@/api/types'
 import { predictCommand } from '@/lib/curl'
 import { formatBytes, shortName } from '@/lib/format'
-import { bestSoFar, describeParameters, leaderboard, tiesWithBest, trialsDone, type ScoredTrial } from '@/lib/trials'
+import {
+  bestSoFar,
+  describeParameters,
+  leaderboard,
+  tiesWithBest,
+  trialsDone,
+  type ScoredTrial,
+} from '@/lib/trials'
 
 const trial = (number: number, score: number | null, rest: Partial<Trial> = {}): Trial => ({
   number,
@@ -22,7 +29,13 @@ const trial = (number: number, score: number | null, rest: Partial<Trial> = {}):
 
 describe('the leaderboard', () => {
   it('ranks what was completed, earlier trials first among equals', () => {
-    const rows = leaderboard([trial(0, 0.2), trial(1, null), trial(2, 0.3), trial(3, 0.3), trial(4, 0.9, { status: 'failed' })])
+    const rows = leaderboard([
+      trial(0, 0.2),
+      trial(1, null),
+      trial(2, 0.3),
+      trial(3, 0.3),
+      trial(4, 0.9, { status: 'failed' }),
+    ])
     expect(rows.map((row) => row.number)).toEqual([2, 3, 0])
   })
 
@@ -53,10 +66,12 @@ describe('progress', () => {
 
 describe('texts', () => {
   it('shorten numbers and names', () => {
-    expect(describeParameters({ top_k: 100, beta: 0.123456, weighting: 'NONE', normalize: true, n: null })).toBe(
-      'top_k 100 · beta 0.1235 · weighting NONE · normalize true · n null',
+    expect(
+      describeParameters({ top_k: 100, beta: 0.123456, weighting: 'NONE', normalize: true, n: null }),
+    ).toBe('top_k 100 · beta 0.1235 · weighting NONE · normalize true · n null')
+    expect(describeParameters({ top_k: 1, 'event_weight.a': 2.5 }, (name) => `<${name}>`)).toBe(
+      '<top_k> 1 · <event_weight.a> 2.5',
     )
-    expect(describeParameters({ top_k: 1, 'event_weight.a': 2.5 }, (name) => `<${name}>`)).toBe('<top_k> 1 · <event_weight.a> 2.5')
     expect(shortName('CosineKNNRecommender')).toBe('CosineKNN')
     expect(formatBytes(0, 'en')).toBe('0 byte')
     expect(formatBytes(1_843_200, 'en')).toBe('1.8 MB')

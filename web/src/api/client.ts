@@ -1,6 +1,19 @@
-/** The one place that talks HTTP: same-origin, cookies carry the session, errors become `ApiError`. */
+/**
+ * The one place that talks HTTP: same-origin, cookies carry the session, errors become `ApiError`.
+ * Addresses, bodies and answers are typed by the server's document.
+ */
+import type {
+  Address,
+  Answer,
+  AnyAddress,
+  Arguments,
+  CallOptions,
+  Method,
+  PathParameters,
+  Row,
+} from './contract'
 
-export const API_BASE = '/api/v1/'
+export const API_BASE = '/api/v1'
 
 export type Query = Record<string, string | number | boolean | null | undefined>
 
@@ -57,9 +70,21 @@ function messagesOf(value: unknown): string[] {
   return value.filter((entry): entry is string => typeof entry === 'string')
 }
 
-/** A path below the API's base; each part is escaped, so that an id may hold any character. */
-export function path(...parts: (string | number)[]): string {
-  return API_BASE + parts.map((part) => encodeURIComponent(String(part)) + '/').join('')
+/**
+ * An address of the document with its parameters filled in; each is escaped, so that an id may hold any character.
+ * Only addresses without parameters can do without them.
+ */
+export function address<A extends AnyAddress>(
+  template: A,
+  ...[parameters]: [PathParameters<A>] extends [never] ? [] : [PathParameters<A>]
+): string {
+  return fill(template, parameters as PathValues | undefined)
+}
+
+type PathValues = Record<string, string | number>
+
+function fill(template: string, values: PathValues = {}): string {
+  return API_BASE + template.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(String(values[name])))
 }
 
 export function withQuery(url: string, query: Query = {}): string {
@@ -80,7 +105,7 @@ let refreshing: Promise<boolean> | null = null
 
 /** Renews the access cookie; concurrent callers share one request. */
 export function refreshSession(): Promise<boolean> {
-  refreshing ??= send('POST', path('auth', 'token', 'refresh'))
+  refreshing ??= send('POST', address('/auth/token/refresh/'))
     .then((response) => response.ok)
     .catch(() => false)
     .finally(() => {
@@ -106,31 +131,31 @@ async function send(method: string, url: string, body?: unknown, signal?: AbortS
   return fetch(url, init)
 }
 
-interface Options {
+interface Sending extends CallOptions {
+  path?: PathValues
   query?: Query
   body?: unknown
-  signal?: AbortSignal
-  /** Do not renew the session on 401: for log-in itself. */
-  anonymous?: boolean
 }
 
-export async function request<T>(method: string, url: string, options: Options = {}): Promise<T> {
-  const full = withQuery(url, options.query)
+/** Sends a request and reads its answer; renews the session once when it has expired. */
+async function call(method: Method, template: string, options: Sending = {}): Promise<unknown> {
+  const url = withQuery(fill(template, options.path), options.query)
+  const attempt = () => send(method.toUpperCase(), url, options.body, options.signal)
   let response: Response
   try {
-    response = await send(method, full, options.body, options.signal)
+    response = await attempt()
     if (response.status === 401 && !options.anonymous) {
-      if (await refreshSession()) response = await send(method, full, options.body, options.signal)
+      if (await refreshSession()) response = await attempt()
       if (response.status === 401) onSessionLost()
     }
   } catch (cause) {
     if (options.signal?.aborted) throw cause
     throw new ApiError(0, '')
   }
-  return read<T>(response)
+  return read(response)
 }
 
-async function read<T>(response: Response): Promise<T> {
+async function read(response: Response): Promise<unknown> {
   const text = await response.text()
   let body: unknown = undefined
   if (text !== '') {
@@ -144,25 +169,42 @@ async function read<T>(response: Response): Promise<T> {
     const seconds = Number(response.headers.get('Retry-After') ?? NaN)
     throw errorFromBody(response.status, body, Number.isFinite(seconds) ? seconds : null)
   }
-  return body as T
+  return body
 }
 
-export const get = <T>(url: string, query?: Query, signal?: AbortSignal) => request<T>('GET', url, { query, signal })
-export const post = <T>(url: string, body: unknown = undefined) => request<T>('POST', url, { body })
-export const patch = <T>(url: string, body: unknown) => request<T>('PATCH', url, { body })
-export const remove = (url: string) => request<void>('DELETE', url)
+/** Calls an address by one method. The document says what it takes and answers; nothing checks that at run time. */
+type Caller<M extends Method> = <A extends Address<M>>(
+  template: A,
+  ...[options]: Arguments<M, A>
+) => Promise<Answer<M, A>>
+
+const caller =
+  <M extends Method>(method: M): Caller<M> =>
+  <A extends Address<M>>(template: A, ...[options]: Arguments<M, A>) =>
+    call(method, template, options as Sending | undefined) as Promise<Answer<M, A>>
+
+export const get: Caller<'get'> = caller('get')
+export const post: Caller<'post'> = caller('post')
+export const patch: Caller<'patch'> = caller('patch')
+export const remove: Caller<'delete'> = caller('delete')
 
 /** Every row of a paginated list: nothing past the first page is hidden. */
-export async function listAll<T>(url: string, query: Query = {}, signal?: AbortSignal): Promise<T[]> {
-  const rows: T[] = []
+export async function listAll<A extends Address<'get'>>(
+  template: A,
+  ...[options]: Arguments<'get', A>
+): Promise<Row<A>[]> {
+  const given = (options ?? {}) as Sending
+  const rows: Row<A>[] = []
   for (let page = 1; ; page += 1) {
-    const answer = await get<T[] | { results: T[]; next: string | null }>(
-      url,
-      { ...query, page_size: 100, ...(page > 1 ? { page } : {}) },
-      signal,
-    )
+    const query = { ...given.query, page_size: 100, ...(page > 1 ? { page } : {}) }
+    const answer = (await call('get', template, { ...given, query })) as Row<A>[] | Page<Row<A>>
     if (Array.isArray(answer)) return answer
     rows.push(...answer.results)
     if (answer.next === null) return rows
   }
+}
+
+interface Page<T> {
+  results: T[]
+  next: string | null
 }

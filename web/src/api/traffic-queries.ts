@@ -1,9 +1,9 @@
 /** Reads about what answers requests: slots, tests between them, and retraining. */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
-import { get, listAll, path } from './client'
+import { get, listAll } from './client'
 import { known, num, type Id } from './queries'
-import type { AbResults, AbTest, DeploymentSlot, OffPolicyComparison, RetrainingRun, RetrainingSchedule, SlotComparison } from './types'
+import type { AbTest, RetrainingRun } from './types'
 
 const RESULTS_POLL_MS = 10_000
 const RUN_POLL_MS = 5_000
@@ -13,14 +13,14 @@ const COMPARISON_POLL_MS = 60_000
 export const useSlots = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['slots', 'of', toValue(project)]),
-    queryFn: ({ signal }) => listAll<DeploymentSlot>(path('deployment_slot'), { project: num(project) }, signal),
+    queryFn: ({ signal }) => listAll('/deployment_slot/', { query: { project: num(project) }, signal }),
     enabled: known(project),
   })
 
 export const useSlot = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['slots', toValue(id)]),
-    queryFn: ({ signal }) => get<DeploymentSlot>(path('deployment_slot', num(id)), {}, signal),
+    queryFn: ({ signal }) => get('/deployment_slot/{id}/', { path: { id: num(id) }, signal }),
     enabled: known(id),
   })
 
@@ -28,16 +28,26 @@ export const useSlot = (id: Id) =>
 export const useSlotComparison = (id: Id, days: MaybeRefOrGetter<number>) =>
   useQuery({
     queryKey: computed(() => ['slots', toValue(id), 'comparison', toValue(days)]),
-    queryFn: ({ signal }) => get<SlotComparison>(path('deployment_slot', num(id), 'comparison'), { days: toValue(days) }, signal),
+    queryFn: ({ signal }) =>
+      get('/deployment_slot/{id}/comparison/', {
+        path: { id: num(id) },
+        query: { days: toValue(days) },
+        signal,
+      }),
     enabled: known(id),
     refetchInterval: COMPARISON_POLL_MS,
   })
 
-/** What a model would have answered and earned during the last days, asked for only when somebody wants to know: it is work. */
+/** What a model would have recommended and earned during the last days; costly, so only on request. */
 export const useOffPolicy = (id: Id, days: MaybeRefOrGetter<number>, wanted: MaybeRefOrGetter<boolean>) =>
   useQuery({
     queryKey: computed(() => ['models', toValue(id), 'off-policy', toValue(days)]),
-    queryFn: ({ signal }) => get<OffPolicyComparison>(path('trained_model', num(id), 'off_policy'), { days: toValue(days) }, signal),
+    queryFn: ({ signal }) =>
+      get('/trained_model/{id}/off_policy/', {
+        path: { id: num(id) },
+        query: { days: toValue(days) },
+        signal,
+      }),
     enabled: computed(() => toValue(wanted)),
     staleTime: COMPARISON_POLL_MS,
     refetchOnWindowFocus: false,
@@ -46,22 +56,22 @@ export const useOffPolicy = (id: Id, days: MaybeRefOrGetter<number>, wanted: May
 export const useAbTests = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['ab-tests', 'of', toValue(project)]),
-    queryFn: ({ signal }) => listAll<AbTest>(path('ab_test'), { project: num(project) }, signal),
+    queryFn: ({ signal }) => listAll('/ab_test/', { query: { project: num(project) }, signal }),
     enabled: known(project),
   })
 
 export const useAbTest = (id: Id) =>
   useQuery({
     queryKey: computed(() => ['ab-tests', toValue(id)]),
-    queryFn: ({ signal }) => get<AbTest>(path('ab_test', num(id)), {}, signal),
+    queryFn: ({ signal }) => get('/ab_test/{id}/', { path: { id: num(id) }, signal }),
     enabled: known(id),
   })
 
-/** A draft has no results of its own: whatever its slots did before does not count. */
+/** A draft has no results of its own: what its slots did before does not count. */
 export const useAbResults = (test: MaybeRefOrGetter<AbTest | undefined>) =>
   useQuery({
     queryKey: computed(() => ['ab-tests', toValue(test)?.id, 'results']),
-    queryFn: ({ signal }) => get<AbResults>(path('ab_test', toValue(test)?.id ?? 0, 'results'), {}, signal),
+    queryFn: ({ signal }) => get('/ab_test/{id}/results/', { path: { id: toValue(test)?.id ?? 0 }, signal }),
     enabled: computed(() => !!toValue(test) && toValue(test)?.status !== 'DRAFT'),
     refetchInterval: () => (toValue(test)?.status === 'RUNNING' ? RESULTS_POLL_MS : false),
   })
@@ -70,7 +80,8 @@ export const useAbResults = (test: MaybeRefOrGetter<AbTest | undefined>) =>
 export const useSchedule = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['schedules', 'of', toValue(project)]),
-    queryFn: async ({ signal }) => (await listAll<RetrainingSchedule>(path('retraining_schedule'), { project: num(project) }, signal))[0] ?? null,
+    queryFn: async ({ signal }) =>
+      (await listAll('/retraining_schedule/', { query: { project: num(project) }, signal }))[0] ?? null,
     enabled: known(project),
   })
 
@@ -80,7 +91,7 @@ export const isActiveRun = (run: RetrainingRun) => run.status === 'PENDING' || r
 export const useRuns = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['runs', 'of', toValue(project)]),
-    queryFn: ({ signal }) => listAll<RetrainingRun>(path('retraining_run'), { project: num(project) }, signal),
+    queryFn: ({ signal }) => listAll('/retraining_run/', { query: { project: num(project) }, signal }),
     enabled: known(project),
     refetchInterval: (query) => (query.state.data?.some(isActiveRun) ? RUN_POLL_MS : false),
   })

@@ -1,8 +1,7 @@
-import { ApiError, errorFromBody, get, path } from './client'
-import type { User } from './types'
+import { ApiError, address, get, errorFromBody } from './client'
 
 /** What takes files. */
-export type FileResource = 'training_data' | 'item_meta_data'
+export type FileResource = '/training_data/' | '/item_meta_data/'
 
 export interface UploadHandle<T> {
   done: Promise<T>
@@ -20,7 +19,7 @@ export function uploadFile<T>(
   let cancelled = false
   const done = (async () => {
     // A long upload must not fail at its end for a session that expired before it began.
-    await get<User>(path('auth', 'user'))
+    await get('/auth/user/')
     if (cancelled) throw new ApiError(0, 'cancelled')
     return transfer<T>(xhr, resource, project, file, onProgress)
   })()
@@ -45,7 +44,7 @@ function transfer<T>(
     const form = new FormData()
     form.append('project', String(project))
     form.append('file', file)
-    xhr.open('POST', path(resource))
+    xhr.open('POST', address(resource))
     xhr.setRequestHeader('Accept', 'application/json')
     xhr.upload.addEventListener('progress', (event) => onProgress(event.loaded, event.total))
     xhr.addEventListener('load', () => {

@@ -12,4 +12,5 @@ const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin', 'a
 export const algorithmSymbol = (index: number) => SYMBOLS[index % SYMBOLS.length] as string
 
 /** A colour token of the style sheet, as the browser resolves it now. */
-export const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+export const token = (name: string) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim()

@@ -1,22 +1,31 @@
 /** What was found in files: how they were read, and what is odd in them. */
 export const reading = {
   reading: {
-    title: 'How it was read',
+    title: 'Import details',
     examples: ' ({examples})',
     look: ' The values look like {guess}.',
     late: '{n} row is dated after the upload: {last}. It counts as {time}, the latest time before it. | {n} rows are dated after the upload, up to {last}. They count as {time}, the latest time before it.',
     allLate: 'Every row is dated after the upload, up to {last}. Check the time column.',
     notes: {
-      times_read: 'Times in {column} were read as {guess}.',
-      times_before1980: '{n} time in {column} is before 1980{examples}. | {n} times in {column} are before 1980{examples}.',
-      times_after_upload: '{n} time in {column} is after the upload{examples}. | {n} times in {column} are after the upload{examples}.',
-      ids_look_missing: '{n} id in {column} looks like a missing value{examples}. It was kept as an id. | {n} ids in {column} look like missing values{examples}. They were kept as ids.',
-      ids_missing: '{n} row was set aside because {column} is missing{examples}. | {n} rows were set aside because {column} is missing{examples}.',
-      ids_with_spaces: '{n} id in {column} has spaces around it{examples}. They are part of the id. | {n} ids in {column} have spaces around them{examples}. They are part of the ids.',
-      ids_differ_in_spaces: '{n} id in {column} differs from another only in spaces{examples}. They count as two. | {n} ids in {column} differ from others only in spaces{examples}. They count as different ids.',
-      ids_read_as_whole_numbers: 'Ids in {column} are decimal numbers; they were read as whole numbers (1 rather than 1.0).',
-      ids_with_fraction: '{n} id in {column} is a number with a fraction{examples}. Other files may write it differently. | {n} ids in {column} are numbers with a fraction{examples}. Other files may write them differently.',
-      quotes_as_text: '{n} quotation mark that is never closed was read as text{examples}. | {n} quotation marks that are never closed were read as text{examples}.',
+      times_read: 'Times in “{column}” were read as {guess}.',
+      times_before1980:
+        '{n} time in “{column}” is before 1980{examples}. Check the time column if your data is newer. | {n} times in “{column}” are before 1980{examples}. Check the time column if your data is newer.',
+      times_after_upload:
+        '{n} time in “{column}” is after the upload{examples}. | {n} times in “{column}” are after the upload{examples}.',
+      ids_look_missing:
+        '{n} row has an ID in “{column}” that looks like a missing value{examples}. It was kept as an ID. | {n} rows have an ID in “{column}” that looks like a missing value{examples}. They were kept as IDs.',
+      ids_missing:
+        '{n} row was rejected because “{column}” is missing{examples}. | {n} rows were rejected because “{column}” is missing{examples}.',
+      ids_with_spaces:
+        '{n} row has spaces around the ID in “{column}”{examples}. They are part of the ID. | {n} rows have spaces around the ID in “{column}”{examples}. They are part of the ID.',
+      ids_differ_in_spaces:
+        '{n} ID in “{column}” equals another one except for spaces{examples}. They are treated as two IDs. | {n} IDs in “{column}” equal another one except for spaces{examples}. They are treated as different IDs.',
+      ids_read_as_whole_numbers:
+        'IDs in “{column}” are decimal numbers; they were read as whole numbers (1 rather than 1.0).',
+      ids_with_fraction:
+        '{n} row has an ID with a fraction in “{column}”{examples}. Other files may write it differently. | {n} rows have an ID with a fraction in “{column}”{examples}. Other files may write it differently.',
+      quotes_as_text:
+        '{n} row has a quotation mark that does not enclose a whole field{examples}. It was read as text. | {n} rows have a quotation mark that does not enclose a whole field{examples}. It was read as text.',
       delimiter_found: 'Fields are separated by {guess}.',
       encoding_found: 'The text is encoded in {guess}.',
       carriage_returns: 'Lines end with a carriage return alone.',
@@ -24,12 +33,13 @@ export const reading = {
     },
     /** The same, where a note is about some rows only. */
     some: {
-      times_read: '{n} time in {column} was read as {guess}. | {n} times in {column} were read as {guess}.',
-      encoding_found: 'The text is encoded in {guess}; {n} row was set aside because of it. | The text is encoded in {guess}; {n} rows were set aside because of it.',
+      times_read: '{n} time in “{column}” was read as {guess}. | {n} times in “{column}” were read as {guess}.',
+      encoding_found:
+        'The text is encoded in {guess}; {n} row was rejected because of it. | The text is encoded in {guess}; {n} rows were rejected because of it.',
     },
     guesses: {
-      text: 'dates written out',
-      typed: 'dates by the type of the column',
+      text: 'dates',
+      typed: 'dates, as the column type says',
       unix_seconds: 'seconds since 1970',
       unix_millis: 'milliseconds since 1970',
       unix_micros: 'microseconds since 1970',
@@ -57,7 +67,9 @@ export const reading = {
       shift_jis: 'Shift_JIS (Japanese)',
     },
     kinds: { number: 'Number', boolean: 'True or false', list: 'List', text: 'Text' },
-    notNumbers: '{n} of {cells} cells in {column} is not a number{examples}. Filters by number skip it. | {n} of {cells} cells in {column} are not numbers{examples}. Filters by number skip them.',
-    formatted: '{n} cell in {column} has a currency or thousands separators{examples}. Write plain numbers to filter by them. | {n} cells in {column} have a currency or thousands separators{examples}. Write plain numbers to filter by them.',
+    notNumbers:
+      '{n} of {cells} cells in “{column}” is not a number{examples}. Filters by number skip it. | {n} of {cells} cells in “{column}” are not numbers{examples}. Filters by number skip them.',
+    formatted:
+      '{n} cell in “{column}” has a currency or thousands separators{examples}. Write plain numbers to filter by them. | {n} cells in “{column}” have a currency or thousands separators{examples}. Write plain numbers to filter by them.',
   },
 }

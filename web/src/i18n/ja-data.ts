@@ -2,34 +2,46 @@ import type { Messages } from './en'
 
 export const reading: Pick<Messages, 'reading'> = {
   reading: {
-    title: '読み取り方',
+    title: '読み取り結果',
     examples: '（{examples}）',
     look: '値は{guess}のようです。',
     late: '{n} 行の日時がアップロードより後です（{last}）。それより前で最も新しい {time} として扱います。 | {n} 行の日時がアップロードより後です（最も遅いもので {last}）。それより前で最も新しい {time} として扱います。',
-    allLate: 'すべての行の日時がアップロードより後です（最も遅いもので {last}）。日時の列を確認してください。',
+    allLate:
+      'すべての行の日時がアップロードより後です（最も遅いもので {last}）。日時の列を確認してください。',
     notes: {
       times_read: '{column} の日時を{guess}として読み取りました。',
-      times_before1980: '{column} の {n} 件の日時が 1980 年より前です{examples}。 | {column} の {n} 件の日時が 1980 年より前です{examples}。',
-      times_after_upload: '{column} の {n} 件の日時がアップロードより後です{examples}。 | {column} の {n} 件の日時がアップロードより後です{examples}。',
-      ids_look_missing: '{column} の {n} 件の ID が欠損値のように見えます{examples}。ID としてそのまま残しました。 | {column} の {n} 件の ID が欠損値のように見えます{examples}。ID としてそのまま残しました。',
-      ids_missing: '{column} が欠損しているため {n} 行を除外しました{examples}。 | {column} が欠損しているため {n} 行を除外しました{examples}。',
-      ids_with_spaces: '{column} の {n} 件の ID の前後に空白があります{examples}。空白も ID の一部として扱います。 | {column} の {n} 件の ID の前後に空白があります{examples}。空白も ID の一部として扱います。',
-      ids_differ_in_spaces: '{column} の {n} 件の ID は、空白だけが異なる別の ID があります{examples}。別々の ID として扱います。 | {column} の {n} 件の ID は、空白だけが異なる別の ID があります{examples}。別々の ID として扱います。',
-      ids_read_as_whole_numbers: '{column} の ID は小数でしたが、整数として読み取りました（1.0 ではなく 1）。',
-      ids_with_fraction: '{column} の {n} 件の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。 | {column} の {n} 件の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。',
-      quotes_as_text: '閉じられていない引用符 {n} 個を文字として読み取りました{examples}。 | 閉じられていない引用符 {n} 個を文字として読み取りました{examples}。',
+      times_before1980:
+        '{column} の {n} 行の日時が 1980 年より前です{examples}。より新しいデータであれば、日時の列を確認してください。 | {column} の {n} 行の日時が 1980 年より前です{examples}。より新しいデータであれば、日時の列を確認してください。',
+      times_after_upload:
+        '{column} の {n} 行の日時がアップロードより後です{examples}。 | {column} の {n} 行の日時がアップロードより後です{examples}。',
+      ids_look_missing:
+        '{column} の {n} 行の ID が欠損値のように見えます{examples}。ID としてそのまま残しました。 | {column} の {n} 行の ID が欠損値のように見えます{examples}。ID としてそのまま残しました。',
+      ids_missing:
+        '{column} が欠損しているため {n} 行を除外しました{examples}。 | {column} が欠損しているため {n} 行を除外しました{examples}。',
+      ids_with_spaces:
+        '{column} の {n} 行で ID の前後に空白があります{examples}。空白も ID の一部として扱います。 | {column} の {n} 行で ID の前後に空白があります{examples}。空白も ID の一部として扱います。',
+      ids_differ_in_spaces:
+        '{column} の {n} 件の ID は、空白だけが異なる別の ID があります{examples}。別々の ID として扱います。 | {column} の {n} 件の ID は、空白だけが異なる別の ID があります{examples}。別々の ID として扱います。',
+      ids_read_as_whole_numbers:
+        '{column} の ID は小数でしたが、整数として読み取りました（1.0 ではなく 1）。',
+      ids_with_fraction:
+        '{column} の {n} 行の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。 | {column} の {n} 行の ID に小数部があります{examples}。ほかのファイルでは書き方が異なるかもしれません。',
+      quotes_as_text:
+        '{n} 行に、項目全体を囲んでいない引用符があります{examples}。文字として読み取りました。 | {n} 行に、項目全体を囲んでいない引用符があります{examples}。文字として読み取りました。',
       delimiter_found: '区切り文字は{guess}です。',
       encoding_found: '文字コードは {guess} です。',
       carriage_returns: '行末が復帰文字（CR）だけです。',
-      backslash_escapes: 'バックスラッシュを、データベースのダンプの書き方として読み取りました。',
+      backslash_escapes: 'バックスラッシュを、データベースのダンプの形式として読み取りました。',
     },
     some: {
-      times_read: '{column} の {n} 件の日時を{guess}として読み取りました。 | {column} の {n} 件の日時を{guess}として読み取りました。',
-      encoding_found: '文字コードは {guess} です。そのため {n} 行を除外しました。 | 文字コードは {guess} です。そのため {n} 行を除外しました。',
+      times_read:
+        '{column} の {n} 件の日時を{guess}として読み取りました。 | {column} の {n} 件の日時を{guess}として読み取りました。',
+      encoding_found:
+        '文字コードは {guess} です。そのため {n} 行を除外しました。 | 文字コードは {guess} です。そのため {n} 行を除外しました。',
     },
     guesses: {
-      text: '書式付きの日付',
-      typed: '列の型どおりの日付',
+      text: '日付',
+      typed: '日付（列の型による）',
       unix_seconds: '1970 年からの秒数',
       unix_millis: '1970 年からのミリ秒数',
       unix_micros: '1970 年からのマイクロ秒数',
@@ -57,7 +69,9 @@ export const reading: Pick<Messages, 'reading'> = {
       shift_jis: 'Shift_JIS（日本語）',
     },
     kinds: { number: '数値', boolean: '真偽値', list: 'リスト', text: '文字列' },
-    notNumbers: '{column} の {cells} セル中 {n} セルが数値ではありません{examples}。数値の条件では対象外になります。 | {column} の {cells} セル中 {n} セルが数値ではありません{examples}。数値の条件では対象外になります。',
-    formatted: '{column} の {n} セルに通貨記号や桁区切りがあります{examples}。条件に使うには数字だけで書いてください。 | {column} の {n} セルに通貨記号や桁区切りがあります{examples}。条件に使うには数字だけで書いてください。',
+    notNumbers:
+      '{column} の {cells} セル中 {n} セルが数値ではありません{examples}。数値のフィルターの対象外になります。 | {column} の {cells} セル中 {n} セルが数値ではありません{examples}。数値のフィルターの対象外になります。',
+    formatted:
+      '{column} の {n} セルに通貨記号や桁区切りがあります{examples}。フィルターに使うには数字だけで入力してください。 | {column} の {n} セルに通貨記号や桁区切りがあります{examples}。フィルターに使うには数字だけで入力してください。',
   },
 }

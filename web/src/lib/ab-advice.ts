@@ -1,6 +1,17 @@
 import type { AbResults, AbTest } from '@/api/types'
 
-export type Advice = 'draft' | 'noTraffic' | 'assignment' | 'early' | 'more' | 'earlyEnd' | 'variant' | 'control' | 'same' | 'promoted' | 'cancelled'
+export type Advice =
+  | 'draft'
+  | 'noTraffic'
+  | 'assignment'
+  | 'early'
+  | 'more'
+  | 'earlyEnd'
+  | 'variant'
+  | 'control'
+  | 'same'
+  | 'promoted'
+  | 'cancelled'
 
 /** What to do next: what the state of the test says, or else what the server concludes from its numbers. */
 export function adviceFor(test: AbTest, results: AbResults | undefined): Advice {
@@ -26,12 +37,14 @@ export function adviceFor(test: AbTest, results: AbResults | undefined): Advice 
 export const onlyOnce = (results: AbResults) => results.significant && !results.sequential.significant
 
 /** Recommendations still to be shown, both slots together. */
-export const stillNeeded = (results: AbResults) => results.needed_sample_size.control + results.needed_sample_size.variant
+export const stillNeeded = (results: AbResults) =>
+  results.needed_sample_size.control + results.needed_sample_size.variant
 
 export const shownTo = (results: AbResults) => results.control_impressions + results.variant_impressions
 
 /** How much of the data that was asked for is there, from 0 to 1. */
-export const dataShare = (results: AbResults) => (results.min_sample_size > 0 ? Math.min(1, shownTo(results) / results.min_sample_size) : 1)
+export const dataShare = (results: AbResults) =>
+  results.min_sample_size > 0 ? Math.min(1, shownTo(results) / results.min_sample_size) : 1
 
 /** Percentage points, from fractions. */
 export const points = (value: number) => value * 100

@@ -8,13 +8,15 @@ export interface FieldChange {
 }
 
 type Values = Record<string, unknown>
-const isObject = (value: unknown): value is Values => value !== null && typeof value === 'object' && !Array.isArray(value)
+const isObject = (value: unknown): value is Values =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
 
 /** `{a: {b: 1}}` → `a.b`: so that a change inside a setting does not show the whole setting twice. */
 function flatten(values: Values | null, prefix = ''): Map<string, unknown> {
   const flat = new Map<string, unknown>()
   for (const [key, value] of Object.entries(values ?? {})) {
-    if (isObject(value) && Object.keys(value).length > 0) for (const entry of flatten(value, `${prefix}${key}.`)) flat.set(...entry)
+    if (isObject(value) && Object.keys(value).length > 0)
+      for (const entry of flatten(value, `${prefix}${key}.`)) flat.set(...entry)
     else flat.set(prefix + key, value)
   }
   return flat
@@ -47,5 +49,9 @@ export function auditQuery(filters: AuditFilters): Query {
   const { since, until, ...rest } = filters
   const end = until ? new Date(`${until}T00:00:00`) : null
   end?.setDate(end.getDate() + 1)
-  return { ...rest, since: since ? new Date(`${since}T00:00:00`).toISOString() : null, until: end ? end.toISOString() : null }
+  return {
+    ...rest,
+    since: since ? new Date(`${since}T00:00:00`).toISOString() : null,
+    until: end ? end.toISOString() : null,
+  }
 }

@@ -1,9 +1,8 @@
 import { useConfirm } from 'primevue/useconfirm'
-import { useToast } from 'primevue/usetoast'
 import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/client'
 import { blocked } from './blocked'
-import { useErrorText } from './errors'
+import { useNotify } from './notify'
 
 interface Question {
   title: string
@@ -21,20 +20,19 @@ interface Question {
 /** Asks before something large or that cannot be undone, does it, and says so. */
 export function useDestructive() {
   const confirm = useConfirm()
-  const toast = useToast()
+  const notify = useNotify()
   const { t } = useI18n()
-  const errorText = useErrorText()
 
   async function run(question: Question): Promise<void> {
     try {
       await question.act()
-      toast.add({ severity: 'success', summary: question.done, life: 4000 })
+      notify.success(question.done)
     } catch (error) {
       if (error instanceof ApiError && error.dependents.length > 0) {
         blocked.value = error
         return
       }
-      toast.add({ severity: 'error', summary: t('errors.title'), detail: errorText(error), life: 10_000 })
+      notify.error(error)
     }
   }
 
@@ -45,7 +43,11 @@ export function useDestructive() {
       icon: question.harmless ? 'pi pi-question-circle' : 'pi pi-exclamation-triangle',
       defaultFocus: 'reject',
       rejectProps: { label: question.reject ?? t('common.cancel'), severity: 'secondary', text: true },
-      acceptProps: { label: question.accept, severity: question.harmless ? undefined : 'danger', 'data-testid': 'confirm-accept' },
+      acceptProps: {
+        label: question.accept,
+        severity: question.harmless ? undefined : 'danger',
+        'data-testid': 'confirm-accept',
+      },
       accept: () => void run(question),
     })
 }

@@ -17,7 +17,8 @@ export interface CronForm {
 export const HOURS = [1, 2, 3, 4, 6, 8, 12]
 const DEFAULTS: CronForm = { rhythm: 'custom', time: '03:00', hours: 6, weekday: 1, day: 1, text: '' }
 
-const whole = (field: string, low: number, high: number) => (/^\d{1,2}$/.test(field) && Number(field) >= low && Number(field) <= high ? Number(field) : null)
+const whole = (field: string, low: number, high: number) =>
+  /^\d{1,2}$/.test(field) && Number(field) >= low && Number(field) <= high ? Number(field) : null
 const pad = (value: number) => String(value).padStart(2, '0')
 
 export function readCron(expression: string): CronForm {
@@ -27,7 +28,8 @@ export function readCron(expression: string): CronForm {
   if (!minute || !hour || !day || !month || !weekday || rest.length > 0 || month !== '*') return form
   const step = /^\*\/(\d+)$/.exec(hour)
   const every = hour === '*' ? 1 : step ? Number(step[1]) : null
-  if (minute === '0' && every !== null && HOURS.includes(every) && day === '*' && weekday === '*') return { ...form, rhythm: 'hours', hours: every }
+  if (minute === '0' && every !== null && HOURS.includes(every) && day === '*' && weekday === '*')
+    return { ...form, rhythm: 'hours', hours: every }
   const [m, h] = [whole(minute, 0, 59), whole(hour, 0, 23)]
   if (m === null || h === null) return form
   const time = `${pad(h)}:${pad(m)}`
@@ -56,10 +58,17 @@ export function writeCron(form: CronForm): string {
 }
 
 /** Whether it looks like cron at all; whether it ever comes true is for the server to say. */
-export const isCron = (expression: string) => /^(\S+ ){4}\S+$/.test(expression) && /^[\dA-Za-z*,/\- ?#]+$/.test(expression)
+export const isCron = (expression: string) =>
+  /^(\S+ ){4}\S+$/.test(expression) && /^[\dA-Za-z*,/\- ?#]+$/.test(expression)
 
 /** Sunday first, in the reader's language. */
-export const weekdays = (locale: string) => Array.from({ length: 7 }, (_, day) => ({ value: day, label: new Intl.DateTimeFormat(locale, { weekday: 'long', timeZone: 'UTC' }).format(new Date(Date.UTC(2023, 0, 1 + day))) }))
+export const weekdays = (locale: string) =>
+  Array.from({ length: 7 }, (_, day) => ({
+    value: day,
+    label: new Intl.DateTimeFormat(locale, { weekday: 'long', timeZone: 'UTC' }).format(
+      new Date(Date.UTC(2023, 0, 1 + day)),
+    ),
+  }))
 
 export function timeZones(): string[] {
   const zones = typeof Intl.supportedValuesOf === 'function' ? Intl.supportedValuesOf('timeZone') : []

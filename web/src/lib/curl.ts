@@ -1,11 +1,23 @@
-/** One line that asks the inference endpoint, safe to paste whatever the user id holds. */
-export function predictCommand(origin: string, model: number, key: string, user: string, cutoff = 10): string {
+/** One line that asks the inference endpoint, safe to paste with any user id. */
+export function predictCommand(
+  origin: string,
+  model: number,
+  key: string,
+  user: string,
+  cutoff = 10,
+): string {
   const body = JSON.stringify({ user_id: user, cutoff })
   return `curl -X POST ${origin}/inference/predict/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
 /** One line that asks what to show next in a session, given first item to last. */
-export function nextCommand(origin: string, model: number, key: string, session: string[], cutoff = 10): string {
+export function nextCommand(
+  origin: string,
+  model: number,
+  key: string,
+  session: string[],
+  cutoff = 10,
+): string {
   const body = JSON.stringify({ session, cutoff })
   return `curl -X POST ${origin}/inference/next/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }

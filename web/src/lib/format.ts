@@ -2,7 +2,11 @@ import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 
 /** Whole days once there are many, three digits while there are few. */
-const DAYS = { maximumFractionDigits: 0, maximumSignificantDigits: 3, roundingPriority: 'morePrecision' } as const
+const DAYS = {
+  maximumFractionDigits: 0,
+  maximumSignificantDigits: 3,
+  roundingPriority: 'morePrecision',
+} as const
 
 /** Numbers, sizes and moments in the reader's language. */
 export function useFormat() {
@@ -11,11 +15,24 @@ export function useFormat() {
   const percentFormat = computed(
     () => new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }),
   )
-  const signedNumber = computed(() => new Intl.NumberFormat(locale.value, { signDisplay: 'exceptZero', maximumSignificantDigits: 2 }))
-  const signed = computed(() => new Intl.NumberFormat(locale.value, { style: 'percent', signDisplay: 'exceptZero', maximumFractionDigits: 1 }))
+  const signedNumber = computed(
+    () => new Intl.NumberFormat(locale.value, { signDisplay: 'exceptZero', maximumSignificantDigits: 2 }),
+  )
+  const signed = computed(
+    () =>
+      new Intl.NumberFormat(locale.value, {
+        style: 'percent',
+        signDisplay: 'exceptZero',
+        maximumFractionDigits: 1,
+      }),
+  )
   const short = computed(() => new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }))
-  const days = computed(() => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }))
-  const moment = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }))
+  const days = computed(
+    () => new Intl.NumberFormat(locale.value, { style: 'unit', unit: 'day', unitDisplay: 'long', ...DAYS }),
+  )
+  const moment = computed(
+    () => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }),
+  )
   const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium' }))
 
   const show = (formatter: Intl.DateTimeFormat, value: string | null | undefined) => {
@@ -25,7 +42,8 @@ export function useFormat() {
   }
 
   return {
-    count: (value: number | null | undefined) => (value === null || value === undefined ? '–' : integer.value.format(value)),
+    count: (value: number | null | undefined) =>
+      value === null || value === undefined ? '–' : integer.value.format(value),
     short: (value: number) => short.value.format(value),
     days: (value: number) => days.value.format(value),
     percent: (value: number) => percentFormat.value.format(value),
@@ -39,7 +57,10 @@ export function useFormat() {
     /** By the clock of a time zone; by the reader's own where the browser does not know it. */
     whenIn: (value: string, timeZone: string) => {
       try {
-        return show(new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short', timeZone }), value)
+        return show(
+          new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short', timeZone }),
+          value,
+        )
       } catch {
         return show(moment.value, value)
       }
@@ -48,7 +69,8 @@ export function useFormat() {
     bytes: (value: number | null | undefined) => formatBytes(value, locale.value),
     duration: (seconds: number | null | undefined) => {
       if (seconds === null || seconds === undefined) return '–'
-      if (seconds < 60) return t('common.seconds', { n: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) })
+      if (seconds < 60)
+        return t('common.seconds', { n: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) })
       return t('common.minutesSeconds', { m: Math.floor(seconds / 60), s: Math.round(seconds % 60) })
     },
   }
@@ -71,4 +93,5 @@ export function formatBytes(value: number | null | undefined, locale: string): s
 export const learnsFromSessions = (algorithm: string | null | undefined) => algorithm === 'VMISKNNRecommender'
 
 /** `IALSRecommender` → `IALS`: the short name people use. */
-export const shortName = (algorithm: string | null | undefined) => (algorithm ?? '').replace(/Recommender$/, '')
+export const shortName = (algorithm: string | null | undefined) =>
+  (algorithm ?? '').replace(/Recommender$/, '')

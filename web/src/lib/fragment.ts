@@ -3,8 +3,13 @@ import { useRoute, useRouter } from 'vue-router'
 
 /** `a=1&b=2` after the `#`; values are taken as they stand, for the router has decoded them. */
 export function parseFragment(hash: string): Record<string, string> {
-  const pairs = hash.replace(/^#/, '').split('&').filter((pair) => pair.includes('='))
-  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+  const pairs = hash
+    .replace(/^#/, '')
+    .split('&')
+    .filter((pair) => pair.includes('='))
+  return Object.fromEntries(
+    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
 }
 
 /**

@@ -1,5 +1,5 @@
 import { onScopeDispose, ref, watch, type Ref } from 'vue'
-import { ApiError, get, path } from '@/api/client'
+import { ApiError, get } from '@/api/client'
 
 export interface LogLine {
   key: number
@@ -28,7 +28,8 @@ export interface StatusMessage {
   data: StatusData
 }
 
-type Message = StatusMessage | { type: 'log'; message: string; timestamp: string; id?: number } | { type: 'ping' }
+type Message =
+  StatusMessage | { type: 'log'; message: string; timestamp: string; id?: number } | { type: 'ping' }
 
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 15_000
@@ -105,7 +106,7 @@ function parse(text: string): Message | null {
 /** Returns whether the present user can still watch the thing; renews the session on the way. */
 async function isThere(of: Watched, id: number): Promise<boolean> {
   try {
-    await get<unknown>(path(of === 'job' ? 'parameter_tuning_job' : 'trained_model', id))
+    await get(of === 'job' ? '/parameter_tuning_job/{id}/' : '/trained_model/{id}/', { path: { id } })
     return true
   } catch (error) {
     return !(error instanceof ApiError && [401, 403, 404].includes(error.status))

@@ -5,5 +5,6 @@ import { shortName } from './format'
 /** “Model 12 · IALS” */
 export function useModelName() {
   const { t } = useI18n()
-  return (model: Pick<TrainedModel, 'id' | 'recommender_class_name'>) => [t('models.model', { id: model.id }), shortName(model.recommender_class_name)].filter(Boolean).join(' · ')
+  return (model: Pick<TrainedModel, 'id' | 'recommender_class_name'>) =>
+    [t('models.model', { id: model.id }), shortName(model.recommender_class_name)].filter(Boolean).join(' · ')
 }

@@ -11,6 +11,8 @@ export function useParameterName() {
   const { t } = useI18n()
   return (name: string): string => {
     if (name === HALF_LIFE) return t('parameters.halfLife')
-    return name.startsWith(EVENT_WEIGHT) ? t('parameters.eventWeight', { event: name.slice(EVENT_WEIGHT.length) }) : name
+    return name.startsWith(EVENT_WEIGHT)
+      ? t('parameters.eventWeight', { event: name.slice(EVENT_WEIGHT.length) })
+      : name
   }
 }

@@ -2,8 +2,25 @@ import { useI18n } from 'vue-i18n'
 
 /** What the server's audit log and refusals call things, as people call them. */
 export const RESOURCES = [
-  'users', 'session', 'organisation', 'member', 'invitation', 'project', 'training_data', 'item_meta_data', 'split_config', 'evaluation_config', 'model_configuration',
-  'parameter_tuning_job', 'trained_model', 'api_keys', 'deployment_slot', 'ab_test', 'retraining_schedule', 'retraining_run',
+  'users',
+  'session',
+  'password_reset_link',
+  'organisation',
+  'member',
+  'invitation',
+  'project',
+  'training_data',
+  'item_meta_data',
+  'split_config',
+  'evaluation_config',
+  'model_configuration',
+  'parameter_tuning_job',
+  'trained_model',
+  'api_keys',
+  'deployment_slot',
+  'ab_test',
+  'retraining_schedule',
+  'retraining_run',
 ] as const
 
 export function useResourceName() {

@@ -23,14 +23,22 @@ export const newSettings = (): RetrainingSettings => ({
 
 const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]
 
-export const settingsOf = (schedule: RetrainingSchedule) => Object.fromEntries(FIELDS.map((field) => [field, schedule[field]])) as unknown as RetrainingSettings
+export const settingsOf = (schedule: RetrainingSchedule) =>
+  Object.fromEntries(FIELDS.map((field) => [field, schedule[field]])) as unknown as RetrainingSettings
 
 /** Only what differs is sent, so that two people can change two things. */
-export function changedRetraining(saved: RetrainingSettings, form: RetrainingSettings): Partial<RetrainingSettings> {
-  return Object.fromEntries(Object.entries(form).filter(([key, value]) => JSON.stringify(saved[key as keyof RetrainingSettings]) !== JSON.stringify(value))) as Partial<RetrainingSettings>
+export function changedRetraining(
+  saved: RetrainingSettings,
+  form: RetrainingSettings,
+): Partial<RetrainingSettings> {
+  return Object.fromEntries(
+    Object.entries(form).filter(
+      ([key, value]) => JSON.stringify(saved[key as keyof RetrainingSettings]) !== JSON.stringify(value),
+    ),
+  ) as Partial<RetrainingSettings>
 }
 
-/** A search anew is tested like an earlier one: people know searches, not the ids of splits and measures. */
+/** A new search is evaluated like an earlier one: users know searches, not the ids of splits and metrics. */
 export function testLike(job: TuningJob): Pick<RetrainingSettings, 'split_config' | 'evaluation_config'> {
   return { split_config: job.split, evaluation_config: job.evaluation }
 }

@@ -6,9 +6,10 @@ import { useSession } from '@/stores/session'
 
 /** From the least rights to the most. */
 export const ROLES: Role[] = ['viewer', 'editor', 'admin', 'owner']
-export const atLeast = (role: Role | null | undefined, needed: Role) => !!role && ROLES.indexOf(role) >= ROLES.indexOf(needed)
+export const atLeast = (role: Role | null | undefined, needed: Role) =>
+  !!role && ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
-/** The roles somebody may give to others: nobody gives more than they have, and a personal organisation has one owner. */
+/** The roles a member may give: none above their own, and a personal organisation has one owner. */
 export const rolesToGive = (own: Role | null | undefined, personal = false) =>
   ROLES.filter((role) => atLeast(own, 'admin') && atLeast(own, role) && !(personal && role === 'owner'))
 
@@ -17,7 +18,9 @@ export function useOrganisationRole(id: MaybeRefOrGetter<number | null | undefin
   const session = useSession()
   const organisations = useOrganisations()
   return computed<Role | null>(() =>
-    session.user?.is_staff ? 'owner' : (organisations.data.value?.find((row) => row.id === toValue(id))?.role ?? null),
+    session.user?.is_staff
+      ? 'owner'
+      : (organisations.data.value?.find((row) => row.id === toValue(id))?.role ?? null),
   )
 }
 
@@ -26,7 +29,10 @@ export function useProjectRights(projectId: Id) {
   const organisations = useOrganisations()
   const role = useOrganisationRole(() => project.data.value?.organisation)
   /** Where the role cannot be told, everything is offered, and the server's refusal is shown. */
-  const unknown = computed(() => organisations.isError.value || (!!project.data.value && project.data.value.organisation === undefined))
+  const unknown = computed(
+    () =>
+      organisations.isError.value || (!!project.data.value && project.data.value.organisation === undefined),
+  )
   const may = (needed: Role) => computed(() => unknown.value || atLeast(role.value, needed))
   return { canEdit: may('editor'), canAdmin: may('admin') }
 }

@@ -67,19 +67,25 @@ function settingsOf(form: SettingsForm): ProjectSettings {
   }
 }
 
-/** The fields that differ from what is saved, to be sent alone: others may have been changed by somebody else. */
+/** The fields that differ from what is saved, to be sent alone: other users may have changed the rest. */
 export function changedSettings(project: Project, form: SettingsForm): Partial<ProjectSettings> {
   const before = settingsOf(settingsForm(project))
   const after = settingsOf(form)
-  const keys = (Object.keys(after) as (keyof ProjectSettings)[]).filter((key) => comparable(before[key]) !== comparable(after[key]))
+  const keys = (Object.keys(after) as (keyof ProjectSettings)[]).filter(
+    (key) => comparable(before[key]) !== comparable(after[key]),
+  )
   // Switched on without a number yet: unsaved, and a mistake.
   if (form.fades && form.halfLife === null && !keys.includes('half_life_days')) keys.push('half_life_days')
   return Object.fromEntries(keys.map((key) => [key, after[key]]))
 }
 
-/** Equal for equal values, in whatever order the types of events were added. */
+/** Equal for equal values, in any order of the event types. */
 const comparable = (value: ProjectSettings[keyof ProjectSettings]) =>
-  JSON.stringify(value !== null && typeof value === 'object' ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)) : value)
+  JSON.stringify(
+    value !== null && typeof value === 'object'
+      ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+      : value,
+  )
 
 export interface Mistakes {
   /** Message keys by field of the server. */
@@ -99,10 +105,15 @@ export function mistakesIn(form: SettingsForm): Mistakes {
     if (weight === null) weights.set(name, 'errors.required')
     else if (!(weight >= 0 && weight <= MAX_WEIGHT)) weights.set(name, 'settings.weightRange')
   }
-  if (form.weights.length > 0 && form.weights.every((row) => row.weight === 0)) fields.event_weights = 'settings.allZero'
+  if (form.weights.length > 0 && form.weights.every((row) => row.weight === 0))
+    fields.event_weights = 'settings.allZero'
   if (form.fades && form.halfLife === null) fields.half_life_days = 'errors.required'
   else if (form.fades && !inRange(form.halfLife)) fields.half_life_days = 'settings.halfLifeRange'
-  if (form.logging === 'share' && !(form.loggedPercent !== null && form.loggedPercent > 0 && form.loggedPercent <= 100)) fields.logged_share = 'settings.logRange'
+  if (
+    form.logging === 'share' &&
+    !(form.loggedPercent !== null && form.loggedPercent > 0 && form.loggedPercent <= 100)
+  )
+    fields.logged_share = 'settings.logRange'
   return { fields, weights }
 }
 

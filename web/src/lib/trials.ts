@@ -31,7 +31,10 @@ export function bestSoFar(trials: Trial[]): [number, number][] {
 }
 
 /** `shrinkage 12.5 · top_k 100`, short enough for a table cell. */
-export function describeParameters(parameters: Record<string, unknown> | null | undefined, nameOf = (name: string) => name): string {
+export function describeParameters(
+  parameters: Record<string, unknown> | null | undefined,
+  nameOf = (name: string) => name,
+): string {
   return Object.entries(parameters ?? {})
     .map(([name, value]) => `${nameOf(name)} ${describeValue(value)}`)
     .join(' · ')

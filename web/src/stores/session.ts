@@ -1,10 +1,10 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
-import { ApiError, path, request, refreshSession } from '@/api/client'
+import { ApiError, get, post, refreshSession } from '@/api/client'
 import { queryClient } from '@/api/query-client'
 import type { User } from '@/api/types'
 
-/** Who is logged in. The cookies are HttpOnly, so the server is asked: a new tab needs no new log-in. */
+/** Who is logged in. The cookies are HttpOnly, so the server is asked: a new tab needs no new login. */
 export const useSession = defineStore('session', () => {
   const user = ref<User | null>(null)
   const loaded = ref(false)
@@ -21,7 +21,7 @@ export const useSession = defineStore('session', () => {
   }
 
   async function whoAmI(): Promise<User> {
-    const ask = () => request<User>('GET', path('auth', 'user'), { anonymous: true })
+    const ask = () => get('/auth/user/', { anonymous: true })
     try {
       return await ask()
     } catch (error) {
@@ -32,16 +32,15 @@ export const useSession = defineStore('session', () => {
   }
 
   async function logIn(username: string, password: string): Promise<void> {
-    await enter('login', { username, password })
+    enter(await post('/auth/login/', { body: { username, password }, anonymous: true }))
   }
 
   /** A new account, which is logged in at once. */
   async function signUp(username: string, email: string, password: string): Promise<void> {
-    await enter('sign_up', { username, email, password })
+    enter(await post('/auth/sign_up/', { body: { username, email, password }, anonymous: true }))
   }
 
-  async function enter(door: 'login' | 'sign_up', body: Record<string, string>): Promise<void> {
-    const answer = await request<{ user: User }>('POST', path('auth', door), { body, anonymous: true })
+  function enter(answer: { user: User }): void {
     queryClient.clear()
     user.value = answer.user
     loaded.value = true
@@ -49,7 +48,7 @@ export const useSession = defineStore('session', () => {
 
   async function logOut(): Promise<void> {
     try {
-      await request('POST', path('auth', 'logout'), { anonymous: true })
+      await post('/auth/logout/', { anonymous: true })
     } finally {
       forget()
     }
