@@ -83,6 +83,10 @@ impl Shop {
         let part = multipart::Part::bytes(std::fs::read(interactions)?).file_name("interactions.csv.gz");
         let form = multipart::Form::new().text("project", self.project.to_string()).part("file", part);
         let data = id(&self.send(self.http.post(self.url("training_data/")).multipart(form))?)?;
+        self.wait_for("the data", |shop| {
+            let data = shop.get(&format!("training_data/{data}/"))?;
+            Ok(data["status"] != "preparing")
+        })?;
         let parameters = json!({ "n_components": 64, "train_epochs": 16, "alpha0": 0.05, "reg": 0.002 });
         let configuration = json!({ "project": self.project, "name": "iALS-64", "recommender_class_name": "IALSRecommender",
             "parameters_json": parameters });

@@ -217,7 +217,7 @@ impl Default for Settings {
             max_organisations_per_user: 20,
             max_running_jobs_per_organisation: 0,
             max_waiting_jobs_per_organisation: 10_000,
-            default_timeout_overall: 7 * 86_400,
+            default_timeout_overall: 0,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,
             max_expanded_bytes: 8 << 30,

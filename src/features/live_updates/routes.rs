@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::access::{self, Refusal};
-use super::feed::{Feed, Kind, Topic};
+use super::feed::{Feed, Topic};
 use super::hub::Hub;
 use super::sockets::{self, Watcher};
 use super::warden::Place;

@@ -80,6 +80,31 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn organisations_of_one_owner_have_one_turn_and_wait_together() {
+    let app = TestApp::start_with(false, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
+    let second = alpha.user.post("organisation/", json!({ "name": "Second" })).await.expect(201).id();
+    let project = json!({ "name": "Q", "user_column": "user_id", "item_column": "item_id", "organisation": second });
+    let project = alpha.user.post("project/", project).await.expect(201).id();
+    let data = alpha.user.upload(project, "data.csv", interactions()).await.expect(201).id();
+    let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });
+    let configuration = alpha.user.post("model_configuration/", configuration).await.expect(201).id();
+    alpha.train().await.expect(201);
+    let model = json!({ "configuration": configuration, "data_loc": data });
+    let refused = alpha.user.post("trained_model/", model.clone()).await.expect(429);
+    assert_eq!(refused.body["code"], "too_many_waiting_jobs");
+    beta.train().await.expect(201);
+    // Once another user is the first owner, the organisation has a turn of its own.
+    app.user("gamma").await;
+    app.execute(&format!(
+        "INSERT INTO memberships (organisation_id, user_id, role, ins_datetime)
+         SELECT {second}, id, 'owner', 'epoch' FROM users WHERE username = 'gamma'"
+    ))
+    .await;
+    alpha.user.post("trained_model/", model).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_names_no_time_limit_has_the_operators() {
     let app = TestApp::start_with(true, |settings| settings.default_timeout_overall = 60).await;
     let alpha = Tenant::new(&app, "alpha").await;

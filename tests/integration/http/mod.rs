@@ -24,6 +24,7 @@ mod deletions;
 mod events;
 mod fairness;
 mod gate;
+mod heavy_files;
 mod infer_role;
 mod inference;
 mod invitations;

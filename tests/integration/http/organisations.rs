@@ -212,3 +212,22 @@ async fn many_who_change_an_organisation_at_once_get_in_nobodys_way() {
         assert_eq!(app.count(&orphans).await, 0, "it was deleted, with its members");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_owns_only_so_many_organisations_and_staff_any_number() {
+    let app = TestApp::start_with(false, |settings| settings.max_organisations_per_user = 2).await;
+    let (user, staff) = (app.user("margarete").await, app.staff("boss").await);
+    let create = async |caller: &Caller, name: &str| caller.post("organisation/", json!({ "name": name })).await;
+    let first = create(&user, "One").await.expect(201).id();
+    create(&user, "Two").await.expect(201);
+    let refused = create(&user, "Three").await.expect(409).body;
+    assert_eq!(refused["code"], "too_many_organisations");
+    let words = "You own 2 organisations, which is as many as one user may. Delete one, or ask staff to create more.";
+    assert_eq!(refused["detail"], words);
+    assert_eq!(user.get("organisation/").await.expect(200).body["count"], 3, "the personal one does not count");
+    user.delete(&format!("organisation/{first}/")).await.expect(204);
+    create(&user, "Three").await.expect(201);
+    for name in ["One", "Two", "Three"] {
+        create(&staff, name).await.expect(201);
+    }
+}

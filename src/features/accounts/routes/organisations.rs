@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -103,23 +102,15 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
     let (owner, now) = (principal.user.id, services.clock.now());
     let most = if principal.user.is_staff { 0 } else { services.settings.max_organisations_per_user };
-    let row = connection
-        .transaction(async move |connection| -> ApiResult<Organisation> {
-            refuse_more_than(connection, owner, most).await?;
-            Ok(organisations::create_with_owner(connection, &name, owner, now).await?)
-        })
-        .await?;
+    let row = organisations::create_with_owner(&mut connection, &name, owner, most, now).await?;
+    let row = row.ok_or_else(|| too_many(most))?;
     Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, (1, 0))))
 }
 
-/// Refuses a user that owns as many organisations as it may; 0 sets no limit.
-async fn refuse_more_than(connection: &mut AsyncPgConnection, owner: i64, most: u32) -> ApiResult<()> {
-    if most == 0 || organisations::lock_and_count_owned(connection, owner).await? < i64::from(most) {
-        return Ok(());
-    }
+fn too_many(most: u32) -> ApiError {
     let message =
         format!("You own {most} organisations, which is as many as one user may. Delete one, or ask staff to create more.");
-    Err(ApiError::coded(StatusCode::CONFLICT, "too_many_organisations", message))
+    ApiError::coded(StatusCode::CONFLICT, "too_many_organisations", message)
 }
 
 /// One organisation.

@@ -67,22 +67,26 @@ pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryRes
     Ok(counts)
 }
 
-/// Adds an organisation together with its first owner.
+/// Adds an organisation together with its first owner; none where that user owns `most` already. 0 sets no limit.
 pub async fn create_with_owner(
     connection: &mut AsyncPgConnection,
     name: &str,
     owner: i64,
+    most: u32,
     now: DateTime<Utc>,
-) -> QueryResult<Organisation> {
+) -> QueryResult<Option<Organisation>> {
     connection
         .transaction(async move |connection| {
+            if most > 0 && lock_and_count_owned(connection, owner).await? >= i64::from(most) {
+                return Ok(None);
+            }
             let made: Organisation = diesel::insert_into(organisations::table)
                 .values((organisations::name.eq(name), organisations::ins_datetime.eq(now)))
                 .returning(Organisation::as_returning())
                 .get_result(connection)
                 .await?;
             super::add_member(connection, made.id, owner, Role::Owner).await?;
-            Ok(made)
+            Ok(Some(made))
         })
         .await
 }
@@ -160,7 +164,7 @@ pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
 /// The owner of an organisation that has been a member for the longest time.
 pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
     memberships::table
-        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner.wire())))
+        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner)))
         .order((memberships::ins_datetime, memberships::user_id))
         .select(memberships::user_id)
         .first::<i64>(connection)
@@ -170,11 +174,11 @@ pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryRe
 
 /// How many organisations beside the personal one a user owns. Holds the user until the end of the transaction, so that those it
 /// creates come one after the other.
-pub async fn lock_and_count_owned(connection: &mut AsyncPgConnection, user: i64) -> QueryResult<i64> {
+async fn lock_and_count_owned(connection: &mut AsyncPgConnection, user: i64) -> QueryResult<i64> {
     users::table.find(user).select(users::id).for_update().first::<i64>(connection).await?;
     memberships::table
         .inner_join(organisations::table)
-        .filter(memberships::user_id.eq(user).and(memberships::role.eq(Role::Owner.wire())))
+        .filter(memberships::user_id.eq(user).and(memberships::role.eq(Role::Owner)))
         .filter(organisations::is_personal.eq(false))
         .count()
         .get_result(connection)
