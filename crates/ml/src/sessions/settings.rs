@@ -28,11 +28,6 @@ pub fn parameters() -> Vec<ParameterSpec> {
     ]
 }
 
-/// Refuses unknown parameters and values outside their domain, naming them.
-pub fn check(params: &Map<String, Value>) -> MlResult<()> {
-    Settings::read(params).map(|_| ())
-}
-
 /// The decay of a weight with distance from the end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decay {
