@@ -55,15 +55,18 @@ describe('the report says in words how a file was read', () => {
     ]
     expect(remarks({ notes })).toEqual([
       {
-        text: '12 times in ts are before 1980 (“44562”). The values look like days as Excel counts them.',
+        text: '12 times in “ts” are before 1980 (“44562”). Check the time column if your data is newer. The values look like days as Excel counts them.',
         warns: true,
       },
-      { text: '1 row has an ID in “user” that looks like a missing value (“NULL”). It was kept as an ID.', warns: true },
       {
-        text: '1,234 IDs in item differ from others only in spaces (“7 ”). They are treated as different IDs.',
+        text: '1 row has an ID in “user” that looks like a missing value (“NULL”). It was kept as an ID.',
         warns: true,
       },
-      { text: 'Times in ts were read as dates in digits (20200102).', warns: false },
+      {
+        text: '1,234 IDs in “item” equal another one except for spaces (“7 ”). They are treated as different IDs.',
+        warns: true,
+      },
+      { text: 'Times in “ts” were read as dates in digits (20200102).', warns: false },
       { text: 'Fields are separated by semicolons.', warns: false },
     ])
   })
@@ -151,8 +154,8 @@ it('item metadata names its columns of numbers and the cells that are none', asy
     'title (Text)',
   ])
   expect(page.findAll('[data-testid="remark"]').map((line) => line.text())).toEqual([
-    '2 of 12 cells in price are not numbers (“N/A”, “on request”). Filters by number skip them.',
-    '12 cells in cost have a currency or thousands separators (“$5”). Write plain numbers to filter by them.',
+    '2 of 12 cells in “price” are not numbers (“N/A”, “on request”). Filters by number skip them.',
+    '12 cells in “cost” have a currency or thousands separators (“$5”). Write plain numbers to filter by them.',
   ])
   page.unmount()
 })

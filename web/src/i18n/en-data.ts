@@ -33,7 +33,8 @@ export const reading = {
     },
     /** The same, where a note is about some rows only. */
     some: {
-      times_read: '{n} time in “{column}” was read as {guess}. | {n} times in “{column}” were read as {guess}.',
+      times_read:
+        '{n} time in “{column}” was read as {guess}. | {n} times in “{column}” were read as {guess}.',
       encoding_found:
         'The text is encoded in {guess}; {n} row was rejected because of it. | The text is encoded in {guess}; {n} rows were rejected because of it.',
     },
