@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the collections of the API are. */
+        /** Returns where the collections of the API are. */
         get: operations["list_collections"];
         put?: never;
         post?: never;
@@ -957,7 +957,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the server is up. Needs no credentials and is not limited. */
+        /** Returns whether the server is up. Needs no credentials and is not limited. */
         get: operations["read_ping"];
         put?: never;
         post?: never;
@@ -1118,7 +1118,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document: YAML unless JSON is asked for. */
+        /** Returns this document: YAML unless JSON is requested. */
         get: operations["read_schema"];
         put?: never;
         post?: never;
@@ -1828,10 +1828,8 @@ export interface components {
             project: number;
             /** Format: date-time */
             started_at?: string | null;
-            /** @description `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`. */
-            status: string;
-            /** @description `ctr`, `purchase_rate` or `conversion_rate`. */
-            target_metric_name: string;
+            status: components["schemas"]["ABTestStatus"];
+            target_metric_name: components["schemas"]["ABTestMetric"];
             /** Format: date-time */
             updated_at: string;
             /** Format: int64 */
@@ -1876,6 +1874,11 @@ export interface components {
             /** Format: double */
             z_score: number;
         };
+        /**
+         * @description What a test is about.
+         * @enum {string}
+         */
+        ABTestMetric: "ctr" | "purchase_rate" | "conversion_rate";
         /** @description Impressions still to be collected, if the traffic stays divided as it is. */
         ABTestNeededSampleSize: {
             /** Format: int64 */
@@ -1933,6 +1936,11 @@ export interface components {
             /** @description The p-value is below 1 − confidence level. */
             significant: boolean;
         };
+        /**
+         * @description Where a test stands.
+         * @enum {string}
+         */
+        ABTestStatus: "DRAFT" | "RUNNING" | "COMPLETED" | "CANCELLED";
         /** @description An algorithm one can choose. */
         Algorithm: {
             /** @description Whether a search tries it when no algorithms are named. */
@@ -1969,12 +1977,16 @@ export interface components {
             name: string;
             /** Format: int64 */
             project: number;
-            scopes: string[];
+            scopes: components["schemas"]["Scope"][];
         };
+        /**
+         * @description What can be done to a thing.
+         * @enum {string}
+         */
+        AuditAction: "created" | "updated" | "deleted";
         /** @description Who changed what. */
         AuditEntry: {
-            /** @description `created`, `updated` or `deleted`. */
-            action: string;
+            action: components["schemas"]["AuditAction"];
             /** @description Network address. */
             address: string;
             /** @description The thing after; of an update only what changed. */
@@ -2005,13 +2017,18 @@ export interface components {
             username?: string | null;
         };
         /**
+         * @description What happens to runs that were missed while no scheduler ran.
+         * @enum {string}
+         */
+        CatchUp: "once" | "skip";
+        /**
          * @description What a column holds.
          * @enum {string}
          */
         ColumnKind: "number" | "boolean" | "list" | "text";
         /** @description One decision or finding. */
         ColumnNote: {
-            /** @description The column, or nothing where the note is about the file as a whole. */
+            /** @description The column, or null if the note is about the file as a whole. */
             column?: string | null;
             /**
              * Format: int64
@@ -2063,7 +2080,7 @@ export interface components {
             /** @description Different users; a request that named nobody counts as one of its own. */
             users: number;
         };
-        /** @description The body of such an answer. */
+        /** @description The body of a 409 with dependents. */
         ConflictBody: {
             dependents: components["schemas"]["Dependent"][];
             detail: string;
@@ -2074,8 +2091,7 @@ export interface components {
             deployment_slot: number;
             /** @description What the client calls this event. */
             event_id?: string | null;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type: string;
+            event_type: components["schemas"]["EventType"];
             /** Format: int64 */
             id: number;
             item_id: string;
@@ -2104,8 +2120,7 @@ export interface components {
             deployment_slot: number;
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type: string;
+            event_type: components["schemas"]["EventType"];
             item_id?: string | null;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
@@ -2127,8 +2142,7 @@ export interface components {
             day: string;
             /** Format: int64 */
             deployment_slot: number;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type: string;
+            event_type: components["schemas"]["EventType"];
             /** Format: int64 */
             events: number;
             /** Format: int64 */
@@ -2171,13 +2185,18 @@ export interface components {
             /** Format: int64 */
             users: number;
         };
-        /** @description Something that depends on what was asked to go. */
+        /**
+         * @description Which uploads a run learns from.
+         * @enum {string}
+         */
+        DataSource: "newest" | "all";
+        /** @description An object that depends on the one to be deleted. */
         Dependent: {
             /** Format: int64 */
             id: number;
-            /** @description What its people call it; empty when it has no name. */
+            /** @description Name of the object; empty when it has none. */
             name: string;
-            /** @description What kind of thing, as in the API's paths. */
+            /** @description Kind of object, as in the API's paths. */
             resource: string;
         };
         /** @description A deployment slot as clients see it. */
@@ -2223,7 +2242,7 @@ export interface components {
              * @description The project it is for; null for one that all projects of the organisation may use.
              */
             project?: number | null;
-            target_metric: string;
+            target_metric: components["schemas"]["TargetMetric"];
             /** Format: date-time */
             updated_at: string;
         };
@@ -2233,6 +2252,11 @@ export interface components {
             /** Format: int64 */
             rows: number;
         };
+        /**
+         * @description What a user did.
+         * @enum {string}
+         */
+        EventType: "impression" | "click" | "purchase";
         /**
          * @description What values were read as, or seem to be.
          * @enum {string}
@@ -2434,12 +2458,17 @@ export interface components {
              */
             tuning_job?: number | null;
         };
+        /**
+         * @description Where a training stands.
+         * @enum {string}
+         */
+        ModelStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED";
         /** @description This does not hold. */
         NoneOf: {
             not: components["schemas"]["ItemFilter"];
         };
         /**
-         * @description What a note says.
+         * @description The meaning of a note.
          * @enum {string}
          */
         NoteKind: "times_read" | "times_before1980" | "times_after_upload" | "ids_look_missing" | "ids_missing" | "ids_with_spaces" | "ids_differ_in_spaces" | "ids_read_as_whole_numbers" | "ids_with_fraction" | "quotes_as_text" | "delimiter_found" | "encoding_found" | "carriage_returns" | "backslash_escapes";
@@ -2545,12 +2574,12 @@ export interface components {
         Page_ABTest: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: double */
@@ -2570,10 +2599,8 @@ export interface components {
                 project: number;
                 /** Format: date-time */
                 started_at?: string | null;
-                /** @description `DRAFT`, `RUNNING`, `COMPLETED` or `CANCELLED`. */
-                status: string;
-                /** @description `ctr`, `purchase_rate` or `conversion_rate`. */
-                target_metric_name: string;
+                status: components["schemas"]["ABTestStatus"];
+                target_metric_name: components["schemas"]["ABTestMetric"];
                 /** Format: date-time */
                 updated_at: string;
                 /** Format: int64 */
@@ -2586,12 +2613,12 @@ export interface components {
         Page_ApiKey: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: date-time */
@@ -2607,23 +2634,22 @@ export interface components {
                 name: string;
                 /** Format: int64 */
                 project: number;
-                scopes: string[];
+                scopes: components["schemas"]["Scope"][];
             }[];
         };
         /** @description One page of results. */
         Page_AuditEntry: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
-                /** @description `created`, `updated` or `deleted`. */
-                action: string;
+                action: components["schemas"]["AuditAction"];
                 /** @description Network address. */
                 address: string;
                 /** @description The thing after; of an update only what changed. */
@@ -2658,20 +2684,19 @@ export interface components {
         Page_ConversionEvent: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
                 deployment_slot: number;
                 /** @description What the client calls this event. */
                 event_id?: string | null;
-                /** @description `impression`, `click` or `purchase`. */
-                event_type: string;
+                event_type: components["schemas"]["EventType"];
                 /** Format: int64 */
                 id: number;
                 item_id: string;
@@ -2696,12 +2721,12 @@ export interface components {
         Page_DailyEventCount: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /**
@@ -2711,8 +2736,7 @@ export interface components {
                 day: string;
                 /** Format: int64 */
                 deployment_slot: number;
-                /** @description `impression`, `click` or `purchase`. */
-                event_type: string;
+                event_type: components["schemas"]["EventType"];
                 /** Format: int64 */
                 events: number;
                 /** Format: int64 */
@@ -2723,12 +2747,12 @@ export interface components {
         Page_DeploymentSlot: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
@@ -2756,12 +2780,12 @@ export interface components {
         Page_EvaluationConfig: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
@@ -2783,7 +2807,7 @@ export interface components {
                  * @description The project it is for; null for one that all projects of the organisation may use.
                  */
                 project?: number | null;
-                target_metric: string;
+                target_metric: components["schemas"]["TargetMetric"];
                 /** Format: date-time */
                 updated_at: string;
             }[];
@@ -2792,12 +2816,12 @@ export interface components {
         Page_Invitation: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** @description Where it was sent; empty when the link is passed on by hand. */
@@ -2817,12 +2841,12 @@ export interface components {
         Page_ItemMetaData: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** @description The name the file came with. */
@@ -2847,12 +2871,12 @@ export interface components {
         Page_Member: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 email: string;
@@ -2870,12 +2894,12 @@ export interface components {
         Page_ModelConfiguration: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
@@ -2898,12 +2922,12 @@ export interface components {
         Page_Organisation: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
@@ -2925,12 +2949,12 @@ export interface components {
         Page_Project: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** @description Column that holds the type of an interaction. */
@@ -2965,7 +2989,7 @@ export interface components {
                 owner?: number | null;
                 time_column?: string | null;
                 /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
-                unknown_user: string;
+                unknown_user: components["schemas"]["UnknownUsers"];
                 /** Format: date-time */
                 updated_at: string;
                 user_column: string;
@@ -2977,16 +3001,15 @@ export interface components {
         Page_RetrainingRun: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
-                /** @description `manual` or `schedule`. */
-                cause: string;
+                cause: components["schemas"]["RetrainingRunCause"];
                 /** Format: date-time */
                 completed_at?: string | null;
                 /**
@@ -3035,8 +3058,7 @@ export interface components {
                 scheduled_for?: string | null;
                 /** Format: date-time */
                 started_at?: string | null;
-                /** @description `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
-                status: string;
+                status: components["schemas"]["RetrainingRunStatus"];
                 /** Format: int64 */
                 trained_model?: number | null;
                 /** Format: int64 */
@@ -3051,28 +3073,26 @@ export interface components {
         Page_RetrainingSchedule: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 auto_deploy: boolean;
-                /** @description What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not. */
-                catch_up: string;
+                catch_up: components["schemas"]["CatchUp"];
                 /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
                 cron_expression: string;
-                /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
-                data_source: string;
+                data_source: components["schemas"]["DataSource"];
                 /** Format: int64 */
                 evaluation_config?: number | null;
                 /**
-                 * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+                 * @description Types of events that are learnt from as well: those recorded since the oldest
                  *     upload that is learnt from.
                  */
-                event_types: string[];
+                event_types: components["schemas"]["EventType"][];
                 /**
                  * Format: double
                  * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -3085,8 +3105,7 @@ export interface components {
                 is_enabled: boolean;
                 /** Format: date-time */
                 last_run_at?: string | null;
-                /** @description `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
-                last_run_status?: string | null;
+                last_run_status?: components["schemas"]["RetrainingRunStatus"] | null;
                 /** Format: int32 */
                 max_retries: number;
                 /** Format: int64 */
@@ -3122,12 +3141,12 @@ export interface components {
         Page_SlotChange: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /**
@@ -3135,8 +3154,7 @@ export interface components {
                  * @description The test whose winner it promoted.
                  */
                 ab_test?: number | null;
-                /** @description `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`. */
-                action: string;
+                action: components["schemas"]["SlotChangeAction"];
                 /** @description The same slots, as they became; one that is missing in either was made or removed. */
                 after: Record<string, never>[];
                 /** @description The slots it touched, as they were. */
@@ -3163,12 +3181,12 @@ export interface components {
         Page_SplitConfig: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** Format: int64 */
@@ -3196,7 +3214,7 @@ export interface components {
                 project?: number | null;
                 /** Format: int32 */
                 random_seed: number;
-                scheme: string;
+                scheme: components["schemas"]["SplitScheme"];
                 /** Format: double */
                 test_user_ratio: number;
                 /** Format: date-time */
@@ -3207,12 +3225,12 @@ export interface components {
         Page_TaskLog: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 contents: string;
@@ -3233,12 +3251,12 @@ export interface components {
         Page_TrainedModel: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 basename?: string | null;
@@ -3273,8 +3291,7 @@ export interface components {
                 recommender_class_name: string;
                 /** Format: date-time */
                 started_at?: string | null;
-                /** @description `PENDING`, `RUNNING`, `COMPLETED` or `FAILED`. */
-                status: string;
+                status: components["schemas"]["ModelStatus"];
                 task_links: components["schemas"]["TaskLink"][];
             }[];
         };
@@ -3282,12 +3299,12 @@ export interface components {
         Page_TrainingData: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /** @description The name the file came with. */
@@ -3312,20 +3329,19 @@ export interface components {
                 sha256?: string | null;
                 /** @description What it was put together from; null for an upload. */
                 sources?: components["schemas"]["TrainingDataSource"][] | null;
-                /** @description `preparing`, `ready` or `failed`. */
-                status: string;
+                status: components["schemas"]["TrainingDataStatus"];
             }[];
         };
         /** @description One page of results. */
         Page_TuningJob: {
             /**
              * Format: int64
-             * @description How many there are over all pages.
+             * @description Number of results on all pages.
              */
             count: number;
             /** @description Address of the next page. */
             next?: string | null;
-            /** @description Address of the page before. */
+            /** @description Address of the previous page. */
             previous?: string | null;
             results: {
                 /**
@@ -3374,8 +3390,8 @@ export interface components {
                 split: number;
                 /** Format: date-time */
                 started_at?: string | null;
-                status: string;
-                target_metric: string;
+                status: components["schemas"]["TuningJobStatus"];
+                target_metric: components["schemas"]["TargetMetric"];
                 task_links: components["schemas"]["TaskLink"][];
                 /** Format: int32 */
                 timeout_overall?: number | null;
@@ -3448,7 +3464,7 @@ export interface components {
             owner?: number | null;
             time_column?: string | null;
             /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
-            unknown_user: string;
+            unknown_user: components["schemas"]["UnknownUsers"];
             /** Format: date-time */
             updated_at: string;
             user_column: string;
@@ -3466,6 +3482,11 @@ export interface components {
             /** Format: int64 */
             n_models: number;
         };
+        /**
+         * @description Whether traffic may come.
+         * @enum {string}
+         */
+        ReadinessStatus: "ready" | "preloading" | "overloaded";
         /** @description An item that somebody has interacted with, and how much it speaks for another. */
         Reason: {
             item_id: string;
@@ -3484,8 +3505,7 @@ export interface components {
         };
         /** @description A run as clients see it. */
         RetrainingRun: {
-            /** @description `manual` or `schedule`. */
-            cause: string;
+            cause: components["schemas"]["RetrainingRunCause"];
             /** Format: date-time */
             completed_at?: string | null;
             /**
@@ -3534,8 +3554,7 @@ export interface components {
             scheduled_for?: string | null;
             /** Format: date-time */
             started_at?: string | null;
-            /** @description `PENDING`, `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
-            status: string;
+            status: components["schemas"]["RetrainingRunStatus"];
             /** Format: int64 */
             trained_model?: number | null;
             /** Format: int64 */
@@ -3545,22 +3564,30 @@ export interface components {
             /** @description Whether the training began with what the model of the last successful run had learnt. */
             was_warm_start: boolean;
         };
+        /**
+         * @description Who or what asked for a run.
+         * @enum {string}
+         */
+        RetrainingRunCause: "manual" | "schedule";
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RetrainingRunStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "SKIPPED";
         /** @description A retraining schedule as clients see it. */
         RetrainingSchedule: {
             auto_deploy: boolean;
-            /** @description What happens to runs missed while nobody ran: `once` makes up for all of them, `skip` does not. */
-            catch_up: string;
+            catch_up: components["schemas"]["CatchUp"];
             /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
             cron_expression: string;
-            /** @description `newest` stands for the newest upload, or for `training_data`; `all` for all uploads of the project together. */
-            data_source: string;
+            data_source: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
             /**
-             * @description Types of events (`impression`, `click`, `purchase`) that are learnt from as well: those recorded since the oldest
+             * @description Types of events that are learnt from as well: those recorded since the oldest
              *     upload that is learnt from.
              */
-            event_types: string[];
+            event_types: components["schemas"]["EventType"][];
             /**
              * Format: double
              * @description How much worse than the deployed model a new one may be and still be deployed.
@@ -3573,8 +3600,7 @@ export interface components {
             is_enabled: boolean;
             /** Format: date-time */
             last_run_at?: string | null;
-            /** @description `RUNNING`, `COMPLETED`, `FAILED` or `SKIPPED`. */
-            last_run_status?: string | null;
+            last_run_status?: components["schemas"]["RetrainingRunStatus"] | null;
             /** Format: int32 */
             max_retries: number;
             /** Format: int64 */
@@ -3606,10 +3632,15 @@ export interface components {
             warm_start: boolean;
         };
         /**
-         * @description What somebody may do in an organisation; each role may do all that the one before may.
+         * @description What a member may do in an organisation; each role may do all that the next one may.
          * @enum {string}
          */
-        Role: "viewer" | "editor" | "admin" | "owner";
+        Role: "owner" | "admin" | "editor" | "viewer";
+        /**
+         * @description What an API key may be used for.
+         * @enum {string}
+         */
+        Scope: "read" | "write" | "predict";
         /** @description An item and how well it fits; scores compare within one list only. */
         ScoredItem: {
             item_id: string;
@@ -3646,8 +3677,7 @@ export interface components {
              * @description The test whose winner it promoted.
              */
             ab_test?: number | null;
-            /** @description `created`, `updated`, `deleted`, `promoted`, `deployed` or `reverted`. */
-            action: string;
+            action: components["schemas"]["SlotChangeAction"];
             /** @description The same slots, as they became; one that is missing in either was made or removed. */
             after: Record<string, never>[];
             /** @description The slots it touched, as they were. */
@@ -3669,6 +3699,11 @@ export interface components {
              */
             reverts?: number | null;
         };
+        /**
+         * @description What an act that changed who answers was.
+         * @enum {string}
+         */
+        SlotChangeAction: "created" | "updated" | "deleted" | "promoted" | "deployed" | "reverted";
         /** @description How the lists of a shadow slot compare with those that users were answered. */
         SlotComparison: components["schemas"]["Comparison"] & {
             /**
@@ -3715,25 +3750,34 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed: number;
-            scheme: string;
+            scheme: components["schemas"]["SplitScheme"];
             /** Format: double */
             test_user_ratio: number;
             /** Format: date-time */
             updated_at: string;
         };
         /**
+         * @description How the interactions to hold out are chosen.
+         * @enum {string}
+         */
+        SplitScheme: "RG" | "TG" | "TU";
+        /**
          * @description How a list came about.
          * @enum {string}
          */
         Strategy: "personal" | "fold_in" | "session" | "popular" | "related";
+        /**
+         * @description The metrics a search can aim at.
+         * @enum {string}
+         */
+        TargetMetric: "ndcg" | "map" | "recall" | "hit";
         /** @description How a task stands, in the words of 1.x. */
         Task: {
             /** Format: date-time */
             date_created: string;
             /** Format: date-time */
             date_done?: string | null;
-            /** @description `PENDING`, `STARTED`, `SUCCESS`, `FAILURE`, `RETRY` or `REVOKED`. */
-            status: string;
+            status: components["schemas"]["TaskStatus"];
             /** Format: uuid */
             task_id: string;
             /** @description What went wrong. */
@@ -3758,6 +3802,11 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /**
+         * @description The states of the queue, in the words of 1.x.
+         * @enum {string}
+         */
+        TaskStatus: "PENDING" | "STARTED" | "SUCCESS" | "FAILURE" | "RETRY" | "REVOKED";
         /** @description A trained model as clients see it. */
         TrainedModel: {
             basename?: string | null;
@@ -3792,8 +3841,7 @@ export interface components {
             recommender_class_name: string;
             /** Format: date-time */
             started_at?: string | null;
-            /** @description `PENDING`, `RUNNING`, `COMPLETED` or `FAILED`. */
-            status: string;
+            status: components["schemas"]["ModelStatus"];
             task_links: components["schemas"]["TaskLink"][];
         };
         /** @description Training data as clients see it. */
@@ -3820,8 +3868,7 @@ export interface components {
             sha256?: string | null;
             /** @description What it was put together from; null for an upload. */
             sources?: components["schemas"]["TrainingDataSource"][] | null;
-            /** @description `preparing`, `ready` or `failed`. */
-            status: string;
+            status: components["schemas"]["TrainingDataStatus"];
         };
         /** @description A part of combined data: which rows exactly. */
         TrainingDataSource: {
@@ -3852,6 +3899,11 @@ export interface components {
             /** @description Of the lines `id,user,item,type,microseconds since 1970` in the order of time and id, once they have been read. */
             sha256?: string | null;
         };
+        /**
+         * @description Whether something can be learnt from training data.
+         * @enum {string}
+         */
+        TrainingDataStatus: "preparing" | "ready" | "failed";
         /** @description A trial as clients see it. */
         Trial: {
             algorithm: string;
@@ -3876,9 +3928,13 @@ export interface components {
             score?: number | null;
             /** Format: date-time */
             started_at: string;
-            /** @description `running`, `completed`, `pruned` or `failed`. */
-            status: string;
+            status: components["schemas"]["TrialStatus"];
         };
+        /**
+         * @description Where a trial stands.
+         * @enum {string}
+         */
+        TrialStatus: "running" | "completed" | "pruned" | "failed";
         /** @description A tuning job as clients see it. */
         TuningJob: {
             /**
@@ -3927,8 +3983,8 @@ export interface components {
             split: number;
             /** Format: date-time */
             started_at?: string | null;
-            status: string;
-            target_metric: string;
+            status: components["schemas"]["TuningJobStatus"];
+            target_metric: components["schemas"]["TargetMetric"];
             task_links: components["schemas"]["TaskLink"][];
             /** Format: int32 */
             timeout_overall?: number | null;
@@ -3941,6 +3997,16 @@ export interface components {
             /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
             warnings: string[];
         };
+        /**
+         * @description Where a search stands.
+         * @enum {string}
+         */
+        TuningJobStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
+         * @description What answers a request for a user that the model does not know.
+         * @enum {string}
+         */
+        UnknownUsers: "fallback" | "not_found";
         /** @description A user as staff see them. */
         User: {
             /** Format: date-time */
@@ -3966,7 +4032,7 @@ export interface components {
             username: string;
         };
         /**
-         * @description What went wrong, for people; `code` is there for programs where there is something to tell apart.
+         * @description What went wrong, in a sentence for people and, in some cases, a `code` for programs.
          * @example {
          *       "detail": "Not found."
          *     }
@@ -3978,7 +4044,7 @@ export interface components {
             code?: string;
         };
         /**
-         * @description There is no such thing, or it is not the caller's to see. About a file that was removed, a list.
+         * @description The object does not exist, or the caller may not see it. For a removed file, `detail` is a list.
          * @example {
          *       "detail": "Not found."
          *     }
@@ -3987,7 +4053,7 @@ export interface components {
             detail: string | string[];
         };
         /**
-         * @description Who is calling is not known. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.
+         * @description Not authenticated. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.
          * @example {
          *       "detail": "Authentication credentials were not provided."
          *     }
@@ -4000,7 +4066,7 @@ export interface components {
             messages?: Record<string, never>[];
         };
         /**
-         * @description What is wrong, by field. In a list of objects the faults stand where the objects stood.
+         * @description What is wrong, by field. In a list of objects each fault has the place of its object.
          * @example {
          *       "name": [
          *         "This field is required."
@@ -4011,7 +4077,7 @@ export interface components {
             [key: string]: (string | Record<string, never>)[];
         };
         /**
-         * @description What is wrong with the whole rather than one field.
+         * @description What is wrong with the whole body rather than one field.
          * @example {
          *       "non_field_errors": [
          *         "Invalid data. Expected a JSON object."
@@ -4030,7 +4096,7 @@ export interface components {
          */
         BadRequest: components["schemas"]["FieldErrors"] | components["schemas"]["NonFieldErrors"] | components["schemas"]["Detail"];
         /**
-         * @description It is in the wrong state for this, or something live depends on it.
+         * @description The object is in the wrong state for this, or in use.
          * @example {
          *       "detail": "A tuning job uses this.",
          *       "dependents": [
@@ -4047,7 +4113,7 @@ export interface components {
             detail: string;
             /** @description A stable word */
             code?: string;
-            /** @description What depends on it */
+            /** @description The objects that depend on it */
             dependents?: {
                 resource?: string;
                 /** Format: int64 */
@@ -4056,7 +4122,7 @@ export interface components {
             }[];
         };
         /**
-         * @description The shape of predictions alone.
+         * @description A refusal by rate limit, in the shape that only predictions use.
          * @example {
          *       "error": "Rate limit exceeded: 100 per 60 seconds"
          *     }
@@ -4065,7 +4131,7 @@ export interface components {
             error: string;
         };
         /**
-         * @description The shape of predictions alone: every fault with where it is.
+         * @description All faults with their places, in the shape that only predictions use.
          * @example {
          *       "detail": [
          *         {
@@ -4264,8 +4330,7 @@ export interface components {
             deployment_slot: number;
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type: string;
+            event_type: components["schemas"]["EventType"];
             item_id?: string | null;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
@@ -4292,8 +4357,7 @@ export interface components {
             deployment_slot: number;
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type: string;
+            event_type: components["schemas"]["EventType"];
             item_id?: string | null;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
@@ -4315,8 +4379,7 @@ export interface components {
             deployment_slot?: number;
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
-            /** @description `impression`, `click` or `purchase`. */
-            event_type?: string;
+            event_type?: components["schemas"]["EventType"];
             item_id?: string | null;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
@@ -4397,8 +4460,7 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            /** @description `ndcg`, `map`, `recall` or `hit`. */
-            target_metric?: string | null;
+            target_metric?: components["schemas"]["TargetMetric"] | null;
         };
         /** @description The fields of a new evaluation config; each has a default. */
         ReplaceEvaluationConfigRequest: {
@@ -4414,8 +4476,7 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            /** @description `ndcg`, `map`, `recall` or `hit`. */
-            target_metric?: string | null;
+            target_metric?: components["schemas"]["TargetMetric"] | null;
         };
         /** @description The fields of a new evaluation config; each has a default. */
         UpdateEvaluationConfigRequest: {
@@ -4431,8 +4492,7 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            /** @description `ndcg`, `map`, `recall` or `hit`. */
-            target_metric?: string | null;
+            target_metric?: components["schemas"]["TargetMetric"] | null;
         };
         /** @description The secret of a link; who has no account yet chooses a name and a password. */
         CreateInvitationAcceptRequest: {
@@ -4490,13 +4550,11 @@ export interface components {
              * @description 7 unless said otherwise.
              */
             expires_in_days?: number | null;
-            /** @description `owner`, `admin`, `editor` or `viewer`. */
-            role: string;
+            role: components["schemas"]["Role"];
         };
         /** @description The one thing to change. */
         UpdateOrganisationMembersRequest: {
-            /** @description `owner`, `admin`, `editor` or `viewer`. */
-            role?: string;
+            role?: components["schemas"]["Role"];
         };
         /** @description The fields of a new tuning job. */
         CreateParameterTuningJobRequest: {
@@ -4630,11 +4688,7 @@ export interface components {
              */
             organisation?: number | null;
             time_column?: string | null;
-            /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
-             */
-            unknown_user?: string | null;
+            unknown_user?: components["schemas"]["UnknownUsers"] | null;
             user_column: string;
         };
         /** @description The fields of a new project. */
@@ -4664,11 +4718,7 @@ export interface components {
              */
             organisation?: number | null;
             time_column?: string | null;
-            /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
-             */
-            unknown_user?: string | null;
+            unknown_user?: components["schemas"]["UnknownUsers"] | null;
             user_column: string;
         };
         /** @description The fields of a new project. */
@@ -4698,25 +4748,20 @@ export interface components {
              */
             organisation?: number | null;
             time_column?: string | null;
-            /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-             *     unless sent.
-             */
-            unknown_user?: string | null;
+            unknown_user?: components["schemas"]["UnknownUsers"] | null;
             user_column?: string;
         };
         /** @description The fields of a new schedule. */
         CreateRetrainingScheduleRequest: {
             auto_deploy?: boolean | null;
-            catch_up?: string | null;
+            catch_up?: components["schemas"]["CatchUp"] | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
-            data_source?: string | null;
+            data_source?: components["schemas"]["DataSource"] | null;
             /** Format: int64 */
             evaluation_config?: number | null;
             /** @description None unless told otherwise. */
-            event_types?: string[] | null;
+            event_types?: components["schemas"]["EventType"][] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4739,15 +4784,14 @@ export interface components {
         /** @description The fields of a new schedule. */
         ReplaceRetrainingScheduleRequest: {
             auto_deploy?: boolean | null;
-            catch_up?: string | null;
+            catch_up?: components["schemas"]["CatchUp"] | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
-            data_source?: string | null;
+            data_source?: components["schemas"]["DataSource"] | null;
             /** Format: int64 */
             evaluation_config?: number | null;
             /** @description None unless told otherwise. */
-            event_types?: string[] | null;
+            event_types?: components["schemas"]["EventType"][] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4770,15 +4814,14 @@ export interface components {
         /** @description The fields of a new schedule. */
         UpdateRetrainingScheduleRequest: {
             auto_deploy?: boolean | null;
-            catch_up?: string | null;
+            catch_up?: components["schemas"]["CatchUp"] | null;
             /** @description Sundays at two unless told otherwise. */
             cron_expression?: string | null;
-            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
-            data_source?: string | null;
+            data_source?: components["schemas"]["DataSource"] | null;
             /** Format: int64 */
             evaluation_config?: number | null;
             /** @description None unless told otherwise. */
-            event_types?: string[] | null;
+            event_types?: components["schemas"]["EventType"][] | null;
             /** Format: double */
             gate_tolerance?: number | null;
             is_enabled?: boolean | null;
@@ -4824,8 +4867,7 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-            scheme?: string | null;
+            scheme?: components["schemas"]["SplitScheme"] | null;
             /**
              * Format: double
              * @description Share of users that are tested.
@@ -4858,8 +4900,7 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-            scheme?: string | null;
+            scheme?: components["schemas"]["SplitScheme"] | null;
             /**
              * Format: double
              * @description Share of users that are tested.
@@ -4892,8 +4933,7 @@ export interface components {
             project?: number | null;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
-            scheme?: string | null;
+            scheme?: components["schemas"]["SplitScheme"] | null;
             /**
              * Format: double
              * @description Share of users that are tested.
@@ -4990,7 +5030,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5037,7 +5077,7 @@ export interface operations {
             query?: {
                 project?: number;
                 status?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -5091,7 +5131,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5190,7 +5230,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5226,7 +5266,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5253,7 +5293,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5324,7 +5364,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5461,7 +5501,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5506,7 +5546,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5557,7 +5597,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5703,7 +5743,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5748,7 +5788,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5841,7 +5881,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5877,7 +5917,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5969,7 +6009,7 @@ export interface operations {
                     "application/json": components["schemas"]["ABTestResults"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6067,7 +6107,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6165,7 +6205,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6258,7 +6298,7 @@ export interface operations {
                     "application/json": components["schemas"]["Algorithm"][];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6304,7 +6344,7 @@ export interface operations {
         parameters: {
             query?: {
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -6356,7 +6396,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6455,7 +6495,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6487,7 +6527,7 @@ export interface operations {
                         name: string;
                         /** Format: int64 */
                         project: number;
-                        scopes: string[];
+                        scopes: components["schemas"]["Scope"][];
                     };
                 };
             };
@@ -6500,7 +6540,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6527,7 +6567,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6596,7 +6636,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6731,7 +6771,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6767,7 +6807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6818,7 +6858,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6953,7 +6993,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6989,7 +7029,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7043,7 +7083,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7105,7 +7145,7 @@ export interface operations {
                 action?: string;
                 since?: string;
                 until?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -7129,7 +7169,7 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "action": "text",
+                     *           "action": "created",
                      *           "address": "text",
                      *           "after": null,
                      *           "api_key": null,
@@ -7159,7 +7199,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7251,7 +7291,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7373,7 +7413,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7549,7 +7589,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7576,7 +7616,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7667,7 +7707,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7767,7 +7807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7830,7 +7870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"][];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7890,7 +7930,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8033,7 +8073,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8141,7 +8181,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8230,7 +8270,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8292,7 +8332,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8399,7 +8439,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8426,7 +8466,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8524,7 +8564,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8551,7 +8591,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8590,7 +8630,7 @@ export interface operations {
                 project?: number;
                 deployment_slot?: number;
                 event_type?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -8640,7 +8680,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8765,7 +8805,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversionEvent"];
                 };
             };
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8797,7 +8837,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8833,7 +8873,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8929,7 +8969,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8955,7 +8995,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8982,7 +9022,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9023,7 +9063,7 @@ export interface operations {
                 event_type?: string;
                 from?: string;
                 to?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -9068,7 +9108,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9153,7 +9193,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversionEvent"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9289,7 +9329,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9325,7 +9365,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9376,7 +9416,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9512,7 +9552,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9548,7 +9588,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9586,7 +9626,7 @@ export interface operations {
             query?: {
                 project?: number;
                 is_active?: boolean;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -9635,7 +9675,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9731,7 +9771,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -9762,7 +9802,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9789,7 +9829,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9855,7 +9895,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeploymentSlot"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9984,7 +10024,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10020,7 +10060,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10080,7 +10120,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10218,7 +10258,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10254,7 +10294,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10414,7 +10454,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10472,7 +10512,7 @@ export interface operations {
                 name?: string;
                 unnamed?: boolean;
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -10521,7 +10561,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10611,7 +10651,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -10642,7 +10682,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10669,7 +10709,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10735,7 +10775,7 @@ export interface operations {
                     "application/json": components["schemas"]["EvaluationConfig"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10858,7 +10898,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10903,7 +10943,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10954,7 +10994,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11086,7 +11126,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11131,7 +11171,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11229,7 +11269,7 @@ export interface operations {
                      *         "n_members": 1,
                      *         "n_projects": 1,
                      *         "name": "Shop",
-                     *         "role": "viewer"
+                     *         "role": "editor"
                      *       }
                      *     }
                      */
@@ -11247,7 +11287,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11283,7 +11323,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11358,7 +11398,7 @@ export interface operations {
                      *       "expires_at": "2026-01-31T12:00:00.123456Z",
                      *       "invited_by": "text",
                      *       "organisation_name": "text",
-                     *       "role": "viewer"
+                     *       "role": "editor"
                      *     }
                      */
                     "application/json": {
@@ -11399,7 +11439,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11437,7 +11477,7 @@ export interface operations {
             query?: {
                 id?: number;
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -11497,7 +11537,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11572,7 +11612,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -11614,7 +11654,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11718,7 +11758,7 @@ export interface operations {
                     "application/json": components["schemas"]["ItemMetaData"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11837,7 +11877,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11924,7 +11964,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12052,7 +12092,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12145,7 +12185,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12260,7 +12300,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12355,7 +12395,7 @@ export interface operations {
                     "application/json": components["schemas"]["ItemMetaData"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12411,7 +12451,7 @@ export interface operations {
             query?: {
                 id?: number;
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -12461,7 +12501,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12560,7 +12600,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -12592,7 +12632,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12619,7 +12659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12686,7 +12726,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelConfiguration"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12819,7 +12859,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12855,7 +12895,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12906,7 +12946,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13048,7 +13088,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13084,7 +13124,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13120,7 +13160,7 @@ export interface operations {
     list_organisation: {
         parameters: {
             query?: {
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -13150,7 +13190,7 @@ export interface operations {
                      *           "n_members": 1,
                      *           "n_projects": 1,
                      *           "name": "Shop",
-                     *           "role": "viewer"
+                     *           "role": "editor"
                      *         }
                      *       ]
                      *     }
@@ -13167,7 +13207,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13248,7 +13288,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -13262,7 +13302,7 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "viewer"
+                     *       "role": "editor"
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
@@ -13277,7 +13317,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13313,7 +13353,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13371,13 +13411,13 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "viewer"
+                     *       "role": "editor"
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13446,7 +13486,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13552,7 +13592,7 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "viewer"
+                     *       "role": "editor"
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
@@ -13567,7 +13607,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13603,7 +13643,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13639,7 +13679,7 @@ export interface operations {
     list_organisation_invitations: {
         parameters: {
             query?: {
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -13670,7 +13710,7 @@ export interface operations {
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "invited_by": "text",
-                     *           "role": "viewer"
+                     *           "role": "editor"
                      *         }
                      *       ]
                      *     }
@@ -13687,7 +13727,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13776,7 +13816,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -13789,7 +13829,7 @@ export interface operations {
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "invited_by": "text",
-                     *       "role": "viewer",
+                     *       "role": "editor",
                      *       "token": "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl",
                      *       "url": "text"
                      *     }
@@ -13811,7 +13851,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13847,7 +13887,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13899,7 +13939,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13953,7 +13993,7 @@ export interface operations {
     list_organisation_members: {
         parameters: {
             query?: {
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -13983,7 +14023,7 @@ export interface operations {
                      *           "first_name": "Margarete",
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "last_name": "Meier",
-                     *           "role": "viewer",
+                     *           "role": "editor",
                      *           "user": 1,
                      *           "username": "margarete"
                      *         }
@@ -14002,7 +14042,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14072,7 +14112,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14177,7 +14217,7 @@ export interface operations {
                      *       "first_name": "Margarete",
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "last_name": "Meier",
-                     *       "role": "viewer",
+                     *       "role": "editor",
                      *       "user": 1,
                      *       "username": "margarete"
                      *     }
@@ -14194,7 +14234,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14239,7 +14279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14279,7 +14319,7 @@ export interface operations {
                 data?: number;
                 data__project?: number;
                 status?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -14332,7 +14372,7 @@ export interface operations {
                      *               "task": {
                      *                 "date_created": "2026-01-31T12:00:00.123456Z",
                      *                 "date_done": null,
-                     *                 "status": "COMPLETED",
+                     *                 "status": "PENDING",
                      *                 "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *                 "traceback": null
                      *               }
@@ -14365,7 +14405,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14488,7 +14528,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -14525,7 +14565,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -14556,7 +14596,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14583,7 +14623,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14664,7 +14704,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -14686,7 +14726,7 @@ export interface operations {
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14848,7 +14888,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -14879,7 +14919,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14915,7 +14955,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14966,7 +15006,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15137,7 +15177,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -15168,7 +15208,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15204,7 +15244,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -15285,7 +15325,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -15307,7 +15347,7 @@ export interface operations {
                     "application/json": components["schemas"]["TuningJob"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15402,14 +15442,14 @@ export interface operations {
                      *         "parameters": {},
                      *         "score": 0.75,
                      *         "started_at": "2026-01-31T12:00:00.123456Z",
-                     *         "status": "COMPLETED"
+                     *         "status": "running"
                      *       }
                      *     ]
                      */
                     "application/json": components["schemas"]["Trial"][];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15485,7 +15525,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description It is up, but all its threads are taken: `success` is false */
+            /** @description The server is up, but all its threads are busy: `success` is false */
             503: {
                 headers: {
                     /** @description Seconds to wait */
@@ -15505,7 +15545,7 @@ export interface operations {
             query?: {
                 id?: number;
                 name?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -15543,7 +15583,7 @@ export interface operations {
                      *           "organisation": 1,
                      *           "owner": null,
                      *           "time_column": "timestamp",
-                     *           "unknown_user": "text",
+                     *           "unknown_user": "fallback",
                      *           "updated_at": "2026-01-31T12:00:00.123456Z",
                      *           "user_column": "user_id",
                      *           "warnings": [
@@ -15565,7 +15605,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15638,7 +15678,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15656,7 +15696,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15674,7 +15714,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15682,7 +15722,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -15704,7 +15744,7 @@ export interface operations {
                      *       "organisation": 1,
                      *       "owner": null,
                      *       "time_column": "timestamp",
-                     *       "unknown_user": "text",
+                     *       "unknown_user": "fallback",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
                      *       "warnings": [
@@ -15724,7 +15764,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15751,7 +15791,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -15817,7 +15857,7 @@ export interface operations {
                      *       "organisation": 1,
                      *       "owner": null,
                      *       "time_column": "timestamp",
-                     *       "unknown_user": "text",
+                     *       "unknown_user": "fallback",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
                      *       "warnings": [
@@ -15828,7 +15868,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15903,7 +15943,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15921,7 +15961,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15939,7 +15979,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -15969,7 +16009,7 @@ export interface operations {
                      *       "organisation": 1,
                      *       "owner": null,
                      *       "time_column": "timestamp",
-                     *       "unknown_user": "text",
+                     *       "unknown_user": "fallback",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
                      *       "warnings": [
@@ -15989,7 +16029,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16025,7 +16065,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -16076,7 +16116,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16160,7 +16200,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -16178,7 +16218,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -16196,7 +16236,7 @@ export interface operations {
                  *       "name": "Shop",
                  *       "organisation": null,
                  *       "time_column": "timestamp",
-                 *       "unknown_user": null,
+                 *       "unknown_user": "fallback",
                  *       "user_column": "user_id"
                  *     }
                  */
@@ -16226,7 +16266,7 @@ export interface operations {
                      *       "organisation": 1,
                      *       "owner": null,
                      *       "time_column": "timestamp",
-                     *       "unknown_user": "text",
+                     *       "unknown_user": "fallback",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
                      *       "warnings": [
@@ -16246,7 +16286,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16282,7 +16322,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -16343,7 +16383,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProjectSummary"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16400,7 +16440,7 @@ export interface operations {
                 project?: number;
                 schedule?: number;
                 status?: string;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -16424,7 +16464,7 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "cause": "text",
+                     *           "cause": "manual",
                      *           "completed_at": null,
                      *           "data_rows_at_trigger": null,
                      *           "deployed_data": null,
@@ -16461,7 +16501,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16531,7 +16571,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "cause": "text",
+                     *       "cause": "manual",
                      *       "completed_at": null,
                      *       "data_rows_at_trigger": null,
                      *       "deployed_data": null,
@@ -16557,7 +16597,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetrainingRun"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16612,7 +16652,7 @@ export interface operations {
         parameters: {
             query?: {
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -16637,19 +16677,19 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "auto_deploy": true,
-                     *           "catch_up": "text",
+                     *           "catch_up": "once",
                      *           "cron_expression": "0 2 * * 0",
-                     *           "data_source": "text",
+                     *           "data_source": "newest",
                      *           "evaluation_config": null,
                      *           "event_types": [
-                     *             "text"
+                     *             "impression"
                      *           ],
                      *           "gate_tolerance": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "is_enabled": true,
                      *           "last_run_at": null,
-                     *           "last_run_status": null,
+                     *           "last_run_status": "PENDING",
                      *           "max_retries": 1,
                      *           "model_configuration": null,
                      *           "next_run_at": null,
@@ -16678,7 +16718,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16741,9 +16781,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -16764,9 +16804,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -16787,9 +16827,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -16810,7 +16850,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -16819,19 +16859,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "auto_deploy": true,
-                     *       "catch_up": "text",
+                     *       "catch_up": "once",
                      *       "cron_expression": "0 2 * * 0",
-                     *       "data_source": "text",
+                     *       "data_source": "newest",
                      *       "evaluation_config": null,
                      *       "event_types": [
-                     *         "text"
+                     *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
                      *       "last_run_at": null,
-                     *       "last_run_status": null,
+                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
                      *       "next_run_at": null,
@@ -16858,7 +16898,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16885,7 +16925,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -16938,19 +16978,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "auto_deploy": true,
-                     *       "catch_up": "text",
+                     *       "catch_up": "once",
                      *       "cron_expression": "0 2 * * 0",
-                     *       "data_source": "text",
+                     *       "data_source": "newest",
                      *       "evaluation_config": null,
                      *       "event_types": [
-                     *         "text"
+                     *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
                      *       "last_run_at": null,
-                     *       "last_run_status": null,
+                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
                      *       "next_run_at": null,
@@ -16968,7 +17008,7 @@ export interface operations {
                     "application/json": components["schemas"]["RetrainingSchedule"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17033,9 +17073,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17056,9 +17096,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17079,9 +17119,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17111,19 +17151,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "auto_deploy": true,
-                     *       "catch_up": "text",
+                     *       "catch_up": "once",
                      *       "cron_expression": "0 2 * * 0",
-                     *       "data_source": "text",
+                     *       "data_source": "newest",
                      *       "evaluation_config": null,
                      *       "event_types": [
-                     *         "text"
+                     *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
                      *       "last_run_at": null,
-                     *       "last_run_status": null,
+                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
                      *       "next_run_at": null,
@@ -17150,7 +17190,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17186,7 +17226,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -17237,7 +17277,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17302,9 +17342,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17325,9 +17365,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17348,9 +17388,9 @@ export interface operations {
                 /**
                  * @example {
                  *       "auto_deploy": null,
-                 *       "catch_up": null,
+                 *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
-                 *       "data_source": null,
+                 *       "data_source": "newest",
                  *       "evaluation_config": null,
                  *       "event_types": null,
                  *       "gate_tolerance": null,
@@ -17380,19 +17420,19 @@ export interface operations {
                     /**
                      * @example {
                      *       "auto_deploy": true,
-                     *       "catch_up": "text",
+                     *       "catch_up": "once",
                      *       "cron_expression": "0 2 * * 0",
-                     *       "data_source": "text",
+                     *       "data_source": "newest",
                      *       "evaluation_config": null,
                      *       "event_types": [
-                     *         "text"
+                     *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
                      *       "last_run_at": null,
-                     *       "last_run_status": null,
+                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
                      *       "next_run_at": null,
@@ -17419,7 +17459,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17455,7 +17495,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -17515,7 +17555,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17636,7 +17676,7 @@ export interface operations {
         parameters: {
             query?: {
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -17661,7 +17701,7 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "ab_test": null,
-                     *           "action": "text",
+                     *           "action": "created",
                      *           "after": [
                      *             {}
                      *           ],
@@ -17689,7 +17729,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17760,7 +17800,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "ab_test": null,
-                     *       "action": "text",
+                     *       "action": "created",
                      *       "after": [
                      *         {}
                      *       ],
@@ -17777,7 +17817,7 @@ export interface operations {
                     "application/json": components["schemas"]["SlotChange"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17848,7 +17888,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "ab_test": null,
-                     *       "action": "text",
+                     *       "action": "created",
                      *       "after": [
                      *         {}
                      *       ],
@@ -17874,7 +17914,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17941,7 +17981,7 @@ export interface operations {
                 name?: string;
                 unnamed?: boolean;
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -17994,7 +18034,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18096,7 +18136,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -18131,7 +18171,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18158,7 +18198,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -18228,7 +18268,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitConfig"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18367,7 +18407,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18412,7 +18452,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -18463,7 +18503,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18611,7 +18651,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18656,7 +18696,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -18696,7 +18736,7 @@ export interface operations {
                 id_gt?: number;
                 tuning_job_id?: number;
                 model_id?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -18741,7 +18781,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18821,7 +18861,7 @@ export interface operations {
                     "application/json": components["schemas"]["TaskLog"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -18879,7 +18919,7 @@ export interface operations {
                 data_loc?: number;
                 data_loc__project?: number;
                 configuration?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -18927,7 +18967,7 @@ export interface operations {
                      *               "task": {
                      *                 "date_created": "2026-01-31T12:00:00.123456Z",
                      *                 "date_done": null,
-                     *                 "status": "COMPLETED",
+                     *                 "status": "PENDING",
                      *                 "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *                 "traceback": null
                      *               }
@@ -18949,7 +18989,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19033,7 +19073,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -19065,7 +19105,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -19085,7 +19125,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19112,7 +19152,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -19188,7 +19228,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -19199,7 +19239,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainedModel"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19317,7 +19357,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -19337,7 +19377,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19373,7 +19413,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -19424,7 +19464,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19551,7 +19591,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -19571,7 +19611,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19607,7 +19647,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -19664,7 +19704,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19849,7 +19889,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -19983,7 +20023,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20028,7 +20068,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -20101,7 +20141,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20195,7 +20235,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20294,7 +20334,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20394,7 +20434,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20497,7 +20537,7 @@ export interface operations {
                      *           "task": {
                      *             "date_created": "2026-01-31T12:00:00.123456Z",
                      *             "date_done": null,
-                     *             "status": "COMPLETED",
+                     *             "status": "PENDING",
                      *             "task_id": "6f1c2c9e-3d55-4a57-9d0c-6a1a2d2c7c11",
                      *             "traceback": null
                      *           }
@@ -20508,7 +20548,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainedModel"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20573,7 +20613,7 @@ export interface operations {
             query?: {
                 id?: number;
                 project?: number;
-                /** @description Page number, from 1, or `last`. A page that is not there is a 404. */
+                /** @description Page number, from 1, or `last`. A page that does not exist is a 404. */
                 page?: number | "last";
                 /** @description Rows on a page. More than 100 count as 100. */
                 page_size?: number;
@@ -20639,7 +20679,7 @@ export interface operations {
                      *           },
                      *           "sha256": null,
                      *           "sources": null,
-                     *           "status": "COMPLETED"
+                     *           "status": "preparing"
                      *         }
                      *       ]
                      *     }
@@ -20656,7 +20696,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20731,7 +20771,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -20781,7 +20821,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
-                     *       "status": "COMPLETED"
+                     *       "status": "preparing"
                      *     }
                      */
                     "application/json": components["schemas"]["TrainingData"];
@@ -20796,7 +20836,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -20917,13 +20957,13 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
-                     *       "status": "COMPLETED"
+                     *       "status": "preparing"
                      *     }
                      */
                     "application/json": components["schemas"]["TrainingData"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21050,7 +21090,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
-                     *       "status": "COMPLETED"
+                     *       "status": "preparing"
                      *     }
                      */
                     "application/json": components["schemas"]["TrainingData"];
@@ -21065,7 +21105,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21110,7 +21150,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -21161,7 +21201,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21297,7 +21337,7 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
-                     *       "status": "COMPLETED"
+                     *       "status": "preparing"
                      *     }
                      */
                     "application/json": components["schemas"]["TrainingData"];
@@ -21312,7 +21352,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21357,7 +21397,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -21414,7 +21454,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21529,7 +21569,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21604,7 +21644,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21716,13 +21756,13 @@ export interface operations {
                      *       },
                      *       "sha256": null,
                      *       "sources": null,
-                     *       "status": "COMPLETED"
+                     *       "status": "preparing"
                      *     }
                      */
                     "application/json": components["schemas"]["TrainingData"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21813,7 +21853,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"][];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21894,7 +21934,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -21923,7 +21963,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -21950,7 +21990,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -22038,7 +22078,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22065,7 +22105,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -22129,7 +22169,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22252,7 +22292,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22288,7 +22328,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -22352,7 +22392,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22443,7 +22483,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22533,7 +22573,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22635,7 +22675,7 @@ export interface operations {
                     "application/json": components["schemas"]["BadRequest"];
                 };
             };
-            /** @description No credentials, or such as do not count */
+            /** @description No credentials, or invalid ones */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -22671,7 +22711,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description The media type of the body is not understood */
+            /** @description The media type of the body is not supported */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -23502,7 +23542,7 @@ export interface operations {
                      *       "known_keys": 1,
                      *       "known_projects": 1,
                      *       "loaded_models": 1,
-                     *       "status": "COMPLETED"
+                     *       "status": "ready"
                      *     }
                      */
                     "application/json": {
@@ -23517,8 +23557,7 @@ export interface operations {
                          */
                         known_projects: number;
                         loaded_models: number;
-                        /** @description `ready`, `preloading` or `overloaded`. */
-                        status: string;
+                        status: components["schemas"]["ReadinessStatus"];
                     };
                 };
             };
@@ -23542,8 +23581,7 @@ export interface operations {
                          */
                         known_projects: number;
                         loaded_models: number;
-                        /** @description `ready`, `preloading` or `overloaded`. */
-                        status: string;
+                        status: components["schemas"]["ReadinessStatus"];
                     };
                 };
             };

@@ -10,21 +10,21 @@ type Schemas = components['schemas']
 type With<T, Sharper> = Omit<T, keyof Sharper> & Sharper
 type Interval = [low: number, high: number]
 
-/* Words of state. The document gives them as plain strings, so they are written here; keep them as the server has them. */
-export type DataStatus = 'preparing' | 'ready' | 'failed'
-export type EventType = 'impression' | 'click' | 'purchase'
-export type SplitScheme = 'RG' | 'TG' | 'TU'
-export type TargetMetric = 'ndcg' | 'map' | 'recall' | 'hit'
-export type JobStatus = 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
-export type TrialStatus = 'running' | 'completed' | 'pruned' | 'failed'
-export type Scope = 'read' | 'write' | 'predict'
-export type AuditAction = 'created' | 'updated' | 'deleted'
-export type AbStatus = 'DRAFT' | 'RUNNING' | 'COMPLETED' | 'CANCELLED'
-export type AbMetric = 'ctr' | 'purchase_rate' | 'conversion_rate'
-export type RunStatus = JobStatus | 'SKIPPED'
-export type CatchUp = 'once' | 'skip'
-export type ScheduledData = 'newest' | 'all'
-export type RunCause = 'manual' | 'schedule'
+/* Words of state, as the document lists them. */
+export type DataStatus = Schemas['TrainingDataStatus']
+export type EventType = Schemas['EventType']
+export type SplitScheme = Schemas['SplitScheme']
+export type TargetMetric = Schemas['TargetMetric']
+export type JobStatus = Schemas['TuningJobStatus']
+export type TrialStatus = Schemas['TrialStatus']
+export type Scope = Schemas['Scope']
+export type AuditAction = Schemas['AuditAction']
+export type AbStatus = Schemas['ABTestStatus']
+export type AbMetric = Schemas['ABTestMetric']
+export type RunStatus = Schemas['RetrainingRunStatus']
+export type CatchUp = Schemas['CatchUp']
+export type ScheduledData = Schemas['DataSource']
+export type RunCause = Schemas['RetrainingRunCause']
 
 export type User = Schemas['UserDetails']
 export type Project = Sent<Schemas['Project']>

@@ -23,7 +23,7 @@ export interface SettingsForm {
   weights: EventRow[]
   fades: boolean
   halfLife: number | null
-  unknown_user: string
+  unknown_user: Project['unknown_user']
   logging: Logging
   /** Of the lists, while `logging` says to keep a share of them. */
   loggedPercent: number | null

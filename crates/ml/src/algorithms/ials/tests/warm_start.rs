@@ -1,7 +1,8 @@
 //! A start from an earlier model.
 
 use super::*;
-use crate::algorithms::{Before, fit_from};
+use crate::algorithms::Before;
+use crate::registry::fit_from;
 
 /// Returns the sample with a fifth more users and items, and their interactions.
 fn grown() -> Csr {
