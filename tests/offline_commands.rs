@@ -77,7 +77,7 @@ fn inspect_shows_how_a_file_is_read() {
     assert_eq!(found["rows"][0]["values"]["tags"][0], "a");
     let shown = folder.run("inspect odd.csv --time-column day");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("column \"day\": times read, year month day, 2 rows, such as \"20200102\""), "{shown}");
+    assert!(shown.contains("note: 2 times in \"day\" read as dates in digits (20200102), for example \"20200102\""), "{shown}");
 }
 
 #[test]

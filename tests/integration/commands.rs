@@ -94,7 +94,7 @@ async fn the_first_superuser_is_made_once_and_others_by_name() {
     let app = TestApp::start().await;
     let install = Install::of(&app).with(&[("DEFAULT_ADMIN_PASSWORD", PASSWORD)]);
     assert!(install.run(&["create_superuser"]).done().contains("Created the superuser \"admin\"."));
-    assert!(install.run(&["create-superuser"]).done().contains("There are users already"));
+    assert!(install.run(&["create-superuser"]).done().contains("Users exist already"));
     let admin = Caller::log_in(&app.base, "admin", PASSWORD).await;
     assert_eq!(admin.get("auth/user/").await.expect(200).body["is_superuser"], true);
 

@@ -88,7 +88,7 @@ impl KnownKeys {
         found
     }
 
-    /// Whether a key is in memory, so that no database is asked for it.
+    /// Returns whether a key is in memory: one that was valid before is read again, also while its network guesses others.
     fn is_known(&self, key: &str) -> bool {
         service::digest_of(key).is_some_and(|digest| self.0.keys.peek(&digest).is_some())
     }

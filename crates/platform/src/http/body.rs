@@ -1,6 +1,8 @@
 //! The fields of request bodies, read with the tolerance existing clients rely on
 //! (numeric strings for numbers, numbers for strings, trimmed text) and with every fault of a body reported at once.
 
+mod choices;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -9,7 +11,6 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ApiResult};
-use crate::words::Word;
 
 const REQUIRED: &str = "This field is required.";
 const NO_NULL_CHARACTERS: &str = "Null characters are not allowed.";
@@ -236,27 +237,6 @@ impl FieldReader {
     /// Reads the id of another row, or null.
     pub fn nullable_id(&mut self, field: &str, missing: Option<i64>) -> Option<i64> {
         self.read_nullable(field, missing, id)
-    }
-
-    /// Reads one of the words of an enum.
-    pub fn choice<W: Word>(&mut self, field: &str, missing: Missing<W>) -> W {
-        self.choice_or(field, &[], missing)
-    }
-
-    /// Reads one of the words of an enum, or another word that some clients send for a value.
-    pub fn choice_or<W: Word>(&mut self, field: &str, aliases: &[(&'static str, W)], missing: Missing<W>) -> W {
-        let words = || W::ALL.iter().map(|value| (value.wire(), *value)).chain(aliases.iter().copied());
-        self.read_or(
-            field,
-            missing,
-            || W::ALL[0],
-            |value| {
-                let meant = value.as_str().and_then(|sent| words().find(|(word, _)| *word == sent));
-                let known = || words().map(|(word, _)| word).collect::<Vec<_>>().join(", ");
-                let wrong = || format!("{value} is not a valid choice. Choose one of: {}.", known());
-                meant.map(|(_, meant)| meant).ok_or_else(wrong)
-            },
-        )
     }
 
     /// Reads a JSON object.
