@@ -4,6 +4,8 @@
 RECOTEM_BIND ?= 127.0.0.1:8000
 # Dependencies are compiled once for tests, end-to-end tests and the demo: see [profile.demo] in Cargo.toml.
 PROFILE := demo
+# What users run is what is measured.
+BENCH_PROFILE ?= release
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DEMO_ARGS ?=
 DATA ?= ../shared/data
@@ -78,33 +80,33 @@ ui: ## Build the browser UI, into web/dist
 	scripts/build-ui
 
 bench-peers: ## Compare speed with irspack, implicit, pandas and Optuna, on folders of train.csv.gz and test.csv.gz below DATA
-	cargo build --profile $(PROFILE) --locked
-	benches/peers/compare $(TARGET)/$(PROFILE)/recotem $(DATA)
+	cargo build --profile $(BENCH_PROFILE) --locked
+	benches/peers/compare $(TARGET)/$(BENCH_PROFILE)/recotem $(DATA)
 
 bench-build: ## Time the build from a clone, its dearest parts, and what a change of one line costs
 	benches/build/measure $(PROFILE)
 
 bench-reading: ## Time reading CSV on one thread beside the csv crate
-	cargo bench --profile $(PROFILE) --locked -p recotem-tabular --bench reading
+	cargo bench --profile $(BENCH_PROFILE) --locked -p recotem-tabular --bench reading
 
 bench-scale: ## Measure seconds and memory for SIZES of generated interactions
-	cargo build --profile $(PROFILE) --locked
-	benches/scale/measure $(TARGET)/$(PROFILE)/recotem $(SIZES)
+	cargo build --profile $(BENCH_PROFILE) --locked
+	benches/scale/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(SIZES)
 
 bench-tuning: ## Compare the search with random draws and Optuna, on the data sets below DATA; about half an hour
-	benches/tuning/compare $(DATA) $(PROFILE)
+	benches/tuning/compare $(DATA) $(BENCH_PROFILE)
 
 bench-serving: ## Measure predictions over HTTP beside a bare echo, on DATA/gowalla/train.csv.gz
-	cargo build --profile $(PROFILE) --locked
-	cargo bench --profile $(PROFILE) --locked --bench serving -- $(abspath $(TARGET)/$(PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
+	cargo build --profile $(BENCH_PROFILE) --locked
+	cargo bench --profile $(BENCH_PROFILE) --locked --bench serving -- $(abspath $(TARGET)/$(BENCH_PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
 
 bench-events: ## Measure events over HTTP, one by one and in batches, with predictions beside them
-	cargo build --profile $(PROFILE) --locked
-	cargo bench --profile $(PROFILE) --locked --bench serving -- --events $(abspath $(TARGET)/$(PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
+	cargo build --profile $(BENCH_PROFILE) --locked
+	cargo bench --profile $(BENCH_PROFILE) --locked --bench serving -- --events $(abspath $(TARGET)/$(BENCH_PROFILE)/recotem) $(abspath $(DATA)/gowalla/train.csv.gz)
 
 bench-sockets: ## Measure the memory of SOCKETS idle live sockets, and the time a change takes to reach them
-	cargo build --profile $(PROFILE) --locked
-	benches/sockets/measure $(TARGET)/$(PROFILE)/recotem $(SOCKETS)
+	cargo build --profile $(BENCH_PROFILE) --locked
+	benches/sockets/measure $(TARGET)/$(BENCH_PROFILE)/recotem $(SOCKETS)
 
 openapi: ## Write web/openapi.json and the UI's types from the code
 	cargo run --profile $(PROFILE) --locked -- openapi > web/openapi.json
