@@ -79,14 +79,16 @@ pub enum Kind {
     Sessions,
 }
 
+/// Fits from an earlier model; `Ok(None)` where that model has another shape.
+type WarmStart = fn(&Params<'_>, &Csr, &Before<'_>, &Context) -> MlResult<Option<Model>>;
+
 /// How an algorithm of matrices is fitted.
 pub struct MatrixAlgorithm {
     pub(crate) early_stopping: bool,
     pub(crate) estimate: fn(&Params<'_>, TrainShape) -> MlResult<u64>,
     pub(crate) fit: fn(&Params<'_>, &Csr, &Context, &mut EpochHook<'_>) -> MlResult<Model>,
     pub(crate) load: fn(&TensorReader<'_>, n_users: usize, n_items: usize) -> MlResult<Model>,
-    /// Fits from an earlier model; `Ok(None)` where that model has another shape.
-    pub(crate) warm_start: Option<fn(&Params<'_>, &Csr, &Before<'_>, &Context) -> MlResult<Option<Model>>>,
+    pub(crate) warm_start: Option<WarmStart>,
 }
 
 impl std::fmt::Debug for AlgorithmInfo {

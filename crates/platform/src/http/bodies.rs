@@ -305,7 +305,7 @@ impl Arriving {
         if !self.account.takes_room() {
             return Some(deadline);
         }
-        let left = self.whole.saturating_sub(self.meter.waited());
+        let left = self.whole.saturating_sub(self.meter.waited_in_all());
         (!left.is_zero()).then(|| deadline.min(now + left))
     }
 

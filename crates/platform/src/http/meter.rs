@@ -57,7 +57,7 @@ impl Meter {
     }
 
     /// Returns how long the client has been waited for in all.
-    pub fn waited(&self) -> Duration {
+    pub fn waited_in_all(&self) -> Duration {
         self.waited_in_all
     }
 
@@ -124,11 +124,11 @@ mod tests {
         let (mut meter, at) = meter();
         for second in 0..100 {
             assert!(meter.wait(at(second)).is_some(), "{second}");
-            assert_eq!(meter.waited(), Duration::from_secs(second));
+            assert_eq!(meter.waited_in_all(), Duration::from_secs(second));
             meter.arrived(at(second + 1), 90);
         }
         meter.hurry(at(200), PATIENCE);
-        assert_eq!(meter.waited(), Duration::from_secs(100));
+        assert_eq!(meter.waited_in_all(), Duration::from_secs(100));
     }
 
     #[test]
