@@ -6,6 +6,8 @@ RECOTEM_BIND ?= 127.0.0.1:8000
 PROFILE := demo
 # What users run is what is measured.
 BENCH_PROFILE ?= release
+# The program as the tests build it, with the features of their libraries: after them it costs nothing.
+TESTED := cargo test --workspace --profile $(PROFILE) --locked --no-run --quiet
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DEMO_ARGS ?=
 DATA ?= ../shared/data
@@ -39,17 +41,17 @@ test-dates: ui ## Run the integration tests on awkward days and in other time zo
 
 test-artifact: ui ## Check that models read in Python with safetensors and numpy give the same lists
 	scripts/install-tools rust
-	cargo build --profile $(PROFILE) --locked
+	$(TESTED)
 	scripts/check-artifact $(TARGET)/$(PROFILE)/recotem
 
 test-writers: ui ## Check that tables written by pandas, polars and DuckDB are read to the same rows
 	scripts/install-tools rust
-	cargo build --profile $(PROFILE) --locked
+	$(TESTED)
 	scripts/check-writers $(TARGET)/$(PROFILE)/recotem
 
 test-api: ui ## Run Schemathesis against a running server: no 5xx, nothing undocumented; about five minutes
 	scripts/install-tools rust postgresql curl
-	cargo build --profile $(PROFILE) --locked
+	$(TESTED)
 	scripts/check-api $(TARGET)/$(PROFILE)/recotem
 
 lint: ui ## Check formatting and lints
@@ -64,7 +66,7 @@ test-rust: ui ## Run unit, property and integration tests on a real PostgreSQL, 
 
 test-docs: ui ## Check the commands, paths and links in README.md, CONTRIBUTING.md and docs/
 	scripts/install-tools rust python
-	cargo build --profile $(PROFILE) --locked
+	$(TESTED)
 	scripts/check-docs $(TARGET)/$(PROFILE)/recotem
 
 test-web: ui ## Check the types, lints and unit tests of the UI
@@ -72,7 +74,7 @@ test-web: ui ## Check the types, lints and unit tests of the UI
 
 test-e2e: ui ## Run a real browser against a real server, and the demo to its end
 	scripts/install-tools rust postgresql chromium curl
-	cargo build --profile $(PROFILE) --locked
+	$(TESTED)
 	scripts/end-to-end $(TARGET)/$(PROFILE)/recotem
 
 ui: ## Build the browser UI, into web/dist
