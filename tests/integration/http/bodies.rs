@@ -165,6 +165,22 @@ async fn fill_up(app: &TestApp, user: &Caller, project: i64, most: usize) -> (Ve
     panic!("no upload is refused beside {most} that stall");
 }
 
+/// Begins a body and lets it stall until another is refused beside it. One that the server reads only while the other is under
+/// way is refused itself, and begun again.
+async fn hold(begin: impl AsyncFn() -> Slow, refused: impl AsyncFn() -> bool) -> Slow {
+    let mut held = begin().await;
+    for _ in 0..400 {
+        if refused().await {
+            return held;
+        }
+        if held.is_answered(Duration::ZERO).await {
+            held = begin().await;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nothing is refused beside a body that stalls");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_and_an_address_have_so_many_uploads_under_way() {
     let limits = |settings: &mut Settings| {
@@ -211,9 +227,9 @@ async fn uploads_take_so_much_of_the_disk_and_other_bodies_so_much_memory() {
     user.post("project/", body(100_000)).await.expect(201);
     // A body that holds much memory while it is sent leaves less for others.
     let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {}\r\n", user.token());
-    let held = Slow::begin(&app.base, "/api/v1/project/", &headers, 1_000_000, &" ".repeat(150_000)).await;
+    let begin = async || Slow::begin(&app.base, "/api/v1/project/", &headers, 1_000_000, &" ".repeat(150_000)).await;
     let refused = async || user.post("project/", body(100_000)).await.status == StatusCode::SERVICE_UNAVAILABLE;
-    app.soon("there is no room beside it", async || refused().await).await;
+    let held = hold(begin, &refused).await;
     drop(held);
     app.soon("there is room again", async || !refused().await).await;
 }
@@ -228,9 +244,9 @@ async fn one_user_with_all_keys_leaves_room_for_the_bodies_of_others() {
     let program = app.anonymous().with_key(&key);
     let body = |length: usize| json!({ "name": "Q", "user_column": "u", "item_column": "i", "more": "x".repeat(length) });
     let headers = format!("Content-Type: application/json\r\nX-API-Key: {key}\r\n");
-    let held = Slow::begin(&app.base, "/inference/predict/1", &headers, 200_000, &" ".repeat(60_000)).await;
+    let begin = async || Slow::begin(&app.base, "/inference/predict/1", &headers, 200_000, &" ".repeat(60_000)).await;
     let predict = async || program.post("/inference/predict/1", json!({ "user_id": "u", "more": "x".repeat(20_000) })).await;
-    app.soon("the key has used up its part", async || predict().await.status == StatusCode::SERVICE_UNAVAILABLE).await;
+    let held = hold(begin, async || predict().await.status == StatusCode::SERVICE_UNAVAILABLE).await;
     assert_eq!(predict().await.body["code"], "too_many_bodies");
     user.post("project/", body(20_000)).await.expect(503);
     other.post("project/", body(60_000)).await.expect(201);
