@@ -86,7 +86,7 @@ describe('the report says in words how a file was read', () => {
   it('in Japanese too', () => {
     i18n.global.locale.value = 'ja'
     const [first] = remarks({ notes: [note('times_read', { guess: 'unix_millis' })] })
-    expect(first?.text).toBe('ts の日時を1970 年からのミリ秒数として読み取りました。')
+    expect(first?.text).toBe('ts の日時を西暦 1970 年からのミリ秒数として読み取りました。')
   })
 
   it('and says nothing where the report of an older file knows nothing', () => {
