@@ -1,6 +1,5 @@
-//! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for a foreign host
-//! or beyond the
-//! connections of a network gets nothing else.
+//! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for a foreign host,
+//! or on a connection beyond the limit of its network, gets nothing else.
 
 use std::panic::AssertUnwindSafe;
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::computing::Stop;
+use tokio_util::sync::CancellationToken;
+
 use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
 use crate::features::models::ReadyModel;
@@ -140,17 +141,17 @@ pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Stra
     }
 }
 
-/// Returns [`answer`] for many users, in their order; no more of them once `stop` is set. Users of whom nothing is new share
-/// their options, which are those of each; they are answered together.
-pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers, stop: &Stop) -> Vec<Answer> {
+/// Computes the answers of many users, in their order, and ends early once `stop` is cancelled. Users without new interactions
+/// have the same options, so their lists are computed together.
+pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers, stop: &CancellationToken) -> Vec<Answer> {
     match model {
         ReadyModel::Matrix(model) => {
             let together = if asked.iter().any(|(_, options)| options.is_slow()) { FEW_AT_ONCE } else { asked.len().max(1) };
-            let parts = asked.chunks(together).take_while(|_| !stop.is_set());
+            let parts = asked.chunks(together).take_while(|_| !stop.is_cancelled());
             parts.flat_map(|part| many_of_matrix(model, part, unknown)).collect()
         }
         ReadyModel::Sessions(model) => {
-            let asked = asked.iter().take_while(|_| !stop.is_set());
+            let asked = asked.iter().take_while(|_| !stop.is_cancelled());
             asked.map(|(user, options)| of_sessions(model, Some(user), options, unknown)).collect()
         }
     }

@@ -2,11 +2,11 @@
 //! is refused, so that a caller with large requests takes neither the processors nor the threads of everything else.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::error::InferenceError;
 use crate::features::models::ModelError;
@@ -18,26 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
 /// Projects that are remembered before those that compute nothing are forgotten.
 const REMEMBERED: usize = 1_000;
-
-/// Tells the work on an answer to stop, because its caller has left or its time is over.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Returns whether to stop.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Stops the work when it is dropped.
-struct StopOnDrop(Stop);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// The places for answers under way.
 pub struct Computing {
@@ -60,22 +40,21 @@ impl Computing {
         Self { all, of_project: (places / 2).max(1), patience, projects: Mutex::default() }
     }
 
-    /// Runs the work for a project on a thread of its own. The work looks at `Stop` now and then, which is set when the caller
-    /// leaves or the time is over. Refuses when there is no turn within two seconds.
+    /// Runs the work for a project on a thread of its own. The work looks at the token now and then, which is cancelled when the
+    /// caller leaves or the time is over. Refuses when there is no turn within two seconds.
     pub async fn run<T: Send + 'static>(
         &self,
         project: Option<i64>,
-        work: impl FnOnce(&Stop) -> T + Send + 'static,
+        work: impl FnOnce(&CancellationToken) -> T + Send + 'static,
     ) -> ApiResult<T> {
         let turn = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| InferenceError::Busy)?;
-        let stop = Stop::default();
-        let on_drop = StopOnDrop(stop.clone());
+        let stop = CancellationToken::new();
+        let _stops_when_dropped = stop.clone().drop_guard();
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work(&stop)
         });
         let done = tokio::time::timeout(LONGEST, task).await.map_err(|_| InferenceError::TooLong(LONGEST.as_secs()))?;
-        drop(on_drop);
         Ok(done.map_err(|error| ModelError::Crashed(error.to_string()))?)
     }
 
@@ -129,8 +108,8 @@ mod tests {
     async fn the_work_of_a_caller_who_leaves_is_told_to_stop() {
         let computing = Computing::with_places(2, MOMENT);
         let (stopped, told) = std::sync::mpsc::channel();
-        let work = move |stop: &Stop| {
-            while !stop.is_set() {
+        let work = move |stop: &CancellationToken| {
+            while !stop.is_cancelled() {
                 std::thread::yield_now();
             }
             stopped.send(()).ok();
@@ -139,7 +118,7 @@ mod tests {
         tokio::select! {
             biased;
             _ = &mut running => panic!("it only ends when it is told to"),
-            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            () = tokio::task::yield_now() => {}
         }
         drop(running);
         told.recv_timeout(Duration::from_secs(10)).expect("the work stops");

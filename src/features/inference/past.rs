@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Options, answers};
-use super::computing::Stop;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
 use crate::features::models::{ModelError, ReadyModel};
@@ -37,7 +37,7 @@ pub async fn past_lists(
     let asked: Vec<(String, Options)> =
         asked.into_iter().zip(recent).map(|(request, recent)| (request.user, options(recent))).collect();
     let unknown = project.unknown_user;
-    let work = move || answers(&model, &asked, unknown, &Stop::default());
+    let work = move || answers(&model, &asked, unknown, &CancellationToken::new());
     let answered = tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))?;
     let ids = |list: Vec<super::listed::ListedItem>| list.into_iter().map(|item| item.item_id).collect();
     Ok(answered.into_iter().map(|answer| answer.map(|(_, list)| ids(list)).unwrap_or_default()).collect())

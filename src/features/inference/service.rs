@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
-use super::computing::{Computing, Stop};
+use super::computing::Computing;
 use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
@@ -113,7 +113,7 @@ impl Inference {
         let mut answered = if is_quick(&ready, &options) {
             answer(&ready, user.as_deref(), &options, unknown)
         } else {
-            let work = move |_: &Stop| answer(&ready, user.as_deref(), &options, unknown);
+            let work = move |_: &CancellationToken| answer(&ready, user.as_deref(), &options, unknown);
             self.computing.run(model.ownership.project_id, work).await?
         };
         if with_metadata {
@@ -138,7 +138,7 @@ impl Inference {
             (user, options)
         });
         let asked: Vec<(String, Options)> = asked.collect();
-        let work = move |stop: &Stop| answers(&ready, &asked, unknown, stop);
+        let work = move |stop: &CancellationToken| answers(&ready, &asked, unknown, stop);
         let mut answered = self.computing.run(model.ownership.project_id, work).await?;
         if with_metadata {
             self.describe(serving, answered.iter_mut().flatten()).await?;
@@ -157,7 +157,7 @@ impl Inference {
         let ready = self.models.get(&self.services, &model.row).await?;
         let options = self.filtered(&ready, options, serving).await?;
         let with_metadata = options.with_metadata;
-        let work = move |_: &Stop| answer::related(&ready, &items, &options);
+        let work = move |_: &CancellationToken| answer::related(&ready, &items, &options);
         let mut answered = Some(self.computing.run(model.ownership.project_id, work).await?);
         if with_metadata {
             self.describe(serving, answered.iter_mut()).await?;

@@ -46,8 +46,9 @@ impl ChunkReader for SharedFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        // The length comes from the file, so nothing is allocated for bytes that do not exist.
-        let mut bytes = Vec::new();
+        // The length is what the file says: nothing is allocated for bytes that do not exist.
+        let there = (length as u64).min(self.length.saturating_sub(start));
+        let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
         FileFrom { file: Arc::clone(&self.file), at: start, meter: None }.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} reach beyond the end")));
