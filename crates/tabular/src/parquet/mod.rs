@@ -2,8 +2,12 @@
 
 mod columns;
 mod decoding;
+mod expansion;
 mod file;
 mod meter;
+mod opened;
+mod page_header;
+mod pages;
 mod preview;
 mod unpacked;
 mod values;
@@ -11,14 +15,11 @@ mod values;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use serde_json::Value;
 
 use super::blocks::{BLOCK_ROWS, RowBlocks};
@@ -30,8 +31,8 @@ use super::source::stream_error;
 use super::table::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
-use decoding::{Batches, decode};
-use file::SharedFile;
+use decoding::Batches;
+use opened::{Opened, reader};
 pub(super) use preview::{column_names, preview};
 use values::value;
 
@@ -50,15 +51,14 @@ pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Re
 
 /// Reads all rows into the collector.
 pub(super) fn read(file: File, rows: &mut Collector<'_>) -> Result<(), TabularError> {
-    let file = SharedFile::new(file)?;
-    let metadata = open(&file)?;
-    let columns = names(&metadata);
+    let file = Opened::new(file)?;
+    let columns = file.columns();
     let places = locate(&columns, rows.options.wanted())?;
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
-    refuse_large(&metadata, &mask, rows.options.max_expanded_bytes)?;
+    let mask = file.roots(places.iter());
+    file.refuse_large(&mask, rows.options.max_expanded_bytes)?;
     rows.tally.report.columns = columns;
-    rows.times = sample(&file, &metadata, places.time, rows.options)?;
-    let reader = reader(builder(file, metadata, mask), BATCH_ROWS)?;
+    rows.times = sample(&file, places.time, rows.options)?;
+    let reader = reader(file.builder(mask), BATCH_ROWS)?;
     offer_batches(reader, &AtomicU64::new(0), rows)
 }
 
@@ -68,39 +68,30 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     rows: &mut RowBlocks<'_, B, P>,
 ) -> Result<Tally, TabularError> {
     let options = rows.options;
-    let file = SharedFile::new(file)?;
-    let metadata = open(&file)?;
-    let columns = names(&metadata);
+    let file = Opened::new(file)?;
+    let columns = file.columns();
     let places = locate(&columns, options.wanted())?;
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter());
-    refuse_large(&metadata, &mask, options.max_expanded_bytes)?;
+    let mask = file.roots(places.iter());
+    file.refuse_large(&mask, options.max_expanded_bytes)?;
     let mut tally = Tally::default();
     tally.report.columns = columns;
-    rows.times = sample(&file, &metadata, places.time, options)?;
+    rows.times = sample(&file, places.time, options)?;
     let handed_on = AtomicU64::new(0);
-    let mut pieces = pieces(&metadata);
+    let mut pieces = pieces(file.metadata());
     let fill = |piece: &mut Piece| Ok(pieces.next().map(|next| *piece = next).is_some());
     rows.read_pieces(&mut tally, fill, |piece, rows| {
-        let builder = builder(file.clone(), metadata.clone(), mask.clone())
-            .with_row_groups(vec![piece.group])
-            .with_offset(piece.offset)
-            .with_limit(BLOCK_ROWS);
+        let builder = file.builder(mask.clone());
+        let builder = builder.with_row_groups(vec![piece.group]).with_offset(piece.offset).with_limit(BLOCK_ROWS);
         offer_batches(reader(builder, BATCH_ROWS)?, &handed_on, rows)
     })?;
     Ok(tally)
 }
 
 /// Decides from the first rows how the times are to be read.
-fn sample(
-    file: &SharedFile,
-    metadata: &ArrowReaderMetadata,
-    place: Option<usize>,
-    options: &ReadOptions,
-) -> Result<TimeReading, TabularError> {
+fn sample(file: &Opened, place: Option<usize>, options: &ReadOptions) -> Result<TimeReading, TabularError> {
     let (Some(place), Some(name)) = (place, &options.time_column) else { return Ok(TimeReading::default()) };
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), [place]);
     let mut sample = TimeSample::default();
-    let mut batches = reader(builder(file.clone(), metadata.clone(), mask).with_limit(BATCH_ROWS), BATCH_ROWS)?;
+    let mut batches = reader(file.builder(file.roots([place])).with_limit(BATCH_ROWS), BATCH_ROWS)?;
     if let Some(batch) = batches.next() {
         let times = Times::of(name, batch?.column(0))?;
         (0..times.len()).filter_map(|row| times.get(row)).for_each(|time| sample.add(time));
@@ -116,9 +107,9 @@ struct Piece {
     offset: usize,
 }
 
-fn pieces(metadata: &ArrowReaderMetadata) -> impl Iterator<Item = Piece> + use<> {
+fn pieces(metadata: &ParquetMetaData) -> impl Iterator<Item = Piece> + use<> {
     let rows = |group: &RowGroupMetaData| usize::try_from(group.num_rows()).unwrap_or(0);
-    let sizes: Vec<usize> = metadata.metadata().row_groups().iter().map(rows).collect();
+    let sizes: Vec<usize> = metadata.row_groups().iter().map(rows).collect();
     let of_group = |(group, rows)| (0..rows).step_by(BLOCK_ROWS).map(move |offset| Piece { group, offset });
     sizes.into_iter().enumerate().flat_map(of_group)
 }
@@ -150,16 +141,15 @@ fn locate_key(names: &[String], rows: &TableRows<'_>) -> Result<(), TabularError
 
 /// Reads whole rows.
 pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), TabularError> {
-    let file = SharedFile::new(file)?;
-    let metadata = open(&file)?;
-    refuse_large(&metadata, &ProjectionMask::all(), rows.options.max_expanded_bytes)?;
-    values::refuse_unreadable(metadata.schema())?;
-    let names = names(&metadata);
+    let file = Opened::new(file)?;
+    file.refuse_large(&ProjectionMask::all(), rows.options.max_expanded_bytes)?;
+    values::refuse_unreadable(file.schema())?;
+    let names = file.columns();
     locate_key(&names, rows)?;
     let places = names.iter().map(|name| rows.place(name)).collect::<Result<Vec<_>, _>>()?;
     let key = places.iter().position(Option::is_none);
     let largest = rows.options.max_cell_bytes;
-    for batch in reader(builder(file, metadata, ProjectionMask::all()), TABLE_BATCH_ROWS)? {
+    for batch in reader(file.builder(ProjectionMask::all()), TABLE_BATCH_ROWS)? {
         let batch = batch?;
         let keys = key.map(|key| ids(&names[key], batch.column(key), &mut rows.keys)).transpose()?;
         for row in 0..batch.num_rows() {
@@ -185,56 +175,6 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
         }
     }
     Ok(())
-}
-
-fn open(file: &SharedFile) -> Result<ArrowReaderMetadata, TabularError> {
-    let metadata = decode(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::new()))?;
-    // Text as views into the pages: a page of few long texts that are repeated often then stays small.
-    let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(as_view).collect();
-    let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    Ok(decode(|| ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)).unwrap_or(metadata))
-}
-
-fn as_view(field: &Arc<Field>) -> Arc<Field> {
-    match view_of(field.data_type()) {
-        Some(kind) => Arc::new(field.as_ref().clone().with_data_type(kind)),
-        None => Arc::clone(field),
-    }
-}
-
-/// Returns the type whose values are views, if there is one.
-fn view_of(kind: &DataType) -> Option<DataType> {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
-        DataType::Binary | DataType::LargeBinary => Some(DataType::BinaryView),
-        DataType::Dictionary(_, of) => view_of(of),
-        DataType::List(of) => Some(DataType::List(as_view(of))),
-        DataType::LargeList(of) => Some(DataType::LargeList(as_view(of))),
-        _ => None,
-    }
-}
-
-fn names(metadata: &ArrowReaderMetadata) -> Vec<String> {
-    metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
-}
-
-fn builder(file: SharedFile, metadata: ArrowReaderMetadata, mask: ProjectionMask) -> ParquetRecordBatchReaderBuilder<SharedFile> {
-    ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_projection(mask)
-}
-
-fn reader(builder: ParquetRecordBatchReaderBuilder<SharedFile>, batch_rows: usize) -> Result<Batches, TabularError> {
-    decode(|| builder.with_batch_size(batch_rows).build()).map(Batches::of)
-}
-
-fn refuse_large(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, limit: u64) -> Result<(), TabularError> {
-    let groups = metadata.metadata().row_groups();
-    let columns = groups.iter().flat_map(|group| group.columns().iter().enumerate());
-    let bytes = columns
-        .filter(|(leaf, _)| mask.leaf_included(*leaf))
-        .map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(u64::MAX))
-        .fold(0u64, u64::saturating_add);
-    if bytes > limit { Err(TabularError::TooLarge { limit }) } else { Ok(()) }
 }
 
 /// Passes on the rows of a batch, and returns their bytes.
@@ -263,4 +203,10 @@ fn offer_batch(batch: &RecordBatch, rows: &mut Collector<'_>) -> Result<u64, Tab
 
 fn corrupt(reason: &dyn std::fmt::Display) -> TabularError {
     TabularError::Corrupt { what: "Parquet", reason: reason.to_string() }
+}
+
+/// Returns the bytes of the header at the start of a page.
+#[cfg(test)]
+pub(super) fn length_of_header(page: &[u8]) -> usize {
+    page_header::PageHeader::read(page).unwrap().length.try_into().unwrap()
 }

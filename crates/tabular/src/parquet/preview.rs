@@ -5,37 +5,35 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use serde_json::Value;
 
 use super::super::error::TabularError;
 use super::super::preview::Preview;
-use super::file::SharedFile;
+use super::BATCH_ROWS;
 use super::meter::Meter;
+use super::opened::{Opened, reader};
 use super::values::value;
-use super::{BATCH_ROWS, builder, names, open, reader};
 
 /// Returns the names of the columns, and decodes none of them.
 pub(in super::super) fn column_names(file: File) -> Result<Vec<String>, TabularError> {
-    Ok(names(&open(&SharedFile::new(file)?)?))
+    Ok(Opened::new(file)?.columns())
 }
 
 /// Reads the first rows with all columns: half of `limit` is for the pages, half for the values.
 pub(in super::super) fn preview(file: File, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
-    let file = SharedFile::new(file)?;
-    let metadata = open(&file)?;
     let half = limit / 2;
-    let meter = Arc::new(Meter::new(half, Arc::clone(metadata.metadata())));
-    first_rows(file.metered(&meter), metadata, n_rows, half).map_err(|error| meter.refusal().unwrap_or(error))
+    let file = Opened::new(file)?;
+    let meter = Arc::new(Meter::new(half, Arc::clone(file.metadata())));
+    first_rows(&file.metered(&meter), n_rows, half).map_err(|error| meter.refusal().unwrap_or(error))
 }
 
-fn first_rows(file: SharedFile, metadata: ArrowReaderMetadata, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
-    let columns = names(&metadata);
-    let in_file = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
+fn first_rows(file: &Opened, n_rows: usize, limit: u64) -> Result<Preview, TabularError> {
+    let columns = file.columns();
+    let in_file = usize::try_from(file.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mut room = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut rows: Vec<Vec<Value>> = Vec::new();
     // A batch holds as many rows as are shown, so that no page after them is read.
-    for batch in reader(builder(file, metadata, ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))? {
+    for batch in reader(file.builder(ProjectionMask::all()), n_rows.clamp(1, BATCH_ROWS))? {
         let batch = batch?;
         for row in 0..batch.num_rows().min(n_rows.saturating_sub(rows.len())) {
             rows.push(values_of(&batch, row, &columns, &mut room, limit)?);

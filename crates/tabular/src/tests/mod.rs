@@ -1,6 +1,7 @@
 //! The rules of reading, format by format.
 
 mod blocks;
+mod forged_pages;
 mod odd_files;
 mod parquet_files;
 mod whole_rows;

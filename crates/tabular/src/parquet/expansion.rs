@@ -1,0 +1,137 @@
+//! Expanding the pages of codecs that the library expands to any size, whatever their header declares. It stops at that size for
+//! Snappy, Zstandard and raw LZ4.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use parquet::basic::Compression;
+
+use super::page_header::PageHeader;
+
+/// How the pages of a column are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Brotli,
+    /// LZ4 in the framing of Hadoop, or raw; LZ4 frames under this name are of any size.
+    Lz4,
+    /// Not packed, or the library stops at the declared size.
+    Other,
+}
+
+impl Packing {
+    /// Returns the packing of a codec.
+    pub fn of(codec: Compression) -> Self {
+        match codec {
+            Compression::GZIP(_) => Packing::Gzip,
+            Compression::BROTLI(_) => Packing::Brotli,
+            Compression::LZ4 => Packing::Lz4,
+            _ => Packing::Other,
+        }
+    }
+
+    /// Whether pages are expanded here rather than by the library.
+    pub fn is_expanded_here(self) -> bool {
+        matches!(self, Packing::Gzip | Packing::Brotli)
+    }
+}
+
+/// Buffer of the Brotli decoder.
+const BUFFER: usize = 4096;
+/// The first byte of Brotli with a window of up to 1 GiB, which the standard does not have.
+const LARGE_WINDOW: u8 = 0x11;
+
+/// Returns the page expanded to the size that its header declares, where it is expanded here; else as it is.
+pub(super) fn expand(page: Bytes, packing: Packing, header: &PageHeader) -> io::Result<Bytes> {
+    let levels = usize::try_from(header.levels).unwrap_or(usize::MAX);
+    let Some((levels, packed)) = page.split_at_checked(levels) else { return Err(io::Error::other("a page is cut off")) };
+    match packing {
+        _ if !header.is_packed => Ok(page),
+        Packing::Gzip => to_declared_size(levels, MultiGzDecoder::new(packed), header),
+        Packing::Brotli if packed.first() == Some(&LARGE_WINDOW) => Err(io::Error::other("its Brotli is of no standard")),
+        Packing::Brotli => to_declared_size(levels, brotli::Decompressor::new(packed, BUFFER), header),
+        Packing::Lz4 if is_lz4_frame(packed) => {
+            Err(io::Error::other("its pages are LZ4 frames, which Parquet does not have; write it with another codec"))
+        }
+        Packing::Lz4 | Packing::Other => Ok(page),
+    }
+}
+
+fn to_declared_size(levels: &[u8], unpacked: impl Read, header: &PageHeader) -> io::Result<Bytes> {
+    let declared = header.expanded;
+    let mut expanded = levels.to_vec();
+    // A page without values has no packed bytes either.
+    if declared > header.levels {
+        unpacked.take(declared - header.levels + 1).read_to_end(&mut expanded)?;
+    }
+    match expanded.len() as u64 {
+        bytes if bytes > declared => {
+            Err(io::Error::other(format!("a page expands to more than the {declared} bytes it declares")))
+        }
+        bytes if bytes < declared => {
+            Err(io::Error::other(format!("a page expands to {bytes} of the {declared} bytes it declares")))
+        }
+        _ => Ok(expanded.into()),
+    }
+}
+
+/// Whether bytes begin as a frame does: of today, of old programs, or to be skipped.
+fn is_lz4_frame(packed: &[u8]) -> bool {
+    const TODAY: u32 = 0x184D_2204;
+    const OLD: u32 = 0x184C_2102;
+    const SKIPPED: u32 = 0x184D_2A50;
+    let Some(magic) = packed.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)) else { return false };
+    magic == TODAY || magic == OLD || magic & !0xf == SKIPPED
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use bytes::Bytes;
+
+    use super::{Packing, expand};
+    use crate::parquet::page_header::PageHeader;
+
+    fn header(expanded: u64, levels: u64) -> PageHeader {
+        PageHeader { length: 0, is_dictionary: false, expanded, levels, is_packed: true }
+    }
+
+    fn packed(packing: Packing, content: &[u8]) -> Vec<u8> {
+        if packing == Packing::Gzip {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            writer.write_all(content).unwrap();
+            return writer.finish().unwrap();
+        }
+        let mut bytes = Vec::new();
+        brotli::CompressorWriter::new(&mut bytes, 4096, 9, 22).write_all(content).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_page_is_as_large_as_its_header_says_or_damaged() {
+        for packing in [Packing::Gzip, Packing::Brotli] {
+            let page = Bytes::from([&b"lev"[..], &packed(packing, &[b'x'; 1000])].concat());
+            let expanded = expand(page.clone(), packing, &header(1003, 3)).unwrap();
+            assert_eq!(expanded, [&b"lev"[..], &[b'x'; 1000]].concat(), "{packing:?}");
+            let refused = |size| expand(page.clone(), packing, &header(size, 3)).unwrap_err().to_string();
+            assert_eq!(refused(1002), "a page expands to more than the 1002 bytes it declares");
+            assert_eq!(refused(1004), "a page expands to 1003 of the 1004 bytes it declares");
+            let unpacked = PageHeader { is_packed: false, ..header(9, 3) };
+            assert_eq!(expand(page.clone(), packing, &unpacked).unwrap(), page);
+        }
+        assert!(expand(Bytes::from_static(b"ab"), Packing::Other, &header(9, 3)).is_err());
+    }
+
+    #[test]
+    fn formats_of_any_size_are_refused() {
+        let window = Bytes::from_static(&[0x11, 0x1e, 0, 0]);
+        assert!(expand(window, Packing::Brotli, &header(9, 0)).unwrap_err().to_string().contains("no standard"));
+        for magic in [[0x04, 0x22, 0x4d, 0x18], [0x02, 0x21, 0x4c, 0x18], [0x53, 0x2a, 0x4d, 0x18]] {
+            let refused = expand(Bytes::copy_from_slice(&magic), Packing::Lz4, &header(9, 0)).unwrap_err().to_string();
+            assert!(refused.contains("LZ4 frames"), "{refused}");
+        }
+        assert!(expand(Bytes::from_static(&[0, 0, 0, 9, 0, 0, 0, 9]), Packing::Lz4, &header(9, 0)).is_ok());
+    }
+}

@@ -1,0 +1,135 @@
+//! The pages of a file on their way to the library: none expands to more than its header declares, which is no more than its
+//! column chunk has by the footer. The footer's sizes are limited before anything is read.
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+
+use super::super::error::TabularError;
+use super::corrupt;
+use super::decoding::decode;
+use super::expansion::{Packing, expand};
+use super::meter::Meter;
+use super::page_header::PageHeader;
+
+/// Bytes of a header that are read at once; most headers are smaller.
+const HEADER: usize = 256;
+
+/// The column chunks of a file, by their place in it.
+#[derive(Debug)]
+pub(super) struct Chunks(Vec<Chunk>);
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    start: u64,
+    end: u64,
+    /// Bytes of all its pages once expanded.
+    expanded: u64,
+    packing: Packing,
+}
+
+impl Chunks {
+    /// Returns the chunks of a file. Those that share bytes would let a page count for either.
+    pub fn of(metadata: &ParquetMetaData) -> Result<Self, TabularError> {
+        let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+        let mut chunks = columns.map(chunk).collect::<Result<Vec<_>, _>>()?;
+        chunks.retain(|chunk| chunk.start < chunk.end);
+        chunks.sort_unstable_by_key(|chunk| chunk.start);
+        if chunks.windows(2).any(|pair| pair[0].end > pair[1].start) {
+            return Err(corrupt(&"two of its columns lie in one place"));
+        }
+        Ok(Chunks(chunks))
+    }
+
+    /// Returns the metadata as the library is to see them: without the codecs of pages that it receives expanded.
+    pub fn for_library(&self, metadata: &Arc<ParquetMetaData>) -> Result<Arc<ParquetMetaData>, TabularError> {
+        if !self.0.iter().any(|chunk| chunk.packing.is_expanded_here()) {
+            return Ok(Arc::clone(metadata));
+        }
+        let groups = metadata.row_groups().iter();
+        let groups = decode(|| groups.cloned().map(without_expanded).collect::<parquet::errors::Result<_>>())?;
+        Ok(Arc::new(ParquetMetaData::clone(metadata).into_builder().set_row_groups(groups).build()))
+    }
+
+    /// Returns the chunk whose bytes lie there, with its number.
+    fn at(&self, place: u64) -> Option<(usize, Chunk)> {
+        let number = self.0.partition_point(|chunk| chunk.start <= place).checked_sub(1)?;
+        self.0.get(number).filter(|chunk| place < chunk.end).map(|chunk| (number, *chunk))
+    }
+}
+
+fn chunk(column: &ColumnChunkMetaData) -> Result<Chunk, TabularError> {
+    let (start, length) = decode(|| Ok::<_, TabularError>(column.byte_range()))?;
+    Ok(Chunk {
+        start,
+        end: start.saturating_add(length),
+        expanded: u64::try_from(column.uncompressed_size()).unwrap_or_default(),
+        packing: Packing::of(column.compression()),
+    })
+}
+
+fn without_expanded(group: RowGroupMetaData) -> parquet::errors::Result<RowGroupMetaData> {
+    let column = |column: &ColumnChunkMetaData| match Packing::of(column.compression()).is_expanded_here() {
+        true => column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build(),
+        false => Ok(column.clone()),
+    };
+    let columns = group.columns().iter().map(column).collect::<parquet::errors::Result<_>>()?;
+    group.into_builder().set_column_metadata(columns).build()
+}
+
+/// A page whose header was read: where it begins, and what the header declares.
+type Announced = (u64, PageHeader);
+
+/// The pages that one reader of a file reads.
+#[derive(Clone)]
+pub(super) struct Pages {
+    chunks: Arc<Chunks>,
+    meter: Option<Arc<Meter>>,
+    /// By the number of the chunk and by whether it is a dictionary: the library reads a chunk page after page, but may come back
+    /// for its dictionary.
+    announced: Arc<Mutex<HashMap<(usize, bool), Announced>>>,
+}
+
+impl Pages {
+    /// Returns the pages for one reader.
+    pub fn of(chunks: &Arc<Chunks>, meter: Option<&Arc<Meter>>) -> Self {
+        Pages { chunks: Arc::clone(chunks), meter: meter.cloned(), announced: Arc::default() }
+    }
+
+    /// Reads the header at `at` from `source`, and allows or refuses its page.
+    pub fn announce(&self, at: u64, source: impl Read) -> io::Result<()> {
+        let header = PageHeader::read(BufReader::with_capacity(HEADER, source))?;
+        if let Some(meter) = &self.meter {
+            meter.allow_page(at, header.expanded)?;
+        }
+        let (number, chunk) = self.chunks.at(at).ok_or_else(elsewhere)?;
+        if header.expanded > chunk.expanded {
+            let (page, column) = (header.expanded, chunk.expanded);
+            return Err(io::Error::other(format!("a page declares {page} bytes, and its whole column {column}")));
+        }
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        announced.insert((number, header.is_dictionary), (at + header.length, header));
+        Ok(())
+    }
+
+    /// Returns the page that begins at `start` as the library is to see it.
+    pub fn expanded(&self, start: u64, page: Bytes) -> io::Result<Bytes> {
+        // A page may be empty and end the chunk, but its header is in it.
+        let (number, chunk) = start.checked_sub(1).and_then(|end| self.chunks.at(end)).ok_or_else(elsewhere)?;
+        let announced = {
+            let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            [false, true].into_iter().find_map(|dictionary| {
+                announced.get(&(number, dictionary)).filter(|(begins, _)| *begins == start).map(|(_, header)| *header)
+            })
+        };
+        expand(page, chunk.packing, &announced.ok_or_else(elsewhere)?)
+    }
+}
+
+fn elsewhere() -> io::Error {
+    io::Error::other("a page lies where there is none")
+}
