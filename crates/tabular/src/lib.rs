@@ -30,6 +30,7 @@ pub use error::TabularError;
 pub use findings::differ_in_spaces;
 pub use format::{Compression, Format, Kind, format_of};
 pub use notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
+pub use parquet::unpack as unpack_parquet;
 pub use preview::{MAX_PREVIEW_BYTES, Preview, column_names, preview, preview_within};
 pub use table::{Cell as TableCell, TableOptions, TableReport, read_table};
 

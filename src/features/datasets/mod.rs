@@ -14,6 +14,7 @@ mod service;
 mod store;
 mod turns;
 mod under_way;
+mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;

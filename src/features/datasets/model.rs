@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use super::unpacked;
 use crate::platform::wire_enum;
 use crate::schema::training_data;
 
@@ -120,9 +121,14 @@ impl FileKeys {
         format!("rejected/{}.csv", self.stem)
     }
 
+    /// The copy of a file that cannot be read while it is packed.
+    pub fn unpacked(&self) -> String {
+        unpacked::key_of(&self.upload())
+    }
+
     /// All of them.
-    pub fn all(&self) -> [String; 3] {
-        [self.upload(), self.prepared(), self.rejected()]
+    pub fn all(&self) -> [String; 4] {
+        [self.upload(), self.prepared(), self.rejected(), self.unpacked()]
     }
 }
 

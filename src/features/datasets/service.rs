@@ -1,6 +1,5 @@
 //! Decisions about training data: what is accepted, when it is prepared, when it may go.
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use diesel_async::AsyncConnection;
@@ -11,10 +10,11 @@ use super::intake::Received;
 use super::jobs::PrepareData;
 use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
 use super::preparation::{self, LARGEST_RATIO, Prepared, largest_honest};
-use super::store;
 use super::turns::Turns;
+use super::{store, unpacked};
 use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
+use crate::platform::blobs::Incoming;
 use crate::platform::compute;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
@@ -106,6 +106,8 @@ pub async fn replace(
 /// An upload that may be stored, prepared already if it is small.
 struct Examined {
     upload: Upload,
+    /// For Parquet inside another packing.
+    copy: Option<Incoming>,
     prepared: Option<Prepared>,
 }
 
@@ -120,15 +122,17 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
     let largest_expanded = services.settings.max_expanded_bytes;
     let options = preparation::options_for(project, upload.received.size, largest_expanded, services.clock.now());
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
+    let blobs = services.blobs.clone();
     in_turn(services, project.id, move || {
-        let path = upload.received.file.path();
-        let prepared = if is_prepared_at_once(&upload.name, upload.received.size) {
-            Some(preparation::prepare(path, &upload.name, &options, largest_expanded, threads, &memory)?)
-        } else {
-            preparation::check_columns(path, &upload.name, &options)?;
-            None
-        };
-        Ok(Examined { upload, prepared })
+        let (path, name) = (upload.received.file.path(), upload.name.as_str());
+        if is_prepared_at_once(name, upload.received.size) {
+            let prepared = Some(preparation::prepare(path, name, &options, largest_expanded, threads, &memory)?);
+            return Ok(Examined { upload, copy: None, prepared });
+        }
+        let copy = unpacked::copy_of(&blobs, path, name, largest_expanded)?;
+        let (path, name) = copy.as_ref().map_or((path, name), |copy| (copy.path(), unpacked::NAME));
+        preparation::check_columns(path, name, &options)?;
+        Ok(Examined { upload, copy, prepared: None })
     })
     .await
 }
@@ -141,6 +145,9 @@ impl Examined {
             let Upload { name, received } = self.upload;
             let (size, sha256) = (received.size, received.sha256.clone());
             blobs.keep(received.file, &keys.upload())?;
+            if let Some(copy) = self.copy {
+                blobs.keep(copy, &keys.unpacked())?;
+            }
             let mut stored = Stored {
                 storage_key: Some(keys.upload()),
                 basename: Some(name),
@@ -194,11 +201,14 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     drop(connection);
     let Some(keys) = data.keys() else { return Ok(()) };
     let options = options_of(services, &project, &data);
-    let (path, name) = (services.blobs.path(&keys.upload())?, data.basename.clone().unwrap_or_default());
+    let name = data.basename.clone().unwrap_or_default();
     let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
     let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
-    let prepare = move || preparation::prepare(&path, &name, &options, largest_expanded, threads, &memory);
-    let report = blocking(move || keep_prepared(&blobs, &into, prepare()?)).await?;
+    let report = blocking(move || {
+        let (path, name) = unpacked::readable(&blobs, &into.upload(), &name, largest_expanded)?;
+        keep_prepared(&blobs, &into, preparation::prepare(&path, &name, &options, largest_expanded, threads, &memory)?)
+    });
+    let report = report.await?;
     let mut connection = services.db.conn().await?;
     let prepared = Some(keys.prepared());
     let kept =
@@ -284,15 +294,10 @@ pub fn ask_for(memory: &Promise, what: &'static str, needed: u64) -> Result<(), 
 }
 
 /// The first rows of an upload of a project as they are.
-pub async fn preview(
-    services: &Services,
-    project: i64,
-    path: PathBuf,
-    name: String,
-    n_rows: usize,
-) -> Result<Preview, DataError> {
-    let memory = services.memory().promise();
+pub async fn preview(services: &Services, project: i64, key: String, name: String, n_rows: usize) -> Result<Preview, DataError> {
+    let (blobs, memory, largest) = (services.blobs.clone(), services.memory().promise(), services.settings.max_expanded_bytes);
     in_turn(services, project, move || {
+        let (path, name) = unpacked::readable(&blobs, &key, &name, largest)?;
         let size = std::fs::metadata(&path).map_err(TabularError::Io)?.len();
         let limit = largest_honest(size).min(MAX_PREVIEW_BYTES);
         ask_for(&memory, "The first rows cannot be shown now", limit)?;

@@ -26,8 +26,8 @@ use super::blocks::{BLOCK_ROWS, RowBlocks};
 use super::collector::{Cells, Collector, ReadOptions, Row, Tally, locate};
 use super::error::TabularError;
 use super::findings::IdFindings;
-use super::format::{Compression, Format};
-use super::source::stream_error;
+use super::format::{Compression, Format, Kind, format_of};
+use super::source::{stream_error, with_source};
 use super::table::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
@@ -47,6 +47,17 @@ pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Re
     io::copy(source, &mut copy).map_err(stream_error)?;
     copy.seek(SeekFrom::Start(0)).map_err(TabularError::Io)?;
     Ok(copy)
+}
+
+/// Writes the unpacked bytes of a file, at most `limit`, if it is Parquet; returns whether it is.
+pub fn unpack(path: &Path, file_name: &str, limit: u64, into: &mut File) -> Result<bool, TabularError> {
+    with_source(path, format_of(file_name)?, limit, |kind, source| {
+        let is_parquet = kind == Kind::Parquet;
+        if is_parquet {
+            io::copy(source, into).map_err(stream_error)?;
+        }
+        Ok(is_parquet)
+    })
 }
 
 /// Reads all rows into the collector.

@@ -52,8 +52,8 @@ pub async fn preview_of(
     filters: &Filters,
 ) -> ApiResult<HttpResponse> {
     let n_rows = n_rows(filters)?;
-    let path = services.blobs.path(storage_key.ok_or_else(file_removed)?).map_err(DataError::from)?;
-    match service::preview(services, project, path, name, n_rows).await {
+    let key = storage_key.ok_or_else(file_removed)?.to_owned();
+    match service::preview(services, project, key, name, n_rows).await {
         Ok(preview) => {
             let total_rows = counted.unwrap_or(preview.rows.len() as u64);
             let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };

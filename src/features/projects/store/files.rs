@@ -7,14 +7,18 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::dependents::Kind;
 
 /// Folders of the file store whose files are named by rows; others are nobody's business here.
-pub const FOLDERS: [&str; 5] = ["uploads", "prepared", "rejected", "metadata", "models"];
+pub const FOLDERS: [&str; 6] = ["uploads", "unpacked", "prepared", "rejected", "metadata", "models"];
 
-/// The files of an upload `d`: the prepared form and the rejected rows lie beside the original under the same name.
+/// The files of an upload `d`: the prepared form, the rejected rows and the unpacked copy lie beside the original under the same
+/// name.
 const OF_DATA: &str = "SELECT f.key FROM training_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key),
     (regexp_replace(d.storage_key, '^uploads/(.*)$', 'prepared/\\1.safetensors')),
-    (regexp_replace(d.storage_key, '^uploads/(.*)$', 'rejected/\\1.csv'))) AS f (key)";
+    (regexp_replace(d.storage_key, '^uploads/(.*)$', 'rejected/\\1.csv')),
+    (regexp_replace(d.storage_key, '^uploads/', 'unpacked/'))) AS f (key)";
 
-const OF_METADATA: &str = "SELECT f.key FROM item_meta_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key)) AS f (key)";
+/// The files of item metadata `d`: the original, its unpacked copy and the prepared form.
+const OF_METADATA: &str = "SELECT f.key FROM item_meta_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key),
+    (regexp_replace(d.storage_key, '^metadata/', 'unpacked/'))) AS f (key)";
 
 /// The files of a model `m`: the artifact and its signature.
 const OF_MODELS: &str =
