@@ -24,6 +24,6 @@ pub use metadata::{
 };
 pub use model::{TrainingData, TrainingDataStatus};
 pub use routes::{Docs, routes};
-pub use service::{ask_for, give_up, load_log};
+pub use service::{PREVIEWS, ask_for, give_up, load_log};
 pub use store::find;
 pub use under_way::UploadsUnderWay;

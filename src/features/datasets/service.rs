@@ -16,6 +16,8 @@ use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
 use crate::platform::blobs::Incoming;
 use crate::platform::compute;
+use crate::platform::computing::Computing;
+use crate::platform::http::ApiResult;
 use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
@@ -26,6 +28,12 @@ use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTE
 const PREPARED_AT_ONCE: u64 = 4 << 20;
 
 const LONGEST_NAME: usize = 100;
+
+/// The places for previews of data and of models.
+pub static PREVIEWS: LazyLock<Computing> = LazyLock::new(Computing::of_machine);
+
+/// Memory of a preview of text.
+const PREVIEW_OF_TEXT: u64 = 16 << 20;
 
 /// Preparing takes memory in proportion to the file, so requests take turns.
 static PREPARING: LazyLock<Turns> = LazyLock::new(|| Turns::new(2));
@@ -293,17 +301,28 @@ pub fn ask_for(memory: &Promise, what: &'static str, needed: u64) -> Result<(), 
     memory.raise_to(needed).map_err(refused)
 }
 
-/// The first rows of an upload of a project as they are.
-pub async fn preview(services: &Services, project: i64, key: String, name: String, n_rows: usize) -> Result<Preview, DataError> {
+/// The first rows of an upload of a project as they are. The outer error is that there is no place for another preview.
+pub async fn preview(
+    services: &Services,
+    project: i64,
+    key: String,
+    name: String,
+    n_rows: usize,
+) -> ApiResult<Result<Preview, DataError>> {
     let (blobs, memory, largest) = (services.blobs.clone(), services.memory().promise(), services.settings.max_expanded_bytes);
-    in_turn(services, project, move || {
+    let work = move || -> Result<Preview, DataError> {
         let (path, name) = unpacked::readable(&blobs, &key, &name, largest)?;
-        let size = std::fs::metadata(&path).map_err(TabularError::Io)?.len();
-        let limit = largest_honest(size).min(MAX_PREVIEW_BYTES);
+        let limit = match tabular::format_of(&name)?.kind {
+            Kind::Parquet => {
+                let size = std::fs::metadata(&path).map_err(TabularError::Io)?.len();
+                largest_honest(size).min(MAX_PREVIEW_BYTES)
+            }
+            _ => PREVIEW_OF_TEXT,
+        };
         ask_for(&memory, "The first rows cannot be shown now", limit)?;
         Ok(tabular::preview_within(&path, &name, n_rows, limit)?)
-    })
-    .await
+    };
+    PREVIEWS.run(Some(project), move |_| work()).await
 }
 
 /// As [`blocking`], for work for a project that takes memory or the disk for itself: those who share a turn in the queue share one

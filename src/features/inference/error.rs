@@ -9,9 +9,6 @@ use crate::platform::http::ApiError;
 /// Fields of item metadata that a message names.
 const NAMED_FIELDS: usize = 20;
 
-/// Seconds after which a request is welcome that found no turn.
-const COME_BACK: u64 = 2;
-
 /// Why there is no prediction.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
@@ -45,12 +42,6 @@ pub enum InferenceError {
     /// The key has used up its allowance for this path.
     #[error("Rate limit exceeded: {limit}")]
     TooFast { limit: String, wait: u64 },
-    /// Too many answers are being computed.
-    #[error("The server is computing too many answers at once. Try again in a few seconds.")]
-    Busy,
-    /// The answer takes too long.
-    #[error("The answer took longer than {0} seconds to compute. Request fewer users, a smaller cutoff, or less diversity.")]
-    TooLong(u64),
     /// The metadata of the items would make the answer too large.
     #[error("The metadata of these items is larger than {} MB. Request fewer users or a smaller cutoff, or leave out with_metadata.", .0 >> 20)]
     TooMuchMetadata(usize),
@@ -89,8 +80,6 @@ impl From<InferenceError> for ApiError {
             InferenceError::TooFast { wait, .. } => {
                 Self::with_body(StatusCode::TOO_MANY_REQUESTS, json!({ "error": message })).retry_after(wait)
             }
-            InferenceError::Busy => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(COME_BACK),
-            InferenceError::TooLong(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "too_long", message),
             InferenceError::TooMuchMetadata(_) => Self::coded(StatusCode::UNPROCESSABLE_ENTITY, "too_much_metadata", message),
             InferenceError::Model(error) => error.into(),
         }

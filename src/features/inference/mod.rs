@@ -3,7 +3,6 @@
 
 mod answer;
 mod assignment;
-mod computing;
 mod directory;
 mod error;
 mod filter;

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Answer, Options, Strategy, answer, answers};
-use super::computing::Computing;
 use super::directory::{Directory, ServedModel, Serving};
 use super::error::InferenceError;
 use super::filter::{Admitted, Filters};
@@ -17,6 +16,7 @@ use super::recent_events::RecentEvents;
 use crate::features::accounts::{KeyGrant, Scope};
 use crate::features::api_keys::{KnownKey, KnownKeys};
 use crate::features::models::{ModelCache, ReadyModel};
+use crate::platform::computing::Computing;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 

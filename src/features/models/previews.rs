@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::cache::ModelCache;
 use super::described;
 use super::model::TrainedModel;
-use super::recommend::{self, Scored};
+use super::recommend::{self, Previewed, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
 use crate::features::datasets::{self, ItemMetaData};
 use crate::features::projects::{self, Project};
@@ -75,6 +75,12 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
     }
 }
 
+/// Returns a model to look at.
+async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
+    let project = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
+    Ok(Previewed { model: cache.get(services, model).await?, project })
+}
+
 /// The best items for a user of the training data.
 #[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
     params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query)),
@@ -87,7 +93,7 @@ pub async fn recommendation(
     filters: Filters,
 ) -> ApiResult<web::Json<Vec<Scored>>> {
     let (user, cutoff) = (required(&filters, "user_id")?, cutoff(&filters)?);
-    let model = cache.get(&services, &access.object).await?;
+    let model = previewed(&access.object, &services, &cache).await?;
     let unknown =
         || ApiError::detail(actix_web::http::StatusCode::NOT_FOUND, format!("The model does not know the user \"{user}\"."));
     Ok(web::Json(recommend::for_user(model, user.clone(), cutoff).await?.ok_or_else(unknown)?))
@@ -103,7 +109,7 @@ pub async fn sample_raw(
     services: web::Data<Services>,
     cache: web::Data<ModelCache>,
 ) -> ApiResult<web::Json<RawSample>> {
-    let model = cache.get(&services, &access.object).await?;
+    let model = previewed(&access.object, &services, &cache).await?;
     let random = uuid::Uuid::new_v4().as_u128();
     let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
     Ok(web::Json(RawSample { user_id: sample.user_id, user_profile: sample.profile, recommendations: sample.recommendations }))
@@ -122,7 +128,7 @@ pub async fn sample_metadata(
     path: web::Path<(String, String)>,
 ) -> ApiResult<web::Json<DescribedSample>> {
     let (metadata, project) = metadata_for(&access, &services, &path.1).await?;
-    let model = cache.get(&services, &access.object).await?;
+    let model = previewed(&access.object, &services, &cache).await?;
     let random = uuid::Uuid::new_v4().as_u128();
     let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
     let recommended = sample.recommendations.iter().map(|item| item.item_id.clone());
@@ -172,7 +178,7 @@ pub async fn using_profile(
     let items = fields.texts("item_ids", Missing::Required);
     let cutoff = fields.integer("cutoff", 1..=i32::MAX, Missing::Required);
     fields.finish()?;
-    let model = cache.get(&services, &access.object).await?;
+    let model = previewed(&access.object, &services, &cache).await?;
     let recommendations = recommend::for_items(model, items, cutoff.unsigned_abs() as usize).await?;
     Ok(web::Json(Recommendations { recommendations }))
 }
@@ -189,7 +195,7 @@ pub async fn similar(
     filters: Filters,
 ) -> ApiResult<web::Json<Vec<Scored>>> {
     let (item, cutoff) = (required(&filters, "item_id")?, cutoff(&filters)?);
-    let model = cache.get(&services, &access.object).await?;
+    let model = previewed(&access.object, &services, &cache).await?;
     let unknown =
         || ApiError::detail(actix_web::http::StatusCode::NOT_FOUND, format!("The model does not know the item \"{item}\"."));
     Ok(web::Json(recommend::like_item(model, item.clone(), cutoff).await?.ok_or_else(unknown)?))

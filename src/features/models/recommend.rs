@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use super::error::ModelError;
 use super::ready::ReadyModel;
+use crate::features::datasets::PREVIEWS;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
-use crate::platform::compute;
+use crate::platform::http::ApiResult;
 
 /// An item and how well it fits; scores compare within one list only.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -22,8 +23,17 @@ fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
     list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ModelError> {
-    compute::blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
+/// A model that a caller looks at, and the project whose places for previews that takes.
+#[derive(Clone)]
+pub struct Previewed {
+    pub model: Arc<ReadyModel>,
+    pub project: i64,
+}
+
+impl Previewed {
+    async fn ask<T: Send + 'static>(self, question: impl FnOnce(&ReadyModel) -> T + Send + 'static) -> ApiResult<T> {
+        PREVIEWS.run(Some(self.project), move |_| question(&self.model)).await
+    }
 }
 
 /// The model, if it knows users.
@@ -35,37 +45,35 @@ fn of_users(model: &ReadyModel) -> Result<&Artifact, ModelError> {
 }
 
 /// The best items a user has not met yet; none when the model does not know the user.
-pub async fn for_user(model: Arc<ReadyModel>, user_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
-    blocking(move || Ok(of_users(&model)?.recommend_user(&user_id, cutoff, true).map(scored))).await?
+pub async fn for_user(previewed: Previewed, user_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
+    let list = previewed.ask(move |model| Ok::<_, ModelError>(of_users(model)?.recommend_user(&user_id, cutoff, true)));
+    Ok(list.await??.map(scored))
 }
 
 /// The best items for somebody known only by items, which a model of sessions takes first to last; when none of these is
 /// known, what most users or sessions have.
-pub async fn for_items(model: Arc<ReadyModel>, item_ids: Vec<String>, cutoff: usize) -> Result<Vec<Scored>, ModelError> {
-    blocking(move || {
+pub async fn for_items(previewed: Previewed, item_ids: Vec<String>, cutoff: usize) -> ApiResult<Vec<Scored>> {
+    let list = previewed.ask(move |model| {
         let wanted = Wanted::best(cutoff);
-        scored(match &*model {
+        match model {
             ReadyModel::Matrix(model) => {
                 model.recommend_history_as(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular_as(&wanted))
             }
             ReadyModel::Sessions(model) => {
                 model.recommend(&item_ids, &wanted).unwrap_or_else(|| model.recommend_popular(&wanted))
             }
-        })
-    })
-    .await
+        }
+    });
+    Ok(scored(list.await?))
 }
 
 /// The items most like one; none when the model does not know it.
-pub async fn like_item(model: Arc<ReadyModel>, item_id: String, cutoff: usize) -> Result<Option<Vec<Scored>>, ModelError> {
-    blocking(move || {
-        let list = match &*model {
-            ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
-            ReadyModel::Sessions(model) => model.related(&[item_id], &Wanted::best(cutoff)),
-        };
-        list.map(scored)
-    })
-    .await
+pub async fn like_item(previewed: Previewed, item_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
+    let list = previewed.ask(move |model| match model {
+        ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
+        ReadyModel::Sessions(model) => model.related(&[item_id], &Wanted::best(cutoff)),
+    });
+    Ok(list.await?.map(scored))
 }
 
 /// A user with what they have and what they might like.
@@ -77,8 +85,9 @@ pub struct Sample {
 }
 
 /// A sample of the user that a random number picks; none when the model has no users.
-pub async fn for_sample(model: Arc<ReadyModel>, random: u128, cutoff: usize) -> Result<Option<Sample>, ModelError> {
-    blocking(move || Ok(sample(of_users(&model)?, random, cutoff))).await?
+pub async fn for_sample(previewed: Previewed, random: u128, cutoff: usize) -> ApiResult<Option<Sample>> {
+    let sample = previewed.ask(move |model| Ok::<_, ModelError>(sample(of_users(model)?, random, cutoff)));
+    Ok(sample.await??)
 }
 
 fn sample(model: &Artifact, random: u128, cutoff: usize) -> Option<Sample> {
@@ -96,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn ids_are_exact_and_strangers_get_what_is_popular() {
-        let model = Arc::new(ReadyModel::Matrix(tests::sample()));
+        let model = Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), project: 1 };
         for known in ["007", "Sigur Rós", "a/b c"] {
             assert!(for_user(model.clone(), known.to_owned(), 5).await.unwrap().is_some(), "{known}");
         }
@@ -108,5 +117,29 @@ mod tests {
         assert!(like_item(model.clone(), "unheard of".to_owned(), 3).await.unwrap().is_none());
         let picked = for_sample(model, 3, 20).await.unwrap().unwrap();
         assert_eq!((picked.user_id.as_str(), picked.profile.len()), ("007", 2));
+    }
+
+    #[tokio::test]
+    async fn a_preview_waits_for_a_place_of_its_project() {
+        const PROJECT: i64 = -7;
+        let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (started, all_started) = std::sync::mpsc::channel();
+        let (release, hold) = tokio::sync::watch::channel(());
+        for _ in 0..places {
+            let (started, mut hold) = (started.clone(), hold.clone());
+            let runtime = tokio::runtime::Handle::current();
+            tokio::spawn(PREVIEWS.run(Some(PROJECT), move |_| {
+                started.send(()).unwrap();
+                let _ = runtime.block_on(hold.changed());
+            }));
+        }
+        tokio::task::spawn_blocking(move || (0..places).for_each(|_| all_started.recv().unwrap())).await.unwrap();
+        let of = |project| Previewed { model: Arc::new(ReadyModel::Matrix(tests::sample())), project };
+        let mut waiting = Box::pin(like_item(of(PROJECT), "x".to_owned(), 3));
+        let moment = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(moment, &mut waiting).await.is_err(), "all places are taken");
+        assert!(like_item(of(PROJECT + 1), "x".to_owned(), 3).await.is_ok(), "another project has its own");
+        drop(release);
+        assert!(waiting.await.is_ok());
     }
 }

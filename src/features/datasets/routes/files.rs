@@ -53,7 +53,7 @@ pub async fn preview_of(
 ) -> ApiResult<HttpResponse> {
     let n_rows = n_rows(filters)?;
     let key = storage_key.ok_or_else(file_removed)?.to_owned();
-    match service::preview(services, project, key, name, n_rows).await {
+    match service::preview(services, project, key, name, n_rows).await? {
         Ok(preview) => {
             let total_rows = counted.unwrap_or(preview.rows.len() as u64);
             let answer = DataPreview { columns: preview.columns, rows: preview.rows, total_rows, more: preview.more };

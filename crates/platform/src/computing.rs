@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::error::InferenceError;
-use crate::features::models::ModelError;
-use crate::platform::http::ApiResult;
+use super::http::{ApiError, ApiResult};
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer may take to compute.
 const LONGEST: Duration = Duration::from_secs(30);
+/// Seconds after which a request is welcome that found no turn.
+const COME_BACK: u64 = 2;
 /// Projects that are remembered before those that compute nothing are forgotten.
 const REMEMBERED: usize = 1_000;
 
@@ -47,15 +48,15 @@ impl Computing {
         project: Option<i64>,
         work: impl FnOnce(&CancellationToken) -> T + Send + 'static,
     ) -> ApiResult<T> {
-        let turn = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| InferenceError::Busy)?;
+        let turn = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| busy())?;
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work(&stop)
         });
-        let done = tokio::time::timeout(LONGEST, task).await.map_err(|_| InferenceError::TooLong(LONGEST.as_secs()))?;
-        Ok(done.map_err(|error| ModelError::Crashed(error.to_string()))?)
+        let done = tokio::time::timeout(LONGEST, task).await.map_err(|_| too_long())?;
+        done.map_err(|error| ApiError::internal(&error))
     }
 
     async fn turn(&self, project: Option<i64>) -> (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>) {
@@ -79,6 +80,19 @@ impl Computing {
         projects.insert(project, Arc::downgrade(&places));
         places
     }
+}
+
+fn busy() -> ApiError {
+    let message = "The server is computing too many answers at once. Try again in a few seconds.";
+    ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(COME_BACK)
+}
+
+fn too_long() -> ApiError {
+    let message = format!(
+        "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, or less diversity.",
+        LONGEST.as_secs()
+    );
+    ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "too_long", message)
 }
 
 #[cfg(test)]
