@@ -22,6 +22,7 @@ use crate::features::models::ModelCache;
 use crate::features::{ab_tests, events, projects, recommendation_log, retraining};
 use crate::platform::http::bodies::{self, BodyLimits};
 use crate::platform::http::connections::Connections;
+use crate::platform::http::pace;
 use crate::platform::open_files;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
@@ -141,6 +142,7 @@ fn listen_with(
             .wrap(from_fn(answers::if_admitted))
             .wrap(from_fn(answers::in_json))
             .wrap(headers::defaults(is_secure))
+            .wrap(from_fn(pace::watch))
             .wrap(from_fn(headers::trace))
             .wrap(from_fn(addresses::spell))
             .wrap(from_fn(draining::count))

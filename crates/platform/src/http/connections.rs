@@ -16,6 +16,7 @@ use tokio::task::Id;
 
 use super::caller::{Network, client_key, is_one_of};
 use super::error::ApiError;
+use super::pace::{Line, Pace};
 use crate::config::Settings;
 
 /// Seconds after which a client that has too many connections may try again.
@@ -43,6 +44,7 @@ pub struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     write_idle: Duration,
+    pace: Option<Pace>,
     /// Most connections of one network; `None` for any number.
     most: Option<usize>,
     /// Proxies: their connections are those of many clients.
@@ -71,6 +73,7 @@ impl Connections {
         let most = settings.max_connections_per_network;
         Self(Arc::new(Shared {
             write_idle: Duration::from_secs(settings.write_idle_seconds.max(1)),
+            pace: Pace::new(settings),
             most: (most > 0).then_some(most),
             proxies: settings.trusted_proxies.clone(),
             open: Mutex::default(),
@@ -81,6 +84,9 @@ impl Connections {
     pub fn note(&self, connection: &dyn Any, data: &mut Extensions) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         limit_silence(stream, self.0.write_idle);
+        if let Some(pace) = self.0.pace {
+            data.insert(Line::new(stream, pace));
+        }
         let Ok(peer) = stream.peer_addr() else { return };
         let peer = peer.ip().to_canonical();
         if let Some(task) = tokio::task::try_id() {

@@ -9,6 +9,7 @@ pub mod error;
 pub mod filters;
 mod meter;
 mod origin;
+pub mod pace;
 pub mod pages;
 mod parsers;
 mod payload;

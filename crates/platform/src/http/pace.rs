@@ -1,0 +1,233 @@
+//! A least speed for clients that read a large answer. The system ends a connection whose client takes nothing, but one byte now
+//! and then renews that time; and the server asks for more of an answer only once most of it has been taken. So a timer beside the
+//! answer measures the client, and resets the connection of one that is too slow.
+
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpRequest};
+use socket2::SockRef;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::Settings;
+
+/// Bytes of an answer that the server and the system hold while the client does not read. A smaller answer is not measured.
+const HELD: u64 = 256 << 10;
+
+/// The least speed that a client must keep.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Bytes a second.
+    least: u64,
+    /// Time beside that of the bytes.
+    grace: Duration,
+}
+
+impl Pace {
+    /// Returns the configured speed, which is that of request bodies; `None` where any will do.
+    pub fn new(settings: &Settings) -> Option<Self> {
+        let grace = Duration::from_secs(settings.body_rate_seconds.max(1));
+        (settings.body_least_rate > 0).then_some(Self { least: settings.body_least_rate, grace })
+    }
+
+    fn time_for(self, bytes: u64) -> Duration {
+        Duration::from_millis(bytes.saturating_mul(1_000) / self.least.max(1))
+    }
+}
+
+/// An answer that a client reads. Time in which the server has nothing to send does not count.
+#[derive(Debug)]
+struct Reading {
+    pace: Pace,
+    /// When the client has to have read enough for more to be sent.
+    until: Instant,
+    /// Since when the server has nothing to send.
+    idle_since: Option<Instant>,
+}
+
+impl Reading {
+    fn new(pace: Pace, now: Instant) -> Self {
+        Self { pace, until: now + pace.grace, idle_since: None }
+    }
+
+    /// Records that bytes were handed to the connection. Only what may not have been read yet gives the client time.
+    fn sent(&mut self, now: Instant, bytes: u64) {
+        self.until = self.until(now) + self.pace.time_for(bytes);
+        self.until = self.until.min(now + self.pace.grace + self.pace.time_for(HELD));
+        self.idle_since = None;
+    }
+
+    /// Records that there is nothing to send.
+    fn idle(&mut self, now: Instant) {
+        self.idle_since.get_or_insert(now);
+    }
+
+    /// Returns when the client is too slow, unless it reads on.
+    fn until(&self, now: Instant) -> Instant {
+        self.until + self.idle_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+/// The connection of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    socket: RawFd,
+    pace: Pace,
+}
+
+impl Line {
+    pub fn new(stream: &TcpStream, pace: Pace) -> Self {
+        // The server gets room for more of an answer only once the client has read most of what is there.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(u32::try_from(HELD / 2).unwrap_or(u32::MAX)) {
+            tracing::debug!(%error, "a connection may hold much of an answer");
+        }
+        Self { socket: stream.as_raw_fd(), pace }
+    }
+
+    /// Returns a handle of the connection that `request` came on.
+    fn of(request: &HttpRequest) -> Option<(OwnedFd, Pace)> {
+        let line = request.conn_data::<Self>()?;
+        // SAFETY: The task that answers the request owns the connection, so that it is open now.
+        let socket = unsafe { BorrowedFd::borrow_raw(line.socket) };
+        Some((socket.try_clone_to_owned().ok()?, line.pace))
+    }
+}
+
+/// Measures how fast the client reads a large answer.
+pub async fn watch(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let is_large = match response.response().body().size() {
+        BodySize::None => false,
+        BodySize::Sized(bytes) => bytes > HELD,
+        // Upgraded connections are measured by themselves.
+        BodySize::Stream => response.status() != StatusCode::SWITCHING_PROTOCOLS,
+    };
+    let Some((socket, pace)) = is_large.then(|| Line::of(response.request())).flatten() else { return Ok(response) };
+    Ok(response.map_body(|_, body| Paced::new(body, socket, pace, Instant::now()).boxed()))
+}
+
+/// A body whose reader is measured.
+struct Paced {
+    body: BoxBody,
+    reading: Rc<RefCell<Reading>>,
+    _timer: AbortOnDropHandle<()>,
+}
+
+impl Paced {
+    fn new(body: BoxBody, socket: OwnedFd, pace: Pace, now: Instant) -> Self {
+        let reading = Rc::new(RefCell::new(Reading::new(pace, now)));
+        let timer = actix_web::rt::spawn(end_when_slow(Rc::clone(&reading), socket));
+        Self { body, reading, _timer: AbortOnDropHandle::new(timer) }
+    }
+}
+
+impl MessageBody for Paced {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let piece = Pin::new(&mut self.body).poll_next(context);
+        let (mut reading, now) = (self.reading.borrow_mut(), Instant::now());
+        match &piece {
+            Poll::Ready(Some(Ok(piece))) => reading.sent(now, piece.len() as u64),
+            Poll::Pending => reading.idle(now),
+            Poll::Ready(_) => {}
+        }
+        piece
+    }
+}
+
+async fn end_when_slow(reading: Rc<RefCell<Reading>>, socket: OwnedFd) {
+    loop {
+        let now = Instant::now();
+        let until = reading.borrow().until(now);
+        if until <= now {
+            break;
+        }
+        tokio::time::sleep_until(until).await;
+    }
+    tracing::debug!("a client read its answer too slowly; its connection was reset");
+    let socket = SockRef::from(&socket);
+    // What the client has not read is dropped, instead of waiting for it in the system.
+    let ended = socket.set_linger(Some(Duration::ZERO)).and_then(|()| socket.shutdown(std::net::Shutdown::Both));
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection had ended already");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const PACE: Pace = Pace { least: 1_024, grace: Duration::from_secs(60) };
+
+    fn reading() -> (Reading, impl Fn(u64) -> Instant) {
+        let start = Instant::now();
+        (Reading::new(PACE, start), move |seconds| start + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_client_that_reads_steadily_may_take_any_time() {
+        let (mut reading, at) = reading();
+        for minute in 0..600 {
+            assert!(reading.until(at(minute * 60)) > at(minute * 60), "{minute}");
+            reading.sent(at(minute * 60), 64 << 10);
+        }
+    }
+
+    #[test]
+    fn a_trickle_ends_an_answer() {
+        let (mut reading, at) = reading();
+        reading.sent(at(0), 64 << 10);
+        assert_eq!(reading.until(at(1)), at(60 + 64));
+        reading.sent(at(100), 16 << 10);
+        assert_eq!(reading.until(at(100)), at(60 + 64 + 16));
+    }
+
+    #[test]
+    fn what_was_read_fast_gives_no_time_to_read_the_rest() {
+        let (mut reading, at) = reading();
+        (0..1_000).for_each(|_| reading.sent(at(10), 1 << 20));
+        assert_eq!(reading.until(at(10)), at(10 + 60 + HELD / 1_024));
+    }
+
+    #[test]
+    fn time_in_which_there_is_nothing_to_send_does_not_count() {
+        let (mut reading, at) = reading();
+        reading.idle(at(10));
+        reading.idle(at(500));
+        assert_eq!(reading.until(at(1_000)), at(1_000 + 50));
+        reading.sent(at(1_000), 1_024);
+        assert_eq!(reading.until(at(2_000)), at(1_000 + 50 + 1));
+    }
+
+    #[actix_web::test]
+    async fn the_connection_of_a_client_that_is_too_slow_ends() {
+        let (server, mut client) = UnixStream::pair().unwrap();
+        let body = super::super::in_pieces(Bytes::from_static(&[0; 100_000])).boxed();
+        let no_time = Pace { least: u64::MAX, grace: Duration::ZERO };
+        let answer = Paced::new(body, OwnedFd::from(server.try_clone().unwrap()), no_time, Instant::now());
+        assert_eq!(answer.size(), BodySize::Sized(100_000));
+        let ended = tokio::task::spawn_blocking(move || client.read(&mut [0]).ok()).await.unwrap();
+        assert_eq!(ended, Some(0));
+        drop((answer, server));
+    }
+}
