@@ -199,6 +199,8 @@ pub(super) struct Tally {
     pub items: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: Found,
+    /// Records with two carriage returns at their end.
+    pub doubled_returns: u64,
     times: TimeFindings,
     /// Rows rejected because they are not UTF-8, and the probable encoding of the first of them.
     not_utf8: u64,
@@ -224,6 +226,7 @@ impl Tally {
         self.users.append(part.users);
         self.items.append(part.items);
         self.stray_quotes.append(part.stray_quotes);
+        self.doubled_returns += part.doubled_returns;
         self.times.append(part.times);
         self.not_utf8 += part.not_utf8;
         self.seems = self.seems.or(part.seems);
@@ -249,6 +252,7 @@ impl Tally {
     fn notes(&mut self, options: &ReadOptions, times: TimeReading) -> Vec<ColumnNote> {
         let mut notes = std::mem::take(&mut self.report.notes);
         note_encoding(&mut notes, self.not_utf8, self.seems);
+        notes.extend(ColumnNote::of_lines(NoteKind::DoubledReturns, self.doubled_returns));
         notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
         notes.extend(self.users.notes(&options.user_column));
         notes.extend(self.items.notes(&options.item_column));

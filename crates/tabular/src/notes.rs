@@ -51,6 +51,11 @@ pub enum NoteKind {
     EncodingFound,
     /// Lines end with a carriage return alone.
     CarriageReturns,
+    /// Lines end with two carriage returns and a line feed, as text written twice in text mode on Windows does; both are part of
+    /// the line end.
+    DoubledReturns,
+    /// Bytes of a binary column that are no text became their hexadecimal digits.
+    BytesAsHex,
     /// Backslashes were read as escapes in the way databases dump them (`\N`, `\t`, `\\`).
     BackslashEscapes,
 }
@@ -119,5 +124,10 @@ impl ColumnNote {
     /// Creates a note on a file as a whole.
     pub(super) fn of_file(kind: NoteKind, guess: Option<Guess>) -> Self {
         ColumnNote { column: None, kind, count: 0, examples: Vec::new(), guess }
+    }
+
+    /// Creates a note on some lines of a file, if there are any.
+    pub(super) fn of_lines(kind: NoteKind, count: u64) -> Option<Self> {
+        (count > 0).then(|| ColumnNote { count, ..Self::of_file(kind, None) })
     }
 }

@@ -12,6 +12,7 @@ impl NoteKind {
             | Self::IdsReadAsWholeNumbers
             | Self::DelimiterFound
             | Self::CarriageReturns
+            | Self::DoubledReturns
             | Self::BackslashEscapes => false,
             Self::TimesBefore1980
             | Self::TimesAfterUpload
@@ -21,6 +22,7 @@ impl NoteKind {
             | Self::IdsDifferInSpaces
             | Self::IdsWithFraction
             | Self::QuotesAsText
+            | Self::BytesAsHex
             | Self::EncodingFound => true,
         }
     }
@@ -88,6 +90,12 @@ impl fmt::Display for ColumnNote {
             }
             NoteKind::EncodingFound => write!(f, "{n} row{s} left out: the text looks like {guess}; save the file as UTF-8"),
             NoteKind::CarriageReturns => f.write_str("lines end with a carriage return alone"),
+            NoteKind::DoubledReturns => {
+                write!(f, "{n} line{s} with two carriage returns at the end; both read as part of the line end")
+            }
+            NoteKind::BytesAsHex => {
+                write!(f, "{n} row{s} {have} bytes in {column} that are no text; kept as their hexadecimal digits")
+            }
             NoteKind::BackslashEscapes => f.write_str("backslashes read as escapes of a database dump"),
         }?;
         match self.examples.as_slice() {
@@ -126,6 +134,14 @@ mod tests {
             (
                 note(NoteKind::IdsLookMissing, 1, None, &["NULL"]),
                 "1 row has an id in \"time\" that looks like a missing value; kept as ids, for example \"NULL\"",
+            ),
+            (
+                note(NoteKind::DoubledReturns, 2, None, &[]),
+                "2 lines with two carriage returns at the end; both read as part of the line end",
+            ),
+            (
+                note(NoteKind::BytesAsHex, 1, None, &["ff"]),
+                "1 row has bytes in \"time\" that are no text; kept as their hexadecimal digits, for example \"ff\"",
             ),
             (
                 note(NoteKind::EncodingFound, 3, Some(Guess::ShiftJis), &[]),

@@ -1,14 +1,14 @@
 //! Reading whole rows with one key column and any other columns: item metadata. Memory is bounded for any file: the limits of
 //! width, length and size are given in advance.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::collector::{MAX_EXAMPLES, Rejected, note_encoding, shorten};
-use super::delimited::{Found, Opened, Records, header, open};
+use super::delimited::{DOUBLED_END, Found, Opened, Records, header, open};
 use super::error::TabularError;
 use super::findings::{self, IdFindings};
 use super::format::{Kind, format_of};
@@ -91,6 +91,9 @@ pub(super) struct TableRows<'s> {
     pub keys: IdFindings,
     /// Records with an opening quotation mark that was taken as text.
     pub stray_quotes: findings::Found,
+    doubled_returns: u64,
+    /// Columns with bytes that are no text.
+    bytes: BTreeMap<usize, findings::Found>,
     not_utf8: u64,
     seems: Option<Guess>,
     handed_on: u64,
@@ -106,6 +109,8 @@ impl<'s> TableRows<'s> {
             key_seen: false,
             keys: IdFindings::default(),
             stray_quotes: findings::Found::default(),
+            doubled_returns: 0,
+            bytes: BTreeMap::new(),
             not_utf8: 0,
             seems: None,
             handed_on: 0,
@@ -140,6 +145,11 @@ impl<'s> TableRows<'s> {
         } else if draft.problem.is_none() && value != Value::Null {
             draft.cells.push((place, value));
         }
+    }
+
+    /// Counts a value that is the digits of bytes.
+    pub fn add_bytes(&mut self, place: usize, digits: &str) {
+        self.bytes.entry(place).or_default().add(digits);
     }
 
     /// Completes a row.
@@ -222,7 +232,11 @@ impl<'s> TableRows<'s> {
         }
         let mut report = self.report;
         note_encoding(&mut report.notes, self.not_utf8, self.seems);
+        report.notes.extend(ColumnNote::of_lines(NoteKind::DoubledReturns, self.doubled_returns));
         report.notes.extend(self.stray_quotes.note(None, NoteKind::QuotesAsText, None));
+        let bytes = self.bytes.iter();
+        let bytes = bytes.filter_map(|(place, found)| found.note(Some(&report.columns[*place]), NoteKind::BytesAsHex, None));
+        report.notes.extend(bytes.collect::<Vec<_>>());
         report.notes.extend(self.keys.notes(&self.options.key_column));
         Ok(report)
     }
@@ -257,6 +271,7 @@ fn delimited(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut TableRows
                 rows.reject(records.line, format!("larger than {limit} bytes"), String::new);
             }
             Found::Record => {
+                rows.doubled_returns += u64::from(records.text().ends_with(DOUBLED_END));
                 let raw = || String::from_utf8_lossy(records.text().trim_ascii_end()).into_owned();
                 if let Some(reason) = records.scanner().shape_problem(names.len()) {
                     rows.reject(records.line, reason, raw);

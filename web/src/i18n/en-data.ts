@@ -29,6 +29,10 @@ export const reading = {
       delimiter_found: 'Fields are separated by {guess}.',
       encoding_found: 'The text is encoded in {guess}.',
       carriage_returns: 'Lines end with a carriage return alone.',
+      doubled_returns:
+        '{n} line ends with two carriage returns. Both were read as part of the line end. | {n} lines end with two carriage returns. Both were read as part of the line end.',
+      bytes_as_hex:
+        '{n} row has bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits. | {n} rows have bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits.',
       backslash_escapes: 'Backslashes were read the way database dumps write them.',
     },
     /** The same, where a note is about some rows only. */

@@ -31,6 +31,10 @@ export const reading: Pick<Messages, 'reading'> = {
       delimiter_found: '区切り文字は{guess}です。',
       encoding_found: '文字コードは {guess} です。',
       carriage_returns: '行末が復帰文字（CR）だけです。',
+      doubled_returns:
+        '{n} 行の行末に復帰文字（CR）が 2 つあります。どちらも行末として読み取りました。 | {n} 行の行末に復帰文字（CR）が 2 つあります。どちらも行末として読み取りました。',
+      bytes_as_hex:
+        '{column} の {n} 行に、文字として読めないバイト列があります{examples}。16 進数の文字列として残しました。 | {column} の {n} 行に、文字として読めないバイト列があります{examples}。16 進数の文字列として残しました。',
       backslash_escapes: 'バックスラッシュを、データベースのダンプの形式として読み取りました。',
     },
     some: {

@@ -15,6 +15,7 @@ const PLAIN = new Set<ColumnNote['kind']>([
   'delimiter_found',
   'encoding_found',
   'carriage_returns',
+  'doubled_returns',
   'backslash_escapes',
 ])
 

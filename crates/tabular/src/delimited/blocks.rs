@@ -10,7 +10,7 @@ use super::super::error::TabularError;
 use super::dialect::{Dialect, Opened, open};
 use super::marks::{self, Mark};
 use super::records::Records;
-use super::scanner::{Scan, Scanner, first_line};
+use super::scanner::{DOUBLED_END, Scan, Scanner, first_line};
 use super::{Table, max_record, reject_large, sample};
 
 /// Reads as [`super::read`] does, with the rows going to blocks.
@@ -177,7 +177,8 @@ impl Parser {
 
     /// Passes on the row between `start` and `end`, with `delimiters` in it, if a quick check finds nothing wrong with it.
     fn offer_plain(&self, text: &str, start: usize, delimiters: &[Mark], end: usize, rows: &mut Collector<'_>) -> bool {
-        if delimiters.len() + 1 != self.table.n_columns || end - start > rows.options.max_field_bytes {
+        let has_other_end = text.as_bytes()[start..end].ends_with(DOUBLED_END);
+        if has_other_end || delimiters.len() + 1 != self.table.n_columns || end - start > rows.options.max_field_bytes {
             return false;
         }
         let field = |at: usize| {

@@ -16,6 +16,7 @@ pub(super) use blocks::read_in_blocks;
 use dialect::Dialect;
 pub(super) use dialect::{Opened, open};
 pub(super) use records::{Found, Records};
+pub(super) use scanner::DOUBLED_END;
 use scanner::Scanner;
 
 /// A record holds several fields; beyond this many times the limit of one, it is skipped unread.
@@ -88,6 +89,7 @@ impl Table {
 
     /// Checks a record that was split.
     fn offer(&self, scanner: &Scanner, record: &[u8], line: u64, rows: &mut Collector<'_>) {
+        rows.tally.doubled_returns += u64::from(record.ends_with(DOUBLED_END));
         if let Some(reason) = scanner.shape_problem(self.n_columns) {
             return rows.reject(line, reason, || as_written(record));
         }

@@ -196,7 +196,7 @@ impl Scanner {
                 Quotes::Undecided => return Taken::Undecided,
                 Quotes::Closed(end) => {
                     self.fields.push(Field::Unquoted(kept, self.scratch.len()));
-                    if text.get(end) == Some(&b'\r') { end + 1 } else { end }
+                    end + returns(&text[end..])
                 }
                 Quotes::Text => {
                     self.stray_quote |= quoted;
@@ -240,15 +240,20 @@ impl Scanner {
                 from = mark + 1;
                 continue;
             }
-            match (text.get(mark + 1), text.get(mark + 2)) {
-                (Some(b'"'), _) => {
+            match text.get(mark + 1) {
+                Some(b'"') => {
                     self.scratch.push(b'"');
                     from = mark + 2;
                 }
-                (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => return Quotes::Closed(mark + 1),
-                (Some(next), _) if *next == self.dialect.delimiter => return Quotes::Closed(mark + 1),
-                (None, _) | (Some(b'\r'), None) => return unknown(Quotes::Closed(mark + 1)),
-                _ => return Quotes::Text,
+                Some(next) if *next == self.dialect.delimiter => return Quotes::Closed(mark + 1),
+                _ => {
+                    let after = &text[mark + 1..];
+                    return match after.get(returns(after)) {
+                        Some(b'\n') => Quotes::Closed(mark + 1),
+                        None => unknown(Quotes::Closed(mark + 1)),
+                        Some(_) => Quotes::Text,
+                    };
+                }
             }
         }
     }
@@ -285,6 +290,15 @@ pub(super) fn first_line(text: &[u8]) -> usize {
     memchr(b'\n', text).map_or(text.len(), |at| at + 1)
 }
 
+/// The end of a line that was written twice in the text mode of Windows.
+pub(in super::super) const DOUBLED_END: &[u8] = b"\r\r\n";
+
+/// Returns how many carriage returns, of the two that a line end may have, a text begins with.
+fn returns(text: &[u8]) -> usize {
+    text.iter().take(2).take_while(|byte| **byte == b'\r').count()
+}
+
 fn without_return(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

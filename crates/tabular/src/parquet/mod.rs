@@ -180,6 +180,11 @@ pub(super) fn read_table(file: File, rows: &mut TableRows<'_>) -> Result<(), Tab
                         (value, bytes)
                     }
                 };
+                if let Value::String(digits) = &value
+                    && values::is_no_text(column, row)
+                {
+                    rows.add_bytes(*place, digits);
+                }
                 rows.add(&mut draft, *place, value, bytes);
             }
             rows.offer(rows.report.rows_total + 1, draft)?;

@@ -59,18 +59,30 @@ pub(super) fn value(column: &ArrayRef, row: usize, room: &mut usize) -> Option<V
                 Err(_) => shown(column, row, room),
             }
         }
-        DataType::Binary => as_text(column.as_binary::<i32>().value(row), column, row, room),
-        DataType::LargeBinary => as_text(column.as_binary::<i64>().value(row), column, row, room),
-        DataType::BinaryView => as_text(column.as_binary_view().value(row), column, row, room),
-        _ => shown(column, row, room),
+        _ => match bytes(column, row).map(std::str::from_utf8) {
+            // Some programs do not mark text as such.
+            Some(Ok(text)) => {
+                *room = room.checked_sub(text.len())?;
+                Some(Value::from(text))
+            }
+            Some(Err(_)) | None => shown(column, row, room),
+        },
     }
 }
 
-/// Returns bytes as text: some programs do not mark text as such.
-fn as_text(bytes: &[u8], column: &ArrayRef, row: usize, room: &mut usize) -> Option<Value> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return shown(column, row, room) };
-    *room = room.checked_sub(text.len())?;
-    Some(Value::from(text))
+/// Returns a value of a column of bytes.
+fn bytes(column: &ArrayRef, row: usize) -> Option<&[u8]> {
+    match column.data_type() {
+        DataType::Binary => Some(column.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Some(column.as_binary::<i64>().value(row)),
+        DataType::BinaryView => Some(column.as_binary_view().value(row)),
+        _ => None,
+    }
+}
+
+/// Whether a value that is there consists of bytes that are no text.
+pub(super) fn is_no_text(column: &ArrayRef, row: usize) -> bool {
+    bytes(column, row).is_some_and(|bytes| std::str::from_utf8(bytes).is_err())
 }
 
 fn list(items: &ArrayRef, room: &mut usize) -> Option<Value> {

@@ -94,6 +94,18 @@ fn lines_may_end_with_a_carriage_return_alone() {
     super::blocks::assert_same(text.as_bytes(), "x.csv", &options(false));
 }
 
+#[test]
+fn lines_may_end_with_two_carriage_returns() {
+    let text = "user_id,item_id\r\r\na,1\r\r\nb,\"2\"\r\r\n\r\r\nc\r\r\n";
+    let (kept, report) = read(text, "x.csv").unwrap();
+    assert_eq!(pairs(&kept), TWO_ROWS);
+    assert_eq!(reasons(&report), [(5, "too few fields: 1 instead of 2")]);
+    assert_eq!(note(&report, NoteKind::DoubledReturns).count, 3);
+    super::blocks::assert_same(text.as_bytes(), "x.csv", &options(false));
+    assert_eq!(preview_of(text, "x.csv", 1).columns, ["user_id", "item_id"]);
+    assert!(!has(&read("user_id,item_id\r\na,1\r\n", "x.csv").unwrap().1, NoteKind::DoubledReturns));
+}
+
 fn utf16(text: &str, high_first: bool) -> Vec<u8> {
     text.encode_utf16().flat_map(|unit| if high_first { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
 }

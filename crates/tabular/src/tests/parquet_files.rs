@@ -10,7 +10,7 @@ use arrow_array::{
 };
 
 use super::*;
-use crate::{Guess, NoteKind, TableOptions, read_table};
+use crate::{Guess, NoteKind, TableOptions, TableReport, read_table};
 
 fn file(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
@@ -131,29 +131,45 @@ fn uuids_and_bytes_are_texts() {
     assert!(error.to_string().starts_with("the column \"user_id\" holds bytes that are no text"), "{error}");
 }
 
+fn small_table() -> TableOptions {
+    TableOptions {
+        key_column: "item_id".to_owned(),
+        max_expanded_bytes: 1 << 20,
+        max_cell_bytes: 1000,
+        max_columns: 4,
+        max_rows: 10,
+    }
+}
+
+fn read_items(bytes: &[u8]) -> Result<(Vec<serde_json::Value>, TableReport), TabularError> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let mut values = Vec::new();
+    let mut sink = |_: &str, cells: Vec<crate::TableCell>| {
+        values.extend(cells.into_iter().map(|(_, value)| value));
+        Ok(())
+    };
+    let report = read_table(file.path(), "x.parquet", &small_table(), &mut sink)?;
+    Ok((values, report))
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told() {
+    let codes: ArrayRef = Arc::new(BinaryArray::from(vec!["é".as_bytes(), b"\xff\x01", b"\xfe"]));
+    let (values, report) = read_items(&file(vec![("item_id", three()), ("code", codes)])).unwrap();
+    assert_eq!(values, [json!("é"), json!("ff01"), json!("fe")]);
+    let found: Vec<_> = report.notes.iter().map(|note| (note.kind, note.column.as_deref(), note.count)).collect();
+    assert_eq!(found, [(NoteKind::BytesAsHex, Some("code"), 2)]);
+    assert_eq!(report.notes[0].examples, ["ff01", "fe"]);
+}
+
 #[test]
 fn lists_are_lists_and_what_cannot_be_read_is_named() {
     let mut tags = ListBuilder::new(StringBuilder::new());
     tags.append_value([Some("War"), None]);
     tags.append_null();
     tags.append_value([Some("Warfare")]);
-    let read_items = |bytes: &[u8]| {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(bytes).unwrap();
-        let options = TableOptions {
-            key_column: "item_id".to_owned(),
-            max_expanded_bytes: 1 << 20,
-            max_cell_bytes: 1000,
-            max_columns: 4,
-            max_rows: 10,
-        };
-        let mut values = Vec::new();
-        let mut sink = |_: &str, cells: Vec<crate::TableCell>| {
-            values.extend(cells.into_iter().map(|(_, value)| value));
-            Ok(())
-        };
-        read_table(file.path(), "x.parquet", &options, &mut sink).map(|_| values)
-    };
+    let read_items = |bytes: &[u8]| read_items(bytes).map(|(values, _)| values);
     let tags: ArrayRef = Arc::new(tags.finish());
     let bytes = file(vec![("item_id", three()), ("tags", Arc::clone(&tags))]);
     assert_eq!(read_items(&bytes).unwrap(), [json!(["War", null]), json!(["Warfare"])]);
@@ -258,19 +274,12 @@ fn a_list_that_repeats_a_text_is_left_out_unbuilt() {
     tags.append_value((0..1000).map(|_| Some(long.as_str())));
     tags.append_value([Some("War")]);
     let file = packed(vec![("item_id", Arc::new(StringArray::from(vec!["a", "b"]))), ("tags", Arc::new(tags.finish()))], true);
-    let options = TableOptions {
-        key_column: "item_id".to_owned(),
-        max_expanded_bytes: 1 << 20,
-        max_cell_bytes: 1000,
-        max_columns: 4,
-        max_rows: 10,
-    };
     let mut keys = Vec::new();
     let mut sink = |key: &str, _: Vec<crate::TableCell>| {
         keys.push(key.to_owned());
         Ok(())
     };
-    let report = read_table(file.path(), "x.parquet", &options, &mut sink).unwrap();
+    let report = read_table(file.path(), "x.parquet", &small_table(), &mut sink).unwrap();
     assert_eq!(report.rejected_examples[0].reason, "\"tags\" is larger than 1000 bytes");
     assert_eq!(keys, ["b"]);
 }
