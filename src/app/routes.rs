@@ -7,8 +7,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{addresses, api_docs, authentication, meta, spa};
 use crate::features::{
-    ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, inference, live_updates, model_configs,
-    models, off_policy, projects, recommendation_log, retraining, task_logs, tuning,
+    ab_tests, accounts, api_keys, audit, datasets, deployments, evaluation, events, inference, item_metadata, live_updates,
+    model_configs, models, off_policy, projects, recommendation_log, retraining, task_logs, tuning,
 };
 use crate::platform::http::ApiError;
 
@@ -61,6 +61,7 @@ fn operations(config: &mut web::ServiceConfig) {
         .configure(projects::routes)
         .configure(api_keys::routes)
         .configure(datasets::routes)
+        .configure(item_metadata::routes)
         .configure(evaluation::routes)
         .configure(model_configs::routes)
         .configure(task_logs::routes)

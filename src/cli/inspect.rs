@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::offline::{Columns, TimeColumn};
+use super::offline::{Columns, TimeColumn, followed};
 use crate::platform::tabular::{self, ColumnNote, Rejected, Row, TableOptions};
 
 /// Limits of item metadata, as wide as the server's.
@@ -77,7 +77,7 @@ fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
             rows.push(json!({ "user": row.user, "item": row.item, "time": row.time, "event": row.event }));
         }
     };
-    let read = tabular::read_interactions(&args.file, name, &options, &mut sink)?;
+    let read = tabular::read_interactions(&followed(&args.file)?, name, &options, &mut sink)?;
     Ok(Found {
         columns: read.columns,
         rows_total: read.rows_total,
@@ -112,7 +112,7 @@ fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
         }
         Ok(())
     };
-    let read = tabular::read_table(&args.file, name, &options, &mut sink)?;
+    let read = tabular::read_table(&followed(&args.file)?, name, &options, &mut sink)?;
     let values = |cells: Vec<tabular::TableCell>| -> Value {
         cells.into_iter().map(|(at, value)| (read.columns[at].clone(), value)).collect::<serde_json::Map<_, _>>().into()
     };

@@ -15,7 +15,7 @@ use crate::ml::weights::Weights;
 use crate::platform::clock::{Clock, FURTHEST_ZONE};
 use crate::platform::memory::{Memory, Promise, Shortage};
 use crate::platform::nearest::nearest;
-use crate::platform::tabular::{self, ReadOptions, ReadReport, Row};
+use crate::platform::tabular::{self, ReadOptions, ReadReport, Row, TabularError};
 
 /// Seed if none is given.
 pub const SEED: u64 = 42;
@@ -113,6 +113,11 @@ pub fn warn_of_unknown_events(log: &InteractionLog, weights: &Weights) {
     }
 }
 
+/// Returns the place of a file that the user names: they may name a link to it, which the readers of tables refuse.
+pub fn followed(path: &Path) -> Result<PathBuf, TabularError> {
+    path.canonicalize().map_err(TabularError::Io)
+}
+
 /// Reads one file into a builder.
 pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &ReadOptions, threads: usize) -> anyhow::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -122,7 +127,8 @@ pub fn read_into(builder: &mut InteractionLogBuilder, path: &Path, options: &Rea
     let mut room = Room::for_rows(options);
     let empty = builder.block();
     let mut take = |block: &mut InteractionBlock| if room.has(block.n_rows()) { builder.append(block) } else { block.clear() };
-    let report = tabular::read_interactions_in_blocks(path, name, options, threads, empty, push, &mut take)
+    let report = followed(path)
+        .and_then(|path| tabular::read_interactions_in_blocks(&path, name, options, threads, empty, push, &mut take))
         .with_context(|| path.display().to_string())?;
     room.checked(path)?;
     tell_rejected(path, &report);

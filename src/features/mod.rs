@@ -16,8 +16,11 @@ pub mod api_keys;
 /// What background jobs say, line by line.
 pub mod task_logs;
 
-/// Uploads of interactions and of what is known about items, and their preparation.
+/// Uploads of interactions, and their preparation.
 pub mod datasets;
+
+/// Uploads about items, and how their rows are found.
+pub mod item_metadata;
 
 /// What is held out to judge models, and what is measured.
 pub mod evaluation;
@@ -66,6 +69,7 @@ pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
         api_keys::Docs::openapi(),
         task_logs::Docs::openapi(),
         datasets::Docs::openapi(),
+        item_metadata::Docs::openapi(),
         evaluation::Docs::openapi(),
         model_configs::Docs::openapi(),
         models::Docs::openapi(),

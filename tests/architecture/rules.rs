@@ -3,13 +3,14 @@
 use crate::paths::{Source, crate_paths};
 
 /// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 18] = [
+pub const SLICES: [&str; 19] = [
     "accounts",
     "audit",
     "projects",
     "api_keys",
     "task_logs",
     "datasets",
+    "item_metadata",
     "evaluation",
     "model_configs",
     "models",

@@ -15,6 +15,7 @@ pub mod interactions;
 pub mod item_index;
 pub mod linalg;
 pub mod metrics;
+pub mod normal;
 pub mod other_data;
 mod pools;
 pub mod ranking;

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::error::{MlError, MlResult};
 use super::evaluate::{Comparison, Evaluation, evaluate};
 use super::metrics::Metric;
+use super::normal;
 use super::registry;
 use super::search_space::SearchSpace;
 use super::sparse::Csr;
@@ -67,8 +68,6 @@ impl TrialOutcome {
     /// The interval takes the mean over users as normally distributed. `None` when the metric is not one of single users,
     /// or when the scores of a trial were dropped.
     pub fn compare(&self, other: &TrialOutcome) -> Option<Comparison> {
-        /// Standard errors to either side of the mean that hold 95 % of a normal distribution.
-        const REACH: f64 = 1.96;
         let n = self.per_user.len();
         if n < 2 || n != other.per_user.len() {
             return None;
@@ -76,7 +75,7 @@ impl TrialOutcome {
         let differences = || self.per_user.iter().zip(&other.per_user).map(|(a, b)| f64::from(*a) - f64::from(*b));
         let mean = differences().sum::<f64>() / n as f64;
         let variance = differences().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n as f64 - 1.0);
-        let reach = REACH * (variance / n as f64).sqrt();
+        let reach = normal::REACH_OF_95_PERCENT * (variance / n as f64).sqrt();
         Some(Comparison { difference: mean, interval: (mean - reach, mean + reach), tied: mean.abs() <= reach })
     }
 

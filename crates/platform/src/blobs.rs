@@ -76,7 +76,7 @@ impl Blobs {
         Ok(Self { root: Arc::new(root), desk })
     }
 
-    /// Returns the path of a file. Refuses a key that would leave the store.
+    /// Returns the path of a file. Refuses a key that would leave the store. To read a file, use [`Blobs::open_file`].
     pub fn path(&self, key: &str) -> io::Result<PathBuf> {
         let relative = Path::new(key);
         let plain = !key.is_empty() && relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -111,7 +111,8 @@ impl Blobs {
         self.keep(incoming, key)
     }
 
-    /// Opens a file to read it; a symbolic link is refused.
+    /// Opens a file to read it. A symbolic link is refused: a user who may write to the folder could point it at any file that
+    /// the program may read.
     pub fn open_file(&self, key: &str) -> io::Result<File> {
         private::open_file(&self.path(key)?)
     }
@@ -222,6 +223,16 @@ mod tests {
         }
         blobs.write("a/b", b"x").unwrap();
         assert_eq!(blobs.read("a/b").unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().join("files")).unwrap();
+        std::fs::write(folder.path().join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret"), blobs.path("a").unwrap()).unwrap();
+        assert_eq!(blobs.open_file("a").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(blobs.read("a").unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

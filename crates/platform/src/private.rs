@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+pub use crate::tabular::open_regular as open_file;
+
 /// Mode bits of all users except the owner.
 const OF_OTHERS: u32 = 0o077;
 
@@ -16,16 +18,6 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
 /// Creates a file for its owner only; fails when it exists already.
 pub fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Opens a file to read it. Symbolic links and anything but a regular file are refused: this program wrote neither.
-pub fn open_file(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits() | rustix::fs::OFlags::NONBLOCK.bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|error| {
-        let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-        if is_link { io::Error::new(io::ErrorKind::InvalidData, "it is a symbolic link") } else { error }
-    })?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")) }
 }
 
 /// Opens the folder that holds all data of the program, and removes the permissions of other users. With `walked` they may still
@@ -126,17 +118,5 @@ mod tests {
             open_data_dir(&path, walked).unwrap();
             assert_eq!(mode(&path), after, "{name}");
         }
-    }
-
-    #[test]
-    fn a_link_is_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        fs::write(&file, b"x").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(open_file(&file).is_ok());
-        assert_eq!(open_file(&link).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(open_file(folder.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert_eq!(open_file(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -13,6 +13,7 @@ mod in_order;
 mod json;
 mod members;
 mod notes;
+mod opening;
 mod parquet;
 mod preview;
 mod sentences;
@@ -30,6 +31,7 @@ pub use error::TabularError;
 pub use findings::differ_in_spaces;
 pub use format::{Compression, Format, Kind, format_of};
 pub use notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
+pub use opening::open_regular;
 pub use parquet::unpack as unpack_parquet;
 pub use preview::{MAX_PREVIEW_BYTES, Preview, column_names, preview, preview_within};
 pub use table::{Cell as TableCell, TableOptions, TableReport, read_table};
@@ -40,7 +42,7 @@ use times::TimeReading;
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
 ///
-/// `file_name` decides the format; `path` is where the bytes are. After an error, the rows that `sink` received are to be
+/// `file_name` decides the format; `path` is where the bytes are, not a symbolic link to them. After an error, the rows that `sink` received are to be
 /// discarded.
 pub fn read_interactions(
     path: &Path,

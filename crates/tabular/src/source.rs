@@ -15,7 +15,7 @@ pub(super) fn with_source<R>(
     limit: u64,
     work: impl FnOnce(Kind, &mut (dyn Read + Send)) -> Result<R, TabularError>,
 ) -> Result<R, TabularError> {
-    let mut file = File::open(path).map_err(TabularError::Io)?;
+    let mut file = crate::open_regular(path).map_err(TabularError::Io)?;
     refuse_disguise(&mut file, format)?;
     let kind = format.kind;
     let packing = format.compression;

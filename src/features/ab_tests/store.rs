@@ -5,25 +5,14 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{AbTest, TestFields, TestStatus};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::events::SlotCounts;
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{ab_tests, projects};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::ab_tests;
 
 impl Guarded for AbTest {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = ab_tests::table
-            .inner_join(projects::table)
-            .filter(ab_tests::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(test, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(test.project_id) };
-            (test, ownership)
-        }))
-    }
+    load_of_project!(ab_tests);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         Ok(filters.id_is("project", self.project_id)? && filters.choice_is("status", self.status))
@@ -39,27 +28,15 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<AbTest>)> {
     let query = || {
-        let mut query = ab_tests::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = ab_tests::project_id.eq_any(visible_projects(principal, project));
+        let mut query = ab_tests::table.filter(visible).into_boxed();
         if let Some(status) = status {
             query = query.filter(ab_tests::status.eq(status));
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((ab_tests::ins_datetime.desc(), ab_tests::id.desc()))
-        .select(AbTest::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((ab_tests::ins_datetime.desc(), ab_tests::id.desc())).select(AbTest::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn insert(connection: &mut AsyncPgConnection, project_id: i64, fields: TestFields) -> QueryResult<AbTest> {

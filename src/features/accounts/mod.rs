@@ -19,5 +19,6 @@ pub use model::{Organisation, Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope, of_request as caller_of};
 pub use routes::{ACCESS_COOKIE, Docs, routes};
 pub use service::{authenticate_session, authenticate_token, create_superuser, first_user, principal_of, put_test_user};
+pub(crate) use store::load_of_project;
 pub use store::organisations::first_owner;
 pub use store::{active_user, personal_organisation, user_by_name};

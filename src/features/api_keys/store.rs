@@ -6,25 +6,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use super::model::ApiKey;
-use crate::features::accounts::{Guarded, Ownership, Principal, User};
+use crate::features::accounts::{Guarded, Ownership, Principal, User, load_of_project};
+use crate::features::projects::visible_projects;
 use crate::platform::db::{ChangedRow, announce};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{api_keys, projects, users};
 
 impl Guarded for ApiKey {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = api_keys::table
-            .inner_join(projects::table)
-            .filter(api_keys::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(key, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(key.project_id) };
-            (key, ownership)
-        }))
-    }
+    load_of_project!(api_keys);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         filters.id_is("project", self.project_id)
@@ -51,25 +40,9 @@ pub async fn list(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ApiKey>)> {
-    let query = || {
-        let mut query = api_keys::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(api_keys::project_id.eq(project));
-        }
-        query
-    };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((api_keys::ins_datetime.desc(), api_keys::id.desc()))
-        .select(ApiKey::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let query = || api_keys::table.filter(api_keys::project_id.eq_any(visible_projects(principal, project)));
+    let rows = query().order((api_keys::ins_datetime.desc(), api_keys::id.desc())).select(ApiKey::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// Stores a key and announces it, so that it is known before it is first sent.

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Entry, Selection};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::schema::{audit_log, projects};
 
 fn selected(selection: &Selection) -> audit_log::BoxedQuery<'_, Pg> {
@@ -39,15 +39,8 @@ fn selected(selection: &Selection) -> audit_log::BoxedQuery<'_, Pg> {
 
 /// One page of the log, newest first.
 pub async fn list(connection: &mut AsyncPgConnection, selection: &Selection, page: &PageRequest) -> ApiResult<(i64, Vec<Entry>)> {
-    let count = selected(selection).count().get_result(connection).await?;
-    let rows = selected(selection)
-        .order(audit_log::id.desc())
-        .select(Entry::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = selected(selection).order(audit_log::id.desc()).select(Entry::as_select());
+    paginate(connection, page, selected(selection).count(), rows).await
 }
 
 /// The next lines below an id, newest first.

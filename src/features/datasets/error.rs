@@ -1,4 +1,4 @@
-//! What can go wrong with training data.
+//! What can go wrong with uploads.
 
 use actix_web::http::StatusCode;
 use serde_json::json;

@@ -1,12 +1,13 @@
-//! Training data and item metadata: uploaded files of interactions and of what is known about items. An upload is kept twice: the original bytes, untouched, and a prepared
-//! form that every later step reads. What could not be imported is reported row by row. Training data may also be put
-//! together from several sources, and then says from which.
+//! Training data: uploaded files of interactions. An upload is kept twice: the original bytes, untouched, and a prepared form
+//! that every later step reads. What could not be imported is reported row by row. Training data may also be combined from
+//! several sources, and then says from which.
+//!
+//! Receiving, previewing and preparing an upload in turn is the same for every kind of upload; other slices use it from here.
 
 mod combined;
 mod error;
 mod intake;
 mod jobs;
-mod metadata;
 mod model;
 mod preparation;
 mod routes;
@@ -19,11 +20,11 @@ mod unpacked;
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
 pub use jobs::PrepareData;
-pub use metadata::{
-    ColumnKind, Descriptions, ItemMetaData, ItemTable, boolean_of, descriptions, newest as newest_item_metadata, number_of,
-};
 pub use model::{TrainingData, TrainingDataStatus};
-pub use routes::{Docs, routes};
-pub use service::{PREVIEWS, ask_for, give_up, load_log};
+pub use preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_kept};
+pub use routes::{
+    DataPreview, Docs, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload, routes,
+};
+pub use service::{PREVIEWS, Upload, ask_for, blocking, give_up, in_turn, load_log, remove_files};
 pub use store::find;
 pub use under_way::UploadsUnderWay;

@@ -282,7 +282,7 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
     let (blobs, memory) = (services.blobs.clone(), services.memory().promise());
     blocking(move || {
         // As bytes, and as what is made of them.
-        let needed = blobs.path(&key)?.metadata().map_or(0, |file| file.len()) * 2;
+        let needed = blobs.open_file(&key).and_then(|file| file.metadata()).map_or(0, |file| file.len()) * 2;
         ask_for(&memory, "This training data cannot be read now", needed)?;
         let bytes = blobs.read(&key).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {

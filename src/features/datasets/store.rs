@@ -5,25 +5,14 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Stored, TrainingData, TrainingDataStatus};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
 use crate::platform::db;
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{projects, training_data};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::training_data;
 
 impl Guarded for TrainingData {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = training_data::table
-            .inner_join(projects::table)
-            .filter(training_data::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(data, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(data.project_id) };
-            (data, ownership)
-        }))
-    }
+    load_of_project!(training_data);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
@@ -44,31 +33,16 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TrainingData>)> {
     let query = || {
-        let mut query = training_data::table.inner_join(projects::table).into_boxed();
+        let visible = training_data::project_id.eq_any(visible_projects(principal, project));
+        let mut query = training_data::table.filter(visible).into_boxed();
         query = query.filter(training_data::storage_key.is_not_null());
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        if let Some(project) = principal.key_project() {
-            query = query.filter(projects::id.eq(project));
-        }
         if let Some(id) = id {
             query = query.filter(training_data::id.eq(id));
         }
-        if let Some(project) = project {
-            query = query.filter(training_data::project_id.eq(project));
-        }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((training_data::ins_datetime.desc(), training_data::id.desc()))
-        .select(TrainingData::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((training_data::ins_datetime.desc(), training_data::id.desc())).select(TrainingData::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 #[derive(QueryableByName)]

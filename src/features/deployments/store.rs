@@ -5,25 +5,14 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::models::TrainedModel;
-use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{ab_tests, deployment_slots, projects, slot_changes, trained_models};
 
 impl Guarded for DeploymentSlot {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = deployment_slots::table
-            .inner_join(projects::table)
-            .filter(deployment_slots::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(slot, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(slot.project_id) };
-            (slot, ownership)
-        }))
-    }
+    load_of_project!(deployment_slots);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         let as_active = filters.flag("is_active").is_none_or(|wanted| wanted == self.is_active);
@@ -32,19 +21,7 @@ impl Guarded for DeploymentSlot {
 }
 
 impl Guarded for SlotChange {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = slot_changes::table
-            .inner_join(projects::table)
-            .filter(slot_changes::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(change, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(change.project_id) };
-            (change, ownership)
-        }))
-    }
+    load_of_project!(slot_changes);
 }
 
 /// One page of the changes a caller may see, newest first.
@@ -54,25 +31,9 @@ pub async fn list_changes(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<SlotChange>)> {
-    let query = || {
-        let mut query = slot_changes::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
-        query
-    };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order(slot_changes::id.desc())
-        .select(SlotChange::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let query = || slot_changes::table.filter(slot_changes::project_id.eq_any(visible_projects(principal, project)));
+    let rows = query().order(slot_changes::id.desc()).select(SlotChange::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// One page of the slots a caller may see, newest first.
@@ -84,27 +45,16 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<DeploymentSlot>)> {
     let query = || {
-        let mut query = deployment_slots::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = deployment_slots::project_id.eq_any(visible_projects(principal, project));
+        let mut query = deployment_slots::table.filter(visible).into_boxed();
         if let Some(is_active) = is_active {
             query = query.filter(deployment_slots::is_active.eq(is_active));
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((deployment_slots::ins_datetime.desc(), deployment_slots::id.desc()))
-        .select(DeploymentSlot::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows =
+        query().order((deployment_slots::ins_datetime.desc(), deployment_slots::id.desc())).select(DeploymentSlot::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// Makes changes of who answers in a project happen one after the other, until the transaction ends.

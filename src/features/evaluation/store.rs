@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{EvaluationConfig, EvaluationFields, SplitConfig, SplitFields};
 use crate::features::accounts::{Ownership, Principal};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{evaluation_configs, projects, retraining_schedules, split_configs, training_data, tuning_jobs};
 
 /// What a list is narrowed to.
@@ -92,15 +92,8 @@ macro_rules! statements {
                         None => query,
                     }
                 };
-                let count = query().count().get_result(connection).await?;
-                let rows = query()
-                    .order(($table::ins_datetime.desc(), $table::id.desc()))
-                    .select($row::as_select())
-                    .limit(page.limit())
-                    .offset(page.offset(count)?)
-                    .load(connection)
-                    .await?;
-                Ok((count, rows))
+                let rows = query().order(($table::ins_datetime.desc(), $table::id.desc())).select($row::as_select());
+                paginate(connection, page, query().count(), rows).await
             }
 
             pub async fn insert(

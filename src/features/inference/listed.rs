@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
 use crate::ml::artifact::{Reasons, Recommendations};
 use crate::ml::error::MlResult;
 

@@ -4,24 +4,13 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{ConfigurationFields, ModelConfiguration};
-use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{model_configurations, projects, training_data, tuning_jobs};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::{model_configurations, training_data, tuning_jobs};
 
 impl Guarded for ModelConfiguration {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = model_configurations::table
-            .inner_join(projects::table)
-            .filter(model_configurations::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(configuration, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(configuration.project_id) };
-            (configuration, ownership)
-        }))
-    }
+    load_of_project!(model_configurations);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
@@ -37,30 +26,15 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ModelConfiguration>)> {
     let query = || {
-        let mut query = model_configurations::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        if let Some(project) = principal.key_project() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = model_configurations::project_id.eq_any(visible_projects(principal, project));
+        let mut query = model_configurations::table.filter(visible).into_boxed();
         if let Some(id) = id {
             query = query.filter(model_configurations::id.eq(id));
         }
-        if let Some(project) = project {
-            query = query.filter(model_configurations::project_id.eq(project));
-        }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order(model_configurations::id.desc())
-        .select(ModelConfiguration::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order(model_configurations::id.desc()).select(ModelConfiguration::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// The tuning jobs these configurations are the result of, as pairs of configuration and job.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::features::datasets::Descriptions;
+use crate::features::item_metadata::Descriptions;
 
 /// What the score is called.
 const SCORE: &str = "score";

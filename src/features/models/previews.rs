@@ -9,7 +9,7 @@ use super::described;
 use super::model::TrainedModel;
 use super::recommend::{self, Previewed, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
-use crate::features::datasets::{self, ItemMetaData};
+use crate::features::item_metadata::{self, ItemMetaData};
 use crate::features::projects::{self, Project};
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing};
 use crate::platform::services::Services;
@@ -133,7 +133,7 @@ pub async fn sample_metadata(
     let sample = recommend::for_sample(model, random, SAMPLE_CUTOFF).await?.ok_or_else(ApiError::not_found)?;
     let recommended = sample.recommendations.iter().map(|item| item.item_id.clone());
     let items = sample.profile.iter().cloned().chain(recommended).collect();
-    let known = datasets::descriptions(&services, &metadata, items).await?;
+    let known = item_metadata::descriptions(&services, &metadata, items).await?;
     let column = project.item_column;
     Ok(web::Json(DescribedSample {
         user_profile: described::table(&column, &known, sample.profile.iter().map(|item| (item.as_str(), None))),

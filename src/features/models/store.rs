@@ -6,22 +6,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use super::model::{ModelStatus, Outcome, Recipe, TrainedModel};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
 use crate::features::task_logs::{self, Update};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{model_configurations, projects, trained_models, trials, tuning_jobs};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::{model_configurations, trained_models, trials, tuning_jobs};
 
 impl Guarded for TrainedModel {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64, i64)> = trained_models::table
-            .inner_join(model_configurations::table.inner_join(projects::table))
-            .filter(trained_models::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id, projects::id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(model, organisation_id, project_id)| (model, Ownership { organisation_id, project_id: Some(project_id) })))
-    }
+    load_of_project!(trained_models, through model_configurations);
 
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let filter = ModelFilter::read(filters)?;
@@ -62,13 +54,8 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TrainedModel>)> {
     let query = || {
-        let mut query = trained_models::table.inner_join(model_configurations::table.inner_join(projects::table)).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), filter.project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = model_configurations::project_id.eq_any(visible_projects(principal, filter.project));
+        let mut query = trained_models::table.inner_join(model_configurations::table).filter(visible).into_boxed();
         if let Some(id) = filter.id {
             query = query.filter(trained_models::id.eq(id));
         }
@@ -80,15 +67,8 @@ pub async fn list(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((trained_models::ins_datetime.desc(), trained_models::id.desc()))
-        .select(TrainedModel::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((trained_models::ins_datetime.desc(), trained_models::id.desc())).select(TrainedModel::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {

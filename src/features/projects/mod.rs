@@ -12,5 +12,5 @@ pub use model::{MOST_EVENT_TYPES, Project, UnknownUsers};
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
-pub use store::{assign_orphans, assignable_orphans, of_data};
+pub use store::{assign_orphans, assignable_orphans, of_data, visible_projects};
 pub use sweeping::{sweep, sweep_until};

@@ -5,25 +5,14 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, RunStatus, Schedule, ScheduleFields};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::datasets::{TrainingData, TrainingDataStatus};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{projects, retraining_runs, retraining_schedules, training_data};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::{retraining_runs, retraining_schedules, training_data};
 
 impl Guarded for Schedule {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = retraining_schedules::table
-            .inner_join(projects::table)
-            .filter(retraining_schedules::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(schedule, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(schedule.project_id) };
-            (schedule, ownership)
-        }))
-    }
+    load_of_project!(retraining_schedules);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         filters.id_is("project", self.project_id)
@@ -31,16 +20,7 @@ impl Guarded for Schedule {
 }
 
 impl Guarded for Run {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64, i64)> = retraining_runs::table
-            .inner_join(projects::table)
-            .filter(retraining_runs::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id, projects::id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(run, organisation_id, project_id)| (run, Ownership { organisation_id, project_id: Some(project_id) })))
-    }
+    load_of_project!(retraining_runs);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         let here = filters.id_is("project", self.project_id)? && filters.id_is("schedule", self.schedule_id)?;
@@ -55,25 +35,11 @@ pub async fn list_schedules(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Schedule>)> {
-    let query = || {
-        let mut query = retraining_schedules::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
-        query
-    };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((retraining_schedules::ins_datetime.desc(), retraining_schedules::id.desc()))
-        .select(Schedule::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let query =
+        || retraining_schedules::table.filter(retraining_schedules::project_id.eq_any(visible_projects(principal, project)));
+    let rows =
+        query().order((retraining_schedules::ins_datetime.desc(), retraining_schedules::id.desc())).select(Schedule::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// One page of the runs a caller may see, newest first.
@@ -85,13 +51,8 @@ pub async fn list_runs(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Run>)> {
     let query = || {
-        let mut query = retraining_runs::table.inner_join(projects::table).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = retraining_runs::project_id.eq_any(visible_projects(principal, project));
+        let mut query = retraining_runs::table.filter(visible).into_boxed();
         if let Some(schedule) = schedule {
             query = query.filter(retraining_runs::schedule_id.eq(schedule));
         }
@@ -100,15 +61,8 @@ pub async fn list_runs(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((retraining_runs::ins_datetime.desc(), retraining_runs::id.desc()))
-        .select(Run::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((retraining_runs::ins_datetime.desc(), retraining_runs::id.desc())).select(Run::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn insert_schedule(

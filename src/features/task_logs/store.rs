@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use uuid::Uuid;
 
 use super::model::{Line, Subject, Task, TaskLink, TaskLog, Update};
 use crate::features::accounts::Principal;
+use crate::features::projects::visible_projects;
 use crate::platform::db::QueryError;
-use crate::platform::http::{ApiResult, PageRequest};
-use crate::platform::queue::JobState;
-use crate::schema::{model_configurations, projects, task_logs, trained_models, training_data, tuning_jobs};
+use crate::platform::http::{ApiResult, PageRequest, paginate};
+use crate::platform::queue;
+use crate::schema::{model_configurations, task_logs, trained_models, training_data, tuning_jobs};
 
 /// Adds a line and tells everybody who watches, both when the transaction commits.
 ///
@@ -120,17 +119,10 @@ pub async fn list(
     filter: &LogFilter,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TaskLog>)> {
-    let visible = visible_projects(connection, principal).await?;
+    let visible = narrowing(connection, principal).await?;
     let query = || narrowed(visible.clone(), filter);
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order(task_logs::id.desc())
-        .select(TaskLog::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order(task_logs::id.desc()).select(TaskLog::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// The first line, newest first.
@@ -139,7 +131,7 @@ pub async fn first(
     principal: &Principal,
     filter: &LogFilter,
 ) -> QueryResult<Option<TaskLog>> {
-    let visible = visible_projects(connection, principal).await?;
+    let visible = narrowing(connection, principal).await?;
     let query = narrowed(visible, filter).order(task_logs::id.desc());
     query.select(TaskLog::as_select()).first(connection).await.optional()
 }
@@ -175,48 +167,17 @@ fn narrowed(visible: Option<Vec<i64>>, filter: &LogFilter) -> task_logs::BoxedQu
 }
 
 /// The projects a caller may see; none means all of them.
-async fn visible_projects(connection: &mut AsyncPgConnection, principal: &Principal) -> QueryResult<Option<Vec<i64>>> {
-    let organisations = principal.visible_organisations();
-    if organisations.is_none() && principal.key_project().is_none() {
+async fn narrowing(connection: &mut AsyncPgConnection, principal: &Principal) -> QueryResult<Option<Vec<i64>>> {
+    if principal.visible_organisations().is_none() && principal.key_project().is_none() {
         return Ok(None);
     }
-    let mut query = projects::table.select(projects::id).into_boxed();
-    if let Some(organisations) = organisations {
-        query = query.filter(projects::organisation_id.eq_any(organisations));
-    }
-    if let Some(project) = principal.key_project() {
-        query = query.filter(projects::id.eq(project));
-    }
-    query.load(connection).await.map(Some)
+    visible_projects(principal, None).load(connection).await.map(Some)
 }
 
-/// A row of the queue.
-#[derive(Debug, QueryableByName)]
-struct QueuedTask {
-    #[diesel(sql_type = Text)]
-    group_key: String,
-    #[diesel(sql_type = SqlUuid)]
-    task_id: Uuid,
-    #[diesel(sql_type = Text)]
-    state: JobState,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    finished_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Text>)]
-    last_error: Option<String>,
-}
-
-/// The queue's tasks of each of these groups, newest first.
+/// Returns the queue's tasks of each of these groups, newest first.
 pub async fn task_links(connection: &mut AsyncPgConnection, groups: Vec<String>) -> QueryResult<HashMap<String, Vec<TaskLink>>> {
-    let rows: Vec<QueuedTask> = diesel::sql_query(
-        "SELECT group_key, task_id, state, created_at, finished_at, last_error FROM jobs WHERE group_key = ANY($1) ORDER BY id DESC",
-    )
-    .bind::<Array<Text>, _>(groups)
-    .load(connection)
-    .await?;
     let mut links: HashMap<String, Vec<TaskLink>> = HashMap::new();
-    for row in rows {
+    for row in queue::of_groups(connection, &groups).await? {
         let task = Task {
             task_id: row.task_id,
             status: row.state.into(),
@@ -224,7 +185,7 @@ pub async fn task_links(connection: &mut AsyncPgConnection, groups: Vec<String>)
             date_done: row.finished_at,
             traceback: row.last_error,
         };
-        links.entry(row.group_key).or_default().push(TaskLink { task });
+        links.entry(row.group_key.unwrap_or_default()).or_default().push(TaskLink { task });
     }
     Ok(links)
 }

@@ -3,6 +3,7 @@
 
 mod comparison;
 mod error;
+mod history;
 mod jobs;
 mod lost_workers;
 mod model;

@@ -8,6 +8,7 @@ use diesel_async::AsyncConnection;
 use serde_json::Value;
 
 use super::error::TuningError;
+use super::history::History;
 use super::jobs::RunSearch;
 use super::model::{SearchStatus, Trial, TrialResult, TrialStatus, TuningJob};
 use super::service::{self, Algorithms};
@@ -23,7 +24,7 @@ use crate::ml::error::MlError;
 use crate::ml::metrics::Metric;
 use crate::ml::splits::Split;
 use crate::ml::trials::{self, TrialOutcome};
-use crate::ml::tuning::{Sampler, Study, Suggestion, TrialRecord};
+use crate::ml::tuning::{Sampler, Study, Suggestion};
 use crate::ml::weights::Weights;
 use crate::platform::compute;
 use crate::platform::queue::JobContext;
@@ -55,6 +56,7 @@ struct Search<'a> {
     services: &'a Services,
     context: &'a JobContext<Services>,
     job: TuningJob,
+    history: History,
     study: Study,
     /// Those of the project, for trials that do not search them.
     weights: Weights,
@@ -72,10 +74,10 @@ const TURN: TimeDelta = TimeDelta::seconds(20);
 /// Works on a tuning job until no trial is left.
 pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
     lost_workers::account(task, context).await?;
-    let Some(search) = prepare(task, context).await? else { return unless_cancelled(task, context).await };
+    let Some(mut search) = prepare(task, context).await? else { return unless_cancelled(task, context).await };
     search.record_baseline().await?;
-    while let Some((trial, history)) = search.claim().await? {
-        let outcome = search.attempt(&trial, history).await?;
+    while let Some(trial) = search.claim().await? {
+        let outcome = search.attempt(&trial).await?;
         search.record(&trial, outcome).await?;
         if context.cancel.is_cancelled() || context.shutdown.is_cancelled() {
             return Err(Stop::HandedBack);
@@ -118,6 +120,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let mut search = Search {
         services,
         context,
+        history: History::default(),
         study,
         weights,
         split,
@@ -191,34 +194,37 @@ impl Search<'_> {
     }
 
     /// The next trial: the one this task was running when its worker died, or a new one. None when all are taken.
-    async fn claim(&self) -> Result<Option<(Trial, Vec<TrialRecord>)>, Stop> {
+    async fn claim(&mut self) -> Result<Option<Trial>, Stop> {
         let mut connection = self.services.db.conn().await?;
         let (id, now) = (self.job.id, self.now());
         let run_by = RunBy { queue_job: self.context.job_id, lost_workers: self.context.lost_workers };
-        let claimed = connection
+        // After an error it is empty, and all of it is read again.
+        let (mut history, search) = (std::mem::take(&mut self.history), &*self);
+        let (history, claimed) = connection
             .transaction(async move |connection| -> Result<_, TuningError> {
-                let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(None) };
-                let history: Vec<TrialRecord> = store::trials_of(connection, id).await?.iter().map(to_record).collect();
+                let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok((history, None)) };
+                history.refresh(connection, id).await?;
                 if let Some(trial) = store::interrupted(connection, id, run_by.queue_job).await? {
-                    return Ok(Some((trial, history)));
+                    return Ok((history, Some(trial)));
                 }
                 let number = history.len() as i32;
-                if number >= job.n_trials || self.is_out_of_time() {
-                    return Ok(None);
+                if number >= job.n_trials || search.is_out_of_time() {
+                    return Ok((history, None));
                 }
-                let Suggestion { algorithm, mut params } = self.study.ask(&history, number as u32)?;
-                self.weights.complete(&mut params);
+                let Suggestion { algorithm, mut params } = search.study.ask(&history.records(), number as u32)?;
+                search.weights.complete(&mut params);
                 let trial = store::begin_trial(connection, id, number, &algorithm, params, run_by, now).await?;
                 store::announce(connection, id).await?;
-                Ok(Some((trial, history)))
+                Ok((history, Some(trial)))
             })
             .await?;
+        self.history = history;
         Ok(claimed)
     }
 
     /// Runs a trial where it may block. Only going down, being cancelled or waiting for memory is an error
     /// here: a trial that fails is an outcome.
-    async fn attempt(&self, trial: &Trial, history: Vec<TrialRecord>) -> Result<TrialOutcome, Stop> {
+    async fn attempt(&self, trial: &Trial) -> Result<TrialOutcome, Stop> {
         let limit =
             self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
         let deadline = [limit, self.deadline()].into_iter().flatten().min();
@@ -227,6 +233,7 @@ impl Search<'_> {
         let suggestion =
             Suggestion { algorithm: trial.algorithm.clone(), params: trial.parameters.as_object().cloned().unwrap_or_default() };
         let (split, study, metric, cutoff) = (self.split.clone(), self.study.clone(), self.metric, self.cutoff as usize);
+        let history = self.history.records();
         let outcome = blocking(move || {
             let algorithm = suggestion.algorithm.clone();
             let mut prune = |step, score| study.should_prune(&history, &algorithm, step, score);
@@ -293,18 +300,6 @@ impl Search<'_> {
     fn engine_context(&self, deadline: Option<DateTime<Utc>>) -> Context {
         let memory = self.services.memory().promise();
         models::engine_context(self.context, self.job.seed(), self.threads, deadline, memory)
-    }
-}
-
-fn to_record(trial: &Trial) -> TrialRecord {
-    let pair = |pair: &Value| Some((pair.get(0)?.as_u64()? as u32, pair.get(1)?.as_f64()?));
-    TrialRecord {
-        number: trial.number.unsigned_abs(),
-        algorithm: trial.algorithm.clone(),
-        params: trial.parameters.as_object().cloned().unwrap_or_default(),
-        state: trial.state.into(),
-        score: trial.score,
-        intermediate: trial.intermediate.as_array().into_iter().flatten().filter_map(pair).collect(),
     }
 }
 

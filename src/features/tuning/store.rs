@@ -7,22 +7,15 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Map, Value};
 
 use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
-use crate::features::accounts::{Guarded, Ownership, Principal};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
 use crate::features::task_logs::{self, Update};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{projects, training_data, trials, tuning_jobs};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::platform::queue;
+use crate::schema::{training_data, trials, tuning_jobs};
 
 impl Guarded for TuningJob {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64, i64)> = tuning_jobs::table
-            .inner_join(training_data::table.inner_join(projects::table))
-            .filter(tuning_jobs::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id, projects::id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(job, organisation_id, project_id)| (job, Ownership { organisation_id, project_id: Some(project_id) })))
-    }
+    load_of_project!(tuning_jobs, through training_data);
 
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let of_project = filters.id("data__project")?.is_none_or(|wanted| Some(wanted) == ownership.project_id);
@@ -48,13 +41,8 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TuningJob>)> {
     let query = || {
-        let mut query = tuning_jobs::table.inner_join(training_data::table.inner_join(projects::table)).into_boxed();
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), filter.project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
+        let visible = training_data::project_id.eq_any(visible_projects(principal, filter.project));
+        let mut query = tuning_jobs::table.inner_join(training_data::table).filter(visible).into_boxed();
         if let Some(id) = filter.id {
             query = query.filter(tuning_jobs::id.eq(id));
         }
@@ -66,15 +54,8 @@ pub async fn list(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((tuning_jobs::ins_datetime.desc(), tuning_jobs::id.desc()))
-        .select(TuningJob::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((tuning_jobs::ins_datetime.desc(), tuning_jobs::id.desc())).select(TuningJob::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> QueryResult<TuningJob> {
@@ -173,6 +154,17 @@ pub async fn raise_best(connection: &mut AsyncPgConnection, id: i64, score: f64)
 /// All trials of a job in the order of their numbers.
 pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<Vec<Trial>> {
     trials::table.filter(trials::tuning_job_id.eq(job)).order(trials::number).select(Trial::as_select()).load(connection).await
+}
+
+/// Returns the trials of a job from a number on, and those of the numbers in `besides`, in the order of their numbers.
+pub async fn trials_from(connection: &mut AsyncPgConnection, job: i64, number: i32, besides: &[i32]) -> QueryResult<Vec<Trial>> {
+    trials::table
+        .filter(trials::tuning_job_id.eq(job))
+        .filter(trials::number.ge(number).or(trials::number.eq_any(besides)))
+        .order(trials::number)
+        .select(Trial::as_select())
+        .load(connection)
+        .await
 }
 
 /// How many trials are in which state, for each of the jobs that has any.
@@ -293,22 +285,8 @@ pub async fn note_failed_task(connection: &mut AsyncPgConnection, job: i64, queu
 
 /// Returns whether a task of a job still runs or waits that has not failed.
 pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = diesel::sql_types::Bool)]
-        found: bool,
-    }
-    let found: Found = diesel::sql_query(
-        "SELECT EXISTS (
-             SELECT FROM jobs WHERE group_key = $1 AND state IN ('available', 'running', 'retryable')
-             AND id <> ALL ((SELECT failed_tasks FROM tuning_jobs WHERE id = $2)::bigint[])
-         ) AS found",
-    )
-    .bind::<diesel::sql_types::Text, _>(TuningJob::group(job))
-    .bind::<diesel::sql_types::BigInt, _>(job)
-    .get_result(connection)
-    .await?;
-    Ok(found.found)
+    let failed: Vec<i64> = tuning_jobs::table.find(job).select(tuning_jobs::failed_tasks).first(connection).await?;
+    queue::has_live(connection, &TuningJob::group(job), &failed).await
 }
 
 /// Tells those who watch that something about this job changed, once the transaction commits.

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::isolation::world;
 use crate::support::TestApp;
 
-/// Tables that hold no data of a tenant, or that only the program's own steps read. A job holds the ids that it works on and no
-/// other data of a tenant; only its handler can tell which tenant's they are.
+/// Tables that hold no data of a tenant, or that only the program's own steps read. Only the queue reads `jobs`, as
+/// `only_the_queue_reads_its_table` in `tests/architecture.rs` checks; `crates/platform/src/queue/mod.rs` says why they are open.
 const OF_NO_TENANT: [&str; 3] = ["__diesel_schema_migrations", "jobs", "audit_log"];
 
 #[derive(QueryableByName)]

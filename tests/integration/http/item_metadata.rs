@@ -185,3 +185,24 @@ async fn a_sample_of_a_model_comes_with_what_is_known_about_its_items() {
     user.delete(&format!("item_meta_data/{metadata}/unlink_file/")).await.expect(200);
     user.get(&sample(metadata)).await.expect(404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_place_of_a_stored_file_is_not_read() {
+    let app = TestApp::start().await;
+    let user = app.user("ada").await;
+    let project = project_of(&user, "p").await;
+    let metadata = send(&user, project, "a.csv", ITEMS).await.expect(201).id();
+    let secret = app.services.settings.data_dir.join("secret");
+    std::fs::write(&secret, "item,title\nx,secret\n").unwrap();
+    let stored = app.files();
+    assert_eq!(stored.len(), 2, "the file and its prepared form: {stored:?}");
+    for key in stored {
+        let place = app.services.blobs.path(&key).unwrap();
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(&secret, &place).unwrap();
+    }
+    for action in ["download_file", "preview"] {
+        let answer = user.get(&format!("item_meta_data/{metadata}/{action}/")).await.expect(503);
+        assert!(!String::from_utf8_lossy(&answer.bytes).contains("secret"), "{action}");
+    }
+}

@@ -7,8 +7,8 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::normal::standard_normal;
 use super::{TrialRecord, TrialState};
+use crate::normal;
 
 /// Share of trials that go to any algorithm, so that none is dropped for good.
 const ANY: f64 = 0.05;
@@ -45,7 +45,7 @@ pub fn choose<'a, 't>(arms: &'a [Arm<'t>], rng: &mut ChaCha8Rng) -> &'a Arm<'t> 
     let (worst, prior) = extent(scores.iter().flatten().copied());
     let mut potential = |(arm, scores): (&'a Arm<'t>, Vec<f64>)| {
         let (best, spread) = better_half(scores, worst, prior);
-        (arm, best + GAIN * spread * standard_normal(rng).abs() / arm.trials.len() as f64)
+        (arm, best + GAIN * spread * normal::sample(rng).abs() / arm.trials.len() as f64)
     };
     let first = (&arms[0], f64::NEG_INFINITY);
     let rated = arms.iter().zip(scores).map(&mut potential);

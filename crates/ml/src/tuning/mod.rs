@@ -3,7 +3,6 @@
 
 mod axes;
 mod choice;
-mod normal;
 mod parzen;
 mod pruning;
 mod startup;

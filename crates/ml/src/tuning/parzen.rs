@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::axes::Axis;
-use super::normal::{normal_cdf, standard_normal};
+use crate::normal;
 
 /// Width of a component in one dimension with few points, as a share of the range.
 const WIDEST: f64 = 0.2;
@@ -136,7 +136,7 @@ impl Kernel {
     fn log_mass(self, center: f64) -> f64 {
         match self {
             Kernel::Normal { width } => {
-                let inside = normal_cdf((1.0 - center) / width) - normal_cdf(-center / width);
+                let inside = normal::cdf((1.0 - center) / width) - normal::cdf(-center / width);
                 (width * inside.max(1e-12)).ln() + 0.5 * std::f64::consts::TAU.ln()
             }
             Kernel::Choice { .. } => 0.0,
@@ -155,7 +155,7 @@ fn ramp(n: usize) -> Vec<f64> {
 fn within_unit(center: f64, width: f64, rng: &mut ChaCha8Rng) -> f64 {
     const TRIES: usize = 50;
     for _ in 0..TRIES {
-        let value = center + width * standard_normal(rng);
+        let value = center + width * normal::sample(rng);
         if (0.0..=1.0).contains(&value) {
             return value;
         }

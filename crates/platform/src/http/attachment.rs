@@ -1,22 +1,20 @@
 //! Files sent as downloads, under their original names.
 
-use std::path::Path;
-
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ContentEncoding};
 use tokio_util::io::ReaderStream;
 
 use super::error::{ApiError, ApiResult};
-use crate::private;
+use crate::blobs::Blobs;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Streams a file as a download called `name`. A missing file is a 404; a symbolic link is refused.
-pub async fn attachment(path: &Path, name: &str) -> ApiResult<HttpResponse> {
-    let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || private::open_file(&path)).await;
+/// Streams a stored file as a download called `name`. A missing file is a 404; a symbolic link is refused.
+pub async fn attachment(blobs: &Blobs, key: &str, name: &str) -> ApiResult<HttpResponse> {
+    let (blobs, key) = (blobs.clone(), key.to_owned());
+    let opened = tokio::task::spawn_blocking(move || blobs.open_file(&key)).await;
     let file = opened.map_err(|error| ApiError::internal(&error))?.map_err(unreadable)?;
     attachment_of(file, name).await
 }
@@ -79,9 +77,13 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_file_that_is_gone_is_404() {
+    async fn a_file_that_is_gone_is_404_and_a_link_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
-        let error = attachment(&folder.path().join("gone"), "x").await.unwrap_err();
-        assert_eq!(error.status().as_u16(), 404);
+        let blobs = Blobs::open(folder.path().join("files")).unwrap();
+        std::fs::write(folder.path().join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret"), blobs.path("link").unwrap()).unwrap();
+        for (key, status) in [("gone", 404), ("link", 503)] {
+            assert_eq!(attachment(&blobs, key, "x").await.unwrap_err().status().as_u16(), status, "{key}");
+        }
     }
 }

@@ -24,7 +24,7 @@ pub use caller::{RequestId, client_address, client_network, network_of, request_
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
 pub use origin::{is_same_site, origin};
-pub use pages::{Page, PageRequest};
+pub use pages::{Page, PageRequest, paginate};
 pub use payload::whole;
 pub use pieces::{embedded, in_pieces};
 

@@ -3,6 +3,10 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
+use diesel::dsl::{Limit, Offset};
+use diesel::query_dsl::methods::{LimitDsl, OffsetDsl};
+use diesel_async::methods::LoadQuery;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use std::future::{Ready, ready};
 
@@ -109,6 +113,28 @@ impl PageRequest {
         }
         format!("{}{text}", self.base)
     }
+}
+
+/// Counts all rows, and loads those of one page; 404 when there is no such page.
+///
+/// The two are statements of their own, since the rows are ordered and may be wide, while most lists are counted from an index.
+pub async fn paginate<'query, Counted, Rows, Row>(
+    connection: &mut AsyncPgConnection,
+    page: &PageRequest,
+    counted: Counted,
+    rows: Rows,
+) -> ApiResult<(i64, Vec<Row>)>
+where
+    Counted: LoadQuery<'query, AsyncPgConnection, i64> + 'query,
+    Rows: LimitDsl,
+    Limit<Rows>: OffsetDsl,
+    Offset<Limit<Rows>>: LoadQuery<'query, AsyncPgConnection, Row> + 'query,
+    Row: Send,
+{
+    let count: i64 = counted.get_result(connection).await?;
+    let offset = page.offset(count)?;
+    let rows = rows.limit(page.limit()).offset(offset).load(connection).await?;
+    Ok((count, rows))
 }
 
 fn form_urlencoded(pairs: &[(String, String)]) -> String {

@@ -27,6 +27,11 @@
 //! back, which costs them no attempt.
 //!
 //! A job may run twice, when its worker was wrongly believed dead. Its work must be safe to repeat.
+//!
+//! The table has no row-level security. Whose a job is only its handler knows; a tenant's turn spans organisations, of which a
+//! caller may see one; and claiming, which is busy, would look at every row through the policy. Instead, only this module reads
+//! the table (`tests/architecture.rs` compares), and a request reaches it by a key of an object that was loaded for its caller: to
+//! add a job, to cancel a group, to show the jobs of a group, or to count those of a tenant.
 
 mod backoff;
 mod canceller;
@@ -51,7 +56,7 @@ pub use canceller::{cancel, cancel_group};
 pub use enqueuer::{EnqueueOptions, Turn, enqueue};
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
-pub use model::{JobId, JobRecord, JobState, count_by_state, count_waiting, find};
+pub use model::{GroupedJob, JobId, JobRecord, JobState, count_by_state, count_waiting, find, has_live, of_groups};
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use worker::{Worker, WorkerOptions};

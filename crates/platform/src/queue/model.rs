@@ -61,6 +61,18 @@ pub struct JobRecord {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// A job as those see it who may see the object that its group stands for.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
+pub struct GroupedJob {
+    pub group_key: Option<String>,
+    pub task_id: Uuid,
+    pub state: JobState,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub last_error: Option<String>,
+}
+
 /// A job for a worker to run, or to mark as failed.
 #[derive(Debug, Clone, QueryableByName)]
 pub(super) struct ClaimedJob {
@@ -96,6 +108,18 @@ impl ClaimedJob {
 /// Finds a job.
 pub async fn find(connection: &mut AsyncPgConnection, id: JobId) -> QueryResult<Option<JobRecord>> {
     jobs::table.find(id).select(JobRecord::as_select()).first(connection).await.optional()
+}
+
+/// Returns the jobs of some groups, newest first.
+pub async fn of_groups(connection: &mut AsyncPgConnection, groups: &[String]) -> QueryResult<Vec<GroupedJob>> {
+    let of_groups = jobs::table.filter(jobs::group_key.eq_any(groups));
+    of_groups.order(jobs::id.desc()).select(GroupedJob::as_select()).load(connection).await
+}
+
+/// Returns whether a group has a job that is not over, beside those in `except`.
+pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &[JobId]) -> QueryResult<bool> {
+    let live = jobs::table.filter(jobs::group_key.eq(group)).filter(jobs::state.eq_any(JobState::LIVE));
+    diesel::select(diesel::dsl::exists(live.filter(jobs::id.ne_all(except)))).get_result(connection).await
 }
 
 /// Counts the waiting jobs of a tenant.

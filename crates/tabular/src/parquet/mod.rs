@@ -41,7 +41,7 @@ const BATCH_ROWS: usize = 8192;
 /// Opens a file that can be read from any place: the original when it is plain, an unnamed copy when it had to be unpacked.
 pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Result<File, TabularError> {
     if format.compression == Compression::Plain {
-        return File::open(path).map_err(TabularError::Io);
+        return crate::open_regular(path).map_err(TabularError::Io);
     }
     let mut copy = unpacked::unnamed_file(path).map_err(TabularError::Io)?;
     io::copy(source, &mut copy).map_err(stream_error)?;

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::normal::{quantile, two_sided_p};
 use super::{Arm, rounded, z_score};
+use crate::ml::normal::{quantile, two_sided_p};
 
 /// The figures that 1.x gave, to the digit.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

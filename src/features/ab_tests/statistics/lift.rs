@@ -2,8 +2,8 @@
 //! confidence intervals for the risk ratio in cohort studies", Biometrics 1978): the delta method on the logarithm of the
 //! ratio of the rates, which keeps both bounds above −100 % and is nearer to normal than the ratio itself.
 
-use super::normal::quantile;
 use super::{Arm, rounded};
+use crate::ml::normal::quantile;
 
 /// The interval of the relative change, in percent, for one look at a confidence level.
 pub fn at_one_look(control: Arm, variant: Arm, confidence_level: f64) -> Option<[f64; 2]> {

@@ -5,7 +5,6 @@
 mod advice;
 mod classic;
 mod lift;
-mod normal;
 mod results;
 mod sample_ratio;
 mod sample_size;

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::normal::two_sided_p;
 use super::rounded;
+use crate::ml::normal::two_sided_p;
 
 /// Looked at every day for a month, a sound test is called suspicious less than once in thirty.
 const SUSPICIOUS_BELOW: f64 = 0.001;

@@ -7,9 +7,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::normal::quantile;
 use super::sequential::Plan;
 use super::{Arm, information, z_score};
+use crate::ml::normal::quantile;
 
 const POWER: f64 = 0.8;
 

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::features::accounts::model::{Invitation, Organisation, Role, User};
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::schema::{invitations, organisations, users};
 
 /// An invitation to be stored.
@@ -38,15 +38,8 @@ pub async fn open_ones(
             .filter(invitations::organisation_id.eq(organisation_id))
             .filter(invitations::accepted_at.is_null().and(invitations::expires_at.gt(now)))
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order(invitations::id.desc())
-        .select((Invitation::as_select(), users::username))
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order(invitations::id.desc()).select((Invitation::as_select(), users::username));
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// Withdraws an invitation; false when there is none.

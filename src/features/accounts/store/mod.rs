@@ -1,6 +1,7 @@
 //! SQL of accounts; users and their memberships here, the rest in files of its own.
 
 pub mod attempts;
+mod guarded;
 pub mod invitations;
 pub mod organisations;
 pub mod resets;
@@ -14,6 +15,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Role, User};
 use crate::schema::{api_keys, memberships, organisations as organisations_table, users};
+
+pub(crate) use guarded::load_of_project;
 
 /// What a new user starts with.
 #[derive(Debug, Clone, Insertable)]

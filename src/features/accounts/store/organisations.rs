@@ -9,7 +9,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use crate::features::accounts::access::{Guarded, Ownership};
 use crate::features::accounts::model::{Membership, Organisation, Role, User};
 use crate::features::accounts::principal::Principal;
-use crate::platform::http::{ApiResult, PageRequest};
+use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::schema::{memberships, organisations, projects, users};
 
 impl Guarded for Organisation {
@@ -32,15 +32,8 @@ pub async fn list(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((organisations::ins_datetime.desc(), organisations::id.desc()))
-        .select(Organisation::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((organisations::ins_datetime.desc(), organisations::id.desc())).select(Organisation::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// How many members and projects each of some organisations has.
@@ -122,15 +115,9 @@ pub async fn members(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<(Membership, User)>)> {
     let query = || memberships::table.inner_join(users::table).filter(memberships::organisation_id.eq(organisation_id));
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((memberships::ins_datetime, memberships::user_id))
-        .select((Membership::as_select(), User::as_select()))
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows =
+        query().order((memberships::ins_datetime, memberships::user_id)).select((Membership::as_select(), User::as_select()));
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn member(

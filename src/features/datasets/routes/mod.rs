@@ -1,7 +1,7 @@
-//! `/training_data/`, and what it shares with `/item_meta_data/`.
+//! `/training_data/`, and what other uploads share with it.
 
-pub(super) mod files;
-pub(super) mod upload;
+mod files;
+mod upload;
 
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,40 +11,19 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::combined::Source;
-use super::error::DataError;
 use super::model::{TrainingData, TrainingDataStatus};
-use super::{metadata, service, store};
+use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
 use crate::platform::tabular::ColumnNote;
 
-use files::{DataPreview, PreviewRefused, file_removed, preview_of};
-use upload::{UploadForm, UploadRequest, project_for_upload};
+pub use files::{DataPreview, PreviewRefused, file_removed, preview_of};
+pub use upload::{UploadForm, UploadRequest, project_for_upload};
 
 #[derive(OpenApi)]
-#[openapi(paths(
-    list,
-    create,
-    read,
-    replace,
-    update,
-    delete,
-    preview,
-    download_file,
-    rejected_rows,
-    unlink_file,
-    metadata::routes::list,
-    metadata::routes::create,
-    metadata::routes::read,
-    metadata::routes::replace,
-    metadata::routes::update,
-    metadata::routes::delete,
-    metadata::routes::preview,
-    metadata::routes::download_file,
-    metadata::routes::unlink_file
-))]
+#[openapi(paths(list, create, read, replace, update, delete, preview, download_file, rejected_rows, unlink_file))]
 pub struct Docs;
 
 /// The URLs of this slice.
@@ -61,8 +40,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/training_data/{id}/preview/", web::get().to(preview))
         .route("/training_data/{id}/download_file/", web::get().to(download_file))
         .route("/training_data/{id}/rejected_rows/", web::get().to(rejected_rows))
-        .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file))
-        .configure(metadata::routes::routes);
+        .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file));
 }
 
 /// Training data as clients see it.
@@ -303,8 +281,7 @@ async fn preview(
 async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let data = access.object;
     let key = data.storage_key.as_deref().ok_or_else(file_removed)?;
-    let path = services.blobs.path(key).map_err(DataError::from)?;
-    attachment(&path, data.basename.as_deref().unwrap_or_default()).await
+    attachment(&services.blobs, key, data.basename.as_deref().unwrap_or_default()).await
 }
 
 /// Download the rows that could not be imported (the first thousand), with line and reason, as CSV.
@@ -315,6 +292,5 @@ async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data
 async fn rejected_rows(access: Access<TrainingData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let data = access.object;
     let keys = data.keys().filter(|_| data.has_rejected_rows()).ok_or_else(ApiError::not_found)?;
-    let path = services.blobs.path(&keys.rejected()).map_err(DataError::from)?;
-    attachment(&path, &format!("rejected-rows-{}.csv", data.id)).await
+    attachment(&services.blobs, &keys.rejected(), &format!("rejected-rows-{}.csv", data.id)).await
 }

@@ -5,9 +5,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{EVENTS, EventFilter, visible_projects};
+use super::{EVENTS, EventFilter};
 use crate::features::accounts::Principal;
 use crate::features::events::model::EventType;
+use crate::features::projects::visible_projects;
 use crate::platform::db::ended_months;
 use crate::platform::http::{ApiResult, PageRequest};
 
@@ -133,7 +134,7 @@ pub async fn daily_counts(
     days: Days,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<DailyCount>)> {
-    let visible = visible_projects(connection, principal, filter.project).await?;
+    let visible: Vec<i64> = visible_projects(principal, filter.project).load(connection).await?;
     let query = |sql: String| {
         diesel::sql_query(sql)
             .bind::<Array<BigInt>, _>(visible.clone())

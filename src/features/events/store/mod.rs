@@ -12,27 +12,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::model::{ConversionEvent, EventFields, EventType};
-use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
 
 /// The table, which is partitioned by month.
 pub const EVENTS: &str = "conversion_events";
 
 impl Guarded for ConversionEvent {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = conversion_events::table
-            .inner_join(projects::table)
-            .filter(conversion_events::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(event, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(event.project_id) };
-            (event, ownership)
-        }))
-    }
+    load_of_project!(conversion_events);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         let here = filters.id_is("project", self.project_id)? && filters.id_is("deployment_slot", self.deployment_slot_id)?;
@@ -56,7 +45,7 @@ pub async fn list(
     filter: &EventFilter,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ConversionEvent>)> {
-    let visible = visible_projects(connection, principal, filter.project).await?;
+    let visible: Vec<i64> = visible_projects(principal, filter.project).load(connection).await?;
     let query = || {
         let mut query = conversion_events::table.into_boxed();
         match visible.as_slice() {
@@ -71,30 +60,9 @@ pub async fn list(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((conversion_events::timestamp.desc(), conversion_events::id.desc()))
-        .select(ConversionEvent::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
-}
-
-async fn visible_projects(
-    connection: &mut AsyncPgConnection,
-    principal: &Principal,
-    wanted: Option<i64>,
-) -> QueryResult<Vec<i64>> {
-    let mut query = projects::table.select(projects::id).into_boxed();
-    if let Some(organisations) = principal.visible_organisations() {
-        query = query.filter(projects::organisation_id.eq_any(organisations));
-    }
-    for project in [principal.key_project(), wanted].into_iter().flatten() {
-        query = query.filter(projects::id.eq(project));
-    }
-    query.load(connection).await
+    let rows =
+        query().order((conversion_events::timestamp.desc(), conversion_events::id.desc())).select(ConversionEvent::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// Where each slot belongs that there is.

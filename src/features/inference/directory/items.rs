@@ -1,14 +1,14 @@
 //! What is known about items, in memory: one table for each upload that is asked about, bounded in bytes.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
+use crate::platform::blobs::Blobs;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::memory::{Promise, Shortage};
 use crate::platform::services::Services;
@@ -29,9 +29,10 @@ enum Unread {
 }
 
 /// Asks for the memory first.
-fn read_within(path: &Path, memory: &Promise) -> Result<ItemTable, Unread> {
-    memory.raise_to(ItemTable::bytes_to_read(path)?)?;
-    Ok(ItemTable::read(path)?)
+fn read_within(blobs: &Blobs, key: &str, memory: &Promise) -> Result<ItemTable, Unread> {
+    let file = blobs.open_file(key)?;
+    memory.raise_to(ItemTable::bytes_to_read(&file)?)?;
+    Ok(ItemTable::read(&file)?)
 }
 
 /// Tables by the key of the prepared form they are read from, which is never written to again.
@@ -50,12 +51,13 @@ impl Tables {
     }
 
     /// The table of a prepared form; it is read by whoever asks first.
-    pub async fn get(&self, key: &Arc<str>, path: PathBuf, services: &Services) -> ApiResult<Arc<ItemTable>> {
+    pub async fn get(&self, key: &Arc<str>, services: &Services) -> ApiResult<Arc<ItemTable>> {
         if let Some(table) = self.0.get(key) {
             return Ok(table);
         }
-        let (cache, key, promise) = (self.0.clone(), Arc::clone(key), services.memory().promise());
-        let read = move || cache.try_get_with(key, || read_within(&path, &promise).map(Arc::new));
+        let (cache, blobs, promise) = (self.0.clone(), services.blobs.clone(), services.memory().promise());
+        let key = Arc::clone(key);
+        let read = move || cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise).map(Arc::new));
         let table = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))?;
         table.map_err(|error| match &*error {
             Unread::Memory(shortage) => {

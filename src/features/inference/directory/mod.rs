@@ -21,7 +21,7 @@ use super::assignment::Assigner;
 use super::error::InferenceError;
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::KnownKeys;
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
 use crate::features::projects::UnknownUsers;
 use crate::platform::db::ReadError;
@@ -201,8 +201,7 @@ impl Directory {
     /// What is known about the items of a project; none when nothing has been uploaded.
     pub async fn items(&self, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
         let Some(key) = &serving.items else { return Ok(None) };
-        let path = self.services.blobs.path(key).map_err(|error| ApiError::internal(&error))?;
-        self.shelves.tables.get(key, path, &self.services).await.map(Some)
+        self.shelves.tables.get(key, &self.services).await.map(Some)
     }
 }
 

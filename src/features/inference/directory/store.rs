@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::assignment::Assigner;
 use super::Serving;
-use crate::features::datasets;
+use crate::features::item_metadata;
 use crate::features::projects::UnknownUsers;
 use crate::schema::{deployment_slots, projects};
 
@@ -52,6 +52,6 @@ pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryR
         .await
         .optional()?;
     let (unknown_users, logged_share, salt) = settings.unwrap_or_default();
-    let items = datasets::newest_item_metadata(connection, project).await?.map(Arc::from);
+    let items = item_metadata::newest(connection, project).await?.map(Arc::from);
     Ok(Serving { slots, shadows, logged_share, unknown_users, items, assigner: Assigner::new(salt) })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use moka::sync::Cache;
 
 use super::{Filter, evaluation};
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
 use crate::features::models::{ModelError, ReadyModel};
 
 /// Bytes of evaluated filters that are kept.

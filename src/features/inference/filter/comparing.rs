@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 use super::Condition;
-use crate::features::datasets::{ColumnKind, boolean_of, number_of};
+use crate::features::item_metadata::{ColumnKind, boolean_of, number_of};
 
 impl Condition {
     /// The condition as it is meant for a column: a text that is a number is one in a column of numbers, and likewise with

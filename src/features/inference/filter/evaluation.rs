@@ -1,7 +1,7 @@
 //! From a filter to the items that it admits.
 
 use super::{Condition, Filter, Node};
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
 use crate::ml::ids::Ids;
 
 /// The numbers of a model's items that a filter admits, rising.

@@ -17,7 +17,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
-use crate::features::datasets::ItemTable;
+use crate::features::item_metadata::ItemTable;
 
 pub use self::cache::{Admitted, Filters};
 pub use self::reading::read;

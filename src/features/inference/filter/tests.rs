@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::evaluation::admitted;
 use super::{Filter, read};
-use crate::features::datasets::{ColumnKind, ItemTable};
 use crate::features::inference::input::Faults;
+use crate::features::item_metadata::{ColumnKind, ItemTable};
 use crate::ml::ids::Ids;
 
 const FIELDS: [&str; 3] = ["genre", "price", "tags"];

@@ -7,13 +7,15 @@ pub mod files;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::projects::model::{Project, ProjectFields};
 use crate::platform::db::is_duplicate;
-use crate::platform::http::{ApiResult, Filters, PageRequest};
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{model_configurations, projects, trained_models, training_data, tuning_jobs};
 
 impl Guarded for Project {
@@ -28,6 +30,18 @@ impl Guarded for Project {
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         Ok(filters.id_is("id", self.id)? && filters.text_is("name", Some(&self.name)))
     }
+}
+
+/// Returns the ids of the projects that a caller may see, or of one of them.
+pub fn visible_projects(principal: &Principal, project: Option<i64>) -> projects::BoxedQuery<'static, Pg, BigInt> {
+    let mut query = projects::table.select(projects::id).into_boxed();
+    if let Some(organisations) = principal.visible_organisations() {
+        query = query.filter(projects::organisation_id.eq_any(organisations));
+    }
+    for project in [principal.key_project(), project].into_iter().flatten() {
+        query = query.filter(projects::id.eq(project));
+    }
+    query
 }
 
 /// The project that an upload belongs to.
@@ -96,15 +110,8 @@ pub async fn list(
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((projects::ins_datetime.desc(), projects::id.desc()))
-        .select(Project::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((projects::ins_datetime.desc(), projects::id.desc())).select(Project::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 pub async fn insert(

@@ -23,9 +23,8 @@ use utoipa::ToSchema;
 
 use super::Request;
 use super::reward_model::RewardModel;
+use crate::ml::normal::REACH_OF_95_PERCENT;
 
-/// 95 % of a normal distribution lie within so many standard deviations.
-const WIDTH: f64 = 1.959_963_984_540_054;
 /// With fewer users' worth of matching lists an estimate says little.
 const ENOUGH_USERS: f64 = 100.0;
 /// With less of the shadow's lists ever shown to anybody an estimate rests on guesses.
@@ -195,7 +194,8 @@ fn with_error(value: f64, shown: &[Shown], users: usize, influences: impl Iterat
     let squares: f64 = pulls.iter().map(|pull| pull * pull).sum();
     let correction = if groups > 1.0 { groups / (groups - 1.0) } else { 1.0 };
     let standard_error = (correction * squares).sqrt() / shown.len() as f64;
-    let interval = [(value - WIDTH * standard_error).max(0.0), value + WIDTH * standard_error];
+    let reach = REACH_OF_95_PERCENT * standard_error;
+    let interval = [(value - reach).max(0.0), value + reach];
     Estimate { value, standard_error, interval: Some(interval) }
 }
 

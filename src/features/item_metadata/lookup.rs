@@ -10,9 +10,8 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,19 +149,17 @@ pub struct Built {
 }
 
 /// Reads what the table of a prepared form takes in memory at most.
-pub fn table_bytes(path: &Path) -> io::Result<u64> {
+pub fn table_bytes(file: &File) -> io::Result<u64> {
     /// Bytes in memory for each byte of a file that does not say.
     const OF_OLDER_FILES: u64 = 10;
-    let file = File::open(path)?;
     let size = file.metadata()?.len();
-    Ok(footer_of(&file)?.table_bytes.unwrap_or(size.saturating_mul(OF_OLDER_FILES)))
+    Ok(footer_of(file)?.table_bytes.unwrap_or(size.saturating_mul(OF_OLDER_FILES)))
 }
 
 /// Reads the rows of some items; of several rows about one item the last counts.
-pub fn find(path: &Path, items: &[String]) -> io::Result<Descriptions> {
-    let file = File::open(path)?;
-    let footer = footer_of(&file)?;
-    let index = if items.len() > FEW { Some(read_part(&file, footer.index_at, footer.rows * ENTRY_BYTES)?) } else { None };
+pub fn find(file: &File, items: &[String]) -> io::Result<Descriptions> {
+    let footer = footer_of(file)?;
+    let index = if items.len() > FEW { Some(read_part(file, footer.index_at, footer.rows * ENTRY_BYTES)?) } else { None };
     let entry = |at: u64| -> io::Result<(u64, u64)> {
         let mut bytes = [0; 2 * size_of::<u64>()];
         match &index {
@@ -178,7 +175,7 @@ pub fn find(path: &Path, items: &[String]) -> io::Result<Descriptions> {
     let mut rows = HashMap::new();
     for item in items {
         if !rows.contains_key(item)
-            && let Some(row) = find_one(&file, &footer, &entry, item)?
+            && let Some(row) = find_one(file, &footer, &entry, item)?
         {
             rows.insert(item.clone(), row);
         }
@@ -218,11 +215,11 @@ fn find_one(
 /// Goes through all rows in the order of the upload, each with its item and its cells (column, value). Gives all columns
 /// but that of the item ids, and what each holds.
 pub fn each_row(
-    path: &Path,
+    mut file: &File,
     mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>,
 ) -> io::Result<(Vec<String>, Vec<ColumnKind>)> {
-    let file = File::open(path)?;
-    let footer = footer_of(&file)?;
+    let footer = footer_of(file)?;
+    file.rewind()?;
     let mut rows = BufReader::with_capacity(1 << 20, file).take(footer.index_at);
     let mut text = Vec::new();
     for _ in 0..footer.rows {
@@ -313,7 +310,7 @@ mod tests {
         let (file, end) = built(&rows, &["title", "price"]);
         assert_eq!(end.repeated, 1);
         let wanted = ["7", "007", "a/b c", "7.0", ""].map(str::to_owned);
-        let found = find(file.path(), &wanted).unwrap();
+        let found = find(file.as_file(), &wanted).unwrap();
         assert_eq!(found.columns, ["title", "price"]);
         assert_eq!(found.rows.len(), 3);
         assert_eq!(found.rows["007"], [json!("Bond"), json!(9.9)]);
@@ -327,9 +324,9 @@ mod tests {
         let rows: Vec<(&str, Vec<TableCell>)> =
             ids.iter().enumerate().map(|(at, id)| (id.as_str(), vec![(0, json!(at))])).collect();
         let (file, _) = built(&rows, &["n"]);
-        let all = find(file.path(), &ids).unwrap();
+        let all = find(file.as_file(), &ids).unwrap();
         assert!(ids.iter().enumerate().all(|(at, id)| all.rows[id] == [json!(at)]));
-        assert_eq!(find(file.path(), &ids[7..8]).unwrap().rows["item 7"], [json!(7)]);
+        assert_eq!(find(file.as_file(), &ids[7..8]).unwrap().rows["item 7"], [json!(7)]);
     }
 
     #[test]
@@ -351,9 +348,9 @@ mod tests {
             let mut altered = bytes.clone();
             altered[at] ^= 0x41;
             std::fs::write(file.path(), &altered).unwrap();
-            let _ = find(file.path(), &wanted);
+            let _ = find(file.as_file(), &wanted);
             std::fs::write(file.path(), &bytes[..at]).unwrap();
-            assert!(find(file.path(), &wanted).is_err());
+            assert!(find(file.as_file(), &wanted).is_err());
         }
     }
 }

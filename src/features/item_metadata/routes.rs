@@ -5,22 +5,25 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
 use super::columns::ColumnReport;
 use super::model::ItemMetaData;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
-use crate::features::datasets::error::DataError;
-use crate::features::datasets::routes::files::{DataPreview, PreviewRefused, file_removed, preview_of};
-use crate::features::datasets::routes::upload::{UploadForm, UploadRequest, project_for_upload};
-use crate::features::datasets::service::Upload;
+use crate::features::datasets::{
+    DataPreview, PreviewRefused, Upload, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload,
+};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
 use crate::platform::tabular::ColumnNote;
 
-/// The URLs of item metadata.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, replace, update, delete, preview, download_file, unlink_file))]
+pub struct Docs;
+
+/// Adds the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/item_meta_data/").route(web::get().to(list)).route(web::post().to(create)))
@@ -99,7 +102,7 @@ impl From<ItemMetaData> for ItemMetaDataBody {
         ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ItemMetaDataBody>), (status = 400, description = "A filter is no number"),
         (status = 404, description = "No such page")))]
-pub async fn list(
+async fn list(
     principal: Principal,
     services: web::Data<Services>,
     filters: Filters,
@@ -116,7 +119,7 @@ pub async fn list(
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 413, description = "The file is too large"), (status = 415, description = "Not multipart/form-data")))]
-pub async fn create(
+async fn create(
     principal: Principal,
     services: web::Data<Services>,
     request: HttpRequest,
@@ -132,7 +135,7 @@ pub async fn create(
 #[utoipa::path(get, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "read_item_meta_data",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
-pub async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
+async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemMetaDataBody>> {
     match access.object.storage_key {
         Some(_) => Ok(web::Json(access.object.into())),
         None => Err(ApiError::not_found()),
@@ -145,7 +148,7 @@ pub async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<I
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
         (status = 415, description = "Not multipart/form-data")))]
-pub async fn replace(
+async fn replace(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,
     request: HttpRequest,
@@ -161,7 +164,7 @@ pub async fn replace(
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
         (status = 415, description = "Not multipart/form-data")))]
-pub async fn update(
+async fn update(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,
     request: HttpRequest,
@@ -191,7 +194,7 @@ async fn save(
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "Something live depends on it", body = ConflictBody)))]
-pub async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     projects::remove(&services, Kind::ItemMetaData, access.object.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -201,7 +204,7 @@ pub async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Se
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
     responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused)),
         (status = 404, description = "Not there, not yours, or its file was removed")))]
-pub async fn preview(
+async fn preview(
     access: Access<ItemMetaData, Viewer>,
     services: web::Data<Services>,
     filters: Filters,
@@ -217,18 +220,17 @@ pub async fn preview(
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
         (status = 404, description = "Not there, not yours, or its file was removed")))]
-pub async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
+async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     let metadata = access.object;
     let key = metadata.storage_key.as_deref().ok_or_else(file_removed)?;
-    let path = services.blobs.path(key).map_err(DataError::from)?;
-    attachment(&path, metadata.basename.as_deref().unwrap_or_default()).await
+    attachment(&services.blobs, key, metadata.basename.as_deref().unwrap_or_default()).await
 }
 
 /// Remove the file but keep the rest.
 #[utoipa::path(delete, path = "/item_meta_data/{id}/unlink_file/", tag = "item_meta_data", operation_id = "delete_item_meta_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
-pub async fn unlink_file(
+async fn unlink_file(
     access: Access<ItemMetaData, Editor>,
     services: web::Data<Services>,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {

@@ -6,9 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::lookup::{Builder, Built};
-use crate::features::datasets::error::DataError;
-use crate::features::datasets::preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_kept};
-use crate::features::datasets::service::ask_for;
+use crate::features::datasets::{DataError, EXAMPLES_IN_REPORT, LARGEST_RATIO, ask_for, largest_honest, no_row_kept};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, TableOptions, TableReport, TabularError};

@@ -1,15 +1,32 @@
 //! The standard normal distribution.
 
-/// How likely a standard normal variable is at least this far from 0.
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// Standard deviations to either side of the mean that hold 95 % of the distribution.
+pub const REACH_OF_95_PERCENT: f64 = 1.959_963_984_540_054;
+
+/// Draws a number, by Box and Muller's method.
+pub fn sample(rng: &mut ChaCha8Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+}
+
+/// Computes the distribution function: how likely a number is at most this large.
+pub fn cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+}
+
+/// Computes how likely a number is at least this far from 0.
 pub fn two_sided_p(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
 }
 
-/// Where the standard normal distribution function reaches `p`: Acklam's approximation (relative error below 1.2e-9) with one
-/// step of Halley's method on top.
+/// Finds where the distribution function reaches `p`: Acklam's approximation (relative error below 1.2e-9) with one step of
+/// Halley's method on top.
 pub fn quantile(p: f64) -> f64 {
     let start = acklam(p);
-    let error = 0.5 * libm::erfc(-start / std::f64::consts::SQRT_2) - p;
+    let error = cdf(start) - p;
     let step = error * std::f64::consts::TAU.sqrt() * (start * start / 2.0).exp();
     start - step / (1.0 + start * step / 2.0)
 }
@@ -56,7 +73,7 @@ fn tail(q: f64) -> f64 {
     polynomial(&above, q) / polynomial(&below, q)
 }
 
-/// Horner's scheme; the highest power comes first.
+/// Evaluates a polynomial by Horner's scheme; the highest power comes first.
 fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
@@ -77,9 +94,11 @@ mod tests {
         ];
         for (p, expected) in quantiles {
             assert!((quantile(p) - expected).abs() < 1e-13, "{p}: {}", quantile(p));
+            assert!((cdf(expected) / p - 1.0).abs() < 1e-12, "{p}: {}", cdf(expected));
         }
         for (z, expected) in [(0.0, 1.0), (-1.96, 0.049_995_790_296_440_87), (6.0, 1.973_175_290_075_389e-9)] {
             assert!((two_sided_p(z) / expected - 1.0).abs() < 1e-12, "{z}");
         }
+        assert!((quantile(0.975) - REACH_OF_95_PERCENT).abs() < 1e-13);
     }
 }

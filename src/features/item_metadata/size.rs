@@ -5,7 +5,6 @@ use std::hash::{BuildHasher, RandomState};
 
 use serde_json::Value;
 
-use super::table::bytes_of;
 use crate::platform::tabular::TableCell;
 
 /// Distinct values that are remembered; each one beyond counts as another.
@@ -52,6 +51,17 @@ impl TableSize {
     pub fn heap_bytes(&self) -> u64 {
         self.seen.capacity() as u64 * 9
     }
+}
+
+/// Returns the bytes of a value, with its place.
+pub fn bytes_of(value: &Value) -> usize {
+    let below = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes_of).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 64 + bytes_of(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + below
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! All of an upload in memory, for those who look into it all the time.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use serde_json::Value;
 
 use super::columns::ColumnKind;
 use super::lookup;
+use super::size::bytes_of;
 use crate::ml::ids::Ids;
 
 /// The rows of an upload by item. Equal values are held once, and a row holds only those that are there.
@@ -26,15 +27,15 @@ pub struct ItemTable {
 
 impl ItemTable {
     /// Bytes that reading a prepared form takes at most: rows and values are gathered before they get their places.
-    pub fn bytes_to_read(path: &Path) -> io::Result<u64> {
+    pub fn bytes_to_read(file: &File) -> io::Result<u64> {
         const GATHERED_AND_PLACED: u64 = 3;
-        Ok(lookup::table_bytes(path)?.saturating_mul(GATHERED_AND_PLACED))
+        Ok(lookup::table_bytes(file)?.saturating_mul(GATHERED_AND_PLACED))
     }
 
     /// Reads a prepared form; of several rows about one item the last counts.
-    pub fn read(path: &Path) -> io::Result<Self> {
+    pub fn read(file: &File) -> io::Result<Self> {
         let mut gathered = Gathered::default();
-        let (columns, kinds) = lookup::each_row(path, |item, cells| gathered.push(item, cells))?;
+        let (columns, kinds) = lookup::each_row(file, |item, cells| gathered.push(item, cells))?;
         gathered.finish(columns, kinds)
     }
 
@@ -130,17 +131,6 @@ impl Gathered {
     }
 }
 
-/// Bytes of a value, with its place.
-pub(super) fn bytes_of(value: &Value) -> usize {
-    let below = match value {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(bytes_of).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 64 + bytes_of(value)).sum(),
-        _ => 0,
-    };
-    size_of::<Value>() + below
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -161,12 +151,12 @@ mod tests {
         let columns = ["title", "price", "tags"].map(str::to_owned);
         builder.finish(&columns).unwrap();
 
-        let table = ItemTable::read(file.path()).unwrap();
-        assert!(table.heap_bytes() <= lookup::table_bytes(file.path()).unwrap());
+        let table = ItemTable::read(file.as_file()).unwrap();
+        assert!(table.heap_bytes() <= lookup::table_bytes(file.as_file()).unwrap());
         assert_eq!(table.columns(), columns);
         assert_eq!(table.items().iter().collect::<Vec<_>>(), ["007", "7", "a/b c"]);
         let asked: Vec<String> = table.items().iter().map(str::to_owned).collect();
-        let found = lookup::find(file.path(), &asked).unwrap();
+        let found = lookup::find(file.as_file(), &asked).unwrap();
         for (row, item) in asked.iter().enumerate() {
             let value = |column| table.cell(row as u32, column).map_or(Value::Null, |at| table.values()[at as usize].clone());
             assert_eq!((0..3).map(value).collect::<Vec<_>>(), found.rows[item], "{item}");
@@ -177,7 +167,7 @@ mod tests {
         let bytes = std::fs::read(file.path()).unwrap();
         for at in 0..bytes.len() {
             std::fs::write(file.path(), &bytes[..at]).unwrap();
-            assert!(ItemTable::read(file.path()).is_err());
+            assert!(ItemTable::read(file.as_file()).is_err());
         }
     }
 }

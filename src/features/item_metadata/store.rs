@@ -4,24 +4,13 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{ItemMetaData, Stored};
-use crate::features::accounts::{Guarded, Ownership, Principal};
-use crate::platform::http::{ApiResult, Filters, PageRequest};
-use crate::schema::{item_meta_data, projects};
+use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::projects::visible_projects;
+use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::schema::item_meta_data;
 
 impl Guarded for ItemMetaData {
-    async fn load(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(Self, Ownership)>> {
-        let found: Option<(Self, i64)> = item_meta_data::table
-            .inner_join(projects::table)
-            .filter(item_meta_data::id.eq(id))
-            .select((Self::as_select(), projects::organisation_id))
-            .first(connection)
-            .await
-            .optional()?;
-        Ok(found.map(|(metadata, organisation_id)| {
-            let ownership = Ownership { organisation_id, project_id: Some(metadata.project_id) };
-            (metadata, ownership)
-        }))
-    }
+    load_of_project!(item_meta_data);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
         Ok(filters.id_is("id", self.id)? && filters.id_is("project", self.project_id)?)
@@ -37,28 +26,16 @@ pub async fn list(
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ItemMetaData>)> {
     let query = || {
-        let mut query = item_meta_data::table.inner_join(projects::table).into_boxed();
+        let visible = item_meta_data::project_id.eq_any(visible_projects(principal, project));
+        let mut query = item_meta_data::table.filter(visible).into_boxed();
         query = query.filter(item_meta_data::storage_key.is_not_null());
-        if let Some(organisations) = principal.visible_organisations() {
-            query = query.filter(projects::organisation_id.eq_any(organisations));
-        }
-        for project in [principal.key_project(), project].into_iter().flatten() {
-            query = query.filter(projects::id.eq(project));
-        }
         if let Some(id) = id {
             query = query.filter(item_meta_data::id.eq(id));
         }
         query
     };
-    let count = query().count().get_result(connection).await?;
-    let rows = query()
-        .order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc()))
-        .select(ItemMetaData::as_select())
-        .limit(page.limit())
-        .offset(page.offset(count)?)
-        .load(connection)
-        .await?;
-    Ok((count, rows))
+    let rows = query().order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc())).select(ItemMetaData::as_select());
+    paginate(connection, page, query().count(), rows).await
 }
 
 /// The prepared form of the newest upload of a project that still has its file.

@@ -6,8 +6,7 @@ use serde_json::json;
 use super::lookup::{self, Descriptions};
 use super::model::{ItemMetaData, Stored};
 use super::{preparation, store};
-use crate::features::datasets::error::DataError;
-use crate::features::datasets::service::{Upload, blocking, in_turn, remove_files};
+use crate::features::datasets::{DataError, Upload, blocking, in_turn, remove_files};
 use crate::features::projects::Project;
 use crate::platform::services::Services;
 
@@ -91,9 +90,9 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
 /// What is known about these items.
 pub async fn descriptions(services: &Services, metadata: &ItemMetaData, items: Vec<String>) -> Result<Descriptions, DataError> {
     let gone = || DataError::NotUsable("The file of this item metadata has been removed. Upload it again.".to_owned());
-    let path = services.blobs.path(metadata.prepared_key.as_deref().ok_or_else(gone)?)?;
+    let (blobs, key) = (services.blobs.clone(), metadata.prepared_key.clone().ok_or_else(gone)?);
     blocking(move || {
-        lookup::find(&path, &items).map_err(|error| match error.kind() {
+        blobs.open_file(&key).and_then(|file| lookup::find(&file, &items)).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => gone(),
             _ => error.into(),
         })
