@@ -182,6 +182,8 @@ table! {
         valid_columns_list_json -> Nullable<Jsonb>,
         report -> Nullable<Jsonb>,
         ins_datetime -> Timestamptz,
+        status -> Text,
+        error -> Nullable<Text>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! All kinds of background jobs.
 
-use crate::features::{datasets, models, retraining, tuning};
+use crate::features::{datasets, item_metadata, models, retraining, tuning};
 use crate::platform::queue::Registry;
 use crate::platform::services::Services;
 
@@ -8,6 +8,7 @@ use crate::platform::services::Services;
 pub fn registry() -> Registry<Services> {
     Registry::new()
         .register::<datasets::PrepareData>()
+        .register::<item_metadata::PrepareItemMetadata>()
         .register::<models::TrainModel>()
         .register::<tuning::RunSearch>()
         .register::<retraining::Retrain>()

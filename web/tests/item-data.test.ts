@@ -25,6 +25,7 @@ const FILE = {
   ins_datetime: '2026-01-01T00:00:00Z',
   basename: 'items.csv',
   filesize: 1200,
+  status: 'ready',
   valid_columns_list_json: ['sku', 'title', 'a', 'b', 'c', 'd', 'e', 'f'],
 }
 const open = (role: string, files: unknown[]) =>

@@ -125,6 +125,7 @@ it('item metadata names its columns of numbers and the cells that are none', asy
     ins_datetime: '2026-01-01T00:00:00Z',
     basename: 'items.csv',
     filesize: 1200,
+    status: 'ready',
     valid_columns_list_json: COLUMNS.map(({ name }) => name),
     report: { columns: COLUMNS },
   }

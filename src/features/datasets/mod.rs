@@ -15,7 +15,7 @@ mod service;
 mod store;
 mod turns;
 mod under_way;
-mod unpacked;
+pub mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
@@ -25,6 +25,6 @@ pub use preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_
 pub use routes::{
     DataPreview, Docs, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload, routes,
 };
-pub use service::{PREVIEWS, Upload, ask_for, blocking, give_up, in_turn, load_log, remove_files};
+pub use service::{PREVIEWS, Upload, ask_for, blocking, give_up, in_turn, is_prepared_at_once, load_log, remove_files};
 pub use store::find;
 pub use under_way::UploadsUnderWay;

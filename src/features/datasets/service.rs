@@ -120,7 +120,7 @@ struct Examined {
 }
 
 /// Whether a file is small even if it expands as far as it may.
-fn is_prepared_at_once(name: &str, size: u64) -> bool {
+pub fn is_prepared_at_once(name: &str, size: u64) -> bool {
     let is_plain = |format: Format| format.compression == Compression::Plain && format.kind != Kind::Parquet;
     let most = if tabular::format_of(name).is_ok_and(is_plain) { PREPARED_AT_ONCE } else { PREPARED_AT_ONCE / LARGEST_RATIO };
     size <= most

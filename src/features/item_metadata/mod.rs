@@ -3,6 +3,7 @@
 
 mod cells;
 mod columns;
+mod jobs;
 mod lookup;
 mod model;
 mod preparation;
@@ -13,7 +14,8 @@ mod store;
 mod table;
 
 pub use cells::{boolean_of, number_of};
-pub use columns::ColumnKind;
+pub use columns::{ColumnKind, ColumnReport, Columns};
+pub use jobs::PrepareItemMetadata;
 pub use lookup::Descriptions;
 pub use model::ItemMetaData;
 pub use routes::{Docs, routes};

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::features::datasets::{TrainingDataStatus, unpacked};
 use crate::schema::item_meta_data;
 
 /// An uploaded file about items.
@@ -23,16 +24,27 @@ pub struct ItemMetaData {
     pub valid_columns_list_json: Option<Value>,
     pub report: Option<Value>,
     pub ins_datetime: DateTime<Utc>,
+    /// That of the present file. Another form may be in use meanwhile.
+    pub status: TrainingDataStatus,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
-/// An upload as it is stored: everything but id, project and maker.
-#[derive(Debug, Clone, Default, AsChangeset, Insertable)]
+/// An upload as it is stored: everything but id, project, maker and the prepared form.
+#[derive(Debug, Clone, AsChangeset, Insertable)]
 #[diesel(table_name = item_meta_data, treat_none_as_null = true)]
 pub struct Stored {
     pub storage_key: Option<String>,
     pub basename: Option<String>,
     pub filesize: Option<i64>,
     pub sha256: Option<String>,
+    pub status: TrainingDataStatus,
+}
+
+/// The prepared form of an upload.
+#[derive(Debug, Clone, Default, AsChangeset, Insertable)]
+#[diesel(table_name = item_meta_data, treat_none_as_null = true)]
+pub struct Form {
     pub prepared_key: Option<String>,
     pub valid_columns_list_json: Option<Value>,
     pub report: Option<Value>,
@@ -41,6 +53,26 @@ pub struct Stored {
 impl ItemMetaData {
     /// The keys of its files.
     pub fn files(&self) -> Vec<String> {
-        [self.storage_key.clone(), self.prepared_key.clone()].into_iter().flatten().collect()
+        let uploaded = self.storage_key.iter().flat_map(|key| files_of_upload(key));
+        uploaded.chain(self.prepared_key.clone()).collect()
     }
+
+    /// Why there is no prepared form to look into.
+    pub fn problem(&self) -> String {
+        match (self.storage_key.is_some(), self.status) {
+            (true, TrainingDataStatus::Preparing) => {
+                "This item metadata is still being prepared. Try again in a moment.".to_owned()
+            }
+            (true, TrainingDataStatus::Failed) => {
+                let cause = self.error.as_deref().unwrap_or("Upload it again.");
+                format!("This item metadata could not be imported. {cause}")
+            }
+            _ => "The file of this item metadata has been removed. Upload it again.".to_owned(),
+        }
+    }
+}
+
+/// Returns the keys of an uploaded file and of its unpacked copy, if there is one.
+pub fn files_of_upload(key: &str) -> [String; 2] {
+    [key.to_owned(), unpacked::key_of(key)]
 }

@@ -42,6 +42,15 @@ const ROWS_AT_ONCE: u64 = 1 << 16;
 /// Memory that is asked for beyond what is held.
 const BYTES_AT_ONCE: u64 = 16 << 20;
 
+/// Reads the beginning of the file only, and refuses it if it is not what its name says, or has no column of item ids.
+pub fn check_columns(path: &Path, name: &str, item_column: &str) -> Result<(), DataError> {
+    let columns = tabular::column_names(path, name)?;
+    if columns.iter().any(|column| column == item_column) {
+        return Ok(());
+    }
+    Err(TabularError::MissingColumn { column: item_column.to_owned(), available: columns }.into())
+}
+
 /// Reads the whole file.
 pub fn prepare(
     blobs: &Blobs,

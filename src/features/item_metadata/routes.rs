@@ -12,7 +12,8 @@ use super::model::ItemMetaData;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::{
-    DataPreview, PreviewRefused, Upload, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload,
+    DataPreview, PreviewRefused, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed, preview_of,
+    project_for_upload,
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
@@ -58,6 +59,10 @@ pub struct ItemMetaDataBody {
     #[schema(value_type = Option<MetaDataReport>)]
     report: Option<Value>,
     download_url: Option<String>,
+    /// Whether the file is prepared. Columns and report are those of the last file that was.
+    status: TrainingDataStatus,
+    /// Why it failed.
+    error: Option<String>,
 }
 
 /// What was found in an upload.
@@ -92,6 +97,8 @@ impl From<ItemMetaData> for ItemMetaDataBody {
             filesize: metadata.filesize,
             report: metadata.report,
             download_url: url,
+            status: metadata.status,
+            error: metadata.error,
         }
     }
 }

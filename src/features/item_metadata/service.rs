@@ -1,41 +1,72 @@
 //! Decisions about item metadata: what is accepted, how it is looked up, when its files go.
 
-use diesel_async::AsyncConnection;
+use std::path::Path;
+
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
+use super::jobs::PrepareItemMetadata;
 use super::lookup::{self, Descriptions};
-use super::model::{ItemMetaData, Stored};
+use super::model::{Form, ItemMetaData, Stored, files_of_upload};
 use super::{preparation, store};
-use crate::features::datasets::{DataError, Upload, blocking, in_turn, remove_files};
-use crate::features::projects::Project;
+use crate::features::accounts::Guarded;
+use crate::features::datasets::{
+    DataError, TrainingDataStatus, Upload, blocking, in_turn, is_prepared_at_once, remove_files, unpacked,
+};
+use crate::features::projects::{self, Project};
+use crate::platform::blobs::Blobs;
+use crate::platform::memory::Promise;
+use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
+
+/// An upload whose files have their places, with its prepared form if it is small.
+struct Kept {
+    stored: Stored,
+    form: Option<Form>,
+}
+
+impl Kept {
+    fn files(&self) -> Vec<String> {
+        let uploaded = self.stored.storage_key.iter().flat_map(|key| files_of_upload(key));
+        uploaded.chain(self.form.iter().filter_map(|form| form.prepared_key.clone())).collect()
+    }
+}
 
 /// Stores an upload as new metadata of a project. Nothing is stored when it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let stored = keep(services, project, upload).await?;
-    let files = [stored.storage_key.clone(), stored.prepared_key.clone()].into_iter().flatten().collect();
+    let kept = keep(services, project, upload).await?;
+    let (files, project) = (kept.files(), project.id);
     let mut connection = services.db.conn().await?;
-    let added = store::insert(&mut connection, project.id, maker, stored).await;
+    let added = connection
+        .transaction(async move |connection| -> Result<_, DataError> {
+            let metadata = store::insert(connection, project, maker, kept.stored, kept.form).await?;
+            enqueue_if_waiting(connection, &metadata).await?;
+            Ok(metadata)
+        })
+        .await;
     if added.is_err() {
         remove_files(services, files).await;
     }
-    Ok(added?)
+    added
 }
 
-/// Puts another upload in the place of the one there was.
+/// Puts another upload in the place of the one there was. What was prepared of that stays in use until this one is prepared, too.
 pub async fn replace(services: &Services, project: &Project, id: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let stored = keep(services, project, upload).await?;
-    let files = [stored.storage_key.clone(), stored.prepared_key.clone()].into_iter().flatten().collect();
+    let kept = keep(services, project, upload).await?;
+    let files = kept.files();
     let mut connection = services.db.conn().await?;
     let replaced = connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let before = store::lock(connection, id).await?;
-            Ok((before, store::replace(connection, id, stored).await?))
+            let after = store::replace(connection, id, kept.stored, kept.form).await?;
+            enqueue_if_waiting(connection, &after).await?;
+            Ok((before, after))
         })
         .await;
     match replaced {
         Ok((before, after)) => {
-            remove_files(services, before.files()).await;
+            let gone = before.files().into_iter().filter(|file| after.prepared_key.as_ref() != Some(file));
+            remove_files(services, gone.collect()).await;
             Ok(after)
         }
         Err(error) => {
@@ -45,33 +76,117 @@ pub async fn replace(services: &Services, project: &Project, id: i64, upload: Up
     }
 }
 
-/// Reads an upload and gives both of its forms their places.
-async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<Stored, DataError> {
-    let (blobs, item_column) = (services.blobs.clone(), project.item_column.clone());
-    let limits = preparation::Limits {
-        largest_expanded: services.settings.max_expanded_bytes,
-        largest_table: services.settings.item_cache_bytes,
-    };
-    let memory = services.memory().promise();
+async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, metadata: &ItemMetaData) -> Result<(), DataError> {
+    if metadata.status == TrainingDataStatus::Preparing {
+        let turn = projects::turn_of(connection, metadata.project_id).await?;
+        let group_key = Some(format!("item_meta_data:{}", metadata.id));
+        let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
+        queue::enqueue(connection, &PrepareItemMetadata { item_meta_data_id: metadata.id }, options).await?;
+    }
+    Ok(())
+}
+
+/// Gives an upload its place, and prepares it now if it is small. Of a large one only the beginning is read.
+async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<Kept, DataError> {
+    let work = Preparation::of(services, project);
     in_turn(services, project.id, move || {
         let Upload { name, received } = upload;
-        let path = received.file.path();
-        let prepared = preparation::prepare(&blobs, path, &name, &item_column, received.size, &limits, &memory)?;
-        let stem = uuid::Uuid::new_v4().simple().to_string();
-        let (original, by_item) = (format!("metadata/{stem}"), format!("metadata/{stem}.items"));
-        blobs.keep(received.file, &original)?;
-        blobs.keep(prepared.file, &by_item)?;
-        Ok(Stored {
-            storage_key: Some(original),
+        let (path, blobs) = (received.file.path(), &work.blobs);
+        let key = format!("metadata/{}", uuid::Uuid::new_v4().simple());
+        let form = if is_prepared_at_once(&name, received.size) {
+            Some(work.run(path, &name, received.size, &key)?)
+        } else {
+            let copy = unpacked::copy_of(blobs, path, &name, work.limits.largest_expanded)?;
+            let (path, name) = copy.as_ref().map_or((path, name.as_str()), |copy| (copy.path(), unpacked::NAME));
+            preparation::check_columns(path, name, &work.item_column)?;
+            if let Some(copy) = copy {
+                blobs.keep(copy, &unpacked::key_of(&key))?;
+            }
+            None
+        };
+        blobs.keep(received.file, &key)?;
+        let status = if form.is_some() { TrainingDataStatus::Ready } else { TrainingDataStatus::Preparing };
+        let stored = Stored {
+            storage_key: Some(key),
             basename: Some(name),
             filesize: i64::try_from(received.size).ok(),
             sha256: Some(received.sha256),
+            status,
+        };
+        Ok(Kept { stored, form })
+    })
+    .await
+}
+
+/// What preparing an upload of a project takes.
+struct Preparation {
+    blobs: Blobs,
+    item_column: String,
+    limits: preparation::Limits,
+    memory: Promise,
+}
+
+impl Preparation {
+    fn of(services: &Services, project: &Project) -> Self {
+        Self {
+            blobs: services.blobs.clone(),
+            item_column: project.item_column.clone(),
+            limits: preparation::Limits {
+                largest_expanded: services.settings.max_expanded_bytes,
+                largest_table: services.settings.item_cache_bytes,
+            },
+            memory: services.memory().promise(),
+        }
+    }
+
+    /// Prepares the upload that has this key, or is to have it. Blocks.
+    fn run(&self, path: &Path, name: &str, size: u64, key: &str) -> Result<Form, DataError> {
+        let Self { blobs, item_column, limits, memory } = self;
+        let prepared = preparation::prepare(blobs, path, name, item_column, size, limits, memory)?;
+        let by_item = format!("{key}.items");
+        blobs.keep(prepared.file, &by_item)?;
+        Ok(Form {
             prepared_key: Some(by_item),
             valid_columns_list_json: Some(json!(prepared.columns)),
             report: Some(prepared.report),
         })
-    })
-    .await
+    }
+}
+
+/// Prepares an upload that was too large to be prepared within its request.
+pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    let Some(metadata) = store::find(&mut connection, id).await? else { return Ok(()) };
+    let project = <Project as Guarded>::load(&mut connection, metadata.project_id).await?;
+    drop(connection);
+    let waiting = metadata.storage_key.clone().filter(|_| metadata.status == TrainingDataStatus::Preparing);
+    let (Some(key), Some((project, _))) = (waiting, project) else { return Ok(()) };
+    let work = Preparation::of(services, &project);
+    let (name, upload) = (metadata.basename.clone().unwrap_or_default(), key.clone());
+    let size = metadata.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+    let form = blocking(move || {
+        let largest = work.limits.largest_expanded;
+        let (path, name) = unpacked::readable(&work.blobs, &upload, &name, largest)?;
+        work.run(&path, &name, size, &upload)
+    });
+    let form = form.await?;
+    let prepared_key = form.prepared_key.clone();
+    let mut connection = services.db.conn().await?;
+    let is_kept = store::end_preparation(&mut connection, id, &key, Ok(form)).await?;
+    let present =
+        if is_kept { prepared_key.clone() } else { store::find(&mut connection, id).await?.and_then(|row| row.prepared_key) };
+    let unused = [metadata.prepared_key, prepared_key].into_iter().flatten().filter(|file| present.as_ref() != Some(file));
+    remove_files(services, unused.collect()).await;
+    Ok(())
+}
+
+/// Records that an upload cannot be prepared.
+pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), DataError> {
+    let mut connection = services.db.conn().await?;
+    if let Some(key) = store::find(&mut connection, id).await?.and_then(|metadata| metadata.storage_key) {
+        store::end_preparation(&mut connection, id, &key, Err(reason)).await?;
+    }
+    Ok(())
 }
 
 /// Removes the files but keeps the row.
@@ -89,8 +204,9 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
 
 /// What is known about these items.
 pub async fn descriptions(services: &Services, metadata: &ItemMetaData, items: Vec<String>) -> Result<Descriptions, DataError> {
-    let gone = || DataError::NotUsable("The file of this item metadata has been removed. Upload it again.".to_owned());
-    let (blobs, key) = (services.blobs.clone(), metadata.prepared_key.clone().ok_or_else(gone)?);
+    let problem = metadata.problem();
+    let gone = move || DataError::NotUsable(problem.clone());
+    let (blobs, key) = (services.blobs.clone(), metadata.prepared_key.clone().ok_or_else(&gone)?);
     blocking(move || {
         blobs.open_file(&key).and_then(|file| lookup::find(&file, &items)).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => gone(),

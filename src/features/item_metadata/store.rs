@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::model::{ItemMetaData, Stored};
+use super::model::{Form, ItemMetaData, Stored};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
+use crate::features::datasets::TrainingDataStatus;
 use crate::features::projects::visible_projects;
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::item_meta_data;
@@ -56,9 +57,15 @@ pub async fn insert(
     project_id: i64,
     created_by: i64,
     stored: Stored,
+    form: Option<Form>,
 ) -> QueryResult<ItemMetaData> {
     diesel::insert_into(item_meta_data::table)
-        .values((stored, item_meta_data::project_id.eq(project_id), item_meta_data::created_by.eq(created_by)))
+        .values((
+            stored,
+            form.unwrap_or_default(),
+            item_meta_data::project_id.eq(project_id),
+            item_meta_data::created_by.eq(created_by),
+        ))
         .returning(ItemMetaData::as_returning())
         .get_result(connection)
         .await
@@ -69,13 +76,41 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<It
     item_meta_data::table.find(id).for_update().select(ItemMetaData::as_select()).first(connection).await
 }
 
-/// Puts another upload in the place of the one there was.
-pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<ItemMetaData> {
+/// Puts another upload in the place of the one there was. Without a form of its own, that of the other stays in use.
+pub async fn replace(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    stored: Stored,
+    form: Option<Form>,
+) -> QueryResult<ItemMetaData> {
     diesel::update(item_meta_data::table.find(id))
-        .set(stored)
+        .set((stored, item_meta_data::error.eq(None::<String>), form))
         .returning(ItemMetaData::as_returning())
         .get_result(connection)
         .await
+}
+
+/// One upload, if it is there.
+pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ItemMetaData>> {
+    item_meta_data::table.find(id).select(ItemMetaData::as_select()).first(connection).await.optional()
+}
+
+/// Records how the preparation of a file ended, unless the file was replaced, removed or prepared meanwhile; says whether it did.
+pub async fn end_preparation(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    storage_key: &str,
+    ended: Result<Form, &str>,
+) -> QueryResult<bool> {
+    let waiting = item_meta_data::table
+        .filter(item_meta_data::id.eq(id).and(item_meta_data::storage_key.eq(storage_key)))
+        .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing));
+    let (status, form, error) = match ended {
+        Ok(form) => (TrainingDataStatus::Ready, Some(form), None),
+        Err(error) => (TrainingDataStatus::Failed, None, Some(error)),
+    };
+    let changes = (item_meta_data::status.eq(status), item_meta_data::error.eq(error), form);
+    Ok(diesel::update(waiting).set(changes).execute(connection).await? == 1)
 }
 
 /// Forgets the files but not what their columns were.

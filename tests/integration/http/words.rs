@@ -32,6 +32,7 @@ fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("evaluation_configs.target_metric", TargetMetric::words()),
         ("event_daily_counts.event_type", EventType::words()),
         ("invitations.role", Role::words()),
+        ("item_meta_data.status", TrainingDataStatus::words()),
         ("jobs.state", JobState::words()),
         ("memberships.role", Role::words()),
         ("projects.unknown_user", UnknownUsers::words()),

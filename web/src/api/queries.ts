@@ -63,6 +63,7 @@ export const useItemData = (project: Id) =>
     queryKey: computed(() => ['item-data', 'of', toValue(project)]),
     queryFn: ({ signal }) => listAll('/item_meta_data/', { query: { project: num(project) }, signal }),
     enabled: known(project),
+    refetchInterval: (query) => (query.state.data?.some((row) => row.status === 'preparing') ? 2_000 : false),
   })
 
 export const useItemDataPreview = (id: Id) =>

@@ -2307,6 +2307,8 @@ export interface components {
             /** @description The name the file came with. */
             basename?: string | null;
             download_url?: string | null;
+            /** @description Why it failed. */
+            error?: string | null;
             /** @description Where to download the file; null once it has been removed. */
             file?: string | null;
             /** Format: int64 */
@@ -2318,6 +2320,8 @@ export interface components {
             /** Format: int64 */
             project: number;
             report?: components["schemas"]["MetaDataReport"] | null;
+            /** @description Whether the file is prepared. Columns and report are those of the last file that was. */
+            status: components["schemas"]["TrainingDataStatus"];
             /** @description All columns but that of the item ids. */
             valid_columns_list_json?: string[] | null;
         };
@@ -2852,6 +2856,8 @@ export interface components {
                 /** @description The name the file came with. */
                 basename?: string | null;
                 download_url?: string | null;
+                /** @description Why it failed. */
+                error?: string | null;
                 /** @description Where to download the file; null once it has been removed. */
                 file?: string | null;
                 /** Format: int64 */
@@ -2863,6 +2869,8 @@ export interface components {
                 /** Format: int64 */
                 project: number;
                 report?: components["schemas"]["MetaDataReport"] | null;
+                /** @description Whether the file is prepared. Columns and report are those of the last file that was. */
+                status: components["schemas"]["TrainingDataStatus"];
                 /** @description All columns but that of the item ids. */
                 valid_columns_list_json?: string[] | null;
             }[];

@@ -1,0 +1,1 @@
+ALTER TABLE item_meta_data DROP COLUMN error, DROP COLUMN status;
