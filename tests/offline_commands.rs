@@ -75,6 +75,9 @@ fn inspect_shows_how_a_file_is_read() {
     std::fs::write(folder.file("items.jsonl"), "{\"item_id\":1,\"tags\":[\"a\"]}\n").unwrap();
     let found = folder.json("inspect items.jsonl --items --rows 1 --json");
     assert_eq!(found["rows"][0]["values"]["tags"][0], "a");
+    assert_eq!((&found["kinds"][0]["name"], &found["kinds"][0]["kind"]), (&"tags".into(), &"list".into()));
+    let shown = folder.run("inspect items.jsonl --items");
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("column \"tags\": lists\n"), "{shown:?}");
     let shown = folder.run("inspect odd.csv --time-column day");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("note: 2 times in \"day\" read as dates in digits (20200102), for example \"20200102\""), "{shown}");

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::offline::{Columns, TimeColumn, followed};
+use crate::features::item_metadata::{self, ColumnReport};
 use crate::platform::tabular::{self, ColumnNote, Rejected, Row, TableOptions};
 
 /// Limits of item metadata, as wide as the server's.
@@ -48,6 +49,8 @@ struct Found {
     rejected: u64,
     rejected_examples: Vec<Rejected>,
     notes: Vec<ColumnNote>,
+    /// The columns of item metadata, as they were understood.
+    kinds: Vec<ColumnReport>,
     /// Rows of each type of event, at most [`MOST_EVENT_TYPES`] types.
     events: BTreeMap<String, u64>,
     rows: Vec<Value>,
@@ -106,7 +109,9 @@ fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
         max_rows: MOST_ITEMS,
     };
     let mut rows = Vec::new();
+    let mut columns = item_metadata::Columns::default();
     let mut sink = |item: &str, cells: Vec<tabular::TableCell>| {
+        cells.iter().for_each(|(column, value)| columns.add(*column, value));
         if rows.len() < args.rows {
             rows.push((item.to_owned(), cells));
         }
@@ -116,6 +121,7 @@ fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
     let values = |cells: Vec<tabular::TableCell>| -> Value {
         cells.into_iter().map(|(at, value)| (read.columns[at].clone(), value)).collect::<serde_json::Map<_, _>>().into()
     };
+    let (_, kinds) = columns.finish(&read.columns);
     let rows = rows.into_iter().map(|(item, cells)| json!({ "item": item, "values": values(cells) })).collect();
     Ok(Found {
         columns: read.columns,
@@ -123,6 +129,7 @@ fn read_items(args: &Args, name: &str) -> anyhow::Result<Found> {
         rejected: read.rejected,
         rejected_examples: read.rejected_examples,
         notes: read.notes,
+        kinds,
         rows,
         ..Found::default()
     })
@@ -136,6 +143,7 @@ fn to_json(found: &Found) -> Value {
         "rejected": found.rejected,
         "rejected_examples": found.rejected_examples,
         "notes": found.notes,
+        "kinds": found.kinds,
         "events": found.events,
         "rows": found.rows,
     })
@@ -144,6 +152,9 @@ fn to_json(found: &Found) -> Value {
 fn print(file: &Path, found: &Found) {
     println!("{}: {} rows, {} left out", file.display(), found.rows_total, found.rejected);
     println!("columns: {}", found.columns.join(", "));
+    for column in &found.kinds {
+        println!("column {column}");
+    }
     for note in &found.notes {
         println!("note: {note}");
     }

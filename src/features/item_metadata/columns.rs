@@ -1,6 +1,8 @@
 //! What the columns of item metadata hold: decided for each column once all of its cells have been seen, and used by
 //! everything that reads them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -41,6 +43,28 @@ pub struct ColumnReport {
     formatted_numbers: u64,
     /// The first different ones of either.
     examples: Vec<String>,
+}
+
+impl fmt::Display for ColumnReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ColumnKind::Number => "numbers",
+            ColumnKind::Boolean => "true or false",
+            ColumnKind::List => "lists",
+            ColumnKind::Text => "text",
+        };
+        write!(f, "{:?}: {kind}", self.name)?;
+        let (about, n) = if self.not_numbers > 0 {
+            ("are no numbers", self.not_numbers)
+        } else {
+            ("are numbers with a currency or separators, compared as text", self.formatted_numbers)
+        };
+        if n == 0 {
+            return Ok(());
+        }
+        write!(f, "; {n} of {} cells {about}, for example", self.cells)?;
+        self.examples.iter().enumerate().try_for_each(|(at, cell)| write!(f, "{}{cell:?}", if at == 0 { " " } else { ", " }))
+    }
 }
 
 /// What was seen of one column.
@@ -188,6 +212,8 @@ mod tests {
         assert_eq!(kind, ColumnKind::Number);
         assert_eq!((report.cells, report.not_numbers, report.formatted_numbers), (9, 4, 1));
         assert_eq!(report.examples, ["N/A", "on request", "$7"]);
+        let words = "\"c\": numbers; 4 of 9 cells are no numbers, for example \"N/A\", \"on request\", \"$7\"";
+        assert_eq!(report.to_string(), words);
         let (kind, report) = seen(&texts(&["$5.00", "$1,200.00", "¥300", "5"]));
         assert_eq!((kind, report.not_numbers, report.formatted_numbers), (ColumnKind::Text, 0, 3));
         assert_eq!(report.examples, ["$5.00", "$1,200.00", "¥300"]);
