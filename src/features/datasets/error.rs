@@ -34,7 +34,7 @@ pub enum DataError {
     NoRoomForUploadsOfUser { limit: u64 },
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
-    Unreadable(#[from] TabularError),
+    Unreadable(#[source] TabularError),
     /// A small file that fills the memory when it is unpacked.
     #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
     Inflated { ratio: u64 },
@@ -101,6 +101,15 @@ impl From<std::io::Error> for DataError {
     }
 }
 
+impl From<TabularError> for DataError {
+    fn from(error: TabularError) -> Self {
+        match error {
+            TabularError::Io(cause) if cause.kind() == std::io::ErrorKind::OutOfMemory => Self::OutOfMemory,
+            error => Self::Unreadable(error),
+        }
+    }
+}
+
 impl From<DataError> for JobError {
     fn from(error: DataError) -> Self {
         let reason = error.to_string();
@@ -122,9 +131,6 @@ impl From<DataError> for ApiError {
     fn from(error: DataError) -> Self {
         let message = error.to_string();
         match error {
-            DataError::Unreadable(TabularError::Io(cause)) if cause.kind() == std::io::ErrorKind::OutOfMemory => {
-                DataError::OutOfMemory.into()
-            }
             DataError::Unreadable(TabularError::Io(cause)) => Self::unavailable(&cause),
             DataError::BadName(_)
             | DataError::Unreadable(_)
@@ -168,11 +174,13 @@ mod tests {
     #[test]
     fn want_of_memory_is_not_taken_for_a_fault_of_the_file_store() {
         let io = || std::io::Error::from(std::io::ErrorKind::OutOfMemory);
-        for error in [DataError::from(io()), DataError::Unreadable(TabularError::Io(io()))] {
+        for error in [DataError::from(io()), DataError::from(TabularError::Io(io()))] {
             let answer = ApiError::from(error);
             assert_eq!((answer.status().as_u16(), answer.body()["code"].as_str()), (503, Some("out_of_memory")));
             assert!(answer.body()["detail"].as_str().unwrap().contains("memory"), "{}", answer.body());
         }
         assert!(!DataError::from(io()).to_string().contains("file store"));
+        let JobError::Retry { reason } = JobError::from(DataError::from(TabularError::Io(io()))) else { panic!() };
+        assert!(reason.starts_with("There is not enough free memory"), "{reason}");
     }
 }
