@@ -1,5 +1,5 @@
 //! The pages of a file on their way to the library: none expands to more than its header declares, which is no more than its
-//! column chunk has by the footer. The footer's sizes are limited before anything is read.
+//! column chunk has by the footer, unless it is small. The footer's sizes are limited before anything is read.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -18,6 +18,9 @@ use super::page_header::PageHeader;
 
 /// Bytes of a header that are read at once; most headers are smaller.
 const HEADER: usize = 256;
+
+/// A page of any column may be as large: some programs do not count dictionaries in the footer.
+const SMALL: u64 = 8 << 20;
 
 /// The column chunks of a file, by their place in it.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ impl Pages {
             meter.allow_page(at, header.expanded)?;
         }
         let (number, chunk) = self.chunks.at(at).ok_or_else(elsewhere)?;
-        if header.expanded > chunk.expanded {
+        if header.expanded > chunk.expanded.max(SMALL) {
             let (page, column) = (header.expanded, chunk.expanded);
             return Err(io::Error::other(format!("a page declares {page} bytes, and its whole column {column}")));
         }
