@@ -51,6 +51,16 @@ it('what is known about items is listed, and looked into', async () => {
   page.unmount()
 })
 
+it('a file that could not be prepared says why', async () => {
+  const error = 'The file is damaged.'
+  const { page, id } = await open('viewer', [
+    { ...FILE, status: 'failed', error, valid_columns_list_json: null },
+  ])
+  expect(id('item-data-row').text()).toContain('Failed')
+  expect(id('item-data-row').text()).toContain(error)
+  page.unmount()
+})
+
 it('viewers are offered no changes', async () => {
   const { page, has } = await open('viewer', [FILE])
   expect(has('delete-item-data')).toBe(false)
