@@ -7,7 +7,7 @@ use chrono::DateTime;
 
 use super::error::TabularError;
 use super::findings::{Found, IdFindings, TimeFindings};
-use super::notes::{ColumnNote, Guess, NoteKind};
+use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
 use super::text;
 use super::times::TimeReading;
 
@@ -258,19 +258,6 @@ impl Tally {
         notes.extend(self.items.notes(&options.item_column));
         notes.extend(options.time_column.iter().flat_map(|column| self.times.notes(column, times)));
         notes
-    }
-}
-
-/// Adds a note of how many rows were rejected because they are not UTF-8; the encoding guessed from the beginning of the text is
-/// preferred, if there is one.
-pub(super) fn note_encoding(notes: &mut Vec<ColumnNote>, count: u64, seems: Option<Guess>) {
-    let utf16 = |note: &ColumnNote| matches!(note.guess, Some(Guess::Utf16Le | Guess::Utf16Be));
-    let known = notes.iter().position(|note| note.kind == NoteKind::EncodingFound && !utf16(note));
-    match known {
-        Some(at) if count == 0 => drop(notes.remove(at)),
-        Some(at) => notes[at].count = count,
-        None if count == 0 => {}
-        None => notes.push(ColumnNote { count, ..ColumnNote::of_file(NoteKind::EncodingFound, seems) }),
     }
 }
 

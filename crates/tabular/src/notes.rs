@@ -131,3 +131,16 @@ impl ColumnNote {
         (count > 0).then(|| ColumnNote { count, ..Self::of_file(kind, None) })
     }
 }
+
+/// Adds a note of how many rows were rejected because they are not UTF-8; the encoding guessed from the beginning of the text is
+/// preferred, if there is one.
+pub(super) fn note_encoding(notes: &mut Vec<ColumnNote>, count: u64, seems: Option<Guess>) {
+    let utf16 = |note: &ColumnNote| matches!(note.guess, Some(Guess::Utf16Le | Guess::Utf16Be));
+    let known = notes.iter().position(|note| note.kind == NoteKind::EncodingFound && !utf16(note));
+    match known {
+        Some(at) if count == 0 => drop(notes.remove(at)),
+        Some(at) => notes[at].count = count,
+        None if count == 0 => {}
+        None => notes.push(ColumnNote { count, ..ColumnNote::of_file(NoteKind::EncodingFound, seems) }),
+    }
+}

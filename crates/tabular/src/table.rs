@@ -7,12 +7,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::collector::{MAX_EXAMPLES, Rejected, note_encoding, shorten};
+use super::collector::{MAX_EXAMPLES, Rejected, shorten};
 use super::delimited::{DOUBLED_END, Found, Opened, Records, header, open};
 use super::error::TabularError;
 use super::findings::{self, IdFindings};
 use super::format::{Kind, format_of};
-use super::notes::{ColumnNote, Guess, NoteKind};
+use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
 use super::source::with_source;
 use super::{json, parquet, text};
 
