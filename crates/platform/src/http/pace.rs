@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
-use actix_web::{Error, HttpRequest};
 use socket2::SockRef;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +24,9 @@ use crate::config::Settings;
 
 /// Bytes of an answer that the server and the system hold while the client does not read. A smaller answer is not measured.
 const HELD: u64 = 256 << 10;
+
+/// Bytes of an answer that the server asks for before it waits for the client.
+const AT_ONCE: u64 = 32 << 10;
 
 /// The least speed that a client must keep.
 #[derive(Debug, Clone, Copy)]
@@ -96,41 +99,44 @@ impl Line {
         Self { socket: stream.as_raw_fd(), pace }
     }
 
-    /// Returns a handle of the connection that `request` came on.
-    fn of(request: &HttpRequest) -> Option<(OwnedFd, Pace)> {
-        let line = request.conn_data::<Self>()?;
-        // SAFETY: The task that answers the request owns the connection, so that it is open now.
-        let socket = unsafe { BorrowedFd::borrow_raw(line.socket) };
-        Some((socket.try_clone_to_owned().ok()?, line.pace))
+    /// Starts to measure the client. Only for the answer that the connection is sending: the connection is open then.
+    fn measure(self, now: Instant) -> Option<Measured> {
+        // SAFETY: The connection polls the answer, so it is open.
+        let socket = unsafe { BorrowedFd::borrow_raw(self.socket) };
+        let socket = socket.try_clone_to_owned().ok()?;
+        let reading = Rc::new(RefCell::new(Reading::new(self.pace, now)));
+        let timer = actix_web::rt::spawn(end_when_slow(Rc::clone(&reading), socket));
+        Some(Measured { reading, _timer: AbortOnDropHandle::new(timer) })
     }
 }
 
 /// Measures how fast the client reads a large answer.
 pub async fn watch(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = next.call(request).await?.map_into_boxed_body();
-    let is_large = match response.response().body().size() {
+    let may_be_large = match response.response().body().size() {
         BodySize::None => false,
         BodySize::Sized(bytes) => bytes > HELD,
         // Upgraded connections are measured by themselves.
         BodySize::Stream => response.status() != StatusCode::SWITCHING_PROTOCOLS,
     };
-    let Some((socket, pace)) = is_large.then(|| Line::of(response.request())).flatten() else { return Ok(response) };
-    Ok(response.map_body(|_, body| Paced::new(body, socket, pace, Instant::now()).boxed()))
+    match response.request().conn_data::<Line>().copied().filter(|_| may_be_large) {
+        Some(line) => Ok(response.map_body(|_, body| Paced { body, line, sent: 0, measured: None }.boxed())),
+        None => Ok(response),
+    }
 }
 
-/// A body whose reader is measured.
-struct Paced {
-    body: BoxBody,
+/// A client that is measured; no longer when this is dropped.
+struct Measured {
     reading: Rc<RefCell<Reading>>,
     _timer: AbortOnDropHandle<()>,
 }
 
-impl Paced {
-    fn new(body: BoxBody, socket: OwnedFd, pace: Pace, now: Instant) -> Self {
-        let reading = Rc::new(RefCell::new(Reading::new(pace, now)));
-        let timer = actix_web::rt::spawn(end_when_slow(Rc::clone(&reading), socket));
-        Self { body, reading, _timer: AbortOnDropHandle::new(timer) }
-    }
+/// A body whose reader is measured from its first bytes on that the server may have to wait with.
+struct Paced {
+    body: BoxBody,
+    line: Line,
+    sent: u64,
+    measured: Option<Measured>,
 }
 
 impl MessageBody for Paced {
@@ -141,12 +147,21 @@ impl MessageBody for Paced {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let piece = Pin::new(&mut self.body).poll_next(context);
-        let (mut reading, now) = (self.reading.borrow_mut(), Instant::now());
-        match &piece {
-            Poll::Ready(Some(Ok(piece))) => reading.sent(now, piece.len() as u64),
-            Poll::Pending => reading.idle(now),
-            Poll::Ready(_) => {}
+        let this = &mut *self;
+        let piece = Pin::new(&mut this.body).poll_next(context);
+        let now = Instant::now();
+        if let Some(measured) = &this.measured {
+            let mut reading = measured.reading.borrow_mut();
+            match &piece {
+                Poll::Ready(Some(Ok(piece))) => reading.sent(now, piece.len() as u64),
+                Poll::Pending => reading.idle(now),
+                Poll::Ready(_) => {}
+            }
+        } else if let Poll::Ready(Some(Ok(piece))) = &piece {
+            this.sent += piece.len() as u64;
+            if this.sent >= AT_ONCE {
+                this.measured = this.line.measure(now);
+            }
         }
         piece
     }
@@ -224,8 +239,11 @@ mod tests {
         let (server, mut client) = UnixStream::pair().unwrap();
         let body = super::super::in_pieces(Bytes::from_static(&[0; 100_000])).boxed();
         let no_time = Pace { least: u64::MAX, grace: Duration::ZERO };
-        let answer = Paced::new(body, OwnedFd::from(server.try_clone().unwrap()), no_time, Instant::now());
+        let line = Line { socket: server.as_raw_fd(), pace: no_time };
+        let mut answer = Paced { body, line, sent: 0, measured: None };
         assert_eq!(answer.size(), BodySize::Sized(100_000));
+        let piece = std::future::poll_fn(|context| Pin::new(&mut answer).poll_next(context)).await;
+        assert_eq!(piece.unwrap().unwrap().len(), 32 << 10);
         let ended = tokio::task::spawn_blocking(move || client.read(&mut [0]).ok()).await.unwrap();
         assert_eq!(ended, Some(0));
         drop((answer, server));
