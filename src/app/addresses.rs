@@ -45,6 +45,9 @@ pub async fn spell(
 
 /// Returns the path with every unreserved character (RFC 3986, 2.3) as itself; `None` when it is spelled so already.
 fn canonical(path: &str) -> Option<String> {
+    if !path.contains('%') {
+        return None;
+    }
     let mut spelled = Vec::with_capacity(path.len());
     for byte in path.bytes() {
         spelled.push(byte);

@@ -105,7 +105,7 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
 /// predictions are.
 async fn by_known_key(request: &HttpRequest, services: &Services, key: &str) -> ApiResult<Principal> {
     let (keys, uses) = (known_keys(request)?, request.app_data::<web::Data<NotedUses>>());
-    let known = keys.counted(key, &client_network(request), keys.caller(key)).await?;
+    let known = keys.caller(key, || client_network(request)).await?;
     if let (Some(uses), Some(grant)) = (uses, &known.principal.key) {
         uses.note(services, grant.id).await?;
     }

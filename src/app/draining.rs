@@ -11,7 +11,7 @@
 use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -35,6 +35,8 @@ pub struct Drain(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     ending: CancellationToken,
+    /// Whether the token is cancelled, which it only says under a lock that all requests share.
+    is_ending: AtomicBool,
     begun: AtomicU64,
     ended: AtomicU64,
 }
@@ -55,7 +57,7 @@ pub async fn count(request: ServiceRequest, next: Next<impl MessageBody>) -> Res
     let under_way = UnderWay(&drain.0);
     let mut response = next.call(request).await?;
     drop(under_way);
-    if drain.0.ending.is_cancelled() && response.status() != actix_web::http::StatusCode::SWITCHING_PROTOCOLS {
+    if drain.0.is_ending.load(Ordering::Acquire) && response.status() != actix_web::http::StatusCode::SWITCHING_PROTOCOLS {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)
@@ -70,6 +72,7 @@ impl Drain {
     /// Answers connected clients until no more requests come. The sockets must not be those that the server listens with, but
     /// clones of them; they are closed here.
     pub async fn run(&self, listeners: Vec<TcpListener>) {
+        self.0.is_ending.store(true, Ordering::Release);
         self.0.ending.cancel();
         for listener in listeners {
             if let Err(error) = keep_out(&listener) {

@@ -76,7 +76,7 @@ impl Listening {
         });
         let result = self.server.await.map_err(RoleError::Server);
         watcher.abort();
-        self.inference.observer.finish().await;
+        self.inference.finish().await;
         result
     }
 }

@@ -14,14 +14,15 @@ use crate::platform::http::ApiError;
 
 /// Adds all routes of `serve`: API, live updates, inference and the UI.
 pub fn all(config: &mut web::ServiceConfig) {
+    // The router tries them in this order, and predictions are what is asked for most.
     config
+        .service(api_docs::inference::pages("/inference"))
+        .service(inference_scope("/inference"))
         .service(api_docs::swagger_ui("/api/v1"))
         .service(api_docs::swagger_ui("/api"))
         .service(management("/api/v1"))
         .service(management("/api"))
         .configure(live_updates::routes)
-        .service(api_docs::inference::pages("/inference"))
-        .service(inference_scope("/inference"))
         .service(web::redirect("/docs/", "/api/v1/schema/swagger-ui/"))
         .default_service(web::route().to(fallback));
 }

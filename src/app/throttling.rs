@@ -50,11 +50,11 @@ pub fn admit(
                 Allowance::Events => &throttles.events,
                 _ => &throttles.user,
             };
-            throttle.admit(&principal.user.id.to_string(), now).map(Some)
+            throttle.admit(principal.user.id.to_string(), now).map(Some)
         }
-        (_, Allowance::LogIn) => throttles.login.admit(&client_network(request), now).map(Some),
+        (_, Allowance::LogIn) => throttles.login.admit(client_network(request), now).map(Some),
         (_, Allowance::Unlimited) => Ok(None),
-        (Ok(None), _) if policy.is_public => throttles.anon.admit(&client_network(request), now).map(Some),
+        (Ok(None), _) if policy.is_public => throttles.anon.admit(client_network(request), now).map(Some),
         // A request that will be answered with a 401 is not counted here: keys that are not valid are counted where they are
         // looked up.
         (Ok(None) | Err(_), _) => Ok(None),

@@ -36,6 +36,9 @@ pub fn top_k(scores: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32,
     selector.finish()
 }
 
+/// Most places that a selector makes room for before there are candidates.
+const ROOM: usize = 64;
+
 /// Excludes items by setting their scores to negative infinity.
 pub fn mask(scores: &mut [f32], items: &[u32]) {
     for &item in items {
@@ -64,7 +67,8 @@ fn better_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
 impl TopK {
     /// Creates a selector of the best `k`.
     pub fn new(k: usize) -> Self {
-        TopK { k, kernels: Kernels::detect(), held: Vec::new(), threshold: f32::NEG_INFINITY }
+        let held = Vec::with_capacity(k.saturating_mul(2).saturating_add(1).min(ROOM));
+        TopK { k, kernels: Kernels::detect(), held, threshold: f32::NEG_INFINITY }
     }
 
     /// Considers the scores of the items from number `first` on. Parts must come in rising order. NaN and negative infinity are

@@ -156,6 +156,8 @@ fn lists_are_those_of_the_scores_however_many_are_asked_for() {
                 let history: Vec<String> = met.iter().map(|&item| model.items.get(item).to_owned()).collect();
                 let folded = model.recommend_history_as(&history, &wanted).unwrap();
                 assert_eq!(folded, ids(top_k(&scores, 2, &candidates)), "{}", info.name);
+                let known = model.rank_for_history(Some(user), &history, &wanted).unwrap();
+                assert_eq!(folded, ids(known), "{}: an item that the user is known to have counts once", info.name);
             }
         }
         assert_eq!(model.model.user_vector(&[0, 2]).unwrap().is_some(), model.model.factors().is_some(), "{}", info.name);

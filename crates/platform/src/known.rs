@@ -20,7 +20,7 @@ use super::db::{DbError, ReadError};
 /// Longest time that a caller waits for a value to be read.
 const LIMIT: Duration = Duration::from_millis(500);
 /// Longest time of a read, also when no caller waits for it any more.
-const LONGEST: Duration = Duration::from_secs(10);
+pub const LONGEST: Duration = Duration::from_secs(10);
 /// Time for which a failure is remembered before the read is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -31,6 +31,13 @@ const IN_DOUBT: u64 = 0;
 pub type Found<V> = Result<Option<Arc<V>>, Arc<ReadError>>;
 
 type Attempt<V> = Shared<BoxFuture<'static, Found<V>>>;
+
+/// Returns the result of a read, or an error when it takes longer than `limit`: a database that hangs must not hold up what
+/// reads again later.
+pub async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let no_answer = |_| Err(DbError::Unavailable(format!("no answer in {limit:?}")).into());
+    tokio::time::timeout(limit, read).await.unwrap_or_else(no_answer)
+}
 
 /// Values by key. Cheap to clone; clones share them.
 pub struct Known<K, V>(Arc<Shelf<K, V>>);
@@ -97,9 +104,8 @@ where
         R: Future<Output = Result<Option<V>, ReadError>> + Send + 'static,
     {
         let known = self.0.entries.get(key);
-        let generation = self.0.generation.load(Ordering::Acquire);
         if let Some(entry) = &known
-            && entry.generation == generation
+            && self.is_current(entry)
         {
             return Ok(Some(Arc::clone(&entry.value)));
         }
@@ -136,10 +142,7 @@ where
         reading.attempts.insert(key.clone(), (place.number, attempt.clone()));
         let read = read();
         tokio::spawn(async move {
-            let found = match tokio::time::timeout(LONGEST, read).await {
-                Ok(found) => found.map(|value| value.map(Arc::new)).map_err(Arc::new),
-                Err(_) => Err(no_answer(LONGEST)),
-            };
+            let found = within(LONGEST, read).await.map(|value| value.map(Arc::new)).map_err(Arc::new);
             let failed = found.is_err();
             place.settle(&found);
             let _ = answer.send(found);
@@ -149,6 +152,15 @@ where
             }
         });
         attempt
+    }
+
+    /// Returns a value that is in memory and not in doubt, which needs no wait.
+    pub fn current(&self, key: &K) -> Option<Arc<V>> {
+        self.0.entries.get(key).filter(|entry| self.is_current(entry)).map(|entry| entry.value)
+    }
+
+    fn is_current(&self, entry: &Entry<V>) -> bool {
+        entry.generation == self.0.generation.load(Ordering::Acquire)
     }
 
     /// Returns a value that is in memory, in doubt or not.

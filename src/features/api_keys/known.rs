@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::service::{self, Digest, KnownKey};
-use crate::platform::db::{Change, DbError, ReadError};
+use crate::platform::db::{Change, ReadError};
 use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::known::Known;
+use crate::platform::known::{self, Known};
 use crate::platform::services::Services;
 
 /// Keys that are kept; of more, those used last are.
@@ -25,8 +25,6 @@ const MOST_KEYS: u32 = 10_000;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait when keys cannot be read.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long a reading may take.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// The keys of one process. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -62,9 +60,21 @@ impl KnownKeys {
         known
     }
 
-    /// Returns the caller that a key stands for; 401 when it does not count.
-    pub async fn caller(&self, key: &str) -> ApiResult<Arc<KnownKey>> {
-        let Some(digest) = service::digest_of(key) else { return Err(ApiError::key_not_valid()) };
+    /// Returns the caller that a key stands for; 401 when it does not count. Most callers are in memory, and wait for nothing;
+    /// only for the others `network` is asked where the key came from, and keys that are not valid are counted as by
+    /// [`Self::counted`].
+    pub async fn caller(&self, key: &str, network: impl FnOnce() -> String) -> ApiResult<Arc<KnownKey>> {
+        let now = self.0.services.clock.now();
+        let digest = service::digest_of(key);
+        let known = digest.and_then(|digest| self.0.keys.current(&digest)).filter(|key| key.counts_at(now));
+        match known {
+            Some(known) => Ok(known),
+            None => Box::pin(self.counted(key, &network(), self.read_caller(digest))).await,
+        }
+    }
+
+    async fn read_caller(&self, digest: Option<Digest>) -> ApiResult<Arc<KnownKey>> {
+        let Some(digest) = digest else { return Err(ApiError::key_not_valid()) };
         let services = &self.0.services;
         let read = || {
             let services = services.clone();
@@ -74,8 +84,8 @@ impl KnownKeys {
         found.filter(|key| key.counts_at(services.clock.now())).ok_or_else(ApiError::key_not_valid)
     }
 
-    /// Looks a key up that came from a network. Keys that are not valid are counted by network; once these are too many, only keys
-    /// in memory are accepted from there, and the others are refused with a 429 without a query.
+    /// Looks a key up that came from a network. Keys that are not valid are counted by network; once these are too many, only
+    /// keys in memory are accepted from there, and the others are refused with a 429 without a query.
     pub async fn counted<T>(&self, key: &str, network: &str, look_up: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
         let now = self.0.services.clock.now();
         if !self.is_known(key) {
@@ -153,8 +163,7 @@ impl KnownKeys {
         loop {
             let mark = self.0.keys.mark();
             let read = service::usable(&self.0.services, ids.map(Vec::as_slice), MOST_KEYS.into());
-            let found = tokio::time::timeout(LONGEST, read).await;
-            let found = found.unwrap_or_else(|_| Err(DbError::Unavailable(format!("no answer in {LONGEST:?}")).into()))?;
+            let found = known::within(known::LONGEST, read).await?;
             if self.0.keys.put(mark, found.into_iter().map(|(digest, key)| (digest, Arc::new(key)))) {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! Where slots belong, in memory: who reports thousands of events a second is asked about no more often than something changes.
+//! Which project each slot belongs to, in memory: reports of thousands of events a second ask the database no more often than
+//! slots change.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,27 +19,27 @@ const MOST_SLOTS: u64 = 10_000;
 /// The slots of one process. One of these is made at start and handed to every HTTP worker as application data.
 pub struct KnownSlots {
     services: Services,
-    /// Counts the changes heard of; what was read before the last one is read again.
+    /// Number of changes; what was read before the last one is read again.
     generation: Arc<AtomicU64>,
     slots: Cache<i64, (u64, Ownership)>,
 }
 
 impl KnownSlots {
-    /// Hears of changes until `stop` is cancelled.
+    /// Creates a memory that follows changes until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let generation = Arc::new(AtomicU64::new(0));
-        let (heard, mut changes) = (Arc::clone(&generation), services.db.changes());
+        let (counted, mut changes) = (Arc::clone(&generation), services.db.changes());
         tokio::spawn(async move {
             while let Some(Some(change)) = stop.run_until_cancelled(changes.next()).await {
                 if change.is_none_or(|row| row.table == "deployment_slots") {
-                    heard.fetch_add(1, Ordering::AcqRel);
+                    counted.fetch_add(1, Ordering::AcqRel);
                 }
             }
         });
         Self { services: services.clone(), generation, slots: Cache::new(MOST_SLOTS) }
     }
 
-    /// Where each slot belongs that there is, whoever asks.
+    /// Returns the project and the organisation of each of the slots that exists, for any caller.
     pub async fn of(&self, slots: &HashSet<i64>) -> ApiResult<HashMap<i64, Ownership>> {
         let generation = self.generation.load(Ordering::Acquire);
         let known = |slot: &i64| self.slots.get(slot).filter(|(read, _)| *read == generation).map(|(_, owner)| (*slot, owner));

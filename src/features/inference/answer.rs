@@ -1,5 +1,5 @@
-//! The steps to a list that is never empty: the model's own for a user it knows, what somebody has just done (folded in, or
-//! compared with other sessions), and what most people have for everybody else.
+//! The steps to a list that is never empty: the model's own for a user it knows, what a user has just done (folded in, or
+//! compared with other sessions), and what most people have for all others.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::filter::{Admitted, Filter};
 use super::listed::{self, ListedItem};
 use crate::features::models::ReadyModel;
 use crate::features::projects::UnknownUsers;
-use crate::ml::artifact::{Recommendations, TrainedModel as Artifact, Wanted};
+use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 use crate::ml::sessions::SessionModel;
 use crate::platform::wire_enum;
 
@@ -35,7 +35,7 @@ const FEW_AT_ONCE: usize = 4;
 /// Reasons that are told for each item.
 const MOST_REASONS: usize = 3;
 
-/// What somebody should get.
+/// What a list should hold.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub cutoff: usize,
@@ -84,56 +84,83 @@ impl Options {
     }
 }
 
-/// A list and how it came about; none where the model does not know the user and that is to be said.
+/// A list and how it came about; `None` where the model does not know the user and the project is set to say so.
 pub type Answer = Option<(Strategy, Vec<ListedItem>)>;
 
-/// The list for a user, or for somebody without a name.
-pub fn answer(model: &ReadyModel, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
+/// The items of interactions that the model has not learnt from, oldest first; `None` for none.
+pub type Interactions = Option<Arc<Vec<String>>>;
+
+/// A user of a batch, with their latest interactions.
+pub type AskedUser = (String, Interactions);
+
+fn items_of(interactions: &Interactions) -> &[String] {
+    interactions.as_deref().map_or(&[], Vec::as_slice)
+}
+
+/// The user that a model of users is asked about.
+#[derive(Clone, Copy)]
+struct Person {
+    /// Number of the user, if the model knows them.
+    known: Option<u32>,
+    /// Whether the request names a user.
+    is_named: bool,
+}
+
+/// Returns the list for a user, or for a request without a user, by their interactions, which are not those of the options.
+pub fn answer(
+    model: &ReadyModel,
+    user: Option<&str>,
+    interactions: &Interactions,
+    options: &Options,
+    unknown: UnknownUsers,
+) -> Answer {
+    let interactions = items_of(interactions);
     match model {
-        ReadyModel::Matrix(model) => of_matrix(model, user, options, unknown),
-        ReadyModel::Sessions(model) => of_sessions(model, user, options, unknown),
+        ReadyModel::Matrix(model) => {
+            let person = Person { known: user.and_then(|user| model.users.find(user)), is_named: user.is_some() };
+            of_matrix(model, person, interactions, options, unknown)
+        }
+        ReadyModel::Sessions(model) => of_sessions(model, user.is_some(), interactions, options, unknown),
     }
 }
 
-fn of_matrix(model: &Artifact, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
-    let wanted = options.wanted();
-    let known = user.and_then(|user| model.users.find(user));
-    if !options.interactions.is_empty() {
-        let history = history(model, known, &options.interactions);
-        if let Some(list) = model.recommend_history_as(&history, &wanted) {
-            return Some((Strategy::FoldIn, listed(model, list, options, || history)));
-        }
+fn of_matrix(model: &Artifact, person: Person, interactions: &[String], options: &Options, unknown: UnknownUsers) -> Answer {
+    let (wanted, known) = (options.wanted(), person.known);
+    if !interactions.is_empty()
+        && let Some(list) = model.rank_for_history(known, interactions, &wanted)
+    {
+        return Some((Strategy::FoldIn, listed(model, list, options, || history(model, known, interactions))));
     }
-    if let Some(list) = user.filter(|_| known.is_some()).and_then(|user| model.recommend_user_as(user, &wanted)) {
+    if let Some(list) = known.and_then(|user| model.rank_for_user(user, &wanted)) {
         return Some((Strategy::Personal, listed(model, list, options, || history(model, known, &[]))));
     }
-    if user.is_some() && unknown == UnknownUsers::NotFound {
+    if person.is_named && unknown == UnknownUsers::NotFound {
         return None;
     }
-    Some((Strategy::Popular, listed(model, model.recommend_popular_as(&wanted), options, Vec::new)))
+    Some((Strategy::Popular, listed(model, model.rank_popular(&wanted), options, Vec::new)))
 }
 
-/// A model of sessions knows no users: whoever has done nothing that it knows gets what is popular.
-fn of_sessions(model: &SessionModel, user: Option<&str>, options: &Options, unknown: UnknownUsers) -> Answer {
-    let (session, wanted) = (&options.interactions, options.wanted());
-    let (strategy, list) = match model.recommend(session, &wanted) {
+/// Returns the list of a model of sessions, which knows no users: who has done nothing that it knows gets what is popular.
+fn of_sessions(model: &SessionModel, is_named: bool, session: &[String], options: &Options, unknown: UnknownUsers) -> Answer {
+    let wanted = options.wanted();
+    let (strategy, list) = match model.rank_next(session, &wanted) {
         Some(list) => (Strategy::Session, list),
-        None if user.is_some() && unknown == UnknownUsers::NotFound => return None,
-        None => (Strategy::Popular, model.recommend_popular(&wanted)),
+        None if is_named && unknown == UnknownUsers::NotFound => return None,
+        None => (Strategy::Popular, model.rank_popular(&wanted)),
     };
     let mut list = listed::plain(list);
     if options.explain {
-        listed::explain(&mut list, |items| model.shares(session, items, MOST_REASONS));
+        listed::explain(&mut list, &model.items, |items| model.shares(session, items, MOST_REASONS));
     }
     Some((strategy, list))
 }
 
-/// The items most like some others as a group; what most users or sessions have where the model knows none of them.
+/// Returns the items most like some others as a group; what most users or sessions have where the model knows none of them.
 pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
     let wanted = options.wanted();
-    let (related, popular): (_, &dyn Fn() -> Recommendations) = match model {
-        ReadyModel::Matrix(model) => (model.related_as(items, &wanted), &|| model.recommend_popular_as(&wanted)),
-        ReadyModel::Sessions(model) => (model.related(items, &wanted), &|| model.recommend_popular(&wanted)),
+    let (related, popular): (_, &dyn Fn() -> Vec<(u32, f32)>) = match model {
+        ReadyModel::Matrix(model) => (model.rank_related(items, &wanted), &|| model.rank_popular(&wanted)),
+        ReadyModel::Sessions(model) => (model.rank_related(items, &wanted), &|| model.rank_popular(&wanted)),
     };
     match related {
         Some(list) => (Strategy::Related, listed::plain(list)),
@@ -141,51 +168,55 @@ pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Stra
     }
 }
 
-/// Computes the answers of many users, in their order, and ends early once `stop` is cancelled. Users without new interactions
-/// have the same options, so their lists are computed together.
-pub fn answers(model: &ReadyModel, asked: &[(String, Options)], unknown: UnknownUsers, stop: &CancellationToken) -> Vec<Answer> {
+/// Computes the answers of many users, in their order, and ends early once `stop` is cancelled. The lists of users without
+/// latest interactions are computed together.
+pub fn answers(
+    model: &ReadyModel,
+    asked: &[AskedUser],
+    options: &Options,
+    unknown: UnknownUsers,
+    stop: &CancellationToken,
+) -> Vec<Answer> {
     match model {
         ReadyModel::Matrix(model) => {
-            let together = if asked.iter().any(|(_, options)| options.is_slow()) { FEW_AT_ONCE } else { asked.len().max(1) };
+            let together = if options.is_slow() { FEW_AT_ONCE } else { asked.len().max(1) };
             let parts = asked.chunks(together).take_while(|_| !stop.is_cancelled());
-            parts.flat_map(|part| many_of_matrix(model, part, unknown)).collect()
+            parts.flat_map(|part| many_of_matrix(model, part, options, unknown)).collect()
         }
         ReadyModel::Sessions(model) => {
             let asked = asked.iter().take_while(|_| !stop.is_cancelled());
-            asked.map(|(user, options)| of_sessions(model, Some(user), options, unknown)).collect()
+            asked.map(|(_, recent)| of_sessions(model, true, items_of(recent), options, unknown)).collect()
         }
     }
 }
 
-fn many_of_matrix(model: &Artifact, asked: &[(String, Options)], unknown: UnknownUsers) -> Vec<Answer> {
-    let plain = || asked.iter().filter(|(_, options)| options.interactions.is_empty());
-    let users: Vec<String> = plain().map(|(user, _)| user.clone()).collect();
-    let lists = plain().next().map(|(_, options)| model.recommend_users_as(&users, &options.wanted()));
-    let mut lists = lists.into_iter().flatten();
-    let mut one = |(user, options): &(String, Options)| {
-        let together = if options.interactions.is_empty() { lists.next().flatten() } else { None };
+fn many_of_matrix(model: &Artifact, asked: &[AskedUser], options: &Options, unknown: UnknownUsers) -> Vec<Answer> {
+    let known: Vec<Option<u32>> = asked.iter().map(|(user, _)| model.users.find(user)).collect();
+    let plain = asked.iter().zip(&known).filter(|((_, recent), _)| items_of(recent).is_empty());
+    let plain: Vec<Option<u32>> = plain.map(|(_, known)| *known).collect();
+    let mut lists = model.rank_for_users(&plain, &options.wanted()).into_iter();
+    let one = |((_, recent), known): (&AskedUser, Option<u32>)| {
+        let interactions = items_of(recent);
+        let together = if interactions.is_empty() { lists.next().flatten() } else { None };
         match together {
-            Some(list) => {
-                let history = || history(model, model.users.find(user), &[]);
-                Some((Strategy::Personal, listed(model, list, options, history)))
-            }
-            None => of_matrix(model, Some(user), options, unknown),
+            Some(list) => Some((Strategy::Personal, listed(model, list, options, || history(model, known, &[])))),
+            None => of_matrix(model, Person { known, is_named: true }, interactions, options, unknown),
         }
     };
-    asked.iter().map(&mut one).collect()
+    asked.iter().zip(known).map(one).collect()
 }
 
-/// What the model knows of a user, with what it does not know yet.
+/// Returns what the model knows of a user, with what it does not know yet.
 fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String> {
     let seen = known.map(|user| model.seen.row_indices(user as usize)).unwrap_or_default();
     seen.iter().map(|item| model.items.get(*item).to_owned()).chain(fresh.iter().cloned()).collect()
 }
 
-/// A list with what was asked for beside it; `history` is what it was made from.
-fn listed(model: &Artifact, list: Recommendations, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
+/// Returns a list with what was asked for beside it; `history` returns what it was computed from.
+fn listed(model: &Artifact, list: Vec<(u32, f32)>, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
     let mut list = listed::plain(list);
     if options.explain {
-        listed::explain(&mut list, |items| model.shares(&history(), items, MOST_REASONS));
+        listed::explain(&mut list, &model.items, |items| model.shares(&history(), items, MOST_REASONS));
     }
     list
 }

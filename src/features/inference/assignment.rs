@@ -1,10 +1,8 @@
-//! Which slot answers whom: users stay where they are, by weighted rendezvous hashing, so that a change of weights moves only
-//! as many users as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
+//! Which slot answers which user: users stay where they are, by weighted rendezvous hashing, so that a change of weights moves
+//! only as many users as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
 
 use ring::hmac;
 use uuid::Uuid;
-
-use super::directory::Slot;
 
 /// Assigns the users of a project to its slots, alike in every process and at any time, and unlike any other project.
 #[derive(Debug, Clone)]
@@ -18,19 +16,29 @@ impl Assigner {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes()) }
     }
 
-    /// The slot of a user, or of nobody in particular by chance; none when all weights are zero.
-    pub fn slot<'a>(&self, slots: &'a [Slot], user: Option<&str>) -> Option<&'a Slot> {
-        let nobody = Uuid::new_v4().to_string();
-        let who = user.unwrap_or(&nobody);
-        let lot = |slot: &&Slot| -self.draw(slot.id, who).ln() / slot.weight;
-        slots.iter().filter(|slot| slot.weight > 0.0).min_by(|a, b| lot(a).total_cmp(&lot(b)))
+    /// Returns the slot of a user, or a random one without a user; `None` when all weights are zero. `share` returns the id and
+    /// the weight of a slot.
+    pub fn choose<'a, S>(&self, slots: &'a [S], share: impl Fn(&S) -> (i64, f64), user: Option<&str>) -> Option<&'a S> {
+        let at_random;
+        let user = match user {
+            Some(user) => user.as_bytes(),
+            None => {
+                at_random = Uuid::new_v4();
+                at_random.as_bytes()
+            }
+        };
+        let lot = |slot: &&S| {
+            let (id, weight) = share(slot);
+            -self.draw(id, user).ln() / weight
+        };
+        slots.iter().filter(|slot| share(slot).1 > 0.0).min_by(|a, b| lot(a).total_cmp(&lot(b)))
     }
 
     /// A number in (0, 1) that a slot always draws for a user.
-    fn draw(&self, slot: i64, user: &str) -> f64 {
+    fn draw(&self, slot: i64, user: &[u8]) -> f64 {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&slot.to_be_bytes());
-        context.update(user.as_bytes());
+        context.update(user);
         let tag = context.sign();
         let mut first = [0u8; 8];
         first.copy_from_slice(&tag.as_ref()[..8]);
@@ -46,14 +54,19 @@ mod tests {
 
     const SALT: Uuid = Uuid::from_u128(0x5a17);
 
+    /// A slot: its id and its weight.
+    type Slot = (i64, f64);
+
     fn slots(weights: &[f64]) -> Vec<Slot> {
-        let slot =
-            |(id, weight): (usize, &f64)| Slot { id: id as i64, name: id.to_string(), trained_model_id: 1, weight: *weight };
-        weights.iter().enumerate().map(slot).collect()
+        weights.iter().enumerate().map(|(id, weight)| (id as i64, *weight)).collect()
+    }
+
+    fn chosen(assigner: &Assigner, slots: &[Slot], user: Option<&str>) -> Option<i64> {
+        assigner.choose(slots, |slot| *slot, user).map(|(id, _)| *id)
     }
 
     fn assigned(assigner: &Assigner, slots: &[Slot], users: usize) -> Vec<i64> {
-        (0..users).map(|user| assigner.slot(slots, Some(&user.to_string())).unwrap().id).collect()
+        (0..users).map(|user| chosen(assigner, slots, Some(&user.to_string())).unwrap()).collect()
     }
 
     #[test]
@@ -84,12 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_in_particular_is_drawn_by_chance_and_no_weight_means_no_slot() {
+    fn a_request_without_a_user_is_assigned_at_random_and_no_weight_means_no_slot() {
         let assigner = Assigner::new(SALT);
         let both = slots(&[1.0, 1.0]);
-        let drawn: std::collections::HashSet<i64> =
-            (0..100).filter_map(|_| assigner.slot(&both, None)).map(|slot| slot.id).collect();
+        let drawn: std::collections::HashSet<i64> = (0..100).filter_map(|_| chosen(&assigner, &both, None)).collect();
         assert_eq!(drawn.len(), 2);
-        assert!(assigner.slot(&slots(&[0.0]), Some("u")).is_none());
+        assert!(chosen(&assigner, &slots(&[0.0]), Some("u")).is_none());
     }
 }

@@ -1,5 +1,7 @@
 //! How often each key may call, and how often callers may guess.
 
+use std::hash::Hash;
+
 use chrono::{DateTime, Utc};
 
 use super::error::InferenceError;
@@ -29,18 +31,21 @@ impl Target {
     }
 }
 
+/// The id of a key, and the kind and the id of its target.
+type Call = (i64, &'static str, Option<i64>);
+
 /// The limits of one process.
 pub struct Limits {
     /// Of each key for each target.
-    calls: Limit,
+    calls: Limit<Call>,
     /// Of each key for all targets together that do not exist.
-    missing: Limit,
+    missing: Limit<i64>,
     /// Of each network of a client for keys that are not valid; counted where keys are looked up.
     guesses: Rate,
 }
 
 impl Limits {
-    /// Limits nobody has used yet.
+    /// Creates the configured limits, of which nothing is used yet.
     pub fn new(settings: &Settings) -> Self {
         let calls = settings.throttle.inference;
         let missing = Rate { requests: calls.requests.saturating_mul(MISSING_TARGETS), ..calls };
@@ -49,17 +54,17 @@ impl Limits {
 
     /// Counts a call, or refuses it and says how long to wait.
     pub fn admit(&self, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.calls.count(&format!("{} {} {:?}", key.id, target.kind, target.id), now)
+        self.calls.count((key.id, target.kind, target.id), now)
     }
 
     /// Counts a call for what does not exist, or refuses it.
     pub fn admit_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.missing.count(&key.id.to_string(), now)
+        self.missing.count(key.id, now)
     }
 
     /// Refuses a call for what may not exist where no more of these are allowed.
     pub fn check_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
-        self.missing.check(&key.id.to_string(), now)
+        self.missing.check(key.id, now)
     }
 
     /// Returns the error of a key's look-up as predictions word it: a network that sent too many keys that are not valid is told
@@ -69,22 +74,22 @@ impl Limits {
     }
 }
 
-/// One limit.
-struct Limit {
+/// One limit, by what is counted.
+struct Limit<K> {
     rate: Rate,
-    throttle: Throttle,
+    throttle: Throttle<K>,
 }
 
-impl Limit {
+impl<K: Hash + Eq> Limit<K> {
     fn new(rate: Rate) -> Self {
         Self { rate, throttle: Throttle::new(rate) }
     }
 
-    fn count(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+    fn count(&self, caller: K, now: DateTime<Utc>) -> Result<(), InferenceError> {
         self.throttle.admit(caller, now).map(drop).map_err(|refused| refusal(self.rate, &refused))
     }
 
-    fn check(&self, caller: &str, now: DateTime<Utc>) -> Result<(), InferenceError> {
+    fn check(&self, caller: K, now: DateTime<Utc>) -> Result<(), InferenceError> {
         self.throttle.check(caller, now).map_err(|refused| refusal(self.rate, &refused))
     }
 }

@@ -7,13 +7,17 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::features::item_metadata::ItemTable;
-use crate::ml::artifact::{Reasons, Recommendations};
+use crate::features::models::ReadyModel;
+use crate::ml::artifact::Reasons;
 use crate::ml::error::MlResult;
+use crate::ml::ids::Ids;
 
 /// An item of a list; scores compare within one list only.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, ToSchema)]
 pub struct ListedItem {
-    pub item_id: String,
+    // Among the items of the model; a [`List`] writes the id.
+    #[schema(rename = "item_id", value_type = String)]
+    pub number: u32,
     pub score: f32,
     /// The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
     /// popular. Only there when `explain` was asked for.
@@ -24,6 +28,54 @@ pub struct ListedItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Description>,
+}
+
+/// Bytes of an item as it is written, with an id of some length.
+const BYTES_OF_ITEM: usize = 64;
+
+/// The items of a list, with the model whose items they are: their ids are written from its dictionary and copied nowhere.
+#[derive(Clone)]
+pub struct List {
+    model: Arc<ReadyModel>,
+    items: Vec<ListedItem>,
+}
+
+impl List {
+    /// Creates a list of items of a model.
+    pub fn new(model: &Arc<ReadyModel>, items: Vec<ListedItem>) -> Self {
+        Self { model: Arc::clone(model), items }
+    }
+
+    /// Returns about how many bytes the list takes when it is written without anything beside it.
+    pub fn bytes(&self) -> usize {
+        self.items.len() * BYTES_OF_ITEM
+    }
+
+    /// Returns the ids of the items, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|item| self.model.items().get(item.number))
+    }
+}
+
+/// An item as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    item_id: &'a str,
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<&'a [Reason]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Description>,
+}
+
+impl Serialize for List {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = |(item_id, item)| {
+            let ListedItem { score, because, metadata, .. }: &ListedItem = item;
+            Written { item_id, score: *score, because: because.as_deref(), metadata: metadata.as_ref() }
+        };
+        serializer.collect_seq(self.ids().zip(&self.items).map(written))
+    }
 }
 
 /// A row of item metadata, written out only when the answer is.
@@ -46,14 +98,19 @@ pub struct Reason {
     pub share: f32,
 }
 
-/// A list without anything beside it.
-pub fn plain(list: Recommendations) -> Vec<ListedItem> {
-    list.into_iter().map(|(item_id, score)| ListedItem { item_id, score, because: None, metadata: None }).collect()
+/// Returns a list without anything beside it.
+pub fn plain(list: Vec<(u32, f32)>) -> Vec<ListedItem> {
+    list.into_iter().map(|(number, score)| ListedItem { number, score, because: None, metadata: None }).collect()
 }
 
-/// Says of each item which items of the user speak for it; `shares` tells that of a list of items.
-pub fn explain(list: &mut [ListedItem], shares: impl FnOnce(&mut dyn Iterator<Item = &str>) -> MlResult<Vec<Reasons>>) {
-    let shares = shares(&mut list.iter().map(|item| item.item_id.as_str()));
+/// Adds to each item which items of the user speak for it; `shares` returns that for the ids of a list, which are those of
+/// `items`.
+pub fn explain(
+    list: &mut [ListedItem],
+    items: &Ids,
+    shares: impl FnOnce(&mut dyn Iterator<Item = &str>) -> MlResult<Vec<Reasons>>,
+) {
+    let shares = shares(&mut list.iter().map(|item| items.get(item.number)));
     let shares = shares.unwrap_or_else(|error| {
         // The list is good all the same.
         tracing::warn!(%error, "a list could not be explained");
@@ -66,9 +123,9 @@ pub fn explain(list: &mut [ListedItem], shares: impl FnOnce(&mut dyn Iterator<It
 
 /// Adds to each item what is known about it. `room` is how many bytes of metadata the answer may still take; `None` when these
 /// items have more.
-pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], room: &mut usize) -> Option<()> {
+pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], items: &Ids, room: &mut usize) -> Option<()> {
     for item in list {
-        let row = table.and_then(|table| Some((Arc::clone(table), table.items().find(&item.item_id)?)));
+        let row = table.and_then(|table| Some((Arc::clone(table), table.items().find(items.get(item.number))?)));
         if let Some((table, row)) = &row {
             *room = room.checked_sub(size_of_row(table, *row))?;
         }

@@ -2,13 +2,16 @@
 //! Paths have no trailing slash, errors have the shapes of 1.x's inference service.
 
 mod answer;
+mod answerer;
 mod assignment;
 mod directory;
 mod error;
+mod faults;
 mod filter;
 mod input;
 mod limits;
 mod listed;
+mod model;
 mod observer;
 mod past;
 mod recent_events;

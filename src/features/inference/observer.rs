@@ -2,18 +2,20 @@
 //! shadow slots look on, those are asked the same. All of it is bounded work in the background; what there is no room for is
 //! dropped.
 
-use std::sync::{Arc, Weak};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::answer::{Options, Strategy};
-use super::directory::{Serving, Slot};
-use super::listed::ListedItem;
-use super::service::Inference;
+use super::answerer::Answerer;
+use super::listed::List;
+use super::model::{Serving, Slot};
 use crate::features::api_keys::KnownKey;
 use crate::features::recommendation_log::{LoggedList, Recorder};
 use crate::platform::clock::Clock;
@@ -22,6 +24,9 @@ use crate::platform::services::Services;
 
 /// Requests that wait until other slots have been asked.
 const MOST_WAITING: usize = 256;
+/// Time for which requests gather, unless many wait: being woken for each of them costs the requests that are answered meanwhile
+/// more than asking the other slots.
+const GATHERING: Duration = Duration::from_millis(5);
 /// Items of a list that are logged, from its head.
 const LOGGED_ITEMS: usize = 100;
 /// Characters of a user's id, as of events.
@@ -61,17 +66,18 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Asks other slots, one request after the other, as long as there is somebody to ask.
-    pub fn start(services: &Services, inference: Weak<Inference>) -> Self {
+    /// Asks other slots, one request after the other, until the observer is dropped.
+    pub fn start(services: &Services, answerer: Arc<Answerer>) -> Self {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(ask_others(inference, receiver));
-        Self { sender, recorder: Recorder::start(services), clock: services.clock.clone() }
+        let recorder = Recorder::start(services);
+        tokio::spawn(ask_others(answerer, recorder.clone(), receiver));
+        Self { sender, recorder, clock: services.clock.clone() }
     }
 
     /// Takes note of an answer, without waiting for anything.
-    pub fn observe(&self, asked: Asked, slot: &Slot, strategy: Strategy, items: &[ListedItem]) {
-        let propensity = share(&asked.serving, slot);
-        let head = items.iter().take(LOGGED_ITEMS).map(|item| item.item_id.clone()).collect();
+    pub fn observe(&self, asked: Asked, slot: &Slot, strategy: Strategy, items: &List) {
+        let propensity = asked.serving.share_of(slot);
+        let head = head_of(items);
         let list = LoggedList { propensity: Some(propensity), ..logged(&asked, slot, Some(strategy), head, self.clock.now()) };
         let is_watched = !asked.serving.shadows.is_empty();
         // Where no other slot could have answered, the propensity of the list is that of each of its items.
@@ -102,34 +108,43 @@ impl Observer {
     }
 }
 
-async fn ask_others(inference: Weak<Inference>, mut receiver: mpsc::Receiver<Message>) {
+async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, mut receiver: mpsc::Receiver<Message>) {
+    let mut messages = Vec::with_capacity(MOST_WAITING);
     let mut warned: Option<DateTime<Utc>> = None;
-    while let Some(message) = receiver.recv().await {
-        match message {
-            Message::Answered(answered) => {
-                let Some(inference) = inference.upgrade() else { return };
-                let now = answered.list.timestamp;
-                // In a task of its own, so that a fault in a model ends this one request only.
-                let completed = tokio::spawn(complete(inference, *answered)).await;
-                let fault = completed.unwrap_or_else(|error| Some(error.to_string()));
-                if let Some(fault) = fault.filter(|_| warned.is_none_or(|at| now - at >= BETWEEN_WARNINGS)) {
-                    warned = Some(now);
-                    tracing::warn!(fault, "a shadow slot has no list; there may be more of these");
+    loop {
+        let count = receiver.recv_many(&mut messages, MOST_WAITING).await;
+        if count == 0 {
+            return;
+        }
+        for message in messages.drain(..) {
+            match message {
+                Message::Answered(answered) => {
+                    let now = answered.list.timestamp;
+                    // A fault in a model ends this one request only.
+                    let completed = AssertUnwindSafe(complete(&answerer, &recorder, *answered)).catch_unwind().await;
+                    let fault = completed.unwrap_or_else(|_| Some("a model panicked".to_owned()));
+                    if let Some(fault) = fault.filter(|_| warned.is_none_or(|at| now - at >= BETWEEN_WARNINGS)) {
+                        warned = Some(now);
+                        tracing::warn!(fault, "a shadow slot has no list; there may be more of these");
+                    }
+                }
+                // The caller that waited may have gone.
+                Message::Finish(done) => {
+                    done.send(()).ok();
                 }
             }
-            // Whoever waited may have gone.
-            Message::Finish(done) => {
-                done.send(()).ok();
-            }
+        }
+        if count < MOST_WAITING {
+            tokio::time::sleep(GATHERING).await;
         }
     }
 }
 
 /// Logs an answer with what every other slot would have answered to the same: the shadows for their lists, those that share the
-/// traffic for the propensities of the items. Gives what went wrong with a shadow.
-async fn complete(inference: Arc<Inference>, answered: Answered) -> Option<String> {
+/// traffic for the propensities of the items. Returns what went wrong with a shadow.
+async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) -> Option<String> {
     let Answered { asked, mut list } = answered;
-    list.item_propensities = match propensities(&inference, &asked, &list).await {
+    list.item_propensities = match propensities(answerer, &asked, &list).await {
         Ok(propensities) => Some(propensities),
         Err(error) => {
             tracing::debug!(%error, "what another slot would have answered is not known");
@@ -139,24 +154,24 @@ async fn complete(inference: Arc<Inference>, answered: Answered) -> Option<Strin
     let at = list.timestamp;
     let (mut lists, mut fault) = (vec![list], None);
     for slot in &asked.serving.shadows {
-        match list_of(&inference, &asked, slot).await {
+        match list_of(answerer, &asked, slot).await {
             Ok((strategy, items)) => lists.push(LoggedList { is_shadow: true, ..logged(&asked, slot, strategy, items, at) }),
             Err(error) => fault = Some(format!("slot {}: {error}", slot.id)),
         }
     }
-    inference.observer.recorder.record(lists);
+    recorder.record(lists);
     fault
 }
 
 /// With which probability each item would have been shown in its place, whichever slot had answered.
-async fn propensities(inference: &Inference, asked: &Asked, list: &LoggedList) -> ApiResult<Vec<f64>> {
+async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList) -> ApiResult<Vec<f64>> {
     let mut propensities = vec![list.propensity.unwrap_or(1.0); list.items.len()];
     let others = asked.serving.slots.iter().filter(|slot| slot.id != list.deployment_slot_id && slot.weight > 0.0);
     for slot in others {
-        let (_, items) = list_of(inference, asked, slot).await?;
+        let (_, items) = list_of(answerer, asked, slot).await?;
         for ((propensity, item), other) in propensities.iter_mut().zip(&list.items).zip(&items) {
             if item == other {
-                *propensity += share(&asked.serving, slot);
+                *propensity += asked.serving.share_of(slot);
             }
         }
     }
@@ -166,17 +181,15 @@ async fn propensities(inference: &Inference, asked: &Asked, list: &LoggedList) -
 }
 
 /// What a slot answers to a request; nothing where its model does not know the user and that is to be said.
-async fn list_of(inference: &Inference, asked: &Asked, slot: &Slot) -> ApiResult<(Option<Strategy>, Vec<String>)> {
-    let model = inference.directory.model(&asked.caller.principal, slot.trained_model_id).await?;
+async fn list_of(answerer: &Answerer, asked: &Asked, slot: &Slot) -> ApiResult<(Option<Strategy>, Vec<String>)> {
+    let model = answerer.directory.model(&asked.caller.principal, slot.trained_model_id).await?;
     let options = Options { explain: false, with_metadata: false, ..asked.options.clone() };
-    let answer = inference.for_one(&model, asked.user.clone(), options, &asked.serving).await?;
-    let Some((strategy, items)) = answer else { return Ok((None, Vec::new())) };
-    Ok((Some(strategy), items.into_iter().take(LOGGED_ITEMS).map(|item| item.item_id).collect()))
+    let (strategy, items) = answerer.for_one(&model, asked.user.as_deref(), options, &asked.serving).await?;
+    Ok((strategy, head_of(&items)))
 }
 
-/// The probability that a request goes to a slot.
-fn share(serving: &Serving, slot: &Slot) -> f64 {
-    slot.weight / serving.slots.iter().map(|slot| slot.weight).sum::<f64>()
+fn head_of(list: &List) -> Vec<String> {
+    list.ids().take(LOGGED_ITEMS).map(str::to_owned).collect()
 }
 
 fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<String>, timestamp: DateTime<Utc>) -> LoggedList {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Options, answers};
+use super::answer::{AskedUser, Options, answers};
+use super::listed::ListedItem;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
 use crate::features::models::{ModelError, ReadyModel};
@@ -21,7 +22,7 @@ pub struct PastRequest {
 }
 
 /// The lists that a model would have answered, in the order of the requests: with what the users had clicked or bought shortly
-/// before, and for somebody it does not know what the project is set to answer (no items where that is 404).
+/// before, and for a user it does not know what the project is set to answer (no items where that is 404).
 pub async fn past_lists(
     services: &Services,
     model: Arc<ReadyModel>,
@@ -29,16 +30,19 @@ pub async fn past_lists(
     asked: Vec<PastRequest>,
     cutoff: usize,
 ) -> ApiResult<Vec<Vec<String>>> {
-    let whom = asked.iter().map(|request| (request.user.as_str(), request.at)).unzip();
+    let users = asked.iter().map(|request| (request.user.as_str(), request.at)).unzip();
     let mut connection = services.db.conn().await?;
-    let recent = store::recent_before(&mut connection, project.id, whom, REMEMBERED, MOST_ITEMS).await?;
+    let recent = store::recent_before(&mut connection, project.id, users, REMEMBERED, MOST_ITEMS).await?;
     drop(connection);
-    let options = |interactions| Options { cutoff, interactions, exclude_seen: true, ..Options::default() };
-    let asked: Vec<(String, Options)> =
-        asked.into_iter().zip(recent).map(|(request, recent)| (request.user, options(recent))).collect();
+    let options = Options { cutoff, exclude_seen: true, ..Options::default() };
+    let asked = asked.into_iter().zip(recent);
+    let asked: Vec<AskedUser> = asked.map(|(request, recent)| (request.user, Some(Arc::new(recent)))).collect();
     let unknown = project.unknown_user;
-    let work = move || answers(&model, &asked, unknown, &CancellationToken::new());
-    let answered = tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))?;
-    let ids = |list: Vec<super::listed::ListedItem>| list.into_iter().map(|item| item.item_id).collect();
-    Ok(answered.into_iter().map(|answer| answer.map(|(_, list)| ids(list)).unwrap_or_default()).collect())
+    let work = move || {
+        let id = |item: ListedItem| model.items().get(item.number).to_owned();
+        let ids = |list: Vec<ListedItem>| -> Vec<String> { list.into_iter().map(id).collect() };
+        let answered = answers(&model, &asked, &options, unknown, &CancellationToken::new());
+        answered.into_iter().map(|answer| answer.map(|(_, list)| ids(list)).unwrap_or_default()).collect()
+    };
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))?)
 }

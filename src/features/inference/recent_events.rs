@@ -1,8 +1,9 @@
 //! What users have done lately, in memory, so that a click changes the next list without training and without a query.
 //!
-//! New events are fetched twice a second by id. An id is given out before its transaction ends, and a long statement may end
-//! after thousands of later ones. So all ids above a floor are fetched each time, and knowing which of them were taken keeps
-//! them from counting twice. The floor rises to an id once every transaction that could still bring one below it has ended.
+//! No request waits for the database: it is answered from what is known. New events are fetched twice a second by id. An id is
+//! given out before its transaction ends, and a long statement may end after thousands of later ones. So all ids above a floor
+//! are fetched each time, and knowing which of them were taken keeps them from counting twice. The floor rises to an id once
+//! every transaction that could still bring one below it has ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,25 +11,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use diesel::QueryResult;
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::store::{self, Event};
-use crate::platform::db::QueryError;
+use crate::platform::db::ReadError;
+use crate::platform::known;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// Events older than this are left to training.
 pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
-/// How far the floor may stay below the highest id. A transaction that somebody forgot to end would otherwise have ever more
-/// events fetched and remembered again and again. What ends after so many later ids is not heard of here before the process
-/// starts again; the events themselves are stored, and training learns from them.
+/// How far the floor may stay below the highest id. A transaction that was never ended would otherwise have ever more events
+/// fetched and remembered again and again. What ends after so many later ids is not noticed here before the process starts
+/// again; the events themselves are stored, and training learns from them.
 const MOST_BEHIND: i64 = 200_000;
 /// Events fetched at once.
 const MOST_ROWS: i64 = 20_000;
 /// Events that are read at the start.
 const MOST_AT_START: i64 = 500_000;
+/// How long reading these may take.
+const LONGEST_AT_START: Duration = Duration::from_secs(60);
 /// Items remembered of a user, the last ones.
 pub const MOST_ITEMS: usize = 200;
 /// Bytes of ids that are kept.
@@ -40,7 +43,7 @@ type User = (i64, String);
 #[derive(Clone)]
 pub struct RecentEvents {
     users: Cache<User, Arc<Vec<String>>>,
-    /// Most installs record no events, and then nobody has to look.
+    /// Most installs record no events, and then there is nothing to look up.
     any: Arc<AtomicBool>,
 }
 
@@ -52,7 +55,8 @@ impl RecentEvents {
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         let recent = Self::with(Cache::builder().weigher(weigh).max_capacity(BUDGET).build());
-        tokio::spawn(follow(recent.clone(), services.clone(), stop));
+        let following = follow(recent.clone(), services.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(following).await });
         recent
     }
 
@@ -60,7 +64,7 @@ impl RecentEvents {
         Self { users, any: Arc::default() }
     }
 
-    /// The items a user has lately clicked or bought, oldest first.
+    /// Returns the items a user has lately clicked or bought, oldest first.
     pub fn of(&self, project: i64, user: &str) -> Option<Arc<Vec<String>>> {
         if self.any.load(Ordering::Relaxed) { self.users.get(&(project, user.to_owned())) } else { None }
     }
@@ -130,25 +134,23 @@ impl Taken {
     }
 }
 
-async fn follow(recent: RecentEvents, services: Services, stop: CancellationToken) {
+/// Looks for new events again and again. While the database is away or hangs, what is known stays known.
+async fn follow(recent: RecentEvents, services: Services) {
     let mut taken: Option<Taken> = None;
     loop {
-        let step = async {
-            match &mut taken {
-                None => taken = begin(&recent, &services).await.ok(),
-                // While the database is away, what is known stays known.
-                Some(taken) => drop(fetch(&recent, &services, taken).await),
-            }
-            tokio::time::sleep(PAUSE).await;
+        let looked = match &mut taken {
+            None => known::within(LONGEST_AT_START, begin(&recent, &services)).await.map(|begun| taken = Some(begun)),
+            Some(taken) => known::within(known::LONGEST, fetch(&recent, &services, taken)).await,
         };
-        if stop.run_until_cancelled(step).await.is_none() {
-            return;
+        if let Err(error) = looked {
+            tracing::debug!(%error, "what users have lately done could not be read; it will be tried again");
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn begin(recent: &RecentEvents, services: &Services) -> QueryResult<Taken> {
-    let mut connection = services.db.conn().await.map_err(away)?;
+async fn begin(recent: &RecentEvents, services: &Services) -> Result<Taken, ReadError> {
+    let mut connection = services.db.conn().await?;
     let since = services.clock.now() - REMEMBERED;
     let highest = store::position(&mut connection).await?.highest;
     let mut taken = Taken { highest, ..Taken::default() };
@@ -160,8 +162,8 @@ async fn begin(recent: &RecentEvents, services: &Services) -> QueryResult<Taken>
     Ok(taken)
 }
 
-async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) -> QueryResult<()> {
-    let mut connection = services.db.conn().await.map_err(away)?;
+async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) -> Result<(), ReadError> {
+    let mut connection = services.db.conn().await?;
     let since = services.clock.now() - REMEMBERED;
     let store::Position { highest, oldest } = store::position(&mut connection).await?;
     if taken.is_settled(highest) {
@@ -192,10 +194,6 @@ async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) ->
         taken.settling = Some(Settling { id: before, barrier: store::barrier(&mut connection).await? });
     }
     Ok(())
-}
-
-fn away(error: crate::platform::db::DbError) -> QueryError {
-    QueryError::QueryBuilderError(error.to_string().into())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::features::events::EventType;
 use crate::schema::conversion_events;
 
-/// Somebody took notice of an item.
+/// A click or a purchase of an item.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = conversion_events)]
 pub struct Event {

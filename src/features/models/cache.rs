@@ -21,7 +21,7 @@ pub struct ModelCache {
 #[derive(Default)]
 struct Shelf {
     places: HashMap<i64, Place>,
-    /// Models that are being loaded: whoever asks for one meanwhile gets what comes of it, a model or an error.
+    /// Models that are being loaded: requests for one meanwhile share the result, a model or an error.
     attempts: HashMap<i64, Attempt>,
     uses: u64,
 }
@@ -46,25 +46,33 @@ impl ModelCache {
         Self { budget, shelf: Mutex::default() }
     }
 
-    /// The model of a row, from memory or from its file. One whose file has been signed anew answers from memory until the
-    /// file has been read, and goes on doing so when the file is bad.
+    /// Returns the model of a row, from memory or from its file. One whose file has been signed again answers from memory until
+    /// the file has been read, and goes on doing so when the file is bad.
     pub async fn get(self: &Arc<Self>, services: &Services, row: &TrainedModel) -> Found {
-        let Some(signature) = row.signature.clone().filter(|_| row.storage_key.is_some()) else {
+        let Some(signature) = row.signature.as_deref().filter(|_| row.storage_key.is_some()) else {
             return Err(ModelError::without_file(row));
         };
-        let (services, row) = (services.clone(), row.clone());
-        let id = row.id;
-        let load = async move {
-            let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
+        let load = || {
+            let (services, row) = (services.clone(), row.clone());
+            async move {
+                let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
+            }
         };
-        self.get_with(id, &signature, load).await
+        self.get_with(row.id, signature, load).await
     }
 
-    async fn get_with(self: &Arc<Self>, id: i64, signature: &str, load: impl Future<Output = Loaded> + Send + 'static) -> Found {
-        let Some((model, is_outdated)) = self.on_shelf(id, signature) else { return self.load(id, signature, load).await };
+    /// Returns a model; `load` is called only when its file is to be read: every prediction comes this way.
+    async fn get_with<L>(self: &Arc<Self>, id: i64, signature: &str, load: impl FnOnce() -> L) -> Found
+    where
+        L: Future<Output = Loaded> + Send + 'static,
+    {
+        let Some((model, is_outdated)) = self.on_shelf(id, signature) else {
+            // Boxed, so that the future of a prediction does not grow by what it hardly ever needs.
+            return Box::pin(self.load(id, signature, load())).await;
+        };
         if is_outdated {
-            let (cache, signature) = (Arc::clone(self), signature.to_owned());
+            let (cache, signature, load) = (Arc::clone(self), signature.to_owned(), load());
             tokio::spawn(async move { cache.load(id, &signature, load).await });
         }
         Ok(model)
@@ -182,11 +190,11 @@ mod tests {
             }
         };
         let bad = || load(|| Err(ModelError::Missing));
-        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", bad()))).await;
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", bad))).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(loads.swap(0, Ordering::SeqCst), 1);
         let good = || load(|| Ok((sample(), 10)));
-        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", good()))).await;
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", good))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(loads.load(Ordering::SeqCst), 1);
     }
@@ -195,13 +203,13 @@ mod tests {
     async fn the_least_recently_used_model_makes_room() {
         let cache = cache(25);
         for id in [1, 2] {
-            cache.get_with(id, "s", async { Ok((sample(), 10)) }).await.unwrap();
+            cache.get_with(id, "s", || async { Ok((sample(), 10)) }).await.unwrap();
         }
         assert!(!cache.is_full());
-        cache.get_with(1, "s", async { Err(ModelError::Missing) }).await.unwrap();
-        cache.get_with(3, "s", async { Ok((sample(), 10)) }).await.unwrap();
+        cache.get_with(1, "s", || async { Err(ModelError::Missing) }).await.unwrap();
+        cache.get_with(3, "s", || async { Ok((sample(), 10)) }).await.unwrap();
         assert_eq!(cache.ids(), [1, 3]);
-        cache.get_with(4, "s", async { Ok((sample(), 1_000)) }).await.unwrap();
+        cache.get_with(4, "s", || async { Ok((sample(), 1_000)) }).await.unwrap();
         assert_eq!(cache.ids(), [4]);
         assert!(cache.is_full());
     }
@@ -209,8 +217,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_good_answers_while_its_successor_is_read_and_when_that_is_bad() {
         let cache = cache(100);
-        assert!(cache.get_with(1, "a", async { Err(ModelError::Missing) }).await.is_err());
-        let good = cache.get_with(1, "a", async { Ok((sample(), 10)) }).await.unwrap();
+        assert!(cache.get_with(1, "a", || async { Err(ModelError::Missing) }).await.is_err());
+        let good = cache.get_with(1, "a", || async { Ok((sample(), 10)) }).await.unwrap();
         let (heard, mut hears) = tokio::sync::mpsc::channel(9);
         let bad = || {
             let heard = heard.clone();
@@ -220,7 +228,7 @@ mod tests {
             }
         };
         for _ in 0..3 {
-            let still = cache.get_with(1, "b", bad()).await.unwrap();
+            let still = cache.get_with(1, "b", bad).await.unwrap();
             assert!(Arc::ptr_eq(&good, &still));
             tokio::task::yield_now().await;
         }
@@ -231,11 +239,11 @@ mod tests {
             let _ = done.send(());
             Ok((sample(), 10))
         };
-        assert!(Arc::ptr_eq(&good, &cache.get_with(1, "c", successor).await.unwrap()));
+        assert!(Arc::ptr_eq(&good, &cache.get_with(1, "c", || successor).await.unwrap()));
         is_done.await.unwrap();
         tokio::task::yield_now().await;
-        assert!(!Arc::ptr_eq(&good, &cache.get_with(1, "c", async { Err(ModelError::Missing) }).await.unwrap()));
+        assert!(!Arc::ptr_eq(&good, &cache.get_with(1, "c", || async { Err(ModelError::Missing) }).await.unwrap()));
         cache.forget(1);
-        assert!(cache.get_with(1, "c", async { Err(ModelError::Missing) }).await.is_err());
+        assert!(cache.get_with(1, "c", || async { Err(ModelError::Missing) }).await.is_err());
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::slots;
 use super::trained::{Prepared, prepare};
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, FrozenNetwork, TestApp};
 
 /// A project with a deployed model, item metadata, and a program with its key.
 struct Stage {
@@ -174,6 +174,31 @@ async fn without_the_database_predictions_go_on_and_events_are_refused_in_words(
     // Refused events were not stored: those answered with 201 are all there are.
     assert_eq!(app.count("SELECT count(*) AS count FROM conversion_events").await, 1);
     assert_eq!((stage.status(&stage.path).await, stage.status(&stage.by_slot).await), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_hangs_clicks_that_are_known_count_and_later_ones_do_when_it_answers_again() {
+    let app = TestApp::start_with_worker().await;
+    let stage = Stage::open(&app).await;
+    let network = FrozenNetwork::before(&app.services.db);
+    let replica = app.replica(|services| services.db = network.database.clone().with_clock(services.clock.clone()));
+    let program = replica.with_key(&stage.prepared.key("replica", "predict").await);
+    let strategy = async |user: &str| program.post(&stage.path, json!({ "user_id": user })).await.body["strategy"].clone();
+    let click = async |user: &str| {
+        let event = json!({ "project": stage.prepared.project, "deployment_slot": stage.slot, "user_id": user, "item_id": "x",
+            "event_type": "click" });
+        stage.program.post("conversion_event/", event).await.expect(201);
+    };
+    assert_eq!(strategy("early").await, "popular");
+    click("early").await;
+    app.soon("the click is known", async || strategy("early").await == "fold_in").await;
+    network.freeze();
+    click("late").await;
+    for _ in 0..3 {
+        assert_eq!((strategy("early").await, strategy("late").await), (json!("fold_in"), json!("popular")));
+    }
+    network.thaw();
+    app.soon("later clicks are known", async || strategy("late").await == "fold_in").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

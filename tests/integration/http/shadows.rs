@@ -225,6 +225,8 @@ async fn a_log_that_cannot_be_written_stops_no_answer() {
     for user in USERS {
         shop.ask(user).await;
     }
+    // Lists gather for a moment before they are written.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     app.execute("ALTER TABLE elsewhere RENAME TO recommendation_log").await;
     let logged_again = async || {
         shop.ask("007").await;

@@ -21,6 +21,8 @@ pub struct Derived {
 #[derive(Debug, Default)]
 pub(super) struct Working {
     pub search: item_index::Scratch,
+    /// Of users who are searched for together.
+    pub searches: Vec<item_index::Scratch>,
     pub scores: Vec<f32>,
 }
 

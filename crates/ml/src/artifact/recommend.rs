@@ -6,7 +6,8 @@ use super::derived::Working;
 use super::wanted::{Wanted, WantedNumbers, codes};
 use super::{Recommendations, TrainedModel};
 use crate::algorithms::Factors;
-use crate::ranking::top_k;
+use crate::item_index::Scratch;
+use crate::ranking::{Candidates, top_k};
 
 /// The user or history that a list is for.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ enum For<'a> {
 const BLOCK: usize = 1 << 20;
 /// Most users scored at once.
 const MOST_AT_ONCE: usize = 32;
+/// Most users searched for at once. More would save little, and each has buffers.
+const MOST_SEARCHED_AT_ONCE: usize = 8;
 
 impl TrainedModel {
     /// Recommends the best items to a known user; `None` when the user is not known.
@@ -29,21 +32,56 @@ impl TrainedModel {
     /// Recommends items to a known user as `wanted` asks; `None` when the user is not known.
     pub fn recommend_user_as(&self, user_id: &str, wanted: &Wanted<'_>) -> Option<Recommendations> {
         let user = self.users.find(user_id)?;
+        self.rank_for_user(user, wanted).map(|list| self.with_ids(list))
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend_user_as`] lists for the user of a number, with their scores.
+    pub fn rank_for_user(&self, user: u32, wanted: &Wanted<'_>) -> Option<Vec<(u32, f32)>> {
         self.with_working(|working| self.list(For::User(user), &wanted.in_numbers(&self.items), working))
     }
 
-    /// Recommends as [`Self::recommend_user_as`] does to many users, in their order, faster than one by one: `wanted` is resolved
-    /// once, and models that score several users faster together do so.
+    /// Recommends as [`Self::recommend_user_as`] does to many users, in their order, faster than one by one: `wanted` is
+    /// resolved once, and models that score several users faster together do so.
     pub fn recommend_users_as(&self, user_ids: &[String], wanted: &Wanted<'_>) -> Vec<Option<Recommendations>> {
-        let wanted = wanted.in_numbers(&self.items);
         let users: Vec<Option<u32>> = user_ids.iter().map(|user| self.users.find(user)).collect();
+        let lists = self.rank_for_users(&users, wanted);
+        lists.into_iter().map(|list| list.map(|list| self.with_ids(list))).collect()
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend_users_as`] lists for users of given numbers, with their scores.
+    pub fn rank_for_users(&self, users: &[Option<u32>], wanted: &Wanted<'_>) -> Vec<Option<Vec<(u32, f32)>>> {
+        let wanted = wanted.in_numbers(&self.items);
         self.with_working(|working| {
-            if self.model.factors().is_some() || self.model.scores_one_by_one() {
-                return users.into_iter().map(|user| self.list(For::User(user?), &wanted, working)).collect();
+            if let Some(factors) = self.model.factors() {
+                let of_block = |users: &[Option<u32>]| self.search_for_block(users, &factors, &wanted, working);
+                return users.chunks(MOST_SEARCHED_AT_ONCE).flat_map(of_block).collect();
+            }
+            if self.model.scores_one_by_one() {
+                return users.iter().map(|user| self.list(For::User((*user)?), &wanted, working)).collect();
             }
             let at_once = (BLOCK / self.items.len().max(1)).clamp(1, MOST_AT_ONCE);
             users.chunks(at_once).flat_map(|users| self.lists_of_block(users, &wanted, working)).collect()
         })
+    }
+
+    fn search_for_block(
+        &self,
+        users: &[Option<u32>],
+        factors: &Factors<'_>,
+        wanted: &WantedNumbers<'_>,
+        working: &mut Working,
+    ) -> Vec<Option<Vec<(u32, f32)>>> {
+        let asked = |user: Option<u32>| {
+            let user = user?;
+            Some((factors.user(user)?, wanted.candidates(self.seen.row_indices(user as usize))))
+        };
+        let asked: Vec<Option<(&[f32], Candidates<'_>)>> = users.iter().copied().map(asked).collect();
+        let known: Vec<(&[f32], Candidates<'_>)> = asked.iter().copied().flatten().collect();
+        working.searches.resize_with(known.len().max(working.searches.len()), Scratch::default);
+        let index = self.index(factors);
+        let mut lists = index.best_of_each(factors.items, &known, wanted.depth(), &mut working.searches).into_iter();
+        let list = |asked: Option<_>| asked.and_then(|_| lists.next()).map(|best| wanted.finish(best, || self.by_item()));
+        asked.into_iter().map(list).collect()
     }
 
     fn lists_of_block(
@@ -51,7 +89,7 @@ impl TrainedModel {
         users: &[Option<u32>],
         wanted: &WantedNumbers<'_>,
         working: &mut Working,
-    ) -> Vec<Option<Recommendations>> {
+    ) -> Vec<Option<Vec<(u32, f32)>>> {
         let known: Vec<u32> = users.iter().copied().flatten().collect();
         let n_items = self.items.len();
         working.scores.resize(known.len() * n_items, 0.0);
@@ -60,7 +98,7 @@ impl TrainedModel {
         let mut list = |user: u32| {
             let candidates = wanted.candidates(self.seen.row_indices(user as usize));
             let best = top_k(rows.next().filter(|_| scored)?, wanted.depth(), &candidates);
-            Some(self.with_ids(wanted.finish(best, || self.by_item())))
+            Some(wanted.finish(best, || self.by_item()))
         };
         users.iter().map(|user| user.and_then(&mut list)).collect()
     }
@@ -73,7 +111,18 @@ impl TrainedModel {
 
     /// Recommends as [`Self::recommend_history`] does, as `wanted` asks.
     pub fn recommend_history_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
-        let history = codes(&self.items, item_ids);
+        self.rank_for_history(None, item_ids, wanted).map(|list| self.with_ids(list))
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend_history_as`] lists, with their scores, for a history of the items
+    /// that the user of a number is known to have interacted with, and others.
+    pub fn rank_for_history(&self, user: Option<u32>, others: &[String], wanted: &Wanted<'_>) -> Option<Vec<(u32, f32)>> {
+        let mut history = codes(&self.items, others);
+        if let Some(user) = user {
+            history.extend_from_slice(self.seen.row_indices(user as usize));
+            history.sort_unstable();
+            history.dedup();
+        }
         if history.is_empty() {
             return None;
         }
@@ -82,12 +131,12 @@ impl TrainedModel {
 
     /// Returns the items most similar to one; `None` when the model does not know it.
     pub fn similar(&self, item_id: &str, cutoff: usize) -> Option<Recommendations> {
-        self.related_as(&[item_id.to_owned()], &Wanted::best(cutoff))
+        self.rank_related(&[item_id.to_owned()], &Wanted::best(cutoff)).map(|list| self.with_ids(list))
     }
 
-    /// Returns the items most similar to some others as a group, by the sum of their similarities to each; those are not listed
-    /// themselves. `None` when the model knows none of them.
-    pub fn related_as(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+    /// Returns the numbers of the items most similar to some others as a group, by the sum of their similarities to each; those
+    /// are not listed themselves. `None` when the model knows none of them.
+    pub fn rank_related(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Vec<(u32, f32)>> {
         let group = codes(&self.items, item_ids);
         if group.is_empty() {
             return None;
@@ -96,7 +145,7 @@ impl TrainedModel {
         self.with_working(|working| {
             self.add_likenesses(&group, &mut working.scores)?;
             let best = top_k(&working.scores, wanted.depth(), &wanted.candidates(&group));
-            Some(self.with_ids(wanted.finish(best, || self.by_item())))
+            Some(wanted.finish(best, || self.by_item()))
         })
     }
 
@@ -116,13 +165,18 @@ impl TrainedModel {
     /// Recommends the most popular items, for a user without a history. The score is the total value of the item's interactions:
     /// without weights, the number of its users.
     pub fn recommend_popular_as(&self, wanted: &Wanted<'_>) -> Recommendations {
+        self.with_ids(self.rank_popular(wanted))
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend_popular_as`] lists, with their scores.
+    pub fn rank_popular(&self, wanted: &Wanted<'_>) -> Vec<(u32, f32)> {
         let wanted = wanted.in_numbers(&self.items);
         let best = top_k(self.popularity(), wanted.depth(), &wanted.candidates(&[]));
-        self.with_ids(wanted.finish(best, || self.by_item()))
+        wanted.finish(best, || self.by_item())
     }
 
     /// Computes one list; `None` when the request does not fit the model.
-    fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Recommendations> {
+    fn list(&self, whom: For<'_>, wanted: &WantedNumbers<'_>, working: &mut Working) -> Option<Vec<(u32, f32)>> {
         let candidates = wanted.candidates(match whom {
             For::User(user) => self.seen.row_indices(user as usize),
             For::History(history) => history,
@@ -143,7 +197,7 @@ impl TrainedModel {
                 top_k(scores, wanted.depth(), &candidates)
             }
         };
-        Some(self.with_ids(wanted.finish(best, || self.by_item())))
+        Some(wanted.finish(best, || self.by_item()))
     }
 
     fn factors_of<'a>(&self, whom: For<'_>, factors: &Factors<'a>) -> Option<Cow<'a, [f32]>> {

@@ -29,6 +29,14 @@ fn check(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) {
             assert_eq!(bits(found), wanted, "{kernels:?}, {} of {}", k, items.len() / user.len());
         }
         assert!(scratch.refused.iter().all(|bits| *bits == 0), "a search leaves nothing behind");
+        let opposite: Vec<f32> = user.iter().map(|value| -value).collect();
+        let users =
+            [(user, *candidates), (&opposite[..], Candidates::default()), (user, Candidates { seen: &[], ..*candidates })];
+        let mut scratches: [Scratch; 4] = Default::default();
+        let lists = index.best_of_each(items, &users, k, &mut scratches);
+        for ((user, candidates), list) in users.iter().zip(lists) {
+            assert_eq!(bits(list), naive(items, user, k, candidates), "{kernels:?}, several users at once");
+        }
     }
 }
 

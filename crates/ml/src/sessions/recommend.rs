@@ -20,6 +20,11 @@ impl SessionModel {
     ///
     /// Where neighbours hold fewer items than requested, the most popular others are appended with a score of zero.
     pub fn recommend(&self, session: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+        self.rank_next(session, wanted).map(|list| self.with_ids(list))
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend`] lists, with their scores.
+    pub fn rank_next(&self, session: &[String], wanted: &Wanted<'_>) -> Option<Scored> {
         let session = self.known(session);
         if session.is_empty() {
             return None;
@@ -32,6 +37,11 @@ impl SessionModel {
     /// Returns the items related to some others as a group, in any order: by the sum of their scores in sessions of each alone.
     /// Those of the group are not listed. `None` when the model knows none of them.
     pub fn related(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Recommendations> {
+        self.rank_related(item_ids, wanted).map(|list| self.with_ids(list))
+    }
+
+    /// Returns the numbers of the items that [`Self::related`] lists, with their scores.
+    pub fn rank_related(&self, item_ids: &[String], wanted: &Wanted<'_>) -> Option<Scored> {
         let mut group = self.known(item_ids);
         group.sort_unstable();
         group.dedup();
@@ -54,6 +64,11 @@ impl SessionModel {
     /// Recommends the most popular items, for a session without known items. The score is the total weight of the item's
     /// interactions: without weights, the number of sessions.
     pub fn recommend_popular(&self, wanted: &Wanted<'_>) -> Recommendations {
+        self.with_ids(self.rank_popular(wanted))
+    }
+
+    /// Returns the numbers of the items that [`Self::recommend_popular`] lists, with their scores.
+    pub fn rank_popular(&self, wanted: &Wanted<'_>) -> Scored {
         let admitted = wanted.admitted(&self.items, &[]);
         self.list(wanted, |n| Some(self.popularity.best(n, &admitted))).unwrap_or_default()
     }
@@ -95,14 +110,17 @@ impl SessionModel {
     }
 
     /// Returns the list as `wanted` asks; `best` returns the given number of best items.
-    fn list(&self, wanted: &Wanted<'_>, best: impl Fn(usize) -> Option<Scored>) -> Option<Recommendations> {
-        let list = if wanted.diversity > 0.0 {
+    fn list(&self, wanted: &Wanted<'_>, best: impl Fn(usize) -> Option<Scored>) -> Option<Scored> {
+        if wanted.diversity > 0.0 {
             let candidates = best(diversity::candidates_for(wanted.cutoff))?;
-            diversity::spread(&candidates, wanted.cutoff, wanted.diversity, self.model.by_item())
+            Some(diversity::spread(&candidates, wanted.cutoff, wanted.diversity, self.model.by_item()))
         } else {
-            best(wanted.cutoff)?
-        };
-        Some(list.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect())
+            best(wanted.cutoff)
+        }
+    }
+
+    fn with_ids(&self, list: Scored) -> Recommendations {
+        list.into_iter().map(|(item, score)| (self.items.get(item).to_owned(), score)).collect()
     }
 }
 

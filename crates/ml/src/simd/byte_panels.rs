@@ -14,6 +14,26 @@ pub const BYTE_GROUP: usize = 4;
 /// Offset added to the bytes of rows to make them unsigned.
 pub const BYTE_ZERO: u8 = 128;
 
+/// A group of the vector's bytes, in the forms that the instruction sets multiply with.
+#[derive(Debug, Clone, Copy)]
+pub struct ByteGroup {
+    bytes: [i8; BYTE_GROUP],
+    /// The bytes without their signs.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "an instruction of x86-64 needs it"))]
+    magnitudes: [u8; BYTE_GROUP],
+    /// The bits to flip in the bytes of a row so that they are signed, and all bits where the vector's byte is negative.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "an instruction of x86-64 needs it"))]
+    flips: [u8; BYTE_GROUP],
+}
+
+impl ByteGroup {
+    /// Creates a group of bytes from −127 to 127.
+    pub fn new(bytes: [i8; BYTE_GROUP]) -> Self {
+        let flip = |byte: i8| if byte < 0 { !BYTE_ZERO } else { BYTE_ZERO };
+        Self { bytes, magnitudes: bytes.map(i8::unsigned_abs), flips: bytes.map(flip) }
+    }
+}
+
 /// Panels of rows, and the vector to multiply them with. All numbers below are in units of the vector's scale.
 #[derive(Debug, Clone, Copy)]
 pub struct BytePanels<'a> {
@@ -26,10 +46,12 @@ pub struct BytePanels<'a> {
     pub lengths: &'a [f32],
     /// Upper bound, for each panel, of the distance between a row and the numbers its bytes approximate.
     pub blurs: &'a [f32],
-    /// The vector: groups of signed bytes from −127 to 127.
-    pub vector: &'a [[i8; BYTE_GROUP]],
+    /// The vector.
+    pub vector: &'a [ByteGroup],
     /// The sum of all bytes of the vector.
     pub vector_sum: i32,
+    /// The sum of its negative bytes.
+    pub vector_below_zero: i32,
     /// Possible error of the product for each unit of a panel's blur; also the greatest product for each unit of its length.
     pub per_blur: f32,
     /// Possible error of the product for each unit of a panel's length.
@@ -81,9 +103,13 @@ impl Kernels {
 trait Sums: Copy {
     unsafe fn zero() -> Self;
     /// Adds the products of a group of the vector with the groups of all rows, which start at `rows`.
-    unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]);
-    /// Writes the products, scaled, and returns a bit for each that is at least `least`. `excess` is the amount by which the
-    /// products of unsigned bytes are too great.
+    unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup);
+    /// Returns the amount by which the sums are too great.
+    fn excess(panels: &BytePanels<'_>) -> i32 {
+        // The bytes of rows count as unsigned.
+        panels.vector_sum * i32::from(BYTE_ZERO)
+    }
+    /// Writes the products, scaled, and returns a bit for each that is at least `least`.
     unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32;
 }
 
@@ -91,7 +117,7 @@ trait Sums: Copy {
 /// The instruction set must exist and the lengths must be as [`Kernels::next_near`] checks.
 #[inline(always)]
 unsafe fn next_near<S: Sums>(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
-    let excess = panels.vector_sum * i32::from(BYTE_ZERO);
+    let excess = S::excess(panels);
     let panel_len = panels.vector.len() * BYTE_GROUP * BYTE_PANEL;
     for panel in from..panels.lengths.len() {
         let (length, blur) = (panels.lengths[panel], panels.blurs[panel]);
@@ -102,7 +128,7 @@ unsafe fn next_near<S: Sums>(panels: &BytePanels<'_>, from: usize, threshold: f3
         unsafe {
             let mut rows = panels.bytes.as_ptr().add(panel * panel_len);
             let mut sums = S::zero();
-            for &group in panels.vector {
+            for group in panels.vector {
                 sums.add(rows, group);
                 rows = rows.add(BYTE_GROUP * BYTE_PANEL);
             }
@@ -127,10 +153,10 @@ impl Sums for Plain {
     }
 
     #[inline(always)]
-    unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]) {
+    unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
         // SAFETY: guaranteed by the caller.
         let rows = unsafe { &*rows.cast::<[[u8; BYTE_GROUP]; BYTE_PANEL]>() };
-        let group = group.map(i32::from);
+        let group = group.bytes.map(i32::from);
         for (sum, row) in self.0.iter_mut().zip(rows) {
             *sum += (0..BYTE_GROUP).map(|at| i32::from(row[at]) * group[at]).sum::<i32>();
         }
@@ -151,7 +177,7 @@ impl Sums for Plain {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{BYTE_GROUP, BYTE_PANEL, BytePanels, Near, Sums, next_near};
+    use super::{BYTE_PANEL, ByteGroup, BytePanels, Near, Sums, next_near};
 
     #[derive(Clone, Copy)]
     struct Vnni([__m512i; 2]);
@@ -163,9 +189,9 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]) {
+        unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
             unsafe {
-                let group = _mm512_set1_epi32(i32::from_ne_bytes(group.map(|byte| byte as u8)));
+                let group = _mm512_set1_epi32(i32::from_ne_bytes(group.bytes.map(|byte| byte as u8)));
                 for (v, sum) in self.0.iter_mut().enumerate() {
                     *sum = _mm512_dpbusd_epi32(*sum, _mm512_loadu_si512(rows.add(v * 64).cast()), group);
                 }
@@ -197,26 +223,32 @@ mod x86 {
         }
 
         /// Adds pairs of products in 16 bits, which two products of signed bytes do not exceed; hence the sign moves from the
-        /// vector to the rows.
+        /// vector to the rows. Flipping all bits of a number negates it and subtracts one, which [`Self::excess`] makes up for.
         #[inline(always)]
-        unsafe fn add(&mut self, rows: *const u8, group: [i8; BYTE_GROUP]) {
+        unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
             unsafe {
-                let group = _mm256_set1_epi32(i32::from_ne_bytes(group.map(|byte| byte as u8)));
-                let (magnitude, zero, ones) = (_mm256_abs_epi8(group), _mm256_set1_epi8(-128), _mm256_set1_epi16(1));
+                let magnitudes = _mm256_set1_epi32(i32::from_ne_bytes(group.magnitudes));
+                let flips = _mm256_set1_epi32(i32::from_ne_bytes(group.flips));
+                let ones = _mm256_set1_epi16(1);
                 for (v, sum) in self.0.iter_mut().enumerate() {
-                    let row = _mm256_xor_si256(_mm256_loadu_si256(rows.add(v * 32).cast()), zero);
-                    let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(row, group));
+                    let row = _mm256_xor_si256(_mm256_loadu_si256(rows.add(v * 32).cast()), flips);
+                    let pairs = _mm256_maddubs_epi16(magnitudes, row);
                     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
                 }
             }
         }
 
+        fn excess(panels: &BytePanels<'_>) -> i32 {
+            panels.vector_below_zero
+        }
+
         #[inline(always)]
-        unsafe fn finish(self, _: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
+        unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
             let mut bits = 0;
             for (v, sum) in self.0.into_iter().enumerate() {
                 unsafe {
-                    let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(scales.add(v * 8)));
+                    let whole = _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(excess)));
+                    let product = _mm256_mul_ps(whole, _mm256_loadu_ps(scales.add(v * 8)));
                     _mm256_storeu_ps(products.as_mut_ptr().add(v * 8), product);
                     let reached = _mm256_cmp_ps::<_CMP_GE_OQ>(product, _mm256_set1_ps(least));
                     bits |= (_mm256_movemask_ps(reached) as u32) << (v * 8);
@@ -253,16 +285,23 @@ mod tests {
             let bytes: Vec<u8> = (0..n_panels * groups * BYTE_GROUP * BYTE_PANEL)
                 .map(|i| if i % 512 < 128 { if i % 1024 < 512 { 1 } else { 255 } } else { (i * 31 % 255 + 1) as u8 })
                 .collect();
-            let vector: Vec<[i8; BYTE_GROUP]> =
-                (0..groups).map(|g| if g % 3 == 0 { [127, -127, 127, 127] } else { [g as i8, -3, 0, -127] }).collect();
+            let group = |g: usize| match g % 3 {
+                0 => [127, -127, 127, 127],
+                1 => [-127, -127, g as i8, 0],
+                _ => [g as i8, -3, 0, -127],
+            };
+            let vector: Vec<[i8; BYTE_GROUP]> = (0..groups).map(group).collect();
+            let in_groups: Vec<ByteGroup> = vector.iter().copied().map(ByteGroup::new).collect();
+            let sum = |part: fn(i32) -> i32| vector.as_flattened().iter().map(|&byte| part(byte.into())).sum();
             let scales: Vec<f32> = (0..n_panels * BYTE_PANEL).map(|i| 1.0 + (i % 5) as f32).collect();
             let panels = BytePanels {
                 bytes: &bytes,
                 scales: &scales,
                 lengths: &[3.0, 2.0, 1.0],
                 blurs: &[0.5, 0.25, 0.125],
-                vector: &vector,
-                vector_sum: vector.as_flattened().iter().map(|&byte| i32::from(byte)).sum(),
+                vector: &in_groups,
+                vector_sum: sum(|byte| byte),
+                vector_below_zero: sum(|byte| byte.min(0)),
                 per_blur: 1e6,
                 per_length: 2.0,
                 always: 1.0,

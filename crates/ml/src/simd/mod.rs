@@ -27,7 +27,7 @@ mod x86;
 
 pub use aligned::Aligned;
 pub use bfloat_panels::{BfloatKernels, Words, round_to_bfloat};
-pub use byte_panels::{BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, BytePanels, Near};
+pub use byte_panels::{BYTE_GROUP, BYTE_PANEL, BYTE_ZERO, ByteGroup, BytePanels, Near};
 pub use coordinate_descent::Penalty;
 pub use descent::Descent;
 pub use elementwise::AdamStep;

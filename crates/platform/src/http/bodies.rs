@@ -239,9 +239,10 @@ pub async fn watch(
         body: request.take_payload(),
         account: Rc::clone(&account),
         meter: Meter::new(limits.patience),
-        whole: limits.whole,
+        limits,
+        has_waited: false,
         timer: None,
-        ending: Ending::NotYet(limits.ending.clone()),
+        ending: Ending::NotAwaited,
     };
     request.set_payload(Payload::Stream { payload: Box::pin(arriving) });
     let answered = next.call(request).await;
@@ -264,14 +265,17 @@ struct Arriving {
     body: Payload,
     account: Rc<Account>,
     meter: Meter,
-    whole: Duration,
+    limits: web::Data<BodyLimits>,
+    /// Whether it was not there when it was first asked for.
+    has_waited: bool,
     timer: Option<Pin<Box<Sleep>>>,
     ending: Ending,
 }
 
 /// Whether the server is shutting down.
 enum Ending {
-    NotYet(CancellationToken),
+    /// Nothing has been waited for: to hold the token takes a lock that all requests share.
+    NotAwaited,
     Awaited(Pin<Box<WaitForCancellationFutureOwned>>),
     Begun,
 }
@@ -284,8 +288,8 @@ impl Arriving {
 
     /// Returns whether the shutdown has begun since the last call.
     fn has_begun_to_end(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Ending::NotYet(token) = &self.ending {
-            self.ending = Ending::Awaited(Box::pin(token.clone().cancelled_owned()));
+        if matches!(self.ending, Ending::NotAwaited) {
+            self.ending = Ending::Awaited(Box::pin(self.limits.ending.clone().cancelled_owned()));
         }
         let begun = match &mut self.ending {
             Ending::Awaited(ending) => ending.as_mut().poll(cx).is_ready(),
@@ -305,7 +309,7 @@ impl Arriving {
         if !self.account.takes_room() {
             return Some(deadline);
         }
-        let left = self.whole.saturating_sub(self.meter.waited_in_all());
+        let left = self.limits.whole.saturating_sub(self.meter.waited_in_all());
         (!left.is_zero()).then(|| deadline.min(now + left))
     }
 
@@ -331,6 +335,13 @@ impl Stream for Arriving {
                 if this.account.add(piece.len()) { Poll::Ready(Some(Ok(piece))) } else { this.give_up(Refusal::NoRoom) }
             }
             Poll::Ready(end) => Poll::Ready(end),
+            // The server passes a request on before its body, even when both arrived together: such a body is there at the next
+            // poll, and needs neither a timer nor a place among those that the shutdown wakes.
+            Poll::Pending if !this.has_waited => {
+                this.has_waited = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Pending => loop {
                 if this.has_begun_to_end(cx) {
                     this.meter.hurry(Instant::now(), WHILE_ENDING);

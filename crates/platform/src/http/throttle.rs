@@ -1,6 +1,7 @@
 //! Request limits per caller: a number of requests in a sliding window, by scope.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -67,31 +68,31 @@ pub struct Standing {
 }
 
 #[derive(Debug)]
-struct Callers {
-    recent: HashMap<String, VecDeque<DateTime<Utc>>>,
+struct Callers<K> {
+    recent: HashMap<K, VecDeque<DateTime<Utc>>>,
     /// Size at which idle callers are removed; grows with the number of active ones, so that the search stays cheap.
     sweep_above: usize,
 }
 
-/// One scope's limit and the recent requests of each caller, in memory of this process.
+/// One scope's limit and the recent requests of each caller, by their keys, in memory of this process.
 #[derive(Debug)]
-pub struct Throttle {
+pub struct Throttle<K = String> {
     rate: Rate,
-    callers: Mutex<Callers>,
+    callers: Mutex<Callers<K>>,
 }
 
-impl Throttle {
+impl<K: Hash + Eq> Throttle<K> {
     /// Creates an empty limiter.
     pub fn new(rate: Rate) -> Self {
         Self { rate, callers: Mutex::new(Callers { recent: HashMap::new(), sweep_above: SWEEP_ABOVE }) }
     }
 
     /// Counts one request of `caller` at `now`, or fails with a 429 with the seconds until the next is allowed.
-    pub fn admit(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<Standing> {
+    pub fn admit(&self, caller: impl Into<K>, now: DateTime<Utc>) -> ApiResult<Standing> {
         let start = now - self.rate.window;
         let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         callers.sweep(start);
-        let moments = callers.recent.entry(caller.to_owned()).or_default();
+        let moments = callers.recent.entry(caller.into()).or_default();
         while moments.front().is_some_and(|first| *first <= start) {
             moments.pop_front();
         }
@@ -104,10 +105,10 @@ impl Throttle {
     }
 
     /// Fails with a 429 if the next request of `caller` would be refused at `now`; counts nothing.
-    pub fn check(&self, caller: &str, now: DateTime<Utc>) -> ApiResult<()> {
+    pub fn check(&self, caller: impl Into<K>, now: DateTime<Utc>) -> ApiResult<()> {
         let start = now - self.rate.window;
         let callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(moments) = callers.recent.get(caller) else { return Ok(()) };
+        let Some(moments) = callers.recent.get(&caller.into()) else { return Ok(()) };
         let mut recent = moments.iter().filter(|moment| **moment > start);
         let first = recent.next();
         let count = recent.count() + usize::from(first.is_some());
@@ -121,7 +122,7 @@ impl Throttle {
     }
 }
 
-impl Callers {
+impl<K: Hash + Eq> Callers<K> {
     fn sweep(&mut self, start: DateTime<Utc>) {
         if self.recent.len() > self.sweep_above {
             self.recent.retain(|_, moments| moments.back().is_some_and(|last| *last > start));
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_window_slides_and_callers_do_not_share_it() {
-        let throttle = Throttle::new("2/min".parse().unwrap());
+        let throttle: Throttle = Throttle::new("2/min".parse().unwrap());
         let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
         assert_eq!(throttle.admit("a", at(0)).unwrap(), Standing { limit: 2, remaining: 1, reset_seconds: 60 });
         assert!(throttle.admit("a", at(30)).is_ok());
@@ -152,10 +153,10 @@ mod tests {
 
     #[test]
     fn callers_who_are_gone_are_forgotten() {
-        let throttle = Throttle::new("2/min".parse().unwrap());
+        let throttle: Throttle = Throttle::new("2/min".parse().unwrap());
         let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
         for caller in 0..=SWEEP_ABOVE {
-            throttle.admit(&caller.to_string(), at(0)).unwrap();
+            throttle.admit(caller.to_string(), at(0)).unwrap();
         }
         throttle.admit("late", at(61)).unwrap();
         assert_eq!(throttle.callers.lock().unwrap().recent.len(), 1);

@@ -50,7 +50,7 @@ impl Tables {
         Self(cache.build())
     }
 
-    /// The table of a prepared form; it is read by whoever asks first.
+    /// Returns the table of a prepared form, which the first request for it reads.
     pub async fn get(&self, key: &Arc<str>, services: &Services) -> ApiResult<Arc<ItemTable>> {
         if let Some(table) = self.0.get(key) {
             return Ok(table);
@@ -74,7 +74,7 @@ impl Tables {
         self.0.contains_key(key)
     }
 
-    /// Drops a table that nobody will ask for again.
+    /// Drops a table that no request will need again.
     pub fn forget(&self, key: &str) {
         self.0.invalidate(key);
     }

@@ -15,22 +15,19 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::assignment::Assigner;
 use super::error::InferenceError;
+use super::model::Serving;
 use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::KnownKeys;
 use crate::features::item_metadata::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
-use crate::features::projects::UnknownUsers;
 use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{Found, Known};
 use crate::platform::services::Services;
 
 use self::items::Tables;
-pub use self::store::Slot;
 
 /// Entries of each kind that are kept.
 const MOST_ENTRIES: u64 = 10_000;
@@ -42,48 +39,6 @@ const MISSING_FOR: Duration = Duration::from_secs(2);
 pub struct ServedModel {
     pub row: TrainedModel,
     pub ownership: Ownership,
-}
-
-/// How a project is served.
-#[derive(Debug, Clone)]
-pub struct Serving {
-    /// The active slots that answer, in the order of their ids.
-    pub slots: Vec<Slot>,
-    /// The active slots that get a copy of the traffic and answer nobody.
-    pub shadows: Vec<Slot>,
-    /// Which share of the lists is logged, if the project says so.
-    pub logged_share: Option<f64>,
-    pub unknown_users: UnknownUsers,
-    /// The prepared form of the newest item metadata.
-    pub items: Option<Arc<str>>,
-    /// Which of the slots answers whom.
-    pub assigner: Assigner,
-}
-
-impl Serving {
-    /// Of no project: nothing is deployed.
-    pub fn nothing() -> Self {
-        Self {
-            slots: Vec::new(),
-            shadows: Vec::new(),
-            logged_share: None,
-            unknown_users: UnknownUsers::Fallback,
-            items: None,
-            assigner: Assigner::new(Uuid::nil()),
-        }
-    }
-
-    /// Returns the models of all slots.
-    pub fn models(&self) -> impl Iterator<Item = i64> + '_ {
-        self.slots.iter().chain(&self.shadows).map(|slot| slot.trained_model_id)
-    }
-
-    /// Whether the list of a request is to be logged. The ids of requests are random, and so are those that are chosen.
-    pub fn logs(&self, request: Uuid) -> bool {
-        let share = self.logged_share.unwrap_or(if self.shadows.is_empty() { 0.0 } else { 1.0 });
-        let lot = (request.as_u64_pair().0 >> 32) as f64 / f64::from(u32::MAX);
-        share > 0.0 && lot <= share
-    }
 }
 
 /// The memory of one process. Cheap to clone; clones share it.
@@ -105,7 +60,7 @@ struct Shelves {
 }
 
 impl Directory {
-    /// An empty directory that hears of changes until `stop` is cancelled.
+    /// Creates an empty directory that follows changes until `stop` is cancelled.
     pub fn start(services: &Services, models: Arc<ModelCache>, keys: &KnownKeys, stop: CancellationToken) -> Self {
         let shelves = Shelves {
             is_ready: AtomicBool::new(!services.settings.preload_models),
@@ -133,7 +88,7 @@ impl Directory {
         self.shelves.is_ready.store(true, Ordering::Release);
     }
 
-    /// Whether what was deployed at the start is in memory, or was not to be loaded before somebody asks for it.
+    /// Returns whether what was deployed at the start is in memory, or was not to be loaded before the first request for it.
     pub fn is_ready(&self) -> bool {
         self.shelves.is_ready.load(Ordering::Acquire)
     }
@@ -161,6 +116,9 @@ impl Directory {
     }
 
     async fn find(&self, id: i64) -> ApiResult<Option<Arc<ServedModel>>> {
+        if let Some(model) = self.shelves.models.current(&id) {
+            return Ok(Some(model));
+        }
         if self.shelves.missing.contains_key(&id) {
             return Ok(None);
         }
@@ -202,21 +160,5 @@ impl Directory {
     pub async fn items(&self, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
         let Some(key) = &serving.items else { return Ok(None) };
         self.shelves.tables.get(key, &self.services).await.map(Some)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_of_the_requests_is_logged_and_all_of_them_for_a_shadow() {
-        let logged = |serving: &Serving| (0..4_000).filter(|_| serving.logs(Uuid::new_v4())).count();
-        let serving = Serving { logged_share: Some(0.25), ..Serving::nothing() };
-        assert!((800..1_200).contains(&logged(&serving)));
-        let shadow = Slot { id: 1, name: "s".to_owned(), trained_model_id: 1, weight: 1.0 };
-        let watched = Serving { shadows: vec![shadow], ..Serving::nothing() };
-        assert_eq!((logged(&Serving::nothing()), logged(&watched)), (0, 4_000));
-        assert_eq!(logged(&Serving { logged_share: Some(0.0), ..watched }), 0);
     }
 }

@@ -9,10 +9,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::InferenceError;
-use super::store::Slot;
-use super::{Directory, Serving, store};
-use crate::platform::db::{Change, DbError, ReadError};
+use super::super::model::{Serving, Slot};
+use super::{Directory, store};
+use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::known;
 
 /// Tables that say who may ask, and nothing about what is served.
 const OF_ACCESS_ONLY: [&str; 2] = ["api_keys", "users"];
@@ -22,8 +23,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(15);
 /// How soon to look again at what could not be read.
 const REREAD: Duration = Duration::from_secs(1);
-/// How long a reading may take.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// What has changed and is still to be followed.
 #[derive(Debug, Default)]
@@ -151,12 +150,8 @@ async fn projects_of(directory: &Directory, inbox: &Inbox) -> HashSet<i64> {
 }
 
 async fn deployed(directory: &Directory) -> Result<Vec<i64>, ReadError> {
-    within(async { Ok(store::deployed_projects(&mut *directory.services.db.conn().await?).await?) }).await
-}
-
-async fn within<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
-    let read = tokio::time::timeout(LONGEST, read).await;
-    read.unwrap_or_else(|_| Err(DbError::Unavailable(format!("no answer in {LONGEST:?}")).into()))
+    let read = async { Ok(store::deployed_projects(&mut *directory.services.db.conn().await?).await?) };
+    known::within(known::LONGEST, read).await
 }
 
 /// Loads what is deployed, as far as the cache has room for it.
@@ -184,7 +179,7 @@ pub async fn preload(directory: &Directory) {
 async fn learn(directory: &Directory, project: i64) -> Result<bool, ReadError> {
     loop {
         let mark = directory.shelves.projects.mark();
-        let mut serving = within(directory.read_serving(project)).await?;
+        let mut serving = known::within(known::LONGEST, directory.read_serving(project)).await?;
         let before = directory.shelves.projects.peek(&project);
         if before.is_none() && serving.slots.is_empty() {
             return Ok(true);

@@ -7,21 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::super::assignment::Assigner;
-use super::Serving;
+use super::super::model::{Serving, Slot};
 use crate::features::item_metadata;
 use crate::features::projects::UnknownUsers;
 use crate::schema::{deployment_slots, projects};
-
-/// A share of a project's traffic and the model that answers it.
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
-#[diesel(table_name = deployment_slots)]
-pub struct Slot {
-    pub id: i64,
-    pub name: String,
-    pub trained_model_id: i64,
-    /// Beside the weights of the others.
-    pub weight: f64,
-}
 
 /// The projects with an active slot, those that have had it longest first.
 pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {

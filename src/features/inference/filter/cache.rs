@@ -36,7 +36,7 @@ impl Filters {
         Self(Cache::builder().weigher(weigh).max_capacity(BUDGET).build())
     }
 
-    /// What a filter admits; evaluated by whoever asks first.
+    /// Returns what a filter admits, which the first request for it evaluates.
     pub async fn admitted(
         &self,
         filter: &Arc<Filter>,

@@ -1,4 +1,4 @@
-//! Which items may be listed, said by what is known about them: conditions on fields of the item metadata, put together
+//! Which items may be listed, said by what is known about them: conditions on fields of the item metadata, combined
 //! with "and", "or" and "not".
 //!
 //! A number compares with cells that are numbers, however the file wrote them, and with no others; true and false compare

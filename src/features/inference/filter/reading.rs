@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::comparing::sort;
 use super::{Comparison, Condition, Filter, Node};
-use crate::features::inference::input::Faults;
+use crate::features::inference::faults::Faults;
 
 /// Levels of "and", "or" and "not" below one another, with the condition in the innermost.
 const DEEPEST: usize = 16;
-/// Conditions, and the words that put them together.
+/// Conditions, and the words that combine them.
 const MOST_NODES: usize = 200;
 /// Values of one condition.
 const MOST_VALUES: usize = 1_000;

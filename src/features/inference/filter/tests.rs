@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::evaluation::admitted;
 use super::{Filter, read};
-use crate::features::inference::input::Faults;
+use crate::features::inference::faults::Faults;
 use crate::features::item_metadata::{ColumnKind, ItemTable};
 use crate::ml::ids::Ids;
 

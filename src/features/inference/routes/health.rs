@@ -57,7 +57,7 @@ pub struct Readiness {
 #[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
     responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
-    let status = if !inference.directory.is_ready() {
+    let status = if !inference.is_ready() {
         ReadinessStatus::Preloading
     } else if threads::are_free().await {
         ReadinessStatus::Ready
@@ -67,8 +67,8 @@ pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Infere
     let body = Readiness {
         status,
         loaded_models: cache.ids().len(),
-        known_projects: inference.directory.count(),
-        known_keys: inference.keys.count(),
+        known_projects: inference.known_projects(),
+        known_keys: inference.known_keys(),
     };
     match status {
         ReadinessStatus::Ready => HttpResponse::Ok().json(body),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -86,7 +87,14 @@ async fn caller(request: &HttpRequest, inference: &Inference, kind: &'static str
     let sent = request.headers().get("x-api-key").ok_or(InferenceError::KeyMissing)?;
     let key = sent.to_str().ok().filter(|key| key.starts_with(api_keys::PREFIX)).ok_or(InferenceError::KeyMalformed)?;
     let id = request.match_info().get(name).and_then(|text| text.parse().ok());
-    inference.admit(key, &client_network(request), Target::new(kind, id)).await
+    inference.admit(key, || client_network(request), Target::new(kind, id)).await
+}
+
+/// Returns the answer to a request, written into one buffer; `bytes` is about how long it gets.
+fn written(answer: &impl Serialize, bytes: usize) -> ApiResult<HttpResponse> {
+    let mut body = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut body, answer).map_err(|error| ApiError::internal(&error))?;
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(body))
 }
 
 /// Addresses here end without a slash: the method and body go along to the right one.

@@ -1,12 +1,13 @@
 //! What to show next to somebody known only by what they do right now, by a model that the caller names.
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
 use super::admitted;
 use super::item_filter::ItemFilter;
 use super::predict::Prediction;
-use crate::features::inference::input::{self, Faults};
+use crate::features::inference::faults::Faults;
+use crate::features::inference::input;
 use crate::features::inference::service::Inference;
 use crate::platform::http::ApiResult;
 
@@ -43,14 +44,12 @@ pub struct NextRequest {
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model"), (status = 422, description = "The body is wrong"),
         (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<web::Json<Prediction>> {
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "next", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let options = input::session(&body, &mut faults);
     faults.finish()?;
-    let model = inference.directory.model(&caller.principal, id).await?;
-    let serving = inference.serving(&model).await?;
-    let answer = inference.for_one(&model, None, options, &serving).await?;
-    Ok(web::Json(Prediction::new(id, answer)))
+    let answer = inference.for_one(&caller, id, None, options).await?;
+    Prediction::new(id, answer).written()
 }

@@ -1,15 +1,16 @@
 //! Predictions by a model that the caller names.
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::admitted;
 use super::item_filter::ItemFilter;
-use crate::features::inference::answer::{Answer, Options, Strategy};
+use super::{admitted, written};
+use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::error::InferenceError;
-use crate::features::inference::input::{self, Faults, LARGEST_BATCH};
-use crate::features::inference::listed::ListedItem;
+use crate::features::inference::faults::Faults;
+use crate::features::inference::input::{self, LARGEST_BATCH};
+use crate::features::inference::listed::{List, ListedItem};
 use crate::features::inference::service::Inference;
 use crate::platform::http::ApiResult;
 
@@ -54,10 +55,14 @@ pub struct BatchRequest {
     filter: Option<ItemFilter>,
 }
 
+/// Bytes of an answer beside its list.
+pub const BYTES_BESIDE_LIST: usize = 192;
+
 /// The best items for one user.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Prediction {
-    items: Vec<ListedItem>,
+    #[schema(value_type = Vec<ListedItem>)]
+    items: List,
     model_id: i64,
     request_id: uuid::Uuid,
     /// How the list came about; left out where there is none.
@@ -66,15 +71,23 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// With an id of its own.
-    pub fn new(model_id: i64, answer: Answer) -> Self {
-        let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
+    /// Creates a prediction with an id of its own.
+    pub fn new(model_id: i64, (strategy, items): (Option<Strategy>, List)) -> Self {
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
+    }
+
+    /// Returns the answer with this prediction.
+    pub fn written(&self) -> ApiResult<HttpResponse> {
+        written(self, self.bytes())
+    }
+
+    fn bytes(&self) -> usize {
+        BYTES_BESIDE_LIST + self.items.bytes()
     }
 }
 
 /// The best items for many users, in the order they were asked for.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Predictions {
     results: Vec<Prediction>,
 }
@@ -87,19 +100,14 @@ pub struct Predictions {
         (status = 403, description = "The key lacks the scope, or is of another project"),
         (status = 404, description = "No such model, or it does not know this user and the project is set to say so"),
         (status = 422, description = "The body is wrong"), (status = 503, description = "The model's file is missing or damaged")))]
-pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<web::Json<Prediction>> {
+pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "predict", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
     let (user, options) = input::whom(&body, &mut faults);
     faults.finish()?;
-    let model = inference.directory.model(&caller.principal, id).await?;
-    let serving = inference.serving(&model).await?;
-    let answer = inference.for_one(&model, user.clone(), options, &serving).await?;
-    match (answer, user) {
-        (None, Some(user)) => Err(InferenceError::UnknownUser(user).into()),
-        (answer, _) => Ok(web::Json(Prediction::new(id, answer))),
-    }
+    let answer = inference.for_one(&caller, id, user.as_deref(), options).await?;
+    Prediction::new(id, answer).written()
 }
 
 /// The same for at most 100 users; where the project is set so, one the model does not know gets no items.
@@ -107,11 +115,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     params(("model_id" = i64, Path)), request_body = inline(BatchRequest),
     responses((status = 200, body = inline(Predictions)), (status = 400, description = "Too many users"),
         (status = 422, description = "The body is wrong")))]
-pub async fn batch(
-    request: HttpRequest,
-    inference: web::Data<Inference>,
-    body: web::Payload,
-) -> ApiResult<web::Json<Predictions>> {
+pub async fn batch(request: HttpRequest, inference: web::Data<Inference>, body: web::Payload) -> ApiResult<HttpResponse> {
     let (caller, body) = admitted(&request, &inference, "batch", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
@@ -120,9 +124,9 @@ pub async fn batch(
     if users.len() > LARGEST_BATCH {
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
-    let model = inference.directory.model(&caller.principal, id).await?;
-    let serving = inference.serving(&model).await?;
     let options = Options { interactions: Vec::new(), ..options };
-    let answers = inference.for_many(&model, users, options, &serving).await?;
-    Ok(web::Json(Predictions { results: answers.into_iter().map(|answer| Prediction::new(id, answer)).collect() }))
+    let answers = inference.for_many(&caller, id, users, options).await?;
+    let results: Vec<Prediction> = answers.into_iter().map(|answer| Prediction::new(id, answer)).collect();
+    let bytes = results.iter().map(Prediction::bytes).sum();
+    written(&Predictions { results }, bytes)
 }

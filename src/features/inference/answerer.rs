@@ -1,0 +1,177 @@
+//! From a request whose caller may ask to its lists.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{self, Answer, AskedUser, Interactions, Options, Strategy, answer, answers};
+use super::directory::{Directory, ServedModel};
+use super::error::InferenceError;
+use super::filter::{Admitted, Filters};
+use super::listed::{self, List, ListedItem};
+use super::model::Serving;
+use super::recent_events::RecentEvents;
+use crate::features::api_keys::KnownKeys;
+use crate::features::models::{ModelCache, ReadyModel};
+use crate::platform::computing::Computing;
+use crate::platform::http::ApiResult;
+use crate::platform::services::Services;
+
+/// Items that are scored one by one in less time than passing the request to another thread takes.
+const FEW: usize = 4_096;
+
+/// Most bytes of item metadata in one answer.
+const LARGEST_METADATA: usize = 16 << 20;
+
+/// Answers requests, those of callers and those that other slots are asked beside them.
+pub struct Answerer {
+    pub directory: Directory,
+    recent: RecentEvents,
+    filters: Filters,
+    computing: Computing,
+    models: Arc<ModelCache>,
+    services: Services,
+}
+
+impl Answerer {
+    /// Creates what keeps up with the database until `stop` is cancelled.
+    pub fn start(services: &Services, models: Arc<ModelCache>, keys: &KnownKeys, stop: &CancellationToken) -> Self {
+        Self {
+            directory: Directory::start(services, Arc::clone(&models), keys, stop.clone()),
+            recent: RecentEvents::start(services, stop.clone()),
+            filters: Filters::new(),
+            computing: Computing::of_machine(),
+            models,
+            services: services.clone(),
+        }
+    }
+
+    /// Returns the list for one user, or for a request without a user, and how it came about; an empty one, which came about in
+    /// no way, where the model does not know the user and the project is set to say so.
+    pub async fn for_one(
+        &self,
+        model: &ServedModel,
+        user: Option<&str>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<(Option<Strategy>, List)> {
+        let ready = self.models.get(&self.services, &model.row).await?;
+        let mut options = self.filtered(&ready, options, serving).await?;
+        let interactions = self.with_recent(model, user, std::mem::take(&mut options.interactions));
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
+        let mut answered = if is_quick(&ready, &interactions, &options) {
+            answer(&ready, user, &interactions, &options, unknown)
+        } else {
+            let (ready, user) = (Arc::clone(&ready), user.map(str::to_owned));
+            let work = move |_: &CancellationToken| answer(&ready, user.as_deref(), &interactions, &options, unknown);
+            // Boxed, so that the future of a quick answer is not as large as that of a slow one.
+            Box::pin(self.computing.run(model.ownership.project_id, work)).await?
+        };
+        if with_metadata {
+            self.describe(serving, &ready, answered.iter_mut()).await?;
+        }
+        Ok(of_model(&ready, answered))
+    }
+
+    /// Returns the lists for many users, in their order. They share the request options, which name no interactions.
+    pub async fn for_many(
+        &self,
+        model: &ServedModel,
+        users: Vec<String>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<Vec<(Option<Strategy>, List)>> {
+        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
+        let ready = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&ready, options, serving).await?;
+        let asked = users.into_iter().map(|user| {
+            let recent = self.recent_of(model, &user);
+            (user, recent)
+        });
+        let asked: Vec<AskedUser> = asked.collect();
+        let asked_of = Arc::clone(&ready);
+        let work = move |stop: &CancellationToken| answers(&asked_of, &asked, &options, unknown, stop);
+        let mut answered = self.computing.run(model.ownership.project_id, work).await?;
+        if with_metadata {
+            self.describe(serving, &ready, answered.iter_mut().flatten()).await?;
+        }
+        Ok(answered.into_iter().map(|answer| of_model(&ready, answer)).collect())
+    }
+
+    /// Returns the items most like some others as a group, and how the list came about.
+    pub async fn related(
+        &self,
+        model: &ServedModel,
+        items: Vec<String>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<(Option<Strategy>, List)> {
+        let ready = self.models.get(&self.services, &model.row).await?;
+        let options = self.filtered(&ready, options, serving).await?;
+        let with_metadata = options.with_metadata;
+        let asked_of = Arc::clone(&ready);
+        let work = move |_: &CancellationToken| answer::related(&asked_of, &items, &options);
+        let mut answered = Some(self.computing.run(model.ownership.project_id, work).await?);
+        if with_metadata {
+            self.describe(serving, &ready, answered.iter_mut()).await?;
+        }
+        Ok(of_model(&ready, answered))
+    }
+
+    /// Returns the request options with the items that their filter admits; 422 when it asks for what is not known about items.
+    async fn filtered(&self, model: &Arc<ReadyModel>, options: Options, serving: &Serving) -> ApiResult<Options> {
+        let Some(filter) = &options.filter else { return Ok(options) };
+        let table = self.directory.items(serving).await?.ok_or_else(InferenceError::no_metadata)?;
+        if let Some(field) = filter.unknown_field(&table) {
+            return Err(InferenceError::unknown_field(field, table.columns()).into());
+        }
+        let admitted = Some(self.filters.admitted(filter, model, &table).await?);
+        Ok(Options { admitted, ..options })
+    }
+
+    /// Adds to each item of a model what is known about it.
+    async fn describe(
+        &self,
+        serving: &Serving,
+        model: &ReadyModel,
+        lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>,
+    ) -> ApiResult<()> {
+        let table = self.directory.items(serving).await?;
+        let mut room = LARGEST_METADATA;
+        for (_, list) in lists {
+            let described = listed::describe(table.as_ref(), list, model.items(), &mut room);
+            described.ok_or(InferenceError::TooMuchMetadata(LARGEST_METADATA))?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the user has lately clicked or bought, followed by the interactions that were sent along.
+    fn with_recent(&self, model: &ServedModel, user: Option<&str>, sent: Vec<String>) -> Interactions {
+        match (user.and_then(|user| self.recent_of(model, user)), sent.is_empty()) {
+            (recent, true) => recent,
+            (None, false) => Some(Arc::new(sent)),
+            (Some(recent), false) => Some(Arc::new(recent.iter().cloned().chain(sent).collect())),
+        }
+    }
+
+    /// Returns what a user has lately clicked or bought, oldest first; `None` for nothing.
+    fn recent_of(&self, model: &ServedModel, user: &str) -> Interactions {
+        self.recent.of(model.ownership.project_id?, user)
+    }
+}
+
+fn of_model(model: &Arc<ReadyModel>, answer: Answer) -> (Option<Strategy>, List) {
+    let (strategy, items) = answer.map_or((None, Vec::new()), |(strategy, items)| (Some(strategy), items));
+    (strategy, List::new(model, items))
+}
+
+/// Returns whether the answer takes less time than passing the request to another thread: lists from an index of factors and
+/// those from a few neighbours of a session do.
+fn is_quick(model: &ReadyModel, interactions: &Interactions, options: &Options) -> bool {
+    let is_quick = match model {
+        ReadyModel::Matrix(model) => model.model.factors().is_some() && interactions.is_none(),
+        ReadyModel::Sessions(model) => model.is_quick(),
+    };
+    let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
+    is_quick && options.diversity == 0.0 && !options.explain && options.admitted.as_ref().is_none_or(few)
+}
