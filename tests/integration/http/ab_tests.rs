@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::slots;
-use super::trained::Prepared;
+use crate::support::prepared::Prepared;
+use crate::support::slots;
 use crate::support::{Answer, Caller, TestApp};
 
 struct Stage {
@@ -17,7 +17,7 @@ struct Stage {
 }
 
 async fn stage() -> Stage {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
     let control = slots::make(&prepared, model, json!({ "name": "control", "weight": 50 })).await.expect(201).id();
     let variant = slots::make(&prepared, model, json!({ "name": "variant", "weight": 50 })).await.expect(201).id();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Jobs, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_in_sets_strict_cookies_and_keeps_the_refresh_token_out_of_the_body() {
@@ -70,7 +70,7 @@ async fn deactivation_and_a_new_password_end_sessions_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_attempts_to_log_in_are_throttled() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.login.requests = 3).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.throttle.login.requests = 3).await;
     let attempt = || async { app.anonymous().post("auth/login/", json!({ "username": "x", "password": "y" })).await };
     for _ in 0..3 {
         attempt().await.expect(400);

@@ -8,8 +8,8 @@ use recotem::platform::config::Settings;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::slots;
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::slots;
 use crate::support::{Caller, TestApp};
 
 /// A project with several models of the same kind and data, and a program with its key.

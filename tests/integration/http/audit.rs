@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, Jobs, TestApp};
 
 const PASSWORD: &str = "a good long phrase";
 
@@ -63,7 +63,7 @@ async fn each_change_leaves_one_line_with_who_what_and_from_where() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_leave_lines_too_and_no_secret() {
-    let app = TestApp::start_with(false, |settings| settings.self_sign_up = true).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.self_sign_up = true).await;
     let staff = app.staff("boss").await;
     let made = staff.post("users/", json!({ "username": "made", "password": PASSWORD })).await.expect(201).id();
     staff.patch(&format!("users/{made}/"), json!({ "email": "made@example.com" })).await.expect(200);

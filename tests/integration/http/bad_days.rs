@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
-use super::slots;
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::slots;
 use crate::support::{Caller, FrozenNetwork, TestApp};
 
 /// A project with a deployed model, item metadata, and a program with its key.

@@ -6,8 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use recotem::platform::db::{Database, Session, acting_as};
 use serde_json::json;
 
-use super::isolation::world;
 use crate::support::TestApp;
+use crate::support::world;
 
 /// Tables that hold no data of a tenant, or that only the program's own steps read. Only the queue reads `jobs`, as
 /// `only_the_queue_reads_its_table` in `tests/architecture.rs` checks; `crates/platform/src/queue/mod.rs` says why they are open.
@@ -50,7 +50,7 @@ async fn every_table_with_rows_of_a_tenant_is_guarded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_forgets_its_filter_finds_nothing_of_another_tenant() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let owner = app.user("owner").await;
     let ids = world::fill(&app, &owner).await;
     app.user("outsider").await;
@@ -82,7 +82,7 @@ async fn a_query_that_forgets_its_filter_finds_nothing_of_another_tenant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_reaches_nothing_beyond_its_project() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let owner = app.user("owner").await;
     let ids = world::fill(&app, &owner).await;
     let other = json!({ "name": "other", "user_column": "u", "item_column": "i" });
@@ -111,7 +111,7 @@ async fn a_key_reaches_nothing_beyond_its_project() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lent_connection_forgets_whom_it_acted_for() {
-    let app = TestApp::start_with(false, |_| {}).await;
+    let app = TestApp::start_without_worker().await;
     let owner = app.user("owner").await;
     world::fill(&app, &owner).await;
     let nobody = || Session { organisations: Some(Vec::new()), ..Session::default() };

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::trained::prepare;
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::prepared::prepare;
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 const BOUNDARY: &str = "b";
 
@@ -62,7 +62,7 @@ impl Slow {
 }
 
 async fn with_settings(change: impl FnOnce(&mut Settings)) -> TestApp {
-    TestApp::start_with(false, change).await
+    TestApp::start_with(Jobs::None, change).await
 }
 
 async fn project(user: &Caller) -> i64 {
@@ -72,7 +72,7 @@ async fn project(user: &Caller) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_stalled_uploads_hold_up_nobody() {
     let many = |settings: &mut Settings| (settings.uploads_per_user, settings.uploads_per_address) = (1_000, 1_000);
-    let app = TestApp::start_with(true, many).await;
+    let app = TestApp::start_with(Jobs::Run, many).await;
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let model = prepared.train().await["id"].as_i64().expect("a model");
     let program = app.anonymous().with_key(&prepared.key("program", "predict").await);

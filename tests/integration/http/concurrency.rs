@@ -49,7 +49,7 @@ async fn round(client: &Caller, number: usize, round: usize, shared: i64, data: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_clients_on_the_same_things_break_nothing() {
-    let app = Arc::new(TestApp::start().await);
+    let app = Arc::new(TestApp::start_without_worker().await);
     let user = app.user("margarete").await;
     let shared =
         user.post("project/", json!({ "name": "shared", "user_column": "u", "item_column": "i" })).await.expect(201).id();

@@ -8,7 +8,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 const PASSWORD: &str = "a good long phrase";
 const NEW: &str = "quite another phrase";
@@ -51,7 +51,7 @@ async fn key_of(user: &Caller, scope: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_have_the_claims_and_cookies_the_attributes_that_clients_know() {
     for secure in [false, true] {
-        let app = TestApp::start_with(false, |settings| settings.jwt_auth_secure = secure).await;
+        let app = TestApp::start_with(Jobs::None, |settings| settings.jwt_auth_secure = secure).await;
         let user = app.user("margarete").await;
         let id = user.get("auth/user/").await.body["pk"].to_string();
         let answer = log_in(&app, "margarete").await;
@@ -255,7 +255,8 @@ async fn users_have_the_fields_and_the_limits_of_1x() {
 async fn an_install_without_users_gets_its_admin_once() {
     for configured in [Some(PASSWORD.to_owned()), None] {
         let app =
-            TestApp::start_with(false, |settings| settings.default_admin_password = configured.clone().map(Into::into)).await;
+            TestApp::start_with(Jobs::None, |settings| settings.default_admin_password = configured.clone().map(Into::into))
+                .await;
         let random = match first_user::ensure(&app.services).await.unwrap() {
             first_user::Made::WithRandom(password) => Some(password.expose_secret().to_owned()),
             _ => None,

@@ -8,7 +8,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::trained::{DATA, prepare};
+use crate::support::prepared::{DATA, prepare};
 use crate::support::{Caller, TestApp};
 
 async fn project_of(caller: &Caller, name: &str) -> i64 {
@@ -89,7 +89,7 @@ async fn projects_come_newest_first_and_in_pages_of_the_size_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_count_for_single_objects_too_and_tell_nothing_about_others() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (user, other) = (app.user("ada").await, app.user("bob").await);
     let (mine, theirs) = (prepare(user, "P", "TopPop").await, prepare(other, "Q", "TopPop").await);
     let user = &mine.user;
@@ -323,7 +323,7 @@ async fn model_configurations_speak_1x() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn models_and_their_logs_speak_1x() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let mine = prepare(app.user("ada").await, "P", "TopPop").await;
     let user = &mine.user;
     let outputs = json!({ "configuration": mine.configuration, "data_loc": mine.data, "file": "x", "irspack_version": "9", "basename": "b", "filesize": 3, "status": "COMPLETED" });

@@ -262,7 +262,7 @@ async fn values_are_coerced_as_the_contract_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_and_moments_are_read_in_every_form_clients_write() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let user = app.user("margarete").await;
     let id = user.post("project/", project("P")).await.expect(201).id();
     let key = |name: &str, end: &str| json!({ "project": id, "name": name, "scopes": ["read"], "expires_at": end });

@@ -5,11 +5,11 @@ use recotem::platform::config::Settings;
 use reqwest::Method;
 use serde_json::json;
 
-use super::slots;
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::slots;
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 async fn app(change: impl FnOnce(&mut Settings)) -> TestApp {
-    TestApp::start_with(false, change).await
+    TestApp::start_with(Jobs::Stay, change).await
 }
 
 async fn ask(caller: &Caller, headers: &[(&str, &str)]) -> Answer {

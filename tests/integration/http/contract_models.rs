@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::slots;
-use super::trained::{DATA, Prepared, prepare};
+use crate::support::prepared::{DATA, Prepared, prepare};
+use crate::support::slots;
 use crate::support::{Caller, TestApp};
 
 fn keys(body: &Value) -> Vec<&str> {
@@ -87,7 +87,7 @@ async fn program(app: &TestApp, prepared: &Prepared) -> Caller {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_without_a_file_says_why_it_predicts_nothing() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = slots::with_waiting_model(&app, "ada").await;
     // As clients of 1.x could create it.
     let slot = format!("(project_id, name, trained_model_id, weight) VALUES ({}, 'A', {model}, 100)", prepared.project);

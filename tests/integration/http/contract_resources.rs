@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::slots;
-use super::trained::Prepared;
+use crate::support::prepared::Prepared;
+use crate::support::slots;
 use crate::support::{Answer, TestApp};
 
 /// Checks that an object has all these keys; the server may add more at the end.
@@ -53,7 +53,7 @@ async fn world(app: &TestApp, name: &str) -> World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_answers_the_traffic_has_the_fields_of_1x() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let world = world(&app, "ada").await;
     let user = &world.prepared.user;
     let shapes: [(&str, i64, &[&str]); 5] = [
@@ -151,7 +151,7 @@ async fn what_answers_the_traffic_has_the_fields_of_1x() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tuning_job_has_the_fields_and_defaults_of_1x() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let world = world(&app, "ada").await;
     let user = &world.prepared.user;
     let path = format!("parameter_tuning_job/{}/", world.job);
@@ -192,7 +192,7 @@ async fn a_tuning_job_has_the_fields_and_defaults_of_1x() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_count_for_what_answers_the_traffic_too_and_tell_nothing_about_others() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (mine, theirs) = (world(&app, "ada").await, world(&app, "bob").await);
     let (user, project) = (&mine.prepared.user, mine.prepared.project);
     let foreign = theirs.prepared.project;
@@ -290,7 +290,7 @@ async fn keys_speak_1x_and_are_checked_when_they_change_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_word_of_the_wire_is_taken_where_it_belongs() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let world = world(&app, "ada").await;
     let user = &world.prepared.user;
     for scheme in ["RG", "TG", "TU"] {

@@ -1,8 +1,11 @@
 //! Section 8 of the contract over HTTP: the calls that the pages of 1.x's UI make, in the order of a user who tries them all.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::waiting::pauses;
 use crate::support::{Answer, Caller, TestApp};
 
 const PASSWORD: &str = "a good long phrase";
@@ -79,12 +82,12 @@ impl Browser {
     }
 
     async fn until(&self, path: &str, status: &str) -> Value {
-        for _ in 0..1_800 {
+        for pause in pauses(Duration::from_secs(180)) {
             let body = self.get(path).await;
             if body["status"] == status {
                 return body;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
         panic!("{path} did not come to {status}: {}", self.get(path).await);
     }

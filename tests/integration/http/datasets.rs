@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, Jobs, TestApp};
 
 const GOOD: &str = "user,item\n007,Sigur Rós\n7,a/b c\n007,x\n";
 
@@ -37,7 +37,7 @@ async fn refusal(server: &TestApp, person: &Caller, project: i64, name: &str, by
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_imported_is_refused_with_its_reason_and_leaves_nothing() {
-    let server = TestApp::start_with(false, |settings| settings.max_expanded_bytes = 1 << 20).await;
+    let server = TestApp::start_with(Jobs::None, |settings| settings.max_expanded_bytes = 1 << 20).await;
     let person = server.user("ada").await;
     let (plain, timed) = (project_of(&person, "plain", false).await, project_of(&person, "timed", true).await);
     let bomb = gzip(format!("user,item\n{}", "a,b\n".repeat(1 << 19)).as_bytes());
@@ -147,7 +147,7 @@ async fn preview_refuses_nonsense_and_never_says_nan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_may_come_in_any_order_and_all_that_is_missing_is_said_at_once() {
-    let server = TestApp::start_with(false, |settings| settings.max_upload_bytes = 1000).await;
+    let server = TestApp::start_with(Jobs::None, |settings| settings.max_upload_bytes = 1000).await;
     let person = server.user("ada").await;
     let project = project_of(&person, "p", false).await;
     let file = |bytes: &str| Part::bytes(bytes.as_bytes().to_vec()).file_name("a.csv");
@@ -263,7 +263,7 @@ async fn wait_until_prepared(person: &Caller, id: i64) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_prepares_what_was_left_to_it() {
-    let server = TestApp::start().await;
+    let server = TestApp::start_without_worker().await;
     let person = server.user("ada").await;
     let project = project_of(&person, "p", false).await;
     let (good, bad) = (person.upload(project, "a.csv", GOOD).await, person.upload(project, "b.csv", GOOD).await);

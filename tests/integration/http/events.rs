@@ -1,44 +1,16 @@
 //! Conversion events.
 
 use chrono::{Datelike, Months, NaiveTime, TimeDelta};
-use recotem::platform::config::Settings;
 use serde_json::{Value, json};
 
-use super::slots;
-use super::trained::{Prepared, prepare};
-use crate::support::{Caller, TestApp};
+use crate::support::events::{Stage, stage_with};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::{Caller, slots};
 
 const REQUEST: &str = "0d9e6b0c-5a4f-4c3e-9b7a-3f0f6f1f2a3b";
 
-/// A project with one slot, for which a program reports events.
-pub struct Stage {
-    pub app: TestApp,
-    pub prepared: Prepared,
-    pub model: i64,
-    pub slot: i64,
-    pub program: Caller,
-}
-
 async fn stage() -> Stage {
     stage_with(|_| {}).await
-}
-
-/// Sets up the stage on a server with other settings.
-pub async fn stage_with(change: impl FnOnce(&mut Settings)) -> Stage {
-    let app = TestApp::start_with(false, change).await;
-    let (prepared, model) = slots::with_model(&app, "margarete").await;
-    let slot = slots::make(&prepared, model, json!({})).await.expect(201).id();
-    let program = app.anonymous().with_key(&prepared.key("program", "predict").await);
-    Stage { app, prepared, model, slot, program }
-}
-
-impl Stage {
-    pub fn event(&self, more: Value) -> Value {
-        let mut event =
-            json!({ "project": self.prepared.project, "deployment_slot": self.slot, "user_id": "007", "event_type": "click" });
-        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        event
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

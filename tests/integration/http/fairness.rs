@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::tuning::interactions;
-use crate::support::{Caller, TestApp};
+use crate::support::searches::interactions;
+use crate::support::{Caller, Jobs, TestApp};
 
 /// The data of a user that starts jobs.
 struct Tenant {
@@ -67,7 +67,7 @@ async fn two_endless_searches_of_one_organisation_leave_a_worker_to_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() {
-    let app = TestApp::start_with(false, |settings| settings.max_waiting_jobs_per_organisation = 2).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 2).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
     alpha.train().await.expect(201);
     alpha.search(5).await;
@@ -81,7 +81,7 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn organisations_of_one_owner_have_one_turn_and_wait_together() {
-    let app = TestApp::start_with(false, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
     let second = alpha.user.post("organisation/", json!({ "name": "Second" })).await.expect(201).id();
     let project = json!({ "name": "Q", "user_column": "user_id", "item_column": "item_id", "organisation": second });
@@ -106,7 +106,7 @@ async fn organisations_of_one_owner_have_one_turn_and_wait_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_names_no_time_limit_has_the_operators() {
-    let app = TestApp::start_with(true, |settings| settings.default_timeout_overall = 60).await;
+    let app = TestApp::start_with(Jobs::Run, |settings| settings.default_timeout_overall = 60).await;
     let alpha = Tenant::new(&app, "alpha").await;
     let search = alpha.search(1_000_000).await;
     let running = alpha.user.wait_for(&search, |job| job["n_completed"].as_i64() > Some(0)).await;
@@ -137,7 +137,7 @@ const WORDS: &str = "The worker that ran it died twice, probably for lack of mem
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_that_takes_two_workers_with_it_has_failed_and_the_search_goes_on() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let alpha = Tenant::new(&app, "alpha").await;
     let search = alpha.search(4).await;
     lose_a_second_worker(&app, true).await;
@@ -151,7 +151,7 @@ async fn a_trial_that_takes_two_workers_with_it_has_failed_and_the_search_goes_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_takes_two_workers_with_it_before_any_trial_has_failed() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let alpha = Tenant::new(&app, "alpha").await;
     let search = alpha.search(4).await;
     lose_a_second_worker(&app, false).await;
@@ -161,7 +161,7 @@ async fn a_search_that_takes_two_workers_with_it_before_any_trial_has_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_that_takes_two_workers_with_it_has_failed() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let alpha = Tenant::new(&app, "alpha").await;
     let model = alpha.train().await.expect(201).id();
     let lost = "UPDATE jobs SET state = 'running', attempt = 2, lost_workers = 1, lease_owner = 'dead', lease_until = 'epoch'";

@@ -2,28 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::retraining::{plan, run};
-use super::trained::{Prepared, prepare};
-use crate::support::{Caller, TestApp};
-
-/// Returns interactions in which every user likes most of the items of one of four tastes, so that popularity tells nothing and
-/// neighbours tell all.
-pub fn tastes(users: usize) -> String {
-    let liked = |user: usize| (0..8).map(move |n| format!("u{user},t{}-{}\n", user % 4, (user / 4 + n * 5) % 12));
-    (0..users).flat_map(liked).fold("user,item\n".to_owned(), |text, line| text + &line)
-}
-
-/// Creates a model configuration of a project.
-pub async fn configure(prepared: &Prepared, algorithm: &str, parameters: Value) -> i64 {
-    let body = json!({ "project": prepared.project, "name": algorithm, "recommender_class_name": algorithm,
-        "parameters_json": parameters });
-    prepared.user.post("model_configuration/", body).await.expect(201).id()
-}
-
-/// Creates a split that hides half of each user's interactions.
-pub async fn halves(user: &Caller) -> i64 {
-    user.post("split_config/", json!({ "heldout_ratio": 0.5 })).await.expect(201).id()
-}
+use crate::support::TestApp;
+use crate::support::prepared::prepare;
+use crate::support::retraining::{plan, run};
+use crate::support::tastes::{configure, halves, tastes};
 
 /// SQL that fails the first write of the figures, as if the worker had been lost.
 const FAIL_ONCE: &str = "

@@ -50,7 +50,7 @@ async fn a_preview_does_not_expand_what_a_small_file_was_made_to_hide() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_small_files_are_prepared_while_the_caller_waits() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let user = app.user("ada").await;
     let project = project_of(&user).await;
     let rows = |n: usize| format!("user,item\n{}", "1,2\n".repeat(n));

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::slots;
-use super::trained::prepare;
 use crate::support::TestApp;
+use crate::support::prepared::prepare;
+use crate::support::slots;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn predictions_are_answered_with_the_prefix_and_without_and_nothing_else_is() {

@@ -4,8 +4,8 @@ use std::io::{Seek, SeekFrom, Write};
 
 use serde_json::json;
 
-use super::trained::{Prepared, prepare};
-use crate::support::{Caller, TestApp};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::{Caller, Jobs, TestApp};
 
 async fn trained(app: &TestApp) -> (Prepared, i64) {
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
@@ -129,7 +129,7 @@ async fn what_was_tampered_with_is_not_used() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_key_has_an_allowance_for_each_path() {
     let limited = |settings: &mut recotem::platform::config::Settings| settings.throttle.inference.requests = 2;
-    let app = TestApp::start_with(true, limited).await;
+    let app = TestApp::start_with(Jobs::Run, limited).await;
     let (prepared, model) = trained(&app).await;
     let (program, anonymous) = (program(&app, &prepared).await, app.anonymous());
     let path = format!("/inference/predict/{model}");

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 const PASSWORD: &str = "quite another phrase";
 
@@ -141,7 +141,7 @@ async fn nobody_signs_up_by_themselves_unless_the_install_allows_it() {
     let closed = TestApp::start().await;
     assert_eq!(closed.anonymous().get("auth/options/").await.expect(200).body, json!({ "sign_up": false, "mail": false }));
     closed.anonymous().post("auth/sign_up/", fields.clone()).await.expect(403);
-    let open = TestApp::start_with(false, |settings| settings.self_sign_up = true).await;
+    let open = TestApp::start_with(Jobs::None, |settings| settings.self_sign_up = true).await;
     assert_eq!(open.anonymous().get("auth/options/").await.expect(200).body["sign_up"], true);
     let made = open.anonymous().post("auth/sign_up/", fields.clone()).await.expect(200);
     assert_eq!(made.headers.get_all("set-cookie").iter().count(), 2);

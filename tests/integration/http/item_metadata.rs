@@ -8,8 +8,8 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::trained::prepare;
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::prepared::prepare;
+use crate::support::{Caller, TestApp};
 
 const ITEMS: &str = "item,title,price,code\nx,The X,9.90,007\na/b c,Slash,,12\nÁgætis byrjun,Sigur Rós,3,\n";
 
@@ -19,10 +19,6 @@ async fn project_of(caller: &Caller, name: &str) -> i64 {
 
 fn file(name: &str, bytes: impl Into<Vec<u8>>) -> Form {
     Form::new().part("file", Part::bytes(bytes.into()).file_name(name.to_owned()))
-}
-
-pub async fn send(caller: &Caller, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
-    caller.send_form(Method::POST, "item_meta_data/", file(name, bytes).text("project", project.to_string())).await
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -36,7 +32,7 @@ async fn metadata_is_uploaded_read_replaced_unlinked_and_deleted() {
     let app = TestApp::start().await;
     let user = app.user("ada").await;
     let (project, other) = (project_of(&user, "p").await, project_of(&user, "q").await);
-    let made = send(&user, project, "Verzeichnis äöü.csv", ITEMS).await.expect(201);
+    let made = user.upload_items(project, "Verzeichnis äöü.csv", ITEMS).await.expect(201);
     let path = format!("item_meta_data/{}/", made.id());
     let keys: Vec<&String> = made.body.as_object().unwrap().keys().take(7).collect();
     assert_eq!(keys, ["id", "project", "file", "ins_datetime", "basename", "filesize", "valid_columns_list_json"]);
@@ -72,7 +68,7 @@ async fn metadata_is_uploaded_read_replaced_unlinked_and_deleted() {
     assert!(user.get(&format!("{path}download_file/")).await.expect(404).body["detail"].is_array());
     user.get(&path).await.expect(404);
     assert_eq!(user.get("item_meta_data/").await.body["count"], 0);
-    let second = send(&user, project, "a.csv", ITEMS).await.expect(201).id();
+    let second = user.upload_items(project, "a.csv", ITEMS).await.expect(201).id();
     user.delete(&format!("item_meta_data/{second}/")).await.expect(204);
     user.delete(&format!("item_meta_data/{second}/")).await.expect(404);
     assert_eq!(app.files(), Vec::<String>::new());
@@ -94,7 +90,7 @@ async fn every_format_gives_the_same_columns_and_bad_files_are_400_with_nothing_
         ("a.v2.CSV", b"item,title,price\n7,T,\nx,,1.5\n7,\n".to_vec()),
     ];
     for (name, bytes) in good {
-        let made = send(&user, project, name, bytes).await.expect(201);
+        let made = user.upload_items(project, name, bytes).await.expect(201);
         assert_eq!(made.body["valid_columns_list_json"], json!(["title", "price"]), "{name}");
         assert_eq!(made.body["report"]["items"], 2, "{name}: {}", made.body);
         user.delete(&format!("item_meta_data/{}/", made.id())).await.expect(204);
@@ -115,11 +111,11 @@ async fn every_format_gives_the_same_columns_and_bad_files_are_400_with_nothing_
         ("a.pkl", ITEMS.into(), ".parquet"),
     ];
     for (name, bytes, expected) in bad {
-        let refused = send(&user, project, name, bytes).await;
+        let refused = user.upload_items(project, name, bytes).await;
         assert!(refused.fault("file").contains(expected), "{name}: {}", refused.body);
     }
     let large_cell = format!("item,title\na,{}\nb,T\n", "x".repeat(300 << 10));
-    let report = send(&user, project, "a.csv", large_cell).await.expect(201).body["report"].clone();
+    let report = user.upload_items(project, "a.csv", large_cell).await.expect(201).body["report"].clone();
     assert_eq!((&report["items"], &report["rejected"]), (&json!(1), &json!(1)), "{report}");
     let nothing = user.send_form(Method::POST, "item_meta_data/", Form::new().text("x", "y")).await;
     nothing.fault("file");
@@ -164,8 +160,8 @@ async fn somebody_elses_metadata_is_not_there() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
     let project = project_of(&ada, "p").await;
-    send(&bob, project, "a.csv", ITEMS).await.fault("project");
-    let path = format!("item_meta_data/{}/", send(&ada, project, "a.csv", ITEMS).await.id());
+    bob.upload_items(project, "a.csv", ITEMS).await.fault("project");
+    let path = format!("item_meta_data/{}/", ada.upload_items(project, "a.csv", ITEMS).await.id());
     for below in ["", "preview/", "download_file/"] {
         bob.get(&format!("{path}{below}")).await.expect(404);
     }
@@ -175,7 +171,7 @@ async fn somebody_elses_metadata_is_not_there() {
     bob.delete(&path).await.expect(403);
     bob.delete(&format!("{path}unlink_file/")).await.expect(403);
     bob.send_form(Method::PATCH, &path, Form::new().text("x", "y")).await.expect(403);
-    send(&bob, project, "a.csv", ITEMS).await.expect(403);
+    bob.upload_items(project, "a.csv", ITEMS).await.expect(403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +180,7 @@ async fn a_sample_of_a_model_comes_with_what_is_known_about_its_items() {
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let model = prepared.train().await["id"].clone();
     let user = &prepared.user;
-    let metadata = send(user, prepared.project, "a.csv", ITEMS).await.expect(201).id();
+    let metadata = user.upload_items(prepared.project, "a.csv", ITEMS).await.expect(201).id();
     let sample = |metadata: i64| format!("trained_model/{model}/sample_recommendation_metadata/{metadata}/");
     let answer = user.get(&sample(metadata)).await.expect(200).body;
     assert_eq!(answer.as_object().unwrap().keys().collect::<Vec<_>>(), ["user_id", "user_profile", "recommendations"]);
@@ -202,7 +198,7 @@ async fn a_sample_of_a_model_comes_with_what_is_known_about_its_items() {
         }
     }
     let elsewhere = project_of(user, "Q").await;
-    let elsewhere = send(user, elsewhere, "a.csv", ITEMS).await.id();
+    let elsewhere = user.upload_items(elsewhere, "a.csv", ITEMS).await.id();
     for unknown in [elsewhere, 9_999] {
         user.get(&sample(unknown)).await.expect(404);
     }

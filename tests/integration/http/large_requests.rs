@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::item_metadata;
-use super::trained::prepare;
 use crate::support::TestApp;
+use crate::support::prepared::prepare;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_full_of_faults_gets_a_short_answer() {
@@ -37,7 +36,7 @@ async fn metadata_beside_a_batch_has_a_bound() {
     let rows: Vec<String> =
         items.iter().map(|item| format!("{},{}\n", item["item_id"].as_str().expect("an id"), "x".repeat(200_000))).collect();
     let upload = format!("item,text\n{}", rows.concat());
-    item_metadata::send(&prepared.user, prepared.project, "items.csv", upload).await.expect(201);
+    prepared.user.upload_items(prepared.project, "items.csv", upload).await.expect(201);
     let ask = async |users: usize| {
         let users: Vec<String> = (0..users).map(|user| format!("stranger {user}")).collect();
         program.post(&path, json!({ "user_ids": users, "with_metadata": true })).await

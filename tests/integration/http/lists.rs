@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
 /// A trained model and a program that may query it.

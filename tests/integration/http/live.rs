@@ -3,148 +3,16 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::stream::SplitSink;
-use futures_util::{SinkExt, Stream, StreamExt};
 use recotem::features::task_logs::{self, Line};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::trained;
-use super::tuning::interactions;
-use crate::support::{Caller, TestApp};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Socket(Frames);
-
-/// A message of a server.
-#[derive(Debug)]
-enum Heard {
-    Said(Value),
-    Closed(Option<u16>),
-}
-
-impl Socket {
-    async fn try_open(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, StatusCode> {
-        let mut request = format!("{}{path}", app.base.replace("http:", "ws:")).into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
-        }
-        match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self(stream)),
-            Err(Error::Http(response)) => Err(StatusCode::from_u16(response.status().as_u16()).unwrap()),
-            Err(error) => panic!("{path}: {error}"),
-        }
-    }
-
-    async fn open(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Self {
-        Self::try_open(app, path, headers).await.unwrap_or_else(|status| panic!("{path}: {status}"))
-    }
-
-    async fn of(app: &TestApp, caller: &Caller, path: &str) -> Self {
-        Self::open(app, path, &[("cookie", &format!("jwt-access={}", caller.token()))]).await
-    }
-
-    async fn hear(&mut self) -> Heard {
-        tokio::time::timeout(PATIENCE, hear_from(&mut self.0)).await.expect("something in time")
-    }
-
-    /// Reads the socket continuously from now on, so that it answers every heartbeat while the test does other things.
-    fn kept_open(self) -> KeptOpen {
-        let (sink, mut stream) = self.0.split();
-        let (sender, heard) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            loop {
-                let heard = hear_from(&mut stream).await;
-                let is_over = matches!(heard, Heard::Closed(_));
-                let _ = sender.send(heard);
-                if is_over {
-                    return;
-                }
-            }
-        });
-        KeptOpen { sink, heard }
-    }
-
-    /// Returns the next message that is no keep-alive.
-    async fn says(&mut self) -> Value {
-        loop {
-            match self.hear().await {
-                Heard::Said(message) if message["type"] == "ping" => {}
-                Heard::Said(message) => return message,
-                Heard::Closed(code) => panic!("closed with {code:?}"),
-            }
-        }
-    }
-
-    /// Returns the code that it is closed with, after any messages.
-    async fn end(&mut self) -> Option<u16> {
-        loop {
-            if let Heard::Closed(code) = self.hear().await {
-                return code;
-            }
-        }
-    }
-
-    async fn lines(&mut self, count: usize) -> Vec<Value> {
-        let mut lines = Vec::new();
-        for _ in 0..count {
-            lines.push(self.says().await);
-        }
-        lines
-    }
-}
-
-type Frames = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-async fn hear_from(frames: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) -> Heard {
-    loop {
-        match frames.next().await {
-            Some(Ok(Message::Text(text))) => return Heard::Said(serde_json::from_str(&text).unwrap()),
-            Some(Ok(Message::Close(frame))) => return Heard::Closed(frame.map(|frame| frame.code.into())),
-            Some(Ok(_)) => {}
-            Some(Err(_)) | None => return Heard::Closed(None),
-        }
-    }
-}
-
-struct KeptOpen {
-    sink: SplitSink<Frames, Message>,
-    heard: mpsc::UnboundedReceiver<Heard>,
-}
-
-impl KeptOpen {
-    /// Waits for a heartbeat that began after the call.
-    async fn lives_on(&mut self) {
-        while self.heard.try_recv().is_ok() {}
-        // The first may have begun before.
-        for _ in 0..2 {
-            let next = tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("a heartbeat in time");
-            assert!(matches!(&next, Some(Heard::Said(ping)) if *ping == json!({ "type": "ping" })), "{next:?}");
-        }
-    }
-
-    async fn end(&mut self) -> Option<u16> {
-        loop {
-            match tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("an end in time") {
-                Some(Heard::Said(_)) => {}
-                Some(Heard::Closed(code)) => return code,
-                None => return None,
-            }
-        }
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.sink.send(Message::text(message.to_string())).await.unwrap();
-    }
-}
+use crate::support::prepared::prepare;
+use crate::support::searches::interactions;
+use crate::support::sockets::{Heard, Message, PATIENCE, Socket};
+use crate::support::{Caller, Jobs, TestApp};
 
 /// Creates a search that waits; there is no worker to start it.
 async fn waiting_job(app: &TestApp, user: &Caller) -> i64 {
@@ -218,7 +86,8 @@ async fn who_may_not_watch_is_refused_before_the_upgrade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_socket_is_answered_in_json() {
-    let app = TestApp::start_with(false, |settings| settings.cors_allowed_origins = vec!["https://shop.example".into()]).await;
+    let app =
+        TestApp::start_with(Jobs::None, |settings| settings.cors_allowed_origins = vec!["https://shop.example".into()]).await;
     let user = app.user("olga").await;
     let job = waiting_job(&app, &user).await;
     for path in ["/ws/job/1/status", "/ws/job/x/logs/", "/ws/job/1/other/", "/ws/", "/ws/nothing/1/status/", "/ws/job/-1/status/"]
@@ -330,8 +199,8 @@ async fn the_status_of_a_job_is_told_as_it_stands_and_as_it_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_can_be_watched_too() {
-    let app = TestApp::start().await;
-    let prepared = trained::prepare(app.user("olga").await, "P", "TopPopRecommender").await;
+    let app = TestApp::start_without_worker().await;
+    let prepared = prepare(app.user("olga").await, "P", "TopPopRecommender").await;
     let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
     let model = prepared.user.post("trained_model/", body).await.expect(201).id();
     let mut status = Socket::of(&app, &prepared.user, &format!("/ws/model/{model}/status/")).await;
@@ -355,7 +224,7 @@ async fn a_training_can_be_watched_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_that_has_gone_ends_the_socket_at_the_next_heartbeat() {
-    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.live_heartbeat_seconds = 1).await;
     let owner = app.user("olga").await;
     let job = waiting_job(&app, &owner).await;
     let path = format!("/ws/job/{job}/status/");
@@ -380,7 +249,7 @@ async fn a_right_that_has_gone_ends_the_socket_at_the_next_heartbeat() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_lives_as_long_as_the_session_and_not_as_the_token() {
-    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.live_heartbeat_seconds = 1).await;
     let user = app.user("olga").await;
     let job = waiting_job(&app, &user).await;
     let path = format!("/ws/job/{job}/status/");
@@ -390,10 +259,8 @@ async fn a_socket_lives_as_long_as_the_session_and_not_as_the_token() {
     let mut renewed = Socket::of(&app, &user, &path).await.kept_open();
     let mut lent = Socket::of(&app, &user, &path).await.kept_open();
     app.services.clock.advance(TimeDelta::seconds(app.services.settings.access_token_lifetime + 1));
-    for socket in [&mut by_cookie, &mut by_token, &mut renewed] {
-        // The token has expired, the session has not.
-        socket.lives_on().await;
-    }
+    // The token has expired, the session has not.
+    tokio::join!(by_cookie.lives_on(), by_token.lives_on(), renewed.lives_on());
     // A client that has logged in again says so, and stays connected when the first session ends.
     let again = app.log_in("olga").await;
     renewed.say(json!({ "type": "token", "token": again.token() })).await;
@@ -410,7 +277,7 @@ async fn a_socket_lives_as_long_as_the_session_and_not_as_the_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_gives_no_sign_of_life_is_dropped() {
-    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.live_heartbeat_seconds = 1).await;
     let user = app.user("olga").await;
     let job = waiting_job(&app, &user).await;
     let mut raw = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
@@ -430,8 +297,8 @@ async fn a_client_that_gives_no_sign_of_life_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_keep_up_is_sent_away_and_can_come_back_for_the_rest() {
-    const LINES: usize = 20_000;
-    let app = TestApp::start_with(false, |settings| settings.live_heartbeat_seconds = 1).await;
+    const LINES: usize = 10_000;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.live_heartbeat_seconds = 1).await;
     let user = app.user("olga").await;
     let job = waiting_job(&app, &user).await;
     log_many(&app, job, LINES, 2_000).await;
@@ -472,9 +339,9 @@ async fn whatever_a_client_says_changes_nothing() {
     let mut socket = Socket::of(&app, &user, &format!("/ws/job/{job}/status/")).await;
     assert_eq!(socket.says().await["seq"], 0);
     for said in [r#"{"type":"pong"}"#, r#"{"type":"cancel"}"#, r#"{"type":"token"}"#, "no JSON", ""] {
-        socket.0.send(Message::text(said)).await.unwrap();
+        socket.send(Message::text(said)).await;
     }
-    socket.0.send(Message::binary(vec![0, 255])).await.unwrap();
+    socket.send(Message::binary(vec![0, 255])).await;
     user.post(&format!("parameter_tuning_job/{job}/cancel/"), json!({})).await.expect(200);
     let live = socket.says().await;
     assert_eq!((&live["seq"], &live["data"]["job_status"]), (&json!(1), &json!("CANCELLED")));
@@ -482,7 +349,7 @@ async fn whatever_a_client_says_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_is_told_from_its_start_to_its_score_in_the_order_of_1x() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let user = app.user("olga").await;
     let project = json!({ "name": "P", "user_column": "user_id", "item_column": "item_id" });
     let project = user.post("project/", project).await.expect(201).id();

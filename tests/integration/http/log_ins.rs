@@ -3,13 +3,13 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{Jobs, TestApp};
 
 const PASSWORD: &str = "a good long phrase";
 
 /// Starts a server behind a proxy that names the clients' addresses.
 async fn start() -> TestApp {
-    TestApp::start_with(false, |settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
+    TestApp::start_with(Jobs::None, |settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
 }
 
 async fn attempt(app: &TestApp, address: &str, name: &str, password: &str) -> (u16, Value) {
@@ -68,7 +68,7 @@ async fn an_account_under_attack_from_everywhere_stays_open_to_its_owner_where_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_up_resets_and_invitations_share_the_limit_of_log_ins() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.login.requests = 5).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.throttle.login.requests = 5).await;
     let anyone = app.anonymous();
     anyone.post("auth/sign_up/", json!({})).await.expect(403);
     anyone.post("auth/password/reset/", json!({})).await.expect(400);
@@ -142,7 +142,7 @@ async fn the_addresses_of_an_ipv6_network_count_as_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limits_for_callers_without_credentials_count_an_ipv6_network_as_one() {
-    let app = TestApp::start_with(false, |settings| {
+    let app = TestApp::start_with(Jobs::None, |settings| {
         settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
         settings.throttle.login.requests = 3;
         settings.throttle.anon.requests = 3;

@@ -8,9 +8,9 @@ use recotem::platform::services::Services;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::events::{Stage, stage_with};
-use super::slots;
 use crate::support::Caller;
+use crate::support::events::{Stage, stage_with};
+use crate::support::slots;
 
 const BATCH: &str = "conversion_event/batch/";
 const ALL: &str = "SELECT count(*) FROM conversion_events";

@@ -5,8 +5,8 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::isolation::world;
 use crate::support::TestApp;
+use crate::support::world;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
@@ -59,7 +59,7 @@ const SCHEMA: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_migration_can_be_undone_and_done_again() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let owner = app.user("owner").await;
     world::fill(&app, &owner).await;
     app.execute("DROP FUNCTION same_salt CASCADE").await; // the fixture's own

@@ -53,7 +53,6 @@ mod shadows;
 mod slots;
 mod story;
 mod tenants;
-mod trained;
 mod tuning;
 mod unread_answers;
 mod users;

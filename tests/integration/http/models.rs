@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
 use crate::support::TestApp;
+use crate::support::prepared::{Prepared, prepare};
 
 /// Encodes a caller's text as a part of a query.
 fn encoded(text: &str) -> String {
@@ -152,7 +152,7 @@ async fn a_training_that_cannot_succeed_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_deleted_before_its_turn_is_never_trained() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("margarete").await, "P", "TopPop").await;
     let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
     let model = prepared.user.post("trained_model/", body).await.expect(201).body;

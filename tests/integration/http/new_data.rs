@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::retraining::{finish, plan, run};
-use super::slots;
-use super::trained::{DATA, Prepared, prepare};
+use crate::support::prepared::{DATA, Prepared, prepare};
+use crate::support::retraining::{finish, plan, run};
+use crate::support::slots;
 use crate::support::{Caller, TestApp};
 
 const MORE: &str = "user,item\n007,\"new, \"\"one\"\"\"\nnobody yet,x\n";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::shadows::{close, items};
+use crate::support::lists::{close, items};
 use crate::support::{Caller, TestApp};
 
 const CUTOFF: usize = 3;

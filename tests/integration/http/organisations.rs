@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, Jobs, TestApp};
 
 async fn me(caller: &Caller) -> i64 {
     caller.get("auth/user/").await.expect(200).body["pk"].as_i64().expect("an id")
@@ -215,7 +215,7 @@ async fn many_who_change_an_organisation_at_once_get_in_nobodys_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_owns_only_so_many_organisations_and_staff_any_number() {
-    let app = TestApp::start_with(false, |settings| settings.max_organisations_per_user = 2).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.max_organisations_per_user = 2).await;
     let (user, staff) = (app.user("margarete").await, app.staff("boss").await);
     let create = async |caller: &Caller, name: &str| caller.post("organisation/", json!({ "name": name })).await;
     let first = create(&user, "One").await.expect(201).id();

@@ -4,7 +4,7 @@ use recotem::platform::config::Settings;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::{Answer, Caller, Jobs, TestApp};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -18,7 +18,7 @@ async fn from_page(app: &TestApp, user: &Caller, headers: &[(&str, &str)]) -> An
 }
 
 async fn start(change: impl FnOnce(&mut Settings)) -> (TestApp, Caller, String) {
-    let app = TestApp::start_with(false, change).await;
+    let app = TestApp::start_with(Jobs::None, change).await;
     let user = app.user("margarete").await;
     let host = app.base.trim_start_matches("http://").to_owned();
     (app, user, host)

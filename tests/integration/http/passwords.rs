@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, Jobs, TestApp};
 
 const OLD: &str = "a good long phrase";
 const NEW: &str = "quite another phrase";
@@ -71,7 +71,7 @@ fn parts(text: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailed_link_sets_a_new_password_once_and_within_an_hour() {
     let (url, mut mail) = mail_server().await;
-    let app = TestApp::start_with(false, |settings| {
+    let app = TestApp::start_with(Jobs::None, |settings| {
         settings.smtp_url = Some(url.into());
         settings.public_url = Some("https://recotem.example.com/".to_owned());
     })
@@ -113,7 +113,7 @@ async fn a_mailed_link_sets_a_new_password_once_and_within_an_hour() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_is_mailed_too() {
     let (url, mut mail) = mail_server().await;
-    let app = TestApp::start_with(false, |settings| {
+    let app = TestApp::start_with(Jobs::None, |settings| {
         settings.smtp_url = Some(url.into());
         settings.public_url = Some("https://recotem.example.com".to_owned());
     })

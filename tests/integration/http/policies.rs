@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::slots;
-use crate::support::{Answer, TestApp};
+use crate::support::slots;
+use crate::support::{Answer, Jobs, TestApp};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -15,7 +15,7 @@ async fn post(app: &TestApp, path: &str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_in_is_limited_however_its_address_is_spelled() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.login.requests = 5).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.throttle.login.requests = 5).await;
     for spelling in [
         "/api/v1/auth/%6cogin/",
         "/api/v1/auth/lo%67in/",
@@ -49,7 +49,7 @@ async fn a_log_in_is_limited_however_its_address_is_spelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn predictions_are_limited_by_key_and_model_however_the_address_is_spelled() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.inference.requests = 6).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.inference.requests = 6).await;
     let (prepared, _) = slots::with_model(&app, "margarete").await;
     let program = app.anonymous().with_key(&prepared.key("k", "predict").await);
     let other_key = app.anonymous().with_key(&prepared.key("l", "predict").await);
@@ -71,7 +71,7 @@ async fn predictions_are_limited_by_key_and_model_however_the_address_is_spelled
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_shares_an_allowance_of_each_key() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.inference.requests = 1).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.inference.requests = 1).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
     let program = app.anonymous().with_key(&prepared.key("k", "predict").await);
     let other_key = app.anonymous().with_key(&prepared.key("l", "predict").await);
@@ -91,7 +91,7 @@ async fn what_does_not_exist_shares_an_allowance_of_each_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_do_not_count_are_counted_by_address_and_good_ones_are_let_in() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.anon.requests = 3).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.anon.requests = 3).await;
     let (prepared, _) = slots::with_model(&app, "margarete").await;
     let program = app.anonymous().with_key(&prepared.key("k", "predict").await);
     let body = json!({ "user_id": "u" });
@@ -111,7 +111,7 @@ async fn keys_that_do_not_count_are_counted_by_address_and_good_ones_are_let_in(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.anon.requests = 3).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.anon.requests = 3).await;
     let (prepared, _) = slots::with_model(&app, "margarete").await;
     let program = app.anonymous().with_key(&prepared.key("k", "predict").await);
     let body = json!({ "user_id": "u" });
@@ -134,7 +134,7 @@ async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_read_that_takes_a_model_or_many_rows_shares_the_allowance_for_such() {
-    let app = TestApp::start_with(false, |settings| settings.throttle.recommendation.requests = 4).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.recommendation.requests = 4).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
     let slot = slots::make(&prepared, model, json!({})).await.expect(201).id();
     let user = &prepared.user;

@@ -4,52 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use recotem::features::retraining::fire_due;
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
-use crate::support::{Answer, Caller, TestApp};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::retraining::{finish, plan, run, runs};
+use crate::support::{Caller, TestApp};
 
 async fn stage(app: &TestApp) -> Prepared {
     prepare(app.user("margarete").await, "P", "TopPop").await
 }
 
-/// Creates a schedule for a project.
-pub async fn plan(prepared: &Prepared, more: Value) -> Answer {
-    let mut schedule = json!({ "project": prepared.project });
-    schedule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    prepared.user.post("retraining_schedule/", schedule).await
-}
-
 fn moment(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap_or_else(|| panic!("no moment: {value}")).parse().unwrap()
-}
-
-fn over(run: &Value) -> bool {
-    matches!(run["status"].as_str(), Some("COMPLETED" | "FAILED" | "SKIPPED"))
-}
-
-/// Triggers a schedule and waits until the run is over. The clock stands still, so snoozed jobs are woken by hand.
-pub async fn run(app: &TestApp, user: &Caller, schedule: i64) -> Value {
-    let before = runs(user, schedule).await.len();
-    user.post(&format!("retraining_schedule/{schedule}/trigger/"), json!({})).await.expect(202);
-    finish(app, user, schedule, before + 1).await
-}
-
-/// Waits until the newest of `count` runs is over.
-pub async fn finish(app: &TestApp, user: &Caller, schedule: i64, count: usize) -> Value {
-    for _ in 0..600 {
-        let runs = runs(user, schedule).await;
-        assert!(runs.len() <= count, "{runs:?}");
-        if runs.len() == count && over(&runs[0]) {
-            return runs[0].clone();
-        }
-        app.wake().await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
-    panic!("no run in time: {:?}", runs(user, schedule).await);
-}
-
-async fn runs(user: &Caller, schedule: i64) -> Vec<Value> {
-    let body = user.get(&format!("retraining_run/?schedule={schedule}")).await.expect(200).body;
-    body["results"].as_array().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +62,7 @@ async fn a_schedule_is_made_shown_changed_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_or_is_somebody_elses_is_refused_on_its_field() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = stage(&app).await;
     let sibling = prepare(prepared.user.clone(), "Q", "TopPop").await;
     let foreign = prepare(app.user("friedrich").await, "R", "TopPop").await;
@@ -142,7 +106,7 @@ async fn what_makes_no_sense_or_is_somebody_elses_is_refused_on_its_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn triggering_a_disabled_schedule_says_so() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = stage(&app).await;
     let schedule = plan(&prepared, json!({ "model_configuration": prepared.configuration })).await.expect(201).id();
     let path = format!("retraining_schedule/{schedule}/");
@@ -280,7 +244,7 @@ async fn retuning_searches_anew_and_the_run_ends_with_the_model_of_the_search() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_that_falls_due_gets_one_run_however_many_look() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = stage(&app).await;
     let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "cron_expression": "0 * * * *" });
     let made = plan(&prepared, wanted).await.expect(201);
@@ -297,7 +261,8 @@ async fn a_schedule_that_falls_due_gets_one_run_however_many_look() {
     let first = runs(&user, schedule).await;
     assert_eq!((first.len(), &first[0]["cause"]), (1, &json!("schedule")));
     assert_eq!(moment(&first[0]["scheduled_for"]), due);
-    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'retraining.run'").await, 1);
+    let kinds: Vec<String> = app.unfinished_jobs().await.into_iter().map(|job| job.kind).collect();
+    assert_eq!(kinds, ["retraining.run"]);
     app.execute("UPDATE retraining_runs SET status = 'COMPLETED'").await;
 
     // Missed runs are made up for once, or not at all, as the schedule says.

@@ -8,7 +8,7 @@ use recotem::platform::config::Settings;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
 struct Shop {

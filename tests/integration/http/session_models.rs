@@ -6,9 +6,9 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::gate::configure;
-use super::retraining::{plan, run};
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::retraining::{plan, run};
+use crate::support::tastes::configure;
 use crate::support::{Caller, TestApp};
 
 /// Returns visits in which a bulb follows a lamp and a chair a desk; one visit continues from a bulb to an item with an unusual

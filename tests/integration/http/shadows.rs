@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 use recotem::features::recommendation_log;
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
+use crate::support::lists::{close, items};
+use crate::support::prepared::{Prepared, prepare};
 use crate::support::{Caller, TestApp};
 
 const USERS: [&str; 5] = ["007", "7", "Sigur Rós", "a/b c", "a newcomer"];
@@ -49,7 +50,7 @@ impl Shop {
         let shadow = self.slot(model, json!({ "name": "shadow", "is_shadow": true })).await;
         let observed = async || {
             self.ask("the first").await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             app.count("SELECT count(*) FROM recommendation_log WHERE is_shadow").await > 0
         };
         app.soon("the shadow gets requests", observed).await;
@@ -77,17 +78,6 @@ impl Shop {
     async fn comparison(&self, slot: i64, query: &str) -> Value {
         self.prepared.user.get(&format!("deployment_slot/{slot}/comparison/{query}")).await.expect(200).body
     }
-}
-
-/// Returns the ids of an answered list.
-pub(super) fn items(body: &Value) -> Vec<String> {
-    let item = |item: &Value| item["item_id"].as_str().expect("an id").to_owned();
-    body["items"].as_array().expect("items").iter().map(item).collect()
-}
-
-/// Fails unless a figure is as expected, except for rounding.
-pub(super) fn close(value: &Value, expected: f64) {
-    assert!(value.as_f64().is_some_and(|value| (value - expected).abs() < 1e-9), "{value} instead of {expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

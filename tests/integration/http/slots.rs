@@ -2,46 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
-use crate::support::{Answer, TestApp};
-
-/// Creates a project with a model that seems trained to all who do not query it.
-pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
-    let (prepared, model) = with_waiting_model(app, user).await;
-    give_file(app, model).await;
-    (prepared, model)
-}
-
-/// Creates a project with a model that waits for its training.
-pub async fn with_waiting_model(app: &TestApp, user: &str) -> (Prepared, i64) {
-    let prepared = prepare(app.user(user).await, "P", "TopPop").await;
-    let model = model_of(&prepared).await;
-    (prepared, model)
-}
-
-/// Makes a model look as if it had a file, unless it has one.
-pub async fn give_file(app: &TestApp, model: i64) {
-    app.execute(&format!(
-        "UPDATE trained_models SET storage_key = 'k', signature = 's' WHERE id = {model} AND storage_key IS NULL"
-    ))
-    .await;
-}
-
-async fn model_of(prepared: &Prepared) -> i64 {
-    let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
-    prepared.user.post("trained_model/", body).await.expect(201).id()
-}
-
-/// Creates a slot of a project.
-pub async fn make(prepared: &Prepared, model: i64, more: Value) -> Answer {
-    let mut body = json!({ "project": prepared.project, "name": "A", "trained_model": model });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    prepared.user.post("deployment_slot/", body).await
-}
+use crate::support::TestApp;
+use crate::support::prepared::prepare;
+use crate::support::slots::{give_file, make, model_of, with_model, with_waiting_model};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_is_made_listed_changed_and_deleted() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = with_model(&app, "margarete").await;
     let user = &prepared.user;
     let first = make(&prepared, model, json!({})).await.expect(201);
@@ -78,7 +45,7 @@ async fn a_slot_is_made_listed_changed_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_is_refused_on_its_field() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = with_model(&app, "margarete").await;
     let elsewhere = prepare(prepared.user.clone(), "Q", "TopPop").await;
     let (foreign, foreign_model) = with_model(&app, "friedrich").await;
@@ -110,7 +77,7 @@ async fn what_makes_no_sense_is_refused_on_its_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn weights_that_are_all_zero_are_refused_when_set() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = with_model(&app, "margarete").await;
     let user = &prepared.user;
     make(&prepared, model, json!({ "weight": 0 })).await.fault("weight");
@@ -131,7 +98,7 @@ async fn weights_that_are_all_zero_are_refused_when_set() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, model) = with_model(&app, "margarete").await;
     let user = &prepared.user;
     let slot = make(&prepared, model, json!({ "weight": 70 })).await.expect(201).id();
@@ -185,7 +152,7 @@ async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_cannot_answer_is_given_to_no_slot() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (prepared, waiting) = with_waiting_model(&app, "margarete").await;
     let user = &prepared.user;
     let (good, failed, unlinked) = (model_of(&prepared).await, model_of(&prepared).await, model_of(&prepared).await);

@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use recotem::features::retraining::fire_due;
 use serde_json::{Value, json};
 
-use super::gate::{configure, halves, tastes};
-use super::retraining::{finish, plan};
-use super::slots;
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::retraining::{finish, plan};
+use crate::support::slots;
+use crate::support::tastes::{configure, halves, tastes};
 use crate::support::{Caller, TestApp};
 
 const USERS: usize = 400;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
 use crate::support::{Answer, Caller, TestApp};
 
 /// A finished search, with the configs that it was measured with.
@@ -111,7 +111,7 @@ async fn only_the_roles_of_its_organisation_change_a_config() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_reaches_no_config_outside_of_its_project() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let (root, ada) = (app.staff("root").await, app.user("ada").await);
     let (theirs, mine) = (prepare(ada.clone(), "theirs", "TopPop").await, prepare(root.clone(), "mine", "TopPop").await);
     let other = prepare(ada.clone(), "other", "TopPop").await;
@@ -155,14 +155,14 @@ async fn a_key_reaches_no_config_outside_of_its_project() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_goes_to_the_first_project_that_uses_it_and_stays_in_that_organisation() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let ada = app.user("ada").await;
     let home = prepare(ada.clone(), "home", "TopPop").await;
     let another = prepare(ada.clone(), "another", "TopPop").await;
     let team = organisation(&ada, "team").await;
     let project = json!({ "name": "T", "user_column": "user", "item_column": "item", "organisation": team });
     let project = ada.post("project/", project).await.expect(201).id();
-    let data = ada.upload(project, "data.csv", super::trained::DATA).await.expect(201).id();
+    let data = ada.upload(project, "data.csv", crate::support::prepared::DATA).await.expect(201).id();
     let in_team = Prepared { user: ada.clone(), project, data, configuration: 0 };
 
     // Within one organisation one config can be used by all projects, as in 1.x.
@@ -200,7 +200,7 @@ async fn two_organisations_that_use_a_config_first_at_once_do_not_share_it() {
     let team = organisation(&ada, "team").await;
     let project = json!({ "name": "T", "user_column": "user", "item_column": "item", "organisation": team });
     let project = ada.post("project/", project).await.expect(201).id();
-    let data = ada.upload(project, "data.csv", super::trained::DATA).await.expect(201).id();
+    let data = ada.upload(project, "data.csv", crate::support::prepared::DATA).await.expect(201).id();
     let in_team = Prepared { user: ada.clone(), project, data, configuration: 0 };
     for _ in 0..8 {
         let split = config(&ada, "split_config", json!({})).await;
@@ -324,7 +324,7 @@ async fn nothing_finished_goes_with_what_it_was_made_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_on_its_way_ends_with_its_schedule() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
     let user = &prepared.user;
     let schedule = json!({ "project": prepared.project, "is_enabled": true, "model_configuration": prepared.configuration });

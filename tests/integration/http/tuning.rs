@@ -2,22 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Caller, TestApp};
-
-/// Returns interactions of two groups of users with tastes of their own, and ids that are not numbers.
-pub fn interactions() -> String {
-    let names = ["007", "Sigur Rós", "\"a/b c\"", "1.0", "001", "x", "y", "z", "千と千尋", "w"];
-    let mut csv = String::from("user_id,item_id\n");
-    for user in 0..60 {
-        for (item, name) in names.iter().enumerate() {
-            let same_group = (user % 2 == 0) == (item % 2 == 0);
-            if same_group && (user / 2 + item) % 5 != 0 {
-                csv.push_str(&format!("0{user},{name}\n"));
-            }
-        }
-    }
-    csv
-}
+use crate::support::searches::interactions;
+use crate::support::{Caller, Jobs, TestApp};
 
 struct Prepared {
     user: Caller,
@@ -358,7 +344,7 @@ async fn a_search_stays_complete_when_its_model_cannot_be_trained() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_that_takes_too_long_is_given_up_and_the_search_goes_on() {
-    let app = TestApp::start_with(true, |settings| settings.access_token_lifetime = 1 << 30).await;
+    let app = TestApp::start_with(Jobs::Run, |settings| settings.access_token_lifetime = 1 << 30).await;
     let prepared = prepare(&app).await;
     let job = prepared.job(json!({ "n_trials": 100_000, "timeout_singlestep": 10, "tried_algorithms_json": ["IALS"] }));
     let job = prepared.user.post("parameter_tuning_job/", job).await.expect(201).id();

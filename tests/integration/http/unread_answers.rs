@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::TestApp;
+use crate::support::{Jobs, TestApp};
 
 /// The largest file of the API's pages.
 const LARGE: &str = "/api/v1/schema/swagger-ui/swagger-ui-bundle.js";
@@ -70,7 +70,7 @@ fn addresses_are_written_as_in_the_table_of_connections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_its_answer_is_cut_off() {
-    let app = TestApp::start_with(false, |settings| settings.write_idle_seconds = 1).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.write_idle_seconds = 1).await;
     let mut unread = Vec::new();
     for _ in 0..30 {
         unread.push(ask_and_never_read(&app).await);
@@ -99,7 +99,7 @@ async fn a_shutdown_does_not_wait_for_clients_that_do_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_has_so_many_connections_and_proxies_have_any_number() {
-    let app = TestApp::start_with(false, |settings| settings.max_connections_per_network = 3).await;
+    let app = TestApp::start_with(Jobs::None, |settings| settings.max_connections_per_network = 3).await;
     let mut open = Vec::new();
     for _ in 0..3 {
         let mut stream = connect(&app).await;
@@ -125,7 +125,7 @@ async fn a_network_has_so_many_connections_and_proxies_have_any_number() {
         settings.max_connections_per_network = 1;
         settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     };
-    let app = TestApp::start_with(false, proxied).await;
+    let app = TestApp::start_with(Jobs::None, proxied).await;
     let (mut one, mut other) = (connect(&app).await, connect(&app).await);
     for stream in [&mut one, &mut other] {
         assert!(ping(&app, stream).await.starts_with("HTTP/1.1 200"));

@@ -5,7 +5,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::trained::Prepared;
+use crate::support::prepared::Prepared;
 use crate::support::{Answer, Caller, TestApp};
 
 /// Creates a project with data and a configuration of an algorithm.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::slots;
-use super::trained::{Prepared, prepare};
+use crate::support::prepared::{Prepared, prepare};
+use crate::support::slots;
 use crate::support::{Caller, FrozenNetwork, TestApp};
 
 /// How long a program waits for a list before it shows none.

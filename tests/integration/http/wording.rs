@@ -4,8 +4,8 @@ use reqwest::Method;
 use reqwest::multipart::Form;
 use serde_json::json;
 
-use super::trained::prepare;
 use crate::support::TestApp;
+use crate::support::prepared::prepare;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_texts_that_tests_of_1x_look_at_stay() {

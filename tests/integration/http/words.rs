@@ -19,8 +19,8 @@ use recotem::platform::db::in_full;
 use recotem::platform::queue::JobState;
 use recotem::platform::words::Word;
 
-use super::trained::prepare;
 use crate::support::TestApp;
+use crate::support::prepared::prepare;
 
 /// The words of each column that may hold nothing else.
 fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -85,7 +85,7 @@ async fn the_tables_accept_the_words_that_the_program_knows_and_no_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_of_another_version_fails_the_request_for_its_row_and_no_other() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("ann").await, "Shop", "TopPopRecommender").await;
     let body = serde_json::json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
     let [known, unknown] =

@@ -1,6 +1,8 @@
 //! The job queue, from outside: its guarantees to callers and operators.
 
+mod attempts;
 mod stage;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -9,7 +11,7 @@ use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
 use recotem::platform::db::Database;
 use recotem::platform::embedded_postgres::EmbeddedPostgres;
-use recotem::platform::queue::{self, EnqueueOptions, JobState, Turn};
+use recotem::platform::queue::{self, EnqueueOptions, JobState};
 
 use crate::support::new_cluster;
 use stage::{Act, Stage};
@@ -143,88 +145,6 @@ async fn a_lost_worker_leaves_all_attempts_that_may_fail_by_themselves() {
     worker.stop().await;
 }
 
-fn of(tenant: &str, lane: &str) -> EnqueueOptions {
-    let turn = Turn { tenant: tenant.to_owned(), lane: lane.to_owned() };
-    EnqueueOptions { turn, ..EnqueueOptions::default() }
-}
-
-#[tokio::test]
-async fn tenants_take_turns_and_within_a_tenant_its_lanes() {
-    let stage = Stage::new().await;
-    let mut alpha = Vec::new();
-    for _ in 0..4 {
-        alpha.push(stage.add_with(Act::Wait, of("alpha", "one")).await);
-    }
-    let other_lane = stage.add_with(Act::Wait, of("alpha", "two")).await;
-    let beta = stage.add_with(Act::Wait, of("beta", "one")).await;
-    // All stay running: each next worker sees what the others have.
-    let mut workers = Vec::new();
-    for next in [alpha[0], beta, other_lane, alpha[1]] {
-        workers.push(stage.worker_with(|options| options.concurrency = 1));
-        stage.until_running(next, 1).await;
-    }
-    assert_eq!(stage.job(alpha[3]).await.state, JobState::Available);
-    for worker in workers {
-        worker.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_thousand_waiting_jobs_of_one_tenant_hold_up_nobody_elses() {
-    let stage = Stage::new().await;
-    let busy = stage.add_with(Act::Wait, of("alpha", "one")).await;
-    let worker = stage.worker_with(|options| options.concurrency = 2);
-    stage.until_running(busy, 1).await;
-    let sql = "INSERT INTO jobs (kind, payload, max_attempts, timeout_seconds, tenant_key, lane_key) \
-        SELECT 'act', '\"Wait\"', 3, 60, 'alpha', 'one' FROM generate_series(1, 1000)";
-    let mut connection = stage.db.conn().await.unwrap();
-    diesel_async::SimpleAsyncConnection::batch_execute(&mut *connection, sql).await.unwrap();
-    let beta = stage.add_with(Act::Succeed, of("beta", "one")).await;
-    // The second slot may have gone to alpha already; one of its jobs ends, and beta is next.
-    assert!(queue::cancel(&mut connection, busy).await.unwrap());
-    stage.until(beta, JobState::Completed).await;
-    assert!(queue::count_waiting(&mut connection, "alpha").await.unwrap() > 990);
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_tenant_has_no_more_running_jobs_than_it_may() {
-    let stage = Stage::new().await;
-    let mut ids = Vec::new();
-    for _ in 0..3 {
-        ids.push(stage.add_with(Act::Wait, of("alpha", "one")).await);
-    }
-    let limited = || stage.worker_with(|options| options.most_per_tenant = Some(1));
-    let workers = [limited(), limited()];
-    stage.until_running(ids[0], 1).await;
-    let beta = stage.add_with(Act::Succeed, of("beta", "one")).await;
-    stage.until(beta, JobState::Completed).await;
-    assert_eq!(stage.means.heard("run").len(), 2, "{:?}", stage.means.heard("run"));
-    stage.means.gate.add_permits(3);
-    for id in ids {
-        stage.until(id, JobState::Completed).await;
-    }
-    for worker in workers {
-        worker.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_long_job_lets_others_go_first_and_goes_on_when_they_are_done() {
-    let stage = Stage::new().await;
-    let long = stage.add_with(Act::WorkUntilOthersWait, of("alpha", "one")).await;
-    let worker = stage.worker_with(|options| options.concurrency = 1);
-    stage.until_running(long, 1).await;
-    let own = stage.add_with(Act::Succeed, of("alpha", "two")).await;
-    let other = stage.add_with(Act::Succeed, of("beta", "one")).await;
-    stage.until(other, JobState::Completed).await;
-    // It yields only to those of other tenants, and that costs no attempt.
-    stage.means.gate.add_permits(1);
-    assert_eq!(stage.until(long, JobState::Completed).await.attempt, 1);
-    stage.until(own, JobState::Completed).await;
-    worker.stop().await;
-}
-
 #[tokio::test]
 async fn the_jobs_of_a_worker_that_is_known_to_be_dead_are_rescued_at_once() {
     let stage = Stage::new().await;
@@ -238,75 +158,6 @@ async fn the_jobs_of_a_worker_that_is_known_to_be_dead_are_rescued_at_once() {
     let second = stage.worker();
     stage.until(id, JobState::Retryable).await;
     second.stop().await;
-}
-
-#[tokio::test]
-async fn failed_attempts_are_repeated_after_growing_pauses() {
-    let stage = Stage::new().await;
-    let worker = stage.worker();
-    let id = stage.add(Act::Retry { times: 2 }).await;
-    let first = stage.until(id, JobState::Retryable).await.run_at.unwrap() - stage.clock.now();
-    stage.pass(first - TimeDelta::milliseconds(1));
-    assert_eq!(stage.job(id).await.attempt, 1);
-    stage.pass(TimeDelta::milliseconds(1));
-    stage.until_running(id, 2).await;
-    let second = stage.until(id, JobState::Retryable).await.run_at.unwrap() - stage.clock.now();
-    assert!(second > first, "{second} after {first}");
-    stage.pass(second);
-    let done = stage.until(id, JobState::Completed).await;
-    assert_eq!(done.errors[1]["attempt"], 2);
-    assert_eq!(done.last_error.as_deref(), Some("not yet"));
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_job_out_of_attempts_is_kept_as_failed() {
-    let stage = Stage::new().await;
-    let worker = stage.worker();
-    let id = stage.add(Act::Retry { times: 9 }).await;
-    for attempt in 1..3 {
-        stage.until_running(id, attempt).await;
-        stage.until(id, JobState::Retryable).await;
-        stage.pass(TimeDelta::minutes(1));
-    }
-    let job = stage.until(id, JobState::Failed).await;
-    assert_eq!((job.attempt, job.last_error.as_deref()), (3, Some("not yet")));
-    assert_eq!(stage.means.heard("failed"), [format!("failed {id}: not yet")]);
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_job_may_refuse_to_be_repeated() {
-    let stage = Stage::new().await;
-    let worker = stage.worker();
-    let id = stage.add(Act::Fail).await;
-    assert_eq!(stage.until(id, JobState::Failed).await.attempt, 1);
-    assert_eq!(stage.means.heard("failed"), [format!("failed {id}: never")]);
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_panic_is_a_failed_attempt_and_the_worker_goes_on() {
-    let stage = Stage::new().await;
-    let worker = stage.worker();
-    let crashing = stage.add(Act::Panic).await;
-    let job = stage.until(crashing, JobState::Retryable).await;
-    assert_eq!(job.last_error.as_deref(), Some("It crashed: oh no"));
-    let next = stage.add(Act::Succeed).await;
-    stage.until(next, JobState::Completed).await;
-    worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_job_that_takes_too_long_is_told_to_stop_and_repeated() {
-    let stage = Stage::new().await;
-    let worker = stage.worker_with(|options| options.lease = std::time::Duration::from_secs(600));
-    let id = stage.add(Act::Wait).await;
-    stage.until_running(id, 1).await;
-    stage.pass(TimeDelta::seconds(60));
-    let job = stage.until(id, JobState::Retryable).await;
-    assert_eq!(job.last_error.as_deref(), Some("It took longer than 60 s."));
-    worker.stop().await;
 }
 
 #[tokio::test]
@@ -365,20 +216,7 @@ async fn a_job_exists_only_if_its_transaction_commits() {
         })
         .await;
     assert!(rolled_back.is_err());
-    assert!(queue::count_by_state(&mut connection).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_snoozed_job_keeps_its_attempts() {
-    let stage = Stage::new().await;
-    let worker = stage.worker();
-    let id = stage.add(Act::Snooze { already_done: false }).await;
-    stage.until_running(id, 1).await;
-    let job = stage.until(id, JobState::Available).await;
-    assert_eq!((job.attempt, job.run_at), (0, Some(stage.clock.now() + TimeDelta::hours(1))));
-    stage.pass(TimeDelta::hours(1));
-    assert_eq!(stage.until(id, JobState::Completed).await.attempt, 1);
-    worker.stop().await;
+    assert!(queue::unfinished(&mut connection).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,44 +1,67 @@
-//! The whole server on a database of its own, and callers who use it over HTTP.
+//! The whole server on a database of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use recotem::app::roles;
 use recotem::features::accounts;
 use recotem::platform::blobs::Blobs;
 use recotem::platform::config::Settings;
+use recotem::platform::queue::{self, JobRecord};
 use recotem::platform::services::Services;
-use reqwest::{Method, StatusCode, multipart};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{TestDatabase, test_clock};
+use super::waiting::pauses;
+use super::{Caller, TestDatabase, leftovers, test_clock};
 
 const PASSWORD: &str = "a good long phrase";
 
-/// A running server; it stops when this is dropped.
+/// The secret of all servers and processes of the tests.
+pub const SECRET: &str = "one secret for all processes of a test";
+
+/// What becomes of the jobs of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jobs {
+    /// The test creates none; it fails if it does.
+    None,
+    /// They stay in the queue, unless the test starts a worker.
+    Stay,
+    /// A worker runs them; the test fails if they do not end.
+    Run,
+}
+
+/// A running server; it stops when this is dropped, which fails the test if it leaves jobs behind.
 pub struct TestApp {
     pub services: Services,
     pub base: String,
     database: TestDatabase,
     stop: CancellationToken,
+    /// Whether a worker has been started.
+    works: AtomicBool,
+    may_leave_jobs: AtomicBool,
     _folder: tempfile::TempDir,
 }
 
 impl TestApp {
-    /// Starts a server without a worker: jobs stay in the queue.
+    /// Starts a server for a test that creates no jobs.
     pub async fn start() -> Self {
-        Self::start_with(false, |_| {}).await
+        Self::start_with(Jobs::None, |_| {}).await
+    }
+
+    /// Starts a server without a worker: jobs stay in the queue.
+    pub async fn start_without_worker() -> Self {
+        Self::start_with(Jobs::Stay, |_| {}).await
     }
 
     /// Starts a server with a worker in the same process.
     pub async fn start_with_worker() -> Self {
-        Self::start_with(true, |_| {}).await
+        Self::start_with(Jobs::Run, |_| {}).await
     }
 
     /// Starts a server with settings of the test's own.
-    pub async fn start_with(worker: bool, change: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn start_with(jobs: Jobs, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = test_clock();
         let database = TestDatabase::dated_by(clock.clone()).await;
@@ -62,16 +85,26 @@ impl TestApp {
             db: database.db.clone(),
             clock,
             settings: Arc::new(settings),
-            secret: Arc::new(SecretString::from("a secret of the tests, long enough to sign")),
+            secret: Arc::new(SecretString::from(SECRET)),
             blobs: Blobs::open(folder.path().join("files")).expect("a file store"),
         };
         let stop = CancellationToken::new();
         let listening = roles::listen(&services, &stop).expect("a free port");
         let base = format!("http://{}", listening.address);
         tokio::spawn(listening.run(stop.clone()));
-        let app = Self { services, base, database, stop, _folder: folder };
-        if worker {
-            app.work();
+        let app = Self {
+            services,
+            base,
+            database,
+            stop,
+            works: AtomicBool::new(false),
+            may_leave_jobs: AtomicBool::new(false),
+            _folder: folder,
+        };
+        match jobs {
+            Jobs::None => {}
+            Jobs::Stay => app.leaves_jobs_behind("no worker runs them"),
+            Jobs::Run => app.work(),
         }
         app
     }
@@ -88,7 +121,7 @@ impl TestApp {
         let listening = roles::listen(&services, &self.stop).expect("a free port");
         let base = format!("http://{}", listening.address);
         tokio::spawn(listening.run(self.stop.clone()));
-        Caller { http: http(), base, credential: Credential::None }
+        Caller::at(&base)
     }
 
     /// Returns a caller without credentials at a process of the same install in the role `infer`.
@@ -96,7 +129,7 @@ impl TestApp {
         let listening = roles::listen_for_inference(&self.services, &self.stop).expect("a free port");
         let base = format!("http://{}", listening.address);
         tokio::spawn(listening.run(self.stop.clone()));
-        Caller { http: http(), base, credential: Credential::None }
+        Caller::at(&base)
     }
 
     /// Returns the database, to take it away and bring it back.
@@ -106,7 +139,7 @@ impl TestApp {
 
     /// Returns a caller without credentials.
     pub fn anonymous(&self) -> Caller {
-        Caller { http: http(), base: self.base.clone(), credential: Credential::None }
+        Caller::at(&self.base)
     }
 
     /// Creates an ordinary user, logged in.
@@ -168,8 +201,10 @@ impl TestApp {
         }
     }
 
-    /// Starts a worker in this process.
+    /// Starts a worker in this process, which ends all jobs.
     pub fn work(&self) {
+        self.works.store(true, Ordering::SeqCst);
+        self.may_leave_jobs.store(false, Ordering::SeqCst);
         tokio::spawn(roles::work(self.services.clone(), self.stop.clone()));
     }
 
@@ -180,31 +215,42 @@ impl TestApp {
 
     /// Polls until an asynchronous effect has happened; fails after ten seconds.
     pub async fn soon(&self, what: &str, happened: impl AsyncFn() -> bool) {
-        for _ in 0..400 {
+        for pause in pauses(Duration::from_secs(10)) {
             if happened().await {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            tokio::time::sleep(pause).await;
         }
         panic!("{what}: not within ten seconds");
     }
 
     /// Waits until no job is waiting or running; fails after a minute.
     pub async fn idle(&self) {
-        for _ in 0..600 {
-            if self.count("SELECT count(*) AS count FROM jobs WHERE finished_at IS NULL").await == 0 {
+        for pause in pauses(Duration::from_secs(60)) {
+            if self.unfinished_jobs().await.is_empty() {
                 return;
             }
             self.wake().await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
-        panic!("there are still jobs after a minute");
+        panic!("after a minute there are still {}", leftovers::describe(&self.unfinished_jobs().await));
     }
 
-    /// Wakes snoozed jobs: the clock stands still, so their time would never come.
+    /// Wakes snoozed jobs and those that wait for another attempt: the clock stands still, so their time would never come.
     pub async fn wake(&self) {
-        self.execute("UPDATE jobs SET run_at = NULL WHERE kind LIKE 'retraining.%' AND state IN ('available', 'retryable')")
-            .await;
+        let mut connection = self.services.db.conn().await.expect("a connection");
+        queue::wake_snoozed(&mut connection).await.expect("the queue answers");
+    }
+
+    /// Returns the jobs that are not over.
+    pub async fn unfinished_jobs(&self) -> Vec<JobRecord> {
+        let mut connection = self.services.db.conn().await.expect("a connection");
+        queue::unfinished(&mut connection).await.expect("the queue answers")
+    }
+
+    /// Allows the jobs of this test to be unfinished at its end, for a reason that readers can see.
+    pub fn leaves_jobs_behind(&self, _why: &str) {
+        self.may_leave_jobs.store(true, Ordering::SeqCst);
     }
 
     /// Tells the server to shut down, as a signal does.
@@ -225,170 +271,12 @@ impl TestApp {
 }
 
 impl Drop for TestApp {
+    /// Fails the test if it leaves jobs behind. A server that was shut down has handed its jobs back.
     fn drop(&mut self) {
+        let is_checked = !self.may_leave_jobs.load(Ordering::SeqCst) && !self.stop.is_cancelled();
+        let left =
+            if is_checked { leftovers::find(self.services.db.url(), self.works.load(Ordering::SeqCst)) } else { Vec::new() };
         self.stop.cancel();
+        assert!(left.is_empty(), "the test leaves jobs behind: {}", leftovers::describe(&left));
     }
-}
-
-#[derive(Clone)]
-enum Credential {
-    None,
-    Token(String),
-    Key(String),
-}
-
-/// A caller of the server.
-#[derive(Clone)]
-pub struct Caller {
-    http: reqwest::Client,
-    base: String,
-    credential: Credential,
-}
-
-/// The response. A body that is not JSON is null.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub bytes: Vec<u8>,
-    pub body: Value,
-}
-
-impl Answer {
-    /// Returns the id of the object that was created or read.
-    pub fn id(&self) -> i64 {
-        self.body["id"].as_i64().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.body))
-    }
-
-    /// Returns a header as text; empty when it is missing.
-    pub fn header(&self, name: &str) -> String {
-        let lines: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        lines.join(", ")
-    }
-
-    /// Returns the first message about a field of a refused body.
-    #[track_caller]
-    pub fn fault(&self, field: &str) -> &str {
-        assert_eq!(self.status.as_u16(), 400, "{}", self.body);
-        self.body[field][0].as_str().unwrap_or_else(|| panic!("nothing about {field}: {}", self.body))
-    }
-
-    /// Fails the test unless the status is this one.
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        self
-    }
-}
-
-impl Caller {
-    /// Logs in to a server at an address such as `http://127.0.0.1:8000`.
-    pub async fn log_in(base: &str, name: &str, password: &str) -> Self {
-        let caller = Self { http: http(), base: base.to_owned(), credential: Credential::None };
-        let answer = caller.post("auth/login/", json!({ "username": name, "password": password })).await.expect(200);
-        let token = answer.body["access"].as_str().expect("a token").to_owned();
-        Self { credential: Credential::Token(token), ..caller }
-    }
-
-    /// Returns a caller at the same address, with an API key instead.
-    pub fn with_key(&self, key: &str) -> Self {
-        Self { credential: Credential::Key(key.to_owned()), ..self.clone() }
-    }
-
-    /// Returns the token that this caller is logged in with.
-    pub fn token(&self) -> &str {
-        match &self.credential {
-            Credential::Token(token) => token,
-            _ => panic!("not logged in with a token"),
-        }
-    }
-
-    /// Returns the API key of this caller.
-    pub fn key(&self) -> &str {
-        match &self.credential {
-            Credential::Key(key) => key,
-            _ => panic!("no API key"),
-        }
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        self.call(Method::GET, path, None).await
-    }
-
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::POST, path, Some(body)).await
-    }
-
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::PUT, path, Some(body)).await
-    }
-
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::PATCH, path, Some(body)).await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.call(Method::DELETE, path, None).await
-    }
-
-    /// Calls a path below `/api/v1/`, or a whole one that begins with a slash.
-    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let request = self.request(method, path);
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        self.answer(request).await
-    }
-
-    /// Sends a body and headers unchanged.
-    pub async fn raw(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
-        let request = headers.iter().fold(self.request(method, path), |request, (name, value)| request.header(*name, *value));
-        self.answer(request.body(body.into())).await
-    }
-
-    /// Uploads a file of training data.
-    pub async fn upload(&self, project: i64, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
-        let part = multipart::Part::bytes(bytes.into()).file_name(name.to_owned());
-        let form = multipart::Form::new().part("file", part).text("project", project.to_string());
-        self.send_form(Method::POST, "training_data/", form).await
-    }
-
-    /// Sends a multipart body.
-    pub async fn send_form(&self, method: Method, path: &str, form: multipart::Form) -> Answer {
-        self.answer(self.request(method, path).multipart(form)).await
-    }
-
-    /// Polls until `done`; fails after three minutes, which is long even unoptimised.
-    pub async fn wait_for(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..1_800 {
-            let answer = self.get(path).await;
-            if done(&answer.body) {
-                return answer.body;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{path} did not come to it in time: {}", self.get(path).await.body);
-    }
-
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { format!("{}/api/v1/{path}", self.base) };
-        let request = self.http.request(method, url);
-        match &self.credential {
-            Credential::None => request,
-            Credential::Token(token) => request.bearer_auth(token),
-            Credential::Key(key) => request.header("X-API-Key", key),
-        }
-    }
-
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a whole body").to_vec();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status, headers, bytes, body }
-    }
-}
-
-fn http() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
 }

@@ -1,11 +1,26 @@
 //! Fixtures that the integration tests share.
 
 mod app;
+mod caller;
 mod clock;
+pub mod commands;
 mod database;
+pub mod events;
+mod leftovers;
+pub mod lists;
+pub mod prepared;
+pub mod processes;
 mod proxy;
+pub mod retraining;
+pub mod searches;
+pub mod slots;
+pub mod sockets;
+pub mod tastes;
+pub mod waiting;
+pub mod world;
 
-pub use app::{Answer, Caller, TestApp};
+pub use app::{Jobs, TestApp};
+pub use caller::{Answer, Caller};
 pub use clock::test_clock;
 pub use database::{TestDatabase, new_cluster};
 pub use proxy::FrozenNetwork;

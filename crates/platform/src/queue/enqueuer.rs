@@ -82,6 +82,18 @@ async fn live_job_with(connection: &mut AsyncPgConnection, key: Option<&str>) ->
         .optional()
 }
 
+/// Makes all waiting jobs due at once: snoozed ones, and those that wait for their time or for another attempt. Returns how many
+/// there were. For tests, whose clock stands still, and for an operator who does not want to wait.
+pub async fn wake_snoozed(connection: &mut AsyncPgConnection) -> QueryResult<usize> {
+    let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable]).and(jobs::run_at.is_not_null());
+    let woken =
+        diesel::update(jobs::table.filter(waiting)).set(jobs::run_at.eq(None::<DateTime<Utc>>)).execute(connection).await?;
+    if woken > 0 {
+        wake(connection).await?;
+    }
+    Ok(woken)
+}
+
 /// Notifies the workers, once the transaction commits, that there may be jobs to claim.
 pub(super) async fn wake(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     diesel::sql_query(format!("NOTIFY {CHANNEL_READY}")).execute(connection).await?;

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`job`] | what a job is: a serialisable struct with its policy, `run` and `failed` |
 //! | [`registry`] | the kinds of jobs that this program can run |
-//! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits |
+//! | `enqueuer` | adds a job inside the caller's transaction and wakes a worker when that commits; makes snoozed jobs due |
 //! | `canceller` | ends waiting jobs, notifies running ones |
 //! | `claimer` | takes jobs for a worker, each by one worker only, each tenant in its turn |
 //! | [`worker`] | runs claimed jobs; stops claiming, waits and hands back at shutdown |
@@ -53,10 +53,10 @@ mod wakener;
 pub mod worker;
 
 pub use canceller::{cancel, cancel_group};
-pub use enqueuer::{EnqueueOptions, Turn, enqueue};
+pub use enqueuer::{EnqueueOptions, Turn, enqueue, wake_snoozed};
 pub use job::{CancellationFlag, Job, JobContext, JobError};
 pub use maintainer::maintain;
-pub use model::{GroupedJob, JobId, JobRecord, JobState, count_by_state, count_waiting, find, has_live, of_groups};
+pub use model::{GroupedJob, JobId, JobRecord, JobState, count_waiting, find, has_live, of_groups, unfinished};
 pub use registry::Registry;
 pub use rescuer::{LOST_TOO_OFTEN, give_up_leases};
 pub use worker::{Worker, WorkerOptions};

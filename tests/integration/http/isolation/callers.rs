@@ -5,7 +5,7 @@ use recotem::features::accounts::Role;
 use serde_json::json;
 
 use super::table::{Row, Rule};
-use super::world::Ids;
+use crate::support::world::Ids;
 use crate::support::{Caller, TestApp};
 
 /// A kind of caller.
@@ -77,7 +77,7 @@ pub async fn caller(app: &TestApp, kind: Kind, owner: &Caller, owner_name: &str,
         Kind::Expired => {
             let caller = app.user(&name).await;
             app.join(&name, owner_name, "owner").await;
-            // The last of all kinds, since time moves for all callers.
+            // For all callers.
             app.services.clock.advance(TimeDelta::days(400));
             caller
         }

@@ -4,7 +4,7 @@
 use recotem::features::accounts::Role;
 use serde_json::{Value, json};
 
-use super::world::Ids;
+use crate::support::world::Ids;
 
 /// The callers that a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

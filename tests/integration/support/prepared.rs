@@ -1,8 +1,8 @@
-//! A trained model for tests.
+//! A project that is ready for a training.
 
 use serde_json::{Value, json};
 
-use crate::support::Caller;
+use super::Caller;
 
 /// Every user likes "x"; the other ids are of the kind that programs mangle.
 pub const DATA: &str = "user,item\n007,x\n007,a/b c\n7,x\nSigur Rós,x\nSigur Rós,Ágætis byrjun\na/b c,x\na/b c,007\n";

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
-use crate::http::slots::give_file;
-use crate::support::{Caller, TestApp};
+use super::slots::give_file;
+use super::{Caller, TestApp};
 
 /// Ids by the first segment of their paths, or by the name of a path's parameter.
 pub type Ids = BTreeMap<&'static str, i64>;
@@ -70,9 +69,7 @@ async fn configs(owner: &Caller, project: i64) -> [i64; 2] {
 }
 
 async fn items(owner: &Caller, project: i64) -> Ids {
-    let file = multipart::Part::bytes(b"item_id,title\na,A\nb,B\n".as_slice()).file_name("items.csv");
-    let form = multipart::Form::new().text("project", project.to_string()).part("file", file);
-    let items = owner.send_form(Method::POST, "item_meta_data/", form).await.expect(201).id();
+    let items = owner.upload_items(project, "items.csv", "item_id,title\na,A\nb,B\n").await.expect(201).id();
     BTreeMap::from([("item_meta_data", items), ("metadata_id", items)])
 }
 

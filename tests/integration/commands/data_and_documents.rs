@@ -1,0 +1,60 @@
+//! Commands that need no database: the API document and generated data.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::commands::Said;
+
+#[test]
+fn the_api_document_is_printed_without_any_database() {
+    let output = Said::by(Command::new(env!("CARGO_BIN_EXE_recotem")).arg("openapi")).done();
+    let document: Value = serde_json::from_str(&output).expect("JSON");
+    assert!(document["paths"]["/api/v1/project/"].is_object());
+}
+
+/// Runs `recotem synthesize` in a folder.
+fn synthesize(folder: &Path, arguments: &str) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recotem"));
+    Said::by(command.current_dir(folder).arg("synthesize").args(arguments.split(' ')))
+}
+
+/// Returns the rows of a generated file below its header.
+fn rows(folder: &Path, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join(name)).expect("the file");
+    let mut lines = text.lines().map(str::to_owned);
+    assert_eq!(lines.next().as_deref(), Some("user_id,item_id"));
+    lines.collect()
+}
+
+#[test]
+fn generated_interactions_are_as_many_as_asked_and_the_same_for_the_same_seed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let size = "--interactions 2000 --users 40 --items 300";
+    let said = synthesize(folder, &format!("{size} --output all.csv")).done();
+    assert_eq!(said, "40 users, 300 items, 2000 interactions in all.csv\n");
+    let all = rows(folder, "all.csv");
+    assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (2_000, 2_000), "no pair comes twice");
+    let users: BTreeSet<&str> = all.iter().filter_map(|row| row.split(',').next()).collect();
+    assert_eq!(users.len(), 40);
+
+    synthesize(folder, &format!("{size} -o learnt.csv --held-out judged.csv")).done();
+    let (learnt, judged) = (rows(folder, "learnt.csv"), rows(folder, "judged.csv"));
+    let together: BTreeSet<&String> = learnt.iter().chain(&judged).collect();
+    assert_eq!(together, all.iter().collect(), "the same pairs, divided between two files");
+    assert!((100..=200).contains(&judged.len()), "{}", judged.len());
+    synthesize(folder, &format!("{size} --seed 5 -o other.csv")).done();
+    assert_ne!(rows(folder, "other.csv"), all);
+}
+
+#[test]
+fn what_cannot_be_generated_or_written_is_refused_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let too_few = synthesize(folder.path(), "--interactions 10 --users 20 -o all.csv").refused();
+    assert!(too_few.starts_with("recotem: ") && too_few.contains("20 users can have between 20 and"), "{too_few}");
+    let nowhere = synthesize(folder.path(), "--interactions 1000 -o missing/all.csv").refused();
+    assert!(nowhere.contains("cannot write missing/all.csv"), "{nowhere}");
+}

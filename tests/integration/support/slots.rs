@@ -1,0 +1,41 @@
+//! Models that wait for their training or seem to have had it, and slots of them.
+
+use serde_json::{Value, json};
+
+use super::prepared::{Prepared, prepare};
+use super::{Answer, TestApp};
+
+/// Creates a project with a model that seems trained to all who do not query it.
+pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
+    let (prepared, model) = with_waiting_model(app, user).await;
+    give_file(app, model).await;
+    (prepared, model)
+}
+
+/// Creates a project with a model that waits for its training.
+pub async fn with_waiting_model(app: &TestApp, user: &str) -> (Prepared, i64) {
+    let prepared = prepare(app.user(user).await, "P", "TopPop").await;
+    let model = model_of(&prepared).await;
+    (prepared, model)
+}
+
+/// Makes a model look as if it had a file, unless it has one.
+pub async fn give_file(app: &TestApp, model: i64) {
+    app.execute(&format!(
+        "UPDATE trained_models SET storage_key = 'k', signature = 's' WHERE id = {model} AND storage_key IS NULL"
+    ))
+    .await;
+}
+
+/// Starts the training of a model.
+pub async fn model_of(prepared: &Prepared) -> i64 {
+    let body = json!({ "configuration": prepared.configuration, "data_loc": prepared.data });
+    prepared.user.post("trained_model/", body).await.expect(201).id()
+}
+
+/// Creates a slot of a project.
+pub async fn make(prepared: &Prepared, model: i64, more: Value) -> Answer {
+    let mut body = json!({ "project": prepared.project, "name": "A", "trained_model": model });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    prepared.user.post("deployment_slot/", body).await
+}
