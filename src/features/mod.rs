@@ -1,7 +1,7 @@
 //! One vertical slice per concept. A slice imports the ones above it in this list, by what their `mod.rs` offers only;
 //! `tests/architecture/rules.rs` has the same list.
 
-/// Users, the organisations they belong to with a role, and how they prove who they are.
+/// Users, the organisations they belong to with a role, and their authentication.
 pub mod accounts;
 
 /// The record of who changed what.
@@ -13,7 +13,7 @@ pub mod projects;
 /// Keys that act for a user within one project.
 pub mod api_keys;
 
-/// What background jobs say, line by line.
+/// The log lines of background jobs.
 pub mod task_logs;
 
 /// Uploads of interactions, and their preparation.
@@ -28,7 +28,7 @@ pub mod evaluation;
 /// An algorithm with its parameters.
 pub mod model_configs;
 
-/// Trained models: their training, their signed files, and what they recommend.
+/// Trained models: their training, their signed files, and the lists they recommend.
 pub mod models;
 
 /// Searches for the best algorithm and parameters, and their trials.
@@ -49,13 +49,13 @@ pub mod recommendation_log;
 /// Schedules that train again, and the gate a new model passes before it is deployed.
 pub mod retraining;
 
-/// Predictions, from memory.
+/// Predictions, answered from memory.
 pub mod inference;
 
-/// What another model would have brought, estimated from past traffic.
+/// What another model would have earned, estimated from past traffic.
 pub mod off_policy;
 
-/// WebSockets that follow searches and trainings.
+/// WebSockets that report the state of searches and trainings.
 pub mod live_updates;
 
 use utoipa::OpenApi;

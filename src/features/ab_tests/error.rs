@@ -1,4 +1,4 @@
-//! What can go wrong with a test.
+//! Errors of A/B tests.
 
 use actix_web::http::StatusCode;
 use serde_json::json;
@@ -20,14 +20,14 @@ pub enum TestError {
     NotASlotOfTheTest,
     #[error("The test \"{0}\" is running on one of these slots already. Stop it first, or choose other slots.")]
     Overlap(String),
-    #[error("A shadow slot answers nobody, so it cannot be tested on users.")]
+    #[error("A shadow slot serves no users, so it cannot be tested. Choose another slot.")]
     Shadow,
-    /// The slots and the metric are what a test is about.
+    /// The slots and the metric of a test are fixed once it has been started.
     #[error("This test is {0}; {1} can be changed only while it is a DRAFT.")]
     Settled(TestStatus, &'static str),
     #[error("This test is running. Stop it before you delete it.")]
     Running,
-    #[error("This test is no longer there.")]
+    #[error("This test has been deleted. Reload and try again.")]
     Gone,
     #[error(transparent)]
     Slot(#[from] SlotError),
@@ -43,7 +43,7 @@ impl From<TestError> for ApiError {
             TestError::Gone => Self::not_found(),
             TestError::Slot(error) => error.into(),
             TestError::Database(error) => error.into(),
-            // 1.x's clients read `error`, all others `detail`.
+            // 1.x clients read `error`, all others `detail`.
             _ => Self::with_body(StatusCode::BAD_REQUEST, json!({ "error": message, "detail": message })),
         }
     }

@@ -1,5 +1,5 @@
-//! Old events go, results stay: what a test that has ended counted is written down before its events are removed, and a test
-//! that runs keeps its events.
+//! Expiry of events: the counts of a test that has ended are stored before its events are deleted, and a running test keeps its
+//! events.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(3_600);
-/// Any number will do, as long as nothing else in the database locks it: "expire" on a telephone's keypad.
+/// Any number that nothing else in the database locks: "expire" on a telephone's keypad.
 const LEADER_LOCK: i64 = 397_473;
 
-/// Looks every hour until told to stop.
+/// Expires events every hour until cancelled.
 pub async fn keep_expiring(services: Services, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = expire_events(&services).await {
@@ -26,7 +26,7 @@ pub async fn keep_expiring(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Counts and removes the events that are older than the settings say; nothing where they say that events are kept for ever.
+/// Counts and deletes the events that are older than the settings allow; does nothing if events are kept for ever.
 pub async fn expire_events(services: &Services) -> anyhow::Result<()> {
     let Some(before) = oldest_kept(services.settings.event_retention_days, services.clock.now()) else { return Ok(()) };
     let mut connection = services.db.unrestricted_conn().await?;
@@ -34,7 +34,7 @@ pub async fn expire_events(services: &Services) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The beginning of the first day that is kept whole.
+/// Returns the beginning of the first day that is kept as a whole.
 fn oldest_kept(days: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let today = now.date_naive().and_time(NaiveTime::MIN).and_utc();
     if days == 0 { None } else { today.checked_sub_signed(TimeDelta::days(days.into())) }

@@ -1,4 +1,4 @@
-//! A/B tests: two deployment slots compared on what users did with their lists.
+//! A/B tests: two deployment slots compared by what users did with their lists.
 
 mod error;
 mod expiry;

@@ -1,4 +1,4 @@
-//! Decisions about tests: when they start and stop, what they found, who wins.
+//! Decisions about tests: start, stop, results and winner.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -11,7 +11,7 @@ use super::store;
 use crate::features::deployments::{self, Promotion};
 use crate::features::events::{self, SlotCounts};
 
-/// Changes a test. What it is about is settled once it has been started.
+/// Changes a test. Its slots and its metric can change only before it is started.
 pub async fn update(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -39,7 +39,7 @@ fn check_settled(current: &AbTest, wanted: &TestFields) -> Result<(), TestError>
     }
 }
 
-/// Removes a test that is not running.
+/// Deletes a test that is not running.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TestError> {
     connection
         .transaction(async move |connection| {
@@ -52,7 +52,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), T
         .await
 }
 
-/// Starts a draft. With the project locked, of two tests that share a slot only one gets to run.
+/// Starts a draft. The project is locked, so that of two tests that share a slot only one can run.
 pub async fn start(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTime<Utc>) -> Result<AbTest, TestError> {
     let (id, project_id) = (test.id, test.project_id);
     connection
@@ -76,7 +76,7 @@ pub async fn start(connection: &mut AsyncPgConnection, test: &AbTest, now: DateT
         .await
 }
 
-/// Ends a running test.
+/// Stops a running test.
 pub async fn stop(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTime<Utc>) -> Result<AbTest, TestError> {
     let id = test.id;
     connection
@@ -90,7 +90,7 @@ pub async fn stop(connection: &mut AsyncPgConnection, test: &AbTest, now: DateTi
         .await
 }
 
-/// The winner takes the traffic, the loser is switched off, and the test says who won: all of it or nothing.
+/// Promotes the winner: it gets the full weight, the loser is deactivated, and the test records the winner, in one transaction.
 pub async fn promote(
     connection: &mut AsyncPgConnection,
     test: &AbTest,
@@ -118,8 +118,8 @@ pub async fn promote(
         .await
 }
 
-/// What a test has found so far. An event of a type counts once per recommendation request; events without a request count one
-/// by one, as all events did in 1.x, so that reports without repetitions give 1.x's figures.
+/// Returns the results of a test so far. Events of a type are counted once per recommendation request; events without a request
+/// are counted one by one, as all events were in 1.x, so that reports without repetitions give the figures of 1.x.
 pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> QueryResult<Results> {
     let slots = [test.control_slot_id, test.variant_slot_id];
     let kept = test.kept_counts.as_ref().and_then(|kept| serde_json::from_value::<Vec<SlotCounts>>(kept.clone()).ok());

@@ -1,4 +1,4 @@
-//! SQL of tests.
+//! SQL of A/B tests.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -60,12 +60,12 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
     Ok(())
 }
 
-/// A test, held until the transaction ends.
+/// Returns a test and locks it until the end of the transaction.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<AbTest>> {
     ab_tests::table.find(id).select(AbTest::as_select()).for_no_key_update().first(connection).await.optional()
 }
 
-/// The name of a running test that has to do with one of these slots.
+/// Returns the name of a running test that uses one of these slots.
 pub async fn running_on(connection: &mut AsyncPgConnection, slots: [i64; 2]) -> QueryResult<Option<String>> {
     let of_slots = ab_tests::control_slot_id.eq_any(slots).or(ab_tests::variant_slot_id.eq_any(slots));
     ab_tests::table
@@ -77,7 +77,7 @@ pub async fn running_on(connection: &mut AsyncPgConnection, slots: [i64; 2]) -> 
         .optional()
 }
 
-/// DRAFT → RUNNING, with the weights of control and variant at this moment.
+/// Changes DRAFT to RUNNING and records the present weights of control and variant.
 pub async fn start(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -97,7 +97,7 @@ pub async fn start(
         .await
 }
 
-/// RUNNING → COMPLETED.
+/// Changes RUNNING to COMPLETED.
 pub async fn stop(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<AbTest> {
     diesel::update(ab_tests::table.find(id))
         .set((ab_tests::status.eq(TestStatus::Completed), ab_tests::ended_at.eq(at), ab_tests::updated_at.eq(at)))
@@ -114,7 +114,7 @@ pub async fn set_winner(connection: &mut AsyncPgConnection, id: i64, slot: i64, 
     Ok(())
 }
 
-/// The tests that have ended, began before a moment, and whose counts have not been written down.
+/// Lists the tests that have ended, were started before a time, and whose counts have not been stored.
 pub async fn ended_uncounted(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<Vec<AbTest>> {
     ab_tests::table
         .filter(ab_tests::status.eq_any([TestStatus::Completed, TestStatus::Cancelled]).and(ab_tests::kept_counts.is_null()))
@@ -125,12 +125,12 @@ pub async fn ended_uncounted(connection: &mut AsyncPgConnection, before: DateTim
         .await
 }
 
-/// The tests that run, of all projects.
+/// Lists the running tests of all projects.
 pub async fn running(connection: &mut AsyncPgConnection) -> QueryResult<Vec<AbTest>> {
     ab_tests::table.filter(ab_tests::status.eq(TestStatus::Running)).select(AbTest::as_select()).load(connection).await
 }
 
-/// Writes down what a test counted.
+/// Stores the counts of a test.
 pub async fn keep_counts(connection: &mut AsyncPgConnection, id: i64, counts: &[SlotCounts]) -> QueryResult<()> {
     let counts = serde_json::to_value(counts).unwrap_or_default();
     diesel::update(ab_tests::table.find(id)).set(ab_tests::kept_counts.eq(counts)).execute(connection).await?;

@@ -15,34 +15,34 @@ use super::principal::Principal;
 use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
 
-/// Where an object belongs.
+/// The organisation and project that an object belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Ownership {
     pub organisation_id: i64,
-    /// None for objects that belong to no project.
+    /// `None` for objects that belong to no project.
     pub project_id: Option<i64>,
 }
 
 /// An object that belongs to an organisation and can be loaded by id.
 pub trait Guarded: Sized + 'static {
-    /// The object and where it belongs; none when there is no such row.
+    /// Loads the object and where it belongs. Returns `None` if there is no such row.
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<(Self, Ownership)>>>;
 
-    /// Whether the filters of its list let it through: they count where one object is asked for, too.
+    /// Returns whether the filters of the object's list admit it. They also apply where one object is requested.
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let _ = (ownership, filters);
         Ok(true)
     }
 }
 
-/// The role a handler needs, as a type.
+/// The role that a handler requires, as a type.
 pub trait RoleNeeded: 'static {
     const ROLE: Role;
 }
 
 macro_rules! role {
     ($name:ident) => {
-        /// Needs at least the role of the same name.
+        /// Requires at least the role of the same name.
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
         impl RoleNeeded for $name {
@@ -55,14 +55,14 @@ role!(Editor);
 role!(Admin);
 role!(Owner);
 
-/// An object the caller may act on in the role `R`.
+/// An object on which the caller may act in the role `R`.
 pub struct Access<T, R> {
     pub object: T,
     pub principal: Principal,
     role: PhantomData<R>,
 }
 
-/// Who asks for which object: what every extractor that loads one by the path's `id` begins with.
+/// The caller and the id that a request names: the first step of every extractor that loads an object by the path's `id`.
 pub struct Asked {
     pub principal: Principal,
     pub services: web::Data<Services>,
@@ -70,7 +70,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads caller and id; 401 without a caller, 404 without a whole number.
+    /// Reads the caller and the id. Fails with 401 without a caller and with 404 if the id is not a whole number.
     pub fn read(request: &HttpRequest, payload: &mut Payload) -> ApiResult<Self> {
         let principal = Principal::from_request(request, payload).into_inner()?;
         let services = request.app_data::<web::Data<Services>>().cloned();
@@ -97,12 +97,13 @@ impl<T: Guarded, R: RoleNeeded> FromRequest for Access<T, R> {
 }
 
 impl Principal {
-    /// Loads an object by id for an action that needs `role`: 404 when it is not visible, 403 when the role is too low.
+    /// Loads an object by id for an action that needs `role`. Fails with 404 if it is not visible, with 403 if the role is too
+    /// low.
     pub async fn load<T: Guarded>(&self, connection: &mut AsyncPgConnection, id: i64, role: Role) -> ApiResult<T> {
         Ok(load_for(connection, self, id, role).await?.0)
     }
 
-    /// The same for an object named by an address: one that the filters sent along leave out is not there.
+    /// Loads the object that a path names, as [`Self::load`] does. Fails with 404 if the query's filters exclude it.
     pub async fn load_asked<T: Guarded>(
         &self,
         connection: &mut AsyncPgConnection,
@@ -114,7 +115,7 @@ impl Principal {
         if object.matches(ownership, &filters?)? { Ok(object) } else { Err(ApiError::not_found()) }
     }
 
-    /// The same for an id sent in a body: whatever is wrong becomes a 400 on that field.
+    /// Loads the object whose id a body names, as [`Self::load`] does. A 404 becomes a 400 on that field.
     pub async fn load_referred<T: Guarded>(
         &self,
         connection: &mut AsyncPgConnection,
@@ -128,7 +129,7 @@ impl Principal {
         })
     }
 
-    /// Whether the caller may see what belongs there, and in which role. A key reaches nothing outside of its project.
+    /// Returns the caller's role there, or `None` if it is not visible to the caller. A key reaches nothing outside its project.
     pub fn role_on(&self, ownership: Ownership) -> Option<Role> {
         let of_key = self.key_project().is_none_or(|mine| ownership.project_id == Some(mine));
         if of_key { self.role_in(ownership.organisation_id) } else { None }
@@ -145,7 +146,7 @@ async fn load_for<T: Guarded>(
     match principal.role_on(ownership) {
         None => Err(ApiError::not_found()),
         Some(role) if role < needed => {
-            Err(ApiError::forbidden(format!("Your role here is {role}; this takes at least {needed}.")))
+            Err(ApiError::forbidden(format!("This requires the role {needed} or higher; yours is {role}.")))
         }
         Some(_) => Ok((object, ownership)),
     }

@@ -1,43 +1,43 @@
-//! What can go wrong with an account.
+//! Errors of accounts.
 
 use actix_web::http::StatusCode;
 
 use crate::platform::http::ApiError;
 
-/// A refusal about who somebody is.
+/// Why a log-in, a token, an invitation or a change of an account was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Wrong name, wrong password or a deactivated account: which of them is not told.
+    /// Wrong name, wrong password or a deactivated account; the caller is not told which.
     #[error("Unable to log in with provided credentials.")]
     BadCredentials,
-    /// Expired, altered, of the wrong kind, or withdrawn.
+    /// A token that is expired, altered, of the wrong kind or revoked.
     #[error("Token is invalid or expired")]
     BadToken,
     /// The account behind a token has been deactivated.
     #[error("User is inactive")]
     Inactive,
-    /// A refresh token that is no good.
+    /// A refresh token that is not valid.
     #[error("Token is invalid or expired")]
     BadRefreshToken,
     /// A new password that is too weak.
     #[error("The password is too weak: {}", .0.join(" "))]
     WeakPassword(Vec<String>),
-    /// The name is taken.
+    /// The username is taken.
     #[error("A user with that username already exists.")]
     NameTaken,
-    /// Too many failed attempts for this name from this address; seconds to wait.
+    /// Too many failed attempts for this name from this address, with the seconds to wait.
     #[error("Too many failed attempts. Try again in {0} seconds.")]
     TooManyAttempts(u64),
-    /// More passwords are being checked than the server has time for; seconds to wait.
+    /// More passwords are being checked than the server has time for, with the seconds to wait.
     #[error("Too many people are logging in right now. Try again in {0} seconds.")]
     TooBusy(u64),
-    /// An invitation that is unknown, used, expired or withdrawn: which of them is not told.
+    /// An invitation that is unknown, used, expired or withdrawn; the caller is not told which.
     #[error("This invitation is not valid. It may have expired, been used already or been withdrawn.")]
     NoSuchInvitation,
-    /// Hashing failed for want of memory or random bytes.
+    /// Hashing failed for lack of memory or random bytes.
     #[error("The password could not be hashed: {0}")]
     Hashing(String),
-    /// The database said no.
+    /// A query failed.
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     /// No connection to the database.

@@ -1,6 +1,6 @@
-//! Turns at hashing passwords. A hash takes 19 MiB and some fifty milliseconds of a core, and anybody may ask for one by
-//! trying to log in. So a few threads of their own do it, with memory they keep, behind everything else the machine has to do;
-//! the others wait in a line of limited length for a limited time, and are then told to come back.
+//! Scheduling of password hashing. A hash takes 19 MiB and about fifty milliseconds of a core, and any client can cause one by
+//! trying to log in. So a few dedicated threads hash, with memory that they keep, at a lower priority than all other work. Other
+//! callers wait in a queue of limited length for a limited time, and are then told to retry.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,21 +13,21 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use super::error::AccountError;
 use super::passwords::{self, Scratch};
 
-/// Callers that may wait for each thread. Those at the end of a full line would wait for longer than [`PATIENCE`].
+/// Callers that may wait for each thread. At the end of a longer queue they would wait longer than [`PATIENCE`].
 const LINE_PER_THREAD: usize = 64;
 
-/// How long a caller waits for their turn.
+/// How long a caller waits for a turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Seconds after which to come back.
+/// Seconds after which a refused caller should retry.
 const COME_BACK: u64 = 5;
 
-/// How nice the threads are: predictions go first, but log-ins go on beside a search that takes all cores.
+/// The nice value of the threads: predictions go first, but log-ins still proceed beside a search that takes all cores.
 const NICENESS: i32 = 5;
 
 type Task = Box<dyn FnOnce(&mut Scratch) + Send>;
 
-/// The threads that hash, and the line in front of them.
+/// The hashing threads and the queue in front of them.
 #[derive(Debug)]
 pub struct Hashing {
     tasks: Sender<Task>,
@@ -37,7 +37,7 @@ pub struct Hashing {
     counts: Arc<Counts>,
 }
 
-/// How many hashes are computed.
+/// The number of hashes that are being computed, its maximum so far, and its limit.
 #[derive(Debug, Default)]
 struct Counts {
     now: AtomicUsize,
@@ -51,7 +51,7 @@ static HASHING: LazyLock<Hashing> = LazyLock::new(|| {
     Hashing::start(threads, threads * LINE_PER_THREAD, PATIENCE)
 });
 
-/// The hashing of this process.
+/// Returns the hashing threads of this process.
 pub fn hashing() -> &'static Hashing {
     &HASHING
 }
@@ -70,7 +70,7 @@ impl Hashing {
         Self { tasks, turns: Semaphore::new(threads), line: Semaphore::new(line), patience, counts }
     }
 
-    /// Waits for a turn. Take it before anything else is done for the caller, so that one who is turned away costs nothing.
+    /// Waits for a turn. Call it before doing any other work for the caller, so that a refused caller costs nothing.
     pub async fn turn(&self) -> Result<Turn<'_>, AccountError> {
         let busy = |_| AccountError::TooBusy(COME_BACK);
         let _place = self.line.try_acquire().map_err(|_| AccountError::TooBusy(COME_BACK))?;
@@ -79,12 +79,12 @@ impl Hashing {
         Ok(Turn { hashing: self, _turn: turn })
     }
 
-    /// How many hashes may be computed at once.
+    /// Returns how many hashes may be computed at once.
     pub fn limit(&self) -> usize {
         self.counts.limit
     }
 
-    /// The most that were computed at once since the start.
+    /// Returns the highest number of hashes computed at once since the start.
     pub fn most_at_once(&self) -> usize {
         self.counts.most.load(Ordering::Acquire)
     }
@@ -98,12 +98,12 @@ pub struct Turn<'h> {
 }
 
 impl Turn<'_> {
-    /// Whether a password belongs to a hash.
+    /// Returns whether a hash is that of this password.
     pub async fn matches(self, password: String, hash: String) -> Result<bool, AccountError> {
         self.take(move |scratch| passwords::matches(&password, &hash, scratch)).await
     }
 
-    /// The hash of a new password.
+    /// Returns the hash of a new password.
     pub async fn hash(self, password: String) -> Result<String, AccountError> {
         self.take(move |scratch| passwords::hash(&password, scratch)).await?
     }
@@ -111,7 +111,7 @@ impl Turn<'_> {
     async fn take<T: Send + 'static>(self, work: impl FnOnce(&mut Scratch) -> T + Send + 'static) -> Result<T, AccountError> {
         let (done, result) = oneshot::channel();
         let task = Box::new(move |scratch: &mut Scratch| {
-            // A caller who has gone meanwhile needs no answer.
+            // A caller that has disconnected needs no answer.
             if !done.is_closed() {
                 let _ = done.send(work(scratch));
             }
@@ -131,7 +131,7 @@ fn work(waiting: &Mutex<Receiver<Task>>, counts: &Counts) {
         let Ok(task) = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return };
         let now = counts.now.fetch_add(1, Ordering::AcqRel) + 1;
         counts.most.fetch_max(now, Ordering::AcqRel);
-        // One password that cannot be hashed must not end the thread that hashes all.
+        // A panic in one task must not end the thread.
         if catch_unwind(AssertUnwindSafe(|| task(&mut scratch))).is_err() {
             tracing::error!("hashing a password panicked");
         }

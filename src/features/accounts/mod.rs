@@ -1,5 +1,5 @@
-//! Accounts: users, the organisations they belong to with a role, and how they prove who they are.
-//! [`Access`] in a handler's signature is the only way to load somebody's object, and it says which role that takes.
+//! Accounts: users, the organisations they belong to with a role, and how they authenticate.
+//! [`Access`] in a handler's signature is the only way to load an object of an organisation, and it states the role needed.
 
 mod access;
 mod error;

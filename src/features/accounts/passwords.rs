@@ -1,4 +1,4 @@
-//! Passwords: Argon2id hashes, and the rules a new one has to meet.
+//! Passwords: Argon2id hashes, and the rules for a new one.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -8,17 +8,17 @@ use super::error::AccountError;
 
 const SHORTEST: usize = 8;
 
-/// Passwords that every guesser tries first, one a line: those of Royce Williams' list of 20 000 (as shipped with Django)
-/// that are neither short nor all digits, which other rules refuse.
+/// The passwords that are guessed first, one per line: those of Royce Williams' list of 20 000 (as shipped with Django) that are
+/// neither short nor all digits, which other rules refuse.
 const COMMON: &str = include_str!("common_passwords.txt");
 
-/// A password that shares this much with a name is too similar to it.
+/// The share of characters in common with a name from which a password is too similar to it.
 const SIMILAR: f64 = 0.7;
 
 /// Bytes of salt, as the standard recommends.
 const SALT: usize = 16;
 
-/// The memory a hash is computed in; used again and again, so that hashing takes none that has to be given back.
+/// The memory in which hashes are computed; it is reused, so that no hash allocates.
 #[derive(Default)]
 pub struct Scratch(Vec<Block>);
 
@@ -35,7 +35,7 @@ impl Scratch {
     }
 }
 
-/// Hashes a password with a fresh salt. Slow on purpose: [`super::hashing`] says when it is its turn.
+/// Hashes a password with a random salt. Slow on purpose: call it through [`super::hashing`].
 pub fn hash(password: &str, scratch: &mut Scratch) -> Result<String, AccountError> {
     let mut salt = [0; SALT];
     SystemRandom::new().fill(&mut salt).map_err(|_| AccountError::Hashing("the system gave no random bytes".to_owned()))?;
@@ -56,7 +56,7 @@ fn new_hash(password: &str, salt: &[u8], scratch: &mut Scratch) -> Result<String
     Ok(hash.to_string())
 }
 
-/// Whether a password belongs to a hash. Slow on purpose, as [`hash`].
+/// Returns whether a hash is that of this password. Slow on purpose, as [`hash`].
 pub fn matches(password: &str, hash: &str, scratch: &mut Scratch) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| is_hash_of(password, &hash, scratch).unwrap_or(false))
 }
@@ -66,11 +66,11 @@ fn is_hash_of(password: &str, hash: &PasswordHash, scratch: &mut Scratch) -> Res
     let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
     let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
     let argon2 = Argon2::new(algorithm, version, Params::try_from(hash)?);
-    // Outputs compare in a time that tells nothing about where they differ.
+    // Outputs are compared in constant time.
     Ok(scratch.compute(&argon2, password.as_bytes(), salt, expected.len())? == *expected)
 }
 
-/// What is wrong with a new password, for somebody of these names; empty when nothing is.
+/// Returns the faults of a new password for a user with these names; empty if there are none.
 pub fn faults(password: &str, names: &[&str]) -> Vec<String> {
     let lower = password.to_lowercase();
     let mut faults = Vec::new();
@@ -92,13 +92,13 @@ pub fn faults(password: &str, names: &[&str]) -> Vec<String> {
     faults
 }
 
-/// Whether a password shares most of its characters with a name, or with a word of it.
+/// Returns whether a password shares most of its characters with a name, or with a word of it.
 fn is_similar(password: &str, name: &str) -> bool {
     let words = name.split(|character: char| !character.is_alphanumeric()).chain([name]);
     words.filter(|word| !word.is_empty()).any(|word| shared(password, word) >= SIMILAR)
 }
 
-/// The part of the characters of both texts that they have in common, whatever the order.
+/// Returns the share of the characters of both texts that they have in common, in any order.
 fn shared(one: &str, other: &str) -> f64 {
     let mut left: Vec<char> = other.chars().collect();
     let all = one.chars().count() + left.len();

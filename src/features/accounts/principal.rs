@@ -1,4 +1,4 @@
-//! The caller of a request: a user, and the API key they came with if they did.
+//! The caller of a request: a user, and the API key that was used, if any.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -31,19 +31,19 @@ pub struct KeyGrant {
     pub scopes: Vec<Scope>,
 }
 
-/// Who is calling. The authentication step of `app` puts it into each request; a handler takes it as an argument.
+/// The caller. The authentication step of `app` puts it into each request; a handler takes it as an argument.
 #[derive(Debug, Clone)]
 pub struct Principal {
     pub user: User,
-    /// Role by organisation.
+    /// The user's role in each organisation, by its id.
     pub memberships: HashMap<i64, Role>,
-    /// Set when the caller came with an API key.
+    /// Set if the caller used an API key.
     pub key: Option<KeyGrant>,
-    /// Set when the caller logged in.
+    /// Set if the caller logged in.
     pub session_id: Option<i64>,
 }
 
-/// What the authentication step found; a handler that needs no caller never looks.
+/// The result of the authentication step; a handler that needs no caller never reads it.
 #[derive(Clone)]
 pub struct Authentication(pub ApiResult<Option<Principal>>);
 
@@ -56,15 +56,15 @@ impl FromRequest for Principal {
     }
 }
 
-/// The caller of a request, whatever the scope of its key.
+/// Returns the caller of a request, regardless of the scopes of its key.
 pub fn of_request(request: &HttpRequest) -> ApiResult<Principal> {
     let found = request.extensions().get::<Authentication>().map(|found| found.0.clone());
     found.unwrap_or(Ok(None))?.ok_or_else(ApiError::not_authenticated)
 }
 
 impl Principal {
-    /// The role in an organisation: staff act as owners of everything. A key has none outside of its project's organisation,
-    /// also where staff made it.
+    /// Returns the role in an organisation: staff act as owners of all. A key has none outside its project's organisation, even
+    /// if a member of staff created it.
     pub fn role_in(&self, organisation_id: i64) -> Option<Role> {
         if self.key.as_ref().is_some_and(|key| key.organisation_id != organisation_id) {
             return None;
@@ -72,7 +72,7 @@ impl Principal {
         if self.user.is_staff { Some(Role::Owner) } else { self.memberships.get(&organisation_id).copied() }
     }
 
-    /// The organisations whose rows the caller may see; none means all of them.
+    /// Returns the organisations whose rows the caller may see; `None` means all of them.
     pub fn visible_organisations(&self) -> Option<Vec<i64>> {
         match &self.key {
             Some(key) => Some(self.role_in(key.organisation_id).map(|_| key.organisation_id).into_iter().collect()),
@@ -81,12 +81,12 @@ impl Principal {
         }
     }
 
-    /// The one project an API key is bound to.
+    /// Returns the project that the caller's API key is bound to, if the caller used one.
     pub fn key_project(&self) -> Option<i64> {
         self.key.as_ref().map(|key| key.project_id)
     }
 
-    /// What the database is told about the caller.
+    /// Returns what the database is told about the caller.
     pub fn session(&self) -> Session {
         Session {
             organisations: self.visible_organisations(),
@@ -97,7 +97,7 @@ impl Principal {
         }
     }
 
-    /// 403 unless the caller came without a key.
+    /// Fails with 403 if the caller used an API key.
     pub fn refuse_keys(&self) -> ApiResult<()> {
         match self.key {
             Some(_) => Err(ApiError::forbidden("API keys cannot do this. Log in instead.")),
@@ -105,13 +105,13 @@ impl Principal {
         }
     }
 
-    /// 403 unless the caller is a person of the staff.
+    /// Fails with 403 unless the caller is a member of staff who logged in.
     pub fn require_staff(&self) -> ApiResult<()> {
         self.refuse_keys()?;
         if self.user.is_staff { Ok(()) } else { Err(ApiError::forbidden("Only staff may do this.")) }
     }
 
-    /// 403 when the caller came with a key that lacks a scope.
+    /// Fails with 403 if the caller used a key that lacks a scope.
     pub fn require_scope(&self, scope: Scope) -> ApiResult<()> {
         match &self.key {
             Some(key) if !key.scopes.contains(&scope) => {

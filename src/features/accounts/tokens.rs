@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AccountError;
 
-/// What a token is good for.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
@@ -26,11 +26,11 @@ pub struct Claims {
     pub jti: String,
     /// A string: existing clients expect one.
     pub user_id: String,
-    /// The log-in it was issued for.
+    /// The session that it was issued for.
     pub session_id: i64,
 }
 
-/// Issues a token of `seconds` life.
+/// Issues a token that is valid for `seconds`.
 pub fn issue(
     secret: &SecretString,
     token_type: TokenType,
@@ -51,13 +51,13 @@ pub fn issue(
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|error| AccountError::Hashing(error.to_string()))
 }
 
-/// What is stored of a secret handed out: enough to know it again, too little to use it. Such secrets are random and long,
-/// so a slow hash would protect nothing.
+/// Returns the digest that is stored of a secret: enough to recognise it, too little to use it. Such secrets are random and long,
+/// so a slow hash would add no protection.
 pub fn digest(secret: &str) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
-/// Reads a token and checks its signature, kind and age against `now`.
+/// Reads a token and checks its signature, kind and expiry at `now`.
 pub fn read(
     secret: &SecretString,
     token: &str,
@@ -65,7 +65,7 @@ pub fn read(
     now: DateTime<Utc>,
 ) -> Result<Claims, AccountError> {
     let mut validation = Validation::new(Algorithm::HS256);
-    // The age is checked below, against the clock we are given.
+    // The expiry is checked below, against the given clock.
     validation.validate_exp = false;
     let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| AccountError::BadToken)?.claims;

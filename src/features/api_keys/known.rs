@@ -1,8 +1,8 @@
-//! The keys in the memory of one process, for those who cannot wait for the database at every call: predictions and reports
-//! of events.
+//! The API keys in the memory of one process, for predictions and event reports, which cannot wait for the database at every
+//! call.
 //!
-//! All that may be used are there before they are first sent, and a change of one is followed at once. A key that was itself
-//! changed does not count before it has been read again; any other counts as it was known last while the database is away.
+//! All valid keys are loaded before they are first sent, and refreshed as soon as one changes. A changed key is not accepted
+//! before it has been read again; while the database is unavailable, all others are accepted as last read.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,11 +19,11 @@ use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Known};
 use crate::platform::services::Services;
 
-/// Keys that are kept; of more, those used last are.
+/// The capacity; above it, the least recently used keys are dropped.
 const MOST_KEYS: u32 = 10_000;
-/// Changes that come in a burst are followed once.
+/// Changes within this time are read together.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait when keys cannot be read.
+/// How long to wait before reading again after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The keys of one process. Cheap to clone; clones share them.
@@ -35,11 +35,11 @@ struct Shared {
     keys: Known<Digest, KnownKey>,
     changed: Mutex<Changed>,
     told: Notify,
-    /// Of each network of a client, for keys that are not valid, wherever they are sent.
+    /// By client network, for keys that are not valid, on any route.
     guesses: Throttle,
 }
 
-/// Keys that are to be read in the background.
+/// Keys to read again in the background.
 #[derive(Debug, Default)]
 struct Changed {
     all: bool,
@@ -47,14 +47,14 @@ struct Changed {
 }
 
 impl KnownKeys {
-    /// Creates a memory that follows changes until `stop` is cancelled.
+    /// Creates the cache and refreshes it on changes until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let keys = Known::new("API keys", MOST_KEYS.into());
         let guesses = Throttle::new(services.settings.throttle.anon);
         let shared = Shared { services: services.clone(), keys, changed: Mutex::default(), told: Notify::new(), guesses };
         let known = Self(Arc::new(shared));
         let (noting, reading) = (known.clone(), known.clone());
-        // In two tasks: that a key was revoked is noted also while the database does not answer.
+        // Two tasks: a revocation is noted even while the database does not answer.
         let work = async move { tokio::join!(noting.note_changes(), reading.read_changed()) };
         tokio::spawn(async move { stop.run_until_cancelled(work).await });
         known
@@ -98,17 +98,17 @@ impl KnownKeys {
         found
     }
 
-    /// Returns whether a key is in memory: one that was valid before is read again, also while its network guesses others.
+    /// Returns whether a key is in memory: a key that was valid before is accepted even while other clients of its network guess.
     fn is_known(&self, key: &str) -> bool {
         service::digest_of(key).is_some_and(|digest| self.0.keys.peek(&digest).is_some())
     }
 
-    /// Reads all keys that may be used.
+    /// Reads all valid keys.
     pub async fn load(&self) -> Result<(), ReadError> {
         self.read(None).await
     }
 
-    /// Returns how many keys are in memory.
+    /// Returns the number of keys in memory.
     pub fn count(&self) -> u64 {
         self.0.keys.count()
     }
@@ -131,7 +131,7 @@ impl KnownKeys {
                 self.0.keys.distrust(|key| key.principal.user.id == row.id);
                 changed.all = true;
             }
-            // What is served is no matter of keys.
+            // Changes of what is served do not affect keys.
             Some(_) => return,
             None => {
                 self.0.keys.doubt_all();
@@ -141,7 +141,7 @@ impl KnownKeys {
         self.0.told.notify_one();
     }
 
-    /// Reads what has changed before it is asked for.
+    /// Reads changed keys before a client sends them.
     async fn read_changed(&self) {
         if !self.0.services.settings.preload_models {
             return;

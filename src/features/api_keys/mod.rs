@@ -1,4 +1,4 @@
-//! API keys: what a program shows instead of a password; each is bound to one project and a few scopes.
+//! API keys: what a program sends instead of a password. Each is bound to one project and some scopes.
 
 mod known;
 mod model;

@@ -1,4 +1,4 @@
-//! Decisions about keys: how they are made and when they count.
+//! Decisions about keys: how they are created and when they are valid.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,14 +15,14 @@ use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// Every key begins so; anything else in the header is not one of ours.
+/// The prefix of every key; other values of the header are not API keys.
 pub const PREFIX: &str = "rctm_";
 const RANDOM_BYTES: usize = 48;
 
-/// What is stored of a key and it is found by.
+/// The SHA-256 hash by which a key is stored and found.
 pub type Digest = [u8; 32];
 
-/// Returns what a key is found by; none when the text is not one of our keys.
+/// Returns the digest of a key; `None` if the text is not an API key.
 pub fn digest_of(key: &str) -> Option<Digest> {
     key.starts_with(PREFIX).then(|| hash_of(key))
 }
@@ -33,7 +33,7 @@ fn hash_of(key: &str) -> Digest {
     digest
 }
 
-/// Makes a key for a project; the text is shown to its maker once and never stored.
+/// Creates a key for a project. Its text is shown to its creator once and never stored.
 pub async fn create_for(
     connection: &mut AsyncPgConnection,
     project_id: i64,
@@ -57,7 +57,7 @@ pub async fn create_for(
     Ok((row, key))
 }
 
-/// The caller behind a key; none when the text is not one of our keys, 401 when it is one that does not count.
+/// Returns the caller of a key; `None` if the text is not an API key. Fails with 401 if the key is not valid.
 pub async fn authenticate(services: &Services, key: &str) -> ApiResult<Option<Principal>> {
     let Some(digest) = digest_of(key) else { return Ok(None) };
     let now = services.clock.now();
@@ -69,13 +69,13 @@ pub async fn authenticate(services: &Services, key: &str) -> ApiResult<Option<Pr
     Ok(Some(known.principal))
 }
 
-/// When this process has last noted the use of a key: for callers that are known without asking the database, who would
-/// otherwise have to wait for it each time.
+/// When this process last noted the use of each key. Callers that are recognised without a query would otherwise wait for the
+/// database each time.
 #[derive(Debug, Default)]
 pub struct NotedUses(Mutex<HashMap<i64, DateTime<Utc>>>);
 
 impl NotedUses {
-    /// Notes the use of a key, at most once a minute.
+    /// Records the use of a key, at most once a minute.
     pub async fn note(&self, services: &Services, key: i64) -> ApiResult<()> {
         let now = services.clock.now();
         {
@@ -89,7 +89,7 @@ impl NotedUses {
     }
 }
 
-/// A key that was not revoked, and whom it stands for.
+/// A key that was not revoked, and the caller it stands for.
 #[derive(Debug, Clone)]
 pub struct KnownKey {
     pub principal: Principal,
@@ -102,14 +102,13 @@ impl KnownKey {
         self.principal.key.as_ref().map(|key| key.id)
     }
 
-    /// Whether it has not expired.
+    /// Returns whether it has not expired.
     pub fn counts_at(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
 }
 
-/// Returns a key as it stands in the database, whether or not it has expired; none when there is none, it was revoked, or its
-/// maker is no longer active.
+/// Returns a key as stored, expired or not; `None` if there is none, it was revoked, or its creator is deactivated.
 pub async fn find(services: &Services, digest: &Digest) -> Result<Option<KnownKey>, ReadError> {
     let mut connection = services.db.conn().await?;
     let Some((row, user, organisation)) = store::by_hash(&mut connection, digest).await? else { return Ok(None) };
@@ -118,7 +117,7 @@ pub async fn find(services: &Services, digest: &Digest) -> Result<Option<KnownKe
     Ok(Some(KnownKey { principal, expires_at: row.expires_at }))
 }
 
-/// Returns the keys that may be used, with what they are found by: those of the ids, or all, but at most so many.
+/// Returns the valid keys with their digests: those of the ids, or all, but at most `most`.
 pub async fn usable(services: &Services, ids: Option<&[i64]>, most: i64) -> Result<Vec<(Digest, KnownKey)>, ReadError> {
     let mut connection = services.db.conn().await?;
     let mut makers: HashMap<i64, Principal> = HashMap::new();
@@ -141,7 +140,7 @@ fn grant_of(row: &ApiKey, organisation_id: i64) -> KeyGrant {
     KeyGrant { id: row.id, prefix, project_id: row.project_id, organisation_id, scopes }
 }
 
-/// A name that the project already has for a key is the caller's mistake.
+/// Turns a duplicate name of a key within a project into a 400.
 pub fn named_twice(error: diesel::result::Error) -> ApiError {
     match error {
         diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {

@@ -45,7 +45,7 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// Stores a key and announces it, so that it is known before it is first sent.
+/// Stores a key and announces it, so that every process knows it before it is first sent.
 pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> QueryResult<ApiKey> {
     let insert = diesel::insert_into(api_keys::table).values(key).returning(ApiKey::as_returning());
     let key: ApiKey = insert.get_result(connection).await?;
@@ -54,7 +54,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, key: NewApiKey) -> Query
     Ok(key)
 }
 
-/// Returns the key of a hash, with its maker and the organisation of its project, if key and maker are active.
+/// Returns the key of a hash, with its creator and the organisation of its project, if key and creator are active.
 pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResult<Option<(ApiKey, User, i64)>> {
     api_keys::table
         .inner_join(users::table)
@@ -67,7 +67,7 @@ pub async fn by_hash(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryRe
         .optional()
 }
 
-/// Returns active keys of active makers, with their hashes and the organisations of their projects, those used or made last first.
+/// Lists active keys of active creators, with hashes and the organisations of their projects, the last used or created first.
 pub async fn usable(
     connection: &mut AsyncPgConnection,
     ids: Option<&[i64]>,
@@ -89,7 +89,7 @@ pub async fn usable(
         .await
 }
 
-/// Notes the use of a key, at most once a minute so that reading does not mean writing.
+/// Records the use of a key, at most once a minute, so that not every read causes a write.
 pub async fn note_use(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<()> {
     let stale = api_keys::last_used_at.is_null().or(api_keys::last_used_at.lt(at - chrono::Duration::minutes(1)));
     diesel::update(api_keys::table.filter(api_keys::id.eq(id)).filter(stale))

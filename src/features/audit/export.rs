@@ -1,4 +1,4 @@
-//! The audit log as a file, written while it is read: however long it is, only a few lines are held at once.
+//! The audit log as a file, written while it is read: of any length, only a few lines are held in memory.
 
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
@@ -15,7 +15,7 @@ use crate::platform::wire_enum;
 const LINES_AT_ONCE: i64 = 500;
 
 wire_enum! {
-    /// How the file is written.
+    /// The format of the file.
     pub enum Format {
         Csv = "csv",
         Ndjson = "ndjson",
@@ -39,19 +39,19 @@ const COLUMNS: [&str; 14] = [
     "after",
 ];
 
-/// What is left to write.
+/// What remains to be written.
 struct Rest {
     services: Services,
     session: db::Session,
     selection: Selection,
     format: Format,
-    /// Lines below this id; none once all have been written.
+    /// Lines below this id; `None` once all have been written.
     below: Option<i64>,
     begun: bool,
 }
 
-/// The chosen lines, newest first. The body is written after the handler has answered, so that each part has to say again
-/// whom it acts for.
+/// Streams the selected lines, newest first. The body is written after the handler has returned, so each part sets the database
+/// session of its caller again.
 pub fn stream(
     services: &Services,
     principal: &Principal,
@@ -120,7 +120,7 @@ fn cells(row: &Entry) -> [String; 14] {
     ]
 }
 
-/// A text that a spreadsheet does not take for a formula.
+/// Escapes a text so that a spreadsheet does not take it for a formula.
 fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The audit log: who changed what, when and from where. Triggers in the database write it; here it is only read.
+//! The audit log: who changed what, when and from where. Database triggers write it; this slice only reads it.
 
 mod export;
 mod model;

@@ -43,7 +43,7 @@ pub async fn list(connection: &mut AsyncPgConnection, selection: &Selection, pag
     paginate(connection, page, selected(selection).count(), rows).await
 }
 
-/// The next lines below an id, newest first.
+/// Lists the next lines below an id, newest first.
 pub async fn below(connection: &mut AsyncPgConnection, selection: &Selection, id: i64, most: i64) -> QueryResult<Vec<Entry>> {
     selected(selection)
         .filter(audit_log::id.lt(id))
@@ -54,7 +54,7 @@ pub async fn below(connection: &mut AsyncPgConnection, selection: &Selection, id
         .await
 }
 
-/// The organisation of a project that the caller may see.
+/// Returns the organisation of a project that the caller may see.
 pub async fn organisation_of(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<i64>> {
     projects::table.find(project).select(projects::organisation_id).first(connection).await.optional()
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a slot.
+//! Errors of slots.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
@@ -9,24 +9,24 @@ use crate::platform::http::ApiError;
 /// Why a slot was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SlotError {
-    /// The traffic would have nowhere to go.
+    /// No active slot would have a weight.
     #[error(
         "The weights of all active slots of this project would be 0, so no request could be answered. \
          Give at least one of them a weight above 0."
     )]
     AllWeightsZero,
-    /// Running tests, as pairs of id and name.
+    /// Running tests of the slot, as pairs of id and name.
     #[error("A running A/B test uses this slot. Stop the test first.")]
     InUse(Vec<(i64, String)>),
     #[error("A model that this change took out of service has been deleted since, so it cannot be put back.")]
     ModelGone,
-    /// A slot was to be given a model that cannot answer.
+    /// The model that a slot was to be given has no file.
     #[error("{0}")]
     ModelWithoutFile(ModelError),
-    /// A slot was to be switched on, and its model cannot answer.
+    /// A slot was to be activated, but its model has no file.
     #[error("The slot \"{slot}\" cannot answer. {cause}")]
     CannotAnswer { slot: String, cause: ModelError },
-    #[error("This slot is no longer there.")]
+    #[error("This slot has been deleted. Reload and try again.")]
     Gone,
     #[error(transparent)]
     Database(#[from] diesel::result::Error),

@@ -1,5 +1,5 @@
-//! Deployment slots: which models answer the traffic of a project, and with which share of it. Every act that changes who
-//! answers leaves a row in the history with the slots before and after.
+//! Deployment slots: which models answer the traffic of a project, and with which share of it. Every action that changes which
+//! model answers adds a row to the history with the slots before and after.
 
 mod error;
 mod model;

@@ -1,5 +1,5 @@
-//! Decisions about slots. Every change happens with the project locked, so that two at once cannot leave it in a state that
-//! neither of them would have been allowed to make.
+//! Decisions about slots. Every change is made with the project locked, so that two concurrent changes cannot lead to a state
+//! that neither of them would have been allowed to create.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -58,7 +58,7 @@ pub async fn update(
         .await
 }
 
-/// Removes a slot that no running test needs.
+/// Deletes a slot unless a running test uses it.
 pub async fn delete(connection: &mut AsyncPgConnection, slot: DeploymentSlot, actor: i64) -> Result<(), SlotError> {
     connection
         .transaction(async move |connection| {
@@ -74,18 +74,18 @@ pub async fn delete(connection: &mut AsyncPgConnection, slot: DeploymentSlot, ac
         .await
 }
 
-/// What the end of a test decides.
+/// The outcome of an A/B test: the slots that won and lost.
 #[derive(Debug, Clone, Copy)]
 pub struct Promotion {
     pub project_id: i64,
     pub ab_test_id: i64,
     pub winner: i64,
     pub loser: i64,
-    /// Who promotes.
+    /// The user who promotes.
     pub actor: i64,
 }
 
-/// The winner gets the full weight and is active, the loser is not. Runs in the caller's transaction.
+/// Activates the winner with the full weight and deactivates the loser, in the caller's transaction.
 pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, now: DateTime<Utc>) -> Result<(), SlotError> {
     store::lock_project(connection, promotion.project_id).await?;
     let winner = store::find(connection, promotion.winner).await?.ok_or(SlotError::Gone)?;
@@ -108,8 +108,8 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
     Ok(())
 }
 
-/// Takes a change back as a whole: each slot it touched is again as it was before. A slot that it made is switched off rather
-/// than removed, since events may belong to it.
+/// Reverts a change as a whole: each slot that it touched is again as it was before. A slot that it created is deactivated
+/// instead of deleted, since events may belong to it.
 pub async fn revert(
     connection: &mut AsyncPgConnection,
     change: SlotChange,
@@ -163,13 +163,13 @@ pub async fn revert(
         .await
 }
 
-/// Refuses to give a slot a model that cannot answer: one that is still being trained, or has no file any more.
+/// Refuses to give a slot a model without a file: one that is still being trained, or whose file was removed.
 async fn require_file(connection: &mut AsyncPgConnection, model: i64) -> Result<(), SlotError> {
     let model = store::hold_model(connection, model).await?.ok_or(SlotError::ModelGone)?;
     if model.has_file() { Ok(()) } else { Err(SlotError::ModelWithoutFile(ModelError::without_file(&model))) }
 }
 
-/// Refuses to switch a slot on whose model cannot answer.
+/// Refuses to activate a slot whose model has no file.
 async fn require_answer(connection: &mut AsyncPgConnection, slot: &str, model: i64) -> Result<(), SlotError> {
     require_file(connection, model).await.map_err(|error| match error {
         SlotError::ModelWithoutFile(cause) => SlotError::CannotAnswer { slot: slot.to_owned(), cause },
@@ -181,9 +181,8 @@ fn slots_of(recorded: &Value) -> Vec<Snapshot> {
     Vec::deserialize(recorded).unwrap_or_default()
 }
 
-/// Puts a newly trained model into the slot of this name. A slot that is in use only changes its model; one that is new, or
-/// was switched off, takes over: the other slots keep their place with weight 0, except those that a running test compares.
-/// Runs in the caller's transaction.
+/// Deploys a newly trained model in the slot of this name. A slot that is in use only changes its model. A new or deactivated one
+/// takes over: the other slots stay with weight 0, except those that a running test compares. Runs in the caller's transaction.
 pub async fn deploy(
     connection: &mut AsyncPgConnection,
     project_id: i64,
@@ -225,8 +224,8 @@ pub async fn deploy(
     Ok(deployed)
 }
 
-/// The slot whose model would no longer answer if one were deployed under this name: the slot of that name while it is in use,
-/// otherwise the one with the largest share of the traffic. None when nobody answers.
+/// Returns the slot whose model would be replaced by deploying under this name: the slot of that name if it is in use, otherwise
+/// the one with the largest share of the traffic. `None` if no slot is in use.
 pub async fn replaced_by(connection: &mut AsyncPgConnection, project_id: i64, name: &str) -> QueryResult<Option<DeploymentSlot>> {
     let mut answering = store::of_project(connection, project_id).await?;
     answering.retain(|slot| slot.is_active && !slot.is_shadow && slot.weight > 0.0);
@@ -236,7 +235,7 @@ pub async fn replaced_by(connection: &mut AsyncPgConnection, project_id: i64, na
     Ok(answering.into_iter().max_by(|a, b| a.weight.total_cmp(&b.weight)))
 }
 
-/// Refuses to leave traffic without anybody to answer it.
+/// Fails if there are active slots and all their weights are 0.
 async fn check_weights(connection: &mut AsyncPgConnection, project_id: i64) -> Result<(), SlotError> {
     let slots = store::of_project(connection, project_id).await?;
     let mut answering = slots.iter().filter(|slot| slot.is_active && !slot.is_shadow).peekable();

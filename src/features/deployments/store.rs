@@ -1,4 +1,4 @@
-//! SQL of slots and of their history.
+//! SQL of slots and their history.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -57,13 +57,13 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// Makes changes of who answers in a project happen one after the other, until the transaction ends.
+/// Locks a project until the end of the transaction, so that changes of its slots are serialised.
 pub async fn lock_project(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<()> {
-    // Not FOR UPDATE, which would hold up every event that refers to the project.
+    // Not FOR UPDATE, which would block every event that refers to the project.
     projects::table.find(project_id).select(projects::id).for_no_key_update().first::<i64>(connection).await.map(drop)
 }
 
-/// Returns a model, which cannot lose its file until the transaction ends.
+/// Returns a model and locks it, so that it keeps its file until the end of the transaction.
 pub async fn hold_model(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {
     trained_models::table.find(id).select(TrainedModel::as_select()).for_share().first(connection).await.optional()
 }
@@ -72,12 +72,12 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     deployment_slots::table.find(id).select(DeploymentSlot::as_select()).first(connection).await.optional()
 }
 
-/// The slots of these ids, in no particular order.
+/// Returns the slots of these ids, in no particular order.
 pub async fn slots_by_id(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<DeploymentSlot>> {
     deployment_slots::table.filter(deployment_slots::id.eq_any(ids)).select(DeploymentSlot::as_select()).load(connection).await
 }
 
-/// All slots of a project, oldest first.
+/// Lists all slots of a project, oldest first.
 pub async fn of_project(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<Vec<DeploymentSlot>> {
     deployment_slots::table
         .filter(deployment_slots::project_id.eq(project_id))
@@ -113,7 +113,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
     Ok(())
 }
 
-/// Makes a slot again under the id it had.
+/// Inserts a deleted slot again under its former id.
 pub async fn restore(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -131,7 +131,7 @@ pub async fn record(connection: &mut AsyncPgConnection, change: NewSlotChange) -
     diesel::insert_into(slot_changes::table).values(change).returning(SlotChange::as_returning()).get_result(connection).await
 }
 
-/// Says that a test has no winner any more.
+/// Clears the winner of a test.
 pub async fn forget_winner(connection: &mut AsyncPgConnection, test: i64, at: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(ab_tests::table.find(test))
         .set((ab_tests::winner_slot_id.eq(None::<i64>), ab_tests::updated_at.eq(at)))
@@ -140,7 +140,7 @@ pub async fn forget_winner(connection: &mut AsyncPgConnection, test: i64, at: Da
     Ok(())
 }
 
-/// The running tests that one of the slots is part of, as pairs of id and name.
+/// Lists the running tests of these slots, as pairs of id and name.
 pub async fn running_tests(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<Vec<(i64, String)>> {
     let of_slots = ab_tests::control_slot_id.eq_any(slots).or(ab_tests::variant_slot_id.eq_any(slots));
     ab_tests::table
@@ -151,7 +151,7 @@ pub async fn running_tests(connection: &mut AsyncPgConnection, slots: &[i64]) ->
         .await
 }
 
-/// The slots of a project that running tests compare.
+/// Lists the slots of a project that running tests compare.
 pub async fn slots_under_test(connection: &mut AsyncPgConnection, project_id: i64) -> QueryResult<Vec<i64>> {
     let pairs: Vec<(i64, i64)> = ab_tests::table
         .filter(ab_tests::project_id.eq(project_id).and(ab_tests::status.eq("RUNNING")))

@@ -1,5 +1,5 @@
-//! Who may use a config: the members of its organisation in their role there, and of API keys those of the project it is of. A
-//! config that all projects of its organisation may use is shown to the keys of those that do, but changed by people only.
+//! Access to configs. Members of the config's organisation may use it according to their role, and API keys if it belongs to
+//! their project. API keys may read a config without a project that their own project uses, but only users may change it.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -24,15 +24,15 @@ pub trait Config: Send + Sized + 'static {
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<Self>>> + Send;
     fn id(&self) -> i64;
     fn home(&self) -> Ownership;
-    /// Whether the filters of its list let it through: they count where one object is asked for, too.
+    /// Returns whether the filters of the config's list admit it. They also apply where one config is requested.
     fn admitted(&self, filter: &ConfigFilter) -> bool;
-    /// Whether with these fields it would say something else than now, but for its name.
+    /// Returns whether these fields would change what it says, apart from its name.
     fn differs(&self, wanted: &Self::Fields) -> bool;
-    /// Whether a project goes by it.
+    /// Returns whether a project uses it.
     fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> impl Future<Output = QueryResult<bool>> + Send;
-    /// Whether nothing goes by it.
+    /// Returns whether nothing uses it.
     fn is_unused(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<bool>> + Send;
-    /// Gives it to another organisation, unless something uses it.
+    /// Moves it to another organisation unless something uses it.
     fn move_unused(
         connection: &mut AsyncPgConnection,
         id: i64,
@@ -98,7 +98,7 @@ macro_rules! config {
 config!(SplitConfig, SplitFields, split, splits_like);
 config!(EvaluationConfig, EvaluationFields, evaluation, measures_like);
 
-/// A config the caller may act on in the role `R`; the counterpart of `Access` for what several projects may share.
+/// A config on which the caller may act in the role `R`; the counterpart of `Access` for objects that several projects may use.
 pub struct Shared<T, R> {
     pub object: T,
     role: PhantomData<R>,
@@ -123,7 +123,7 @@ impl<T: Config, R: RoleNeeded> FromRequest for Shared<T, R> {
     }
 }
 
-/// Loads a config for an action that needs a role: 404 when the caller must not see it, 403 when the role is too low.
+/// Loads a config for an action that needs a role. Fails with 404 if it is not visible, with 403 if the role is too low.
 pub(super) async fn load_for<T: Config>(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -133,7 +133,7 @@ pub(super) async fn load_for<T: Config>(
     let object = T::load(connection, id).await?.ok_or_else(ApiError::not_found)?;
     match principal.role_on(object.home()) {
         Some(role) if role < needed => {
-            Err(ApiError::forbidden(format!("Your role here is {role}; this takes at least {needed}.")))
+            Err(ApiError::forbidden(format!("This requires the role {needed} or higher; yours is {role}.")))
         }
         Some(_) => Ok(object),
         None if !is_shared_with_key(connection, principal, &object).await? => Err(ApiError::not_found()),
@@ -147,7 +147,7 @@ pub(super) async fn load_for<T: Config>(
     }
 }
 
-/// Returns whether a config belongs to the organisation of the caller's key, and the key's project goes by it.
+/// Returns whether a config belongs to the organisation of the caller's key without a project, and the key's project uses it.
 async fn is_shared_with_key<T: Config>(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

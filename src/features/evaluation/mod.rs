@@ -1,5 +1,5 @@
-//! How models are judged: split configs say what is held out, evaluation configs what is measured.
-//! Each belongs to an organisation, and may belong to one project of it; what was measured with one keeps it as it is.
+//! How models are evaluated: split configs say what is held out, evaluation configs what is measured.
+//! Each belongs to an organisation, and possibly to one project of it. It cannot change once something was measured with it.
 
 mod access;
 mod model;

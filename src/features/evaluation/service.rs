@@ -1,4 +1,4 @@
-//! Decisions about configs: where one belongs, which project may use it, and when it can still change.
+//! Decisions about configs: where one belongs, which project may use it, and when it can still be changed.
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -9,8 +9,8 @@ use crate::features::accounts::{Ownership, Principal, Role, personal_organisatio
 use crate::features::projects::{self, Project};
 use crate::platform::http::{ApiError, ApiResult};
 
-/// Returns where a new config belongs: to the project that the body names or that the caller's key is of, else to the caller's personal
-/// organisation.
+/// Returns where a new config belongs: to the project that the body names or that the caller's key is bound to, otherwise to the
+/// caller's personal organisation.
 pub async fn home_of_new(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -28,8 +28,8 @@ pub async fn home_of_new(
     }
 }
 
-/// Returns the split config that a body about a project refers to; one that the project cannot use is a 400 on that field. Where
-/// the body names no project that can be found, only whether the caller may see the config counts.
+/// Returns the split config that a body about a project refers to. One that the project cannot use becomes a 400 on that field.
+/// If the body names no project that can be found, it is only checked whether the caller may see the config.
 pub async fn split_for(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -40,8 +40,7 @@ pub async fn split_for(
     for_project(connection, principal, field, id, project).await
 }
 
-/// Returns the evaluation config that a body about a project refers to; one that the project cannot use is a 400 on that
-/// field.
+/// Returns the evaluation config that a body about a project refers to, as [`split_for`] does.
 pub async fn evaluation_for(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -75,7 +74,8 @@ async fn for_project<T: Config>(
     Err(ApiError::field(field, format!("This {noun} belongs to another organisation. {instead}")))
 }
 
-/// Whether a config goes with the first project that uses it: the caller made it without saying for which, and nothing uses it.
+/// Returns whether a config can move to the first project that uses it: the caller created it without a project, and nothing uses
+/// it.
 async fn may_follow<T: Config>(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -86,13 +86,13 @@ async fn may_follow<T: Config>(
         && T::is_unused(connection, id).await?)
 }
 
-/// Moves the split config of a body to the organisation of the project that it is about, unless it is there. Called where
-/// [`split_for`] let it through and nothing else is wrong with the body, in the transaction that takes the config into use.
+/// Moves the split config of a body to the organisation of the body's project, unless it belongs there already. Call it after
+/// [`split_for`] if the whole body is valid, in the transaction that puts the config to use.
 pub async fn bring_split(connection: &mut AsyncPgConnection, field: &str, id: i64, organisation: i64) -> ApiResult<()> {
     bring::<SplitConfig>(connection, field, id, organisation).await
 }
 
-/// The same for the evaluation config and [`evaluation_for`].
+/// Moves the evaluation config of a body, as [`bring_split`] does; call it after [`evaluation_for`].
 pub async fn bring_evaluation(connection: &mut AsyncPgConnection, field: &str, id: i64, organisation: i64) -> ApiResult<()> {
     bring::<EvaluationConfig>(connection, field, id, organisation).await
 }
@@ -106,7 +106,7 @@ async fn bring<T: Config>(connection: &mut AsyncPgConnection, field: &str, id: i
     Err(ApiError::field(field, format!("This {noun} has just been taken into use by another organisation. Choose another one.")))
 }
 
-/// Changes a config. 409 when it would then say something else, and something was or will be measured with it.
+/// Changes a config. Fails with 409 if more than its name would change and something was or will be measured with it.
 pub async fn change<T: Config>(
     connection: &mut AsyncPgConnection,
     current: T,

@@ -9,19 +9,19 @@ use crate::features::accounts::{Ownership, Principal};
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{evaluation_configs, projects, retraining_schedules, split_configs, training_data, tuning_jobs};
 
-/// What a list is narrowed to.
+/// The conditions of a list.
 #[derive(Debug, Default)]
 pub struct ConfigFilter {
     pub id: Option<i64>,
     pub name: Option<String>,
-    /// Whether it must lack a name (or have one).
+    /// Whether it must lack a name, or have one.
     pub unnamed: Option<bool>,
-    /// A project that may use them.
+    /// A project that may use it.
     pub project: Option<i64>,
 }
 
 impl ConfigFilter {
-    /// What a query string asks for.
+    /// Reads the conditions from a query string.
     pub fn read(filters: &Filters) -> ApiResult<Self> {
         Ok(Self {
             id: filters.id("id")?,
@@ -31,7 +31,7 @@ impl ConfigFilter {
         })
     }
 
-    /// Whether a config of this id and name gets through; which projects may use it is not asked.
+    /// Returns whether the id and name of a config match; the project is not checked.
     pub fn admits(&self, id: i64, name: Option<&str>) -> bool {
         self.id.is_none_or(|wanted| wanted == id)
             && self.name.as_deref().is_none_or(|wanted| Some(wanted) == name)
@@ -39,7 +39,7 @@ impl ConfigFilter {
     }
 }
 
-/// The statements of one of the two tables. `$of_job` and `$of_schedule` are the columns that name a config of it.
+/// The statements of one of the two tables. `$of_job` and `$of_schedule` are the columns that refer to one of its configs.
 macro_rules! statements {
     ($(#[$doc:meta])* $module:ident, $table:ident, $row:ident, $fields:ident, $of_job:ident, $of_schedule:ident) => {
         $(#[$doc])*
@@ -127,7 +127,7 @@ macro_rules! statements {
                     .await
             }
 
-            /// Whether a project goes by a config: in a search, or in its schedule.
+            /// Returns whether a project uses a config: in a search, or in its schedule.
             pub async fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> QueryResult<bool> {
                 let searches = tuning_jobs::table
                     .inner_join(training_data::table)
@@ -138,7 +138,7 @@ macro_rules! statements {
                     || diesel::select(diesel::dsl::exists(schedules)).get_result(connection).await?)
             }
 
-            /// Whether no search and no schedule goes by a config.
+            /// Returns whether no search and no schedule uses a config.
             pub async fn is_unused(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
                 let searches = tuning_jobs::table.filter(tuning_jobs::$of_job.eq(id));
                 let schedules = retraining_schedules::table.filter(retraining_schedules::$of_schedule.eq(id));
@@ -146,8 +146,8 @@ macro_rules! statements {
                     && !diesel::select(diesel::dsl::exists(schedules)).get_result::<bool>(connection).await?)
             }
 
-            /// Gives a config that nothing uses to another organisation. False when something uses it or it has gone. Runs in
-            /// the caller's transaction: held by it, the config cannot come into use meanwhile.
+            /// Moves a config to another organisation; false if something uses it or it is gone. Runs in the caller's
+            /// transaction: the row lock keeps the config from being used meanwhile.
             pub async fn move_unused(connection: &mut AsyncPgConnection, id: i64, organisation: i64) -> QueryResult<bool> {
                 $table::table.find(id).select($table::id).for_update().first::<i64>(connection).await.optional()?;
                 if !is_unused(connection, id).await? {
@@ -169,17 +169,17 @@ statements! {
     evaluation, evaluation_configs, EvaluationConfig, EvaluationFields, evaluation_id, evaluation_config_id
 }
 
-/// A split config, for work that was authorised when it was asked for.
+/// Returns a split config, for work that was authorised when it was requested.
 pub async fn find_split(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<SplitConfig> {
     split::by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
 }
 
-/// An evaluation config, for work that was authorised when it was asked for.
+/// Returns an evaluation config, for work that was authorised when it was requested.
 pub async fn find_evaluation(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<EvaluationConfig> {
     evaluation::by_id(connection, id).await?.ok_or(diesel::result::Error::NotFound)
 }
 
-/// The evaluation configs of these ids, in no particular order.
+/// Returns the evaluation configs of these ids, in no particular order.
 pub async fn find_evaluations(connection: &mut AsyncPgConnection, ids: Vec<i64>) -> QueryResult<Vec<EvaluationConfig>> {
     evaluation_configs::table
         .filter(evaluation_configs::id.eq_any(ids))

@@ -1,4 +1,4 @@
-//! Who may report and read events: a key with the scope `predict` whatever the verb, or a person with a role in the project.
+//! Access to events: a key with the scope `predict`, with any HTTP method, or a user with a role in the project.
 
 use std::collections::HashSet;
 use std::future::{Ready, ready};
@@ -13,7 +13,7 @@ use crate::features::accounts::{Principal, Role, Scope, caller_of};
 use crate::platform::http::{ApiError, ApiResult, Filters};
 use crate::platform::services::Services;
 
-/// Somebody who may have to do with events at all.
+/// A caller who may access events of some project.
 #[derive(Debug, Clone)]
 pub struct Reporter(pub Principal);
 
@@ -32,7 +32,7 @@ fn reporter(request: &HttpRequest) -> ApiResult<Reporter> {
     Ok(Reporter(principal))
 }
 
-/// An event the caller may read, or change when the verb does.
+/// An event that the caller may read, or change if the method is not a safe one.
 pub struct EventAccess {
     pub object: ConversionEvent,
     pub reporter: Reporter,
@@ -61,13 +61,13 @@ impl FromRequest for EventAccess {
 }
 
 impl Reporter {
-    /// A key was made for reporting: whether its maker may still edit the project is no matter.
+    /// Returns the role needed to write. A key was created for reporting: its creator need no longer be an editor of the project.
     fn role_to_write(&self) -> Role {
         if self.0.key.is_some() { Role::Viewer } else { Role::Editor }
     }
 
-    /// 403 unless the caller may report events of all these pairs of project and slot. What is not there and what is somebody
-    /// else's are answered alike.
+    /// Fails with 403 unless the caller may report events for all these pairs of project and slot. Missing objects and those of
+    /// other organisations get the same answer.
     pub async fn require(&self, known: &KnownSlots, pairs: &HashSet<(i64, i64)>) -> ApiResult<()> {
         let owners = known.of(&pairs.iter().map(|(_, slot)| *slot).collect()).await?;
         let may = |(project, slot): &(i64, i64)| {
@@ -77,6 +77,6 @@ impl Reporter {
         if pairs.iter().all(may) {
             return Ok(());
         }
-        Err(ApiError::forbidden("You may not report events of this project, or the deployment slot is not one of it."))
+        Err(ApiError::forbidden("You may not report events for this project, or the deployment slot does not belong to it."))
     }
 }

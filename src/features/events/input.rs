@@ -149,7 +149,7 @@ mod tests {
             event["metadata_json"] = json!({ "k": "x".repeat(length) });
             one_of_batch(event)
         };
-        // {"k":""} are eight bytes.
+        // {"k":""} has eight bytes.
         assert!(with(LARGEST_METADATA - 8).is_ok());
         let refused = with(LARGEST_METADATA - 7).unwrap_err();
         assert_eq!(refused.body()["metadata_json"], json!(["Metadata may have at most 8192 bytes as JSON; this has 8193."]));

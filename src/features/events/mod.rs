@@ -1,6 +1,6 @@
-//! Conversion events: what users did with the lists they were given. Programs report them one by one or in batches; A/B tests
-//! count them, and retraining may learn from them. The table is partitioned by month; partitions are made ahead of time. Old
-//! events can be reduced to daily counts.
+//! Conversion events: what users did with their lists. Programs report them one by one or in batches; A/B tests count them, and
+//! retraining may learn from them. The table is partitioned by month, and partitions are created ahead of time. Old events can be
+//! reduced to daily counts.
 
 mod access;
 mod input;

@@ -1,4 +1,4 @@
-//! Partitions of the events, which grow with the traffic, made before they are needed.
+//! Partitions of the events, which grow with the traffic, created before they are needed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(3_600);
 
-/// Looks every hour until told to stop.
+/// Creates partitions every hour until cancelled.
 pub async fn keep_ahead(services: Services, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match make_ahead(&services).await {
@@ -22,8 +22,8 @@ pub async fn keep_ahead(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Makes the partitions of this month and the next ones where they are missing, and says how many were. Safe to repeat, and in
-/// several processes at once; what nobody made one for is kept in the default partition until then.
+/// Creates missing partitions of this month and the next ones, and returns how many. Safe to repeat, and in several processes at
+/// once; events of a month without a partition are kept in the default partition until it has one.
 pub async fn make_ahead(services: &Services) -> anyhow::Result<i64> {
     let mut connection = services.db.unrestricted_conn().await?;
     Ok(make_months(&mut connection, store::EVENTS, services.clock.now()).await?)

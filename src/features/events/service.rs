@@ -1,4 +1,4 @@
-//! Decisions about events: what counts as new.
+//! Decisions about events: which reports are new.
 
 use super::model::{ConversionEvent, EventFields};
 use super::store;
@@ -6,16 +6,16 @@ use super::writer::EventWriter;
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// What became of a reported event.
+/// The outcome of reporting an event.
 pub enum Reported {
     New(ConversionEvent),
-    /// The client has reported it before; this is what is known of it.
+    /// The client has reported it before; this is the stored event.
     Repeated(ConversionEvent),
-    /// The client has reported it before, and it has been removed since.
+    /// The client has reported it before, and it has been deleted since.
     Removed,
 }
 
-/// Stores one event, unless its client has reported it before.
+/// Stores an event unless its client has reported it before.
 pub async fn report(services: &Services, writer: &EventWriter, event: EventFields) -> ApiResult<Reported> {
     if let Some(stored) = writer.store(event.clone()).await? {
         return Ok(Reported::New(event.stored(stored.id, stored.at)));

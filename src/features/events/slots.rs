@@ -16,7 +16,7 @@ use crate::platform::services::Services;
 
 const MOST_SLOTS: u64 = 10_000;
 
-/// The slots of one process. One of these is made at start and handed to every HTTP worker as application data.
+/// The slots of one process. One is created at the start and given to every HTTP worker as application data.
 pub struct KnownSlots {
     services: Services,
     /// Number of changes; what was read before the last one is read again.

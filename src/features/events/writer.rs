@@ -1,6 +1,6 @@
-//! Group commit: events that arrive one by one at the same time are stored with one statement. Each request is answered when
-//! its event has been committed and not before, so that nothing that was acknowledged can be lost. While one group is being
-//! committed the next one gathers; a single event waits for nobody.
+//! Group commit: events that arrive one by one at the same time are stored with one statement. Each request is answered only
+//! after its event has been committed, so that no acknowledged event can be lost. While one group is being committed the next one
+//! collects; a single event does not wait.
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::error::TrySendError;
@@ -11,36 +11,36 @@ use super::store;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// Events stored with one statement.
+/// The largest number of events in one statement.
 const LARGEST_GROUP: usize = 1_000;
-/// Events that may wait, some seconds' worth; those beyond are refused rather than kept waiting.
+/// The largest number of waiting events, some seconds' worth; more are refused instead of kept waiting.
 const LONGEST_QUEUE: usize = 20_000;
 
-/// Where and when an event was stored.
+/// The id and time of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
     pub id: i64,
     pub at: DateTime<Utc>,
 }
 
-/// An event and whoever waits for it; none is told where its client has reported it before.
+/// An event and the channel to its request; the answer is `None` if its client has reported it before.
 struct Waiting {
     event: EventFields,
     answer: oneshot::Sender<ApiResult<Option<Stored>>>,
 }
 
-/// Stores single events. One of these is made at start and handed to every HTTP worker as application data.
+/// Stores single events. One is created at the start and given to every HTTP worker as application data.
 pub struct EventWriter(mpsc::Sender<Waiting>);
 
 impl EventWriter {
-    /// Writes until it is dropped, and what it was given until then.
+    /// Starts a task that writes until this is dropped and all events received until then are stored.
     pub fn start(services: &Services) -> Self {
         let (queue, waiting) = mpsc::channel(LONGEST_QUEUE);
         tokio::spawn(write_groups(services.clone(), waiting));
         Self(queue)
     }
 
-    /// Stores an event that its reporter may report; none when it is not new. 503 when it cannot be stored now.
+    /// Stores an event that its reporter may report; `None` if it is not new. Fails with 503 if it cannot be stored now.
     pub async fn store(&self, event: EventFields) -> ApiResult<Option<Stored>> {
         let (answer, answered) = oneshot::channel();
         self.0.try_send(Waiting { event, answer }).map_err(|error| match error {
@@ -57,14 +57,14 @@ async fn write_groups(services: Services, mut waiting: mpsc::Receiver<Waiting>) 
         let (events, answers): (Vec<EventFields>, Vec<_>) =
             group.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
         for (stored, answer) in write(&services, events).await.into_iter().zip(answers) {
-            // Whoever has gone away does not want to know.
+            // The request may have been aborted.
             let _ = answer.send(stored);
         }
     }
 }
 
-/// What became of each event. When a group is refused, each is tried by itself: one whose slot has just been deleted must not
-/// take the others along.
+/// Stores events and returns the outcome of each. If the group is refused, each is tried separately: one whose slot has just been
+/// deleted must not affect the others.
 async fn write(services: &Services, events: Vec<EventFields>) -> Vec<ApiResult<Option<Stored>>> {
     let alone = events.len() == 1;
     match write_group(services, events.clone()).await {
@@ -84,7 +84,7 @@ async fn write(services: &Services, events: Vec<EventFields>) -> Vec<ApiResult<O
 async fn write_group(services: &Services, events: Vec<EventFields>) -> ApiResult<Vec<Option<Stored>>> {
     let at = services.clock.now();
     let mut stored = vec![None; events.len()];
-    // Events of many callers: that each may report its own was checked before it came here.
+    // The events are of many callers; whether each may report its own was checked before.
     let mut connection = services.db.unrestricted_conn().await?;
     for new in store::insert(&mut connection, events, at).await? {
         if let Some(place) = stored.get_mut(new.place()) {

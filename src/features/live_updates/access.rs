@@ -1,4 +1,4 @@
-//! Who watches, and whether they may: asked when a socket opens and at each of its heartbeats.
+//! Authorisation of subscribers, checked when a socket opens and at each heartbeat.
 
 use actix_ws::CloseCode;
 
@@ -10,19 +10,19 @@ use crate::platform::db;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// Why somebody may not watch.
+/// Why a client may not subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody is logged in, or no longer.
+    /// The client is not logged in, or no longer.
     NotAuthenticated,
-    /// No such thing, or not the caller's.
+    /// The object does not exist or is not visible to the caller.
     NoAccess,
-    /// It cannot be told at present.
+    /// It cannot be checked at present.
     Unknown,
 }
 
 impl Refusal {
-    /// What a socket that is open is closed with.
+    /// Returns the code with which an open socket is closed.
     pub fn code(self) -> CloseCode {
         match self {
             Self::NotAuthenticated => CloseCode::Other(4401),
@@ -31,7 +31,7 @@ impl Refusal {
         }
     }
 
-    /// Returns the answer that refuses a handshake.
+    /// Returns the response that refuses a handshake.
     pub fn answer(self) -> ApiError {
         match self {
             Self::NotAuthenticated => ApiError::not_authenticated(),
@@ -49,17 +49,17 @@ impl Refusal {
     }
 }
 
-/// The caller behind an access token that is still good.
+/// Returns the caller of a valid access token.
 pub async fn caller(services: &Services, token: &str) -> Result<Principal, Refusal> {
     authenticate_token(services, token).await.map_err(|error| Refusal::of(&error.into()))
 }
 
-/// Returns the caller whose session goes on, whether or not the token that it began with has expired.
+/// Returns the caller of a session that has not ended, whether or not its first access token has expired.
 pub async fn holder(services: &Services, session: i64) -> Result<Principal, Refusal> {
     authenticate_session(services, session).await.map_err(|error| Refusal::of(&error.into()))
 }
 
-/// Whether the caller may see the thing at present. The database is told on whose behalf it is asked.
+/// Fails unless the caller may see the object at present. The query runs in the caller's database session.
 pub async fn allow(services: &Services, caller: &Principal, subject: Subject) -> Result<(), Refusal> {
     let looked = db::acting_as(caller.session(), look(services, caller, subject)).await;
     looked.map_err(|error| Refusal::of(&error))

@@ -1,4 +1,4 @@
-//! What is known of one watched thing: read once for each change, shown to every socket that watches.
+//! The state of one watched object: read once for each change, and shared by every socket that watches it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::platform::db::Database;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::wire_enum;
 
-/// Lines kept for sockets that are up to date; one that has fallen further behind reads the table.
+/// Lines kept for sockets that are up to date; a socket that is further behind reads the table.
 const TAIL: usize = 64;
-/// Lines read at once.
+/// Lines read in one query.
 const PAGE: i64 = 500;
 
 wire_enum! {
-    /// What a socket can be about, as in its address.
+    /// The kinds of sockets, as in their paths.
     #[derive(PartialOrd, Ord)]
     pub enum Kind {
         Status = "status",
@@ -29,20 +29,20 @@ wire_enum! {
     }
 }
 
-/// Something that can be watched.
+/// A subject and what is watched of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic {
     pub subject: Subject,
     pub kind: Kind,
 }
 
-/// How a job or a training stands.
+/// The state of a search or a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// Of a search, or of a training, which cannot be cancelled.
+    /// The status of a search, or of a training, which cannot be cancelled.
     pub status: SearchStatus,
     pub error: Option<String>,
-    /// What else is told.
+    /// The other values of the message.
     pub figures: Value,
 }
 
@@ -54,24 +54,24 @@ pub struct Tail {
     pub lines: VecDeque<Arc<TaskLog>>,
 }
 
-/// What there is to show.
+/// The current state of a watched object.
 #[derive(Debug, Clone, Default)]
 pub enum News {
-    /// Not looked yet.
+    /// Not read yet.
     #[default]
     Unknown,
     Status(Arc<Standing>),
     Log(Arc<Tail>),
-    /// It has been deleted.
+    /// The object has been deleted.
     Gone,
 }
 
-/// One watched thing.
+/// One watched object.
 #[derive(Debug)]
 pub struct Feed {
     pub topic: Topic,
     news: watch::Sender<News>,
-    /// One reader at a time, so that what is shown never goes back.
+    /// Ensures one reader at a time, so that subscribers never see an older state after a newer one.
     turn: Mutex<()>,
 }
 
@@ -80,12 +80,12 @@ impl Feed {
         Self { topic, news: watch::Sender::new(News::Unknown), turn: Mutex::new(()) }
     }
 
-    /// What there is to show, now and from now on. The caller makes sure that it has been looked at.
+    /// Returns a receiver of the current and all later states. Call [`Self::begin`] first, so that there is one.
     pub fn subscribe(&self) -> watch::Receiver<News> {
         self.news.subscribe()
     }
 
-    /// Looks unless somebody has.
+    /// Reads the state unless it has been read already.
     pub async fn begin(&self, db: &Database) -> ApiResult<()> {
         let turn = self.turn.lock().await;
         if !matches!(*self.news.borrow(), News::Unknown) {
@@ -96,7 +96,7 @@ impl Feed {
         looked
     }
 
-    /// Looks again, since something changed.
+    /// Reads the state again after a change.
     pub async fn refresh(&self, db: &Database) -> ApiResult<()> {
         let _turn = self.turn.lock().await;
         self.look(db).await
@@ -151,7 +151,7 @@ impl Feed {
 }
 
 impl Tail {
-    /// The id of the newest line.
+    /// Returns the id of the newest line.
     pub fn last(&self) -> i64 {
         self.lines.back().map_or(self.after, |line| line.id)
     }

@@ -1,4 +1,4 @@
-//! One listening connection per process and one reading per change, whatever the number of sockets.
+//! One listening connection per process and one read per change, for any number of sockets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,10 +15,10 @@ use crate::platform::db::{Database, Notification};
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// How long to wait when the tables cannot be read.
+/// How long to wait before reading again after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a notification says has changed.
+/// Returns the topic that a notification says has changed.
 fn topic_of(payload: &str) -> Option<Topic> {
     let (subject, kind) = match serde_json::from_str::<Update>(payload).ok()? {
         Update::Tuning { tuning_job_id } => (Subject::Tuning(tuning_job_id), Kind::Status),
@@ -29,7 +29,7 @@ fn topic_of(payload: &str) -> Option<Topic> {
     Some(Topic { subject, kind })
 }
 
-/// Knows what is watched and keeps it up to date.
+/// The watched objects of a process, kept up to date.
 #[derive(Clone)]
 pub struct Hub {
     watched: Arc<Watched>,
@@ -46,12 +46,12 @@ struct Watched {
 #[derive(Default)]
 struct State {
     feeds: HashMap<Topic, Weak<Feed>>,
-    /// Watched things that changed since they were read.
+    /// Watched topics that have changed since they were read.
     stale: BTreeSet<Topic>,
 }
 
 impl Hub {
-    /// Starts listening; ends when `stop` is cancelled.
+    /// Starts to listen for changes, until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let watched = Arc::new(Watched::default());
         let warden = Arc::new(Warden::default());
@@ -61,14 +61,14 @@ impl Hub {
         Self { watched, warden, stop }
     }
 
-    /// What is known of something, kept up to date for as long as it is held.
+    /// Returns the feed of a topic, which is kept up to date while it is held.
     pub async fn watch(&self, db: &Database, topic: Topic) -> ApiResult<Arc<Feed>> {
         let feed = self.watched.feed(topic);
         feed.begin(db).await?;
         Ok(feed)
     }
 
-    /// Cancelled when the server goes down.
+    /// Returns the token that is cancelled when the server shuts down.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }
@@ -89,7 +89,7 @@ impl Watched {
         if let Some(feed) = state.feeds.get(&topic).and_then(Weak::upgrade) {
             return feed;
         }
-        // Now and then those that nobody watches any more are cleared away.
+        // Feeds without sockets are removed from time to time.
         if state.feeds.len().is_power_of_two() {
             state.feeds.retain(|_, feed| feed.strong_count() > 0);
         }
@@ -98,7 +98,7 @@ impl Watched {
         feed
     }
 
-    /// Notes that something changed, if anybody watches it.
+    /// Marks a topic as changed if a socket watches it.
     fn mark(&self, topic: Topic) {
         let mut state = self.state();
         if state.feeds.contains_key(&topic) && state.stale.insert(topic) {
@@ -106,7 +106,7 @@ impl Watched {
         }
     }
 
-    /// Notes that anything may have changed.
+    /// Marks every watched topic as changed.
     fn mark_all(&self) {
         let mut state = self.state();
         let all: Vec<Topic> = state.feeds.keys().copied().collect();
@@ -114,7 +114,7 @@ impl Watched {
         self.changed.notify_one();
     }
 
-    /// The next thing to read; forgets those that nobody watches any more.
+    /// Returns the next feed to read; removes those without sockets.
     fn next_stale(&self) -> Option<Arc<Feed>> {
         let mut state = self.state();
         while let Some(topic) = state.stale.pop_first() {
@@ -137,7 +137,7 @@ async fn listen(db: Database, watched: Arc<Watched>) {
     }
 }
 
-/// Reads what changed, one thing after the other: changes that come faster than they can be read are read together.
+/// Reads changed feeds one after the other: changes that arrive faster than they can be read are read together.
 async fn refresh(db: Database, watched: Arc<Watched>) {
     loop {
         let Some(feed) = watched.next_stale() else {

@@ -1,4 +1,4 @@
-//! What a socket sends, as Recotem clients expect it, and what it listens to.
+//! The messages that a socket sends, as 1.x clients expect them, and those that it accepts.
 
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub enum Message<'a> {
     Log {
         message: &'a str,
         timestamp: String,
-        /// What a client that comes back sends as `?after=`.
+        /// The value that a reconnecting client sends as `?after=`.
         id: i64,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         buffered: bool,
@@ -30,9 +30,9 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// How a job stands. The first message of a connection is marked as buffered and says the status in small letters.
-    /// Later ones say `error` when the job has come to a bad end, which is the word clients wait for; `job_status` is the
-    /// same everywhere.
+    /// Creates a message about the state of a job. The first message of a connection is marked as buffered and gives the status
+    /// in lower case. Later ones give `error` for a job that failed or was cancelled, which is the word that clients wait for;
+    /// `job_status` is the same in all.
     pub fn status(standing: &Standing, buffered: bool, seq: u64) -> Self {
         let mut data = standing.figures.clone();
         data["job_status"] = standing.status.wire().into();
@@ -49,18 +49,18 @@ impl<'a> Message<'a> {
         Self::StatusUpdate { status, data, seq }
     }
 
-    /// A line of the log.
+    /// Creates a message with a line of the log.
     pub fn log(line: &'a TaskLog, buffered: bool, seq: u64) -> Self {
         let timestamp = line.ins_datetime.to_rfc3339_opts(SecondsFormat::Micros, false);
         Self::Log { message: &line.contents, timestamp, id: line.id, buffered, seq }
     }
 }
 
-/// What a client may say. Anything else is passed over.
+/// What a client may send. Anything else is ignored.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Said {
-    /// It goes on with this access token.
+    /// Continue with this access token.
     Token { token: String },
 }
 

@@ -1,14 +1,14 @@
-//! Live updates: WebSockets that tell how a search or a training stands and what it logs, fed by the database's notifications.
+//! Live updates: WebSockets that report the state and the log of a search or a training, fed by notifications of the database.
 //!
 //! | file | duty |
 //! |---|---|
-//! | `routes` | accepts a socket, or answers why not |
-//! | `access` | who watches, and whether they may |
-//! | `hub` | hears of changes and has each watched thing read once, however many sockets watch it |
-//! | `feed` | what is known of one watched thing |
-//! | `warden` | heartbeats: pings every socket and ends those whose right has gone |
+//! | `routes` | accepts a socket, or refuses the handshake |
+//! | `access` | authorises subscribers |
+//! | `hub` | listens for changes and has each watched object read once, for any number of sockets |
+//! | `feed` | the state of one watched object |
+//! | `warden` | heartbeats: pings every socket and closes those whose access was revoked |
 //! | `sockets` | the life of one socket |
-//! | `messages` | what it says |
+//! | `messages` | the messages of a socket |
 
 mod access;
 mod feed;

@@ -1,4 +1,4 @@
-//! The life of one socket: what stands now, then every change, until either side leaves.
+//! The life of one socket: it sends the current state, then every change, until either side closes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,40 +16,40 @@ use crate::features::task_logs::{self, TaskLog};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// Clients have nothing to say that is longer.
+/// The largest frame accepted from a client; no valid message is larger.
 pub const LARGEST_FRAME: usize = 4 << 10;
-/// Lines sent at the start: the newest, since these are what somebody who joins late looks for.
+/// Lines sent at the start: the newest, since these matter most to a client that joins late.
 const FIRST_LINES: i64 = 500;
-/// Lines read at once for a socket that is behind.
+/// Lines read in one query for a socket that is behind.
 const PAGE: i64 = 100;
-/// How long a client may take to accept a message before it is sent away.
+/// How long a client may take to accept a message before its socket is closed.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why a socket ends, and with which code; none when there is nobody left to tell.
+/// The code with which a socket ends; `None` if the client is gone.
 type End = Option<CloseCode>;
 
-/// One client that watches one thing.
+/// One client that watches one topic.
 pub struct Watcher {
     services: Services,
     session: Session,
     feed: Arc<Feed>,
     patience: Duration,
     seq: u64,
-    /// The last line sent; none before the first, and unless the client said what it has.
+    /// The id of the last line sent; `None` before the first, unless the client says which it has.
     last_line: Option<i64>,
     shown: Option<Arc<Standing>>,
-    /// A heartbeat that no frame of the client has answered yet.
+    /// Whether no frame of the client has answered the last heartbeat yet.
     unanswered: bool,
 }
 
 impl Watcher {
-    /// A client that has been let in and has the lines up to `after` already.
+    /// Creates the watcher of an authorised client that already has the lines up to `after`.
     pub fn new(services: Services, session: Session, feed: Arc<Feed>, after: Option<i64>) -> Self {
         let patience = Duration::from_secs(services.settings.live_heartbeat_seconds.max(1)).min(LONGEST_PATIENCE);
         Self { services, session, feed, patience, seq: 0, last_line: after, shown: None, unanswered: false }
     }
 
-    /// Serves the client to its end.
+    /// Serves the client until the socket closes.
     pub async fn serve(mut self, frames: MessageStream, place: Place, stop: CancellationToken) {
         let ended = tokio::select! {
             () = stop.cancelled() => Some(CloseCode::Away),
@@ -57,7 +57,7 @@ impl Watcher {
         };
         let session = self.session;
         drop(self.feed);
-        // A client that is too slow hears of its end when it has taken what is under way.
+        // A client that is too slow is told of the end after it has taken what is in transit.
         let _ = session.close(ended.map(CloseReason::from)).await;
     }
 
@@ -88,7 +88,7 @@ impl Watcher {
         }
     }
 
-    /// A client that has logged in again goes on with its new session.
+    /// Continues with the new session of a client that has logged in again.
     async fn listen_to(&self, text: &str, place: &Place) -> Result<(), End> {
         let Ok(Said::Token { token }) = serde_json::from_str(text) else { return Ok(()) };
         let renewed = async {
@@ -98,7 +98,7 @@ impl Watcher {
         };
         match renewed.await {
             Ok(session) => place.renew(session),
-            // The session it has goes on.
+            // Its present session continues.
             Err(Refusal::Unknown) => {}
             Err(refusal) => return Err(Some(refusal.code())),
         }
@@ -109,7 +109,7 @@ impl Watcher {
         if let Beat(_, Some(refusal)) = beat {
             return Err(Some(refusal.code()));
         }
-        // A whole heartbeat without a sign of life: browsers and libraries answer a ping by themselves.
+        // No frame for a whole heartbeat: browsers and libraries answer a ping automatically.
         if std::mem::replace(&mut self.unanswered, true) {
             return Err(None);
         }
@@ -118,7 +118,7 @@ impl Watcher {
     }
 
     async fn show(&mut self, news: &mut watch::Receiver<News>, first: bool) -> Result<(), End> {
-        // Copied, so that nobody who publishes has to wait for us.
+        // Cloned, so that the publisher does not wait for this socket.
         let news = news.borrow_and_update().clone();
         match news {
             News::Unknown => Ok(()),
@@ -142,7 +142,7 @@ impl Watcher {
             self.last_line = Some(0);
             self.show_lines(lines.iter(), first).await?;
         }
-        // What the tail does not reach back to is read from the table, a little at a time.
+        // Lines from before the tail are read from the table, a page at a time.
         while let Some(last) = self.last_line.filter(|last| *last < tail.after) {
             let lines = self.read(Some(last)).await?;
             if lines.is_empty() {
@@ -153,7 +153,7 @@ impl Watcher {
         self.show_lines(tail.lines.iter().map(Arc::as_ref), first).await
     }
 
-    /// The newest lines, or those that come next after one.
+    /// Returns the newest lines, or the next page after a line.
     async fn read(&self, after: Option<i64>) -> Result<Vec<TaskLog>, End> {
         let read = async {
             let mut connection = self.services.db.conn().await.map_err(ApiError::from)?;
@@ -164,7 +164,7 @@ impl Watcher {
             };
             ApiResult::Ok(lines)
         };
-        // The cause has been logged; the client comes back for the rest.
+        // The cause has been logged; the client reconnects for the rest.
         read.await.map_err(|_| Some(CloseCode::Again))
     }
 
@@ -185,7 +185,7 @@ impl Watcher {
         let text = serde_json::to_string(message).map_err(|_| Some(CloseCode::Error))?;
         match tokio::time::timeout(self.patience, self.session.text(text)).await {
             Ok(sent) => sent.map_err(|_| None),
-            // It may come back for the rest when it is faster.
+            // The client may reconnect for the rest when it is faster.
             Err(_) => Err(Some(CloseCode::Again)),
         }
     }

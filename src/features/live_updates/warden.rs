@@ -1,4 +1,4 @@
-//! Heartbeats: at each, every socket is pinged, and its right to be there is looked at again.
+//! Heartbeats: at each, every socket is pinged and its access is checked again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,11 @@ use super::access::{self, Refusal};
 use crate::features::task_logs::Subject;
 use crate::platform::services::Services;
 
-/// What a heartbeat tells a socket: the number of the beat, and why it has to end if it has to.
+/// What a heartbeat sends to a socket: the number of the beat, and why the socket has to close, if it has to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beat(pub u64, pub Option<Refusal>);
 
-/// Knows every open socket of the process.
+/// The open sockets of the process.
 #[derive(Debug, Default)]
 pub struct Warden {
     sockets: Mutex<HashMap<u64, Entry>>,
@@ -29,7 +29,7 @@ struct Entry {
     beat: watch::Sender<Beat>,
 }
 
-/// A socket's place in the list; given up on drop.
+/// A registered socket; dropping it removes the registration.
 pub struct Place {
     warden: Arc<Warden>,
     id: u64,
@@ -37,7 +37,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Goes on with another session.
+    /// Replaces the session of the socket.
     pub fn renew(&self, session: i64) {
         if let Some(entry) = self.warden.sockets().get_mut(&self.id) {
             entry.session = session;
@@ -52,7 +52,7 @@ impl Drop for Place {
 }
 
 impl Warden {
-    /// Enters a socket whose right has been looked at.
+    /// Registers a socket whose access has been checked.
     pub fn enter(self: &Arc<Self>, session: i64, subject: Subject) -> Place {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (beat, beats) = watch::channel(Beat::default());
@@ -64,7 +64,7 @@ impl Warden {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Beats until it is dropped.
+    /// Sends heartbeats until it is dropped.
     pub async fn run(self: Arc<Self>, services: Services) {
         let mut interval = tokio::time::interval(Duration::from_secs(services.settings.live_heartbeat_seconds.max(1)));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -74,8 +74,8 @@ impl Warden {
         }
     }
 
-    /// One look for each session and each thing watched in it, one after the other on one connection: many sockets make the
-    /// round longer, not the database busier.
+    /// Checks each session and each subject watched in it once, one after the other with one connection at a time: more sockets
+    /// make the round longer, but put no more load on the database at a time.
     async fn beat(&self, services: &Services) {
         for (session, subjects) in self.by_session() {
             let caller = access::holder(services, session).await;
@@ -84,7 +84,7 @@ impl Warden {
                     Ok(caller) => access::allow(services, caller, subject).await,
                     Err(refusal) => Err(*refusal),
                 };
-                // While it cannot be told, nobody is sent away.
+                // No socket is closed while access cannot be checked.
                 self.tell(&sockets, verdict.err().filter(|refusal| *refusal != Refusal::Unknown));
             }
         }

@@ -1,4 +1,4 @@
-//! Decisions about configurations: which algorithms and parameters make sense, how tuning stores what it found.
+//! Decisions about configurations: which algorithms and parameters are valid, and how tuning stores its results.
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -11,10 +11,10 @@ use crate::ml::registry;
 use crate::ml::weights::Weights;
 use crate::platform::http::ApiError;
 
-/// Searched when a tuning job names no algorithms.
+/// The algorithms of a tuning job that names none.
 pub const DEFAULT_ALGORITHMS: [&str; 3] = ["IALSRecommender", "CosineKNNRecommender", "TopPopRecommender"];
 
-/// The class name an algorithm goes by, once its parameters have been found in order.
+/// Returns the class name of an algorithm. Fails if the algorithm or its parameters are not valid.
 pub fn check(algorithm: &str, parameters: &Map<String, Value>) -> Result<&'static str, ApiError> {
     let unknown = |error: MlError| ApiError::field("recommender_class_name", sentence(&error.to_string()));
     let info = registry::find(algorithm).map_err(unknown)?;
@@ -30,14 +30,14 @@ fn wrong_parameters(error: MlError) -> ApiError {
     ApiError::field("parameters_json", sentence(&error.to_string()))
 }
 
-/// What the engine says, as a sentence of its own.
+/// Turns an error of the engine into a full sentence.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let start = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{start}{}.", characters.as_str())
 }
 
-/// Stores what a search found, in the project of its data, and gives the id. A name that is taken gets a number.
+/// Stores the result of a search in the project of its data and returns its id. Adds a number to a name that is taken.
 pub async fn create_for_data(
     connection: &mut AsyncPgConnection,
     data_id: i64,

@@ -37,7 +37,7 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// The tuning jobs these configurations are the result of, as pairs of configuration and job.
+/// Returns the tuning jobs that found these configurations, as pairs of configuration and job.
 pub async fn tuning_jobs_of(connection: &mut AsyncPgConnection, configurations: &[i64]) -> QueryResult<Vec<(i64, i64)>> {
     let found: Vec<(Option<i64>, i64)> = tuning_jobs::table
         .filter(tuning_jobs::best_config_id.eq_any(configurations))
@@ -71,7 +71,7 @@ pub async fn project_of_data(connection: &mut AsyncPgConnection, data_id: i64) -
     training_data::table.find(data_id).select(training_data::project_id).first(connection).await
 }
 
-/// The names in a project that begin like this one.
+/// Lists the names in a project that begin with `start`.
 pub async fn names_like(connection: &mut AsyncPgConnection, project_id: i64, start: &str) -> QueryResult<Vec<String>> {
     let names: Vec<Option<String>> = model_configurations::table
         .filter(model_configurations::project_id.eq(project_id))

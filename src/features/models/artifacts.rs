@@ -1,4 +1,4 @@
-//! Files of models: written whole with a detached signature, and never parsed before that signature holds.
+//! Files of models: written as a whole with a detached signature, and parsed only after the signature was verified.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -12,14 +12,14 @@ use crate::ml::artifact;
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
 
-/// A signed file that waits for its place.
+/// A signed file that is written but not yet stored under its key.
 #[derive(Debug)]
 pub struct Staged {
     incoming: Incoming,
     pub stored: Stored,
 }
 
-/// What there is to know of a stored file.
+/// The key, signature and size of a stored file.
 #[derive(Debug, Clone)]
 pub struct Stored {
     pub key: String,
@@ -27,17 +27,17 @@ pub struct Stored {
     pub size: u64,
 }
 
-/// Where the artifact of a model lies.
+/// Returns the key of a model's artifact.
 fn key_of(id: i64) -> String {
     format!("models/{id}.safetensors")
 }
 
-/// Where the signature beside an artifact lies.
+/// Returns the key of the signature of an artifact.
 fn signature_key(key: &str) -> String {
     format!("{key}.sig")
 }
 
-/// Signs an artifact and writes it out, not yet under its key.
+/// Signs an artifact and writes it, not yet under its key.
 pub fn stage(blobs: &Blobs, keys: &Keyring, id: i64, bytes: &[u8]) -> io::Result<Staged> {
     let stored = Stored { key: key_of(id), signature: keys.sign(bytes), size: bytes.len() as u64 };
     let mut incoming = blobs.incoming()?;
@@ -46,14 +46,14 @@ pub fn stage(blobs: &Blobs, keys: &Keyring, id: i64, bytes: &[u8]) -> io::Result
     Ok(Staged { incoming, stored })
 }
 
-/// Gives a staged artifact and its signature their keys. What an attempt that was cut off left there is replaced as
-/// a whole, never written into.
+/// Stores a staged artifact and its signature under their keys. Files of an attempt that was cut off are replaced as a whole,
+/// never overwritten in place.
 pub fn keep(blobs: &Blobs, staged: Staged) -> io::Result<()> {
     blobs.keep(staged.incoming, &staged.stored.key)?;
     keep_signature(blobs, &staged.stored.key, &staged.stored.signature)
 }
 
-/// Puts a signature beside an artifact, unless it is there already.
+/// Stores the signature beside an artifact, unless it is there already.
 pub fn keep_signature(blobs: &Blobs, key: &str, signature: &str) -> io::Result<()> {
     let place = signature_key(key);
     if blobs.read(&place).is_ok_and(|there| there == signature.as_bytes()) {
@@ -62,19 +62,19 @@ pub fn keep_signature(blobs: &Blobs, key: &str, signature: &str) -> io::Result<(
     blobs.write(&place, signature.as_bytes())
 }
 
-/// Removes an artifact with its signature.
+/// Removes an artifact and its signature.
 pub fn remove(blobs: &Blobs, key: &str) -> io::Result<()> {
     blobs.remove(key)?;
     blobs.remove(&signature_key(key))
 }
 
-/// The bytes of a model's artifact, once its size and signature hold and it says of itself that it is this model's. It is
-/// read into memory first: a mapped file could change between the check and the use.
+/// Returns the bytes of a model's artifact after checking its size, its signature and the model id in it. The file is read into
+/// memory first: a mapped file could change between the check and the use.
 pub fn read(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<Vec<u8>, ModelError> {
     read_open(blobs, keys, model).map(|(bytes, _)| bytes)
 }
 
-/// The file of a model's artifact, once the same has been found of it.
+/// Returns the file of a model's artifact after the same checks.
 pub fn open_file(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<File, ModelError> {
     let (_, mut file) = read_open(blobs, keys, model)?;
     file.rewind().map_err(unread)?;
@@ -99,19 +99,19 @@ fn read_open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel) -> Result<(Vec
     Ok((bytes, file))
 }
 
-/// What it means that a file cannot be read.
+/// Classifies an error of reading a file.
 fn unread(error: io::Error) -> ModelError {
     match error.kind() {
         io::ErrorKind::NotFound => ModelError::Missing,
         io::ErrorKind::OutOfMemory => ModelError::NoMemory,
-        // A link, or no file at all: nothing that was written here.
+        // A link, or not a regular file: nothing that this program wrote.
         io::ErrorKind::InvalidData => ModelError::Untrusted(error.to_string()),
         _ => ModelError::Unreadable(error.to_string()),
     }
 }
 
-/// Fails when a file was signed for another model: whoever can write to both the folder and the database, but does not
-/// have the key, could otherwise put it in the place of this one with its signature.
+/// Fails if a file was signed for another model. An attacker who can write to both the folder and the database, but does not have
+/// the key, could otherwise replace this model by another one and its signature.
 fn require_owner(bytes: &[u8], id: i64) -> Result<(), ModelError> {
     let owner = artifact::metadata_entry(bytes, MODEL_ID)?;
     if owner.as_deref() == Some(id.to_string().as_str()) {
@@ -120,9 +120,9 @@ fn require_owner(bytes: &[u8], id: i64) -> Result<(), ModelError> {
     Err(ModelError::Untrusted(format!("the file is that of model {}", owner.as_deref().unwrap_or("nobody"))))
 }
 
-/// A model ready to recommend, with roughly the bytes it holds in memory, which are asked for before the file is read.
+/// Returns a model ready to recommend and roughly its bytes in memory, which are reserved before the file is read.
 pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promise) -> Result<(ReadyModel, u64), ModelError> {
-    // The file as it is, and what is made of it.
+    // Room for the file's bytes and the model made of them.
     let needed = model.filesize.map_or(0, i64::unsigned_abs).saturating_mul(2);
     memory.raise_to(needed).map_err(|shortage| {
         tracing::error!(model = model.id, %shortage, "a model is not loaded");
@@ -130,7 +130,7 @@ pub fn open(blobs: &Blobs, keys: &Keyring, model: &TrainedModel, memory: &Promis
     })?;
     let bytes = read(blobs, keys, model)?;
     let ready = ReadyModel::from_bytes(&bytes)?;
-    // Dictionaries are not counted in the first; the file holds them once, as memory does.
+    // `heap_bytes` does not include dictionaries; the file holds them once, as memory does.
     let held = ready.heap_bytes().max(bytes.len() as u64);
     Ok((ready, held))
 }
@@ -145,7 +145,7 @@ pub mod tests {
     use crate::platform::memory::Memory;
     use serde_json::{Map, Value};
 
-    /// A small artifact, of model 1: "Sigur Rós" and "a/b c" know a few items.
+    /// Builds a small artifact of model 1 with the users "007", "Sigur Rós" and "a/b c".
     pub fn sample() -> artifact::TrainedModel {
         let mut builder = InteractionLogBuilder::new(false);
         for (user, item) in [("007", "x"), ("007", "y"), ("Sigur Rós", "x"), ("a/b c", "z")] {
@@ -166,7 +166,7 @@ pub mod tests {
         }
     }
 
-    /// The row of a completed model.
+    /// Returns the row of a completed model.
     pub fn row(id: i64, stored: &Stored) -> TrainedModel {
         TrainedModel {
             id,

@@ -1,4 +1,4 @@
-//! Models in memory, ready to recommend: bounded in bytes, each loaded once however many ask for it at the same moment.
+//! Models in memory, ready to recommend: limited in bytes, each loaded once for any number of concurrent requests.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,9 +11,9 @@ use super::ready::ReadyModel;
 use super::signing::Keyring;
 use crate::platform::services::Services;
 
-/// The models of this process. One of these is made at start and handed to every HTTP worker as application data.
+/// The models of this process. One cache is created at the start and given to every HTTP worker as application data.
 pub struct ModelCache {
-    /// Bytes of models to keep; the model used last stays even when it alone is larger.
+    /// Bytes of models to keep; the last used model stays even if it alone is larger.
     budget: u64,
     shelf: Mutex<Shelf>,
 }
@@ -27,9 +27,9 @@ struct Shelf {
 }
 
 struct Place {
-    /// Of the artifact it was read from.
+    /// The signature of the artifact that it was read from.
     signature: String,
-    /// Of the artifact that was last to take its place, so that a bad one is read once and not for every request.
+    /// The signature of the last artifact tried in its place, so that a bad one is read once and not for every request.
     tried: Option<String>,
     model: Arc<ReadyModel>,
     bytes: u64,
@@ -41,7 +41,7 @@ type Loaded = Result<(ReadyModel, u64), ModelError>;
 type Found = Result<Arc<ReadyModel>, ModelError>;
 
 impl ModelCache {
-    /// An empty cache of at most `budget` bytes.
+    /// Creates an empty cache of at most `budget` bytes.
     pub fn new(budget: u64) -> Self {
         Self { budget, shelf: Mutex::default() }
     }
@@ -87,7 +87,7 @@ impl ModelCache {
         });
         let found = found.await.clone();
         let mut shelf = self.lock();
-        // Memory comes back, unlike a good file in the place of a bad one.
+        // Memory may be free later; try this artifact again then.
         if matches!(found, Err(ModelError::NoMemory))
             && let Some(place) = shelf.places.get_mut(&id)
         {
@@ -103,7 +103,7 @@ impl ModelCache {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The model in memory, and whether an artifact with this signature should now be loaded in its place.
+    /// Returns the model in memory, and whether the artifact with this signature should now be loaded in its place.
     fn on_shelf(&self, id: i64, signature: &str) -> Option<(Arc<ReadyModel>, bool)> {
         let mut shelf = self.lock();
         shelf.uses += 1;
@@ -128,17 +128,17 @@ impl ModelCache {
         model
     }
 
-    /// Drops a model whose file was removed.
+    /// Removes a model whose file was removed.
     pub fn forget(&self, id: i64) {
         self.lock().places.remove(&id);
     }
 
-    /// Whether another model would push one out.
+    /// Returns whether another model would evict one.
     pub fn is_full(&self) -> bool {
         self.lock().held() >= self.budget
     }
 
-    /// Ids of the models in memory, the one used longest ago first.
+    /// Returns the ids of the models in memory, least recently used first.
     pub fn ids(&self) -> Vec<i64> {
         let shelf = self.lock();
         let mut uses: Vec<(u64, i64)> = shelf.places.iter().map(|(id, place)| (place.last_use, *id)).collect();
@@ -152,7 +152,7 @@ impl Shelf {
         self.places.values().map(|place| place.bytes).sum()
     }
 
-    /// Drops what was used longest ago until the rest fits.
+    /// Evicts the least recently used models until the rest fits.
     fn shrink(&mut self, budget: u64) {
         let mut held = self.held();
         while held > budget && self.places.len() > 1 {

@@ -1,13 +1,13 @@
-//! Items with what is known about them, as the JSON texts that 1.x's clients expect.
+//! Items with their metadata, as the JSON texts that 1.x clients expect.
 
 use serde_json::{Map, Value};
 
 use crate::features::item_metadata::Descriptions;
 
-/// What the score is called.
+/// The name of the score's column.
 const SCORE: &str = "score";
 
-/// A JSON array with an object for each item: its id, what is known about it (null where nothing is), and its score.
+/// Returns a JSON array with an object for each item: its id, its metadata (null where there is none), and its score.
 pub fn table<'i>(item_column: &str, known: &Descriptions, items: impl Iterator<Item = (&'i str, Option<f32>)>) -> String {
     let rows: Vec<Value> = items.map(|(item, score)| Value::Object(row(item_column, known, item, score))).collect();
     Value::Array(rows).to_string()
@@ -22,7 +22,7 @@ fn row(item_column: &str, known: &Descriptions, item: &str, score: Option<f32>) 
         row.insert(column.clone(), value);
     }
     if let Some(score) = score {
-        // Of two columns with this name, ours is the one that is asked for.
+        // The score replaces a metadata column of the same name.
         row.shift_remove(SCORE);
         row.insert(SCORE.to_owned(), rounded(score).into());
     }

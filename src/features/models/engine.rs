@@ -1,4 +1,4 @@
-//! The surroundings in which a background job runs the engine.
+//! The context in which a background job runs the engine.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use crate::platform::memory::Promise;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
-/// Returns a context that stops with the job or at the deadline, and takes only memory that is promised to it.
+/// Returns a context that stops with the job or at the deadline, and uses only memory reserved by `memory`.
 pub fn engine_context(
     job: &JobContext<Services>,
     seed: u64,

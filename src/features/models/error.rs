@@ -1,4 +1,4 @@
-//! What can go wrong with a model.
+//! Errors of models.
 
 use actix_web::http::StatusCode;
 
@@ -6,7 +6,7 @@ use super::model::{ModelStatus, TrainedModel};
 use crate::ml::error::MlError;
 use crate::platform::http::ApiError;
 
-/// Seconds after which there may be memory again.
+/// Seconds after which memory may be free again.
 const AFTER_NO_MEMORY: u64 = 60;
 
 /// Why a model cannot be used.
@@ -18,38 +18,38 @@ pub enum ModelError {
     /// Training failed.
     #[error("This model could not be trained: {0}")]
     Failed(String),
-    /// Somebody removed the file on purpose.
+    /// A user removed the file.
     #[error("The file of this model has been removed. Train the configuration again.")]
     Unlinked,
     /// The file should be there but is not.
     #[error("The file of this model is missing on the server. Restore it from a backup, or train the configuration again.")]
     Missing,
-    /// The file is cut short, altered, or signed with another key; it was not opened.
+    /// The file is truncated, altered, or signed with another key; it was not parsed.
     #[error(
         "The file of this model is damaged or was not signed by this install, so it is not used. Restore it, or train again."
     )]
     Untrusted(String),
-    /// The file is what was signed, but this version cannot read it.
+    /// The file is as it was signed, but this version cannot read it.
     #[error("The file of this model cannot be read by this version. Train the configuration again.")]
     Unreadable(String),
-    /// The memory is used up.
+    /// There is not enough free memory.
     #[error(
         "There is not enough free memory to read this model. Try again when less is running, or give the server more memory."
     )]
     NoMemory,
-    /// It learnt from sessions and was asked for a user.
+    /// The model learnt from sessions and was asked for a user.
     #[error(
         "This model learnt from sessions and knows no users. Ask it with the items of a session instead, through \
          recommend_using_profile_interaction or /inference/next."
     )]
     KnowsNoUsers,
-    /// The thread that loads or scores went away.
+    /// The thread that loads or scores panicked.
     #[error("Something went wrong on the server.")]
     Crashed(String),
 }
 
 impl ModelError {
-    /// Why a model without a file has none.
+    /// Returns why a model has no file.
     pub fn without_file(model: &TrainedModel) -> Self {
         match model.status {
             ModelStatus::Failed => Self::Failed(model.error.clone().unwrap_or_else(|| "the cause is in its log.".to_owned())),
@@ -60,7 +60,7 @@ impl ModelError {
 }
 
 impl ModelError {
-    /// What exactly was wrong with a file, for whoever runs the server.
+    /// Returns what exactly was wrong with a file, for the operator of the server.
     pub fn details(&self) -> Option<&str> {
         match self {
             Self::Untrusted(details) | Self::Unreadable(details) => Some(details),

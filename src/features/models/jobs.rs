@@ -24,7 +24,7 @@ use crate::platform::memory;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
-/// How soon to look again whether an upload has been prepared.
+/// How long to wait for an upload that is still being prepared.
 const PREPARATION_PAUSE: Duration = Duration::from_secs(2);
 
 /// Trains one model.
@@ -59,7 +59,7 @@ impl Job for TrainModel {
     }
 }
 
-/// What to train on what; none when the model has been deleted or has ended already.
+/// Returns what to train on which data; `None` if the model has been deleted or has ended already.
 async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingData)>, JobError> {
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
     let model = store::find(&mut connection, id).await.map_err(|error| later(&error))?;
@@ -84,7 +84,7 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
     Ok(Some((plan, data)))
 }
 
-/// The model to begin with. One that has gone or cannot be read is done without: training can always begin with nothing.
+/// Returns the model to start from; `None` if it is gone or cannot be read, since training can always start from scratch.
 async fn earlier_model(services: &Services, id: Option<i64>) -> Result<Option<EarlierModel>, JobError> {
     let Some(id) = id else { return Ok(None) };
     let mut connection = services.db.conn().await.map_err(|error| later(&error))?;
@@ -94,7 +94,7 @@ async fn earlier_model(services: &Services, id: Option<i64>) -> Result<Option<Ea
     let open = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
     match tokio::task::spawn_blocking(open).await {
         Ok(Ok((ReadyModel::Matrix(artifact), _))) => Ok(Some(EarlierModel { id, artifact: Arc::new(artifact) })),
-        // Nothing of a model of sessions is of use to another.
+        // A model of sessions has nothing that another training could start from.
         Ok(Ok((ReadyModel::Sessions(_), _))) => Ok(None),
         Ok(Err(error)) => {
             tracing::warn!(model = id, cause = ?error, "a training begins with nothing: the earlier model cannot be read");
@@ -120,7 +120,7 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
     begun.await.map_err(|error| later(&error))
 }
 
-/// Loads, fits and stores, the last two where they may block; with the seconds that took.
+/// Loads the data, fits and stages the model, the last two where they may block. Also returns the seconds that took.
 async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let start = services.clock.now();
@@ -139,7 +139,8 @@ async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) 
     Ok((packed, staged, (context.app.clock.now() - start).as_seconds_f64()))
 }
 
-/// What the engine's refusal means for the job: trying again would end the same way, unless other jobs have the memory.
+/// Converts an error of the engine into that of the job: another attempt would end the same way, unless other jobs hold the
+/// memory.
 fn ended(error: MlError) -> JobError {
     match error {
         MlError::Cancelled => JobError::Cancelled,
@@ -175,8 +176,8 @@ async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, stage
     let now = services.clock.now();
     let blobs = services.blobs.clone();
     let recorded = connection.transaction(async move |connection| -> Result<(), CompletionError> {
-        // The row stays locked until the file is in its place: of two attempts, one whose worker was believed dead,
-        // only the first counts, with its file and its signature. A model deleted meanwhile leaves no file.
+        // The row stays locked until the file is stored. If a worker that was believed dead finishes too, only the first attempt
+        // is recorded, with its file and its signature. A model that was deleted meanwhile leaves no file.
         if !store::complete(connection, id, &outcome, now).await? {
             return Ok(());
         }
@@ -225,7 +226,7 @@ fn line(model_id: i64, job_id: i64) -> Line {
     Line { job_id: Some(job_id), tuning_job_id: None, trained_model_id: Some(model_id) }
 }
 
-/// The database was away for a moment.
+/// Returns an error with which the job is tried again, for when the database is unavailable.
 fn later(error: &dyn std::fmt::Display) -> JobError {
     JobError::Retry { reason: format!("The database could not be reached: {error}.") }
 }

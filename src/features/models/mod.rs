@@ -1,4 +1,4 @@
-//! Trained models: a configuration fitted to an upload, kept as a signed file, and what it recommends.
+//! Trained models: a configuration fitted to training data, stored as a signed file, and the lists it recommends.
 
 mod artifacts;
 mod cache;

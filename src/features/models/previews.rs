@@ -1,4 +1,4 @@
-//! What a model would recommend, for people who look at it: the recommendation actions of `/trained_model/{id}/`.
+//! Lists for users who inspect a model: the recommendation actions of `/trained_model/{id}/`.
 
 use actix_web::web;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::platform::services::Services;
 const DEFAULT_CUTOFF: usize = 10;
 const SAMPLE_CUTOFF: usize = 20;
 
-/// The URLs of the actions.
+/// Registers the routes of the actions.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/trained_model/{id}/recommendation/", web::get().to(recommendation))
@@ -146,7 +146,7 @@ pub async fn sample_metadata(
     }))
 }
 
-/// The metadata a path names, if it is of the model's project.
+/// Returns the metadata that a path names, if it belongs to the model's project.
 async fn metadata_for(
     access: &Access<TrainedModel, Viewer>,
     services: &Services,

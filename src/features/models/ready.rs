@@ -7,14 +7,14 @@ use crate::ml::sessions::SessionModel;
 
 /// A model that is ready to recommend.
 pub enum ReadyModel {
-    /// It learnt who has what, and knows those users.
+    /// A model of interactions, which knows the users it was trained on.
     Matrix(Artifact),
-    /// It learnt what follows what, and knows no users.
+    /// A model of sessions, which knows no users.
     Sessions(SessionModel),
 }
 
 impl ReadyModel {
-    /// Reads a file of either kind.
+    /// Reads an artifact of either kind.
     pub fn from_bytes(bytes: &[u8]) -> MlResult<Self> {
         if SessionModel::is_in(bytes) {
             return SessionModel::from_bytes(bytes).map(Self::Sessions);
@@ -24,7 +24,7 @@ impl ReadyModel {
         Ok(Self::Matrix(artifact))
     }
 
-    /// The items it may recommend.
+    /// Returns the items that it may recommend.
     pub fn items(&self) -> &Ids {
         match self {
             Self::Matrix(model) => &model.items,
@@ -32,7 +32,7 @@ impl ReadyModel {
         }
     }
 
-    /// Bytes held on the heap, roughly and without dictionaries.
+    /// Returns roughly the bytes held on the heap, without dictionaries.
     pub fn heap_bytes(&self) -> u64 {
         match self {
             Self::Matrix(model) => model.heap_bytes(),

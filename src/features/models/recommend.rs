@@ -1,4 +1,4 @@
-//! What a model in memory answers, computed where it holds up no other request.
+//! Lists of a model in memory, computed on threads where they delay no other request.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Previewed {
     }
 }
 
-/// The model, if it knows users.
+/// Returns the model if it knows users.
 fn of_users(model: &ReadyModel) -> Result<&Artifact, ModelError> {
     match model {
         ReadyModel::Matrix(model) => Ok(model),
@@ -76,7 +76,7 @@ pub async fn like_item(previewed: Previewed, item_id: String, cutoff: usize) -> 
     Ok(list.await?.map(scored))
 }
 
-/// A user with what they have and what they might like.
+/// A user with their items and recommendations.
 #[derive(Debug)]
 pub struct Sample {
     pub user_id: String,

@@ -1,4 +1,4 @@
-//! Signing models anew after the install's secret has changed, so that the old secret can be dropped.
+//! Signing models again after the secret of the installation has changed, so that the old secret can be removed.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -8,29 +8,29 @@ use super::signing::Keyring;
 use super::store;
 use crate::platform::services::Services;
 
-/// What became of the models.
+/// The results by model.
 #[derive(Debug, Default)]
 pub struct Resigned {
-    /// Signed again, by the present key; in a dry run, what would be.
+    /// Signed again with the present key; in a dry run, those that would be.
     pub renewed: usize,
-    /// Signed by the present key before, and checked.
+    /// Signed with the present key before, and verified.
     pub present: usize,
-    /// Left alone, since their files do not hold what was signed: ids and why.
+    /// Left unchanged because their files do not match what was signed: ids and errors.
     pub refused: Vec<(i64, ModelError)>,
 }
 
-/// What became of one model.
+/// The result for one model.
 enum Outcome {
     Renewed,
     Present,
     Refused(ModelError),
-    /// Deleted meanwhile.
+    /// The model was deleted meanwhile.
     Gone,
 }
 
-/// Checks every file with whichever key signed it and signs with the present key what another one signed. Each model is a
-/// transaction of its own; one that does not hold is left as it is. After an error or a stop the next call does the rest.
-/// A dry run checks everything and changes nothing.
+/// Verifies every file with the key that signed it, and signs files with the present key that another key signed. Each model is a
+/// transaction of its own; one that cannot be verified is left as it is. After an error or a stop the next call does the rest. A
+/// dry run verifies everything and changes nothing.
 pub async fn resign(services: &Services, dry_run: bool) -> anyhow::Result<Resigned> {
     let mut connection = services.db.conn().await?;
     let mut resigned = Resigned::default();
@@ -47,8 +47,8 @@ pub async fn resign(services: &Services, dry_run: bool) -> anyhow::Result<Resign
     Ok(resigned)
 }
 
-/// The row is written first and holds the signature that counts: a stop before the transaction ends leaves a model that
-/// still loads, and that the next call takes up again.
+/// Signs one model. The row is written first and holds the valid signature: if the process stops before the transaction ends, the
+/// model still loads, and the next call signs it.
 async fn renew(connection: &mut AsyncPgConnection, services: &Services, id: i64, dry_run: bool) -> anyhow::Result<Outcome> {
     let Some(model) = store::lock(connection, id).await? else { return Ok(Outcome::Gone) };
     let (Some(place), Some(old)) = (model.storage_key.clone(), model.signature.clone()) else { return Ok(Outcome::Gone) };

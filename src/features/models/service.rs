@@ -1,4 +1,4 @@
-//! Decisions about models: how one comes to be and how it goes.
+//! Decisions about models: creation, deletion and files.
 
 use std::fs::File;
 
@@ -18,15 +18,15 @@ use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// A file is checked in memory, so that downloads take turns at it; they are sent from the disk.
+/// Files are verified in memory, so downloads do that one at a time; they are then sent from disk.
 static CHECKED: Semaphore = Semaphore::const_new(1);
 
-/// Stores a model to be trained and hands its training to the queue, both or neither.
+/// Stores a model to be trained and enqueues its training in one transaction.
 pub async fn create(connection: &mut AsyncPgConnection, configuration_id: i64, data_id: i64) -> QueryResult<TrainedModel> {
     create_from(connection, configuration_id, data_id, None).await
 }
 
-/// The same for a training that begins with what another model has learnt, where the algorithm can.
+/// Creates a model, as [`create`] does, whose training starts from another model if the algorithm can.
 pub async fn create_from(
     connection: &mut AsyncPgConnection,
     configuration_id: i64,
@@ -45,16 +45,16 @@ pub async fn create_from(
         .await
 }
 
-/// Deletes a model with its file; a training that is under way is stopped.
+/// Deletes a model with its file and stops its training.
 pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResult<()> {
     projects::remove(services, Kind::TrainedModel, id).await?;
     cache.forget(id);
-    // A training that has lost its model would come to nothing, only later.
+    // A training whose model is gone would come to nothing in any case, only later.
     queue::cancel_group(&mut *services.db.conn().await?, &TrainedModel::group(id)).await?;
     Ok(())
 }
 
-/// The file of a model to hand out, once it is what was signed.
+/// Returns the file of a model for a download, after verifying it.
 pub async fn file(services: &Services, model: TrainedModel) -> Result<File, ModelError> {
     let (keys, blobs, id) = (Keyring::of(services), services.blobs.clone(), model.id);
     let crashed = |error: &dyn std::fmt::Display| ModelError::Crashed(error.to_string());
@@ -67,7 +67,7 @@ pub async fn file(services: &Services, model: TrainedModel) -> Result<File, Mode
     opened
 }
 
-/// Removes the file of a model and keeps the row; refused while it answers traffic.
+/// Removes the file of a model and keeps the row. Fails while the model is being trained or is in use.
 pub async fn unlink(services: &Services, cache: &ModelCache, model: TrainedModel) -> ApiResult<TrainedModel> {
     if model.is_live() {
         return Err(ApiError::conflict("This model is still being trained; there is no file to remove yet."));

@@ -1,4 +1,4 @@
-//! The keys that sign artifacts, derived from the install's secrets.
+//! The keys that sign artifacts, derived from the secrets of the installation.
 
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,12 +7,12 @@ use super::error::ModelError;
 use crate::ml::artifact;
 use crate::platform::services::Services;
 
-/// Says what the derived key is for, so that no other use of the secret yields the same key.
+/// The purpose of the derived key, so that no other use of the secret yields the same key.
 const PURPOSE: &[u8] = b"recotem model artifacts v1";
 
-/// A key derived from a secret, so that neither gives away the other.
+/// A key derived from a secret, so that neither reveals the other.
 struct SigningKey {
-    /// Tells keys apart in signatures; says nothing about the key.
+    /// Identifies the key in signatures without revealing it.
     id: String,
     bytes: Vec<u8>,
 }
@@ -26,34 +26,35 @@ impl SigningKey {
     }
 }
 
-/// The keys of an install. The present one signs; what earlier ones signed is believed as long as their secrets are configured.
+/// The keys of an installation. The present one signs; signatures of earlier ones are accepted while their secrets are
+/// configured.
 pub struct Keyring {
     present: SigningKey,
     former: Vec<SigningKey>,
 }
 
 impl Keyring {
-    /// The keys of a running program.
+    /// Returns the keys of a running program.
     pub fn of(services: &Services) -> Self {
         Self::new(&services.secret, &services.settings.previous_secret_keys)
     }
 
-    /// The keys of these secrets.
+    /// Derives the keys from these secrets.
     pub fn new(present: &SecretString, former: &[SecretString]) -> Self {
         Self { present: SigningKey::derive(present), former: former.iter().map(SigningKey::derive).collect() }
     }
 
-    /// A signature by the present key.
+    /// Returns a signature by the present key.
     pub fn sign(&self, bytes: &[u8]) -> String {
         artifact::sign(bytes, &self.present.bytes, &self.present.id)
     }
 
-    /// Whether a signature says it is by the present key.
+    /// Returns whether a signature names the present key.
     pub fn is_present(&self, signature: &str) -> bool {
         artifact::key_id(signature) == Some(&self.present.id)
     }
 
-    /// Fails unless one of the keys has made this signature of these bytes.
+    /// Fails unless one of the keys made this signature for these bytes.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), ModelError> {
         let keys = std::iter::once(&self.present).chain(&self.former);
         let keys: Vec<(&str, &[u8])> = keys.map(|key| (key.id.as_str(), key.bytes.as_slice())).collect();

@@ -25,7 +25,7 @@ impl Guarded for TrainedModel {
     }
 }
 
-/// Which models a list shows.
+/// The conditions of a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ModelFilter {
     pub id: Option<i64>,
@@ -35,7 +35,7 @@ pub struct ModelFilter {
 }
 
 impl ModelFilter {
-    /// What a query string asks for.
+    /// Reads the conditions from a query string.
     pub fn read(filters: &Filters) -> ApiResult<Self> {
         Ok(Self {
             id: filters.id("id")?,
@@ -83,12 +83,12 @@ pub async fn insert(connection: &mut AsyncPgConnection, configuration_id: i64, d
         .await
 }
 
-/// The configurations of these ids.
+/// Returns the configurations of these ids.
 pub async fn recipes(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Recipe>> {
     model_configurations::table.filter(model_configurations::id.eq_any(ids)).select(Recipe::as_select()).load(connection).await
 }
 
-/// What the best trial of the search that found a configuration measured, by configuration.
+/// Returns the metrics of the best trial of the search that found each configuration, as pairs of configuration and metrics.
 pub async fn metrics(
     connection: &mut AsyncPgConnection,
     configurations: &[i64],
@@ -108,7 +108,7 @@ pub async fn metrics(
         .await
 }
 
-/// Notes that training has begun; false when the model has gone or has ended already.
+/// Marks a training as running; false if the model is gone or has ended already.
 pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc>) -> QueryResult<bool> {
     let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
         .set((trained_models::status.eq(ModelStatus::Running), trained_models::started_at.eq(at)))
@@ -117,7 +117,7 @@ pub async fn begin(connection: &mut AsyncPgConnection, id: i64, at: DateTime<Utc
     Ok(rows == 1)
 }
 
-/// Notes the result of training; false when the model has been deleted or has ended meanwhile.
+/// Records the result of a training; false if the model is gone or has ended meanwhile.
 pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Outcome, at: DateTime<Utc>) -> QueryResult<bool> {
     let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
         .set((
@@ -131,7 +131,7 @@ pub async fn complete(connection: &mut AsyncPgConnection, id: i64, outcome: &Out
     Ok(rows == 1)
 }
 
-/// Notes why training ended without a model; false when it had ended already.
+/// Records why a training failed; false if it had ended already.
 pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at: DateTime<Utc>) -> QueryResult<bool> {
     let rows = diesel::update(trained_models::table.find(id).filter(trained_models::status.eq_any(ModelStatus::LIVE)))
         .set((
@@ -144,12 +144,12 @@ pub async fn fail(connection: &mut AsyncPgConnection, id: i64, reason: &str, at:
     Ok(rows == 1)
 }
 
-/// The search that asked for a model.
+/// Returns the search that requested a model.
 pub async fn search_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
     tuning_jobs::table.filter(tuning_jobs::tuned_model_id.eq(id)).select(tuning_jobs::id).first(connection).await.optional()
 }
 
-/// Ids of all models that have a file.
+/// Lists the ids of all models that have a file.
 pub async fn with_file(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
     trained_models::table
         .filter(trained_models::storage_key.is_not_null().and(trained_models::signature.is_not_null()))
@@ -159,7 +159,7 @@ pub async fn with_file(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i6
         .await
 }
 
-/// A model, held until the transaction ends.
+/// Returns a model and locks it until the end of the transaction.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainedModel>> {
     let query = trained_models::table.find(id).select(TrainedModel::as_select()).for_no_key_update();
     query.first(connection).await.optional()
@@ -171,7 +171,7 @@ pub async fn set_signature(connection: &mut AsyncPgConnection, id: i64, signatur
     Ok(())
 }
 
-/// Forgets the file of a model.
+/// Clears the file of a model.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainedModel> {
     diesel::update(trained_models::table.find(id))
         .set((
@@ -184,7 +184,7 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
-/// Tells those who watch that a model stands otherwise, once the transaction commits.
+/// Notifies subscribers of a change of a model when the transaction commits.
 pub async fn announce(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     task_logs::announce(connection, Update::Model { trained_model_id: id }).await
 }

@@ -1,4 +1,4 @@
-//! Fitting a configuration to an upload and packing the result: everything of a training that needs no database.
+//! Fitting a configuration to training data and packing the result: all of a training that needs no database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,35 +16,35 @@ use crate::ml::sessions::{self, SessionModel, Sessions, VmisKnn};
 use crate::ml::sparse::Csr;
 use crate::ml::weights::{Weights, weighed_matrix};
 
-/// Seed of whatever in an algorithm is random and has no seed parameter.
+/// The seed of an algorithm that has no seed parameter.
 pub const SEED: u64 = 42;
 
-/// Version of the engine, stored with each model.
+/// The version of the engine, stored with each model.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Name of the metadata that says whose model a file is.
+/// The name of the artifact's metadata entry with the id of its model.
 pub const MODEL_ID: &str = "trained_model_id";
 
-/// Where a model's lineage names the model that its training began with.
+/// The entry of a model's lineage with the id of the model that its training started from.
 pub const WARM_START: &str = "warm_start_from";
 
-/// Why nothing can be learnt from the order of interactions, and what to do.
+/// Why a model of sessions cannot be trained, and what to do.
 pub const TIMES_NEEDED: &str = "VMISKNNRecommender learns from the order of interactions, and this data has no times. Set the \
      time column of the project and upload the data again";
 
-/// What to fit, and where it came from.
+/// What to fit, and its origin.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub model_id: i64,
     pub data_id: i64,
     pub data_sha256: Option<String>,
-    /// What the data was put together from; none for an upload.
+    /// The uploads from which the data was combined; `None` for an upload.
     pub data_sources: Option<Value>,
     pub algorithm: String,
     pub parameters: Map<String, Value>,
-    /// How much interactions count where the parameters say nothing else.
+    /// The weights of interactions where the parameters give none.
     pub weights: Weights,
-    /// A model to begin with, where the algorithm can.
+    /// A model to start from, if the algorithm can.
     pub before: Option<EarlierModel>,
 }
 
@@ -59,15 +59,15 @@ pub struct EarlierModel {
 #[derive(Debug)]
 pub struct Packed {
     pub bytes: Vec<u8>,
-    /// Sessions where it learns from these.
+    /// The number of sessions if it learns from them.
     pub n_users: usize,
     pub n_items: usize,
-    /// Distinct pairs of user and item; of a session, every step.
+    /// Distinct pairs of user and item; of sessions, all interactions.
     pub n_interactions: usize,
     pub lineage: Value,
 }
 
-/// Fits and packs. The same plan and data give the same bytes. Refuses before it starts when memory would not suffice.
+/// Fits and packs a model. The same plan and data give the same bytes. Fails before the start if there is not enough memory.
 pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
     if registry::learns_from_sessions(&plan.algorithm) {
         return fit_sessions(plan, log, context);
@@ -105,8 +105,8 @@ pub fn fit(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Pac
     Ok(packed(artifact.to_bytes(), shape, lineage))
 }
 
-/// Each user is a session. What counts for nothing is left out; beyond that, order is all that matters, and weights only say
-/// which items are most popular.
+/// Fits a model of sessions, with each user as a session. Interactions of weight 0 are left out; otherwise only the order
+/// matters, and weights only determine the most popular items.
 fn fit_sessions(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResult<Packed> {
     if log.times.is_none() {
         return Err(MlError::BadInput(TIMES_NEEDED.to_owned()));
@@ -124,7 +124,7 @@ fn fit_sessions(plan: &Plan, log: &InteractionLog, context: &Context) -> MlResul
     Ok(packed(model.to_bytes(), shape, lineage))
 }
 
-/// What is needed to make the same model again, but for its size.
+/// Returns what is needed to train the same model again, apart from its size.
 fn lineage(plan: &Plan, log: &InteractionLog, algorithm: &str, weights: &Weights, estimate: u64) -> Value {
     json!({
         "data_id": plan.data_id,
@@ -148,7 +148,7 @@ fn packed(bytes: Vec<u8>, shape: TrainShape, mut lineage: Value) -> Packed {
     Packed { bytes, n_users, n_items, n_interactions, lineage }
 }
 
-/// Fits from an earlier model, if it is one of the same algorithm and shape.
+/// Fits from an earlier model, if that has the same algorithm and shape.
 fn fit_from(
     plan: &Plan,
     algorithm: &str,

@@ -1,26 +1,27 @@
-//! Off-policy estimates: what a trained model would have answered to the requests of the past, and what its lists would have
-//! earned, before it gets any traffic.
+//! Off-policy estimates: what a trained model would have answered to past requests, and what its lists would have earned, before
+//! it gets any traffic.
 //!
-//! Three things make such an estimate an honest one.
+//! Three conditions make such an estimate sound.
 //!
-//! **Chance.** What became of a list speaks for another list only where both show the same item in the same place, and counts as
-//! much as one over the probability of that (the propensities of the log). Two slots that share the traffic by weight leave to
-//! chance what a user is shown; a single slot leaves nothing, and then only a model that lists much the same can be judged. How
-//! much of the model's lists some slot would have shown is the `support` of the estimates; with less than nine tenths of it they
+//! **Chance.** The outcome of a list says something about another list only where both show the same item at the same position,
+//! with a weight of one over the probability of that (the propensities of the log). Two slots that share the traffic by weight
+//! randomise what a user is shown; a single slot does not, and then only a model with much the same lists can be evaluated. The
+//! share of the model's lists that some slot would have shown is the `support` of the estimates; below nine tenths of it they
 //! have no bounds.
 //!
-//! **The model must not know what became of the lists.** One that was trained on the clicks it is judged by would rank these items
-//! high, or leave them out as met already, and neither says how it does with what is yet to come. So only requests count that are
-//! later than everything the model has learnt from. (Listing clicked items again in spite of the training would mend the second
-//! and not the first.) An older upload, or one of which the last interaction is older, leaves more of the past to be judged by.
+//! **The model must not have learnt the outcome of the lists.** A model trained on the clicks it is evaluated by would rank these
+//! items high, or leave them out as already seen, and neither says how it does on future requests. So only requests are used that
+//! are later than everything the model has learnt from. (Listing clicked items again in spite of the training would solve the
+//! second problem and not the first.) An older upload, or one whose last interaction is older, leaves more of the past for the
+//! evaluation.
 //!
-//! **The model is asked what it would have been asked then.** That is the same code that serving runs: with what the user had
-//! reported to have clicked or bought before, and with what is set for users whom the model does not know. What a request sent
-//! along or asked for beside a list is not logged; such requests are left out and counted. They are chosen by what was asked, and
-//! not by what was answered, so those that stay are judged fairly.
+//! **The model is asked exactly what it would have been asked then.** The same code as in serving runs: with the items that the
+//! user had clicked or bought before according to the reported events, and with the policy for users the model does not know.
+//! Interactions sent with a request and its request options are not logged; such requests are left out and counted. They are
+//! selected by the request and not by its outcome, so the remaining ones give a fair estimate.
 //!
-//! What is not mended: what a user had clicked by then depends on the slot that answered them before, as in every replay of
-//! traffic whose users come again.
+//! One bias remains: what a user had clicked by then depends on the slot that answered before, as in every replay of traffic with
+//! returning users.
 
 mod replay;
 mod routes;

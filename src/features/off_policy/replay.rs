@@ -1,4 +1,4 @@
-//! Requests of the past that a model was asked again, and what is to be said of them.
+//! Past requests that a model was asked again, and warnings about them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,18 +6,17 @@ use utoipa::ToSchema;
 use crate::features::recommendation_log::{AnsweredList, Comparison, Requests};
 use crate::platform::http::ApiResult;
 
-/// A reason to distrust estimates from past traffic, whatever they say.
+/// A reason to distrust estimates from past traffic, regardless of their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = OffPolicyComparisonWarning)]
 pub enum Warning {
-    /// It was not noted with which probability the items were shown, so nothing is estimated. It is while two or more slots share
-    /// the traffic and lists are logged.
+    /// The log has no propensities, so nothing is estimated. They are logged while two or more slots share the traffic and lists
+    /// are logged.
     NoPropensities,
-    /// Every list was the only one that could have been shown. Where the model lists anything else, there is nothing to judge it
-    /// by.
+    /// Every list was the only one that could have been shown, so nothing says how other lists would do.
     NothingVaried,
-    /// More requests were left out for their wishes than were compared: the figures speak for the others only.
+    /// More requests were left out for their options than were compared: the figures describe the others only.
     MostlyLeftOut,
 }
 
@@ -32,12 +31,12 @@ pub struct LeftOut {
     pub special: usize,
 }
 
-/// Gathers what a model would have answered beside what was answered.
+/// Collects what a model would have answered beside what was answered.
 #[derive(Default)]
 pub struct Replay {
     requests: Requests,
     count: usize,
-    /// Requests of which the propensities are known, and those among them where another item might have been shown.
+    /// The requests with known propensities, and those among them where another item might have been shown.
     known: usize,
     varied: usize,
 }
@@ -54,7 +53,7 @@ impl Replay {
         self.requests.add(pair);
     }
 
-    /// What is to be said beside the figures; nothing while there are none.
+    /// Returns the warnings that apply; none if no request was added.
     pub fn warnings(&self, left_out: LeftOut) -> Vec<Warning> {
         let asked = self.count > 0;
         let reasons = [
@@ -65,7 +64,7 @@ impl Replay {
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
     }
 
-    /// All figures. `catalogue` is how many items the model knows.
+    /// Computes all figures. `catalogue` is the number of items that the model knows.
     pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
         self.requests.compare(cutoff, catalogue).await
     }

@@ -13,17 +13,17 @@ use crate::features::recommendation_log::{self, AnsweredList, Comparison, Past};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// The newest requests that a model is asked.
+/// The number of the newest requests that a model is asked.
 const MOST_REQUESTS: i64 = 20_000;
-/// Requests it is asked at once; between two such handfuls others get their turn.
+/// Requests asked in one batch; other work gets its turn between two batches.
 const AT_ONCE: usize = 250;
-/// A slow model is asked no longer than this; what it has answered by then is compared.
+/// The time after which a slow model is asked no more; the requests answered by then are compared.
 const PATIENCE: TimeDelta = TimeDelta::seconds(6);
 
-/// What is held for each item of each request of a handful: its score, and its place among the others.
+/// Bytes held for each item of each request of a batch: its score, and its rank among the others.
 const SCORE_BYTES: u64 = 16;
 
-/// A comparison and what it is of.
+/// A comparison with its period and warnings.
 pub struct Found {
     pub since: DateTime<Utc>,
     pub learnt_until: DateTime<Utc>,
@@ -34,7 +34,7 @@ pub struct Found {
     pub comparison: Comparison,
 }
 
-/// What the model would have answered to the requests of the last days that it has not learnt from.
+/// Estimates how the model would have answered the requests of the last days that it has not learnt from.
 pub async fn estimate(
     services: &Services,
     cache: &Arc<ModelCache>,
@@ -42,7 +42,7 @@ pub async fn estimate(
     days: i32,
     cutoff: i32,
 ) -> ApiResult<Found> {
-    // A bad file is worth knowing of whether or not there is any traffic.
+    // A bad file is reported whether or not there is any traffic.
     let ready = cache.get(services, model).await?;
     let memory = services.memory().promise();
     let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
@@ -72,14 +72,14 @@ pub async fn estimate(
     Ok(Found { since, learnt_until, is_partial, left_out, warnings, comparison })
 }
 
-/// What was answered in the past, of a model's project.
+/// The past requests of a model's project.
 struct Traffic {
     project: Project,
     since: DateTime<Utc>,
     learnt_until: DateTime<Utc>,
-    /// Requests that the model may have learnt from.
+    /// The number of requests that the model may have learnt from.
     learnt: usize,
-    /// The others, the newest first.
+    /// The other requests, newest first.
     answered: Vec<AnsweredList>,
 }
 
@@ -96,7 +96,7 @@ async fn read(services: &Services, model: &TrainedModel, days: i32, cutoff: i32)
     Ok(Traffic { project, since, learnt_until, learnt, answered })
 }
 
-/// A request that another model can be asked, with the length of the list it wanted; none where it had wishes that are not logged.
+/// Returns a request that another model can be asked, with the length of its list; `None` if it had options that are not logged.
 fn askable(list: AnsweredList, cutoff: i32) -> Option<(AnsweredList, PastRequest, usize)> {
     let wanted = list.plain_cutoff?.min(cutoff).unsigned_abs() as usize;
     let request = PastRequest { user: list.user_id.clone()?, at: list.timestamp };

@@ -1,5 +1,5 @@
-//! Past traffic of which the truth is known: users are drawn to two slots by weight and click by the item-position model, and
-//! models that never answered anybody are judged by what was logged.
+//! Simulated past traffic with a known truth: users are assigned to two slots by weight and click by the item-position model, and
+//! models that never answered a request are evaluated from the log.
 
 use chrono::DateTime;
 use rand::{RngExt, SeedableRng};
@@ -13,10 +13,10 @@ const PLACES: u32 = 4;
 const SHARES: [f64; 2] = [0.7, 0.3];
 const USERS: u32 = 1_000;
 const TRIALS: usize = 60;
-/// Deviations of a standard normal that hold 99.99 %.
+/// Standard deviations of a normal distribution that contain 99.99 %.
 const FAR: f64 = 4.0;
 
-/// Items of different places differ. Both slots agree on every other place.
+/// Returns the item of a slot at a place. Items of different places differ. Both slots agree on every other place.
 fn item(slot: u32, place: u32, user: u32) -> u32 {
     let slot = if place.is_multiple_of(2) { 0 } else { slot };
     place * 30 + (user * 7 + slot * 11) % 30
@@ -26,7 +26,7 @@ fn list(slot: u32, user: u32) -> Vec<u32> {
     (0..PLACES).map(|place| item(slot, place, user)).collect()
 }
 
-/// A model that is better than both: in each place it lists what is liked more of what the slots do.
+/// Returns the list of a model that is better than both: at each place the item of the two slots that is clicked more often.
 fn better(user: u32) -> Vec<u32> {
     let of_place = |place: u32| {
         let (one, other) = (item(0, place, user), item(1, place, user));
@@ -40,7 +40,7 @@ fn chance(item: u32, place: usize) -> f64 {
     attraction * 0.9_f64.powi(place as i32)
 }
 
-/// What a model's lists earn in truth, per request: every other user comes twice.
+/// Returns the true earnings of a model's lists per request: every other user comes twice.
 fn value(model: fn(u32) -> Vec<u32>) -> f64 {
     let of_list = |list: Vec<u32>| list.iter().enumerate().map(|(place, item)| chance(*item, place)).sum::<f64>();
     let (earned, requests) = (0..USERS).fold((0.0, 0.0), |(earned, requests), user| {
@@ -54,7 +54,7 @@ fn texts(items: &[u32]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
 }
 
-/// What the log holds of a request.
+/// Returns what the log holds of a request.
 fn answered(user: u32, slot: usize, random: &mut ChaCha8Rng) -> AnsweredList {
     let live = list(slot as u32, user);
     let lists = [0, 1].map(|slot| list(slot, user));
@@ -78,7 +78,7 @@ fn list_item(slot: usize, place: usize, user: u32) -> u32 {
     item(slot as u32, place as u32, user)
 }
 
-/// Traffic in which each user is drawn to a slot and stays there, put to a model afterwards.
+/// Replays traffic for a model in which each user is assigned to a slot at random and stays there.
 fn replayed(model: fn(u32) -> Vec<u32>, random: &mut ChaCha8Rng) -> Replay {
     let mut replay = Replay::default();
     for user in 0..USERS {

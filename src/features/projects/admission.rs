@@ -1,4 +1,4 @@
-//! Background jobs of a project: whose turn they take, and how many may wait.
+//! Background jobs of a project: their turn, and how many may wait.
 
 use actix_web::http::StatusCode;
 use diesel::QueryResult;
@@ -11,8 +11,8 @@ use crate::platform::queue::{self, Turn};
 use crate::platform::services::Services;
 
 impl Project {
-    /// Returns the turn of the project's jobs. The first owners of organisations take turns, and within what one of them owns the
-    /// projects: a user that creates more organisations has no more turns.
+    /// Returns the turn of the project's jobs. The first owners of organisations take turns, and within each the projects they
+    /// own: a user who creates more organisations gets no more turns.
     pub async fn turn(&self, connection: &mut AsyncPgConnection) -> QueryResult<Turn> {
         let tenant = match first_owner(connection, self.organisation_id).await? {
             Some(owner) => format!("owner:{owner}"),
@@ -31,8 +31,8 @@ pub async fn turn_of(connection: &mut AsyncPgConnection, project: i64) -> QueryR
     }
 }
 
-/// Refuses a request that would queue `more` jobs where the organisation, with those of the same first owner, has as many waiting
-/// as it may.
+/// Refuses a request that would queue `more` jobs if the organisation, together with those of the same first owner, already has
+/// the maximum waiting.
 pub async fn admit_jobs(services: &Services, connection: &mut AsyncPgConnection, project: i64, more: i64) -> ApiResult<()> {
     let most = services.settings.max_waiting_jobs_per_organisation;
     if most == 0 {

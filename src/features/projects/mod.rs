@@ -1,4 +1,4 @@
-//! Projects: one catalogue and its interactions, named columns included; everything else hangs below a project.
+//! Projects: one catalogue with its interactions and the names of their columns. Everything else belongs to a project.
 
 mod admission;
 mod model;

@@ -1,4 +1,4 @@
-//! Deleting things: refused while something live depends on them; their files go after the rows have gone.
+//! Deletion: refused while an active object depends on the object; its files are removed after the rows.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -8,12 +8,12 @@ use crate::platform::db::is_deadlock;
 use crate::platform::http::{ApiError, ApiResult, Dependent};
 use crate::platform::services::Services;
 
-/// Two deletions that take along the same rows from two sides can stop each other; one of them then tries again.
+/// Two deletions that delete the same rows can deadlock; one of them then tries again.
 const TRIES: usize = 5;
 
-/// Deletes a thing with everything that belongs to it, files included. 404 when it has gone already; 409 with a list
-/// while something live depends on it, or something finished would be lost with it. Training data that searches or models were
-/// made from loses its file and is shown no more, and they stay.
+/// Deletes an object with everything that belongs to it, files included. Fails with 404 if it is gone already, and with 409 and a
+/// list while an active object depends on it or a finished one would be lost with it. Training data from which searches or models
+/// were made loses its file and is no longer listed, and they stay.
 pub async fn remove(services: &Services, kind: Kind, id: i64) -> ApiResult<()> {
     let mut left = TRIES;
     let files = loop {
@@ -69,8 +69,8 @@ async fn remove_rows(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     Ok(files)
 }
 
-/// Refuses with 409 and a list while something live depends on a thing, as for its deletion; within the transaction nothing can
-/// begin to. Refuses with 404 when the thing has gone.
+/// Fails with 409 and a list while an active object depends on this one, as for its deletion; no dependency can be added within
+/// the transaction. Fails with 404 if the object is gone.
 pub async fn refuse_while_live(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
     if !dependents::lock(connection, kind, id).await? {
         return Err(ApiError::not_found());
@@ -79,14 +79,14 @@ pub async fn refuse_while_live(connection: &mut AsyncPgConnection, kind: Kind, i
     Ok(refuse(in_use(kind), live)?)
 }
 
-/// 409 with a list while background work reads a thing: it must end with what it began with.
+/// Fails with 409 and a list while background work reads an object: a job must end with what it started with.
 pub async fn refuse_while_used(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
     let work = dependents::work_on(connection, kind, id).await?;
     Ok(refuse(in_use(kind), work)?)
 }
 
-/// 409 with a list when something goes by a thing, or went by it when it was measured. In the caller's transaction, which holds
-/// the thing from here on: nothing can begin to go by it meanwhile.
+/// Fails with 409 and a list if an object uses this one, or was measured with it. Locks it for the rest of the caller's
+/// transaction, so that no use can be added.
 pub async fn refuse_change(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
     if !dependents::lock(connection, kind, id).await? {
         return Err(ApiError::not_found());
@@ -94,7 +94,7 @@ pub async fn refuse_change(connection: &mut AsyncPgConnection, kind: Kind, id: i
     let mut dependents = dependents::live_on(connection, kind, id).await?;
     dependents.extend(dependents::made_with(connection, kind, id).await?);
     let noun = kind.noun();
-    let message = format!("What goes by this {noun} could no longer be compared if it changed. Make a new {noun} and use that.");
+    let message = format!("What uses this {noun} could no longer be compared if it changed. Make a new {noun} and use that.");
     Ok(refuse(message, dependents)?)
 }
 
@@ -103,7 +103,7 @@ fn refuse(message: String, dependents: Vec<Dependent>) -> Result<(), Refusal> {
 }
 
 fn in_use(kind: Kind) -> String {
-    format!("Something live depends on this {}. Cancel it, switch it off or wait for its end first.", kind.noun())
+    format!("This {} is in use. Cancel or switch off what uses it, or wait until that has ended.", kind.noun())
 }
 
 fn kept_by(kind: Kind) -> String {
@@ -119,7 +119,7 @@ fn kept_by(kind: Kind) -> String {
     }
 }
 
-/// Removes files nothing refers to any more. One that cannot be removed costs space until it is swept up.
+/// Removes files that are no longer referred to. One that cannot be removed takes space until it is swept.
 async fn remove_files(services: &Services, keys: Vec<String>) {
     let blobs = services.blobs.clone();
     let remove = move || {

@@ -1,5 +1,5 @@
-//! Sweeping up files that nobody refers to: left by uploads that broke off, by processes that died between two steps, and by
-//! data that was put together for models that are gone.
+//! Removal of files that no row refers to: left by aborted uploads, by processes that died between two steps, and by data that
+//! was combined for models that are gone.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::store::{self, files};
 use crate::platform::blobs::{Blobs, StoredFile};
 use crate::platform::services::Services;
 
-/// A file is stored before its row is: what is younger may still get one.
+/// A file is stored before its row: a younger one may still get its row.
 const YOUNGEST: TimeDelta = TimeDelta::days(1);
 
-/// Keys asked about at once.
+/// The number of keys checked in one query.
 const AT_ONCE: usize = 5_000;
 
 const PAUSE: Duration = Duration::from_secs(3_600);
@@ -21,21 +21,21 @@ const PAUSE: Duration = Duration::from_secs(3_600);
 /// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The file store said no.
+    /// Access to the file store failed.
     #[error("the file store failed: {0}")]
     Files(#[from] std::io::Error),
-    /// The database said no.
+    /// A query failed.
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     /// No connection to the database.
     #[error(transparent)]
     Connection(#[from] crate::platform::db::DbError),
-    /// Work on another thread ended without a result.
+    /// A blocking task ended without a result.
     #[error("the sweep stopped unexpectedly: {0}")]
     Stopped(#[from] tokio::task::JoinError),
 }
 
-/// Sweeps now and then until told to stop. Several processes may do so at once: a file is removed once.
+/// Sweeps at intervals until cancelled. Several processes may do so at once: each file is removed once.
 pub async fn sweep_until(services: Services, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match sweep(&services).await {
@@ -47,12 +47,12 @@ pub async fn sweep_until(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Removes the files that no row names and that are older than a day; gives how many there were.
+/// Removes the files that no row names and that are older than a day. Returns how many there were.
 pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
     let (blobs, before) = (services.blobs.clone(), services.clock.now() - YOUNGEST);
-    // What was put together for a run and is of no use any more goes first, so that its files are nobody's.
+    // Unused combined data is deleted first, so that its files belong to no row.
     store::forget_unused_combinations(&mut *services.db.conn().await?, before).await?;
-    // Files first, rows afterwards: a row that comes meanwhile is seen.
+    // Files are listed first, rows afterwards: a row that is added meanwhile is seen.
     let (mut removed, old) = tokio::task::spawn_blocking(move || {
         let broken_off = blobs.sweep_incoming(before)?;
         Ok::<_, std::io::Error>((broken_off, old_files(&blobs, before)?))
@@ -67,7 +67,7 @@ pub async fn sweep(services: &Services) -> Result<usize, SweepError> {
     Ok(removed)
 }
 
-/// The keys of old files.
+/// Lists the keys of old files.
 fn old_files(blobs: &Blobs, before: DateTime<Utc>) -> std::io::Result<Vec<String>> {
     let mut old = Vec::new();
     for folder in files::FOLDERS {

@@ -1,5 +1,5 @@
-//! The recommendation log: the lists a project answered and, beside them, those its shadow slots would have answered; how far
-//! they agree, and what the shadow would have earned. Written in the background, kept for some months.
+//! The recommendation log: the lists that a project answered and those that its shadow slots would have answered; how far they
+//! agree, and what the shadow would have earned. Written in the background, kept for some months.
 
 mod model;
 mod recorder;

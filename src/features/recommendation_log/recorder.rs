@@ -28,7 +28,7 @@ enum Message {
     Finish(oneshot::Sender<()>),
 }
 
-/// Takes lists for the log. Cheap to clone; clones share one queue.
+/// Accepts lists for the log. Cheap to clone; clones share one queue.
 #[derive(Clone)]
 pub struct Recorder {
     sender: mpsc::Sender<Message>,
@@ -36,7 +36,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Writes until the last clone is gone.
+    /// Starts a task that writes until the last clone is dropped.
     pub fn start(services: &Services) -> Self {
         let (recorder, receiver) = Self::with_room(MOST_WAITING);
         tokio::spawn(write_all(services.clone(), receiver, Arc::clone(&recorder.dropped)));
@@ -48,19 +48,19 @@ impl Recorder {
         (Self { sender, dropped: Arc::default() }, receiver)
     }
 
-    /// Takes the lists of one request, or drops them when too many wait.
+    /// Queues the lists of one request, or drops them if too many wait.
     pub fn record(&self, lists: Vec<LoggedList>) {
         if self.sender.try_send(Message::Lists(lists)).is_err() {
             self.count_dropped();
         }
     }
 
-    /// Counts a request whose lists were dropped before they got here.
+    /// Counts a request whose lists were dropped by the caller.
     pub fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns once everything taken so far has been written.
+    /// Returns once everything queued so far has been written.
     pub async fn finish(&self) {
         let (done, written) = oneshot::channel();
         if self.sender.send(Message::Finish(done)).await.is_ok() {
@@ -89,7 +89,7 @@ async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dr
         }
         losses.warn(&dropped, services.clock.now());
         for done in waiting {
-            // The caller that waited may have gone.
+            // The waiting caller may be gone.
             done.send(()).ok();
         }
         if taken < BATCH {
@@ -98,7 +98,7 @@ async fn write_all(services: Services, mut receiver: mpsc::Receiver<Message>, dr
     }
 }
 
-/// Lists that are not in the log, counted so that a database that is away is reported now and then, not for each list.
+/// Lists that were lost, counted so that an unavailable database is reported at intervals and not for each list.
 #[derive(Default)]
 struct Losses {
     warned_at: Option<DateTime<Utc>>,
@@ -133,7 +133,7 @@ impl Losses {
     }
 }
 
-/// PostgreSQL has no text with a null character.
+/// Returns whether PostgreSQL can store the texts of a list, which must not contain U+0000.
 fn is_storable(list: &LoggedList) -> bool {
     !list.items.iter().chain(&list.user_id).any(|text| text.contains('\0'))
 }

@@ -1,4 +1,4 @@
-//! How long the log is kept. It is partitioned by month: partitions are made ahead of time and dropped as a whole.
+//! Retention of the log. It is partitioned by month: partitions are created ahead of time and dropped as a whole.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(3_600);
 
-/// Looks every hour until told to stop.
+/// Creates and drops partitions every hour until cancelled.
 pub async fn keep_in_bounds(services: Services, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match tidy(&services).await {
@@ -23,8 +23,8 @@ pub async fn keep_in_bounds(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Makes the partitions of this month and the next ones, and drops those of months whose last list is older than the setting
-/// allows; gives how many were dropped. Safe to repeat, and in several processes at once.
+/// Creates the partitions of this month and the next ones, and drops those of months whose last list is older than the setting
+/// allows. Returns how many were dropped. Safe to repeat, and in several processes at once.
 pub async fn tidy(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
     let oldest = now - TimeDelta::days(services.settings.recommendation_log_days.into());

@@ -1,4 +1,4 @@
-//! Reads what a shadow slot is compared by, in a compact form, and has it compared.
+//! Reads the lists of a shadow slot and those that were answered, in a compact form, and has them compared.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -15,10 +15,10 @@ use crate::features::models::TrainedModel;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// The newest requests that are compared.
+/// The number of the newest requests that are compared.
 const MOST_REQUESTS: i64 = 50_000;
 
-/// A comparison and what it is of.
+/// A comparison with its period.
 pub struct Found {
     pub since: DateTime<Utc>,
     /// Whether there were more requests than are compared.
@@ -26,7 +26,7 @@ pub struct Found {
     pub comparison: Comparison,
 }
 
-/// Compares the lists of a slot's present model, made as a shadow during the last days, with those that were answered.
+/// Compares the shadow lists of a slot's present model in the last days with those that were answered.
 pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cutoff: i32) -> ApiResult<Found> {
     let since = services.clock.now() - TimeDelta::days(days.into());
     let selection = Selection { slot: slot.id, model: slot.trained_model_id, since, cutoff, most: MOST_REQUESTS };
@@ -42,18 +42,18 @@ pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cuto
     Ok(Found { since, is_partial, comparison })
 }
 
-/// Requests with both lists; numbers stand for the ids of users and items, which repeat a great deal.
+/// Requests with both lists. The ids of users and items, which repeat a lot, are replaced by numbers.
 #[derive(Default)]
 pub struct Requests {
     all: Vec<Request>,
     users: HashMap<String, u32>,
     items: HashMap<String, u32>,
-    /// Users so far, those without a name among them.
+    /// The number of users so far, including those without an id.
     count: u32,
 }
 
 impl Requests {
-    /// Adds one.
+    /// Adds a request with both lists.
     pub fn add(&mut self, pair: Pair) {
         let user = self.user(pair.user_id);
         let mut numbers = |items: Vec<String>| -> Vec<u32> {
@@ -68,14 +68,14 @@ impl Requests {
         self.all.push(Request { user, live, shadow, propensities: pair.propensities, clicked, bought });
     }
 
-    /// Compares the first items of each list. `catalogue` is how many items the model of the other lists knows.
+    /// Compares the first items of each list. `catalogue` is the number of items that the model of the other lists knows.
     pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
         let catalogue = catalogue.and_then(|items| usize::try_from(items).ok());
         let work = move || judge(&self.all, cutoff.unsigned_abs() as usize, catalogue);
         tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
     }
 
-    /// Somebody without a name is somebody else each time.
+    /// Returns the number of a user. Each request without a user id is treated as a user of its own.
     fn user(&mut self, id: Option<String>) -> u32 {
         let known = id.as_ref().and_then(|id| self.users.get(id).copied());
         known.unwrap_or_else(|| {

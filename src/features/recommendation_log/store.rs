@@ -1,4 +1,4 @@
-//! SQL of the log.
+//! SQL of the recommendation log.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use super::model::{AnsweredList, LoggedList, Pair};
 use crate::platform::db::{QueryError, ended_months};
 use crate::schema::{deployment_slots, recommendation_log};
 
-/// The table, which is partitioned by month.
+/// The name of the table, which is partitioned by month.
 pub const LOG: &str = "recommendation_log";
 
 /// A statement has at most 65,535 parameters.
 const ROWS_AT_ONCE: usize = 1_000;
 
-/// Stores lists. Those of slots that have been deleted meanwhile are left out.
+/// Stores lists. Lists of slots that have been deleted meanwhile are left out.
 pub async fn insert(connection: &mut AsyncPgConnection, lists: Vec<LoggedList>) -> QueryResult<()> {
     connection
         .transaction(async move |connection| {
@@ -41,9 +41,9 @@ pub async fn insert(connection: &mut AsyncPgConnection, lists: Vec<LoggedList>) 
         .await
 }
 
-/// What became of the list `live`. What somebody bought without clicking counts as bought, whenever that was after the list.
-/// The project is not looked for but looked at: in a month nothing is known about yet, its index would seem the best one and be
-/// the worst.
+/// The outcomes of the list `live`. A purchase without a click is included, at any time after the list. The project is compared
+/// in the FILTER and not in the WHERE clause: in a month without statistics the planner would prefer its index, which is the
+/// slowest.
 const OUTCOMES: &str = "
     LEFT JOIN LATERAL (
         SELECT array_agg(DISTINCT item_id) FILTER (WHERE event_type = 'click' AND project_id = live.project_id) AS clicked,
@@ -74,21 +74,21 @@ const ANSWERED: &str = "
         ORDER BY timestamp DESC LIMIT $4
     ) AS live";
 
-/// Which pairs of lists are compared.
+/// The pairs of lists to be compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Selection {
     /// The shadow slot.
     pub slot: i64,
-    /// Only lists of this model of it.
+    /// Only the lists of this model of the slot.
     pub model: i64,
     pub since: DateTime<Utc>,
-    /// Items of each list, from its head.
+    /// The length to which lists are cut.
     pub cutoff: i32,
-    /// The newest requests, at most so many.
+    /// The maximum number of requests; the newest are taken.
     pub most: i64,
 }
 
-/// The pairs of a shadow slot's lists and those that were answered, with what became of them; in no particular order.
+/// Streams the pairs of a shadow slot's lists and those that were answered, with their outcomes; in no particular order.
 pub async fn pairs(
     connection: &mut AsyncPgConnection,
     selection: Selection,
@@ -102,18 +102,18 @@ pub async fn pairs(
     query.load_stream(connection).await
 }
 
-/// Which answers of the past are read.
+/// The past answers to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Past {
     pub project: i64,
     pub since: DateTime<Utc>,
-    /// Items of each list, from its head.
+    /// The length to which lists are cut.
     pub cutoff: i32,
-    /// The newest answers, at most so many.
+    /// The maximum number of answers; the newest are taken.
     pub most: i64,
 }
 
-/// What a project answered, the newest first, with what became of it.
+/// Returns the lists that a project answered, newest first, with their outcomes.
 pub async fn answered(connection: &mut AsyncPgConnection, past: Past) -> QueryResult<Vec<AnsweredList>> {
     diesel::sql_query(format!("{ANSWERED} {OUTCOMES} ORDER BY live.timestamp DESC"))
         .bind::<BigInt, _>(past.project)
@@ -124,7 +124,7 @@ pub async fn answered(connection: &mut AsyncPgConnection, past: Past) -> QueryRe
         .await
 }
 
-/// How many lists of a project's answers are logged in a time; counted no further than `most`.
+/// Returns the number of answered lists of a project in a period, at most `most`.
 pub async fn count_answered(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -141,18 +141,19 @@ pub async fn count_answered(
     Ok(lists.len())
 }
 
-/// Drops the partitions of months that ended before a moment, and says how many there were.
+/// Drops the partitions of months that ended before a time, and returns how many.
 pub async fn drop_partitions(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     let old = ended_months(connection, LOG, before).await?;
     for name in &old {
-        // It waits for whoever uses projects and slots, and they for it: rather not now than for long.
+        // The lock conflicts with every use of projects and slots, so it is given up after a short wait; the next round tries
+        // again.
         let sql = format!("SET LOCAL lock_timeout = '3s'; DROP TABLE {name}");
         connection.transaction::<_, QueryError, _>(async move |connection| connection.batch_execute(&sql).await).await?;
     }
     Ok(old.len())
 }
 
-/// Removes what lies before a moment and in no month's partition.
+/// Deletes the lists before a time that are in no month's partition.
 pub async fn delete_strays(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::sql_query("DELETE FROM recommendation_log_default WHERE timestamp < $1")
         .bind::<Timestamptz, _>(before)

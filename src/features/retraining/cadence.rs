@@ -1,4 +1,4 @@
-//! When a schedule falls due: five cron fields, read on the clocks of a time zone.
+//! When a schedule is due: five cron fields, in the local time of a time zone.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -13,7 +13,8 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// Minute, hour, day of month, month, day of week (0 and 7 are Sunday); a sentence says what is wrong otherwise.
+    /// Parses minute, hour, day of month, month and day of week (0 and 7 are Sunday). Fails with a sentence that says what is
+    /// wrong.
     pub fn parse(expression: &str, zone: Tz) -> Result<Self, String> {
         let fields = expression.split_whitespace().count();
         if fields != 5 {
@@ -26,7 +27,7 @@ impl Cadence {
         Ok(Self { cron, zone })
     }
 
-    /// The first moment after `now`; none when there is never one, as for the 30th of February.
+    /// Returns the first time after `now`; `None` if there is never one, as for the 30th of February.
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let next = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
         Some(next.with_timezone(&Utc))
@@ -48,7 +49,7 @@ mod tests {
         assert_eq!(next("0 2 * * 0", "UTC", "2026-11-22T02:00:00Z"), "2026-11-29T02:00:00+00:00");
         assert_eq!(next("0 2 * * 7", "UTC", "2026-11-21T12:00:00Z"), "2026-11-22T02:00:00+00:00");
         assert_eq!(next("*/15 8-17 * * MON-FRI", "UTC", "2026-11-21T12:00:00Z"), "2026-11-23T08:00:00+00:00");
-        // Either of two restricted day fields will do, as cron has always had it.
+        // A day that matches either of two restricted day fields is enough, as always in cron.
         assert_eq!(next("0 0 13 * 5", "UTC", "2026-11-21T12:00:00Z"), "2026-11-27T00:00:00+00:00");
     }
 

@@ -1,4 +1,4 @@
-//! Putting the sources of a run together into training data of their own, which says exactly which rows went into it.
+//! Combining the sources of a run into training data of their own, which records exactly which rows were used.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::platform::compute;
 use crate::platform::queue::{self, EnqueueOptions, Job, JobContext, JobError};
 use crate::platform::services::Services;
 
-/// A row for combined data, and the job that fills it: both or neither. Gives the row's id.
+/// Adds a row for combined data and enqueues the job that fills it, in one transaction. Returns the row's id.
 pub async fn begin(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -77,7 +77,7 @@ fn unreadable(error: &dyn std::fmt::Display) -> DataError {
     DataError::NotUsable(format!("The sources of this data cannot be read: {error}."))
 }
 
-/// Adds one source to the file, and says what it turned out to be.
+/// Adds one source to the file, and returns it as it was read.
 async fn add(
     services: &Services,
     data: &TrainingData,
@@ -103,7 +103,7 @@ async fn add(
     }
 }
 
-/// What has been read of the events.
+/// The number, ids and digest of the events read so far.
 struct Tally {
     rows: i64,
     first_id: Option<i64>,
@@ -122,8 +122,8 @@ impl Tally {
     }
 }
 
-/// Adds the events up to an id. Some that were counted when the run began may have been removed since, and some that were
-/// on their way then may have arrived: what is written down is what was read.
+/// Adds the events up to an id. Some events counted when the run began may have been deleted since, and some that were in transit
+/// then may have arrived: what is recorded is what was read.
 async fn add_events(
     services: &Services,
     mut file: CombinedFile,

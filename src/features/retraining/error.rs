@@ -1,20 +1,20 @@
-//! What can go wrong with retraining.
+//! Errors of retraining.
 
 use crate::features::deployments::SlotError;
 use crate::features::tuning::TuningError;
 use crate::platform::http::ApiError;
 
-/// Why there is no run.
+/// Why there is no run, or why it failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RetrainingError {
     #[error("This schedule is disabled. Enable it first, then trigger it.")]
     Disabled,
-    #[error("This schedule is no longer there.")]
+    #[error("This schedule has been deleted. Reload and try again.")]
     Gone,
-    /// The search could not be made.
+    /// The search could not be created.
     #[error(transparent)]
     Tuning(#[from] TuningError),
-    /// Its model could not be deployed.
+    /// The model could not be deployed.
     #[error(transparent)]
     Slot(SlotError),
     #[error(transparent)]

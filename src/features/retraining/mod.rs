@@ -1,5 +1,5 @@
-//! Retraining: a project's schedule says when to train again, on what, and whether the result is deployed; each time is a run.
-//! The scheduler makes runs when schedules fall due, people make them by hand, and a job carries each of them out.
+//! Retraining: a project's schedule says when to train again, on what data, and whether the result is deployed. Each time is a
+//! run. The scheduler creates runs when schedules are due, users create them by hand, and a job executes each.
 
 mod cadence;
 mod combining;

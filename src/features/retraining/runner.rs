@@ -1,6 +1,6 @@
-//! How a run gets on: PENDING until its data is there (and put together, when it has several sources), RUNNING while a search
-//! or a training works for it, then over; before its model is deployed the quality gate may have to be waited for. Each step
-//! is one transaction that holds the run, so that a step done twice has no effect the second time.
+//! The states of a run: PENDING until its data is ready (and combined, if it has several sources), RUNNING during its search or
+//! training and then possibly its quality gate, and finally an end state. Each step is one transaction that locks the run, so
+//! that a repeated step has no effect.
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -18,14 +18,14 @@ use crate::features::projects::Project;
 use crate::features::tuning::{self, NewTuningJob};
 use crate::platform::services::Services;
 
-/// Whether there is more to do for a run.
+/// Whether a run has more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     Waiting,
     Over,
 }
 
-/// Takes a run as far as it goes at present.
+/// Advances a run as far as possible at present.
 pub async fn advance(services: &Services, id: i64) -> Result<Progress, RetrainingError> {
     let mut connection = services.db.conn().await?;
     let now = services.clock.now();
@@ -42,7 +42,7 @@ pub async fn advance(services: &Services, id: i64) -> Result<Progress, Retrainin
         .await
 }
 
-/// Looks at the search or the training that works for a run.
+/// Checks the search or the training of a run.
 async fn follow(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
@@ -56,7 +56,7 @@ async fn follow(
     }
 }
 
-/// Records that a run cannot be carried out.
+/// Marks a run as failed.
 pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), RetrainingError> {
     let mut connection = services.db.conn().await?;
     let (now, reason) = (services.clock.now(), reason.to_owned());
@@ -116,7 +116,7 @@ async fn begin(
     }
 }
 
-/// Goes on with a run once its sources have been put together.
+/// Continues a run once its sources have been combined.
 async fn begin_on_combined(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
@@ -136,17 +136,17 @@ async fn begin_on_combined(
     start_work(connection, schedule, run, data, now).await
 }
 
-/// Whether the schedule says what to train.
+/// Returns whether the schedule says what to train.
 fn has_work(schedule: &Schedule) -> bool {
     searches(schedule).is_some() || schedule.model_configuration_id.is_some()
 }
 
-/// Split and evaluation config of a search, when the schedule wants one.
+/// Returns the split and evaluation config of a search, if the schedule has searches enabled.
 fn searches(schedule: &Schedule) -> Option<(i64, i64)> {
     schedule.split_config_id.zip(schedule.evaluation_config_id).filter(|_| schedule.retune)
 }
 
-/// Has the search or the training begin that works for a run from now on.
+/// Starts the search or the training of a run.
 async fn start_work(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
@@ -237,7 +237,7 @@ async fn complete(
         slot = match deployments::deploy(connection, project.id, &name, model.id, now).await {
             Ok(slot) => Some(slot.id),
             Err(SlotError::Database(error)) => return Err(error.into()),
-            // Nothing has been written yet: the file went before the model came to answer.
+            // Nothing has been written yet: the file was removed before the model could be deployed.
             Err(error @ SlotError::ModelWithoutFile(_)) => return fail(connection, run, &error.to_string(), now).await,
             Err(error) => return Err(RetrainingError::Slot(error)),
         };

@@ -1,5 +1,5 @@
-//! The scheduler's duty: schedules that have fallen due get a run. Any number of processes do this; each round has one leader,
-//! and when it dies another leads the next round.
+//! The scheduler: creates a run for each schedule that is due. Any number of processes may do this; each round has one leader,
+//! and if it dies another leads the next round.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::platform::db::try_to_lead;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_secs(5);
-/// A firing that is this late was missed, because nobody ran; what happens then is for the schedule to say.
+/// A firing that is this late was missed because no scheduler was running; the schedule says what happens then.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
-/// Any number will do, as long as nothing else in the database locks it: "retrain" on a telephone's keypad.
+/// Any number that nothing else in the database locks: "retrain" on a telephone's keypad.
 const LEADER_LOCK: i64 = 7_387_246;
 
-/// Looks for due schedules until told to stop.
+/// Fires due schedules until cancelled.
 pub async fn keep_firing(services: Services, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = fire_due(&services).await {
@@ -30,7 +30,7 @@ pub async fn keep_firing(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Makes a run for each schedule that is due now, and says when each is due next. Gives the number of runs made.
+/// Creates a run for each schedule that is due, and sets when each is due next. Returns the number of runs created.
 pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
     let mut connection = services.db.conn().await?;

@@ -1,4 +1,4 @@
-//! Decisions about schedules: when they fall due, and who may ask for a run.
+//! Decisions about schedules: when they are due, and when a run may be started.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -15,12 +15,12 @@ use crate::platform::db::{QueryError, is_duplicate};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::queue::{self, EnqueueOptions};
 
-/// When a schedule with this cadence falls due next: never while it is disabled.
+/// Returns when a schedule with this cadence is due next: `None` while it is disabled.
 pub fn next_run(cadence: &Cadence, is_enabled: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if is_enabled { cadence.next_after(now) } else { None }
 }
 
-/// Gives a project its schedule. Configs that nothing used before come along to its organisation.
+/// Creates the schedule of a project. Moves configs that nothing uses yet to its organisation.
 pub async fn create(
     connection: &mut AsyncPgConnection,
     project: &Project,
@@ -43,7 +43,7 @@ fn there_already(error: QueryError) -> ApiError {
     error.into()
 }
 
-/// Changes a schedule. Configs that it did not go by before, and nothing else did, come along to the project's organisation.
+/// Changes a schedule. Moves newly referenced configs that nothing uses yet to the project's organisation.
 pub async fn change(
     connection: &mut AsyncPgConnection,
     project: &Project,
@@ -78,7 +78,7 @@ async fn bring_configs(
     Ok(())
 }
 
-/// A run at once, because somebody asked for it. While one is on its way that one will do.
+/// Starts a run now, at a user's request. Returns the existing run if one is in progress.
 pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i64) -> Result<Run, RetrainingError> {
     connection
         .transaction(async move |connection| {
@@ -93,7 +93,7 @@ pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i6
         .await
 }
 
-/// Deletes a schedule. Its runs stay; one that is on its way ends, since what it was for is gone.
+/// Deletes a schedule and ends its live runs. Its runs stay in the list.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> QueryResult<()> {
     connection
         .transaction(async move |connection| {
@@ -104,7 +104,7 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64, now: DateTime<U
         .await
 }
 
-/// Makes a run and hands it to the queue, unless one of this schedule is on its way. The caller holds the schedule.
+/// Creates and enqueues a run unless one of this schedule is in progress. The caller has locked the schedule.
 pub async fn start(connection: &mut AsyncPgConnection, schedule: &Schedule, run: NewRun) -> QueryResult<Run> {
     if let Some(run) = store::live_run(connection, schedule.id).await? {
         return Ok(run);

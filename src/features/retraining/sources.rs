@@ -1,4 +1,4 @@
-//! What a run learns from: one upload as it is, or several sources together.
+//! The data of a run: one upload as it is, or several sources combined.
 
 use diesel_async::AsyncPgConnection;
 
@@ -8,25 +8,25 @@ use super::store;
 use crate::features::datasets::{self, Source, TrainingData};
 use crate::features::events::{self, EventType, Recorded};
 
-/// What can be learnt from, or why nothing can.
+/// The data to learn from, or why there is none.
 pub enum Choice {
     Of(Chosen),
-    /// Some of it is still being prepared.
+    /// Some of the data is still being prepared.
     Wait,
-    /// A sentence.
+    /// Why there is no usable data, as a sentence.
     None(String),
 }
 
-/// What is learnt from.
+/// The data to learn from.
 pub enum Chosen {
     /// An upload as it is.
     One(Box<TrainingData>),
-    /// To be put together.
+    /// Sources to be combined.
     Several(Vec<Source>),
 }
 
 impl Chosen {
-    /// Tells what is learnt from apart, in hexadecimal.
+    /// Returns a checksum of the data, in hexadecimal, by which a run recognises unchanged data.
     pub fn checksum(&self) -> Option<String> {
         match self {
             Self::One(upload) => upload.sha256.clone(),
@@ -38,7 +38,7 @@ impl Chosen {
     }
 }
 
-/// The data a schedule asks for, as it stands now.
+/// Returns the data that a schedule asks for, as of now.
 pub async fn choose(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Choice, RetrainingError> {
     let uploads = uploads_of(connection, schedule).await?;
     let Some(oldest) = uploads.iter().map(|upload| upload.ins_datetime).min() else {

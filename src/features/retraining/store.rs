@@ -96,7 +96,7 @@ pub async fn delete_schedule(connection: &mut AsyncPgConnection, id: i64) -> Que
     Ok(())
 }
 
-/// Ends the runs of a schedule that wait or run.
+/// Ends the pending and running runs of a schedule.
 pub async fn end_live_runs(
     connection: &mut AsyncPgConnection,
     schedule: i64,
@@ -115,13 +115,13 @@ pub async fn end_live_runs(
     Ok(())
 }
 
-/// A schedule, held until the transaction ends.
+/// Returns a schedule and locks it until the end of the transaction.
 pub async fn lock_schedule(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Schedule>> {
     let query = retraining_schedules::table.find(id).select(Schedule::as_select()).for_no_key_update();
     query.first(connection).await.optional()
 }
 
-/// The schedules that have fallen due, held until the transaction ends.
+/// Returns the schedules that are due and locks them until the end of the transaction.
 pub async fn lock_due(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Vec<Schedule>> {
     retraining_schedules::table
         .filter(retraining_schedules::is_enabled.and(retraining_schedules::next_run_at.le(now)))
@@ -141,7 +141,7 @@ pub async fn set_next_run(connection: &mut AsyncPgConnection, id: i64, at: Optio
     Ok(())
 }
 
-/// Shows on the schedule how its run stands.
+/// Records the status of its latest run on a schedule.
 pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: RunStatus, at: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(retraining_schedules::table.find(id))
         .set((retraining_schedules::last_run_at.eq(at), retraining_schedules::last_run_status.eq(status)))
@@ -150,7 +150,7 @@ pub async fn set_last_run(connection: &mut AsyncPgConnection, id: i64, status: R
     Ok(())
 }
 
-/// The run of a schedule that waits or runs.
+/// Returns the pending or running run of a schedule.
 pub async fn live_run(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<Run>> {
     retraining_runs::table
         .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq_any(RunStatus::LIVE)))
@@ -164,12 +164,12 @@ pub async fn insert_run(connection: &mut AsyncPgConnection, run: NewRun) -> Quer
     diesel::insert_into(retraining_runs::table).values(run).returning(Run::as_returning()).get_result(connection).await
 }
 
-/// A run, held until the transaction ends.
+/// Returns a run and locks it until the end of the transaction.
 pub async fn lock_run(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Run>> {
     retraining_runs::table.find(id).select(Run::as_select()).for_no_key_update().first(connection).await.optional()
 }
 
-/// Notes what a run learns from.
+/// Records the data of a run.
 pub async fn set_run_data(connection: &mut AsyncPgConnection, id: i64, data: RunData) -> QueryResult<()> {
     diesel::update(retraining_runs::table.find(id)).set(data).execute(connection).await?;
     Ok(())
@@ -180,7 +180,7 @@ pub async fn begin_run(connection: &mut AsyncPgConnection, id: i64, begun: Begun
     Ok(())
 }
 
-/// Notes that a run's model is to be compared with a deployed one, and forgets the figures of another comparison.
+/// Records that a run's model is to be compared with a deployed one, and clears the figures of an earlier comparison.
 pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64, deployed: i64) -> QueryResult<()> {
     diesel::update(retraining_runs::table.find(id))
         .set((
@@ -196,7 +196,7 @@ pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64,
     Ok(())
 }
 
-/// Stores the figures of a comparison, while the run waits for them.
+/// Stores the figures of a comparison while the run waits for them.
 pub async fn set_figures(connection: &mut AsyncPgConnection, id: i64, deployed: i64, figures: GateFigures) -> QueryResult<()> {
     let waiting = retraining_runs::id
         .eq(id)
@@ -212,10 +212,10 @@ pub async fn end_run(connection: &mut AsyncPgConnection, id: i64, ended: Ended) 
     Ok(())
 }
 
-/// Of uploads that can be learnt from, now or soon.
+/// States of uploads that can be learnt from, now or soon.
 const USABLE: [TrainingDataStatus; 2] = [TrainingDataStatus::Ready, TrainingDataStatus::Preparing];
 
-/// The newest upload of a project that can be learnt from, or else the newest that is still being prepared.
+/// Returns the newest upload of a project that can be learnt from, or else the newest that is still being prepared.
 pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
@@ -228,7 +228,7 @@ pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> Qu
         .optional()
 }
 
-/// All uploads of a project that can be learnt from or are still being prepared, the oldest first.
+/// Lists all uploads of a project that can be learnt from or are still being prepared, oldest first.
 pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
@@ -239,7 +239,7 @@ pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> Qu
         .await
 }
 
-/// The model of the last successful run of a schedule.
+/// Returns the model of the last successful run of a schedule.
 pub async fn last_model(connection: &mut AsyncPgConnection, schedule: i64) -> QueryResult<Option<i64>> {
     retraining_runs::table
         .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq(RunStatus::Completed)))
@@ -252,7 +252,7 @@ pub async fn last_model(connection: &mut AsyncPgConnection, schedule: i64) -> Qu
         .map(Option::flatten)
 }
 
-/// Whether the last successful run of a schedule was made of data with this checksum.
+/// Returns whether the last successful run of a schedule used data with this checksum.
 pub async fn last_success_was_of(connection: &mut AsyncPgConnection, schedule: i64, sha256: &str) -> QueryResult<bool> {
     let last: Option<Option<String>> = retraining_runs::table
         .filter(retraining_runs::schedule_id.eq(schedule).and(retraining_runs::status.eq(RunStatus::Completed)))

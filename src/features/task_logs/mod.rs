@@ -1,4 +1,4 @@
-//! Task logs: what background work says, line by line, and how the tasks themselves stand.
+//! Task logs: what background work reports, line by line, and the state of its tasks.
 
 mod model;
 mod routes;

@@ -15,12 +15,12 @@ use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::platform::queue;
 use crate::schema::{model_configurations, task_logs, trained_models, training_data, tuning_jobs};
 
-/// Adds a line and tells everybody who watches, both when the transaction commits.
+/// Adds a line and notifies the subscribers, both when the transaction commits.
 ///
-/// Lines of one log are written one transaction after the other, so that they become visible in the order of their ids:
-/// a watcher asks for what came after the last id it saw.
+/// Transactions that write lines of one log are serialised, so that lines become visible in the order of their ids: a subscriber
+/// requests what came after the last id it received.
 pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<()> {
-    // The one character that PostgreSQL's text cannot hold.
+    // NUL is the one character that PostgreSQL's text cannot hold.
     let contents = contents.replace('\0', "\u{fffd}");
     connection
         .transaction(async move |connection| {
@@ -34,11 +34,11 @@ pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &st
         .await
 }
 
-/// Tells the lock of task logs from other advisory locks.
+/// Distinguishes the lock of task logs from other advisory locks.
 const LOCK_CLASS: i32 = 0x7461_736b;
 
 async fn take_turn(connection: &mut AsyncPgConnection, subject: i64) -> QueryResult<()> {
-    // The lock takes 32 bits; logs that share them only wait for each other now and then.
+    // The lock's key has 32 bits; logs that share a key occasionally wait for each other.
     diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
         .bind::<diesel::sql_types::Integer, _>(LOCK_CLASS)
         .bind::<diesel::sql_types::Integer, _>(subject as i32)
@@ -60,17 +60,17 @@ async fn insert(connection: &mut AsyncPgConnection, line: Line, contents: &str) 
         .map(drop)
 }
 
-/// Where those who watch listen.
+/// The notification channel of live updates.
 pub const CHANNEL: &str = "recotem_live";
 
-/// Tells those who watch of a change, once the transaction commits.
+/// Notifies subscribers of a change when the transaction commits.
 pub async fn announce(connection: &mut AsyncPgConnection, change: Update) -> QueryResult<()> {
     let payload = serde_json::to_string(&change).map_err(|error| QueryError::SerializationError(error.into()))?;
     let notify = diesel::sql_query("SELECT pg_notify($1, $2)").bind::<Text, _>(CHANNEL).bind::<Text, _>(payload);
     notify.execute(connection).await.map(drop)
 }
 
-/// The lines of one log.
+/// Selects the lines of one log.
 fn of(subject: Subject) -> task_logs::BoxedQuery<'static, Pg> {
     match subject {
         Subject::Tuning(id) => task_logs::table.filter(task_logs::tuning_job_id.eq(id)).into_boxed(),
@@ -78,7 +78,7 @@ fn of(subject: Subject) -> task_logs::BoxedQuery<'static, Pg> {
     }
 }
 
-/// The newest lines of a log, oldest of them first.
+/// Returns the newest lines of a log, in ascending order.
 pub async fn newest(connection: &mut AsyncPgConnection, subject: Subject, limit: i64) -> QueryResult<Vec<TaskLog>> {
     let query = of(subject).order(task_logs::id.desc()).select(TaskLog::as_select());
     let mut lines = query.limit(limit).load(connection).await?;
@@ -86,7 +86,7 @@ pub async fn newest(connection: &mut AsyncPgConnection, subject: Subject, limit:
     Ok(lines)
 }
 
-/// The lines of a log that come next after the line `after`, oldest first.
+/// Returns the lines of a log after the line `after`, oldest first.
 pub async fn following(
     connection: &mut AsyncPgConnection,
     subject: Subject,
@@ -97,13 +97,13 @@ pub async fn following(
     query.limit(limit).load(connection).await
 }
 
-/// The id of the newest line of a log; 0 when there is none.
+/// Returns the id of the newest line of a log; 0 if there is none.
 pub async fn last_id(connection: &mut AsyncPgConnection, subject: Subject) -> QueryResult<i64> {
     let query = of(subject).order(task_logs::id.desc()).select(task_logs::id);
     Ok(query.first(connection).await.optional()?.unwrap_or(0))
 }
 
-/// What a list is narrowed to.
+/// The conditions of a list.
 #[derive(Debug, Default)]
 pub struct LogFilter {
     pub id: Option<i64>,
@@ -125,7 +125,7 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// The first line, newest first.
+/// Returns the newest line that matches a filter and that the caller may see.
 pub async fn first(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

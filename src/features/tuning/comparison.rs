@@ -1,5 +1,5 @@
-//! Configurations judged side by side, outside of any search: on the same split of the same upload, as trials are, even where
-//! one of them learns from other data. Those of sessions are judged by the item that came last.
+//! Comparison of configurations outside of a search: on the same split of the same training data, as trials are, even if one of
+//! them learns from other data. Models of sessions are evaluated by the last item of each session.
 
 use chrono::TimeDelta;
 
@@ -23,13 +23,13 @@ use crate::platform::compute;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
-/// Of whatever in an algorithm is random; the same for all that are compared.
+/// The seed of all configurations that are compared.
 const SEED: u64 = 42;
 
 /// How long a comparison may take.
 const TIMEOUT: TimeDelta = TimeDelta::hours(24);
 
-/// On what configurations are judged, and by what.
+/// The data, split and metric by which configurations are compared.
 #[derive(Debug)]
 pub struct Contest {
     pub data: TrainingData,
@@ -38,20 +38,20 @@ pub struct Contest {
     pub cutoff: usize,
 }
 
-/// Who takes part.
+/// A configuration that is compared.
 #[derive(Debug)]
 pub struct Entrant {
     pub made_of: Suggestion,
-    /// What it learns from, where that is not the rest of what it is judged by.
+    /// The data that it learns from, if not the rest of the data that it is evaluated on.
     pub own_data: Option<TrainingData>,
 }
 
-/// A configuration with the rows it learns from.
+/// A configuration with the interactions that it learns from.
 type Learner = (Suggestion, Option<InteractionLog>);
 
-/// What each scores, in the order given, if it were trained today: with the weights its project has now, on the rest of the
-/// data of the contest, or on all of its own but what the contest holds out (see [`crate::ml::other_data`]).
-/// Stops with `MlError::Cancelled` when the job has to.
+/// Returns the score of each configuration, in the given order, if it were trained today: with the present weights of its
+/// project, on the rest of the contest's data, or on all of its own data except what the contest holds out (see
+/// [`crate::ml::other_data`]). Fails with `MlError::Cancelled` if the job is cancelled.
 pub async fn scores(context: &JobContext<Services>, contest: &Contest, entrants: Vec<Entrant>) -> Result<Vec<f64>, TuningError> {
     let weights = projects::of_data(&mut *context.app.db.conn().await?, contest.data.id).await?.weights();
     let of_sessions = entrants.iter().filter(|one| registry::learns_from_sessions(&one.made_of.algorithm)).count();
@@ -66,12 +66,12 @@ pub async fn scores(context: &JobContext<Services>, contest: &Contest, entrants:
     match of_sessions {
         0 => scores_of_users(context, contest, learners, weights).await,
         some if some == all => scores_of_sessions(context, contest, learners, weights).await,
-        _ => Err(TuningError::Data("No split judges models of sessions and those of users and items alike.".to_owned())),
+        _ => Err(TuningError::Data("Models of sessions cannot be compared with models of other kinds.".to_owned())),
     }
 }
 
-/// Learns from the sessions that ended first and lets the last item of the others be foreseen, whatever the scheme of the
-/// split: sessions can only be divided by time.
+/// Scores models of sessions: they learn from the sessions that ended first and predict the last item of the others, regardless
+/// of the scheme of the split, since sessions can only be divided by time.
 async fn scores_of_sessions(
     context: &JobContext<Services>,
     contest: &Contest,

@@ -1,4 +1,4 @@
-//! What can go wrong with a search.
+//! Errors of searches.
 
 use actix_web::http::StatusCode;
 
@@ -9,31 +9,31 @@ use crate::platform::http::ApiError;
 /// Why a search was refused or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum TuningError {
-    /// The upload has gone, or could not be read.
+    /// The data is gone, or could not be read.
     #[error("{0}")]
     Data(String),
-    /// The engine refused.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] MlError),
-    /// Files could not be read at present.
+    /// Files cannot be read at present.
     #[error("{0}")]
     Passing(String),
-    /// Other work has the memory at present.
+    /// Other work holds the memory at present.
     #[error("{0}")]
     MemoryInUse(String),
-    /// It is over already.
+    /// The job has ended already.
     #[error("This job is {} already; only a pending or running job can be cancelled.", .0.wire().to_lowercase())]
     Over(SearchStatus),
-    /// It may not be deleted yet.
+    /// The job cannot be deleted yet.
     #[error("This job is still pending or running. Cancel it before you delete it.")]
     Live,
     /// No trial gave a usable score.
     #[error("None of the {trials} trials gave a score above zero. {hint}")]
     NothingFound { trials: i64, hint: String },
-    /// There was not time for one trial.
+    /// The search timed out before any trial finished.
     #[error("The time was over before a trial had ended. Allow more with timeout_overall.")]
     NoTrial,
-    /// The database said no.
+    /// A query failed.
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     /// No connection to the database.

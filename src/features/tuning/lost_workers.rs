@@ -1,5 +1,5 @@
-//! What becomes of a task whose worker died: the trial it was running is run once more, and is given up when it takes another
-//! worker with it. The search goes on with the next trial.
+//! Recovery of a task whose worker died: its running trial is run once more, and is given up if another worker dies of it. The
+//! search continues with the next trial.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -11,10 +11,10 @@ use crate::features::task_logs;
 use crate::platform::queue::{JobContext, LOST_TOO_OFTEN};
 use crate::platform::services::Services;
 
-/// Workers that may die of one trial, or of a task before it has come to a trial.
+/// The workers that may die of one trial, or of a task before its first trial.
 const MOST: i32 = 2;
 
-/// Finds what the workers died of that ran this task so far. Fails when it was no trial: then the next would die of it, too.
+/// Finds out of what the previous workers of this task died. Fails if it was no trial: the next worker would then die of it, too.
 pub async fn account(task: &RunSearch, context: &JobContext<Services>) -> Result<(), TuningError> {
     if context.lost_workers == 0 {
         return Ok(());

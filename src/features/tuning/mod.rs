@@ -1,5 +1,6 @@
-//! Tuning: a job searches algorithms and their parameters over one upload, one split and one evaluation; each attempt is a trial.
-//! Any number of workers run trials of one job at once; a worker that dies loses nothing but the time of its running trial.
+//! Tuning: a job searches algorithms and their parameters on training data, with one split and one evaluation config. Each
+//! attempt is a trial. Any number of workers run trials of one job at once; if one dies, only the time of its running trial is
+//! lost.
 
 mod comparison;
 mod error;

@@ -1,4 +1,4 @@
-//! What the body of a new job refers to.
+//! Checks of the objects that the body of a new job refers to.
 
 use serde_json::Value;
 
@@ -11,11 +11,11 @@ use crate::ml::registry;
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiResult, FieldReader};
 
-const SESSIONS_ARE_NOT_SEARCHED: &str = "VMISKNNRecommender learns from sessions, which a search does not judge. Make a \
-     configuration of it and train that; recotem evaluate judges it on the command line.";
+const SESSIONS_ARE_NOT_SEARCHED: &str = "VMISKNNRecommender learns from sessions, which a search cannot evaluate. Create a \
+     configuration of it and train that; \"recotem evaluate\" measures it on the command line.";
 
-/// Checks what a new job refers to: the data must be fit to search on, the configs ones the caller may use and the split one that
-/// the data can be split by. What is wrong is kept in `fields`.
+/// Checks the references of a new job: the data must be searchable, the caller must be allowed to use the configs, and the split
+/// must be possible on the data. Faults are added to `fields`.
 pub async fn check(
     principal: &Principal,
     connection: &mut Connection,
@@ -40,7 +40,7 @@ pub async fn check(
     Ok(())
 }
 
-/// Returns the project of the data to search on, once the data has been found fit for it.
+/// Returns the project of the data, if the data is searchable.
 async fn data_project(
     principal: &Principal,
     connection: &mut Connection,

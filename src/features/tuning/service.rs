@@ -1,4 +1,4 @@
-//! Decisions about searches: what a job may ask for, when it is over, what comes of it.
+//! Decisions about searches: what a job may request, when it is over, and what it leads to.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
@@ -18,12 +18,12 @@ use crate::platform::nearest::nearest;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// What a list of algorithm names stands for.
+/// The algorithms that a list of names stands for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Algorithms {
-    /// Class names, each once; the default set where nothing known was asked for.
+    /// Class names, each once; the default set if the list has no known name.
     pub names: Vec<&'static str>,
-    /// What was asked for and is left out.
+    /// The unknown names, which are left out.
     pub unknown: Vec<String>,
 }
 
@@ -44,14 +44,14 @@ impl Algorithms {
         found
     }
 
-    /// What to tell a client about the names that are left out.
+    /// Returns warnings for the client about the unknown names.
     pub fn warnings(&self) -> Vec<String> {
         let tried = self.names.join(", ");
         let warning = |name: &String| format!("There is no algorithm \"{name}\".{} This search tries {tried}.", suggestion(name));
         self.unknown.iter().map(warning).collect()
     }
 
-    /// The same as a line of the log; none when nothing is left out.
+    /// Returns the same as a line of the log; `None` if all names are known.
     pub fn log_line(&self) -> Option<String> {
         let (unknown, tried) = (self.unknown.join(", "), self.names.join(", "));
         let suggestions: String = self.unknown.iter().map(|name| suggestion(name)).collect();
@@ -60,14 +60,14 @@ impl Algorithms {
     }
 }
 
-/// Names the algorithm that was probably meant, if there is one.
+/// Returns a sentence with the algorithm that was probably meant, if there is one.
 fn suggestion(name: &str) -> String {
     let known = registry::matrix_algorithms().flat_map(|info| [info.name, info.short]);
     let meant = nearest(name, known).and_then(|meant| registry::find_matrix(meant).ok());
     meant.map(|info| format!(" Did you mean {}?", info.name)).unwrap_or_default()
 }
 
-/// Stores a job and hands its tasks to the queue, both or neither.
+/// Stores a job and enqueues its tasks in one transaction.
 pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Result<TuningJob, TuningError> {
     connection
         .transaction(async move |connection| {
@@ -83,7 +83,7 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
         .await
 }
 
-/// The same for a job that a user asked for, about a project of an organisation: configs that nothing used before come along.
+/// Creates a job as [`create`] does, on behalf of a user. Moves configs that nothing uses yet to the organisation of the project.
 pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob, organisation: i64) -> ApiResult<TuningJob> {
     connection
         .transaction(async move |connection| {
@@ -94,7 +94,7 @@ pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob,
         .await
 }
 
-/// Cancels a live job: its tasks stop at once, its finished trials stay.
+/// Cancels a live job: its tasks stop at once, and its finished trials stay.
 pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, TuningError> {
     let mut connection = services.db.conn().await?;
     let (id, now) = (job.id, services.clock.now());
@@ -120,7 +120,7 @@ pub async fn cancel(services: &Services, job: &TuningJob) -> Result<TuningJob, T
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), TuningError> {
     connection
         .transaction(async move |connection| {
-            // Looked at by the deletion itself: somebody may have started it a moment ago.
+            // The DELETE itself checks the state: the job may have been started a moment ago.
             if !store::delete(connection, id).await? {
                 return Err(TuningError::Live);
             }
@@ -129,12 +129,12 @@ pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> Result<(), T
         .await
 }
 
-/// Where a line of the log belongs.
+/// Returns the subject of a line of the log.
 pub fn line(tuning_job_id: i64, job_id: Option<i64>) -> Line {
     Line { job_id, tuning_job_id: Some(tuning_job_id), trained_model_id: None }
 }
 
-/// Ends the job if no trial is left to run or running: the best trial becomes a configuration and, if asked, a model.
+/// Ends the job if no trial is running or left to run: the best trial becomes a configuration and, if requested, a model.
 pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>, out_of_time: bool) -> Result<(), TuningError> {
     let mut connection = services.db.conn().await?;
     let now = services.clock.now();
@@ -203,14 +203,14 @@ fn nothing_found(trials: &[Trial]) -> TuningError {
     TuningError::NothingFound { trials: trials.len() as i64, hint }
 }
 
-/// How a job stands, for those who watch it.
+/// Returns the state of a job for its subscribers.
 pub async fn snapshot(connection: &mut AsyncPgConnection, id: i64) -> Result<Option<(TuningJob, TrialCounts)>, TuningError> {
     let Some(job) = store::find(connection, id).await? else { return Ok(None) };
     let counts = store::counts(connection, &[id]).await?.into_iter().next().map(|(_, counts)| counts).unwrap_or_default();
     Ok(Some((job, counts)))
 }
 
-/// The line of the log for a finished trial, as 1.x's clients parse it.
+/// Returns the line of the log for a finished trial, in the format that 1.x clients parse.
 pub fn trial_line(trial: &Trial, result: &TrialResult, metric: &str, cutoff: i32) -> String {
     let state = match result.state {
         TrialStatus::Running => "RUNNING",
@@ -228,7 +228,7 @@ pub fn trial_line(trial: &Trial, result: &TrialResult, metric: &str, cutoff: i32
     text
 }
 
-/// Stored intermediate scores.
+/// Converts intermediate scores into the JSON that is stored.
 pub fn intermediate_json(scores: &[(u32, f64)]) -> Value {
     scores.iter().map(|(step, score)| json!([step, score])).collect()
 }

@@ -24,7 +24,7 @@ impl Guarded for TuningJob {
     }
 }
 
-/// Which jobs to list.
+/// The conditions of a list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub id: Option<i64>,
@@ -62,7 +62,7 @@ pub async fn insert(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Qu
     diesel::insert_into(tuning_jobs::table).values(job).returning(TuningJob::as_returning()).get_result(connection).await
 }
 
-/// Removes a job that is over; false when it is live or gone.
+/// Deletes a job that is over; false if it is live or gone.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
     let over = tuning_jobs::status.ne_all(SearchStatus::LIVE);
     Ok(diesel::delete(tuning_jobs::table.find(id).filter(over)).execute(connection).await? == 1)
@@ -72,12 +72,12 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     tuning_jobs::table.find(id).select(TuningJob::as_select()).first(connection).await.optional()
 }
 
-/// The same, holding the row until the transaction ends: claims and the end of a job happen one after the other.
+/// Returns a job and locks it until the end of the transaction: claims of trials and the end of a job are serialised.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TuningJob>> {
     tuning_jobs::table.find(id).select(TuningJob::as_select()).for_update().first(connection).await.optional()
 }
 
-/// PENDING → RUNNING. False when it runs or is over already.
+/// Changes PENDING to RUNNING; false if the job is running or over already.
 pub async fn start(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -98,7 +98,7 @@ pub async fn start(
     Ok(changed == 1)
 }
 
-/// Ends a job that is still live. False when it was over already.
+/// Ends a live job; false if it was over already.
 pub async fn end(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -114,7 +114,7 @@ pub async fn end(
     Ok(changed == 1)
 }
 
-/// Records what the search found.
+/// Records the result of a search.
 pub async fn set_result(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -151,7 +151,7 @@ pub async fn raise_best(connection: &mut AsyncPgConnection, id: i64, score: f64)
     Ok(())
 }
 
-/// All trials of a job in the order of their numbers.
+/// Lists all trials of a job in the order of their numbers.
 pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<Vec<Trial>> {
     trials::table.filter(trials::tuning_job_id.eq(job)).order(trials::number).select(Trial::as_select()).load(connection).await
 }
@@ -189,7 +189,7 @@ pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryRe
     Ok(counts)
 }
 
-/// A trial this queue job had begun before its worker died.
+/// Returns a trial that this queue job had begun before its worker died.
 pub async fn interrupted(connection: &mut AsyncPgConnection, job: i64, run_by: i64) -> QueryResult<Option<Trial>> {
     trials::table
         .filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)).and(trials::state.eq(TrialStatus::Running)))
@@ -204,7 +204,7 @@ pub async fn interrupted(connection: &mut AsyncPgConnection, job: i64, run_by: i
 #[derive(Debug, Clone, Copy)]
 pub struct RunBy {
     pub queue_job: i64,
-    /// Workers it has lost so far.
+    /// Workers that it has lost so far.
     pub lost_workers: i32,
 }
 
@@ -233,19 +233,19 @@ pub async fn begin_trial(
         .await
 }
 
-/// Notes how many workers died while they ran a trial.
+/// Records how many workers died while they ran a trial.
 pub async fn set_lost_workers(connection: &mut AsyncPgConnection, trial: i64, lost: i32) -> QueryResult<()> {
     diesel::update(trials::table.find(trial)).set(trials::lost_workers.eq(lost)).execute(connection).await.map(drop)
 }
 
-/// How many workers died while they ran a trial of this task.
+/// Returns how many workers died while they ran a trial of this task.
 pub async fn lost_with_trials(connection: &mut AsyncPgConnection, job: i64, run_by: i64) -> QueryResult<i32> {
     let of_task = trials::table.filter(trials::tuning_job_id.eq(job).and(trials::run_by.eq(run_by)));
     let sum: Option<i64> = of_task.select(diesel::dsl::sum(trials::lost_workers)).first(connection).await?;
     Ok(sum.and_then(|sum| i32::try_from(sum).ok()).unwrap_or_default())
 }
 
-/// Records the end of a trial. False when it had ended before: a trial counts once.
+/// Records the end of a trial; false if it had ended before, since a trial is counted once.
 pub async fn end_trial(connection: &mut AsyncPgConnection, trial: i64, result: &TrialResult) -> QueryResult<bool> {
     let changed = diesel::update(trials::table.filter(trials::id.eq(trial).and(trials::state.eq(TrialStatus::Running))))
         .set(result)
@@ -254,7 +254,7 @@ pub async fn end_trial(connection: &mut AsyncPgConnection, trial: i64, result: &
     Ok(changed == 1)
 }
 
-/// Ends the running trials of a job (of one queue job only, when given) without a result.
+/// Ends the running trials of a job (of one queue job only, if given) without a result.
 pub async fn abandon_trials(
     connection: &mut AsyncPgConnection,
     job: i64,
@@ -273,7 +273,7 @@ pub async fn abandon_trials(
     Ok(())
 }
 
-/// Notes that a task of a job has failed: the queue itself only knows it a moment later.
+/// Records that a task of a job has failed: the queue records it only a moment later.
 pub async fn note_failed_task(connection: &mut AsyncPgConnection, job: i64, queue_job: i64) -> QueryResult<()> {
     diesel::sql_query("UPDATE tuning_jobs SET failed_tasks = failed_tasks || $2 WHERE id = $1")
         .bind::<diesel::sql_types::BigInt, _>(job)
@@ -289,7 +289,7 @@ pub async fn has_other_tasks(connection: &mut AsyncPgConnection, job: i64) -> Qu
     queue::has_live(connection, &TuningJob::group(job), &failed).await
 }
 
-/// Tells those who watch that something about this job changed, once the transaction commits.
+/// Notifies subscribers of a change of this job when the transaction commits.
 pub async fn announce(connection: &mut AsyncPgConnection, job: i64) -> QueryResult<()> {
     task_logs::announce(connection, Update::Tuning { tuning_job_id: job }).await
 }

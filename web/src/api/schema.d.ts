@@ -1838,7 +1838,7 @@ export interface components {
             winner_slot?: number | null;
         };
         /**
-         * @description The next step for somebody who looks at a test.
+         * @description The recommended next step for a test.
          * @enum {string}
          */
         ABTestAdvice: "keep_running" | "variant_wins" | "control_wins" | "no_difference_found" | "check_assignment";
@@ -1903,7 +1903,7 @@ export interface components {
              */
             needed_sample_size: components["schemas"]["ABTestNeededSampleSize"];
             sample_ratio?: components["schemas"]["ABTestSampleRatio"] | null;
-            /** @description What may be concluded at any time, however often somebody looked. */
+            /** @description What may be concluded at any time, after any number of looks. */
             sequential: components["schemas"]["ABTestSequential"];
             /** Format: int64 */
             variant_attributed_conversions: number;
@@ -1924,7 +1924,7 @@ export interface components {
             /** Format: int64 */
             variant_users: number;
         };
-        /** @description What may be concluded now, whether or not somebody looked before. */
+        /** @description What may be concluded now, after any number of earlier looks. */
         ABTestSequential: {
             /** @description Bounds of the relative change, in percent, that hold at every look; null while an arm has no conversions. */
             lift_interval?: number[] | null;
@@ -2077,7 +2077,7 @@ export interface components {
             requests: number;
             /** @description What the shadow's lists would have shown. */
             shadow: components["schemas"]["ShownItems"];
-            /** @description Different users; a request that named nobody counts as one of its own. */
+            /** @description Distinct users; each request without a user id is counted as a user of its own. */
             users: number;
         };
         /** @description The body of a 409 with dependents. */
@@ -2505,7 +2505,7 @@ export interface components {
             warnings: components["schemas"]["OffPolicyComparisonWarning"][];
         };
         /**
-         * @description A reason to distrust estimates from past traffic, whatever they say.
+         * @description A reason to distrust estimates from past traffic, regardless of their values.
          * @enum {string}
          */
         OffPolicyComparisonWarning: "no_propensities" | "nothing_varied" | "mostly_left_out";

@@ -1,29 +1,29 @@
-//! What to do, from what was found.
+//! The next step that follows from the findings of a test.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The next step for somebody who looks at a test.
+/// The recommended next step for a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ABTestAdvice)]
 pub enum Advice {
-    /// Nothing can be said yet, and more data would help.
+    /// Nothing can be concluded yet, and more data would help.
     KeepRunning,
     VariantWins,
     ControlWins,
-    /// There is data enough, or there will be no more, and the arms look alike.
+    /// There is enough data, or there will be no more, and the arms look alike.
     NoDifferenceFound,
-    /// The users were not divided as planned, so that the arms cannot be compared.
+    /// The users were not divided as planned, so the arms cannot be compared.
     CheckAssignment,
 }
 
-/// What advice is drawn from.
+/// The findings from which the advice follows.
 #[derive(Debug, Clone, Copy)]
 pub struct Findings {
-    /// The division of the users cannot be chance.
+    /// The division of the users cannot be due to chance.
     pub suspicious: bool,
-    /// The always-valid test tells the arms apart.
+    /// The always-valid test finds a difference between the arms.
     pub significant: bool,
     pub variant_is_better: bool,
     pub wants_more_data: bool,
@@ -31,7 +31,7 @@ pub struct Findings {
     pub is_over: bool,
 }
 
-/// The always-valid test decides, whenever one looks; a wrong division of the users comes before everything.
+/// Returns the advice. The always-valid test decides, at any time; a wrong division of the users precedes everything else.
 pub fn advise(findings: Findings) -> Advice {
     match findings {
         Findings { suspicious: true, .. } => Advice::CheckAssignment,

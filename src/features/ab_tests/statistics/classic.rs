@@ -1,5 +1,5 @@
-//! The comparison of two conversion rates as in Recotem 1.x: a two-proportion z test with pooled variance, and an interval of
-//! the difference with the variances as they are. It holds for one look, planned beforehand. Checked against scipy.
+//! The comparison of two conversion rates as in Recotem 1.x: a two-proportion z test with pooled variance, and an interval of the
+//! difference with unpooled variances. It is valid for one look, planned beforehand. Checked against SciPy.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,7 +30,7 @@ pub struct Comparison {
     pub sufficient_data: bool,
 }
 
-/// Compares two arms. An arm without impressions says nothing: no difference, no significance.
+/// Compares two arms. If an arm has no impressions, there is no difference and no significance.
 pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_size: i32) -> Comparison {
     let sufficient_data = control.impressions + variant.impressions >= i64::from(min_sample_size);
     let nothing = Comparison {
@@ -61,7 +61,7 @@ pub fn compare(control: Arm, variant: Arm, confidence_level: f64, min_sample_siz
         variant_rate: rounded(after, 6),
         z_score: rounded(z, 4),
         p_value: rounded(p, 6),
-        // Looking again and again before the sample is complete finds a difference where there is none.
+        // Repeated looks before the sample is complete find differences where there are none.
         significant: sufficient_data && p < 1.0 - confidence_level,
         lift: if before == 0.0 { 0.0 } else { rounded(difference / before * 100.0, 2) },
         confidence_interval: [rounded(difference - margin, 6), rounded(difference + margin, 6)],

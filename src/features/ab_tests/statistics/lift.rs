@@ -1,17 +1,17 @@
-//! How much better the variant is than the control, relative to the control. The interval is that of Katz et al. ("Obtaining
-//! confidence intervals for the risk ratio in cohort studies", Biometrics 1978): the delta method on the logarithm of the
-//! ratio of the rates, which keeps both bounds above −100 % and is nearer to normal than the ratio itself.
+//! The relative change from the control to the variant. The interval is that of Katz et al. ("Obtaining confidence intervals for
+//! the risk ratio in cohort studies", Biometrics 1978): the delta method on the logarithm of the ratio of the rates, which keeps
+//! both bounds above −100 % and is closer to normal than the ratio itself.
 
 use super::{Arm, rounded};
 use crate::ml::normal::quantile;
 
-/// The interval of the relative change, in percent, for one look at a confidence level.
+/// Returns the interval of the relative change, in percent, for one look at a confidence level.
 pub fn at_one_look(control: Arm, variant: Arm, confidence_level: f64) -> Option<[f64; 2]> {
     interval(control, variant, quantile(0.5 + confidence_level / 2.0))
 }
 
-/// The interval of the relative change, in percent, that reaches `width` standard errors to both sides. None while an arm is
-/// without conversions, since a ratio to or of nothing has no logarithm.
+/// Returns the interval of the relative change, in percent, that reaches `width` standard errors to both sides. `None` while an
+/// arm has no conversions, since a ratio to or of zero has no logarithm.
 pub fn interval(control: Arm, variant: Arm, width: f64) -> Option<[f64; 2]> {
     let counted = [control, variant].iter().all(|arm| arm.impressions > 0 && arm.conversions > 0);
     let error = (log_variance(control) + log_variance(variant)).sqrt();
@@ -20,7 +20,7 @@ pub fn interval(control: Arm, variant: Arm, width: f64) -> Option<[f64; 2]> {
     (counted && bounds.iter().all(|bound| bound.is_finite())).then_some(bounds)
 }
 
-/// Of the logarithm of a rate. A rate above 1 counts as certain, as in [`Arm::variance`].
+/// Returns the variance of the logarithm of a rate. A rate above 1 is treated as certain, as in [`Arm::variance`].
 fn log_variance(arm: Arm) -> f64 {
     (1.0 - arm.rate().min(1.0)) / arm.conversions as f64
 }

@@ -1,6 +1,6 @@
-//! What the counts of two arms say. Pure functions, one method each: the figures of 1.x ([`classic`]), a verdict that may be
-//! looked at every day ([`sequential`]), whether the traffic was divided as planned ([`sample_ratio`]), how large the change is
-//! ([`lift`]), how much longer to wait ([`sample_size`]), and what to do ([`advice`]).
+//! Statistics of the counts of two arms. Pure functions, one method each: the figures of 1.x ([`classic`]), a test that may be
+//! looked at every day ([`sequential`]), whether the traffic was divided as planned ([`sample_ratio`]), the size of the change
+//! ([`lift`]), the data still needed ([`sample_size`]), and the next step ([`advice`]).
 
 mod advice;
 mod classic;
@@ -15,7 +15,7 @@ mod simulation;
 pub use results::{Results, Side, judge};
 pub use sequential::Plan;
 
-/// What was counted in one arm of a test.
+/// The counts of one arm of a test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Arm {
     pub impressions: i64,
@@ -27,15 +27,15 @@ impl Arm {
         self.conversions as f64 / self.impressions as f64
     }
 
-    /// Conversions may outnumber impressions, when several events count per impression or impressions were not reported. A
-    /// share above 1 has no binomial variance; it counts as certain.
+    /// Returns the variance of the rate. Conversions may outnumber impressions if several events are counted per impression or
+    /// impressions were not reported. A share above 1 has no binomial variance; it is treated as certain.
     fn variance(self) -> f64 {
         let share = self.rate().min(1.0);
         share * (1.0 - share) / self.impressions as f64
     }
 }
 
-/// How far apart the rates are, in standard errors of the difference with pooled variance; 0 where nothing varies.
+/// Returns the difference of the rates in standard errors with pooled variance; 0 if nothing varies.
 fn z_score(control: Arm, variant: Arm) -> f64 {
     let (n, m) = (control.impressions as f64, variant.impressions as f64);
     let pooled = (control.conversions + variant.conversions) as f64 / (n + m);
@@ -45,8 +45,8 @@ fn z_score(control: Arm, variant: Arm) -> f64 {
     (variant.rate() - control.rate()) / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt()
 }
 
-/// How much two arms tell about a difference of their rates: the variance of a single impression over that of the difference.
-/// 0 while an arm is empty.
+/// Returns the information of two arms about a difference of their rates: the variance of a single impression over that of the
+/// difference. 0 while an arm is empty.
 fn information(control: Arm, variant: Arm) -> f64 {
     let (n, m) = (control.impressions as f64, variant.impressions as f64);
     if n + m == 0.0 { 0.0 } else { n * m / (n + m) }

@@ -1,4 +1,4 @@
-//! All that is told about a test.
+//! All figures of a test.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ pub struct Results {
     pub variant_attributed_conversions: i64,
     /// Whether the users were divided as planned; null for a test that was not started.
     pub sample_ratio: Option<SampleRatio>,
-    /// What may be concluded at any time, however often somebody looked.
+    /// What may be concluded at any time, after any number of looks.
     pub sequential: Sequential,
     /// Bounds of `lift`, in percent, for a single look; null while an arm has no conversions.
     pub lift_interval: Option<[f64; 2]>,
@@ -39,7 +39,7 @@ pub struct Side {
     pub attributed_conversions: i64,
     /// Different users who were shown something.
     pub users: i64,
-    /// Of the slot when the test was started.
+    /// The weight of the slot when the test was started.
     pub weight: Option<f64>,
 }
 
@@ -85,7 +85,7 @@ mod tests {
     fn advice_follows_the_always_valid_test_and_the_division_of_the_users() {
         assert_eq!(advice(side(50, 1_000), side(110, 1_000), false), Advice::VariantWins);
         assert_eq!(advice(side(110, 1_000), side(50, 1_000), false), Advice::ControlWins);
-        // Significant at a single look, and more data may tell.
+        // Significant at a single look, but more data may help.
         assert_eq!(advice(side(50, 1_000), side(72, 1_000), false), Advice::KeepRunning);
         assert_eq!(advice(side(50, 1_000), side(72, 1_000), true), Advice::NoDifferenceFound);
         assert_eq!(advice(side(0, 0), side(0, 0), false), Advice::KeepRunning);

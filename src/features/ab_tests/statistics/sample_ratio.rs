@@ -1,7 +1,7 @@
-//! Whether the traffic was divided as the test was set up: a chi-square test of the users of each arm against the weights of
-//! the slots when the test was started (Fabijan et al., "Diagnosing Sample Ratio Mismatch in Online Controlled Experiments",
-//! KDD 2019). Users and not impressions, since users are what is divided: a user stays in an arm, and the lists of one user
-//! are no independent draws.
+//! Whether the traffic was divided as planned: a chi-square test of the users of each arm against the weights of the slots when
+//! the test was started (Fabijan et al., "Diagnosing Sample Ratio Mismatch in Online Controlled Experiments", KDD 2019). Users
+//! instead of impressions, since users are what is divided: a user stays in an arm, and the lists of one user are not
+//! independent.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::rounded;
 use crate::ml::normal::two_sided_p;
 
-/// Looked at every day for a month, a sound test is called suspicious less than once in thirty.
+/// With a look every day for a month, a sound test is called suspicious less than once in thirty.
 const SUSPICIOUS_BELOW: f64 = 0.001;
 
 /// The users of both arms beside those expected.
@@ -25,7 +25,7 @@ pub struct SampleRatio {
     pub suspicious: bool,
 }
 
-/// Compares users, control first, with weights. None when no weight is known or none is above 0.
+/// Compares users with weights, control first. `None` if a weight is unknown or none is above 0.
 pub fn check(users: [i64; 2], weights: [Option<f64>; 2]) -> Option<SampleRatio> {
     let [control_weight, variant_weight] = [weights[0]?, weights[1]?];
     let share = control_weight / (control_weight + variant_weight);
@@ -43,7 +43,8 @@ pub fn check(users: [i64; 2], weights: [Option<f64>; 2]) -> Option<SampleRatio> 
     })
 }
 
-/// One degree of freedom: the square of a standard normal variable. Where nobody was expected, anybody is too many.
+/// Returns the statistic, of one degree of freedom: the square of a standard normal variable. Infinite if users were seen where
+/// none were expected.
 fn chi_square(cells: [(i64, f64); 2]) -> f64 {
     let far = |(seen, expected): (i64, f64)| match (seen as f64 - expected).powi(2) {
         0.0 => 0.0,

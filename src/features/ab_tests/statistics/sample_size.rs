@@ -1,8 +1,8 @@
-//! How many impressions are still wanted before a test that finds nothing may be given up.
+//! How many more impressions are needed before a test without a finding may be given up.
 //!
-//! The effect to be found is the smallest one that `min_sample_size` shows in a single look; once that many have been counted
-//! it is the observed one where that is larger (before, the observed effect is mostly noise). The sample is the one with which
-//! the sequential test finds that effect with a probability of 80 %: z-score expected = boundary + 0.84.
+//! The effect to be found is the smallest one that `min_sample_size` shows in a single look; once that many have been counted it
+//! is the observed one where that is larger (before, the observed effect is mostly noise). The sample is the one with which the
+//! sequential test finds that effect with a probability of 80 %: expected z-score = boundary + 0.84.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,16 +22,16 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// Whether nothing is wanted any more.
+    /// Returns whether no more impressions are needed.
     pub fn is_none(self) -> bool {
         self.control == 0 && self.variant == 0
     }
 }
 
-/// The impressions that are wanted beside those of two arms.
+/// Returns the impressions needed beyond those of two arms.
 pub fn needed(control: Arm, variant: Arm, plan: Plan) -> Needed {
     let seen = (control.impressions + variant.impressions) as f64;
-    // Until both arms have been seen nobody knows how the traffic is divided.
+    // Until both arms have impressions it is unknown how the traffic is divided.
     let share = if information(control, variant) > 0.0 { control.impressions as f64 / seen } else { 0.5 };
     let effect = effect(control, variant, plan, share * (1.0 - share));
     let total = information_for(effect, plan) / (share * (1.0 - share));
@@ -39,7 +39,7 @@ pub fn needed(control: Arm, variant: Arm, plan: Plan) -> Needed {
     Needed { control: missing(share, control), variant: missing(1.0 - share, variant) }
 }
 
-/// The effect to be found, in standard deviations of a single impression. `spread` is the information of one impression.
+/// Returns the effect to be found, in standard deviations of a single impression. `spread` is the information of one impression.
 fn effect(control: Arm, variant: Arm, plan: Plan, spread: f64) -> f64 {
     let minimum = (quantile(1.0 - plan.alpha() / 2.0) + quantile(POWER)) / (f64::from(plan.min_sample_size) * spread).sqrt();
     let known = information(control, variant);
@@ -49,7 +49,7 @@ fn effect(control: Arm, variant: Arm, plan: Plan, spread: f64) -> f64 {
     minimum.max(z_score(control, variant).abs() / known.sqrt())
 }
 
-/// The information with which an effect is found: by bisection, since the boundary itself moves with the information.
+/// Returns the information with which an effect is found: by bisection, since the boundary itself depends on the information.
 fn information_for(effect: f64, plan: Plan) -> f64 {
     let enough = |information: f64| effect * information.sqrt() >= plan.boundary(information) + quantile(POWER);
     let (mut low, mut high) = (0.0, 1.0);

@@ -1,6 +1,5 @@
-//! A p-value that stays valid however often one looks: the mixture sequential probability ratio test for two proportions, of
-//! Johari, Koomen, Pekelis and Walsh, "Always Valid Inference: Continuous Monitoring of A/B Tests" (Operations Research 2022),
-//! section 5.
+//! A p-value that is valid at any number of looks: the mixture sequential probability ratio test for two proportions, of Johari,
+//! Koomen, Pekelis and Walsh, "Always Valid Inference: Continuous Monitoring of A/B Tests" (Operations Research 2022), section 5.
 //!
 //! The difference of the rates is compared with 0 against a mixture N(0, τ²) of differences. With s² the variance of the
 //! observed difference d, the likelihood ratio is Λ = √(s² / (s² + τ²)) · exp(τ² d² / (2 s² (s² + τ²))), and the p-value
@@ -8,20 +7,20 @@
 //! ratio is a function of the z-score, 1/Λ = √(1 + r) · exp(−z² r / (2 (1 + r))).
 //!
 //! τ is chosen so that the test is most sensitive when it has the impressions it was planned for: τ² is the variance of the
-//! difference at that moment times 2 ln(1/α) + ln(1 + 2 ln(1/α)), which all but minimises the boundary there (Howard, Ramdas,
-//! McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 2021,
-//! section 3.5). It follows from the plan and not from what is observed, as validity asks. While few have been counted r is
-//! small and nothing is significant, so that the normal approximation is not leant on where it is poor.
+//! difference at that time times 2 ln(1/α) + ln(1 + 2 ln(1/α)), which nearly minimises the boundary there (Howard, Ramdas,
+//! McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 2021, section
+//! 3.5). It depends on the plan and not on what is observed, as validity requires. While the counts are low r is small and
+//! nothing is significant, so that the test does not rely on the normal approximation where that is poor.
 //!
-//! The paper takes the smallest p-value of all looks so far. Nobody keeps the looks here; the p-value of this one is larger
-//! or equal, so that what it says still holds.
+//! The paper takes the smallest p-value of all looks so far. Earlier looks are not stored here; the p-value of the present one is
+//! larger or equal, so that its conclusions are still valid.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Arm, information, lift, rounded, z_score};
 
-/// What may be concluded now, whether or not somebody looked before.
+/// What may be concluded now, after any number of earlier looks.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ABTestSequential)]
 pub struct Sequential {
@@ -33,7 +32,7 @@ pub struct Sequential {
     pub lift_interval: Option<[f64; 2]>,
 }
 
-/// What a test was planned to be.
+/// The planned size and confidence of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// Impressions of both arms together.
@@ -42,25 +41,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// How often a test of equal arms may be wrong.
+    /// Returns the permitted rate of false positives in tests of equal arms.
     pub fn alpha(self) -> f64 {
         1.0 - self.confidence_level
     }
 
-    /// τ² / s² once this much is known; the planned impressions are taken to be divided evenly.
+    /// Returns τ² / s² at this information; the planned impressions are assumed to be divided evenly.
     pub fn mixture_ratio(self, information: f64) -> f64 {
         let twice_log = -2.0 * self.alpha().ln();
         (twice_log + twice_log.ln_1p()) * information / (f64::from(self.min_sample_size) / 4.0)
     }
 
-    /// The z-score at which the p-value is α. Infinite while nothing is known.
+    /// Returns the z-score at which the p-value is α. Infinite while there is no information.
     pub fn boundary(self, information: f64) -> f64 {
         let ratio = self.mixture_ratio(information);
         ((1.0 + ratio) / ratio * (ratio.ln_1p() - 2.0 * self.alpha().ln())).sqrt()
     }
 }
 
-/// Looks at two arms.
+/// Evaluates two arms.
 pub fn look(control: Arm, variant: Arm, plan: Plan) -> Sequential {
     let known = information(control, variant);
     let p = p_value(control, variant, plan);

@@ -1,4 +1,4 @@
-//! What looking every day does to both tests, by simulation.
+//! Simulation of both tests under a look every day.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ const IMPRESSIONS_A_DAY: i64 = 200;
 const TESTS: usize = 400;
 const PLAN: Plan = Plan { min_sample_size: 4_000, confidence_level: 0.95 };
 
-/// In which share of simulated tests each method ever called a difference: the classic one, and the sequential one.
+/// Returns the share of simulated tests in which each method ever found a difference: the classic one, then the sequential one.
 fn ever_significant(rates: [f64; 2], seed: u64) -> [f64; 2] {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut alarms = [0.0; 2];
@@ -32,7 +32,7 @@ fn one_test(rates: [f64; 2], random: &mut ChaCha8Rng) -> [bool; 2] {
             arm.impressions += IMPRESSIONS_A_DAY;
             arm.conversions += (0..IMPRESSIONS_A_DAY).map(|_| i64::from(random.random_bool(rate))).sum::<i64>();
         }
-        // The classic test as 1.x had it: it said "significant" whatever the sample.
+        // The classic test as in 1.x, which called a difference significant at any sample size.
         alarms[0] |= compare(arms[0], arms[1], PLAN.confidence_level, 1).significant;
         alarms[1] |= look(arms[0], arms[1], PLAN).significant;
     }

@@ -1,15 +1,15 @@
-//! Who may try a password. Guessing is slowed down without handing anybody the means to lock others out:
+//! Limits on password attempts. They slow down guessing without giving a stranger the means to lock users out:
 //!
-//! * After a few failures for a name from one address, that address waits for this name, twice as long after each
-//!   further one. Other addresses do not notice.
-//! * Many failures for a name from many addresses make all addresses wait that the account has never been used from.
-//!   Its owner goes on logging in from where they did before. From elsewhere a link that sets a new password lets them in:
-//!   the address that used one up counts as theirs, however long the failures of others go on.
+//! * After a few failures for a name from one address, that address has to wait for this name, twice as long after each
+//!   further failure. Other addresses are not affected.
+//! * Many failures for a name from many addresses make every address wait from which the account has never been used.
+//!   The user can still log in from known addresses, and elsewhere by a link that sets a new password: the address that
+//!   used such a link becomes a known one, however long the failures of others continue.
 //!
-//! Addresses of IPv6 count by their network, as everywhere.
+//! IPv6 addresses are counted by network, as everywhere.
 //!
-//! Names without an account are treated alike, so that waiting tells nothing. The state lies in the database: several
-//! servers count together, and a restart forgives nothing.
+//! Names without an account are treated alike, so that waiting reveals nothing. The state is in the database: several servers
+//! share it, and a restart does not clear it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -19,22 +19,22 @@ use crate::features::accounts::store::{attempts, sessions};
 use crate::features::accounts::tokens;
 use crate::platform::http::network_of;
 
-/// Failures that cost nothing.
+/// Failures without a waiting time.
 const FREE: i32 = 4;
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
-/// After this long without an attempt the failures of an address are forgotten.
+/// Time without an attempt after which the failures of an address are forgotten.
 const MEMORY: TimeDelta = TimeDelta::hours(1);
-/// Failures from unknown addresses together; more than one address can collect in this time.
+/// Failures from all unknown addresses together; more than one address can collect in [`MEMORY`].
 const FROM_STRANGERS: i64 = 50;
 
-/// Waiting time after so many failures.
+/// Returns the waiting time after this many failures.
 fn pause(failures: i32) -> TimeDelta {
     let doublings = u32::try_from(failures - FREE - 1).unwrap_or_default().min(10);
     if failures <= FREE { TimeDelta::zero() } else { LONGEST_PAUSE.min(TimeDelta::seconds(1 << doublings)) }
 }
 
-/// Counts an attempt as failed until [`succeeded`] says otherwise, or refuses it for now. A refused one does not count,
-/// so that waiting always comes to an end.
+/// Counts an attempt as failed until [`succeeded`] is called, or refuses it for now. A refused attempt is not counted, so that
+/// waiting always ends.
 pub async fn begin(
     connection: &mut AsyncPgConnection,
     username: &str,
@@ -65,13 +65,13 @@ pub async fn begin(
         .await
 }
 
-/// The attempt was right: the address starts afresh.
+/// Clears the failures of an address after a correct password.
 pub async fn succeeded(connection: &mut AsyncPgConnection, username: &str, address: &str) -> Result<(), AccountError> {
     Ok(attempts::forget(connection, &tokens::digest(username), &network_of(address)).await?)
 }
 
-/// A caller at this address has proved by other means than a password that the account is theirs: failures so far are
-/// forgotten, and the address need not wait for those that strangers go on making.
+/// Records that a caller at this address has proved ownership of the account by other means than a password: clears the failures
+/// so far, and exempts the address from waiting because of other addresses' failures.
 pub async fn proved(
     connection: &mut AsyncPgConnection,
     username: &str,

@@ -1,4 +1,4 @@
-//! The first user of an install, and the file that keeps a password made up for it until that was changed.
+//! The first user of an installation, and the file that holds its generated password until that is changed.
 
 use std::path::PathBuf;
 
@@ -11,24 +11,24 @@ use crate::features::accounts::store;
 use crate::platform::config::{random_text, write_private};
 use crate::platform::services::Services;
 
-/// What the first user is called.
+/// The username of the first user.
 pub const NAME: &str = "admin";
 const FILE: &str = "first-password";
-/// In characters of base64, 12.
+/// Gives 12 characters of base64.
 const RANDOM_BYTES: usize = 9;
 
-/// What came of looking for users.
+/// The outcome of [`ensure`].
 #[derive(Debug)]
 pub enum Made {
     /// There are users already.
     NoUser,
-    /// The first user has the configured password.
+    /// The first user was created with the configured password.
     WithConfigured,
-    /// The first user has this random password, which is kept nowhere yet.
+    /// The first user was created with this random password, which is not stored yet.
     WithRandom(SecretString),
 }
 
-/// Creates `admin` on an install without users, with the configured password or a random one.
+/// Creates `admin` on an installation without users, with the configured password or a random one.
 pub async fn ensure(services: &Services) -> Result<Made, AccountError> {
     let mut connection = services.db.conn().await?;
     if store::any_user(&mut connection).await? {
@@ -44,23 +44,23 @@ pub async fn ensure(services: &Services) -> Result<Made, AccountError> {
         }
     };
     match add_superuser(services, NAME, "", password.expose_secret().to_owned()).await {
-        // Another process was a moment faster: its password is the one that counts.
+        // Another process created the user first: its password is the valid one.
         Err(AccountError::NameTaken) => Ok(Made::NoUser),
         other => other.map(|_| made),
     }
 }
 
-/// Returns where a random password of the first user is kept.
+/// Returns the path of the file that holds the first user's random password.
 pub fn file(services: &Services) -> PathBuf {
     services.settings.data_dir.join(FILE)
 }
 
-/// Writes the password to a file that only its owner may read.
+/// Writes the password to a file that only the file's owner may read.
 pub fn keep(services: &Services, password: &SecretString) -> std::io::Result<()> {
     write_private(&file(services), format!("{}\n", password.expose_secret()).as_bytes())
 }
 
-/// Removes the file.
+/// Removes the password file.
 pub fn forget(services: &Services) {
     let path = file(services);
     match std::fs::remove_file(&path) {
@@ -71,8 +71,7 @@ pub fn forget(services: &Services) {
     }
 }
 
-/// Removes the file if the password in it is no longer the first user's: it may have been changed by a process that has another
-/// data directory.
+/// Removes the file if its password is no longer the first user's: a process with another data directory may have changed it.
 pub async fn forget_changed(services: &Services) -> Result<(), AccountError> {
     let Ok(text) = std::fs::read_to_string(file(services)) else { return Ok(()) };
     let mut connection = services.db.conn().await?;

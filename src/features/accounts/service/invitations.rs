@@ -1,4 +1,4 @@
-//! Invitations: a link that lets whoever holds it join an organisation, once.
+//! Invitations: links with which their bearer joins an organisation, once.
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -18,12 +18,12 @@ use crate::platform::services::Services;
 /// What an invitation offers.
 pub struct Offer<'a> {
     pub role: Role,
-    /// Empty when the link is passed on by hand.
+    /// Empty if the inviter passes the link on.
     pub email: &'a str,
     pub expires_at: DateTime<Utc>,
 }
 
-/// Makes an invitation and mails it where there is an address and a mail server. Returns the secret too, which is not stored.
+/// Creates an invitation and mails it if there is an address and a mail server. Also returns the secret, which is not stored.
 pub async fn invite(
     services: &Services,
     by: &Principal,
@@ -49,7 +49,7 @@ pub async fn invite(
     Ok((made, token))
 }
 
-/// The organisation may have been deleted a moment ago.
+/// Turns an error into a 404 if the organisation has been deleted in the meantime.
 fn gone(error: QueryError) -> ApiError {
     if is_reference_broken(&error) { ApiError::not_found() } else { error.into() }
 }
@@ -67,12 +67,12 @@ fn letter(services: &Services, by: &Principal, organisation: &Organisation, made
     Letter { to: made.email.clone(), subject: "An invitation to Recotem".to_owned(), text }
 }
 
-/// The address that takes an invitation up. The secret is in the fragment, which browsers send to no server.
+/// Returns the URL that accepts an invitation. The secret is in the fragment, which browsers send to no server.
 pub fn link(base: &str, token: &str) -> String {
     format!("{base}/invitation#token={token}")
 }
 
-/// The invitation of a token, while it can be taken up: it ends with the right of whoever invited.
+/// Returns the invitation of a token while it can be accepted, which requires that its creator could still issue it.
 pub async fn look_up(
     connection: &mut AsyncPgConnection,
     token: &str,
@@ -94,7 +94,7 @@ fn no_such_invitation() -> ApiError {
     AccountError::NoSuchInvitation.into()
 }
 
-/// Lets somebody who has an account join.
+/// Adds a user who has an account to the organisation that invited them.
 pub async fn join(services: &Services, user: &User, token: &str) -> ApiResult<(Organisation, Role)> {
     let (id, now) = (user.id, services.clock.now());
     let mut connection = services.db.unrestricted_conn_for(id).await?;
@@ -107,7 +107,7 @@ pub async fn join(services: &Services, user: &User, token: &str) -> ApiResult<(O
         .await
 }
 
-/// Makes an account for somebody who has none, and lets them join.
+/// Creates an account for an invited person without one, and adds it to the organisation.
 pub async fn join_as_new(
     services: &Services,
     token: &str,
@@ -117,7 +117,7 @@ pub async fn join_as_new(
 ) -> ApiResult<(User, Organisation, Role)> {
     let now = services.clock.now();
     let mut connection = services.db.unrestricted_conn().await?;
-    // Nobody without an invitation learns which names are taken, or makes us hash.
+    // Callers without a valid invitation learn no taken names and cause no hashing.
     look_up(&mut connection, token, now).await?;
     let id = store::next_user_id(&mut connection).await?;
     drop(connection);
@@ -135,7 +135,7 @@ pub async fn join_as_new(
         .await
 }
 
-/// Makes an account for anybody.
+/// Creates an account without an invitation.
 pub async fn sign_up(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
     let id = store::next_user_id(&mut *services.db.unrestricted_conn().await?).await?;
     let hash = service::hash(password).await?;
@@ -143,14 +143,14 @@ pub async fn sign_up(services: &Services, username: &str, email: &str, password:
     service::add_user(&mut *services.db.unrestricted_conn_for(id).await?, user).await
 }
 
-/// Uses an invitation up. Nobody's role gets lower by it.
+/// Consumes an invitation. A role that the user has already is never lowered.
 async fn take_up(
     connection: &mut AsyncPgConnection,
     invitation: &Invitation,
     user_id: i64,
     now: DateTime<Utc>,
 ) -> ApiResult<Role> {
-    // First what everybody who changes the members holds first, so that nobody waits in a circle.
+    // Take the lock that every change of members takes first, so that there is no deadlock.
     organisations::lock(connection, invitation.organisation_id).await?;
     if !invitations::consume(connection, invitation.id, user_id, now).await? {
         return Err(no_such_invitation());

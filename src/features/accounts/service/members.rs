@@ -1,4 +1,4 @@
-//! Who may change whose role: admins manage everybody up to admins, owners everybody, and somebody always remains.
+//! Rules for changing roles: admins manage roles up to admin, owners all roles, and an owner always remains.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -6,7 +6,7 @@ use crate::features::accounts::model::{Membership, Organisation, Role, User};
 use crate::features::accounts::store::{self, organisations};
 use crate::platform::http::{ApiError, ApiResult};
 
-/// Refuses to hand out a role: 403 above one's own power, 400 for what a personal organisation cannot have.
+/// Refuses to grant a role: 403 above the caller's own, 400 for one that a personal organisation cannot have.
 pub fn may_grant(mine: Role, role: Role, organisation: &Organisation) -> ApiResult<()> {
     if mine < Role::Admin {
         return Err(too_low(mine, Role::Admin));
@@ -15,16 +15,16 @@ pub fn may_grant(mine: Role, role: Role, organisation: &Organisation) -> ApiResu
         return Err(too_low(mine, Role::Owner));
     }
     if role == Role::Owner && organisation.is_personal {
-        return Err(ApiError::field("role", "A personal organisation has one owner. Make another organisation to share one."));
+        return Err(ApiError::field("role", "A personal organisation has one owner. Create another one to share projects."));
     }
     Ok(())
 }
 
 fn too_low(mine: Role, needed: Role) -> ApiError {
-    ApiError::forbidden(format!("Your role here is {mine}; this takes at least {needed}."))
+    ApiError::forbidden(format!("This requires the role {needed} or higher; yours is {mine}."))
 }
 
-/// Gives a member another role.
+/// Changes the role of a member.
 pub async fn change(
     connection: &mut AsyncPgConnection,
     organisation: &Organisation,
@@ -49,7 +49,7 @@ pub async fn change(
         .await
 }
 
-/// Removes a member, or lets one leave.
+/// Removes a member. Members may remove themselves (`leaves`), but the last owner stays.
 pub async fn remove(connection: &mut AsyncPgConnection, id: i64, mine: Role, user_id: i64, leaves: bool) -> ApiResult<()> {
     connection
         .transaction(async move |connection| {
@@ -64,7 +64,7 @@ pub async fn remove(connection: &mut AsyncPgConnection, id: i64, mine: Role, use
         .await
 }
 
-/// The role of a member in an organisation that nobody else changes until the end of the transaction.
+/// Returns a member's role and locks the organisation's memberships until the end of the transaction.
 async fn held(connection: &mut AsyncPgConnection, id: i64, user_id: i64) -> ApiResult<Role> {
     organisations::lock(connection, id).await?;
     let found = organisations::member(connection, id, user_id).await?;
@@ -73,7 +73,7 @@ async fn held(connection: &mut AsyncPgConnection, id: i64, user_id: i64) -> ApiR
 
 async fn keep_an_owner(connection: &mut AsyncPgConnection, id: i64, before: Role) -> ApiResult<()> {
     if before == Role::Owner && organisations::owners(connection, id).await? <= 1 {
-        return Err(ApiError::conflict("This is the last owner. Make somebody else an owner first."));
+        return Err(ApiError::conflict("This is the last owner. Make another member an owner first."));
     }
     Ok(())
 }

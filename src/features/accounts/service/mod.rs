@@ -1,4 +1,4 @@
-//! Decisions about accounts: who may log in, how passwords change, how the first user comes to be.
+//! Decisions about accounts: log-in, changes of passwords, creation of users.
 
 pub mod attempts;
 pub mod first_user;
@@ -19,7 +19,7 @@ use super::store::{self, NewUser, create_user};
 use crate::platform::db::is_duplicate;
 use crate::platform::services::Services;
 
-/// A hash nobody's password has: checking it makes an unknown name take as long as a wrong password.
+/// A hash that matches no password: checking it makes an unknown name take as long as a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$sWmc1gVQ0V0n0hDDWSCbx5AdQ6eLJYDFsXEN1bAfhWc";
 
 /// Checks a name and password and opens a session.
@@ -40,7 +40,7 @@ pub async fn log_in(services: &Services, username: &str, password: String, origi
     sessions::open(services, user, origin).await
 }
 
-/// A user with their memberships, as the caller of a request.
+/// Returns a user with their memberships as the caller of a request.
 pub async fn principal_of(
     connection: &mut AsyncPgConnection,
     user: User,
@@ -50,12 +50,12 @@ pub async fn principal_of(
     Ok(Principal { user, memberships, key, session_id: None })
 }
 
-/// What is wrong with a new password of a user.
+/// Returns the faults of a new password of a user.
 pub fn password_faults(user: &User, password: &str) -> Vec<String> {
     passwords::faults(password, &[&user.username, &user.email, &user.first_name, &user.last_name])
 }
 
-/// Whether a password is the one of a user. Wrong ones count as failed attempts to log in.
+/// Returns whether a password is the user's. Wrong ones count as failed attempts to log in.
 pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
     let turn = hashing().turn().await?;
     let mut connection = services.db.unrestricted_conn().await?;
@@ -69,8 +69,7 @@ pub async fn is_password_of(services: &Services, user: &User, password: String, 
     Ok(right)
 }
 
-/// Gives a user a new password, which `by` decided. Every token, reset link and (unless `keep_keys`) API key of the user
-/// stops working.
+/// Sets a new password for a user on behalf of `by`. Revokes the user's tokens, reset links and (unless `keep_keys`) API keys.
 pub async fn set_password(services: &Services, by: i64, user: &User, new: String, keep_keys: bool) -> Result<(), AccountError> {
     let hash = hash(new).await?;
     let id = user.id;
@@ -91,22 +90,22 @@ pub async fn set_password(services: &Services, by: i64, user: &User, new: String
     Ok(())
 }
 
-/// The hash of a new password, made where it holds up no other request.
+/// Hashes a new password on a thread where it delays no other request.
 pub async fn hash(password: String) -> Result<String, AccountError> {
     hashing().turn().await?.hash(password).await
 }
 
-/// Adds a user; a name that is taken is the caller's mistake.
+/// Adds a user. Fails with [`AccountError::NameTaken`] if the name is taken.
 pub async fn add_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) -> Result<User, AccountError> {
     create_user(connection, user).await.map_err(name_taken)
 }
 
-/// What a refused change of a user means.
+/// Turns a violation of the unique username into [`AccountError::NameTaken`].
 pub fn name_taken(error: diesel::result::Error) -> AccountError {
     if is_duplicate(&error) { AccountError::NameTaken } else { error.into() }
 }
 
-/// Makes a user who may do everything on this install.
+/// Creates a user with all rights on this installation.
 pub async fn create_superuser(services: &Services, username: &str, email: &str, password: String) -> Result<User, AccountError> {
     let faults = passwords::faults(&password, &[username, email]);
     if !faults.is_empty() {
@@ -121,7 +120,7 @@ async fn add_superuser(services: &Services, username: &str, email: &str, passwor
     add_user(&mut *services.db.conn().await?, user).await
 }
 
-/// Makes an ordinary user whose password may be as weak as a test likes, or gives an existing one this password.
+/// Creates an ordinary user without checking the password's strength, or sets this password for an existing one.
 pub async fn put_test_user(services: &Services, username: &str, password: String) -> Result<(), AccountError> {
     let hash = hash(password).await?;
     let mut connection = services.db.conn().await?;

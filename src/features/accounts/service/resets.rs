@@ -1,4 +1,4 @@
-//! Links that set a new password: sent by mail to whoever asks, or handed out by staff.
+//! Links that set a new password: mailed on request, or issued by staff.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -13,19 +13,19 @@ use crate::platform::config::random_text;
 use crate::platform::mail::{self, Letter};
 use crate::platform::services::Services;
 
-/// How long a link is good for.
+/// How long a link is valid.
 const LIFE: TimeDelta = TimeDelta::hours(1);
-/// Links mailed to one user within that time; nobody's mailbox is to be filled by a stranger.
+/// Links mailed to one user within [`LIFE`], so that a stranger cannot fill the user's mailbox.
 const MOST_MAILED: i64 = 3;
 const RANDOM_BYTES: usize = 32;
 
-/// A fresh secret for a link.
+/// Returns a random secret for a link.
 pub fn random_token() -> Result<String, AccountError> {
     let random = random_text(RANDOM_BYTES).map_err(|error| AccountError::Hashing(error.to_string()))?;
     Ok(random.expose_secret().to_owned())
 }
 
-/// Makes a link for a user. The secret is in the fragment, which browsers send to no server.
+/// Creates a link for a user. The secret is in the fragment, which browsers send to no server.
 pub async fn issue(
     connection: &mut AsyncPgConnection,
     user: &User,
@@ -38,8 +38,8 @@ pub async fn issue(
     Ok((format!("{base}/password-reset#uid={}&token={token}", user.id), until))
 }
 
-/// Mails a link to every account with this address, in the background: whether there is one shows neither in the answer
-/// nor in how long it takes.
+/// Mails a link to every account with this address, in the background: neither the answer nor its duration reveals whether there
+/// is one.
 pub fn mail_links(services: &Services, email: String) {
     let services = services.clone();
     if !services.settings.sends_mail() {
@@ -69,7 +69,7 @@ async fn mail_all(services: &Services, email: &str, now: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// A link to mail; none when the user has been mailed enough of them. Whoever asks at the same time waits here.
+/// Creates a link to mail; `None` if the user has been mailed the maximum. Concurrent requests for the same user wait here.
 async fn issue_to_mail(
     connection: &mut AsyncPgConnection,
     user: &User,
@@ -87,15 +87,15 @@ async fn issue_to_mail(
         .await
 }
 
-/// The user a link is for, while it is good.
+/// Returns the user of a link while it is valid.
 pub async fn user_of(services: &Services, uid: &str, token: &str) -> Result<Option<User>, AccountError> {
     let mut connection = services.db.unrestricted_conn().await?;
     let user = resets::user_of(&mut connection, &tokens::digest(token), services.clock.now()).await?;
     Ok(user.filter(|user| user.id.to_string() == uid))
 }
 
-/// Uses a link up at an address and sets the password; false when another caller was faster. All tokens, links and API keys of
-/// the user end.
+/// Consumes a link and sets the password; false if another caller consumed it first. Revokes all tokens, links and API keys of
+/// the user, and makes `address` a known one.
 pub async fn set_password(
     services: &Services,
     user: &User,
@@ -113,7 +113,7 @@ pub async fn set_password(
             }
             store::set_password(connection, id, &hash).await?;
             store::revoke_keys(connection, id).await?;
-            // Who holds the link may log in now, however many strangers have failed to.
+            // The bearer of the link may log in now, however often strangers have failed to.
             attempts::proved(connection, &user.username, address, now).await?;
             Ok(true)
         })

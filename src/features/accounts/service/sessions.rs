@@ -1,4 +1,4 @@
-//! Log-ins and the tokens that belong to them.
+//! Log-ins and their tokens.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -10,21 +10,21 @@ use crate::features::accounts::store::sessions::{self as store, NewSession, Refr
 use crate::features::accounts::tokens::{self, TokenType};
 use crate::platform::services::Services;
 
-/// A replaced refresh token still counts for so long: two tabs may renew at once.
+/// How long a replaced refresh token remains valid: two tabs may renew at once.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
-/// However often it is renewed, a session ends so long after the log-in.
+/// The longest a session lasts after the log-in, however often it is renewed.
 const LONGEST: TimeDelta = TimeDelta::days(30);
-/// Ended sessions are kept for so long, as a record of where somebody has logged in from.
+/// How long ended sessions are kept, as a record of where a user has logged in from.
 const KEPT: TimeDelta = TimeDelta::days(90);
 
-/// Where a request comes from, as noted with a log-in.
+/// The origin of a request, as recorded with a log-in.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     pub address: String,
     pub user_agent: String,
 }
 
-/// Somebody logged in, with fresh tokens.
+/// A logged-in user with new tokens.
 pub struct Session {
     pub user: User,
     pub access: String,
@@ -32,7 +32,7 @@ pub struct Session {
     pub refresh: String,
 }
 
-/// Opens a session for a user who has proved who they are.
+/// Opens a session for an authenticated user.
 pub async fn open(services: &Services, user: User, origin: &Origin) -> Result<Session, AccountError> {
     let now = services.clock.now();
     let mut connection = services.db.unrestricted_conn().await?;
@@ -55,7 +55,7 @@ pub async fn open(services: &Services, user: User, origin: &Origin) -> Result<Se
         .await
 }
 
-/// Issues both tokens of a session and stores what the refresh token is known by.
+/// Issues both tokens of a session and stores the digest of the refresh token.
 async fn hand_out(
     connection: &mut AsyncPgConnection,
     services: &Services,
@@ -72,8 +72,8 @@ async fn hand_out(
     Ok(Session { user, access, access_until: now + TimeDelta::seconds(seconds), refresh })
 }
 
-/// New tokens for a refresh token, which they replace. One that was replaced a while ago has been stolen, from or by
-/// whoever sends it: the session ends.
+/// Replaces a refresh token by new tokens. A token that was replaced more than [`GRACE`] ago was stolen, either from its sender
+/// or by its sender, so the session ends.
 pub async fn renew(services: &Services, refresh: &str, origin: &Origin) -> Result<Session, AccountError> {
     let now = services.clock.now();
     let claims = tokens::read(&services.secret, refresh, Some(TokenType::Refresh), now)?;
@@ -111,7 +111,7 @@ fn going_on(found: Option<(LoginSession, User)>, now: DateTime<Utc>) -> Result<(
     if session.goes_on(&user, now) { Ok((session, user)) } else { Err(AccountError::BadToken) }
 }
 
-/// Whether a token of either kind is still good.
+/// Fails unless a token of either kind is valid.
 pub async fn verify(services: &Services, token: &str) -> Result<(), AccountError> {
     let now = services.clock.now();
     let claims = tokens::read(&services.secret, token, None, now)?;
@@ -124,13 +124,13 @@ pub async fn verify(services: &Services, token: &str) -> Result<(), AccountError
     if stored.replaced_at.is_some_and(|at| at + GRACE < now) { Err(AccountError::BadToken) } else { Ok(()) }
 }
 
-/// The caller behind an access token.
+/// Returns the caller of an access token.
 pub async fn authenticate_token(services: &Services, token: &str) -> Result<Principal, AccountError> {
     let claims = tokens::read(&services.secret, token, Some(TokenType::Access), services.clock.now())?;
     authenticate_session(services, claims.session_id).await
 }
 
-/// Returns the caller whose session goes on, for connections that outlast the token they were opened with.
+/// Returns the caller of a session that has not ended, for connections that outlive the token they were opened with.
 pub async fn authenticate_session(services: &Services, session: i64) -> Result<Principal, AccountError> {
     let mut connection = services.db.unrestricted_conn().await?;
     let (session, user) = going_on(store::find(&mut connection, session).await?, services.clock.now())?;
@@ -138,7 +138,7 @@ pub async fn authenticate_session(services: &Services, session: i64) -> Result<P
     Ok(Principal { session_id: Some(session.id), ..principal })
 }
 
-/// Ends the sessions that some tokens belong to, whatever state they are in. Logging out never fails for the one who asks.
+/// Ends the sessions of some tokens, valid or not. Logging out never fails for the caller.
 pub async fn close(services: &Services, sent: impl IntoIterator<Item = String>) {
     let now = services.clock.now();
     for token in sent {

@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::schema::login_attempts;
 
-/// The failures of one name from one address so far, held until the end of the transaction.
+/// Returns the failures of one name from one address and the time of the last, locked until the end of the transaction.
 pub async fn lock(
     connection: &mut AsyncPgConnection,
     name: &[u8],
@@ -46,7 +46,7 @@ pub async fn forget(connection: &mut AsyncPgConnection, name: &[u8], address: &s
     Ok(())
 }
 
-/// Notes that a caller has proved at an address that an account is theirs, which counts until a moment.
+/// Records that a caller has proved at an address that an account is theirs; valid until `until`.
 pub async fn prove(
     connection: &mut AsyncPgConnection,
     name: &[u8],
@@ -65,7 +65,7 @@ pub async fn prove(
     Ok(())
 }
 
-/// The addresses at which such a proof for a name still counts.
+/// Returns the addresses with a valid proof for a name.
 pub async fn proven(connection: &mut AsyncPgConnection, name: &[u8], now: DateTime<Utc>) -> QueryResult<Vec<String>> {
     login_attempts::table
         .filter(login_attempts::name_hash.eq(name).and(login_attempts::proven_until.gt(now)))
@@ -79,7 +79,7 @@ pub async fn forget_name(connection: &mut AsyncPgConnection, name: &[u8]) -> Que
     Ok(())
 }
 
-/// Failures of a name since a moment from all addresses but `known` ones, and when the oldest of these addresses last tried.
+/// Returns the failures of a name since a time from all addresses but `known`, and when the oldest of these addresses last tried.
 pub async fn of_strangers(
     connection: &mut AsyncPgConnection,
     name: &[u8],
@@ -95,7 +95,7 @@ pub async fn of_strangers(
     Ok((failures.unwrap_or_default(), oldest))
 }
 
-/// Forgets what is too old to matter; a proof counts no longer than that either.
+/// Deletes attempts that are too old to matter; proofs are valid no longer than that either.
 pub async fn prune(connection: &mut AsyncPgConnection, now: DateTime<Utc>, kept: TimeDelta) -> QueryResult<()> {
     diesel::delete(login_attempts::table.filter(login_attempts::last_at.lt(now - kept))).execute(connection).await?;
     Ok(())

@@ -42,7 +42,7 @@ pub async fn open_ones(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// Withdraws an invitation; false when there is none.
+/// Withdraws an invitation; false if there is none.
 pub async fn withdraw(connection: &mut AsyncPgConnection, organisation_id: i64, id: i64) -> QueryResult<bool> {
     let found = invitations::table
         .find(id)
@@ -50,7 +50,7 @@ pub async fn withdraw(connection: &mut AsyncPgConnection, organisation_id: i64, 
     Ok(diesel::delete(found).execute(connection).await? > 0)
 }
 
-/// The invitation of a token while it can be taken up, with the organisation and who invited.
+/// Returns the invitation of a token while it can be accepted, with the organisation and the inviter.
 pub async fn by_token(
     connection: &mut AsyncPgConnection,
     token_hash: &[u8],
@@ -67,7 +67,7 @@ pub async fn by_token(
         .optional()
 }
 
-/// Uses up an invitation; false when somebody was faster.
+/// Consumes an invitation; false if another request consumed it first.
 pub async fn consume(connection: &mut AsyncPgConnection, id: i64, user_id: i64, now: DateTime<Utc>) -> QueryResult<bool> {
     let open = invitations::table.find(id).filter(invitations::accepted_at.is_null());
     let used = diesel::update(open)

@@ -1,4 +1,4 @@
-//! SQL of accounts; users and their memberships here, the rest in files of its own.
+//! SQL of users and their memberships; other tables of accounts are in files of their own.
 
 pub mod attempts;
 mod guarded;
@@ -22,7 +22,7 @@ pub(crate) use guarded::load_of_project;
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUser<'a> {
-    /// Of [`next_user_id`], where it has to be known beforehand.
+    /// From [`next_user_id`] if the id has to be known beforehand.
     pub id: Option<i64>,
     pub username: &'a str,
     pub email: &'a str,
@@ -35,7 +35,7 @@ pub async fn user_by_id(connection: &mut AsyncPgConnection, id: i64) -> QueryRes
     users::table.find(id).select(User::as_select()).first(connection).await.optional()
 }
 
-/// The user of an id, if the account is not deactivated.
+/// Returns the user of an id unless the account is deactivated.
 pub async fn active_user(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<User>> {
     Ok(user_by_id(connection, id).await?.filter(|user| user.is_active))
 }
@@ -48,12 +48,12 @@ pub async fn any_user(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection).await
 }
 
-/// Every user, those who joined last first.
+/// Lists all users, the latest to join first.
 pub async fn all_users(connection: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
     users::table.order((users::date_joined.desc(), users::id.desc())).select(User::as_select()).load(connection).await
 }
 
-/// The active users with an e-mail address, however it is capitalised.
+/// Lists the active users with an e-mail address, regardless of case.
 pub async fn users_by_email(connection: &mut AsyncPgConnection, email: &str) -> QueryResult<Vec<User>> {
     let lower = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(email) = lower(").bind::<diesel::sql_types::Text, _>(email);
     users::table
@@ -64,14 +64,14 @@ pub async fn users_by_email(connection: &mut AsyncPgConnection, email: &str) -> 
         .await
 }
 
-/// An id that no user has or will be given: somebody who makes their own account acts under it already.
+/// Reserves an id for a new user: a user who signs up already acts under it while the row is inserted.
 pub async fn next_user_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
     diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("nextval(pg_get_serial_sequence('users', 'id'))"))
         .get_result(connection)
         .await
 }
 
-/// Adds a user together with the organisation that is theirs alone.
+/// Adds a user and their personal organisation.
 pub async fn create_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) -> QueryResult<User> {
     connection
         .transaction(async move |connection| {
@@ -88,7 +88,7 @@ pub async fn create_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) 
         .await
 }
 
-/// Gives a user a role in an organisation, or changes it.
+/// Adds a user to an organisation with a role, or changes the role.
 pub async fn add_member(connection: &mut AsyncPgConnection, organisation_id: i64, user_id: i64, role: Role) -> QueryResult<()> {
     diesel::insert_into(memberships::table)
         .values((memberships::organisation_id.eq(organisation_id), memberships::user_id.eq(user_id), memberships::role.eq(role)))
@@ -100,7 +100,7 @@ pub async fn add_member(connection: &mut AsyncPgConnection, organisation_id: i64
     Ok(())
 }
 
-/// The organisation that is a user's alone.
+/// Returns the user's personal organisation.
 pub async fn personal_organisation(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<i64> {
     memberships::table
         .inner_join(organisations_table::table)
@@ -139,7 +139,7 @@ pub async fn rename(
         .await
 }
 
-/// Changes what staff may change of a user. Deactivation ends everything that was opened before.
+/// Changes what staff may change of a user. Deactivation ends all sessions and tokens.
 pub async fn change_user(
     connection: &mut AsyncPgConnection,
     user: &User,
@@ -160,7 +160,7 @@ pub async fn change_user(
         .await
 }
 
-/// Sets a password; every token handed out before stops working.
+/// Sets a password and invalidates every token issued before.
 pub async fn set_password(connection: &mut AsyncPgConnection, user_id: i64, hash: &str) -> QueryResult<()> {
     diesel::update(users::table.find(user_id))
         .set((users::password_hash.eq(hash), users::token_generation.eq(users::token_generation + 1)))
@@ -169,7 +169,7 @@ pub async fn set_password(connection: &mut AsyncPgConnection, user_id: i64, hash
     Ok(())
 }
 
-/// Ends every API key that acts as a user.
+/// Revokes every API key that acts as a user.
 pub async fn revoke_keys(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<()> {
     diesel::update(api_keys::table.filter(api_keys::user_id.eq(user_id).and(api_keys::is_active)))
         .set(api_keys::is_active.eq(false))

@@ -36,7 +36,7 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// How many members and projects each of some organisations has.
+/// Returns the number of members and of projects of each organisation.
 pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, (i64, i64)>> {
     let members: Vec<(i64, i64)> = memberships::table
         .filter(memberships::organisation_id.eq_any(ids))
@@ -60,7 +60,7 @@ pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryRes
     Ok(counts)
 }
 
-/// Adds an organisation together with its first owner; none where that user owns `most` already. 0 sets no limit.
+/// Adds an organisation with its first owner; `None` if that user already owns `most`. 0 means no limit.
 pub async fn create_with_owner(
     connection: &mut AsyncPgConnection,
     name: &str,
@@ -92,13 +92,13 @@ pub async fn rename(connection: &mut AsyncPgConnection, id: i64, name: &str) -> 
         .await
 }
 
-/// Removes an organisation that has no projects; the database refuses while it has.
+/// Deletes an organisation. Fails while it has projects, because of the foreign key.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(organisations::table.find(id)).execute(connection).await?;
     Ok(())
 }
 
-/// Id and name of every project in an organisation.
+/// Lists the id and name of every project of an organisation.
 pub async fn projects_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<(i64, String)>> {
     projects::table
         .filter(projects::organisation_id.eq(id))
@@ -134,12 +134,12 @@ pub async fn member(
         .optional()
 }
 
-/// Holds an organisation until the end of the transaction, so that changes of its members come one after the other.
+/// Locks an organisation until the end of the transaction, so that changes of its members are serialised.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     organisations::table.find(id).select(organisations::id).for_update().first::<i64>(connection).await.map(drop)
 }
 
-/// How many owners an organisation has.
+/// Returns the number of owners of an organisation.
 pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<i64> {
     memberships::table
         .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner)))
@@ -148,7 +148,7 @@ pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
-/// The owner of an organisation that has been a member for the longest time.
+/// Returns the owner of an organisation who has been a member for the longest time.
 pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
     memberships::table
         .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner)))
@@ -159,8 +159,8 @@ pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryRe
         .optional()
 }
 
-/// How many organisations beside the personal one a user owns. Holds the user until the end of the transaction, so that those it
-/// creates come one after the other.
+/// Returns how many organisations a user owns, without the personal one. Locks the user until the end of the transaction, so that
+/// concurrent creations are serialised.
 async fn lock_and_count_owned(connection: &mut AsyncPgConnection, user: i64) -> QueryResult<i64> {
     users::table.find(user).select(users::id).for_update().first::<i64>(connection).await?;
     memberships::table

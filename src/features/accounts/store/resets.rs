@@ -26,12 +26,12 @@ pub async fn add(
     Ok(())
 }
 
-/// Lets nobody else make a link for a user until the transaction ends.
+/// Locks a user until the end of the transaction, so that links for one user are created one at a time.
 pub async fn lock(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<()> {
     users::table.find(user_id).select(users::id).for_no_key_update().first::<i64>(connection).await.map(drop)
 }
 
-/// How many links a user got since a moment.
+/// Returns how many links a user has been given since a time.
 pub async fn count_since(connection: &mut AsyncPgConnection, user_id: i64, since: DateTime<Utc>) -> QueryResult<i64> {
     password_resets::table
         .filter(password_resets::user_id.eq(user_id).and(password_resets::ins_datetime.gt(since)))
@@ -40,7 +40,7 @@ pub async fn count_since(connection: &mut AsyncPgConnection, user_id: i64, since
         .await
 }
 
-/// The user a token is for, while it is good.
+/// Returns the user of a token while it is valid.
 pub async fn user_of(connection: &mut AsyncPgConnection, token_hash: &[u8], now: DateTime<Utc>) -> QueryResult<Option<User>> {
     password_resets::table
         .inner_join(users::table)
@@ -52,13 +52,13 @@ pub async fn user_of(connection: &mut AsyncPgConnection, token_hash: &[u8], now:
         .optional()
 }
 
-/// Uses up a token; false when somebody was faster. The other links of the user end too.
+/// Consumes a token; false if another request consumed it first. Deletes the other links of the user too.
 pub async fn consume(connection: &mut AsyncPgConnection, user_id: i64, token_hash: &[u8]) -> QueryResult<bool> {
     let used = password_resets::table.filter(password_resets::token_hash.eq(token_hash));
     Ok(diesel::delete(used).execute(connection).await? > 0 && forget(connection, user_id).await.is_ok())
 }
 
-/// Ends every link of a user.
+/// Deletes every link of a user.
 pub async fn forget(connection: &mut AsyncPgConnection, user_id: i64) -> QueryResult<()> {
     diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id))).execute(connection).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! SQL of log-ins and the tokens that renew them.
+//! SQL of log-ins and their refresh tokens.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ pub struct NewSession<'a> {
     pub user_agent: &'a str,
 }
 
-/// A renewal token as it is stored.
+/// A refresh token as it is stored.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = refresh_tokens)]
 pub struct RefreshToken {
@@ -34,7 +34,7 @@ pub async fn open(connection: &mut AsyncPgConnection, session: NewSession<'_>) -
     diesel::insert_into(sessions::table).values(session).returning(sessions::id).get_result(connection).await
 }
 
-/// A session with its user, ended or not.
+/// Returns a session with its user, ended or not.
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(LoginSession, User)>> {
     sessions::table
         .inner_join(users::table)
@@ -45,13 +45,13 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
         .optional()
 }
 
-/// Holds a session until the end of the transaction, so that renewals of it come one after the other.
+/// Locks a session until the end of the transaction, so that its renewals are serialised.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(LoginSession, User)>> {
     sessions::table.find(id).select(sessions::id).for_update().first::<i64>(connection).await.optional()?;
     find(connection, id).await
 }
 
-/// The sessions of a user that go on, the latest first.
+/// Lists the open sessions of a user, the last used first.
 pub async fn of_user(connection: &mut AsyncPgConnection, user: &User, now: DateTime<Utc>) -> QueryResult<Vec<LoginSession>> {
     sessions::table
         .filter(sessions::user_id.eq(user.id).and(sessions::generation.eq(user.token_generation)))
@@ -62,7 +62,7 @@ pub async fn of_user(connection: &mut AsyncPgConnection, user: &User, now: DateT
         .await
 }
 
-/// Ends a session of a user; false when there is none to end.
+/// Ends a session of a user; false if there is none to end.
 pub async fn revoke(connection: &mut AsyncPgConnection, user_id: i64, id: i64, now: DateTime<Utc>) -> QueryResult<bool> {
     let mine = sessions::table.find(id).filter(sessions::user_id.eq(user_id).and(sessions::revoked_at.is_null()));
     let ended = diesel::update(mine).set(sessions::revoked_at.eq(now)).execute(connection).await?;
@@ -97,7 +97,7 @@ pub async fn token(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResu
     refresh_tokens::table.find(hash).select(RefreshToken::as_select()).first(connection).await.optional()
 }
 
-/// Notes that the tokens of a session so far have been replaced, and forgets those that have expired.
+/// Marks the current tokens of a session as replaced, and deletes those that have expired.
 pub async fn replace_tokens(connection: &mut AsyncPgConnection, session_id: i64, at: DateTime<Utc>) -> QueryResult<()> {
     let of_session = refresh_tokens::table.filter(refresh_tokens::session_id.eq(session_id));
     diesel::delete(of_session.filter(refresh_tokens::expires_at.lt(at))).execute(connection).await?;
@@ -108,14 +108,14 @@ pub async fn replace_tokens(connection: &mut AsyncPgConnection, session_id: i64,
     Ok(())
 }
 
-/// Forgets the sessions of a user that ended long ago; until then they tell which addresses are known.
+/// Deletes the sessions of a user that ended long ago; until then they tell which addresses are known.
 pub async fn prune(connection: &mut AsyncPgConnection, user_id: i64, now: DateTime<Utc>, kept: TimeDelta) -> QueryResult<()> {
     let old = sessions::table.filter(sessions::user_id.eq(user_id).and(sessions::expires_at.lt(now - kept)));
     diesel::delete(old).execute(connection).await?;
     Ok(())
 }
 
-/// The addresses that the user of a name has logged in from.
+/// Returns the addresses from which the user of a name has logged in.
 pub async fn known_addresses(connection: &mut AsyncPgConnection, username: &str) -> QueryResult<Vec<String>> {
     sessions::table
         .inner_join(users::table)

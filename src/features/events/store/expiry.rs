@@ -1,4 +1,4 @@
-//! SQL of events that have grown old: counted by the day, then removed; and of the counts.
+//! SQL of expired events, which are counted by day and then deleted, and of the counts.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -12,7 +12,7 @@ use crate::features::projects::visible_projects;
 use crate::platform::db::ended_months;
 use crate::platform::http::{ApiResult, PageRequest};
 
-/// What of the events up to a moment has to stay: those of a slot since a moment of its own.
+/// The events that have to stay: those of some slots, each since a time of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Exempt {
     slots: Vec<i64>,
@@ -26,12 +26,12 @@ impl FromIterator<(i64, DateTime<Utc>)> for Exempt {
     }
 }
 
-/// Says of an event, or of the id its client gave it, whether it goes: older than $1, and not exempt by $2 and $3.
+/// A condition on an event, or on the id its client gave it: older than $1, and not exempt by $2 and $3.
 const GOES: &str = "timestamp < $1 AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::timestamptz[]) AS exempt (slot, since)
     WHERE exempt.slot = deployment_slot_id AND timestamp >= exempt.since)";
 
-/// Counts the events before a moment by the day, and removes them with the ids their clients gave them: whole months with
-/// their partition, where nothing of it has to stay. Give the beginning of a day, and do it in a transaction.
+/// Counts the events before a time by day, and deletes them with the ids that their clients gave them. A month of which nothing
+/// has to stay is dropped with its partition. `before` must be the beginning of a day; call it in a transaction.
 pub async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<()> {
     let count = format!(
         "INSERT INTO event_daily_counts (project_id, deployment_slot_id, day, event_type, events)
@@ -41,12 +41,12 @@ pub async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>, e
     );
     run(connection, &count, before, exempt).await?;
     let months = finished_months(connection, before, exempt).await?;
-    // Rows that go with their table need not be removed one by one.
+    // Rows of a partition that is dropped need not be deleted one by one.
     let others: Vec<String> = months.iter().map(|name| format!("AND tableoid <> '{name}'::regclass")).collect();
     run(connection, &format!("DELETE FROM conversion_events WHERE {GOES} {}", others.join(" ")), before, exempt).await?;
     run(connection, &format!("DELETE FROM conversion_event_keys WHERE {GOES}"), before, exempt).await?;
     for name in months {
-        // Whoever reads for long keeps nobody else waiting: the next time will do as well.
+        // A long-running reader must not make others wait behind this lock: the next round can drop the partition.
         diesel::sql_query("SET LOCAL lock_timeout = '5s'").execute(connection).await?;
         diesel::sql_query(format!("DROP TABLE {name}")).execute(connection).await?;
     }
@@ -68,7 +68,7 @@ struct Answer {
     yes: bool,
 }
 
-/// The partitions of which everything goes.
+/// Lists the partitions without an event that has to stay.
 async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<Vec<String>> {
     let mut finished = Vec::new();
     for name in ended_months(connection, EVENTS, before).await? {
@@ -84,7 +84,7 @@ async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Ut
     Ok(finished)
 }
 
-/// How many events of a type there were in a slot on a day in UTC.
+/// The number of events of a type in a slot on a day in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct DailyCount {
     #[diesel(sql_type = BigInt)]
@@ -99,14 +99,14 @@ pub struct DailyCount {
     pub events: i64,
 }
 
-/// Days in UTC, both ends included.
+/// A range of days in UTC, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days {
     pub from: NaiveDate,
     pub to: NaiveDate,
 }
 
-/// Events that are kept and events that were removed for their age count alike. Only the partitions of the days are read.
+/// Stored events and events that have expired are added up. Only the partitions of the days are read.
 const DAYS: &str = "SELECT project_id, deployment_slot_id, day, event_type, sum(events)::bigint AS events FROM (
         SELECT project_id, deployment_slot_id, day, event_type, events FROM event_daily_counts
         WHERE project_id = ANY ($1) AND day BETWEEN $4 AND $5

@@ -17,7 +17,7 @@ use crate::features::projects::visible_projects;
 use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
 use crate::schema::{conversion_event_keys, conversion_events, deployment_slots, projects};
 
-/// The table, which is partitioned by month.
+/// The name of the table, which is partitioned by month.
 pub const EVENTS: &str = "conversion_events";
 
 impl Guarded for ConversionEvent {
@@ -29,7 +29,7 @@ impl Guarded for ConversionEvent {
     }
 }
 
-/// Which events a list shows.
+/// The conditions of a list.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
     pub project: Option<i64>,
@@ -65,7 +65,7 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// Where each slot belongs that there is.
+/// Returns the owner of each slot that exists.
 pub async fn owners_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) -> QueryResult<Vec<(i64, Ownership)>> {
     let found: Vec<(i64, i64, i64)> = deployment_slots::table
         .inner_join(projects::table)
@@ -77,11 +77,11 @@ pub async fn owners_of_slots(connection: &mut AsyncPgConnection, slots: &[i64]) 
     Ok(found.into_iter().map(owner).collect())
 }
 
-/// A statement has at most 65,535 parameters, so the rows come as one array per column. An event whose client gave it an id is
-/// only stored by the first who claims that id; the claim and the event become visible together.
+/// A statement has at most 65,535 parameters, so the rows are sent as one array per column. An event with a client's id is stored
+/// only by the first statement that claims the id; the claim and the event become visible together.
 ///
-/// The transaction has its number before the events have theirs: whoever waits for all transactions under way to end has then
-/// heard of every id that was given out, even while this one waits for a claim.
+/// The transaction gets its number before the events get theirs: a reader that waits for all running transactions to end has then
+/// seen every id that was assigned, even while this one waits for a claim.
 const INSERT: &str = "
     WITH sent AS (
         SELECT nextval(pg_get_serial_sequence('conversion_events', 'id')) AS id, given.*
@@ -115,13 +115,13 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Where it stands among the events that were sent, from 0.
+    /// Returns its index among the events that were sent, from 0.
     pub fn place(&self) -> usize {
         usize::try_from(self.place - 1).unwrap_or(usize::MAX)
     }
 }
 
-/// Stores events with one statement and gives those that were new.
+/// Stores events with one statement and returns the new ones.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     events: Vec<EventFields>,
@@ -161,7 +161,7 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
         .optional()
 }
 
-/// The event that a client's id stands for.
+/// Returns the event with a client's id.
 pub async fn find_by_client_id(
     connection: &mut AsyncPgConnection,
     project: i64,
@@ -187,13 +187,13 @@ pub async fn update(connection: &mut AsyncPgConnection, id: i64, fields: EventFi
         .await
 }
 
-/// Removes an event. Its client's id stays taken: a late repeat of what was removed on purpose is not a new event.
+/// Deletes an event. Its client's id stays taken: a late repetition of an event that was deleted on purpose is not a new event.
 pub async fn delete(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     diesel::delete(conversion_events::table.filter(conversion_events::id.eq(id))).execute(connection).await?;
     Ok(())
 }
 
-/// What was counted for one slot: distinct recommendation requests, plus the events that came without one.
+/// The counts of one slot: distinct recommendation requests, plus the events without one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName, Serialize, Deserialize)]
 pub struct SlotCounts {
     #[diesel(sql_type = BigInt)]
@@ -204,7 +204,7 @@ pub struct SlotCounts {
     pub clicks: i64,
     #[diesel(sql_type = BigInt)]
     pub purchases: i64,
-    /// Different users with an impression.
+    /// Distinct users with an impression.
     #[diesel(sql_type = BigInt)]
     pub users: i64,
     /// Requests with an impression and a click.
@@ -218,9 +218,9 @@ pub struct SlotCounts {
     pub attributed: i64,
 }
 
-/// An event of a type counts once per recommendation request, however often a list is shown, clicked or reported again;
-/// events without a request count one by one. What was clicked or bought is attributed where the same slot reported that the
-/// list was shown.
+/// Events of a type are counted once per recommendation request, however often a list is shown, clicked or reported again; events
+/// without a request are counted one by one. A click or purchase is attributed if the same slot reported an impression of the
+/// list.
 const COUNT: &str = "
     WITH chosen AS (
         SELECT deployment_slot_id AS slot, recommendation_request_id AS request, event_type AS type, user_id
@@ -250,7 +250,7 @@ const COUNT: &str = "
         coalesce(attributed_purchases, 0) AS attributed_purchases, coalesce(attributed, 0) AS attributed
     FROM loose LEFT JOIN listed USING (slot)";
 
-/// The events of some slots of a project within a time whose ends may be open. A slot without events has no entry.
+/// Counts the events of some slots of a project within a period whose ends may be open. A slot without events has no entry.
 pub async fn counts(
     connection: &mut AsyncPgConnection,
     project: i64,

@@ -1,4 +1,4 @@
-//! Events as interactions to learn from.
+//! SQL of events as interactions to learn from.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,10 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::features::events::model::EventType;
 
-/// Events read at once.
+/// Events read in one query.
 const PAGE: i64 = 20_000;
 
-/// Which events: those of a project that name an item, are of these types and later than a moment.
+/// Selects the events of a project that name an item, are of these types and later than a time.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub project: i64,
@@ -18,7 +18,7 @@ pub struct Recorded {
     pub after: DateTime<Utc>,
 }
 
-/// How many events there are, and the ends of their ids.
+/// The number of events, and the first and last of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Extent {
     #[diesel(sql_type = BigInt)]
@@ -29,7 +29,7 @@ pub struct Extent {
     pub last_id: Option<i64>,
 }
 
-/// What is learnt from an event.
+/// The columns of an event that are learnt from.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct RecordedEvent {
     #[diesel(sql_type = BigInt)]
@@ -44,7 +44,7 @@ pub struct RecordedEvent {
     pub timestamp: DateTime<Utc>,
 }
 
-/// How many events there are at present.
+/// Returns the present number of events and their first and last ids.
 pub async fn extent(connection: &mut AsyncPgConnection, recorded: &Recorded) -> QueryResult<Extent> {
     let sql = "SELECT count(*) AS rows, min(id) AS first_id, max(id) AS last_id FROM conversion_events
         WHERE project_id = $1 AND timestamp > $2 AND event_type = ANY ($3) AND item_id <> ''";
@@ -56,7 +56,7 @@ pub async fn extent(connection: &mut AsyncPgConnection, recorded: &Recorded) -> 
         .await
 }
 
-/// The next events behind a moment and an id, in the order of both, up to an id; none when there are no more.
+/// Returns the next events after a time and an id, in the order of both, up to an id; empty if there are no more.
 pub async fn page(
     connection: &mut AsyncPgConnection,
     recorded: &Recorded,

@@ -1,7 +1,7 @@
-//! What has to stay as long as something live depends on it, and which rows are locked while that is looked up.
+//! Which objects keep others from being deleted, and which rows are locked while that is looked up.
 //!
-//! Everything that can be deleted or depended upon is named here, in one place: a new thing that keeps others alive adds one
-//! function that finds it, and a line in [`live_on`] or [`made_with`].
+//! Everything that can be deleted or depended upon is named here: a new resource that keeps others alive adds one function that
+//! finds it, and a line in [`live_on`] or [`made_with`].
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::platform::http::Dependent;
 
-/// A kind of thing that can be deleted.
+/// A kind of object that can be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Project,
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// For messages.
+    /// Returns the name of the kind for messages.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Project => "project",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// SQL for the project it is in; configs need not be in one.
+    /// Returns SQL for the project of the object; configs need not belong to one.
     fn project(self) -> Option<&'static str> {
         match self {
             Self::TrainingData => Some("SELECT project_id FROM training_data WHERE id = $1"),
@@ -60,7 +60,7 @@ impl Kind {
         }
     }
 
-    /// SQL that says of a row `m` of `trained_models` whether it goes when the thing goes.
+    /// Returns an SQL condition on a row `m` of `trained_models`: whether it is deleted with the object.
     pub(super) fn models(self) -> &'static str {
         match self {
             Self::Project => {
@@ -74,7 +74,7 @@ impl Kind {
         }
     }
 
-    /// SQL that says the same of a row `j` of `tuning_jobs`.
+    /// Returns an SQL condition on a row `j` of `tuning_jobs`: whether it is deleted with the object.
     fn tuning_jobs(self) -> &'static str {
         match self {
             Self::Project => "j.data_id IN (SELECT id FROM training_data WHERE project_id = $1)",
@@ -99,7 +99,7 @@ async fn found(connection: &mut AsyncPgConnection, resource: &'static str, sql: 
     Ok(rows.into_iter().map(|row| Dependent { resource, id: row.id, name: row.name }).collect())
 }
 
-/// Lists everything live that depends on the thing.
+/// Lists every active object that depends on the object.
 pub async fn live_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     let mut dependents = work_on(connection, kind, id).await?;
     dependents.extend(slots(connection, kind, id).await?);
@@ -108,8 +108,8 @@ pub async fn live_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     Ok(dependents)
 }
 
-/// Lists everything finished, or switched off, that would be lost with the thing or would no longer say how it came about. A whole
-/// project goes with all that is in it.
+/// Lists every finished or disabled object that would be lost with the object or would no longer say how it was made. A project
+/// is deleted with all that is in it.
 pub async fn made_with(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     match kind {
         Kind::SplitConfig | Kind::EvaluationConfig => {
@@ -129,10 +129,10 @@ pub async fn made_with(connection: &mut AsyncPgConnection, kind: Kind, id: i64) 
 /// States of searches and trainings, as lists in SQL.
 const LIVE: &str = "'PENDING', 'RUNNING'";
 const OVER: &str = "'COMPLETED', 'FAILED', 'CANCELLED'";
-/// Of a training that failed nothing is left that could be lost.
+/// A failed training leaves nothing that could be lost.
 const TRAINED: &str = "'COMPLETED'";
 
-/// Lists the background work that reads the thing.
+/// Lists the background work that reads the object.
 pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     let mut dependents = searches(connection, kind, id, LIVE).await?;
     // A model's own training ends with the model.
@@ -142,14 +142,14 @@ pub async fn work_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     Ok(dependents)
 }
 
-/// Lists tuning jobs in one of some states.
+/// Lists tuning jobs in one of the states.
 async fn searches(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states: &str) -> QueryResult<Vec<Dependent>> {
     let jobs = kind.tuning_jobs();
     let sql = format!("SELECT j.id, '' AS name FROM tuning_jobs j WHERE j.status IN ({states}) AND {jobs} ORDER BY j.id");
     found(connection, "parameter_tuning_job", sql, id).await
 }
 
-/// Lists models whose training is in one of some states.
+/// Lists models whose training is in one of the states.
 async fn models(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states: &str) -> QueryResult<Vec<Dependent>> {
     let sql = format!(
         "SELECT m.id, coalesce(c.name, '') AS name FROM trained_models m JOIN model_configurations c ON c.id = m.configuration_id \
@@ -159,7 +159,7 @@ async fn models(connection: &mut AsyncPgConnection, kind: Kind, id: i64, states:
     found(connection, "trained_model", sql, id).await
 }
 
-/// Slots that answer, by a model that would go.
+/// Lists active slots that serve a model which would be deleted.
 async fn slots(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     let sql = format!(
         "SELECT s.id, s.name FROM deployment_slots s JOIN trained_models m ON m.id = s.trained_model_id \
@@ -169,7 +169,7 @@ async fn slots(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Query
     found(connection, "deployment_slot", sql, id).await
 }
 
-/// Tests that run, between slots of which one would lose its model.
+/// Lists running A/B tests of a slot whose model would be deleted.
 async fn tests(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     let sql = format!(
         "SELECT t.id, t.name FROM ab_tests t WHERE t.status = 'RUNNING' AND EXISTS (SELECT FROM deployment_slots s \
@@ -180,7 +180,7 @@ async fn tests(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Query
     found(connection, "ab_test", sql, id).await
 }
 
-/// Lists the schedules that name the thing and are on, or off.
+/// Lists the enabled, or the disabled, schedules that refer to the object.
 async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64, enabled: bool) -> QueryResult<Vec<Dependent>> {
     let column = match kind {
         Kind::Project => "project_id",
@@ -197,12 +197,11 @@ async fn schedules(connection: &mut AsyncPgConnection, kind: Kind, id: i64, enab
     found(connection, "retraining_schedule", sql, id).await
 }
 
-/// Locks the thing until the transaction ends; false when it has gone. Nothing can begin to depend on it meanwhile: what
-/// refers to a row takes a share of its key first.
+/// Locks the object until the transaction ends; false if it is gone. No dependency can be added meanwhile: inserting a reference
+/// to a row locks its key first.
 ///
-/// Within a project one deletion goes after the other, since what they take along may be the same. A project is locked with
-/// its configs, its configurations and then its data, in the order in which new searches and models take them, so that neither
-/// waits for the other in a circle.
+/// Deletions within one project are serialised, since they may delete the same rows. A project is locked with its configs, its
+/// configurations and then its data, in the order in which new searches and models lock them, so that there is no deadlock.
 pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<bool> {
     if let Some(project) = kind.project() {
         let sql = format!("SELECT id FROM projects WHERE id = ({project}) FOR NO KEY UPDATE");
@@ -216,20 +215,20 @@ pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Qu
             diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
         }
     }
-    // What begins to depend on a model that goes along has to wait, too.
+    // Inserts that refer to a model which is deleted too have to wait as well.
     let sql = format!("SELECT m.id FROM trained_models m WHERE {} ORDER BY m.id FOR UPDATE", kind.models());
     diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await?;
     Ok(found == 1)
 }
 
-/// Takes the file from training data, which is then shown no more. False when it has none.
+/// Removes the file from training data, which is then no longer listed; false if it has none.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
     let sql = "UPDATE training_data SET storage_key = NULL, prepared_key = NULL, basename = NULL, filesize = NULL \
                WHERE id = $1 AND storage_key IS NOT NULL";
     Ok(diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await? == 1)
 }
 
-/// Deletes the row with what belongs to it: what would refuse to be left behind goes first.
+/// Deletes the row with what belongs to it, first the rows whose references would forbid it.
 pub async fn delete(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<()> {
     let below = match kind {
         Kind::Project => vec![

@@ -1,4 +1,4 @@
-//! Which types of events the uploads of projects have, as their reports say.
+//! The types of events in the uploads of projects, according to their reports.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-/// Types of events by project; projects whose uploads name none are not in it.
+/// Types of events by project id; projects whose uploads name none are absent.
 pub type EventTypes = HashMap<i64, BTreeSet<String>>;
 
 #[derive(QueryableByName)]
@@ -17,7 +17,7 @@ struct Found {
     name: String,
 }
 
-/// The types of events in the uploads of some projects.
+/// Returns the types of events in the uploads of some projects.
 pub async fn event_types(connection: &mut AsyncPgConnection, projects: &[i64]) -> QueryResult<EventTypes> {
     if projects.is_empty() {
         return Ok(EventTypes::new());

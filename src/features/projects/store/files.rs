@@ -1,4 +1,4 @@
-//! Which files belong to which rows.
+//! The files that belong to rows.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
@@ -30,7 +30,7 @@ struct File {
     key: String,
 }
 
-/// The files that go when the thing goes, with those of everything it takes along.
+/// Lists the files to delete with the object, with those of everything that is deleted with it.
 pub async fn files_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<String>> {
     let (data, metadata) = match kind {
         Kind::Project => ("d.project_id = $1", "d.project_id = $1"),
@@ -47,14 +47,14 @@ pub async fn files_of(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -
     Ok(files.into_iter().map(|file| file.key).collect())
 }
 
-/// Lists the files of an upload alone.
+/// Lists the files of one upload.
 pub async fn of_upload(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Vec<String>> {
     let sql = format!("SELECT key FROM ({OF_DATA} WHERE d.id = $1) AS files WHERE key IS NOT NULL");
     let files: Vec<File> = diesel::sql_query(sql).bind::<BigInt, _>(id).load(connection).await?;
     Ok(files.into_iter().map(|file| file.key).collect())
 }
 
-/// Those of the keys that no row names.
+/// Returns the keys that no row names.
 pub async fn unnamed(connection: &mut AsyncPgConnection, keys: Vec<String>) -> QueryResult<Vec<String>> {
     let sql = format!(
         "SELECT key FROM unnest($1) AS known (key) \

@@ -50,8 +50,8 @@ pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryR
     query.select(Project::as_select()).first(connection).await
 }
 
-/// Gives every project without an owner to somebody. Returns how many, and the names of those that stay as they are because
-/// the owner has another project of that name.
+/// Assigns every project without an owner to a user. Returns how many, and the names of those left unassigned because the user
+/// has another project of that name.
 pub async fn assign_orphans(
     connection: &mut AsyncPgConnection,
     owner: i64,
@@ -75,8 +75,7 @@ pub async fn assign_orphans(
     Ok((assigned, kept))
 }
 
-/// Returns how many projects without an owner `owner` could be given, and the names of those that could not, as
-/// [`assign_orphans`] does it.
+/// Returns how many projects without an owner [`assign_orphans`] would assign to `owner`, and the names of those it would not.
 pub async fn assignable_orphans(connection: &mut AsyncPgConnection, owner: i64) -> QueryResult<(usize, Vec<String>)> {
     let orphans: Vec<String> =
         projects::table.filter(projects::owner_id.is_null()).order(projects::id).select(projects::name).load(connection).await?;
@@ -140,7 +139,7 @@ pub async fn update(
         .await
 }
 
-/// Uploads with a file, configurations found by tuning, and models with a file.
+/// Returns the number of uploads with a file, of configurations found by tuning, and of models with a file.
 pub async fn counts(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<(i64, i64, i64)> {
     let data = training_data::table
         .filter(training_data::project_id.eq(id).and(training_data::storage_key.is_not_null()))
@@ -163,7 +162,7 @@ pub async fn counts(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
     Ok((data, jobs, models))
 }
 
-/// Removes data that was combined for a run before a moment, and that no model, search, schedule or live run refers to.
+/// Deletes data that was combined for a run before a time, and that no model, search, schedule or active run refers to.
 pub async fn forget_unused_combinations(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     let sql = "DELETE FROM training_data d WHERE d.sources IS NOT NULL AND d.ins_datetime < $1
         AND NOT EXISTS (SELECT FROM trained_models m WHERE m.data_id = d.id)

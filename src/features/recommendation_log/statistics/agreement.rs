@@ -1,8 +1,9 @@
-//! How far two ranked lists agree.
+//! Agreement of two ranked lists.
 
 use std::collections::HashSet;
 
-/// How many items the heads of two lists have in common, of each depth from 1 to `depth`. A list that is shorter ends there.
+/// Returns the number of items that the heads of two lists have in common, at each depth from 1 to `depth`. A shorter list ends
+/// there.
 fn common(a: &[u32], b: &[u32], depth: usize) -> Vec<usize> {
     let (mut in_a, mut in_b, mut shared) = (HashSet::new(), HashSet::new(), 0);
     let mut counts = Vec::with_capacity(depth);
@@ -20,7 +21,7 @@ fn common(a: &[u32], b: &[u32], depth: usize) -> Vec<usize> {
     counts
 }
 
-/// Which share of the items of the longer head is in both, for each depth from 1 to `depth`; two empty heads agree.
+/// Returns the share of the items of the longer head that are in both, at each depth from 1 to `depth`; two empty heads agree.
 pub fn overlaps(a: &[u32], b: &[u32], depth: usize) -> Vec<f64> {
     let longest = a.len().max(b.len());
     if longest == 0 {
@@ -29,8 +30,8 @@ pub fn overlaps(a: &[u32], b: &[u32], depth: usize) -> Vec<f64> {
     common(a, b, depth).into_iter().zip(1..).map(|(shared, at): (usize, usize)| shared as f64 / at.min(longest) as f64).collect()
 }
 
-/// Rank-biased overlap, extrapolated beyond the ends of the lists, from 0 to 1: agreement at the top counts more, and
-/// `persistence` is the chance that somebody who looks at one position goes on to the next. (Webber, Moffat and Zobel 2010,
+/// Returns the rank-biased overlap, extrapolated beyond the ends of the lists, from 0 to 1: agreement at the top has more weight,
+/// and `persistence` is the probability that a reader of one position continues to the next. (Webber, Moffat and Zobel 2010,
 /// equation 32, which allows lists of different lengths.) Two empty lists agree.
 pub fn rank_biased_overlap(a: &[u32], b: &[u32], persistence: f64) -> f64 {
     let (short, long) = (a.len().min(b.len()), a.len().max(b.len()));

@@ -1,4 +1,4 @@
-//! All that is told about a shadow slot.
+//! All figures of a shadow slot.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::Request;
 use super::agreement::{overlaps, rank_biased_overlap};
 use super::off_policy::{Estimates, estimate};
 
-/// The chance that somebody who looks at one position goes on to the next: the first ten carry 86 % of the weight.
+/// The probability that a reader of one position continues to the next: the first ten have 86 % of the weight.
 const PERSISTENCE: f64 = 0.9;
 
 /// How the lists of a shadow compare with those that were answered.
@@ -17,7 +17,7 @@ const PERSISTENCE: f64 = 0.9;
 pub struct Comparison {
     /// Requests that were answered and have a list of the shadow.
     pub requests: usize,
-    /// Different users; a request that named nobody counts as one of its own.
+    /// Distinct users; each request without a user id is counted as a user of its own.
     pub users: usize,
     /// Null while there are no requests.
     pub agreement: Option<Agreement>,
@@ -70,7 +70,7 @@ pub struct Hits {
     pub shadow: Option<f64>,
 }
 
-/// Compares lists of which the first `cutoff` items count. `catalogue` is how many items the shadow's model knows.
+/// Compares the lists cut to their first `cutoff` items. `catalogue` is the number of items that the shadow's model knows.
 pub fn compare(requests: &[Request], cutoff: usize, catalogue: Option<usize>) -> Comparison {
     let users: HashSet<u32> = requests.iter().map(|request| request.user).collect();
     Comparison {
@@ -109,7 +109,7 @@ fn agreement(requests: &[Request], cutoff: usize) -> Option<Agreement> {
 
 fn shown<'r>(lists: impl Iterator<Item = &'r [u32]>, catalogue: Option<usize>) -> Shown {
     let items = lists.flatten().collect::<HashSet<_>>().len();
-    // Other slots' models may know more items.
+    // Models of other slots may know more items.
     let coverage = catalogue.filter(|known| *known > 0).map(|known| (items as f64 / known as f64).min(1.0));
     Shown { items, coverage }
 }

@@ -1,22 +1,22 @@
-//! What a shadow's lists would have earned, from what became of the lists that were answered in their stead.
+//! What a shadow's lists would have earned, estimated from the outcomes of the lists that were answered instead.
 //!
-//! A whole list is hardly ever answered by two models alike, so what is matched is one item in one place: the item-position
-//! click model of Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen ("Offline evaluation of ranking policies with click
-//! models", KDD 2018), which takes what becomes of an item to depend on the item, its place and the user, but not on the rest of
-//! the list. The value of a policy is how many items of a list are clicked (or bought) on average.
+//! Two models hardly ever answer the same list, so the estimators match one item at one place: the item-position click model of
+//! Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen ("Offline evaluation of ranking policies with click models", KDD
+//! 2018), in which the outcome of an item depends on the item, its place and the user, but not on the rest of the list. The value
+//! of a policy is the average number of items of a list that are clicked (or bought).
 //!
-//! Slots are drawn by weight, so an item is shown in a place with the joint probability of all slots that would have put it
-//! there: that is its propensity. Where the shadow lists the same item in the same place, what it got counts as much as one over
-//! that propensity (inverse propensity scores; Horvitz and Thompson 1952). Dividing by the sum of these weights instead of their
+//! Slots are drawn by weight, so an item is shown at a place with the joint probability of all slots that would have put it
+//! there: its propensity. Where the shadow lists the same item at the same place, its reward is weighted by one over that
+//! propensity (inverse propensity scores; Horvitz and Thompson 1952). Dividing by the sum of these weights instead of their
 //! expectation gives the self-normalised estimate (Swaminathan and Joachims 2015). The doubly robust one (Dudík, Langford and Li
-//! 2011) begins with what a model of rewards expects of the shadow's list, and corrects it by what the model got wrong where
-//! they match; the model is fitted on the other half of the users (cross-fitting; Chernozhukov and others 2018).
+//! 2011) starts from what a model of rewards predicts for the shadow's list, and corrects it by the model's errors where they
+//! match; the model is fitted on the other half of the users (cross-fitting; Chernozhukov and others 2018).
 //!
-//! None of them knows what an item earns in a place where no slot would have shown it: IPS counts nothing there, the
-//! self-normalised one the average of that place, the doubly robust one what the model expects. How much of the shadow's lists
-//! is known is `support`.
+//! None of them knows what an item earns at a place where no slot would have shown it: IPS assumes nothing there, the
+//! self-normalised one the average of that place, the doubly robust one the prediction of the model. The known share of the
+//! shadow's lists is `support`.
 //!
-//! A user always meets the same slot, so what varies by chance is users and not requests: standard errors are between users.
+//! A user always gets the same slot, so users vary by chance and not requests: standard errors are between users.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,7 +27,7 @@ use crate::ml::normal::REACH_OF_95_PERCENT;
 
 /// With fewer users' worth of matching lists an estimate says little.
 const ENOUGH_USERS: f64 = 100.0;
-/// With less of the shadow's lists ever shown to anybody an estimate rests on guesses.
+/// With less of the shadow's lists ever shown an estimate relies on guesses.
 const ENOUGH_SUPPORT: f64 = 0.9;
 
 /// A reason to distrust the estimates.
@@ -76,7 +76,7 @@ pub struct Estimates {
     pub warnings: Vec<Warning>,
 }
 
-/// One request as the estimators see it.
+/// One request as the estimators use it.
 #[derive(Clone, Copy)]
 struct Shown<'r> {
     user: u32,
@@ -87,7 +87,7 @@ struct Shown<'r> {
 }
 
 impl Shown<'_> {
-    /// One over the propensity of the item in a place, if both lists have it there.
+    /// Returns one over the propensity of the item at a place, if both lists have it there.
     fn weight(&self, place: usize) -> f64 {
         match (self.logged.get(place), self.target.get(place), self.propensities.get(place)) {
             (Some(shown), Some(wanted), Some(propensity)) if shown == wanted && *propensity > 0.0 => 1.0 / propensity,
@@ -99,7 +99,7 @@ impl Shown<'_> {
         f64::from(u8::from(self.logged.get(place).is_some_and(|item| self.rewarded.contains(item))))
     }
 
-    /// Sums something over the places of the shadow's list.
+    /// Sums a function over the places of the shadow's list.
     fn sum(&self, of_place: impl Fn(usize) -> f64) -> f64 {
         (0..self.target.len()).map(of_place).sum()
     }
@@ -109,8 +109,8 @@ impl Shown<'_> {
     }
 }
 
-/// Estimates what the shadow's lists would have earned; none without a request whose propensities are known. `rewards` gives the
-/// items of a request that were clicked (or bought).
+/// Estimates what the shadow's lists would have earned; `None` without a request of known propensities. `rewards` returns the
+/// clicked (or bought) items of a request.
 pub fn estimate(requests: &[Request], rewards: impl Fn(&Request) -> &[u32]) -> Option<Estimates> {
     let shown: Vec<Shown> = requests
         .iter()
@@ -149,21 +149,21 @@ pub fn estimate(requests: &[Request], rewards: impl Fn(&Request) -> &[u32]) -> O
     if live.value == 0.0 {
         warnings.push(Warning::NoRewards);
     }
-    // Chance is not what such estimates are wrong by.
+    // With less support the error is mostly bias, which these intervals do not cover.
     let bounded = |estimate: Estimate| Estimate { interval: estimate.interval.filter(|_| support >= ENOUGH_SUPPORT), ..estimate };
     let [ips, snips, doubly_robust] = [ips, self_normalised(&shown, users), doubly_robust].map(bounded);
     Some(Estimates { requests: shown.len(), live, ips, snips, doubly_robust, effective_sample_size, support, warnings })
 }
 
-/// The mean of something over requests, with the standard error between users.
+/// Returns the mean of a function over requests, with the standard error between users.
 fn mean(shown: &[Shown], users: usize, of_request: impl Fn(&Shown) -> f64) -> Estimate {
     let values: Vec<f64> = shown.iter().map(of_request).collect();
     let value = values.iter().sum::<f64>() / values.len() as f64;
     with_error(value, shown, users, values.iter().map(|of_one| of_one - value))
 }
 
-/// Each place by itself: what matching items got there, by the sum of their weights; places of which nothing matched are left
-/// out.
+/// Returns the self-normalised estimate. Each place is estimated separately: the weighted rewards of matching items there, over
+/// the sum of their weights; places without a match are left out.
 fn self_normalised(shown: &[Shown], users: usize) -> Estimate {
     let places = shown.iter().map(|shown| shown.target.len()).max().unwrap_or_default();
     let n = shown.len() as f64;
@@ -183,7 +183,8 @@ fn self_normalised(shown: &[Shown], users: usize) -> Estimate {
     with_error(value, shown, users, influences.into_iter())
 }
 
-/// The standard error of a mean from how far each request pulls it, added up by user since theirs are no independent draws.
+/// Computes the standard error of a mean from the influence of each request, summed by user since requests of one user are not
+/// independent.
 fn with_error(value: f64, shown: &[Shown], users: usize, influences: impl Iterator<Item = f64>) -> Estimate {
     let mut pulls = vec![None; users];
     for (shown, influence) in shown.iter().zip(influences) {
@@ -199,7 +200,7 @@ fn with_error(value: f64, shown: &[Shown], users: usize, influences: impl Iterat
     Estimate { value, standard_error, interval: Some(interval) }
 }
 
-/// Kish's effective sample size (1965), of the mean weights of users' lists.
+/// Returns Kish's effective sample size (1965) of the mean weights of users' lists.
 fn effective_sample_size(shown: &[Shown], users: usize) -> f64 {
     let mut weights = vec![0.0; users];
     for shown in shown.iter().filter(|shown| !shown.target.is_empty()) {
@@ -209,7 +210,7 @@ fn effective_sample_size(shown: &[Shown], users: usize) -> f64 {
     if squares > 0.0 { sum * sum / squares } else { 0.0 }
 }
 
-/// A weight is 1 on average where some slot would have shown the item, and 0 elsewhere.
+/// Returns the mean weight. A weight is 1 on average where some slot would have shown the item, and 0 elsewhere.
 fn support(shown: &[Shown]) -> f64 {
     let places: usize = shown.iter().map(|shown| shown.target.len()).sum();
     let weights: f64 = shown.iter().map(|shown| shown.sum(|place| shown.weight(place))).sum();

@@ -1,15 +1,15 @@
-//! A simple model of what is clicked or bought: how much a place in a list gets, times how much an item gets beside others in
-//! the same places. Both are shrunk towards the average, so that a few lucky clicks make no winner. This is the shape of the
+//! A simple model of clicks or purchases: the rate of a place in a list times the rate of an item relative to others at the same
+//! places. Both are shrunk towards the average, so that a few lucky clicks do not dominate. This is the form of the
 //! position-based click model (Richardson, Dominowska and Ragno 2007; Chuklin, Markov and de Rijke 2015), fitted in closed form.
 
 use std::collections::HashMap;
 
-/// How many average lists every place has seen before the first one.
+/// The number of average lists added to every place as a prior.
 const PRIOR_LISTS: f64 = 10.0;
-/// How many average rewards every item has got before the first one.
+/// The number of average rewards added to every item as a prior.
 const PRIOR_REWARDS: f64 = 1.0;
 
-/// How likely an item in a place is clicked or bought.
+/// The probability that an item at a place is clicked or bought.
 #[derive(Debug, Clone, Default)]
 pub struct RewardModel {
     places: Vec<f64>,
@@ -17,7 +17,7 @@ pub struct RewardModel {
 }
 
 impl RewardModel {
-    /// Learns from lists that were shown; each comes with the items of it that were rewarded.
+    /// Fits the model to lists that were shown, each with its rewarded items.
     pub fn fit<'l>(lists: impl Iterator<Item = (&'l [u32], &'l [u32])> + Clone) -> Self {
         let places = rates_of_places(lists.clone());
         let mut counts: HashMap<u32, (f64, f64)> = HashMap::new();
@@ -32,7 +32,7 @@ impl RewardModel {
         Self { places, items: counts.into_iter().map(|(item, counts)| (item, factor(counts))).collect() }
     }
 
-    /// How likely the item is rewarded in a place, the first of which is 0. An item it has never met is as good as the average.
+    /// Returns the probability that the item is rewarded at a place, counted from 0. An unknown item is treated as average.
     pub fn chance(&self, item: u32, place: usize) -> f64 {
         let rate = self.places.get(place).copied().unwrap_or_default();
         (rate * self.items.get(&item).copied().unwrap_or(1.0)).min(1.0)
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn places_and_items_are_told_apart_and_the_rare_are_average() {
-        // Item 1 is clicked wherever it is, twice as often in the first place; item 2 never.
+        // Item 1 is clicked at every place, twice as often at the first one; item 2 never.
         let lists: Vec<(Vec<u32>, Vec<u32>)> = (0..400)
             .map(|number| {
                 let list = if number % 2 == 0 { vec![1, 2] } else { vec![2, 1] };

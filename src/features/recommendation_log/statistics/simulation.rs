@@ -1,5 +1,5 @@
-//! The estimators where the truth is known: users who are drawn to slots by weight, click by the item-position model, and a
-//! shadow that lists in each place what one of the slots would have.
+//! Simulation of the estimators with a known truth: users who are assigned to slots by weight and click by the item-position
+//! model, and a shadow that lists at each place the item of one of the slots.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ const SLOTS: [f64; 3] = [0.5, 0.3, 0.2];
 const USERS: u32 = 1_500;
 const TRIALS: usize = 80;
 
-/// Items of different places differ. Two slots agree on every other place.
+/// Returns the item of a slot at a place. Items of different places differ. Two slots agree on every other place.
 fn item(slot: u32, place: u32, user: u32) -> u32 {
     let slot = if place.is_multiple_of(2) && slot == 1 { 0 } else { slot };
     place * 30 + (user * 7 + slot * 11) % 30
@@ -22,7 +22,7 @@ fn list(slot: u32, user: u32) -> Vec<u32> {
     (0..PLACES).map(|place| item(slot, place, user)).collect()
 }
 
-/// What the shadow lists for a user.
+/// Returns the shadow's list for a user.
 fn target(user: u32) -> Vec<u32> {
     (0..PLACES).map(|place| item((user + place) % 3, place, user)).collect()
 }
@@ -92,6 +92,6 @@ fn estimates_are_true_on_average_within_their_intervals_and_the_model_narrows_th
         spreads.push(spread);
     }
     assert!(spreads[2] < 0.9 * spreads[0], "the doubly robust estimate is no better: {spreads:?}");
-    // The shadow never lists what no slot would have.
+    // The shadow lists only items that some slot would have listed.
     assert!(trials.iter().all(|trial| trial.support > 0.95 && trial.warnings.is_empty()));
 }
