@@ -55,7 +55,11 @@ pub async fn user_of(connection: &mut AsyncPgConnection, token_hash: &[u8], now:
 /// Consumes a token; false if another request consumed it first. Deletes the other links of the user too.
 pub async fn consume(connection: &mut AsyncPgConnection, user_id: i64, token_hash: &[u8]) -> QueryResult<bool> {
     let used = password_resets::table.filter(password_resets::token_hash.eq(token_hash));
-    Ok(diesel::delete(used).execute(connection).await? > 0 && forget(connection, user_id).await.is_ok())
+    let is_first = diesel::delete(used).execute(connection).await? > 0;
+    if is_first {
+        forget(connection, user_id).await?;
+    }
+    Ok(is_first)
 }
 
 /// Deletes every link of a user.
