@@ -16,7 +16,11 @@ use crate::platform::services::Services;
 /// Converts any error from below to the one envelope.
 pub async fn in_json(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let response = response.map_err(|panic| ApiError::internal(&said(panic.as_ref())))??.map_into_boxed_body();
+    let mut response = response.map_err(|panic| ApiError::internal(&said(panic.as_ref())))??.map_into_boxed_body();
+    if response.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "identity") {
+        // It only kept the response from being compressed, and is no encoding that a response may name.
+        response.headers_mut().remove(header::CONTENT_ENCODING);
+    }
     let status = response.status();
     let wrong = status.is_client_error() || status.is_server_error();
     if !wrong || is_json(response.response()) {

@@ -89,6 +89,7 @@ fn read_interactions(args: &Args, name: &str) -> anyhow::Result<Found> {
         notes: read.notes,
         events,
         rows,
+        ..Found::default()
     })
 }
 

@@ -51,6 +51,31 @@ async fn a_listener_comes_back_and_says_so() {
 }
 
 #[tokio::test]
+async fn listeners_share_a_connection_and_each_is_told_when_it_may_have_missed_something() {
+    let test = TestDatabase::new().await;
+    let clone = test.db.clone();
+    let mut listeners = [test.db.listen(&["greetings"]).boxed(), clone.listen(&["farewells"]).boxed()];
+    for listener in &mut listeners {
+        assert_eq!(listener.next().await, Some(Notification::Connected));
+    }
+    let backends = "SELECT pid::text AS name FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
+    let mut connection = test.db.conn().await.unwrap();
+    let listening: Vec<Column> = diesel_async::RunQueryDsl::load(sql_query(backends), &mut connection).await.unwrap();
+    drop(connection);
+    assert_eq!(listening.len(), 1, "one connection serves both");
+    test.execute("NOTIFY greetings, 'hello'").await;
+    test.execute("NOTIFY farewells, 'bye'").await;
+    for (listener, (channel, payload)) in listeners.iter_mut().zip([("greetings", "hello"), ("farewells", "bye")]) {
+        let message = Notification::Message { channel: channel.into(), payload: payload.into() };
+        assert_eq!(listener.next().await, Some(message), "a listener gets what is sent on its own channels");
+    }
+    test.execute(&format!("SELECT pg_terminate_backend({})", listening[0].name)).await;
+    for listener in &mut listeners {
+        assert_eq!(listener.next().await, Some(Notification::Connected));
+    }
+}
+
+#[tokio::test]
 async fn sql_dates_rows_by_the_programs_clock() {
     let clock = test_clock();
     let test = TestDatabase::dated_by(clock.clone()).await;

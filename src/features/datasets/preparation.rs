@@ -174,7 +174,7 @@ fn nothing_kept(read: &ReadReport) -> String {
 }
 
 /// Says that no row could be used, why the first could not, and in which encoding the text seems to be where that is the cause.
-pub(super) fn no_row_kept(rows: u64, first: &Rejected, notes: &[ColumnNote]) -> String {
+pub fn no_row_kept(rows: u64, first: &Rejected, notes: &[ColumnNote]) -> String {
     let reason = sentence(&first.reason);
     let encoding = notes.iter().find(|note| note.kind == NoteKind::EncodingFound && note.count > 0);
     let encoding = encoding.and_then(|note| note.guess).map(|guess| format!(" The text looks like {guess}."));

@@ -39,7 +39,7 @@ async fn commands_work_beside_a_server_that_runs_its_private_postgres() {
         assert!(install.run(&[lasting]).refused().contains("Another process already runs the database"), "{lasting}");
     }
     Caller::log_in(&address, "admin", PASSWORD).await;
-    assert_eq!(tokio::task::spawn_blocking(move || server.stop()).await.expect("it ends"), Some(0));
+    assert_eq!(server.stop().await, Some(0));
     assert!(install.run(&["wait-db"]).done().starts_with("There is no database to wait for"));
     install.run(&["create_test_users", "--user", "dave:pw"]).done();
 }

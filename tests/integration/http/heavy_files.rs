@@ -61,3 +61,21 @@ async fn only_small_files_are_prepared_while_the_caller_waits() {
     app.work();
     user.wait_for(&format!("training_data/{}/", large.id()), |data| data["status"] == "ready").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packed_parquet_is_unpacked_once_and_the_copy_goes_with_the_upload() {
+    let app = TestApp::start().await;
+    let user = app.user("ada").await;
+    let project = project_of(&user).await;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &parquet_with("short")).unwrap();
+    let made = user.upload(project, "a.parquet.gz", packed.finish().unwrap()).await.expect(201).id();
+    for _ in 0..2 {
+        let shown = user.get(&format!("training_data/{made}/preview/")).await.expect(200).body;
+        assert_eq!(shown["rows"], json!([["u", "i", "short"]]));
+        let copies = app.files().into_iter().filter(|file| file.starts_with("unpacked/")).count();
+        assert_eq!(copies, 1);
+    }
+    user.delete(&format!("training_data/{made}/")).await.expect(204);
+    assert_eq!(app.files(), Vec::<String>::new());
+}

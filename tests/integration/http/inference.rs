@@ -144,3 +144,18 @@ async fn each_key_has_an_allowance_for_each_path() {
     let other = app.anonymous().with_key(&prepared.key("other", "predict").await);
     other.post(&path, body).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_answers_longer_than_a_packet_are_compressed() {
+    let app = TestApp::start_with_worker().await;
+    let (prepared, model) = trained(&app).await;
+    let program = program(&app, &prepared).await;
+    let path = format!("/inference/predict/{model}");
+    let headers = [("content-type", "application/json"), ("accept-encoding", "gzip")];
+    let one = json!({ "user_id": "007" }).to_string();
+    let short = program.raw(reqwest::Method::POST, &path, &headers, one).await.expect(200);
+    assert_eq!((short.header("content-encoding"), &short.body["model_id"]), (String::new(), &json!(model)));
+    let many = json!({ "user_ids": vec!["007"; 100] }).to_string();
+    let long = program.raw(reqwest::Method::POST, &format!("{path}/batch"), &headers, many).await.expect(200);
+    assert_eq!(long.header("content-encoding"), "gzip");
+}

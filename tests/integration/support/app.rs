@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::waiting::pauses;
 use super::{Caller, TestDatabase, leftovers, test_clock};
 
-const PASSWORD: &str = "a good long phrase";
+/// The password of all users of the tests.
+pub const PASSWORD: &str = "a good long phrase";
 
 /// The secret of all servers and processes of the tests.
 pub const SECRET: &str = "one secret for all processes of a test";

@@ -9,8 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::app::SECRET;
 
-/// The password of the first user of every started server.
-pub const PASSWORD: &str = "a good long phrase";
+pub use super::app::PASSWORD;
 
 /// How long a test waits between two looks at a process.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);

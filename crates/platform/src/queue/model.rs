@@ -122,14 +122,14 @@ pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &
     diesel::select(diesel::dsl::exists(live.filter(jobs::id.ne_all(except)))).get_result(connection).await
 }
 
-/// Finds the jobs that are not over, in the order in which they were added.
-pub async fn unfinished(connection: &mut AsyncPgConnection) -> QueryResult<Vec<JobRecord>> {
-    let live = jobs::table.filter(jobs::state.eq_any(JobState::LIVE));
-    live.order(jobs::id).select(JobRecord::as_select()).load(connection).await
-}
-
 /// Counts the waiting jobs of a tenant.
 pub async fn count_waiting(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<i64> {
     let waiting = jobs::state.eq_any([JobState::Available, JobState::Retryable]);
     jobs::table.filter(jobs::tenant_key.eq(tenant)).filter(waiting).count().get_result(connection).await
+}
+
+/// Finds the jobs that are not over, in the order in which they were added.
+pub async fn unfinished(connection: &mut AsyncPgConnection) -> QueryResult<Vec<JobRecord>> {
+    let live = jobs::table.filter(jobs::state.eq_any(JobState::LIVE));
+    live.order(jobs::id).select(JobRecord::as_select()).load(connection).await
 }

@@ -11,7 +11,7 @@ mod related;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, ContentEncoding, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -26,6 +26,10 @@ use crate::platform::http::{ApiError, ApiResult, bodies, client_network, whole};
 
 /// Largest body of a prediction, unpacked: two of the longest lists that are accepted fit in, with ids of 40 characters.
 const LARGEST_BODY: usize = 1 << 20;
+
+/// Longest answer that is not compressed, though the client accepts that: it fits into a packet, and compressing it takes longer
+/// than everything else about it.
+const LONGEST_PLAIN: usize = 1_400;
 
 /// Predictions; their paths lie under `/inference`, beside the management API.
 #[derive(OpenApi)]
@@ -91,10 +95,16 @@ async fn caller(request: &HttpRequest, inference: &Inference, kind: &'static str
 }
 
 /// Returns the answer to a request, written into one buffer; `bytes` is about how long it gets.
-fn written(answer: &impl Serialize, bytes: usize) -> ApiResult<HttpResponse> {
+fn written(request: &HttpRequest, answer: &impl Serialize, bytes: usize) -> ApiResult<HttpResponse> {
     let mut body = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut body, answer).map_err(|error| ApiError::internal(&error))?;
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(body))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    if body.len() <= LONGEST_PLAIN && request.headers().contains_key(header::ACCEPT_ENCODING) {
+        // What compresses responses leaves those alone that name an encoding; this one is removed before it is sent.
+        response.insert_header(ContentEncoding::Identity);
+    }
+    Ok(response.body(body))
 }
 
 /// Addresses here end without a slash: the method and body go along to the right one.

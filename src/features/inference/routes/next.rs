@@ -51,5 +51,5 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let options = input::session(&body, &mut faults);
     faults.finish()?;
     let answer = inference.for_one(&caller, id, None, options).await?;
-    Prediction::new(id, answer).written()
+    Prediction::new(id, answer).written(&request)
 }

@@ -77,8 +77,8 @@ impl Prediction {
     }
 
     /// Returns the answer with this prediction.
-    pub fn written(&self) -> ApiResult<HttpResponse> {
-        written(self, self.bytes())
+    pub fn written(&self, request: &HttpRequest) -> ApiResult<HttpResponse> {
+        written(request, self, self.bytes())
     }
 
     fn bytes(&self) -> usize {
@@ -107,7 +107,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (user, options) = input::whom(&body, &mut faults);
     faults.finish()?;
     let answer = inference.for_one(&caller, id, user.as_deref(), options).await?;
-    Prediction::new(id, answer).written()
+    Prediction::new(id, answer).written(&request)
 }
 
 /// The same for at most 100 users; where the project is set so, one the model does not know gets no items.
@@ -128,5 +128,5 @@ pub async fn batch(request: HttpRequest, inference: web::Data<Inference>, body: 
     let answers = inference.for_many(&caller, id, users, options).await?;
     let results: Vec<Prediction> = answers.into_iter().map(|answer| Prediction::new(id, answer)).collect();
     let bytes = results.iter().map(Prediction::bytes).sum();
-    written(&Predictions { results }, bytes)
+    written(&request, &Predictions { results }, bytes)
 }

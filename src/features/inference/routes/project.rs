@@ -43,5 +43,5 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let SlotAnswer { request_id, slot, strategy, items } = inference.for_project(caller, project, user, options).await?;
     let (model_id, slot_id, slot_name) = (slot.trained_model_id, slot.id, slot.name);
     let bytes = BYTES_BESIDE_LIST + slot_name.len() + items.bytes();
-    written(&SlotPrediction { items, model_id, slot_id, slot_name, request_id, strategy }, bytes)
+    written(&request, &SlotPrediction { items, model_id, slot_id, slot_name, request_id, strategy }, bytes)
 }

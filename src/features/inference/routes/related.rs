@@ -45,5 +45,5 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (items, options) = input::group(&body, &mut faults);
     faults.finish()?;
     let answer = inference.related(&caller, id, items, options).await?;
-    Prediction::new(id, answer).written()
+    Prediction::new(id, answer).written(&request)
 }
