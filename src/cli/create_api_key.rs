@@ -50,13 +50,13 @@ async fn create(services: &Services, args: &Args) -> anyhow::Result<()> {
             "The owner \"{}\" does not match project owner: they have no role in the organisation of the project \"{}\", so the key \
              would reach nothing. Invite them there first, or name another user with --owner.",
             args.owner,
-            project.name
+            project.fields.name
         );
     }
     let expires_at = args.expires_in_days.map(|days| services.clock.now() + TimeDelta::days(days));
     let made = api_keys::create_for(&mut connection, project.id, owner.user.id, args.name.clone(), &scopes, expires_at).await;
     let (_, key) = made.map_err(|error| anyhow::anyhow!("{}", error.in_words()))?;
-    eprintln!("An API key for the project \"{}\". It is shown only now:", project.name);
+    eprintln!("An API key for the project \"{}\". It is shown only now:", project.fields.name);
     println!("{}", key.expose_secret());
     Ok(())
 }

@@ -45,12 +45,12 @@ async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>) -> di
         return Ok(());
     }
     for test in store::ended_uncounted(connection, before).await? {
-        let slots = [test.control_slot_id, test.variant_slot_id];
+        let slots = test.fields.slots();
         let counts = events::counts(connection, test.project_id, &slots, test.started_at, test.ended_at).await?;
         store::keep_counts(connection, test.id, &counts).await?;
     }
     let running = store::running(connection).await?;
-    let exempt = running.iter().flat_map(|test| [test.control_slot_id, test.variant_slot_id].map(|slot| (slot, test.started_at)));
+    let exempt = running.iter().flat_map(|test| test.fields.slots().map(|slot| (slot, test.started_at)));
     let exempt = exempt.filter_map(|(slot, since)| Some((slot, since?))).collect();
     events::expire(connection, before, &exempt).await
 }

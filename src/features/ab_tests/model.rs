@@ -2,10 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::platform::wire_enum;
+use crate::platform::http::body::{Choice, Id, Integer, Kept, Number, Text};
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::ab_tests;
+
+const LONGEST_NAME: usize = 256;
 
 wire_enum! {
     /// Where a test stands.
@@ -43,19 +48,47 @@ wire_enum! {
     }
 }
 
+/// What 1.x's UI says for `ctr`.
+const ALIASES: &[(&str, TestMetric)] = &[("click_through_rate", TestMetric::Ctr)];
+
+request_fields! {
+    /// What a caller decides about a test.
+    #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = ab_tests)]
+    #[schema(as = ABTestFields)]
+    pub struct TestFields {
+        pub name: String => Text(LONGEST_NAME),
+        /// A slot of the same project.
+        #[serde(rename = "control_slot")]
+        pub control_slot_id: i64 => Id,
+        /// Another slot of the same project.
+        #[serde(rename = "variant_slot")]
+        pub variant_slot_id: i64 => Id,
+        /// `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+        pub target_metric_name: TestMetric = TestMetric::default() => Kept(Choice(ALIASES)),
+        /// Impressions of both slots together; 1,000 unless told otherwise.
+        pub min_sample_size: i32 = 1_000 => Kept(Integer(1..=i32::MAX)),
+        /// 0.5 to 0.99; 0.95 unless told otherwise.
+        pub confidence_level: f64 = 0.95 => Kept(Number(0.5..=0.99)),
+    }
+}
+
+impl TestFields {
+    /// Returns the two slots that are compared, the control first.
+    pub fn slots(&self) -> [i64; 2] {
+        [self.control_slot_id, self.variant_slot_id]
+    }
+}
+
 /// Two slots compared.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = ab_tests)]
 pub struct AbTest {
     pub id: i64,
     pub project_id: i64,
-    pub name: String,
+    #[diesel(embed)]
+    pub fields: TestFields,
     pub status: TestStatus,
-    pub control_slot_id: i64,
-    pub variant_slot_id: i64,
-    pub target_metric_name: TestMetric,
-    pub min_sample_size: i32,
-    pub confidence_level: f64,
     /// Of the control slot when the test was started.
     pub control_weight: Option<f64>,
     pub variant_weight: Option<f64>,
@@ -66,16 +99,4 @@ pub struct AbTest {
     pub updated_at: DateTime<Utc>,
     /// What was counted in both arms, once the events are gone: an array of [`SlotCounts`](crate::features::events::SlotCounts).
     pub kept_counts: Option<Value>,
-}
-
-/// What a caller decides about a test.
-#[derive(Debug, Clone, AsChangeset, Insertable)]
-#[diesel(table_name = ab_tests)]
-pub struct TestFields {
-    pub name: String,
-    pub control_slot_id: i64,
-    pub variant_slot_id: i64,
-    pub target_metric_name: TestMetric,
-    pub min_sample_size: i32,
-    pub confidence_level: f64,
 }

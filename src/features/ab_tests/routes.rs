@@ -4,26 +4,25 @@ use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{OpenApi, ToSchema};
 
 use super::error::TestError;
-use super::model::{AbTest, TestFields, TestMetric, TestStatus};
+use super::model::{AbTest, TestFields, TestStatus};
 use super::statistics::Results;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
 use crate::features::deployments::DeploymentSlot;
-use crate::features::projects::Project;
+use crate::features::projects::{OfProject, Project};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::body::{Convert, Id};
+use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, start, stop, results, promote_winner))]
 pub struct Docs;
-
-const LONGEST_NAME: usize = 256;
-/// What 1.x's UI says for `ctr`.
-const ALIAS: (&str, TestMetric) = ("click_through_rate", TestMetric::Ctr);
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -48,13 +47,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct AbTestBody {
     id: i64,
     project: i64,
-    name: String,
+    #[serde(flatten)]
+    fields: TestFields,
     status: TestStatus,
-    control_slot: i64,
-    variant_slot: i64,
-    target_metric_name: TestMetric,
-    min_sample_size: i32,
-    confidence_level: f64,
     #[serde(serialize_with = "timestamp::option::serialize")]
     started_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
@@ -71,13 +66,8 @@ impl From<AbTest> for AbTestBody {
         Self {
             id: test.id,
             project: test.project_id,
-            name: test.name,
+            fields: test.fields,
             status: test.status,
-            control_slot: test.control_slot_id,
-            variant_slot: test.variant_slot_id,
-            target_metric_name: test.target_metric_name,
-            min_sample_size: test.min_sample_size,
-            confidence_level: test.confidence_level,
             started_at: test.started_at,
             ended_at: test.ended_at,
             winner_slot: test.winner_slot_id,
@@ -87,30 +77,36 @@ impl From<AbTest> for AbTestBody {
     }
 }
 
-/// The fields of a new A/B test.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct AbTestRequest {
-    project: i64,
-    name: String,
-    /// A slot of the same project.
-    control_slot: i64,
-    /// Another slot of the same project.
-    variant_slot: i64,
-    /// `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
-    target_metric_name: Option<String>,
-    /// Impressions of both slots together; 1,000 unless told otherwise.
-    min_sample_size: Option<i32>,
-    /// 0.5 to 0.99; 0.95 unless told otherwise.
-    confidence_level: Option<f64>,
+type AbTestRequest = RequestOf<(OfProject, TestFields)>;
+
+request_fields! {
+    /// Who wins.
+    struct Winner {
+        /// The control or the variant slot of the test.
+        slot_id: i64 => WinnerId,
+    }
 }
 
-/// Who wins.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct PromoteRequest {
-    /// The control or the variant slot of the test.
-    slot_id: i64,
+type PromoteRequest = RequestOf<Winner>;
+
+/// A number, or a text that holds one.
+struct WinnerId;
+
+impl Convert for WinnerId {
+    type Output = i64;
+
+    fn convert(&self, value: &Value) -> Result<i64, String> {
+        let id = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        id.ok_or_else(|| TestError::NotASlotOfTheTest.to_string())
+    }
+
+    fn described(&self) -> RefOr<Schema> {
+        Id.described()
+    }
 }
 
 /// What became of the winner.
@@ -142,8 +138,8 @@ async fn list(
     responses((status = 201, body = AbTestBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Required);
-    let test = read_fields(&mut fields, None, false);
+    let OfProject { project } = OfProject::read(&mut fields, Write::Create);
+    let test = read_fields(&mut fields, Write::Create);
     let mut connection = services.db.conn().await?;
     let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
     let found = fields.refer("project", lookup).await?;
@@ -153,29 +149,9 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(AbTestBody::from(test)))
 }
 
-fn read_fields(fields: &mut FieldReader, current: Option<&AbTest>, partial: bool) -> TestFields {
-    let kept = current.filter(|_| partial);
-    let read = TestFields {
-        name: fields.text("name", LONGEST_NAME, Missing::keep_or_require(kept.map(|test| test.name.clone()))),
-        control_slot_id: fields.id("control_slot", Missing::keep_or_require(kept.map(|test| test.control_slot_id))),
-        variant_slot_id: fields.id("variant_slot", Missing::keep_or_require(kept.map(|test| test.variant_slot_id))),
-        target_metric_name: fields.choice_or(
-            "target_metric_name",
-            &[ALIAS],
-            Missing::Use(current.map(|test| test.target_metric_name).unwrap_or_default()),
-        ),
-        min_sample_size: fields.integer(
-            "min_sample_size",
-            1..=i32::MAX,
-            Missing::Use(current.map_or(1_000, |test| test.min_sample_size)),
-        ),
-        confidence_level: fields.number(
-            "confidence_level",
-            0.5..=0.99,
-            Missing::Use(current.map_or(0.95, |test| test.confidence_level)),
-        ),
-    };
-    let both_given = fields.has("control_slot") || fields.has("variant_slot") || !partial;
+fn read_fields(fields: &mut FieldReader, write: Write<'_, TestFields>) -> TestFields {
+    let read = TestFields::read(fields, write);
+    let both_given = fields.has("control_slot") || fields.has("variant_slot") || !matches!(write, Write::Change(_));
     if both_given && read.control_slot_id != 0 && read.control_slot_id == read.variant_slot_id {
         fields.fault("variant_slot", "Choose another slot than the control slot.");
     }
@@ -233,14 +209,12 @@ async fn save(
 ) -> ApiResult<web::Json<AbTestBody>> {
     let current = access.object;
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Use(current.project_id));
-    if fields.has("project") && project != current.project_id {
-        fields.fault("project", "A test cannot move to another project. Make a new one there.");
-    }
-    let wanted = read_fields(&mut fields, Some(&current), partial);
+    let message = "A test cannot move to another project. Make a new one there.";
+    OfProject::read_same(&mut fields, current.project_id, true, message);
+    let wanted = read_fields(&mut fields, Write::over(&current.fields, partial));
     let mut connection = services.db.conn().await?;
     // A test that is over may be renamed when its slots are gone.
-    if (wanted.control_slot_id, wanted.variant_slot_id) != (current.control_slot_id, current.variant_slot_id) {
+    if wanted.slots() != current.fields.slots() {
         check_slots(&access.principal, &mut connection, &mut fields, Some(current.project_id), &wanted).await?;
     }
     fields.finish()?;
@@ -295,18 +269,11 @@ async fn promote_winner(
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<Promoted>> {
-    let winner = slot_id(&body).ok_or(TestError::NotASlotOfTheTest)?;
+    let mut fields = body.reader();
+    let Winner { slot_id: winner } = Winner::read(&mut fields, Write::Create);
+    fields.finish().map_err(|_| TestError::NotASlotOfTheTest)?;
     let mut connection = services.db.conn().await?;
     let actor = access.principal.user.id;
     service::promote(&mut connection, &access.object, winner, actor, services.clock.now()).await?;
     Ok(web::Json(Promoted { status: "promoted", winner_slot_id: winner }))
-}
-
-/// A number, or a text that holds one.
-fn slot_id(body: &Body) -> Option<i64> {
-    match body.0.get("slot_id")? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
 }

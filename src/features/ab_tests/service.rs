@@ -30,8 +30,8 @@ pub async fn update(
 }
 
 fn check_settled(current: &AbTest, wanted: &TestFields) -> Result<(), TestError> {
-    let slots = (current.control_slot_id, current.variant_slot_id) != (wanted.control_slot_id, wanted.variant_slot_id);
-    let metric = current.target_metric_name != wanted.target_metric_name;
+    let slots = current.fields.slots() != wanted.slots();
+    let metric = current.fields.target_metric_name != wanted.target_metric_name;
     match (slots, metric) {
         (true, _) => Err(TestError::Settled(current.status, "its slots")),
         (_, true) => Err(TestError::Settled(current.status, "its metric")),
@@ -62,15 +62,15 @@ pub async fn start(connection: &mut AsyncPgConnection, test: &AbTest, now: DateT
             if test.status != TestStatus::Draft {
                 return Err(TestError::NotDraft(test.status));
             }
-            let ids = [test.control_slot_id, test.variant_slot_id];
+            let ids = test.fields.slots();
             if let Some(name) = store::running_on(connection, ids).await? {
                 return Err(TestError::Overlap(name));
             }
             let slots = deployments::slots_by_id(connection, &ids).await?;
-            if slots.iter().any(|slot| slot.is_shadow) {
+            if slots.iter().any(|slot| slot.fields.is_shadow) {
                 return Err(TestError::Shadow);
             }
-            let weight = |id: i64| slots.iter().find(|slot| slot.id == id).map_or(0.0, |slot| slot.weight);
+            let weight = |id: i64| slots.iter().find(|slot| slot.id == id).map_or(0.0, |slot| slot.fields.weight);
             Ok(store::start(connection, id, (weight(ids[0]), weight(ids[1])), now).await?)
         })
         .await
@@ -105,7 +105,7 @@ pub async fn promote(
             if test.status != TestStatus::Completed {
                 return Err(TestError::NotCompleted(test.status));
             }
-            let (control, variant) = (test.control_slot_id, test.variant_slot_id);
+            let [control, variant] = test.fields.slots();
             let loser = match winner {
                 winner if winner == control => variant,
                 winner if winner == variant => control,
@@ -121,7 +121,7 @@ pub async fn promote(
 /// Returns the results of a test so far. Events of a type are counted once per recommendation request; events without a request
 /// are counted one by one, as all events were in 1.x, so that reports without repetitions give the figures of 1.x.
 pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> QueryResult<Results> {
-    let slots = [test.control_slot_id, test.variant_slot_id];
+    let slots = test.fields.slots();
     let kept = test.kept_counts.as_ref().and_then(|kept| serde_json::from_value::<Vec<SlotCounts>>(kept.clone()).ok());
     let counts = match kept {
         Some(kept) => kept,
@@ -129,9 +129,10 @@ pub async fn results(connection: &mut AsyncPgConnection, test: &AbTest) -> Query
     };
     let side = |slot: i64, weight: Option<f64>| {
         let counts = counts.iter().find(|counts| counts.slot == slot).copied().unwrap_or_default();
-        side_of(counts, test.target_metric_name, weight)
+        side_of(counts, test.fields.target_metric_name, weight)
     };
-    let plan = Plan { min_sample_size: test.min_sample_size, confidence_level: test.confidence_level };
+    let TestFields { min_sample_size, confidence_level, .. } = test.fields;
+    let plan = Plan { min_sample_size, confidence_level };
     Ok(judge(side(slots[0], test.control_weight), side(slots[1], test.variant_weight), plan, test.status.is_over()))
 }
 

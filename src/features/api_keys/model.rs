@@ -2,10 +2,60 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::features::accounts::Scope;
+use crate::platform::http::body::{FieldReader, Kept, Kind, Missing, Moment, Nullable, Text, Texts};
+use crate::platform::http::timestamp;
+use crate::platform::request_fields;
+use crate::platform::words::Word;
 use crate::schema::api_keys;
+
+const LONGEST_NAME: usize = 256;
+
+request_fields! {
+    /// What a caller decides about a key.
+    #[derive(Debug, Clone, Serialize, ToSchema)]
+    #[schema(as = ApiKeyFields)]
+    pub struct KeyFields {
+        pub name: String => Text(LONGEST_NAME),
+        /// Some of `read`, `write`, `predict`.
+        pub scopes: Vec<Scope> => Scopes,
+        #[serde(serialize_with = "timestamp::option::serialize")]
+        pub expires_at: Option<DateTime<Utc>> = None => Kept(Nullable(Moment)),
+    }
+}
+
+/// A list of scopes.
+struct Scopes;
+
+impl Kind for Scopes {
+    type Output = Vec<Scope>;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<Vec<Scope>>) -> Vec<Scope> {
+        let missing = match missing {
+            Missing::Required => Missing::Required,
+            Missing::Use(scopes) => Missing::Use(scopes.iter().map(Scope::to_string).collect()),
+        };
+        let words = fields.read(field, Texts, missing);
+        let scopes = scopes_of(words.iter().map(String::as_str));
+        match &scopes {
+            Err(unknown) => {
+                fields.fault(field, format!("\"{unknown}\" is not a scope. Choose among: {}.", Scope::words().join(", ")));
+            }
+            Ok(scopes) if scopes.is_empty() => fields.fault(field, "Choose at least one scope."),
+            Ok(_) => {}
+        }
+        scopes.unwrap_or_default()
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        Texts.schema()
+    }
+}
 
 /// An API key without its secret.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -44,6 +94,11 @@ pub fn stored(scopes: &[Scope]) -> Value {
 }
 
 impl ApiKey {
+    /// Returns what a caller decided about the key.
+    pub fn fields(&self) -> KeyFields {
+        KeyFields { name: self.name.clone(), scopes: self.granted(), expires_at: self.expires_at }
+    }
+
     /// What the key may be used for. A word that is no scope allows nothing.
     pub fn granted(&self) -> Vec<Scope> {
         self.scopes.as_array().into_iter().flatten().filter_map(|word| scope_of(word.as_str()?)).collect()

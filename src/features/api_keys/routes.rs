@@ -7,13 +7,12 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{ApiKey, scopes_of, stored};
+use super::model::{ApiKey, KeyFields, stored};
 use super::{service, store};
-use crate::features::accounts::{Access, Admin, Principal, Role, Scope, Viewer};
-use crate::features::projects::Project;
-use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::features::accounts::{Access, Admin, Principal, Role, Viewer};
+use crate::features::projects::{OfProject, Project};
+use crate::platform::http::{ApiResult, Body, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
-use crate::platform::words::Word;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, revoke))]
@@ -39,12 +38,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct ApiKeyBody {
     id: i64,
     project: i64,
-    name: String,
+    #[serde(flatten)]
+    fields: KeyFields,
     key_prefix: String,
-    scopes: Vec<Scope>,
     is_active: bool,
-    #[serde(serialize_with = "timestamp::option::serialize")]
-    expires_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     last_used_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -56,11 +53,9 @@ impl From<ApiKey> for ApiKeyBody {
         Self {
             id: key.id,
             project: key.project_id,
-            scopes: key.granted(),
-            name: key.name,
+            fields: key.fields(),
             key_prefix: key.key_prefix,
             is_active: key.is_active,
-            expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             ins_datetime: key.ins_datetime,
         }
@@ -72,40 +67,15 @@ impl From<ApiKey> for ApiKeyBody {
 struct NewKey {
     id: i64,
     project: i64,
-    name: String,
-    scopes: Vec<Scope>,
-    #[serde(serialize_with = "timestamp::option::serialize")]
-    expires_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    fields: KeyFields,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
     /// Shown now and never again.
     key: String,
 }
 
-/// The fields of a new key.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct KeyRequest {
-    project: i64,
-    name: String,
-    /// Some of `read`, `write`, `predict`.
-    scopes: Vec<String>,
-    expires_at: Option<String>,
-}
-
-fn read_scopes(fields: &mut FieldReader, current: Option<Vec<Scope>>) -> Vec<Scope> {
-    let current = current.map(|scopes| scopes.iter().map(Scope::to_string).collect());
-    let words = fields.texts("scopes", Missing::keep_or_require(current));
-    let scopes = scopes_of(words.iter().map(String::as_str));
-    match &scopes {
-        Err(unknown) => {
-            fields.fault("scopes", format!("\"{unknown}\" is not a scope. Choose among: {}.", Scope::words().join(", ")));
-        }
-        Ok(scopes) if scopes.is_empty() => fields.fault("scopes", "Choose at least one scope."),
-        Ok(_) => {}
-    }
-    scopes.unwrap_or_default()
-}
+type KeyRequest = RequestOf<(OfProject, KeyFields)>;
 
 /// The keys of the projects one may see.
 #[utoipa::path(get, path = "/api_keys/", tag = "api_keys", operation_id = "list_api_keys",
@@ -128,10 +98,8 @@ async fn list(
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Required);
-    let name = fields.text("name", 256, Missing::Required);
-    let scopes = read_scopes(&mut fields, None);
-    let expires_at = fields.nullable_moment("expires_at", None);
+    let OfProject { project } = OfProject::read(&mut fields, Write::Create);
+    let KeyFields { name, scopes, expires_at } = KeyFields::read(&mut fields, Write::Create);
     if expires_at.is_some_and(|end| end <= services.clock.now()) {
         fields.fault("expires_at", "Choose a moment that is still to come.");
     }
@@ -143,9 +111,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let answer = NewKey {
         id: row.id,
         project: row.project_id,
-        scopes: row.granted(),
-        name: row.name,
-        expires_at: row.expires_at,
+        fields: row.fields(),
         ins_datetime: row.ins_datetime,
         key: key.expose_secret().to_owned(),
     };
@@ -177,12 +143,9 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
     access.principal.refuse_keys()?;
     let current = access.object;
     let mut fields = body.reader();
-    let name = fields.text("name", 256, Missing::keep_or_require(partial.then(|| current.name.clone())));
-    let scopes = read_scopes(&mut fields, partial.then(|| current.granted()));
-    let expires_at = fields.nullable_moment("expires_at", current.expires_at);
-    if fields.has("project") && fields.id("project", Missing::Required) != current.project_id {
-        fields.fault("project", "A key cannot move to another project. Make a new one there.");
-    }
+    let KeyFields { name, scopes, expires_at } = KeyFields::read(&mut fields, Write::over(&current.fields(), partial));
+    let message = "A key cannot move to another project. Make a new one there.";
+    OfProject::read_same(&mut fields, current.project_id, true, message);
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     let saved =

@@ -69,10 +69,11 @@ impl CombinedFile {
     pub fn start(blobs: &Blobs, project: &Project) -> Result<Self, DataError> {
         let out = GzEncoder::new(Checked::new(blobs.incoming()?), Compression::fast());
         let mut rows = csv::Writer::from_writer(out);
+        let fields = &project.fields;
         let columns =
-            [Some(&project.user_column), Some(&project.item_column), project.time_column.as_ref(), project.event_column.as_ref()];
+            [Some(&fields.user_column), Some(&fields.item_column), fields.time_column.as_ref(), fields.event_column.as_ref()];
         rows.write_record(columns.into_iter().flatten()).map_err(unwritable)?;
-        Ok(Self { rows, with_times: project.time_column.is_some(), with_events: project.event_column.is_some() })
+        Ok(Self { rows, with_times: fields.time_column.is_some(), with_events: fields.event_column.is_some() })
     }
 
     /// Adds one interaction; its time in microseconds since 1970.
@@ -157,7 +158,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::features::projects::UnknownUsers;
+    use crate::features::projects::{ProjectFields, UnknownUsers};
     use crate::ml::interactions::InteractionLogBuilder;
 
     fn project(time: Option<&str>, event: Option<&str>) -> Project {
@@ -165,17 +166,19 @@ mod tests {
             id: 1,
             organisation_id: 1,
             owner_id: None,
-            name: "P".to_owned(),
-            user_column: "who".to_owned(),
-            item_column: "what, exactly".to_owned(),
-            time_column: time.map(str::to_owned),
+            fields: ProjectFields {
+                name: "P".to_owned(),
+                user_column: "who".to_owned(),
+                item_column: "what, exactly".to_owned(),
+                time_column: time.map(str::to_owned),
+                event_column: event.map(str::to_owned),
+                event_weights: json!({}),
+                half_life_days: None,
+                unknown_user: UnknownUsers::Fallback,
+                logged_share: None,
+            },
             ins_datetime: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
-            event_column: event.map(str::to_owned),
-            event_weights: json!({}),
-            half_life_days: None,
-            unknown_user: UnknownUsers::Fallback,
-            logged_share: None,
         }
     }
 

@@ -51,10 +51,10 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, upl
     let latest = uploaded_at.checked_add_signed(FURTHEST_ZONE).unwrap_or(uploaded_at);
     ReadOptions {
         uploaded_at: Some(latest.timestamp_micros()),
-        event_column: project.event_column.clone(),
+        event_column: project.fields.event_column.clone(),
         max_expanded_bytes: largest_expanded.min(largest_honest(file_size)),
         max_field_bytes: LARGEST_FIELD,
-        ..ReadOptions::new(&project.user_column, &project.item_column, project.time_column.clone())
+        ..ReadOptions::new(&project.fields.user_column, &project.fields.item_column, project.fields.time_column.clone())
     }
 }
 

@@ -2,11 +2,35 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::platform::wire_enum;
+use crate::platform::http::body::{Flag, Id, Kept, Number, Text};
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::{deployment_slots, slot_changes};
+
+const LONGEST_NAME: usize = 256;
+/// The weight of a slot that answers everything.
+pub const FULL_WEIGHT: f64 = 100.0;
+
+request_fields! {
+    /// What a caller decides about a slot.
+    #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, Deserialize, ToSchema)]
+    #[diesel(table_name = deployment_slots)]
+    #[schema(as = DeploymentSlotFields)]
+    pub struct SlotFields {
+        pub name: String => Text(LONGEST_NAME),
+        /// A trained model of the same project.
+        #[serde(rename = "trained_model")]
+        pub trained_model_id: i64 => Id,
+        /// 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+        pub weight: f64 = FULL_WEIGHT => Kept(Number(0.0..=FULL_WEIGHT)),
+        pub is_active: bool = true => Kept(Flag),
+        /// Gets a copy of the traffic and answers nobody.
+        pub is_shadow: bool = false => Kept(Flag),
+    }
+}
 
 /// A model that answers a share of a project's traffic.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -14,75 +38,35 @@ use crate::schema::{deployment_slots, slot_changes};
 pub struct DeploymentSlot {
     pub id: i64,
     pub project_id: i64,
-    pub name: String,
-    pub trained_model_id: i64,
-    /// 0 to 100, in proportion to the other active slots.
-    pub weight: f64,
-    pub is_active: bool,
-    /// Gets a copy of the traffic and answers nobody.
-    pub is_shadow: bool,
+    #[diesel(embed)]
+    pub fields: SlotFields,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides about a slot.
-#[derive(Debug, Clone, AsChangeset, Insertable)]
-#[diesel(table_name = deployment_slots)]
-pub struct SlotFields {
-    pub name: String,
-    pub trained_model_id: i64,
-    pub weight: f64,
-    pub is_active: bool,
-    pub is_shadow: bool,
-}
-
 impl DeploymentSlot {
-    /// The part a caller decides.
-    pub fn fields(&self) -> SlotFields {
-        SlotFields {
-            name: self.name.clone(),
-            trained_model_id: self.trained_model_id,
-            weight: self.weight,
-            is_active: self.is_active,
-            is_shadow: self.is_shadow,
-        }
+    /// Returns whether it is one of those that answer, even with a weight of 0.
+    pub fn answers(&self) -> bool {
+        self.fields.is_active && !self.fields.is_shadow
     }
 
-    /// The slot as the history keeps it.
+    /// Returns whether it answers a share of the traffic.
+    pub fn has_traffic(&self) -> bool {
+        self.answers() && self.fields.weight > 0.0
+    }
+
+    /// Returns the slot as the history keeps it.
     pub fn snapshot(&self) -> Value {
-        json!({
-            "id": self.id,
-            "name": self.name,
-            "trained_model": self.trained_model_id,
-            "weight": self.weight,
-            "is_active": self.is_active,
-            "is_shadow": self.is_shadow,
-        })
+        json!(Snapshot { id: self.id, fields: self.fields.clone() })
     }
 }
 
 /// A slot as the history keeps it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Snapshot {
     pub id: i64,
-    pub name: String,
-    pub trained_model: i64,
-    weight: f64,
-    pub is_active: bool,
-    is_shadow: bool,
-}
-
-impl Snapshot {
-    /// The fields of the slot at that time.
-    pub fn fields(&self) -> SlotFields {
-        SlotFields {
-            name: self.name.clone(),
-            trained_model_id: self.trained_model,
-            weight: self.weight,
-            is_active: self.is_active,
-            is_shadow: self.is_shadow,
-        }
-    }
+    #[serde(flatten)]
+    pub fields: SlotFields,
 }
 
 wire_enum! {

@@ -8,11 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::SlotError;
-use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotChangeAction, SlotFields, Snapshot};
+use super::model::{DeploymentSlot, FULL_WEIGHT, NewSlotChange, SlotChange, SlotChangeAction, SlotFields, Snapshot};
 use super::store;
 use crate::features::models::ModelError;
-
-const FULL_WEIGHT: f64 = 100.0;
 
 /// Adds a slot to a project.
 pub async fn create(
@@ -46,8 +44,8 @@ pub async fn update(
         .transaction(async move |connection| {
             store::lock_project(connection, project_id).await?;
             let before = store::find(connection, id).await?.ok_or(SlotError::Gone)?;
-            let begins_to_answer = fields.is_active && !before.is_active;
-            if begins_to_answer || fields.trained_model_id != before.trained_model_id {
+            let begins_to_answer = fields.is_active && !before.fields.is_active;
+            if begins_to_answer || fields.trained_model_id != before.fields.trained_model_id {
                 require_file(connection, fields.trained_model_id).await?;
             }
             let after = store::update(connection, id, fields, now).await?;
@@ -90,9 +88,9 @@ pub async fn promote(connection: &mut AsyncPgConnection, promotion: Promotion, n
     store::lock_project(connection, promotion.project_id).await?;
     let winner = store::find(connection, promotion.winner).await?.ok_or(SlotError::Gone)?;
     let loser = store::find(connection, promotion.loser).await?.ok_or(SlotError::Gone)?;
-    require_answer(connection, &winner.name, winner.trained_model_id).await?;
-    let raised = SlotFields { weight: FULL_WEIGHT, is_active: true, ..winner.fields() };
-    let put_aside = SlotFields { is_active: false, ..loser.fields() };
+    require_answer(connection, &winner.fields.name, winner.fields.trained_model_id).await?;
+    let raised = SlotFields { weight: FULL_WEIGHT, is_active: true, ..winner.fields.clone() };
+    let put_aside = SlotFields { is_active: false, ..loser.fields.clone() };
     let after =
         [store::update(connection, winner.id, raised, now).await?, store::update(connection, loser.id, put_aside, now).await?];
     let change = NewSlotChange {
@@ -130,19 +128,19 @@ pub async fn revert(
             let is_there = |id: i64| present.iter().find(|slot| slot.id == id);
             let mut after = Vec::new();
             for slot in &was {
-                if slot.is_active {
-                    require_answer(connection, &slot.name, slot.trained_model).await?;
-                } else if store::hold_model(connection, slot.trained_model).await?.is_none() {
+                if slot.fields.is_active {
+                    require_answer(connection, &slot.fields.name, slot.fields.trained_model_id).await?;
+                } else if store::hold_model(connection, slot.fields.trained_model_id).await?.is_none() {
                     return Err(SlotError::ModelGone);
                 }
                 after.push(match is_there(slot.id) {
-                    Some(_) => store::update(connection, slot.id, slot.fields(), now).await?,
-                    None => store::restore(connection, slot.id, project_id, slot.fields()).await?,
+                    Some(_) => store::update(connection, slot.id, slot.fields.clone(), now).await?,
+                    None => store::restore(connection, slot.id, project_id, slot.fields.clone()).await?,
                 });
             }
             let made = became.iter().filter(|slot| was.iter().all(|before| before.id != slot.id));
             for slot in made.filter_map(|slot| is_there(slot.id)) {
-                let off = SlotFields { is_active: false, ..slot.fields() };
+                let off = SlotFields { is_active: false, ..slot.fields.clone() };
                 after.push(store::update(connection, slot.id, off, now).await?);
             }
             check_weights(connection, project_id).await?;
@@ -194,22 +192,22 @@ pub async fn deploy(
     require_file(connection, trained_model_id).await?;
     let slots = store::of_project(connection, project_id).await?;
     // Names may repeat; the newest counts, as in the list.
-    let current = slots.iter().rev().find(|slot| slot.name == name);
-    let in_use = current.is_some_and(|slot| slot.is_active && slot.weight > 0.0);
+    let current = slots.iter().rev().find(|slot| slot.fields.name == name);
+    let in_use = current.is_some_and(|slot| slot.fields.is_active && slot.fields.weight > 0.0);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     if !in_use {
         let under_test = store::slots_under_test(connection, project_id).await?;
-        for slot in slots.iter().filter(|slot| slot.name != name && slot.is_active && !slot.is_shadow && slot.weight > 0.0) {
+        for slot in slots.iter().filter(|slot| slot.fields.name != name && slot.has_traffic()) {
             if !under_test.contains(&slot.id) {
                 before.push(slot.clone());
-                after.push(store::update(connection, slot.id, SlotFields { weight: 0.0, ..slot.fields() }, now).await?);
+                after.push(store::update(connection, slot.id, SlotFields { weight: 0.0, ..slot.fields.clone() }, now).await?);
             }
         }
     }
     let deployed = match current {
         Some(slot) => {
-            let weight = if in_use { slot.weight } else { FULL_WEIGHT };
-            let fields = SlotFields { trained_model_id, weight, is_active: true, is_shadow: false, ..slot.fields() };
+            let weight = if in_use { slot.fields.weight } else { FULL_WEIGHT };
+            let fields = SlotFields { trained_model_id, weight, is_active: true, is_shadow: false, ..slot.fields.clone() };
             before.push(slot.clone());
             store::update(connection, slot.id, fields, now).await?
         }
@@ -228,18 +226,18 @@ pub async fn deploy(
 /// the one with the largest share of the traffic. `None` if no slot is in use.
 pub async fn replaced_by(connection: &mut AsyncPgConnection, project_id: i64, name: &str) -> QueryResult<Option<DeploymentSlot>> {
     let mut answering = store::of_project(connection, project_id).await?;
-    answering.retain(|slot| slot.is_active && !slot.is_shadow && slot.weight > 0.0);
-    if let Some(at) = answering.iter().rposition(|slot| slot.name == name) {
+    answering.retain(DeploymentSlot::has_traffic);
+    if let Some(at) = answering.iter().rposition(|slot| slot.fields.name == name) {
         return Ok(Some(answering.swap_remove(at)));
     }
-    Ok(answering.into_iter().max_by(|a, b| a.weight.total_cmp(&b.weight)))
+    Ok(answering.into_iter().max_by(|a, b| a.fields.weight.total_cmp(&b.fields.weight)))
 }
 
 /// Fails if there are active slots and all their weights are 0.
 async fn check_weights(connection: &mut AsyncPgConnection, project_id: i64) -> Result<(), SlotError> {
     let slots = store::of_project(connection, project_id).await?;
-    let mut answering = slots.iter().filter(|slot| slot.is_active && !slot.is_shadow).peekable();
-    if answering.peek().is_some() && answering.all(|slot| slot.weight == 0.0) {
+    let mut answering = slots.iter().filter(|slot| slot.answers()).peekable();
+    if answering.peek().is_some() && answering.all(|slot| slot.fields.weight == 0.0) {
         return Err(SlotError::AllWeightsZero);
     }
     Ok(())

@@ -15,7 +15,7 @@ impl Guarded for DeploymentSlot {
     load_of_project!(deployment_slots);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
-        let as_active = filters.flag("is_active").is_none_or(|wanted| wanted == self.is_active);
+        let as_active = filters.flag("is_active").is_none_or(|wanted| wanted == self.fields.is_active);
         Ok(filters.id_is("project", self.project_id)? && as_active)
     }
 }

@@ -65,11 +65,11 @@ macro_rules! config {
             }
 
             fn admitted(&self, filter: &ConfigFilter) -> bool {
-                filter.admits(self.id, self.name.as_deref())
+                filter.admits(self.id, self.fields.name.as_deref())
             }
 
             fn differs(&self, wanted: &$fields) -> bool {
-                !self.fields().$alike(wanted)
+                !self.fields.$alike(wanted)
             }
 
             async fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> QueryResult<bool> {

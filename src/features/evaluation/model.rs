@@ -2,11 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::ml::metrics::Metric;
 use crate::ml::splits::{self, SplitScheme};
-use crate::platform::wire_enum;
+use crate::platform::http::body::{Choice, FieldReader, Integer, Nullable, Number, Text};
+use crate::platform::http::request::Write;
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::{evaluation_configs, split_configs};
+
+const LONGEST_NAME: usize = 256;
 
 wire_enum! {
     /// How the interactions to hold out are chosen.
@@ -56,19 +62,35 @@ impl From<TargetMetric> for Metric {
     }
 }
 
+request_fields! {
+    /// What a caller decides about a split.
+    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = split_configs, treat_none_as_null = true)]
+    #[schema(as = SplitConfigFields)]
+    pub struct SplitFields {
+        pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
+        /// `RG` at random, `TG` after one moment for all, `TU` the last of each user.
+        pub scheme: Scheme = Scheme::default() => Choice(&[]),
+        /// Share of each user's interactions that is held out.
+        pub heldout_ratio: f64 = 0.1 => Number(0.0..=1.0),
+        /// Number held out, instead of the ratio.
+        pub n_heldout: Option<i32> = None => Nullable(Integer(1..=i32::MAX)),
+        /// Share of users that are tested.
+        pub test_user_ratio: f64 = 1.0 => Number(0.0..=1.0),
+        /// Number of users that are tested, instead of the ratio.
+        pub n_test_users: Option<i32> = None => Nullable(Integer(1..=i32::MAX)),
+        pub random_seed: i32 = 42 => Integer(i32::MIN..=i32::MAX),
+    }
+}
+
 /// What is held out of the data, and how it is chosen.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = split_configs)]
 pub struct SplitConfig {
     pub id: i64,
     pub created_by: Option<i64>,
-    pub name: Option<String>,
-    pub scheme: Scheme,
-    pub heldout_ratio: f64,
-    pub n_heldout: Option<i32>,
-    pub test_user_ratio: f64,
-    pub n_test_users: Option<i32>,
-    pub random_seed: i32,
+    #[diesel(embed)]
+    pub fields: SplitFields,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub organisation_id: i64,
@@ -76,42 +98,17 @@ pub struct SplitConfig {
     pub project_id: Option<i64>,
 }
 
-/// What a caller decides about a split.
-#[derive(Debug, Clone, PartialEq, AsChangeset, Insertable)]
-#[diesel(table_name = split_configs, treat_none_as_null = true)]
-pub struct SplitFields {
-    pub name: Option<String>,
-    pub scheme: Scheme,
-    pub heldout_ratio: f64,
-    pub n_heldout: Option<i32>,
-    pub test_user_ratio: f64,
-    pub n_test_users: Option<i32>,
-    pub random_seed: i32,
-}
-
 impl SplitConfig {
     /// The same for the engine.
     pub fn to_engine(&self) -> splits::SplitConfig {
+        let fields = &self.fields;
         splits::SplitConfig {
-            scheme: self.scheme.into(),
-            heldout_ratio: self.heldout_ratio,
-            n_heldout: self.n_heldout.map(i32::unsigned_abs),
-            test_user_ratio: self.test_user_ratio,
-            n_test_users: self.n_test_users.map(i32::unsigned_abs),
-            random_seed: u64::from(self.random_seed.cast_unsigned()),
-        }
-    }
-
-    /// The part a caller decides.
-    pub fn fields(&self) -> SplitFields {
-        SplitFields {
-            name: self.name.clone(),
-            scheme: self.scheme,
-            heldout_ratio: self.heldout_ratio,
-            n_heldout: self.n_heldout,
-            test_user_ratio: self.test_user_ratio,
-            n_test_users: self.n_test_users,
-            random_seed: self.random_seed,
+            scheme: fields.scheme.into(),
+            heldout_ratio: fields.heldout_ratio,
+            n_heldout: fields.n_heldout.map(i32::unsigned_abs),
+            test_user_ratio: fields.test_user_ratio,
+            n_test_users: fields.n_test_users.map(i32::unsigned_abs),
+            random_seed: u64::from(fields.random_seed.cast_unsigned()),
         }
     }
 }
@@ -125,15 +122,20 @@ impl SplitFields {
 
 impl Default for SplitFields {
     fn default() -> Self {
-        Self {
-            name: None,
-            scheme: Scheme::default(),
-            heldout_ratio: 0.1,
-            n_heldout: None,
-            test_user_ratio: 1.0,
-            n_test_users: None,
-            random_seed: 42,
-        }
+        Self::read(&mut FieldReader::default(), Write::Create)
+    }
+}
+
+request_fields! {
+    /// What a caller decides about an evaluation.
+    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = evaluation_configs, treat_none_as_null = true)]
+    #[schema(as = EvaluationConfigFields)]
+    pub struct EvaluationFields {
+        pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
+        /// Length of the lists that are judged.
+        pub cutoff: i32 = 20 => Integer(1..=i32::MAX),
+        pub target_metric: TargetMetric = TargetMetric::default() => Choice(&[]),
     }
 }
 
@@ -143,30 +145,13 @@ impl Default for SplitFields {
 pub struct EvaluationConfig {
     pub id: i64,
     pub created_by: Option<i64>,
-    pub name: Option<String>,
-    pub cutoff: i32,
-    pub target_metric: TargetMetric,
+    #[diesel(embed)]
+    pub fields: EvaluationFields,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub organisation_id: i64,
     /// None for one that all projects of the organisation may use.
     pub project_id: Option<i64>,
-}
-
-/// What a caller decides about an evaluation.
-#[derive(Debug, Clone, PartialEq, AsChangeset, Insertable)]
-#[diesel(table_name = evaluation_configs, treat_none_as_null = true)]
-pub struct EvaluationFields {
-    pub name: Option<String>,
-    pub cutoff: i32,
-    pub target_metric: TargetMetric,
-}
-
-impl EvaluationConfig {
-    /// The part a caller decides.
-    pub fn fields(&self) -> EvaluationFields {
-        EvaluationFields { name: self.name.clone(), cutoff: self.cutoff, target_metric: self.target_metric }
-    }
 }
 
 impl EvaluationFields {
@@ -178,7 +163,7 @@ impl EvaluationFields {
 
 impl Default for EvaluationFields {
     fn default() -> Self {
-        Self { name: None, cutoff: 20, target_metric: TargetMetric::default() }
+        Self::read(&mut FieldReader::default(), Write::Create)
     }
 }
 

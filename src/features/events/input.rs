@@ -2,108 +2,75 @@
 
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::model::{ConversionEvent, EventFields};
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing};
+use super::model::EventFields;
+use crate::platform::http::body::{FieldReader, Kind, Missing, NamedSchemas};
+use crate::platform::http::{ApiError, ApiResult, Body, RequestOf, Write};
+use crate::platform::request_fields;
 
-const LONGEST_ID: usize = 256;
-/// Bytes of what a client adds to an event, written as JSON.
-const LARGEST_METADATA: usize = 8 << 10;
+/// The name of the schema of one event.
+const ONE_EVENT: &str = "ConversionEventRequest";
 /// Events in one batch.
 pub const LARGEST_BATCH: usize = 10_000;
 
-/// The fields of one event; on a change, what is left out stays (PATCH) or becomes the default (PUT).
-pub fn event(body: Body, current: Option<&ConversionEvent>, partial: bool) -> ApiResult<EventFields> {
-    let kept = current.filter(|_| partial);
+/// Reads the fields of one event.
+pub fn event(body: Body, write: Write<'_, EventFields>) -> ApiResult<EventFields> {
     let mut fields = body.reader();
-    let read = EventFields {
-        project_id: fields.id("project", Missing::keep_or_require(kept.map(|event| event.project_id))),
-        deployment_slot_id: fields.id("deployment_slot", Missing::keep_or_require(kept.map(|event| event.deployment_slot_id))),
-        user_id: fields.text("user_id", LONGEST_ID, Missing::keep_or_require(kept.map(|event| event.user_id.clone()))),
-        item_id: fields.text_or_blank(
-            "item_id",
-            LONGEST_ID,
-            Missing::Use(kept.map(|event| event.item_id.clone()).unwrap_or_default()),
-        ),
-        event_type: fields.choice("event_type", Missing::keep_or_require(kept.map(|event| event.event_type))),
-        recommendation_request_id: request_id(&mut fields, kept.and_then(|event| event.recommendation_request_id)),
-        client_event_id: client_id(&mut fields, current),
-        metadata_json: metadata(&mut fields, kept.map(|event| event.metadata_json.clone())),
-    };
+    let read = EventFields::read(&mut fields, write);
+    if let Write::Replace(current) | Write::Change(current) = write
+        && read.client_event_id != current.client_event_id
+    {
+        fields.fault("event_id", "The id of an event cannot change.");
+    }
     fields.finish()?;
     Ok(read)
 }
 
-fn request_id(fields: &mut FieldReader, missing: Option<Uuid>) -> Option<Uuid> {
-    let text = fields.nullable_text("recommendation_request_id", LONGEST_ID, missing.map(|id| id.to_string()))?;
-    let parsed = text.parse().ok();
-    if parsed.is_none() {
-        fields.fault("recommendation_request_id", "Must be a valid UUID.");
+request_fields! {
+    /// Many events at once.
+    pub struct EventBatch {
+        /// At most 10,000.
+        events: Vec<Value> => EventList,
     }
-    parsed
 }
 
-fn client_id(fields: &mut FieldReader, current: Option<&ConversionEvent>) -> Option<String> {
-    let given = current.map(|event| event.client_event_id.clone());
-    let read = fields.nullable_text("event_id", LONGEST_ID, given.clone().flatten());
-    if given.is_some_and(|given| given != read) {
-        fields.fault("event_id", "The id of an event cannot change.");
-    }
-    read
-}
+/// The events of a batch, which are read one by one.
+pub struct EventList;
 
-fn metadata(fields: &mut FieldReader, missing: Option<Value>) -> Value {
-    let value = fields.json("metadata_json", Missing::Use(missing.unwrap_or_else(|| json!({}))));
-    if has_nul(&value) {
-        fields.fault("metadata_json", "Null characters are not allowed.");
-    }
-    let bytes = written_bytes(&value);
-    if bytes > LARGEST_METADATA {
-        let message = format!("Metadata may have at most {LARGEST_METADATA} bytes as JSON; this has {bytes}.");
-        fields.fault("metadata_json", message);
-    }
-    value
-}
+impl Kind for EventList {
+    type Output = Vec<Value>;
 
-/// The length of a value written as JSON, without writing it down.
-fn written_bytes(value: &Value) -> usize {
-    struct Counter(usize);
-    impl std::io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+    fn read(&self, fields: &mut FieldReader, field: &str, _: Missing<Vec<Value>>) -> Vec<Value> {
+        let fault = match fields.take(field) {
+            Some(Value::Array(events)) if events.len() <= LARGEST_BATCH => return events,
+            Some(Value::Array(events)) => {
+                format!("A batch may hold at most {LARGEST_BATCH} events; this one holds {}.", events.len())
+            }
+            Some(_) => "Expected a list of events.".to_owned(),
+            None => "This field is required.".to_owned(),
+        };
+        fields.fault(field, fault);
+        Vec::new()
     }
-    let mut counter = Counter(0);
-    // A value can always be written as JSON, and nothing here can fail.
-    serde_json::to_writer(&mut counter, value).map_or(usize::MAX, |()| counter.0)
-}
 
-/// PostgreSQL has no way to keep the character U+0000.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-        _ => false,
+    fn schema(&self) -> RefOr<Schema> {
+        ArrayBuilder::new().items(Ref::from_schema_name(ONE_EVENT)).max_items(Some(LARGEST_BATCH)).into()
+    }
+
+    fn add_schemas(&self, schemas: &mut NamedSchemas) {
+        schemas.push((ONE_EVENT.to_owned(), RequestOf::<EventFields>::schema()));
+        RequestOf::<EventFields>::schemas(schemas);
     }
 }
 
 /// The events of a batch. Of a batch with faults, the answer has one entry per event, empty for the good ones.
-pub fn batch(mut body: Body) -> ApiResult<Vec<EventFields>> {
-    let events = match body.0.remove("events") {
-        Some(Value::Array(events)) => events,
-        Some(_) => return Err(ApiError::field("events", "Expected a list of events.")),
-        None => return Err(ApiError::field("events", "This field is required.")),
-    };
-    if events.len() > LARGEST_BATCH {
-        let message = format!("A batch may hold at most {LARGEST_BATCH} events; this one holds {}.", events.len());
-        return Err(ApiError::field("events", message));
-    }
+pub fn batch(body: Body) -> ApiResult<Vec<EventFields>> {
+    let mut fields = body.reader();
+    let EventBatch { events } = EventBatch::read(&mut fields, Write::Create);
+    fields.finish()?;
     let (mut read, mut faults) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
     for value in events {
         match one_of_batch(value) {
@@ -122,7 +89,7 @@ pub fn batch(mut body: Body) -> ApiResult<Vec<EventFields>> {
 
 fn one_of_batch(value: Value) -> ApiResult<EventFields> {
     match value {
-        Value::Object(map) => event(Body::of(map), None, false),
+        Value::Object(map) => event(Body::of(map), Write::Create),
         _ => Err(ApiError::non_field("Invalid data. Expected a JSON object.")),
     }
 }
@@ -130,6 +97,7 @@ fn one_of_batch(value: Value) -> ApiResult<EventFields> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::events::kinds::LARGEST_METADATA;
 
     fn good() -> Value {
         json!({ "project": 1, "deployment_slot": "2", "user_id": 7, "event_type": "click" })

@@ -4,6 +4,7 @@
 
 mod access;
 mod input;
+mod kinds;
 mod model;
 mod partitions;
 mod routes;

@@ -5,18 +5,16 @@ use std::collections::HashSet;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
-use uuid::Uuid;
 
 use super::access::{EventAccess, Reporter};
-use super::model::{ConversionEvent, EventType};
+use super::model::{ConversionEvent, EventFields, EventType};
 use super::service::{self, Reported};
 use super::slots::KnownSlots;
 use super::store::expiry::{DailyCount, Days};
 use super::writer::EventWriter;
 use super::{input, store};
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -43,63 +41,18 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[schema(as = ConversionEvent)]
 pub struct EventBody {
     id: i64,
-    project: i64,
-    deployment_slot: i64,
-    user_id: String,
-    item_id: String,
-    event_type: EventType,
-    /// The list that led to it.
-    recommendation_request_id: Option<Uuid>,
-    /// When the server heard of it.
+    #[serde(flatten)]
+    fields: EventFields,
+    /// When the server received it.
     #[serde(serialize_with = "timestamp::serialize")]
     timestamp: DateTime<Utc>,
-    /// Any JSON but null.
-    metadata_json: Value,
-    /// What the client calls this event.
-    event_id: Option<String>,
 }
 
 impl From<ConversionEvent> for EventBody {
     fn from(event: ConversionEvent) -> Self {
-        Self {
-            id: event.id,
-            project: event.project_id,
-            deployment_slot: event.deployment_slot_id,
-            user_id: event.user_id,
-            item_id: event.item_id,
-            event_type: event.event_type,
-            recommendation_request_id: event.recommendation_request_id,
-            timestamp: event.timestamp,
-            metadata_json: event.metadata_json,
-            event_id: event.client_event_id,
-        }
+        let ConversionEvent { id, fields, timestamp } = event;
+        Self { id, fields, timestamp }
     }
-}
-
-/// The fields of a new event.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ConversionEventRequest {
-    project: i64,
-    /// A slot of the same project.
-    deployment_slot: i64,
-    user_id: String,
-    item_id: Option<String>,
-    event_type: EventType,
-    /// What a prediction answered as `request_id`. With it, an event of a type counts once per list.
-    recommendation_request_id: Option<Uuid>,
-    /// Any JSON but null; `{}` unless given.
-    metadata_json: Option<Value>,
-    /// An id of your own, unique in the project: an event that is sent again with it is not stored again.
-    event_id: Option<String>,
-}
-
-/// Many events at once.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ConversionEventBatchRequest {
-    /// At most 10,000.
-    events: Vec<ConversionEventRequest>,
 }
 
 /// What became of a batch.
@@ -134,6 +87,8 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EventBody::from).collect())?))
 }
 
+type ConversionEventRequest = RequestOf<EventFields>;
+
 /// Report an event. One that was reported before under the same `event_id` is answered as it was stored then, with 200.
 #[utoipa::path(post, path = "/conversion_event/", tag = "conversion_event", operation_id = "create_conversion_event",
     request_body = inline(ConversionEventRequest),
@@ -147,7 +102,7 @@ async fn create(
     writer: web::Data<EventWriter>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
-    let event = input::event(body, None, false)?;
+    let event = input::event(body, Write::Create)?;
     reporter.require(&slots, &HashSet::from([(event.project_id, event.deployment_slot_id)])).await?;
     match service::report(&services, &writer, event).await? {
         Reported::New(event) => Ok(HttpResponse::Created().json(EventBody::from(event))),
@@ -155,6 +110,8 @@ async fn create(
         Reported::Removed => Err(ApiError::conflict("An event with this event_id was reported before and has been removed.")),
     }
 }
+
+type ConversionEventBatchRequest = RequestOf<input::EventBatch>;
 
 /// Report many events, all or none. Those reported before under the same `event_id` are not stored again and not counted.
 #[utoipa::path(post, path = "/conversion_event/batch/", tag = "conversion_event", operation_id = "create_conversion_event_batch",
@@ -278,8 +235,8 @@ async fn save(
     partial: bool,
 ) -> ApiResult<web::Json<EventBody>> {
     let current = access.object;
-    let wanted = input::event(body, Some(&current), partial)?;
-    if wanted.project_id != current.project_id {
+    let wanted = input::event(body, Write::over(&current.fields, partial))?;
+    if wanted.project_id != current.fields.project_id {
         return Err(ApiError::field("project", "An event cannot move to another project."));
     }
     access.reporter.require(slots, &HashSet::from([(wanted.project_id, wanted.deployment_slot_id)])).await?;

@@ -18,7 +18,7 @@ pub enum Reported {
 /// Stores an event unless its client has reported it before.
 pub async fn report(services: &Services, writer: &EventWriter, event: EventFields) -> ApiResult<Reported> {
     if let Some(stored) = writer.store(event.clone()).await? {
-        return Ok(Reported::New(event.stored(stored.id, stored.at)));
+        return Ok(Reported::New(ConversionEvent { id: stored.id, fields: event, timestamp: stored.at }));
     }
     let Some(client_id) = event.client_event_id else { return Ok(Reported::Removed) };
     let mut connection = services.db.conn().await?;

@@ -37,7 +37,7 @@ pub async fn past_lists(
     let options = Options { cutoff, exclude_seen: true, ..Options::default() };
     let asked = asked.into_iter().zip(recent);
     let asked: Vec<AskedUser> = asked.map(|(request, recent)| (request.user, Some(Arc::new(recent)))).collect();
-    let unknown = project.unknown_user;
+    let unknown = project.fields.unknown_user;
     let work = move || {
         let id = |item: ListedItem| model.items().get(item.number).to_owned();
         let ids = |list: Vec<ListedItem>| -> Vec<String> { list.into_iter().map(id).collect() };

@@ -171,7 +171,7 @@ async fn standing(connection: &mut AsyncPgConnection, subject: Subject) -> ApiRe
         Subject::Tuning(id) => tuning::snapshot(connection, id).await.map_err(ApiError::from)?.map(|(job, counts)| Standing {
             figures: json!({
                 "best_score": job.best_score,
-                "n_trials": job.n_trials,
+                "n_trials": job.fields.n_trials,
                 "n_running": counts.running,
                 "n_completed": counts.completed,
                 "n_pruned": counts.pruned,

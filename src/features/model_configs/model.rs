@@ -2,9 +2,31 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use crate::platform::http::body::{JsonObject, Nullable, Text};
+use crate::platform::request_fields;
 use crate::schema::model_configurations;
+
+const LONGEST_NAME: usize = 256;
+const LONGEST_CLASS_NAME: usize = 128;
+
+request_fields! {
+    /// What a caller decides about a model configuration.
+    #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = model_configurations, treat_none_as_null = true)]
+    #[schema(as = ModelConfigurationFields)]
+    pub struct ConfigurationFields {
+        /// Unique within the project, where there is one.
+        pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
+        /// One of those that `/algorithms/` lists.
+        pub recommender_class_name: String => Text(LONGEST_CLASS_NAME),
+        #[schema(value_type = Object)]
+        pub parameters_json: Value = json!({}) => JsonObject,
+    }
+}
 
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -12,26 +34,7 @@ use crate::schema::model_configurations;
 pub struct ModelConfiguration {
     pub id: i64,
     pub project_id: i64,
-    /// Unique within the project, where there is one.
-    pub name: Option<String>,
-    /// The class name of the registry.
-    pub recommender_class_name: String,
-    pub parameters_json: Value,
+    #[diesel(embed)]
+    pub fields: ConfigurationFields,
     pub ins_datetime: DateTime<Utc>,
-}
-
-impl ModelConfiguration {
-    /// The parameters as the engine takes them.
-    pub fn parameters(&self) -> Map<String, Value> {
-        self.parameters_json.as_object().cloned().unwrap_or_default()
-    }
-}
-
-/// The part that may change.
-#[derive(Debug, Clone, AsChangeset, Insertable)]
-#[diesel(table_name = model_configurations, treat_none_as_null = true)]
-pub struct ConfigurationFields {
-    pub name: Option<String>,
-    pub recommender_class_name: String,
-    pub parameters_json: Value,
 }

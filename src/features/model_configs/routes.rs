@@ -5,29 +5,26 @@ use std::collections::HashMap;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::model::{ConfigurationFields, ModelConfiguration};
 use super::service::{self, DEFAULT_ALGORITHMS};
 use super::store;
 use crate::features::accounts::{Access, Editor, Principal, Role, Viewer};
-use crate::features::projects::{self, Kind, Project};
+use crate::features::projects::{self, Kind, OfProject, Project};
 use crate::ml::algorithms::{AlgorithmInfo, ParameterKind, ParameterSpec};
 use crate::ml::registry;
 use crate::ml::search_space::Domain;
 use crate::platform::db::{Connection, QueryError, is_duplicate};
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, list_algorithms))]
 pub struct Docs;
-
-const LONGEST_NAME: usize = 256;
-const LONGEST_CLASS_NAME: usize = 128;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -50,26 +47,14 @@ pub struct ModelConfigurationBody {
     id: i64,
     /// The job that found it.
     tuning_job: Option<i64>,
-    name: Option<String>,
     project: i64,
-    recommender_class_name: String,
-    #[schema(value_type = Object)]
-    parameters_json: Value,
+    #[serde(flatten)]
+    fields: ConfigurationFields,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
 }
 
-/// The fields of a new model configuration.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ModelConfigurationRequest {
-    name: Option<String>,
-    project: i64,
-    /// One of those that `/algorithms/` lists.
-    recommender_class_name: String,
-    #[schema(value_type = Option<Object>)]
-    parameters_json: Option<Value>,
-}
+type ModelConfigurationRequest = RequestOf<(OfProject, ConfigurationFields)>;
 
 async fn to_bodies(connection: &mut Connection, rows: Vec<ModelConfiguration>) -> ApiResult<Vec<ModelConfigurationBody>> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
@@ -77,10 +62,8 @@ async fn to_bodies(connection: &mut Connection, rows: Vec<ModelConfiguration>) -
     let bodies = rows.into_iter().map(|row| ModelConfigurationBody {
         tuning_job: jobs.get(&row.id).copied(),
         id: row.id,
-        name: row.name,
         project: row.project_id,
-        recommender_class_name: row.recommender_class_name,
-        parameters_json: row.parameters_json,
+        fields: row.fields,
         ins_datetime: row.ins_datetime,
     });
     Ok(bodies.collect())
@@ -90,33 +73,17 @@ async fn to_one(connection: &mut Connection, row: ModelConfiguration) -> ApiResu
     to_bodies(connection, vec![row]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
-/// Reads the fields of a new configuration, or of a change to `current`. Gives the project with them.
-/// Reads the project of a configuration and its fields. What is wrong with them is kept in `fields`.
-fn read_fields(
-    fields: &mut FieldReader,
-    current: Option<&ModelConfiguration>,
-    partial: bool,
-) -> ApiResult<(i64, ConfigurationFields)> {
-    let kept = current.filter(|_| partial);
-    let project = fields.id("project", Missing::keep_or_require(kept.map(|row| row.project_id)));
-    let name = fields.nullable_text("name", LONGEST_NAME, kept.and_then(|row| row.name.clone()));
-    let algorithm = fields.text(
-        "recommender_class_name",
-        LONGEST_CLASS_NAME,
-        Missing::keep_or_require(kept.map(|row| row.recommender_class_name.clone())),
-    );
-    let parameters = fields.object("parameters_json", Missing::Use(kept.map_or_else(Map::new, ModelConfiguration::parameters)));
-    if current.is_some_and(|row| row.project_id != project) {
-        fields.fault("project", "A configuration cannot move to another project. Make a new one there.");
-    }
-    let mut recommender_class_name = algorithm;
+/// Reads the fields, and checks the parameters of the algorithm. What is wrong with them is kept in `fields`.
+fn read_fields(fields: &mut FieldReader, write: Write<'_, ConfigurationFields>) -> ApiResult<ConfigurationFields> {
+    let mut read = ConfigurationFields::read(fields, write);
     if !fields.is_faulty("recommender_class_name") && !fields.is_faulty("parameters_json") {
-        match service::check(&recommender_class_name, &parameters) {
-            Ok(name) => name.clone_into(&mut recommender_class_name),
+        let parameters = read.parameters_json.as_object().cloned().unwrap_or_default();
+        match service::check(&read.recommender_class_name, &parameters) {
+            Ok(name) => name.clone_into(&mut read.recommender_class_name),
             Err(refusal) => fields.keep(refusal)?,
         }
     }
-    Ok((project, ConfigurationFields { name, recommender_class_name, parameters_json: Value::Object(parameters) }))
+    Ok(read)
 }
 
 fn named_twice(error: QueryError) -> ApiError {
@@ -149,7 +116,8 @@ async fn list(
     responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let (project, wanted) = read_fields(&mut fields, None, false)?;
+    let OfProject { project } = OfProject::read(&mut fields, Write::Create);
+    let wanted = read_fields(&mut fields, Write::Create)?;
     let mut connection = services.db.conn().await?;
     let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
     fields.refer("project", lookup).await?;
@@ -201,7 +169,11 @@ async fn save(
     partial: bool,
 ) -> ApiResult<web::Json<ModelConfigurationBody>> {
     let mut fields = body.reader();
-    let (_, wanted) = read_fields(&mut fields, Some(current), partial)?;
+    let OfProject { project } = OfProject::read(&mut fields, Write::over(&OfProject { project: current.project_id }, partial));
+    let wanted = read_fields(&mut fields, Write::over(&current.fields, partial))?;
+    if project != current.project_id {
+        fields.fault("project", "A configuration cannot move to another project. Make a new one there.");
+    }
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     let saved = store::update(&mut connection, current.id, wanted).await.map_err(named_twice)?;

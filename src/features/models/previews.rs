@@ -11,7 +11,9 @@ use super::recommend::{self, Previewed, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
 use crate::features::item_metadata::{self, ItemMetaData};
 use crate::features::projects::{self, Project};
-use crate::platform::http::{ApiError, ApiResult, Body, Filters, Missing};
+use crate::platform::http::body::{Integer, Texts};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, RequestOf, Write};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 const DEFAULT_CUTOFF: usize = 10;
@@ -46,13 +48,15 @@ pub struct DescribedSample {
     recommendations: String,
 }
 
-/// Items somebody likes.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct ProfileRequest {
-    item_ids: Vec<String>,
-    cutoff: i32,
+request_fields! {
+    /// Items that a user likes.
+    struct Profile {
+        item_ids: Vec<String> => Texts,
+        cutoff: i32 => Integer(1..=i32::MAX),
+    }
 }
+
+type ProfileRequest = RequestOf<Profile>;
 
 /// Items, best first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,7 +138,7 @@ pub async fn sample_metadata(
     let recommended = sample.recommendations.iter().map(|item| item.item_id.clone());
     let items = sample.profile.iter().cloned().chain(recommended).collect();
     let known = item_metadata::descriptions(&services, &metadata, items).await?;
-    let column = project.item_column;
+    let column = project.fields.item_column;
     Ok(web::Json(DescribedSample {
         user_profile: described::table(&column, &known, sample.profile.iter().map(|item| (item.as_str(), None))),
         recommendations: described::table(
@@ -175,11 +179,10 @@ pub async fn using_profile(
     body: Body,
 ) -> ApiResult<web::Json<Recommendations>> {
     let mut fields = body.reader();
-    let items = fields.texts("item_ids", Missing::Required);
-    let cutoff = fields.integer("cutoff", 1..=i32::MAX, Missing::Required);
+    let Profile { item_ids, cutoff } = Profile::read(&mut fields, Write::Create);
     fields.finish()?;
     let model = previewed(&access.object, &services, &cache).await?;
-    let recommendations = recommend::for_items(model, items, cutoff.unsigned_abs() as usize).await?;
+    let recommendations = recommend::for_items(model, item_ids, cutoff.unsigned_abs() as usize).await?;
     Ok(web::Json(Recommendations { recommendations }))
 }
 

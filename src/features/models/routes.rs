@@ -20,9 +20,11 @@ use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::ml::registry;
 use crate::platform::db::Connection;
+use crate::platform::http::body::Id;
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, attachment_of, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, attachment_of, timestamp,
 };
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -96,14 +98,16 @@ pub struct TrainedModelBody {
     finished_at: Option<DateTime<Utc>>,
 }
 
-/// The fields of a new model.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct TrainedModelRequest {
-    configuration: i64,
-    /// An upload of the same project.
-    data_loc: i64,
+request_fields! {
+    /// What a model is made from.
+    struct Origin {
+        configuration: i64 => Id,
+        /// An upload of the same project.
+        data_loc: i64 => Id,
+    }
 }
+
+type TrainedModelRequest = RequestOf<Origin>;
 
 fn to_body(model: TrainedModel, recipe: &Recipe, metrics: Option<Value>, task_links: Vec<TaskLink>) -> TrainedModelBody {
     TrainedModelBody {
@@ -172,8 +176,7 @@ async fn list(
     responses((status = 201, body = TrainedModelBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let configuration = fields.id("configuration", Missing::Required);
-    let data = fields.id("data_loc", Missing::Required);
+    let Origin { configuration, data_loc: data } = Origin::read(&mut fields, Write::Create);
     let mut connection = services.db.conn().await?;
     check_references(&principal, &mut connection, &mut fields, configuration, data).await?;
     fields.finish()?;
@@ -201,7 +204,7 @@ async fn check_references(
     // What is still being prepared may be used: training waits for it.
     if let Some(problem) = data.problem().filter(|_| !data.is_coming()) {
         fields.fault("data_loc", problem);
-    } else if registry::learns_from_sessions(&configuration.recommender_class_name) && data.has_times() == Some(false) {
+    } else if registry::learns_from_sessions(&configuration.fields.recommender_class_name) && data.has_times() == Some(false) {
         fields.fault("data_loc", format!("{}.", training::TIMES_NEEDED));
     }
     Ok(())
@@ -240,8 +243,12 @@ async fn update(
 /// A model is what came of a configuration and an upload: with others it would be another model.
 async fn save(model: TrainedModel, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<TrainedModelBody>> {
     let mut fields = body.reader();
-    for (field, current) in [("configuration", model.configuration_id), ("data_loc", model.data_id)] {
-        if fields.id(field, Missing::keep_or_require(partial.then_some(current))) != current && fields.has(field) {
+    let current = Origin { configuration: model.configuration_id, data_loc: model.data_id };
+    let wanted = Origin::read(&mut fields, Write::over(&current, partial));
+    let differs =
+        [("configuration", wanted.configuration != current.configuration), ("data_loc", wanted.data_loc != current.data_loc)];
+    for (field, differs) in differs {
+        if differs && fields.has(field) {
             fields.fault(field, "A trained model keeps the configuration and data it was made from. Train another one instead.");
         }
     }

@@ -1,14 +1,17 @@
 //! Projects: one catalogue with its interactions and the names of their columns. Everything else belongs to a project.
 
 mod admission;
+mod event_weights;
 mod model;
+mod of_project;
 mod removal;
 mod routes;
 mod store;
 mod sweeping;
 
 pub use admission::{admit_jobs, turn_of};
-pub use model::{MOST_EVENT_TYPES, Project, UnknownUsers};
+pub use model::{MOST_EVENT_TYPES, Project, ProjectFields, UnknownUsers};
+pub use of_project::OfProject;
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;

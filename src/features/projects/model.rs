@@ -1,15 +1,24 @@
 //! A project's row.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
+use super::event_weights::EventWeights;
 use crate::ml::weights::Weights;
+use crate::platform::http::body::{Choice, Kept, Nullable, Number, Text, TextOrNull};
 use crate::platform::nearest::nearest;
-use crate::platform::wire_enum;
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::projects;
+
+const LONGEST_NAME: usize = 256;
+/// Days; from a minute and a half to a hundred years.
+const HALF_LIVES: RangeInclusive<f64> = 0.001..=36_500.0;
 
 /// As many types of events as the report of an upload lists at most.
 pub const MOST_EVENT_TYPES: usize = 50;
@@ -26,6 +35,32 @@ wire_enum! {
     }
 }
 
+request_fields! {
+    /// What a caller decides about a project.
+    #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = projects, treat_none_as_null = true)]
+    pub struct ProjectFields {
+        pub name: String => Text(LONGEST_NAME),
+        pub user_column: String => Text(LONGEST_NAME),
+        pub item_column: String => Text(LONGEST_NAME),
+        /// Column that holds the time of an interaction; null when interactions carry none.
+        pub time_column: Option<String> = None => TextOrNull(LONGEST_NAME),
+        /// Column that holds the type of an interaction.
+        pub event_column: Option<String> = None => TextOrNull(LONGEST_NAME),
+        /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
+        #[schema(value_type = std::collections::HashMap<String, f64>)]
+        pub event_weights: Value = json!({}) => EventWeights,
+        /// Days after which an interaction counts half; null when age does not matter.
+        pub half_life_days: Option<f64> = None => Nullable(Number(HALF_LIVES)),
+        /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+        /// unless sent.
+        pub unknown_user: UnknownUsers = UnknownUsers::default() => Kept(Choice(&[])),
+        /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+        /// and otherwise none. Kept unless sent.
+        pub logged_share: Option<f64> = None => Kept(Nullable(Number(0.0..=1.0))),
+    }
+}
+
 /// One catalogue and the columns its interactions are found in.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = projects)]
@@ -33,45 +68,31 @@ pub struct Project {
     pub id: i64,
     pub organisation_id: i64,
     pub owner_id: Option<i64>,
-    pub name: String,
-    pub user_column: String,
-    pub item_column: String,
-    /// None when the interactions carry no time.
-    pub time_column: Option<String>,
+    #[diesel(embed)]
+    pub fields: ProjectFields,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// None when the interactions do not say what kind they are.
-    pub event_column: Option<String>,
-    /// Weight by event type, as a JSON object.
-    pub event_weights: Value,
-    /// Days after which an interaction counts half.
-    pub half_life_days: Option<f64>,
-    pub unknown_user: UnknownUsers,
-    /// Which share of its lists is logged; none logs all of them while a shadow slot is active, and otherwise none.
-    pub logged_share: Option<f64>,
 }
 
 impl Project {
     /// How much interactions count, unless a configuration says otherwise.
     pub fn weights(&self) -> Weights {
         Weights {
-            events: serde_json::from_value(self.event_weights.clone()).unwrap_or_default(),
-            half_life_days: self.half_life_days,
+            events: serde_json::from_value(self.fields.event_weights.clone()).unwrap_or_default(),
+            half_life_days: self.fields.half_life_days,
         }
     }
-}
 
-impl Project {
     /// Whether it says what types of events count.
     pub fn has_event_weights(&self) -> bool {
-        self.event_weights.as_object().is_some_and(|weights| !weights.is_empty())
+        self.fields.event_weights.as_object().is_some_and(|weights| !weights.is_empty())
     }
 
     /// Says of each weight whose type of event no upload has that this is so, and which type was probably meant. Nothing
     /// where uploads have named no types yet, or more than their reports list.
     pub fn unknown_events(&self, known: Option<&BTreeSet<String>>) -> Vec<String> {
         let Some(known) = known.filter(|known| known.len() < MOST_EVENT_TYPES) else { return Vec::new() };
-        let weighed = self.event_weights.as_object().into_iter().flat_map(Map::keys);
+        let weighed = self.fields.event_weights.as_object().into_iter().flat_map(Map::keys);
         let unknown: BTreeSet<&String> = weighed.filter(|event| !known.contains(*event)).collect();
         let warning = |event: &String| {
             let meant = nearest(event, known.iter().map(String::as_str));
@@ -80,19 +101,4 @@ impl Project {
         };
         unknown.into_iter().map(warning).collect()
     }
-}
-
-/// The fields a caller decides.
-#[derive(Debug, AsChangeset, Insertable)]
-#[diesel(table_name = projects, treat_none_as_null = true)]
-pub struct ProjectFields {
-    pub name: String,
-    pub user_column: String,
-    pub item_column: String,
-    pub time_column: Option<String>,
-    pub event_column: Option<String>,
-    pub event_weights: Value,
-    pub half_life_days: Option<f64>,
-    pub unknown_user: UnknownUsers,
-    pub logged_share: Option<f64>,
 }

@@ -1,24 +1,22 @@
 //! `/project/` and `/project_summary/`.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{Project, ProjectFields, UnknownUsers};
+use super::model::{Project, ProjectFields};
 use super::removal::remove;
 use super::store;
 use super::store::dependents::Kind;
 use super::store::event_types::{EventTypes, event_types};
 use crate::features::accounts::{Access, Admin, Editor, Organisation, Principal, Role, Viewer, personal_organisation};
-use crate::ml::weights::Weights;
 use crate::platform::db::{Connection, QueryError, is_duplicate, is_reference_broken};
+use crate::platform::http::body::{Id, Nullable};
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -48,23 +46,9 @@ pub struct ProjectBody {
     ins_datetime: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
-    name: String,
-    user_column: String,
-    item_column: String,
-    time_column: Option<String>,
+    #[serde(flatten)]
+    fields: ProjectFields,
     owner: Option<i64>,
-    /// Column that holds the type of an interaction.
-    event_column: Option<String>,
-    /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
-    #[schema(value_type = std::collections::HashMap<String, f64>)]
-    event_weights: Value,
-    /// Days after which an interaction counts half.
-    half_life_days: Option<f64>,
-    /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404.
-    unknown_user: UnknownUsers,
-    /// Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
-    /// none.
-    logged_share: Option<f64>,
     /// The organisation whose members see it.
     organisation: i64,
     /// What may be a mistake, such as the weight of a type of event that no upload has.
@@ -78,83 +62,29 @@ impl ProjectBody {
             id: project.id,
             ins_datetime: project.ins_datetime,
             updated_at: project.updated_at,
-            name: project.name,
-            user_column: project.user_column,
-            item_column: project.item_column,
-            time_column: project.time_column,
-            event_column: project.event_column,
-            event_weights: project.event_weights,
-            half_life_days: project.half_life_days,
-            unknown_user: project.unknown_user,
-            logged_share: project.logged_share,
+            fields: project.fields,
             owner: project.owner_id,
             organisation: project.organisation_id,
         }
     }
 }
 
-/// The fields of a new project.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ProjectRequest {
-    name: String,
-    user_column: String,
-    item_column: String,
-    time_column: Option<String>,
-    /// Column that holds the type of an interaction.
-    event_column: Option<String>,
-    /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
-    event_weights: Option<std::collections::HashMap<String, f64>>,
-    /// Days after which an interaction counts half; null when age does not matter.
-    half_life_days: Option<f64>,
-    /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-    /// unless sent.
-    unknown_user: Option<UnknownUsers>,
-    /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
-    /// otherwise none. Kept unless sent.
-    logged_share: Option<f64>,
-    /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
-    organisation: Option<i64>,
+request_fields! {
+    /// Where a project belongs.
+    struct ProjectHome {
+        /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+        organisation: Option<i64> = None => Nullable(Id),
+    }
 }
 
-fn read_fields(fields: &mut FieldReader, current: Option<&Project>, partial: bool) -> ProjectFields {
-    let kept = current.filter(|_| partial);
-    let unknown_user = current.map(|project| project.unknown_user).unwrap_or_default();
-    let result = ProjectFields {
-        name: fields.text("name", 256, Missing::keep_or_require(kept.map(|project| project.name.clone()))),
-        user_column: fields.text("user_column", 256, Missing::keep_or_require(kept.map(|project| project.user_column.clone()))),
-        item_column: fields.text("item_column", 256, Missing::keep_or_require(kept.map(|project| project.item_column.clone()))),
-        time_column: fields.nullable_text_or_blank("time_column", 256, kept.and_then(|project| project.time_column.clone())),
-        event_column: fields.nullable_text_or_blank("event_column", 256, kept.and_then(|project| project.event_column.clone())),
-        event_weights: read_weights(fields, kept),
-        half_life_days: fields.nullable_number("half_life_days", HALF_LIVES, kept.and_then(|project| project.half_life_days)),
-        unknown_user: fields.choice("unknown_user", Missing::Use(unknown_user)),
-        logged_share: fields.nullable_number("logged_share", 0.0..=1.0, current.and_then(|project| project.logged_share)),
-    };
-    if !result.user_column.is_empty() && result.user_column == result.item_column {
+type ProjectRequest = RequestOf<(ProjectFields, ProjectHome)>;
+
+fn read_fields(fields: &mut FieldReader, write: Write<'_, ProjectFields>) -> ProjectFields {
+    let read = ProjectFields::read(fields, write);
+    if !read.user_column.is_empty() && read.user_column == read.item_column {
         fields.fault("item_column", "The item column must differ from the user column.");
     }
-    result
-}
-
-/// Days; from a minute and a half to a hundred years.
-const HALF_LIVES: std::ops::RangeInclusive<f64> = 0.001..=36_500.0;
-const MOST_WEIGHTS: usize = 1_000;
-
-fn read_weights(fields: &mut FieldReader, kept: Option<&Project>) -> Value {
-    let current = kept.and_then(|project| project.event_weights.as_object().cloned()).unwrap_or_default();
-    let weights = fields.object("event_weights", Missing::Use(current));
-    if weights.len() > MOST_WEIGHTS {
-        fields.fault("event_weights", format!("At most {MOST_WEIGHTS} types of events can have a weight."));
-    }
-    let number = |(event, weight): (&String, &Value)| Some((event.clone(), weight.as_f64()?));
-    let numbers: Option<BTreeMap<String, f64>> = weights.iter().map(number).collect();
-    match numbers.map(|numbers| Weights::new(numbers, None)) {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => fields.fault("event_weights", format!("This cannot be used: {error}.")),
-        None => fields.fault("event_weights", "Every weight must be a number."),
-    }
-    Value::Object(weights)
+    read
 }
 
 async fn to_bodies(connection: &mut Connection, projects: Vec<Project>) -> ApiResult<Vec<ProjectBody>> {
@@ -198,8 +128,8 @@ async fn list(
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
-    let organisation = fields.nullable_id("organisation", None);
-    let wanted = read_fields(&mut fields, None, false);
+    let ProjectHome { organisation } = ProjectHome::read(&mut fields, Write::Create);
+    let wanted = read_fields(&mut fields, Write::Create);
     let mut connection = services.db.conn().await?;
     let organisation = match organisation {
         Some(id) => {
@@ -242,7 +172,7 @@ async fn update(access: Access<Project, Editor>, services: web::Data<Services>, 
 
 async fn save(project: &Project, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<ProjectBody>> {
     let mut fields = body.reader();
-    let wanted = read_fields(&mut fields, Some(project), partial);
+    let wanted = read_fields(&mut fields, Write::over(&project.fields, partial));
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     let saved = store::update(&mut connection, project.id, wanted, services.clock.now()).await.map_err(not_saved)?;

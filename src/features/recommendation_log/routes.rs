@@ -56,7 +56,7 @@ async fn comparison(
     let found = service::compare(&services, &slot, days, cutoff).await?;
     Ok(web::Json(ComparisonBody {
         slot: slot.id,
-        trained_model: slot.trained_model_id,
+        trained_model: slot.fields.trained_model_id,
         since: found.since,
         cutoff,
         is_partial: found.is_partial,

@@ -29,9 +29,9 @@ pub struct Found {
 /// Compares the shadow lists of a slot's present model in the last days with those that were answered.
 pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cutoff: i32) -> ApiResult<Found> {
     let since = services.clock.now() - TimeDelta::days(days.into());
-    let selection = Selection { slot: slot.id, model: slot.trained_model_id, since, cutoff, most: MOST_REQUESTS };
+    let selection = Selection { slot: slot.id, model: slot.fields.trained_model_id, since, cutoff, most: MOST_REQUESTS };
     let mut connection = services.db.conn().await?;
-    let catalogue = TrainedModel::load(&mut connection, slot.trained_model_id).await?.and_then(|(model, _)| model.n_items);
+    let catalogue = TrainedModel::load(&mut connection, slot.fields.trained_model_id).await?.and_then(|(model, _)| model.n_items);
     let mut requests = Requests::default();
     let mut pairs = pin!(store::pairs(&mut connection, selection).await?);
     while let Some(pair) = pairs.try_next().await? {

@@ -47,11 +47,11 @@ pub async fn ask(
     model: i64,
     slot_name: &str,
 ) -> Result<Verdict, RetrainingError> {
-    let Some(tolerance) = schedule.gate_tolerance else { return Ok(Verdict::Deploy) };
+    let Some(tolerance) = schedule.fields.gate_tolerance else { return Ok(Verdict::Deploy) };
     // What answers must not change between this answer and the deployment.
     deployments::lock_project(connection, schedule.project_id).await?;
     let replaced = deployments::replaced_by(connection, schedule.project_id, slot_name).await?;
-    let Some(deployed) = replaced.map(|slot| slot.trained_model_id).filter(|deployed| *deployed != model) else {
+    let Some(deployed) = replaced.map(|slot| slot.fields.trained_model_id).filter(|deployed| *deployed != model) else {
         return Ok(Verdict::Deploy);
     };
     if run.deployed_model_id != Some(deployed) {
@@ -100,11 +100,12 @@ pub async fn obstacle(
         None => return Ok(None),
         Some(id) => {
             let configuration = ModelConfiguration::load(connection, id).await?;
-            configuration.is_some_and(|(configuration, _)| registry::learns_from_sessions(&configuration.recommender_class_name))
+            configuration
+                .is_some_and(|(configuration, _)| registry::learns_from_sessions(&configuration.fields.recommender_class_name))
         }
     };
     match deployments::replaced_by(connection, project.id, &slot_name(project)).await? {
-        Some(slot) => unlike(connection, slot.trained_model_id, of_sessions).await,
+        Some(slot) => unlike(connection, slot.fields.trained_model_id, of_sessions).await,
         None => Ok(None),
     }
 }
@@ -126,7 +127,7 @@ async fn unlike(connection: &mut AsyncPgConnection, deployed: i64, new_of_sessio
 
 /// The slot that the runs of a project deploy to.
 pub fn slot_name(project: &Project) -> String {
-    format!("auto-deploy-{}", project.name)
+    format!("auto-deploy-{}", project.fields.name)
 }
 
 async fn begin(connection: &mut AsyncPgConnection, project: i64, run: i64, deployed: i64) -> Result<(), RetrainingError> {
@@ -193,12 +194,12 @@ async fn other_data(connection: &mut AsyncPgConnection, model: i64, of_run: &Tra
 
 /// The configs of the schedule, or what they are by default.
 async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: TrainingData) -> Result<Contest, TuningError> {
-    let split = match schedule.split_config_id {
+    let split = match schedule.fields.split_config_id {
         Some(id) => evaluation::find_split(connection, id).await?.to_engine(),
         None => splits::SplitConfig::default(),
     };
-    let measure = match schedule.evaluation_config_id {
-        Some(id) => evaluation::find_evaluation(connection, id).await?.fields(),
+    let measure = match schedule.fields.evaluation_config_id {
+        Some(id) => evaluation::find_evaluation(connection, id).await?.fields,
         None => EvaluationFields::default(),
     };
     let metric = measure.target_metric.into();
@@ -214,8 +215,8 @@ async fn made_of(connection: &mut AsyncPgConnection, model: i64) -> QueryResult<
     }
     let configuration = ModelConfiguration::load(connection, model.configuration_id).await?;
     Ok(configuration.map(|(configuration, _)| Suggestion {
-        algorithm: configuration.recommender_class_name,
-        params: parameters(configuration.parameters_json),
+        algorithm: configuration.fields.recommender_class_name,
+        params: parameters(configuration.fields.parameters_json),
     }))
 }
 

@@ -2,11 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::features::events::EventType;
-use crate::platform::wire_enum;
+use crate::platform::http::body::{
+    Choice, FieldReader, Flag, Id, Integer, Kept, Kind, Missing, NamedSchemas, Nullable, Number, Text, Texts,
+};
+use crate::platform::words::Word;
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::{retraining_runs, retraining_schedules};
+
+const LONGEST_CRON: usize = 100;
+const LONGEST_ZONE: usize = 64;
 
 wire_enum! {
     /// Where a run stands.
@@ -60,6 +71,82 @@ wire_enum! {
     }
 }
 
+request_fields! {
+    /// What a caller decides about a schedule. What a change leaves out keeps its value.
+    #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = retraining_schedules, treat_none_as_null = true)]
+    #[schema(as = RetrainingScheduleFields)]
+    pub struct ScheduleFields {
+        pub is_enabled: bool = false => Kept(Flag),
+        /// Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise.
+        pub cron_expression: String = "0 2 * * 0".to_owned() => Kept(Text(LONGEST_CRON)),
+        /// Where the hours of the cron expression are read, such as `Europe/Berlin`.
+        pub time_zone: String = "UTC".to_owned() => Kept(Text(LONGEST_ZONE)),
+        /// What to learn from; null stands for the newest upload.
+        #[serde(rename = "training_data")]
+        pub training_data_id: Option<i64> = None => Kept(Nullable(Id)),
+        #[serde(rename = "model_configuration")]
+        pub model_configuration_id: Option<i64> = None => Kept(Nullable(Id)),
+        /// Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration.
+        pub retune: bool = false => Kept(Flag),
+        #[serde(rename = "split_config")]
+        pub split_config_id: Option<i64> = None => Kept(Nullable(Id)),
+        #[serde(rename = "evaluation_config")]
+        pub evaluation_config_id: Option<i64> = None => Kept(Nullable(Id)),
+        pub max_retries: i32 = 3 => Kept(Integer(0..=100)),
+        pub notify_on_failure: bool = true => Kept(Flag),
+        pub auto_deploy: bool = false => Kept(Flag),
+        /// How much worse than the deployed model a new one may be and still be deployed.
+        pub gate_tolerance: Option<f64> = None => Kept(Nullable(Number(0.0..=1.0))),
+        pub catch_up: CatchUp = CatchUp::default() => Kept(Choice(&[])),
+        /// Whether a run over unchanged data is skipped.
+        pub skip_unchanged: bool = false => Kept(Flag),
+        /// Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+        /// epochs; for iALS with the same number of components. What comes of it depends on that model too.
+        pub warm_start: bool = false => Kept(Flag),
+        /// `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`.
+        pub data_source: DataSource = DataSource::default() => Kept(Choice(&[])),
+        /// Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
+        /// is learnt from.
+        #[schema(value_type = Vec<EventType>)]
+        pub event_types: Value = Value::Array(Vec::new()) => Kept(LearntEvents),
+    }
+}
+
+/// A list of types of events, as its column holds it.
+struct LearntEvents;
+
+impl Kind for LearntEvents {
+    type Output = Value;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<Value>) -> Value {
+        let missing = match missing {
+            Missing::Required => Missing::Required,
+            Missing::Use(current) => Missing::Use(event_types(&current).iter().map(EventType::to_string).collect()),
+        };
+        let words = fields.read(field, Texts, missing);
+        let known = EventType::words();
+        if let Some(unknown) = words.iter().find(|word| !known.contains(&word.as_str())) {
+            fields.fault(field, format!("\"{unknown}\" is not a type of event. Choose among: {}.", known.join(", ")));
+        }
+        // In one order, each once: the same choice is the same data.
+        known.into_iter().filter(|known| words.iter().any(|word| word == known)).collect()
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        ArrayBuilder::new().items(Ref::from_schema_name(EventType::name())).into()
+    }
+
+    fn add_schemas(&self, schemas: &mut NamedSchemas) {
+        schemas.push((EventType::name().into_owned(), EventType::schema()));
+    }
+}
+
+/// Returns the types of events in a list. No event is of a type that is unknown.
+fn event_types(list: &Value) -> Vec<EventType> {
+    list.as_array().into_iter().flatten().filter_map(|word| word.as_str()?.parse().ok()).collect()
+}
+
 /// When a project trains again, and on what.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = retraining_schedules)]
@@ -67,64 +154,20 @@ pub struct Schedule {
     pub id: i64,
     pub project_id: i64,
     pub created_by: Option<i64>,
-    pub is_enabled: bool,
-    pub cron_expression: String,
-    pub time_zone: String,
-    /// None stands for the newest upload.
-    pub training_data_id: Option<i64>,
-    pub model_configuration_id: Option<i64>,
-    /// Whether to search anew rather than to train the configuration.
-    pub retune: bool,
-    pub split_config_id: Option<i64>,
-    pub evaluation_config_id: Option<i64>,
-    pub max_retries: i32,
-    pub notify_on_failure: bool,
-    pub auto_deploy: bool,
-    /// How much worse than the deployed model a new one may be and still be deployed.
-    pub gate_tolerance: Option<f64>,
-    pub catch_up: CatchUp,
-    pub skip_unchanged: bool,
-    /// Whether a training begins with what the model of the last successful run has learnt.
-    pub warm_start: bool,
+    #[diesel(embed)]
+    pub fields: ScheduleFields,
     pub last_run_at: Option<DateTime<Utc>>,
     pub last_run_status: Option<RunStatus>,
     pub next_run_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    pub data_source: DataSource,
-    /// Types of events that are learnt from as well.
-    pub event_types: Value,
 }
 
 impl Schedule {
-    /// Returns the types of events that are learnt from as well. No event is of a type that is unknown.
+    /// Returns the types of events that are learnt from as well.
     pub fn learnt_events(&self) -> Vec<EventType> {
-        self.event_types.as_array().into_iter().flatten().filter_map(|word| word.as_str()?.parse().ok()).collect()
+        event_types(&self.fields.event_types)
     }
-}
-
-/// What a caller decides about a schedule, and when it falls due because of it.
-#[derive(Debug, Clone, AsChangeset, Insertable)]
-#[diesel(table_name = retraining_schedules, treat_none_as_null = true)]
-pub struct ScheduleFields {
-    pub is_enabled: bool,
-    pub cron_expression: String,
-    pub time_zone: String,
-    pub training_data_id: Option<i64>,
-    pub model_configuration_id: Option<i64>,
-    pub retune: bool,
-    pub split_config_id: Option<i64>,
-    pub evaluation_config_id: Option<i64>,
-    pub max_retries: i32,
-    pub notify_on_failure: bool,
-    pub auto_deploy: bool,
-    pub gate_tolerance: Option<f64>,
-    pub catch_up: CatchUp,
-    pub skip_unchanged: bool,
-    pub warm_start: bool,
-    pub next_run_at: Option<DateTime<Utc>>,
-    pub data_source: DataSource,
-    pub event_types: Value,
 }
 
 /// One time a schedule was carried out.

@@ -76,7 +76,7 @@ async fn begin(
     run: &Run,
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
-    if !schedule.is_enabled {
+    if !schedule.fields.is_enabled {
         return skip(connection, run, "The schedule is disabled.", now).await;
     }
     if let Some(combined) = run.training_data_id {
@@ -88,7 +88,7 @@ async fn begin(
         Choice::None(reason) => return skip(connection, run, &reason, now).await,
     };
     let sha256 = chosen.checksum();
-    if let Some(sha256) = sha256.as_deref().filter(|_| schedule.skip_unchanged && run.cause == RunCause::Schedule)
+    if let Some(sha256) = sha256.as_deref().filter(|_| schedule.fields.skip_unchanged && run.cause == RunCause::Schedule)
         && store::last_success_was_of(connection, schedule.id, sha256).await?
     {
         let reason = "The data has not changed since the last successful run.";
@@ -138,12 +138,12 @@ async fn begin_on_combined(
 
 /// Returns whether the schedule says what to train.
 fn has_work(schedule: &Schedule) -> bool {
-    searches(schedule).is_some() || schedule.model_configuration_id.is_some()
+    searches(schedule).is_some() || schedule.fields.model_configuration_id.is_some()
 }
 
 /// Returns the split and evaluation config of a search, if the schedule has searches enabled.
 fn searches(schedule: &Schedule) -> Option<(i64, i64)> {
-    schedule.split_config_id.zip(schedule.evaluation_config_id).filter(|_| schedule.retune)
+    schedule.fields.split_config_id.zip(schedule.fields.evaluation_config_id).filter(|_| schedule.fields.retune)
 }
 
 /// Starts the search or the training of a run.
@@ -160,15 +160,15 @@ async fn start_work(
         let job = NewTuningJob::with_defaults(data.training_data_id, split, evaluation, maker);
         let job = tuning::create(connection, job).await?;
         tuning_job_id = Some(job.id);
-    } else if let Some(configuration) = schedule.model_configuration_id {
-        let before = if schedule.warm_start { store::last_model(connection, schedule.id).await? } else { None };
+    } else if let Some(configuration) = schedule.fields.model_configuration_id {
+        let before = if schedule.fields.warm_start { store::last_model(connection, schedule.id).await? } else { None };
         trained_model_id = Some(models::create_from(connection, configuration, data.training_data_id, before).await?.id);
     }
     store::set_run_data(connection, run.id, data).await?;
     let begun = Begun {
         status: RunStatus::Running,
         started_at: now,
-        model_configuration_id: schedule.model_configuration_id,
+        model_configuration_id: schedule.fields.model_configuration_id,
         trained_model_id,
         tuning_job_id,
     };
@@ -225,7 +225,7 @@ async fn complete(
     now: DateTime<Utc>,
 ) -> Result<Progress, RetrainingError> {
     let mut slot = None;
-    if schedule.auto_deploy
+    if schedule.fields.auto_deploy
         && let Some((project, _)) = Project::load(connection, schedule.project_id).await?
     {
         let name = gate::slot_name(&project);

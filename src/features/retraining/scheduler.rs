@@ -50,9 +50,10 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
 }
 
 async fn fire(connection: &mut AsyncPgConnection, schedule: &Schedule, now: DateTime<Utc>) -> QueryResult<bool> {
-    let cadence = schedule.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.cron_expression, zone).ok());
+    let cadence =
+        schedule.fields.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.fields.cron_expression, zone).ok());
     store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(now))).await?;
-    if schedule.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
+    if schedule.fields.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
         return Ok(false);
     }
     let (schedule_id, project_id) = (schedule.id, schedule.project_id);

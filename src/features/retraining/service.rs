@@ -26,12 +26,13 @@ pub async fn create(
     project: &Project,
     maker: i64,
     fields: ScheduleFields,
+    next_run_at: Option<DateTime<Utc>>,
 ) -> ApiResult<Schedule> {
     let (id, organisation) = (project.id, project.organisation_id);
     connection
         .transaction(async move |connection| {
             bring_configs(connection, fields.split_config_id, fields.evaluation_config_id, organisation).await?;
-            store::insert_schedule(connection, id, maker, fields).await.map_err(there_already)
+            store::insert_schedule(connection, id, maker, fields, next_run_at).await.map_err(there_already)
         })
         .await
 }
@@ -49,16 +50,17 @@ pub async fn change(
     project: &Project,
     current: &Schedule,
     fields: ScheduleFields,
+    next_run_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> ApiResult<Schedule> {
     let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
-    let split = new(fields.split_config_id, current.split_config_id);
-    let evaluation = new(fields.evaluation_config_id, current.evaluation_config_id);
+    let split = new(fields.split_config_id, current.fields.split_config_id);
+    let evaluation = new(fields.evaluation_config_id, current.fields.evaluation_config_id);
     let (id, organisation) = (current.id, project.organisation_id);
     connection
         .transaction(async move |connection| {
             bring_configs(connection, split, evaluation, organisation).await?;
-            Ok(store::update_schedule(connection, id, fields, now).await?)
+            Ok(store::update_schedule(connection, id, fields, next_run_at, now).await?)
         })
         .await
 }
@@ -83,7 +85,7 @@ pub async fn trigger(connection: &mut AsyncPgConnection, schedule: i64, user: i6
     connection
         .transaction(async move |connection| {
             let schedule = store::lock_schedule(connection, schedule).await?.ok_or(RetrainingError::Gone)?;
-            if !schedule.is_enabled {
+            if !schedule.fields.is_enabled {
                 return Err(RetrainingError::Disabled);
             }
             let (schedule_id, project_id) = (schedule.id, schedule.project_id);

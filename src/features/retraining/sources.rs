@@ -71,7 +71,7 @@ pub async fn choose(connection: &mut AsyncPgConnection, schedule: &Schedule) -> 
 }
 
 async fn uploads_of(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Vec<TrainingData>, RetrainingError> {
-    Ok(match (schedule.data_source, schedule.training_data_id) {
+    Ok(match (schedule.fields.data_source, schedule.fields.training_data_id) {
         (DataSource::All, _) => store::all_uploads(connection, schedule.project_id).await?,
         (DataSource::Newest, Some(named)) => datasets::find(connection, named).await?.into_iter().collect(),
         (DataSource::Newest, None) => store::newest_data(connection, schedule.project_id).await?.into_iter().collect(),

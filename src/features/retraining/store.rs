@@ -70,9 +70,12 @@ pub async fn insert_schedule(
     project_id: i64,
     maker: i64,
     fields: ScheduleFields,
+    next_run_at: Option<DateTime<Utc>>,
 ) -> QueryResult<Schedule> {
+    let project = retraining_schedules::project_id.eq(project_id);
+    let next_run = retraining_schedules::next_run_at.eq(next_run_at);
     diesel::insert_into(retraining_schedules::table)
-        .values((fields, retraining_schedules::project_id.eq(project_id), retraining_schedules::created_by.eq(maker)))
+        .values((fields, next_run, project, retraining_schedules::created_by.eq(maker)))
         .returning(Schedule::as_returning())
         .get_result(connection)
         .await
@@ -82,10 +85,12 @@ pub async fn update_schedule(
     connection: &mut AsyncPgConnection,
     id: i64,
     fields: ScheduleFields,
+    next_run_at: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
 ) -> QueryResult<Schedule> {
+    let next_run = retraining_schedules::next_run_at.eq(next_run_at);
     diesel::update(retraining_schedules::table.find(id))
-        .set((fields, retraining_schedules::updated_at.eq(at)))
+        .set((fields, next_run, retraining_schedules::updated_at.eq(at)))
         .returning(Schedule::as_returning())
         .get_result(connection)
         .await

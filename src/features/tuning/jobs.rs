@@ -62,7 +62,7 @@ async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> 
             store::note_failed_task(connection, id, queue_job).await?;
             let said = format!("A task of this job failed: {reason}");
             task_logs::write(connection, service::line(id, Some(queue_job)), &said).await?;
-            let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.n_trials);
+            let left = (store::trials_of(connection, id).await?.len() as i64) < i64::from(job.fields.n_trials);
             if left && !store::has_other_tasks(connection, id).await? {
                 store::end(connection, id, SearchStatus::Failed, Some(&reason), now).await?;
             }

@@ -2,11 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::features::models::ModelStatus;
 use crate::ml::tuning::TrialState;
-use crate::platform::wire_enum;
+use crate::platform::http::body::{Convert, Flag, Id, Integer, Kept, Nullable, Texts};
+use crate::platform::http::{FieldReader, Write};
+use crate::platform::{request_fields, wire_enum};
 use crate::schema::{trials, tuning_jobs};
 
 wire_enum! {
@@ -71,27 +76,81 @@ impl From<TrialStatus> for TrialState {
     }
 }
 
+const MOST_TRIALS: i32 = 1_000_000;
+const MOST_TASKS: i32 = 256;
+
+request_fields! {
+    /// What a caller decides about a new job.
+    #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize, ToSchema)]
+    #[diesel(table_name = tuning_jobs)]
+    #[schema(as = TuningJobFields)]
+    pub struct TuningFields {
+        #[serde(rename = "data")]
+        pub data_id: i64 => Id,
+        #[serde(rename = "split")]
+        pub split_id: i64 => Id,
+        #[serde(rename = "evaluation")]
+        pub evaluation_id: i64 => Id,
+        pub n_tasks_parallel: i32 = 1 => Kept(Integer(1..=MOST_TASKS)),
+        pub n_trials: i32 = 40 => Kept(Integer(1..=MOST_TRIALS)),
+        /// Megabytes a trial may need, by estimate.
+        pub memory_budget: i32 = 8_000 => Kept(Integer(1..=i32::MAX)),
+        /// Seconds for the whole search.
+        pub timeout_overall: Option<i32> = None => Kept(Nullable(Integer(1..=i32::MAX))),
+        /// Seconds for each trial.
+        pub timeout_singlestep: Option<i32> = None => Kept(Nullable(Integer(1..=i32::MAX))),
+        pub random_seed: Option<i32> = None => Kept(Nullable(Integer(0..=i32::MAX))),
+        /// Unknown names are left out, which `warnings` says; without a known one the default set is tried.
+        #[schema(value_type = Option<Vec<String>>)]
+        pub tried_algorithms_json: Option<Value> = None => Kept(Nullable(Names)),
+        pub train_after_tuning: bool = true => Kept(Flag),
+        /// Search the weights of event types around those of the project, and the half-life, too.
+        pub search_weights: bool = false => Kept(Flag),
+    }
+}
+
+/// A list of names, as its column holds it.
+struct Names;
+
+impl Convert for Names {
+    type Output = Value;
+
+    fn convert(&self, value: &Value) -> Result<Value, String> {
+        Texts.convert(value).map(Value::from)
+    }
+
+    fn unpack(value: &Value) -> Option<Value> {
+        Texts::unpack(value)
+    }
+
+    fn described(&self) -> RefOr<Schema> {
+        Texts.described()
+    }
+}
+
+impl TuningFields {
+    /// Returns the tasks that work on the job at once.
+    pub fn n_tasks(&self) -> i32 {
+        self.n_tasks_parallel.min(self.n_trials)
+    }
+
+    /// Returns the fields in which the two differ, by their names in bodies.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let (ours, theirs) = (json!(self), json!(other));
+        let fields = ours.as_object().into_iter().flatten();
+        fields.filter(|(field, value)| theirs[field.as_str()] != **value).map(|(field, _)| field.clone()).collect()
+    }
+}
+
 /// A search and how far it is.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = tuning_jobs)]
 pub struct TuningJob {
     pub id: i64,
-    pub data_id: i64,
-    pub split_id: i64,
-    pub evaluation_id: i64,
+    #[diesel(embed)]
+    pub fields: TuningFields,
     pub status: SearchStatus,
     pub error: Option<String>,
-    pub n_tasks_parallel: i32,
-    pub n_trials: i32,
-    /// Megabytes a trial may need, by estimate.
-    pub memory_budget: i32,
-    /// Seconds.
-    pub timeout_overall: Option<i32>,
-    /// Seconds.
-    pub timeout_singlestep: Option<i32>,
-    pub random_seed: Option<i32>,
-    pub tried_algorithms_json: Option<Value>,
-    pub train_after_tuning: bool,
     pub engine_version: Option<String>,
     pub best_score: Option<f64>,
     /// What recommending the most popular items scores.
@@ -101,8 +160,6 @@ pub struct TuningJob {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub ins_datetime: DateTime<Utc>,
-    /// Whether the weights of events and the half-life are searched too.
-    pub search_weights: bool,
 }
 
 impl TuningJob {
@@ -113,7 +170,7 @@ impl TuningJob {
 
     /// The seed of the search: the one asked for, or one of its own that stays the same however often it is resumed.
     pub fn seed(&self) -> u64 {
-        self.random_seed.map_or(self.id.unsigned_abs(), |seed| u64::from(seed.unsigned_abs()))
+        self.fields.random_seed.map_or(self.id.unsigned_abs(), |seed| u64::from(seed.unsigned_abs()))
     }
 
     /// The name its queue jobs share.
@@ -122,68 +179,21 @@ impl TuningJob {
     }
 }
 
-/// What a caller decides about a new job.
+/// A new job.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = tuning_jobs)]
 pub struct NewTuningJob {
-    pub data_id: i64,
-    pub split_id: i64,
-    pub evaluation_id: i64,
+    #[diesel(embed)]
+    pub fields: TuningFields,
     /// None when the program asks for it.
     pub created_by: Option<i64>,
-    pub n_tasks_parallel: i32,
-    pub n_trials: i32,
-    pub memory_budget: i32,
-    pub timeout_overall: Option<i32>,
-    pub timeout_singlestep: Option<i32>,
-    pub random_seed: Option<i32>,
-    pub tried_algorithms_json: Option<Value>,
-    pub train_after_tuning: bool,
-    pub search_weights: bool,
 }
 
 impl NewTuningJob {
     /// A job as it is when nothing but its parts is given.
     pub fn with_defaults(data_id: i64, split_id: i64, evaluation_id: i64, created_by: Option<i64>) -> Self {
-        Self {
-            data_id,
-            split_id,
-            evaluation_id,
-            created_by,
-            n_tasks_parallel: 1,
-            n_trials: 40,
-            memory_budget: 8_000,
-            timeout_overall: None,
-            timeout_singlestep: None,
-            random_seed: None,
-            tried_algorithms_json: None,
-            train_after_tuning: true,
-            search_weights: false,
-        }
-    }
-
-    /// Tasks that work on it at once.
-    pub fn n_tasks(&self) -> i32 {
-        self.n_tasks_parallel.min(self.n_trials)
-    }
-
-    /// The fields in which a job is not as it is asked to be.
-    pub fn differences(&self, job: &TuningJob) -> Vec<&'static str> {
-        let differs = [
-            ("data", self.data_id != job.data_id),
-            ("split", self.split_id != job.split_id),
-            ("evaluation", self.evaluation_id != job.evaluation_id),
-            ("n_tasks_parallel", self.n_tasks_parallel != job.n_tasks_parallel),
-            ("n_trials", self.n_trials != job.n_trials),
-            ("memory_budget", self.memory_budget != job.memory_budget),
-            ("timeout_overall", self.timeout_overall != job.timeout_overall),
-            ("timeout_singlestep", self.timeout_singlestep != job.timeout_singlestep),
-            ("random_seed", self.random_seed != job.random_seed),
-            ("tried_algorithms_json", self.tried_algorithms_json != job.tried_algorithms_json),
-            ("train_after_tuning", self.train_after_tuning != job.train_after_tuning),
-            ("search_weights", self.search_weights != job.search_weights),
-        ];
-        differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+        let defaults = TuningFields::read(&mut FieldReader::default(), Write::Create);
+        Self { fields: TuningFields { data_id, split_id, evaluation_id, ..defaults }, created_by }
     }
 }
 

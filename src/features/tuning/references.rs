@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::NewTuningJob;
+use super::model::TuningFields;
 use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
@@ -20,7 +20,7 @@ pub async fn check(
     principal: &Principal,
     connection: &mut Connection,
     fields: &mut FieldReader,
-    job: &NewTuningJob,
+    job: &TuningFields,
 ) -> ApiResult<()> {
     let project = data_project(principal, connection, fields, job.data_id).await?;
     let split =
@@ -29,7 +29,7 @@ pub async fn check(
         .refer("evaluation", evaluation::evaluation_for(connection, principal, "evaluation", job.evaluation_id, project.as_ref()))
         .await?;
     if let (Some(project), Some(split)) = (project, split)
-        && let Err(error) = split.to_engine().validate(project.time_column.is_some())
+        && let Err(error) = split.to_engine().validate(project.fields.time_column.is_some())
     {
         fields.fault("split", error.to_string());
     }

@@ -8,22 +8,19 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
+use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningFields, TuningJob};
 use super::{references, service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::evaluation::{self, EvaluationConfig, TargetMetric};
 use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, cancel, trials))]
 pub struct Docs;
-
-const MOST_TRIALS: i32 = 1_000_000;
-const MOST_TASKS: i32 = 256;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -45,22 +42,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[schema(as = TuningJob)]
 pub struct TuningJobBody {
     id: i64,
-    data: i64,
-    split: i64,
-    evaluation: i64,
+    #[serde(flatten)]
+    fields: TuningFields,
     status: SearchStatus,
-    n_tasks_parallel: i32,
-    n_trials: i32,
-    memory_budget: i32,
-    timeout_overall: Option<i32>,
-    timeout_singlestep: Option<i32>,
-    random_seed: Option<i32>,
-    tried_algorithms_json: Option<Vec<String>>,
     /// Version of the engine; the name is 1.x's.
     irspack_version: Option<String>,
-    train_after_tuning: bool,
-    /// Whether the weights of event types and the half-life are searched too.
-    search_weights: bool,
     tuned_model: Option<i64>,
     best_config: Option<i64>,
     best_score: Option<f64>,
@@ -82,29 +68,6 @@ pub struct TuningJobBody {
     finished_at: Option<DateTime<Utc>>,
     /// What was asked for and is not done, such as trying an algorithm that does not exist.
     warnings: Vec<String>,
-}
-
-/// The fields of a new tuning job.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct TuningJobRequest {
-    data: i64,
-    split: i64,
-    evaluation: i64,
-    n_tasks_parallel: Option<i32>,
-    n_trials: Option<i32>,
-    /// Megabytes a trial may need.
-    memory_budget: Option<i32>,
-    /// Seconds for the whole search.
-    timeout_overall: Option<i32>,
-    /// Seconds for each trial.
-    timeout_singlestep: Option<i32>,
-    random_seed: Option<i32>,
-    /// Unknown names are left out, which `warnings` says; without a known one the default set is tried.
-    tried_algorithms_json: Option<Vec<String>>,
-    train_after_tuning: Option<bool>,
-    /// Search the weights of event types around those of the project, and the half-life, too.
-    search_weights: Option<bool>,
 }
 
 /// A trial as clients see it.
@@ -155,24 +118,12 @@ impl From<Trial> for TrialBody {
 }
 
 fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, task_links: Vec<TaskLink>) -> TuningJobBody {
-    let names = texts(job.tried_algorithms_json.as_ref());
-    let warnings = service::Algorithms::of(job.tried_algorithms_json.as_ref()).warnings();
+    let warnings = service::Algorithms::of(job.fields.tried_algorithms_json.as_ref()).warnings();
     TuningJobBody {
         id: job.id,
-        data: job.data_id,
-        split: job.split_id,
-        evaluation: job.evaluation_id,
+        fields: job.fields,
         status: job.status,
-        n_tasks_parallel: job.n_tasks_parallel,
-        n_trials: job.n_trials,
-        memory_budget: job.memory_budget,
-        timeout_overall: job.timeout_overall,
-        timeout_singlestep: job.timeout_singlestep,
-        random_seed: job.random_seed,
-        tried_algorithms_json: names,
         irspack_version: job.engine_version,
-        train_after_tuning: job.train_after_tuning,
-        search_weights: job.search_weights,
         tuned_model: job.tuned_model_id,
         best_config: job.best_config_id,
         best_score: job.best_score,
@@ -180,8 +131,8 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
         ins_datetime: job.ins_datetime,
         error: job.error,
         baseline_score: job.baseline_score,
-        target_metric: evaluation.target_metric,
-        cutoff: evaluation.cutoff,
+        target_metric: evaluation.fields.target_metric,
+        cutoff: evaluation.fields.cutoff,
         n_running: counts.running,
         n_completed: counts.completed,
         n_pruned: counts.pruned,
@@ -195,10 +146,10 @@ fn to_body(job: TuningJob, evaluation: &EvaluationConfig, counts: TrialCounts, t
 async fn to_bodies(connection: &mut Connection, jobs: Vec<TuningJob>) -> ApiResult<Vec<TuningJobBody>> {
     let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
     let counts: HashMap<i64, TrialCounts> = store::counts(connection, &ids).await?.into_iter().collect();
-    let evaluations = evaluation::find_evaluations(connection, jobs.iter().map(|job| job.evaluation_id).collect()).await?;
+    let evaluations = evaluation::find_evaluations(connection, jobs.iter().map(|job| job.fields.evaluation_id).collect()).await?;
     let mut links = task_logs::task_links(connection, ids.iter().map(|id| TuningJob::group(*id)).collect()).await?;
     let bodies = jobs.into_iter().filter_map(|job| {
-        let evaluation = evaluations.iter().find(|evaluation| evaluation.id == job.evaluation_id)?;
+        let evaluation = evaluations.iter().find(|evaluation| evaluation.id == job.fields.evaluation_id)?;
         let links = links.remove(&TuningJob::group(job.id)).unwrap_or_default();
         let counts = counts.get(&job.id).copied().unwrap_or_default();
         Some(to_body(job, evaluation, counts, links))
@@ -233,55 +184,23 @@ async fn list(
     Ok(web::Json(page.wrap(count, to_bodies(&mut connection, jobs).await?)?))
 }
 
+type TuningJobRequest = RequestOf<TuningFields>;
+
 /// Start a search.
 #[utoipa::path(post, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job",
     request_body = inline(TuningJobRequest),
     responses((status = 201, body = TuningJobBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut connection = services.db.conn().await?;
-    let job = read_fields(&principal, &mut connection, body).await?;
-    let project = projects::of_data(&mut connection, job.data_id).await?;
-    projects::admit_jobs(&services, &mut connection, project.id, job.n_tasks().into()).await?;
+    let mut fields = with_list(body).reader();
+    let wanted = TuningFields::read(&mut fields, Write::Create);
+    references::check(&principal, &mut connection, &mut fields, &wanted).await?;
+    fields.finish()?;
+    let project = projects::of_data(&mut connection, wanted.data_id).await?;
+    projects::admit_jobs(&services, &mut connection, project.id, wanted.n_tasks().into()).await?;
+    let job = NewTuningJob { fields: wanted, created_by: Some(principal.user.id) };
     let job = service::create_asked(&mut connection, job, project.organisation_id).await?;
     Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
-}
-
-async fn read_fields(principal: &Principal, connection: &mut Connection, body: Body) -> ApiResult<NewTuningJob> {
-    let mut fields = with_list(body).reader();
-    let job = fields_of(&mut fields, principal.user.id, None, false);
-    references::check(principal, connection, &mut fields, &job).await?;
-    fields.finish()?;
-    Ok(job)
-}
-
-/// What a body asks for; what it leaves out is as it stands (the references only where it is `partial`), or the default.
-fn fields_of(fields: &mut FieldReader, user: i64, current: Option<&TuningJob>, partial: bool) -> NewTuningJob {
-    let reference = |id: fn(&TuningJob) -> i64| Missing::keep_or_require(current.filter(|_| partial).map(id));
-    let or = |value: fn(&TuningJob) -> i32, default| Missing::Use(current.map_or(default, value));
-    let algorithms = current.and_then(|job| texts(job.tried_algorithms_json.as_ref()));
-    NewTuningJob {
-        data_id: fields.id("data", reference(|job| job.data_id)),
-        split_id: fields.id("split", reference(|job| job.split_id)),
-        evaluation_id: fields.id("evaluation", reference(|job| job.evaluation_id)),
-        created_by: Some(user),
-        n_tasks_parallel: fields.integer("n_tasks_parallel", 1..=MOST_TASKS, or(|job| job.n_tasks_parallel, 1)),
-        n_trials: fields.integer("n_trials", 1..=MOST_TRIALS, or(|job| job.n_trials, 40)),
-        memory_budget: fields.integer("memory_budget", 1..=i32::MAX, or(|job| job.memory_budget, 8_000)),
-        timeout_overall: seconds(fields, "timeout_overall", current.and_then(|job| job.timeout_overall)),
-        timeout_singlestep: seconds(fields, "timeout_singlestep", current.and_then(|job| job.timeout_singlestep)),
-        random_seed: fields.nullable_integer("random_seed", 0..=i32::MAX, current.and_then(|job| job.random_seed)),
-        tried_algorithms_json: fields.nullable_texts("tried_algorithms_json", algorithms).map(Value::from),
-        train_after_tuning: fields.flag("train_after_tuning", Missing::Use(current.is_none_or(|job| job.train_after_tuning))),
-        search_weights: fields.flag("search_weights", Missing::Use(current.is_some_and(|job| job.search_weights))),
-    }
-}
-
-fn seconds(fields: &mut FieldReader, field: &str, current: Option<i32>) -> Option<i32> {
-    fields.nullable_integer(field, 1..=i32::MAX, current)
-}
-
-fn texts(list: Option<&Value>) -> Option<Vec<String>> {
-    list.and_then(|list| serde_json::from_value(list.clone()).ok())
 }
 
 /// Some clients send the list of algorithms as the text of a JSON list.
@@ -337,9 +256,9 @@ async fn save(
 ) -> ApiResult<web::Json<TuningJobBody>> {
     let job = access.object;
     let mut fields = with_list(body).reader();
-    let asked = fields_of(&mut fields, access.principal.user.id, Some(&job), partial);
-    for field in asked.differences(&job).into_iter().filter(|field| fields.has(field)).collect::<Vec<_>>() {
-        fields.fault(field, "A tuning job keeps what it was started with. Start another one instead.");
+    let wanted = TuningFields::read(&mut fields, Write::over(&job.fields, partial));
+    for field in wanted.differences(&job.fields).into_iter().filter(|field| fields.has(field)).collect::<Vec<_>>() {
+        fields.fault(&field, "A tuning job keeps what it was started with. Start another one instead.");
     }
     fields.finish()?;
     let mut connection = services.db.conn().await?;

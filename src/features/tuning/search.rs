@@ -103,20 +103,20 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     let services = &context.app;
     let mut connection = services.db.conn().await?;
     let Some(job) = store::find(&mut connection, task.tuning_job_id).await?.filter(TuningJob::is_live) else { return Ok(None) };
-    let data = datasets::find(&mut connection, job.data_id).await?;
+    let data = datasets::find(&mut connection, job.fields.data_id).await?;
     let data = data.ok_or_else(|| TuningError::Data("The training data of this job has been deleted.".to_owned()))?;
-    let split = evaluation::find_split(&mut connection, job.split_id).await?;
-    let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.evaluation_id).await?;
-    let weights = projects::of_data(&mut connection, job.data_id).await?.weights();
+    let split = evaluation::find_split(&mut connection, job.fields.split_id).await?;
+    let evaluation: EvaluationConfig = evaluation::find_evaluation(&mut connection, job.fields.evaluation_id).await?;
+    let weights = projects::of_data(&mut connection, job.fields.data_id).await?.weights();
     drop(connection);
-    let weighed = job.search_weights || !weights.is_neutral();
+    let weighed = job.fields.search_weights || !weights.is_neutral();
     let split = split_cache::split_of(services, &data, &split.to_engine(), weighed.then_some(&weights)).await?;
-    let algorithms = Algorithms::of(job.tried_algorithms_json.as_ref());
-    let study = match job.search_weights {
+    let algorithms = Algorithms::of(job.fields.tried_algorithms_json.as_ref());
+    let study = match job.fields.search_weights {
         true => trials::study_with_weights(&algorithms.names, Sampler::Tpe, job.seed(), &weights, split.days_covered())?,
         false => trials::study(&algorithms.names, Sampler::Tpe, job.seed())?,
     };
-    let metric = evaluation.target_metric.into();
+    let metric = evaluation.fields.target_metric.into();
     let mut search = Search {
         services,
         context,
@@ -125,7 +125,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
         weights,
         split,
         metric,
-        cutoff: evaluation.cutoff,
+        cutoff: evaluation.fields.cutoff,
         threads: compute::threads(&services.settings, at_once(services, &job)),
         began: services.clock.now(),
         job,
@@ -136,7 +136,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
 
 /// Parallel tasks share the cores rather than fight over them.
 fn at_once(services: &Services, job: &TuningJob) -> usize {
-    (job.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1))
+    (job.fields.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1))
 }
 
 impl Search<'_> {
@@ -148,10 +148,10 @@ impl Search<'_> {
     async fn start(&mut self, algorithms: &Algorithms) -> Result<(), Stop> {
         let (id, now, line) = (self.job.id, self.now(), service::line(self.job.id, Some(self.context.job_id)));
         let mut texts =
-            vec![format!("Start job {id} / {} trials on {} interactions.", self.job.n_trials, self.split.train.nnz())];
+            vec![format!("Start job {id} / {} trials on {} interactions.", self.job.fields.n_trials, self.split.train.nnz())];
         texts.extend(algorithms.log_line());
         let default = i32::try_from(self.services.settings.default_timeout_overall).ok().filter(|seconds| *seconds > 0);
-        let timeout = self.job.timeout_overall.or(default);
+        let timeout = self.job.fields.timeout_overall.or(default);
         let mut connection = self.services.db.conn().await?;
         connection
             .transaction(async move |connection| -> Result<(), TuningError> {
@@ -208,7 +208,7 @@ impl Search<'_> {
                     return Ok((history, Some(trial)));
                 }
                 let number = history.len() as i32;
-                if number >= job.n_trials || search.is_out_of_time() {
+                if number >= job.fields.n_trials || search.is_out_of_time() {
                     return Ok((history, None));
                 }
                 let Suggestion { algorithm, mut params } = search.study.ask(&history.records(), number as u32)?;
@@ -226,10 +226,10 @@ impl Search<'_> {
     /// here: a trial that fails is an outcome.
     async fn attempt(&self, trial: &Trial) -> Result<TrialOutcome, Stop> {
         let limit =
-            self.job.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
+            self.job.fields.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
         let deadline = [limit, self.deadline()].into_iter().flatten().min();
         // What is asked for is no more than a ceiling: the rest of the machine has a say, too.
-        let context = self.engine_context(deadline).with_memory_budget((self.job.memory_budget.max(1) as u64) << 20);
+        let context = self.engine_context(deadline).with_memory_budget((self.job.fields.memory_budget.max(1) as u64) << 20);
         let suggestion =
             Suggestion { algorithm: trial.algorithm.clone(), params: trial.parameters.as_object().cloned().unwrap_or_default() };
         let (split, study, metric, cutoff) = (self.split.clone(), self.study.clone(), self.metric, self.cutoff as usize);
@@ -289,7 +289,7 @@ impl Search<'_> {
     }
 
     fn deadline(&self) -> Option<DateTime<Utc>> {
-        let seconds = self.job.timeout_overall?;
+        let seconds = self.job.fields.timeout_overall?;
         Some(self.job.started_at.unwrap_or_else(|| self.now()) + Duration::from_secs(u64::from(seconds.unsigned_abs())))
     }
 

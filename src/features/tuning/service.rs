@@ -72,8 +72,8 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
     connection
         .transaction(async move |connection| {
             let job = store::insert(connection, job).await?;
-            let turn = projects::of_data(connection, job.data_id).await?.turn(connection).await?;
-            for task in 0..job.n_tasks_parallel.min(job.n_trials) {
+            let turn = projects::of_data(connection, job.fields.data_id).await?.turn(connection).await?;
+            for task in 0..job.fields.n_tasks() {
                 let (group_key, turn) = (Some(TuningJob::group(job.id)), turn.clone());
                 let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
                 queue::enqueue(connection, &RunSearch { tuning_job_id: job.id, task }, options).await?;
@@ -87,8 +87,8 @@ pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Re
 pub async fn create_asked(connection: &mut AsyncPgConnection, job: NewTuningJob, organisation: i64) -> ApiResult<TuningJob> {
     connection
         .transaction(async move |connection| {
-            evaluation::bring_split(connection, "split", job.split_id, organisation).await?;
-            evaluation::bring_evaluation(connection, "evaluation", job.evaluation_id, organisation).await?;
+            evaluation::bring_split(connection, "split", job.fields.split_id, organisation).await?;
+            evaluation::bring_evaluation(connection, "evaluation", job.fields.evaluation_id, organisation).await?;
             Ok(create(connection, job).await?)
         })
         .await
@@ -142,7 +142,7 @@ pub async fn finish_if_done(services: &Services, id: i64, queue_job: Option<i64>
         .transaction(async move |connection| -> Result<(), TuningError> {
             let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
             let trials = store::trials_of(connection, id).await?;
-            let left = !out_of_time && (trials.len() as i64) < i64::from(job.n_trials);
+            let left = !out_of_time && (trials.len() as i64) < i64::from(job.fields.n_trials);
             if left || trials.iter().any(|trial| trial.state == TrialStatus::Running) {
                 return Ok(());
             }
@@ -178,14 +178,15 @@ async fn succeed(
 ) -> Result<(), TuningError> {
     let name = format!("Tuning Result of job {}", job.id);
     let parameters = best.parameters.as_object().cloned().unwrap_or_default();
-    let configuration = model_configs::create_for_data(connection, job.data_id, &name, &best.algorithm, parameters).await?;
+    let configuration =
+        model_configs::create_for_data(connection, job.fields.data_id, &name, &best.algorithm, parameters).await?;
     let score = best.score.unwrap_or_default();
     let text = format!("Job {} complete: best score {score:.6} by trial {}.", job.id, best.number);
     task_logs::write(connection, line(job.id, queue_job), &text).await?;
     let found = format!("Found best configuration: {} / {}", best.algorithm, best.parameters);
     task_logs::write(connection, line(job.id, queue_job), &found).await?;
-    let model = match job.train_after_tuning {
-        true => Some(models::create(connection, configuration, job.data_id).await?.id),
+    let model = match job.fields.train_after_tuning {
+        true => Some(models::create(connection, configuration, job.fields.data_id).await?.id),
         false => None,
     };
     Ok(store::set_result(connection, job.id, score, configuration, model).await?)

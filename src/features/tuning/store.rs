@@ -19,7 +19,7 @@ impl Guarded for TuningJob {
 
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let of_project = filters.id("data__project")?.is_none_or(|wanted| Some(wanted) == ownership.project_id);
-        let here = filters.id_is("id", self.id)? && filters.id_is("data", self.data_id)? && of_project;
+        let here = filters.id_is("id", self.id)? && filters.id_is("data", self.fields.data_id)? && of_project;
         Ok(here && filters.choice_is("status", self.status))
     }
 }

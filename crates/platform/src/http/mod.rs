@@ -14,12 +14,13 @@ pub mod pages;
 mod parsers;
 mod payload;
 mod pieces;
+pub mod request;
 mod room;
 pub mod threads;
 pub mod throttle;
 
 pub use attachment::{attachment, attachment_of};
-pub use body::{Body, FieldReader, Missing};
+pub use body::{Body, FieldReader};
 pub use caller::{RequestId, client_address, client_network, network_of, request_id};
 pub use error::{ApiError, ApiResult, ConflictBody, Dependent};
 pub use filters::Filters;
@@ -27,6 +28,7 @@ pub use origin::{is_same_site, origin};
 pub use pages::{Page, PageRequest, paginate};
 pub use payload::whole;
 pub use pieces::{embedded, in_pieces};
+pub use request::{Described, Optional, RequestOf, Write};
 
 /// A timestamp as the contract writes it: UTC with `Z`, microseconds, no fraction when it is zero.
 pub mod timestamp {

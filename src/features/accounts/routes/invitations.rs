@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 
 use super::login::{LoggedIn, with_cookies};
 use super::organisations::OrganisationBody;
-use super::{base_url, origin_of, path_id, read_email, read_new_password, read_username};
+use super::{Email, NewAccount, base_url, origin_of, path_id};
 use crate::features::accounts::access::{Access, Admin};
 use crate::features::accounts::model::{Invitation, Organisation, Role};
 use crate::features::accounts::service::{self, invitations as service_invitations, invitations::Offer};
-use crate::features::accounts::{passwords, principal, store::invitations};
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing, Page, PageRequest, timestamp};
+use crate::features::accounts::{principal, store::invitations};
+use crate::platform::http::body::{Choice, Integer, Text};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Optional, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
-const DAYS: std::ops::RangeInclusive<i32> = 1..=90;
-const USUAL_DAYS: i32 = 7;
 const LONGEST_TOKEN: usize = 256;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -67,16 +67,18 @@ struct NewInvitation {
     token: String,
 }
 
-/// The fields of an invitation.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct InvitationRequest {
-    role: Role,
-    /// Where to send the link; without it, or without a mail server, pass it on by hand.
-    email: Option<String>,
-    /// 7 unless said otherwise.
-    expires_in_days: Option<i32>,
+request_fields! {
+    /// What an admin decides about an invitation.
+    struct InvitationFields {
+        role: Role => Choice(&[]),
+        /// Where to send the link; without it, or without a mail server, pass it on by hand.
+        email: String = String::new() => Email,
+        /// 7 unless said otherwise.
+        expires_in_days: i32 = 7 => Integer(1..=90),
+    }
 }
+
+type InvitationRequest = RequestOf<InvitationFields>;
 
 /// The invitations that can still be taken up.
 #[utoipa::path(get, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "list_organisation_invitations",
@@ -107,9 +109,7 @@ pub(super) async fn create(
     let by = access.principal;
     by.refuse_keys()?;
     let mut fields = body.reader();
-    let role = fields.choice("role", Missing::Required);
-    let email = read_email(&mut fields, Missing::Use(String::new()));
-    let days = fields.integer("expires_in_days", DAYS, Missing::Use(USUAL_DAYS));
+    let InvitationFields { role, email, expires_in_days: days } = InvitationFields::read(&mut fields, Write::Create);
     fields.finish()?;
     let expires_at = services.clock.now() + TimeDelta::days(days.into());
     let offer = Offer { role, email: &email, expires_at };
@@ -148,16 +148,14 @@ struct InvitationOffer {
     email: String,
 }
 
-/// The secret of a link.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct LookUpRequest {
-    token: String,
+request_fields! {
+    /// The secret of a link.
+    struct InvitationToken {
+        token: String => Text(LONGEST_TOKEN),
+    }
 }
 
-fn read_token(fields: &mut FieldReader) -> String {
-    fields.text("token", LONGEST_TOKEN, Missing::Required)
-}
+type LookUpRequest = RequestOf<InvitationToken>;
 
 /// What an invitation offers, for whoever holds the link.
 #[utoipa::path(post, path = "/invitation/look_up/", tag = "invitation", operation_id = "create_invitation_look_up",
@@ -166,7 +164,7 @@ fn read_token(fields: &mut FieldReader) -> String {
         (status = 404, description = "Unknown, used, expired or withdrawn")))]
 pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let token = read_token(&mut fields);
+    let InvitationToken { token } = InvitationToken::read(&mut fields, Write::Create);
     fields.finish()?;
     let mut connection = services.db.unrestricted_conn().await?;
     let (invitation, organisation, inviter) = service_invitations::look_up(&mut connection, &token, services.clock.now()).await?;
@@ -179,16 +177,9 @@ pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiRes
     }))
 }
 
-/// The secret of a link; who has no account yet chooses a name and a password.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct AcceptRequest {
-    token: String,
-    username: Option<String>,
-    password: Option<String>,
-    /// The invited address unless said otherwise.
-    email: Option<String>,
-}
+/// The secret of a link; a caller who has no account yet chooses a name and a password. The address is the invited one unless
+/// they send another.
+type AcceptRequest = RequestOf<(InvitationToken, Optional<NewAccount>)>;
 
 /// What has been joined; with an account made for it, also what a log-in answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -205,7 +196,7 @@ struct Joined {
         (status = 404, description = "Unknown, used, expired or withdrawn")))]
 pub(super) async fn accept(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let token = read_token(&mut fields);
+    let InvitationToken { token } = InvitationToken::read(&mut fields, Write::Create);
     if fields.has("username") || fields.has("password") {
         return accept_as_new(&request, &services, fields, &token).await;
     }
@@ -224,10 +215,8 @@ async fn accept_as_new(
     mut fields: FieldReader,
     token: &str,
 ) -> ApiResult<HttpResponse> {
-    let username = read_username(&mut fields, Missing::Required);
     let sent = fields.has("email");
-    let email = read_email(&mut fields, Missing::Use(String::new()));
-    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    let NewAccount { username, email, password } = NewAccount::read_checked(&mut fields);
     fields.finish()?;
     let email = sent.then_some(email.as_str());
     let (user, organisation, role) = service_invitations::join_as_new(services, token, &username, email, password).await?;

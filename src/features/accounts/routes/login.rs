@@ -3,14 +3,16 @@
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
-use super::{UserDetails, origin_of, read_email, read_new_password, read_username};
+use super::{LONGEST_NAME, NewAccount, UserDetails, origin_of};
 use crate::features::accounts::error::AccountError;
-use crate::features::accounts::passwords;
 use crate::features::accounts::service::{self, Session};
-use crate::platform::http::{ApiError, ApiResult, Body, Missing, timestamp};
+use crate::platform::http::body::{Kind, Missing, Nullable, Secret, Text, TextOrBlank};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 /// Cookie of the access token.
@@ -29,13 +31,15 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/auth/options/").route(web::get().to(options)));
 }
 
-/// Name and password.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub(super) struct Credentials {
-    username: String,
-    password: String,
+request_fields! {
+    /// Name and password.
+    struct Credentials {
+        username: String => Text(LONGEST_NAME),
+        password: String => Secret,
+    }
 }
+
+type LogInRequest = RequestOf<Credentials>;
 
 /// What a log-in answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,15 +51,14 @@ pub(super) struct LoggedIn {
 }
 
 /// Log in with name and password; the tokens come as HttpOnly cookies.
-#[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(Credentials),
+#[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(LogInRequest),
     responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "Wrong credentials")))]
 pub(super) async fn log_in(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
     if !fields.has("username") && fields.has("password") {
         return Err(ApiError::non_field("Must include \"username\" and \"password\"."));
     }
-    let username = fields.text("username", super::LONGEST_NAME, Missing::Required);
-    let password = fields.secret("password");
+    let Credentials { username, password } = Credentials::read(&mut fields, Write::Create);
     fields.finish()?;
     let session = service::log_in(&services, &username, password, &origin_of(&request)).await?;
     let mut answer = with_cookies(&services, &session);
@@ -112,11 +115,31 @@ struct Refreshed {
     access_expiration: String,
 }
 
-/// The refresh token, when it is not in the cookie.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct RefreshRequest {
-    refresh: Option<String>,
+request_fields! {
+    /// The refresh token, when it is not in the cookie.
+    struct RefreshFields {
+        refresh: Option<String> = None => TokenOrNothing,
+    }
+}
+
+type RefreshRequest = RequestOf<RefreshFields>;
+
+/// A token; anything else counts as none.
+struct TokenOrNothing;
+
+impl Kind for TokenOrNothing {
+    type Output = Option<String>;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, _: Missing<Option<String>>) -> Option<String> {
+        match fields.take(field) {
+            Some(Value::String(token)) if !token.is_empty() => Some(token),
+            _ => None,
+        }
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        Nullable(TextOrBlank(LONGEST_TOKEN)).schema()
+    }
 }
 
 /// New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie.
@@ -124,7 +147,7 @@ struct RefreshRequest {
     request_body = inline(RefreshRequest),
     responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is not, or no longer, good")))]
 pub(super) async fn refresh(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
-    let sent = body.0.get("refresh").and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned);
+    let RefreshFields { refresh: sent } = RefreshFields::read(&mut body.reader(), Write::Create);
     let token = sent.or_else(|| request.cookie(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned()));
     let token = token.filter(|text| !text.is_empty()).ok_or(AccountError::BadRefreshToken)?;
     let session = service::sessions::renew(&services, &token, &origin_of(&request)).await.map_err(of_any_kind)?;
@@ -132,12 +155,14 @@ pub(super) async fn refresh(request: HttpRequest, services: web::Data<Services>,
     Ok(with_cookies(&services, &session).json(answer))
 }
 
-/// A token to look at.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct TokenRequest {
-    token: String,
+request_fields! {
+    /// A token to look at.
+    struct TokenFields {
+        token: String => Text(LONGEST_TOKEN),
+    }
 }
+
+type TokenRequest = RequestOf<TokenFields>;
 
 /// Whether a token is still good.
 #[utoipa::path(post, path = "/auth/token/verify/", tag = "auth", operation_id = "create_token_verify",
@@ -145,7 +170,7 @@ struct TokenRequest {
     responses((status = 200, description = "It is"), (status = 400, description = "No token"), (status = 401, description = "It is not")))]
 pub(super) async fn verify(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let token = fields.text("token", LONGEST_TOKEN, Missing::Required);
+    let TokenFields { token } = TokenFields::read(&mut fields, Write::Create);
     fields.finish()?;
     service::sessions::verify(&services, &token).await.map_err(of_any_kind)?;
     Ok(HttpResponse::Ok().json(json!({})))
@@ -159,14 +184,7 @@ fn of_any_kind(error: AccountError) -> AccountError {
     }
 }
 
-/// Somebody new.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct SignUpRequest {
-    username: String,
-    email: Option<String>,
-    password: String,
-}
+type SignUpRequest = RequestOf<NewAccount>;
 
 /// Make an account of one's own, where the install allows it, and log in.
 #[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
@@ -177,9 +195,7 @@ pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>,
         return Err(ApiError::forbidden("Accounts are made by invitation here. Ask an administrator for one."));
     }
     let mut fields = body.reader();
-    let username = read_username(&mut fields, Missing::Required);
-    let email = read_email(&mut fields, Missing::Use(String::new()));
-    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    let NewAccount { username, email, password } = NewAccount::read_checked(&mut fields);
     fields.finish()?;
     let user = service::invitations::sign_up(&services, &username, &email, password).await?;
     let session = service::sessions::open(&services, user, &origin_of(&request)).await?;

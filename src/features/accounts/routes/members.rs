@@ -10,7 +10,9 @@ use crate::features::accounts::access::{Access, Admin, Viewer};
 use crate::features::accounts::model::{Membership, Organisation, Role, User};
 use crate::features::accounts::service::members;
 use crate::features::accounts::store::organisations;
-use crate::platform::http::{ApiResult, Body, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::body::Choice;
+use crate::platform::http::{ApiResult, Body, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -47,12 +49,14 @@ impl From<(Membership, User)> for MemberBody {
     }
 }
 
-/// The one thing to change.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct MemberRequest {
-    role: Role,
+request_fields! {
+    /// The one thing to change.
+    struct MemberFields {
+        role: Role => Choice(&[]),
+    }
 }
+
+type MemberRequest = RequestOf<MemberFields>;
 
 /// The members of an organisation, those who joined first first.
 #[utoipa::path(get, path = "/organisation/{id}/members/", tag = "organisation", operation_id = "list_organisation_members",
@@ -82,7 +86,7 @@ pub(super) async fn update(
     access.principal.refuse_keys()?;
     let user_id = path_id(&request, "user_id")?;
     let mut fields = body.reader();
-    let role = fields.choice("role", Missing::Required);
+    let MemberFields { role } = MemberFields::read(&mut fields, Write::Create);
     fields.finish()?;
     let mine = access.principal.role_in(access.object.id).unwrap_or(Role::Viewer);
     let mut connection = services.db.conn().await?;

@@ -11,14 +11,17 @@ mod users;
 
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{OpenApi, ToSchema};
 
 pub use login::ACCESS_COOKIE;
 
 use super::model::User;
 use super::service::Origin;
-use crate::platform::http::{ApiError, ApiResult, FieldReader, Missing, client_address, origin};
+use crate::platform::http::body::{Kind, Missing, Secret, Text, TextOrBlank};
+use crate::platform::http::{ApiError, ApiResult, FieldReader, Write, client_address, origin};
 use crate::platform::mail;
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 const LONGEST_NAME: usize = 150;
@@ -131,28 +134,72 @@ fn path_id(request: &HttpRequest, name: &str) -> ApiResult<i64> {
 }
 
 /// A name to log in with: letters, digits and a few signs.
-fn read_username(fields: &mut FieldReader, missing: Missing<String>) -> String {
-    let name = fields.text("username", LONGEST_NAME, missing);
-    if !name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character)) {
-        fields.fault("username", "Use only letters, digits and @ . + - _");
+struct Username;
+
+impl Kind for Username {
+    type Output = String;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<String>) -> String {
+        let name = fields.read(field, Text(LONGEST_NAME), missing);
+        if !name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character)) {
+            fields.fault(field, "Use only letters, digits and @ . + - _");
+        }
+        name
     }
-    name
+
+    fn schema(&self) -> RefOr<Schema> {
+        Text(LONGEST_NAME).schema()
+    }
 }
 
 /// An e-mail address, or blank.
-fn read_email(fields: &mut FieldReader, missing: Missing<String>) -> String {
-    let email = fields.text_or_blank("email", LONGEST_EMAIL, missing);
-    if !email.is_empty() && !mail::is_address(&email) {
-        fields.fault("email", "Enter a valid email address.");
+struct Email;
+
+impl Kind for Email {
+    type Output = String;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<String>) -> String {
+        let email = fields.read(field, TextOrBlank(LONGEST_EMAIL), missing);
+        if !email.is_empty() && !mail::is_address(&email) {
+            fields.fault(field, "Enter a valid email address.");
+        }
+        email
     }
-    email
+
+    fn schema(&self) -> RefOr<Schema> {
+        TextOrBlank(LONGEST_EMAIL).schema()
+    }
 }
 
-/// A new password, faults included.
-fn read_new_password(fields: &mut FieldReader, field: &str, faults: impl FnOnce(&str) -> Vec<String>) -> String {
-    let password = fields.secret(field);
-    if !password.is_empty() {
-        faults(&password).into_iter().for_each(|fault| fields.fault(field, fault));
+request_fields! {
+    /// Who a new user is.
+    struct NewAccount {
+        username: String => Username,
+        email: String = String::new() => Email,
+        password: String => Secret,
     }
-    password
+}
+
+impl NewAccount {
+    /// Reads the fields of a new account, and checks its password.
+    fn read_checked(fields: &mut FieldReader) -> Self {
+        let account = Self::read(fields, Write::Create);
+        let faults = |text: &str| super::passwords::faults(text, &[&account.username, &account.email]);
+        check_password(fields, "password", &account.password, faults);
+        account
+    }
+}
+
+request_fields! {
+    /// A new password.
+    struct NewPassword {
+        new_password: String => Secret,
+    }
+}
+
+/// Checks a new password, unless the value itself is at fault.
+fn check_password(fields: &mut FieldReader, field: &str, password: &str, faults: impl FnOnce(&str) -> Vec<String>) {
+    if !password.is_empty() {
+        faults(password).into_iter().for_each(|fault| fields.fault(field, fault));
+    }
 }

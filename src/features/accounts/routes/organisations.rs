@@ -12,7 +12,9 @@ use crate::features::accounts::model::{Organisation, Role};
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::organisations;
 use crate::platform::db::{Connection, is_reference_broken};
-use crate::platform::http::{ApiError, ApiResult, Body, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::body::Text;
+use crate::platform::http::{ApiError, ApiResult, Body, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 const LONGEST_NAME: usize = 256;
@@ -56,12 +58,14 @@ impl OrganisationBody {
     }
 }
 
-/// The one thing to choose.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct OrganisationRequest {
-    name: String,
+request_fields! {
+    /// The one thing to choose.
+    struct OrganisationFields {
+        name: String => Text(LONGEST_NAME),
+    }
 }
+
+type OrganisationRequest = RequestOf<OrganisationFields>;
 
 fn role_of(principal: &Principal, organisation: &Organisation) -> Role {
     principal.role_in(organisation.id).unwrap_or(Role::Viewer)
@@ -96,7 +100,7 @@ pub(super) async fn list(
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.refuse_keys()?;
     let mut fields = body.reader();
-    let name = fields.text("name", LONGEST_NAME, Missing::Required);
+    let OrganisationFields { name } = OrganisationFields::read(&mut fields, Write::Create);
     fields.finish()?;
     // The request may touch the organisations the caller belongs to, and this is not yet one of them.
     let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
@@ -137,7 +141,8 @@ pub(super) async fn update(
     access.principal.refuse_keys()?;
     let role = role_of(&access.principal, &access.object);
     let mut fields = body.reader();
-    let name = fields.text("name", LONGEST_NAME, Missing::Use(access.object.name));
+    let current = OrganisationFields { name: access.object.name };
+    let OrganisationFields { name } = OrganisationFields::read(&mut fields, Write::Change(&current));
     fields.finish()?;
     let mut connection = services.db.conn().await?;
     let row = organisations::rename(&mut connection, access.object.id, &name).await?;

@@ -2,13 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
-use utoipa::ToSchema;
 
-use super::{LONGEST_EMAIL, origin_of, read_new_password};
+use super::{LONGEST_EMAIL, NewPassword, check_password, origin_of};
 use crate::features::accounts::model::User;
 use crate::features::accounts::principal::{self, Principal};
 use crate::features::accounts::service;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Missing};
+use crate::platform::http::body::{Flag, Secret, Text};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, RequestOf, Write};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -19,36 +20,34 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/users/change_password/").route(web::post().to(change_with_old)));
 }
 
-/// The old password, and the new one twice.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ChangeRequest {
-    old_password: String,
-    new_password1: String,
-    new_password2: String,
-    /// Leave one's API keys as they are; otherwise they are revoked with everything else.
-    keep_api_keys: Option<bool>,
-}
-
-/// The old password and the new one.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ChangeWithOldRequest {
-    old_password: String,
-    new_password: String,
-    /// Leave one's API keys as they are; otherwise they are revoked with everything else.
-    keep_api_keys: Option<bool>,
-}
-
-/// A new password, sent twice so that a slip of the finger shows.
-fn read_twice(fields: &mut FieldReader, user: Option<&User>) -> String {
-    let first = fields.secret("new_password1");
-    let faults = |text: &str| user.map(|user| service::password_faults(user, text)).unwrap_or_default();
-    let second = read_new_password(fields, "new_password2", faults);
-    if !first.is_empty() && !second.is_empty() && first != second {
-        fields.fault("new_password2", "The two password fields didn't match.");
+request_fields! {
+    /// The old password.
+    struct OldPassword {
+        old_password: String => Secret,
+        /// Leave one's API keys as they are; otherwise they are revoked with everything else.
+        keep_api_keys: bool = false => Flag,
     }
-    second
+}
+
+request_fields! {
+    /// A new password, sent twice so that a slip of the finger shows.
+    struct NewPasswordTwice {
+        new_password1: String => Secret,
+        new_password2: String => Secret,
+    }
+}
+
+impl NewPasswordTwice {
+    /// Reads the new password of a user, if they are known, and checks it.
+    fn read_checked(fields: &mut FieldReader, user: Option<&User>) -> String {
+        let Self { new_password1: first, new_password2: second } = Self::read(fields, Write::Create);
+        let faults = |text: &str| user.map(|user| service::password_faults(user, text)).unwrap_or_default();
+        check_password(fields, "new_password2", &second, faults);
+        if !first.is_empty() && !second.is_empty() && first != second {
+            fields.fault("new_password2", "The two password fields didn't match.");
+        }
+        second
+    }
 }
 
 fn person(request: &HttpRequest) -> ApiResult<Principal> {
@@ -57,6 +56,8 @@ fn person(request: &HttpRequest) -> ApiResult<Principal> {
     Ok(principal)
 }
 
+type ChangeRequest = RequestOf<(OldPassword, NewPasswordTwice)>;
+
 /// Change one's own password; every session, and every API key of one's own, ends.
 #[utoipa::path(post, path = "/auth/password/change/", tag = "auth", operation_id = "create_password_change",
     request_body = inline(ChangeRequest),
@@ -64,10 +65,12 @@ fn person(request: &HttpRequest) -> ApiResult<Principal> {
 pub(super) async fn change(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let user = person(&request)?.user;
     let mut fields = body.reader();
-    let old = fields.secret("old_password");
-    let new = read_twice(&mut fields, Some(&user));
+    let old = OldPassword::read(&mut fields, Write::Create);
+    let new = NewPasswordTwice::read_checked(&mut fields, Some(&user));
     save(&request, &services, user, fields, old, new).await
 }
+
+type ChangeWithOldRequest = RequestOf<(OldPassword, NewPassword)>;
 
 /// Change one's own password; every session, and every API key of one's own, ends.
 #[utoipa::path(post, path = "/users/change_password/", tag = "users", operation_id = "create_change_password",
@@ -76,8 +79,9 @@ pub(super) async fn change(request: HttpRequest, services: web::Data<Services>, 
 pub(super) async fn change_with_old(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let user = person(&request)?.user;
     let mut fields = body.reader();
-    let old = fields.secret("old_password");
-    let new = read_new_password(&mut fields, "new_password", |text| service::password_faults(&user, text));
+    let old = OldPassword::read(&mut fields, Write::Create);
+    let NewPassword { new_password: new } = NewPassword::read(&mut fields, Write::Create);
+    check_password(&mut fields, "new_password", &new, |text| service::password_faults(&user, text));
     save(&request, &services, user, fields, old, new).await
 }
 
@@ -86,24 +90,25 @@ async fn save(
     services: &Services,
     user: User,
     mut fields: FieldReader,
-    old: String,
+    OldPassword { old_password: old, keep_api_keys }: OldPassword,
     new: String,
 ) -> ApiResult<HttpResponse> {
-    let keep_keys = fields.flag("keep_api_keys", Missing::Use(false));
     if !old.is_empty() && !service::is_password_of(services, &user, old, &origin_of(request)).await? {
         fields.fault("old_password", "That is not your current password.");
     }
     fields.finish()?;
-    service::set_password(services, user.id, &user, new, keep_keys).await?;
+    service::set_password(services, user.id, &user, new, keep_api_keys).await?;
     Ok(HttpResponse::Ok().json(json!({ "detail": "Password changed. Log in again." })))
 }
 
-/// Whose password was forgotten.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ResetRequest {
-    email: String,
+request_fields! {
+    /// Whose password was forgotten.
+    struct Forgotten {
+        email: String => Text(LONGEST_EMAIL),
+    }
 }
+
+type ResetRequest = RequestOf<Forgotten>;
 
 /// Have a link for a new password mailed. The answer is the same whether or not there is such an account.
 #[utoipa::path(post, path = "/auth/password/reset/", tag = "auth", operation_id = "create_password_reset",
@@ -111,7 +116,7 @@ struct ResetRequest {
     responses((status = 200, description = "If there is such an account, a link is on its way"), (status = 400, description = "No address")))]
 pub(super) async fn ask_for_reset(services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let email = fields.text("email", LONGEST_EMAIL, Missing::Required);
+    let Forgotten { email } = Forgotten::read(&mut fields, Write::Create);
     fields.finish()?;
     service::resets::mail_links(&services, email);
     let detail = if services.settings.sends_mail() {
@@ -122,15 +127,15 @@ pub(super) async fn ask_for_reset(services: web::Data<Services>, body: Body) -> 
     Ok(HttpResponse::Ok().json(json!({ "detail": detail })))
 }
 
-/// What the link holds, and the new password twice.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ConfirmRequest {
-    uid: String,
-    token: String,
-    new_password1: String,
-    new_password2: String,
+request_fields! {
+    /// What a link to a new password holds.
+    struct LinkParts {
+        uid: String => Text(64),
+        token: String => Text(256),
+    }
 }
+
+type ConfirmRequest = RequestOf<(LinkParts, NewPasswordTwice)>;
 
 /// Choose a new password with a link. It works once; every session, and every API key of the user, ends.
 #[utoipa::path(post, path = "/auth/password/reset/confirm/", tag = "auth", operation_id = "create_password_reset_confirm",
@@ -138,10 +143,9 @@ struct ConfirmRequest {
     responses((status = 200, description = "Changed"), (status = 400, description = "The link is used up or expired, or the password weak")))]
 pub(super) async fn confirm_reset(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let uid = fields.text("uid", 64, Missing::Required);
-    let token = fields.text("token", 256, Missing::Required);
+    let LinkParts { uid, token } = LinkParts::read(&mut fields, Write::Create);
     let user = service::resets::user_of(&services, &uid, &token).await?;
-    let new = read_twice(&mut fields, user.as_ref());
+    let new = NewPasswordTwice::read_checked(&mut fields, user.as_ref());
     if user.is_none() && !uid.is_empty() && !token.is_empty() {
         fields.fault("token", BAD_LINK);
     }

@@ -1,12 +1,14 @@
 //! `/auth/user/`: one's own account.
 
 use actix_web::web;
-use utoipa::ToSchema;
 
-use super::{LONGEST_NAME, UserDetails, read_username};
+use super::{LONGEST_NAME, UserDetails, Username};
+use crate::features::accounts::model::User;
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::{service, store};
-use crate::platform::http::{ApiResult, Body, Missing};
+use crate::platform::http::body::{Kept, TextOrBlank};
+use crate::platform::http::{ApiResult, Body, RequestOf, Write};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -15,14 +17,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-/// What one may change of one's own account.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ProfileRequest {
-    username: String,
-    first_name: Option<String>,
-    last_name: Option<String>,
+request_fields! {
+    /// What one may change of one's own account.
+    struct ProfileFields {
+        username: String => Username,
+        first_name: String = String::new() => Kept(TextOrBlank(LONGEST_NAME)),
+        last_name: String = String::new() => Kept(TextOrBlank(LONGEST_NAME)),
+    }
 }
+
+type ProfileRequest = RequestOf<ProfileFields>;
 
 /// One's own account. An API key is told the id and the name of the user it acts for; the other fields are empty.
 #[utoipa::path(get, path = "/auth/user/", tag = "auth", operation_id = "read_auth_user", responses((status = 200, body = UserDetails)))]
@@ -50,13 +54,12 @@ pub(super) async fn update(principal: Principal, services: web::Data<Services>, 
 
 async fn save(principal: Principal, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<UserDetails>> {
     principal.refuse_keys()?;
-    let user = principal.user;
+    let User { id, username, first_name, last_name, .. } = principal.user;
+    let current = ProfileFields { username, first_name, last_name };
     let mut fields = body.reader();
-    let username = read_username(&mut fields, Missing::keep_or_require(partial.then(|| user.username.clone())));
-    let first_name = fields.text_or_blank("first_name", LONGEST_NAME, Missing::Use(user.first_name));
-    let last_name = fields.text_or_blank("last_name", LONGEST_NAME, Missing::Use(user.last_name));
+    let ProfileFields { username, first_name, last_name } = ProfileFields::read(&mut fields, Write::over(&current, partial));
     fields.finish()?;
     let mut connection = services.db.conn().await?;
-    let saved = store::rename(&mut connection, user.id, &username, &first_name, &last_name).await;
+    let saved = store::rename(&mut connection, id, &username, &first_name, &last_name).await;
     Ok(web::Json(saved.map_err(service::name_taken)?.into()))
 }

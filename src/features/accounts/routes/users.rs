@@ -6,12 +6,14 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{base_url, read_email, read_new_password, read_username};
+use super::{Email, NewAccount, NewPassword, base_url, check_password};
 use crate::features::accounts::model::User;
 use crate::features::accounts::principal::Principal;
 use crate::features::accounts::store::NewUser;
-use crate::features::accounts::{passwords, service, store};
-use crate::platform::http::{ApiError, ApiResult, Body, Missing, timestamp};
+use crate::features::accounts::{service, store};
+use crate::platform::http::body::Flag;
+use crate::platform::http::{ApiError, ApiResult, Body, RequestOf, Write, timestamp};
+use crate::platform::request_fields;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -70,31 +72,23 @@ impl From<User> for ChangedUser {
     }
 }
 
-/// The fields of a new user.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct UserRequest {
-    username: String,
-    password: String,
-    email: Option<String>,
-    is_staff: Option<bool>,
+request_fields! {
+    /// What a new user may do.
+    struct Rights {
+        is_staff: bool = false => Flag,
+    }
 }
 
-/// What staff may change of a user.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct UserChange {
-    email: Option<String>,
-    is_staff: Option<bool>,
-    is_active: Option<bool>,
+request_fields! {
+    /// What staff may change of a user.
+    struct UserFields {
+        email: String => Email,
+        is_staff: bool => Flag,
+        is_active: bool => Flag,
+    }
 }
 
-/// A new password.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct NewPassword {
-    new_password: String,
-}
+type UserChangeRequest = RequestOf<UserFields>;
 
 /// A link that sets a new password, to be passed on by hand.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,16 +121,16 @@ pub(super) async fn list(principal: Principal, services: web::Data<Services>) ->
     Ok(HttpResponse::Ok().json(users.into_iter().map(UserBody::from).collect::<Vec<_>>()))
 }
 
+type UserRequest = RequestOf<(NewAccount, Rights)>;
+
 /// Make a user. For staff.
 #[utoipa::path(post, path = "/users/", tag = "users", operation_id = "create_users", request_body = inline(UserRequest),
     responses((status = 201, body = UserBody), (status = 400, description = "A field is wrong")))]
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     principal.require_staff()?;
     let mut fields = body.reader();
-    let username = read_username(&mut fields, Missing::Required);
-    let email = read_email(&mut fields, Missing::Use(String::new()));
-    let is_staff = fields.flag("is_staff", Missing::Use(false));
-    let password = read_new_password(&mut fields, "password", |text| passwords::faults(text, &[&username, &email]));
+    let NewAccount { username, email, password } = NewAccount::read_checked(&mut fields);
+    let Rights { is_staff } = Rights::read(&mut fields, Write::Create);
     fields.finish()?;
     let hash = service::hash(password).await?;
     let user = NewUser { id: None, username: &username, email: &email, password_hash: &hash, is_superuser: false, is_staff };
@@ -153,7 +147,7 @@ pub(super) async fn read(principal: Principal, services: web::Data<Services>, id
 
 /// Change address and rights of a user; nobody takes their own rights away. For staff.
 #[utoipa::path(patch, path = "/users/{id}/", tag = "users", operation_id = "update_users", params(("id" = i64, Path)),
-    request_body = inline(UserChange),
+    request_body = inline(UserChangeRequest),
     responses((status = 200, body = inline(ChangedUser)), (status = 400, description = "A field is wrong, or it is yourself"), (status = 404, description = "Not there")))]
 pub(super) async fn update(
     principal: Principal,
@@ -163,9 +157,8 @@ pub(super) async fn update(
 ) -> ApiResult<HttpResponse> {
     let user = for_change(&principal, &services, &id).await?;
     let mut fields = body.reader();
-    let email = read_email(&mut fields, Missing::Use(user.email.clone()));
-    let is_staff = fields.flag("is_staff", Missing::Use(user.is_staff));
-    let is_active = fields.flag("is_active", Missing::Use(user.is_active));
+    let current = UserFields { email: user.email.clone(), is_staff: user.is_staff, is_active: user.is_active };
+    let UserFields { email, is_staff, is_active } = UserFields::read(&mut fields, Write::Change(&current));
     fields.finish()?;
     let changed = save(&principal, &services, &user, &email, is_staff, is_active).await?;
     Ok(HttpResponse::Ok().json(ChangedUser::from(changed)))
@@ -211,9 +204,11 @@ pub(super) async fn activate(
     Ok(HttpResponse::Ok().json(UserBody::from(changed)))
 }
 
+type NewPasswordRequest = RequestOf<NewPassword>;
+
 /// Set the password of a user; every session and API key of theirs ends. For staff.
 #[utoipa::path(post, path = "/users/{id}/reset_password/", tag = "users", operation_id = "create_users_reset_password",
-    params(("id" = i64, Path)), request_body = inline(NewPassword),
+    params(("id" = i64, Path)), request_body = inline(NewPasswordRequest),
     responses((status = 200, description = "Set"), (status = 400, description = "The password is weak"), (status = 404, description = "Not there")))]
 pub(super) async fn reset_password(
     principal: Principal,
@@ -223,7 +218,8 @@ pub(super) async fn reset_password(
 ) -> ApiResult<HttpResponse> {
     let user = for_change(&principal, &services, &id).await?;
     let mut fields = body.reader();
-    let new = read_new_password(&mut fields, "new_password", |text| service::password_faults(&user, text));
+    let NewPassword { new_password: new } = NewPassword::read(&mut fields, Write::Create);
+    check_password(&mut fields, "new_password", &new, |text| service::password_faults(&user, text));
     fields.finish()?;
     service::set_password(&services, principal.user.id, &user, new, false).await?;
     Ok(HttpResponse::Ok().json(json!({ "detail": "Password reset successfully." })))

@@ -9,12 +9,10 @@ use super::super::model::{DeploymentSlot, SlotFields};
 use super::super::{service, store};
 use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
 use crate::features::models::TrainedModel;
-use crate::features::projects::Project;
+use crate::features::projects::{OfProject, Project};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
-
-const LONGEST_NAME: usize = 256;
 
 /// A deployment slot as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,13 +20,8 @@ const LONGEST_NAME: usize = 256;
 pub struct SlotBody {
     id: i64,
     project: i64,
-    name: String,
-    trained_model: i64,
-    /// 0 to 100, in proportion to the other active slots.
-    weight: f64,
-    is_active: bool,
-    /// Gets a copy of the traffic and answers nobody.
-    is_shadow: bool,
+    #[serde(flatten)]
+    fields: SlotFields,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -40,30 +33,14 @@ impl From<DeploymentSlot> for SlotBody {
         Self {
             id: slot.id,
             project: slot.project_id,
-            name: slot.name,
-            trained_model: slot.trained_model_id,
-            weight: slot.weight,
-            is_active: slot.is_active,
-            is_shadow: slot.is_shadow,
+            fields: slot.fields,
             ins_datetime: slot.ins_datetime,
             updated_at: slot.updated_at,
         }
     }
 }
 
-/// The fields of a new slot.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct SlotRequest {
-    project: i64,
-    name: String,
-    /// A trained model of the same project.
-    trained_model: i64,
-    /// 0 to 100; 100 unless told otherwise.
-    weight: Option<f64>,
-    is_active: Option<bool>,
-    is_shadow: Option<bool>,
-}
+type SlotRequest = RequestOf<(OfProject, SlotFields)>;
 
 /// The slots of the projects one may see.
 #[utoipa::path(get, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "list_deployment_slot",
@@ -88,8 +65,8 @@ pub async fn list(
     responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, the model is not trained, or all weights would be 0")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Required);
-    let slot = read_fields(&mut fields, None, false);
+    let OfProject { project } = OfProject::read(&mut fields, Write::Create);
+    let slot = SlotFields::read(&mut fields, Write::Create);
     let mut connection = services.db.conn().await?;
     let lookup = principal.load_referred::<Project>(&mut connection, "project", project, Role::Editor);
     let found = fields.refer("project", lookup).await?;
@@ -97,17 +74,6 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     fields.finish()?;
     let slot = service::create(&mut connection, project, slot, principal.user.id).await?;
     Ok(HttpResponse::Created().json(SlotBody::from(slot)))
-}
-
-fn read_fields(fields: &mut FieldReader, current: Option<&DeploymentSlot>, partial: bool) -> SlotFields {
-    let kept = current.filter(|_| partial);
-    SlotFields {
-        name: fields.text("name", LONGEST_NAME, Missing::keep_or_require(kept.map(|slot| slot.name.clone()))),
-        trained_model_id: fields.id("trained_model", Missing::keep_or_require(kept.map(|slot| slot.trained_model_id))),
-        weight: fields.number("weight", 0.0..=100.0, Missing::Use(current.map_or(100.0, |slot| slot.weight))),
-        is_active: fields.flag("is_active", Missing::Use(current.is_none_or(|slot| slot.is_active))),
-        is_shadow: fields.flag("is_shadow", Missing::Use(current.is_some_and(|slot| slot.is_shadow))),
-    }
 }
 
 /// Checks that the model is one the caller sees, and of the project, where that is known.
@@ -171,13 +137,11 @@ async fn save(
 ) -> ApiResult<web::Json<SlotBody>> {
     let current = access.object;
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Use(current.project_id));
-    if fields.has("project") && project != current.project_id {
-        fields.fault("project", "A slot cannot move to another project. Make a new one there.");
-    }
-    let wanted = read_fields(&mut fields, Some(&current), partial);
+    let message = "A slot cannot move to another project. Make a new one there.";
+    OfProject::read_same(&mut fields, current.project_id, true, message);
+    let wanted = SlotFields::read(&mut fields, Write::over(&current.fields, partial));
     let mut connection = services.db.conn().await?;
-    if wanted.trained_model_id != current.trained_model_id {
+    if wanted.trained_model_id != current.fields.trained_model_id {
         let project = Some(current.project_id);
         check_model(&access.principal, &mut connection, &mut fields, project, wanted.trained_model_id).await?;
     }

@@ -5,12 +5,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ConfigHome;
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
-use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields, TargetMetric};
+use crate::features::evaluation::model::{EvaluationConfig, EvaluationFields};
 use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
-use crate::platform::http::{ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{
+    ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
+};
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -32,9 +35,8 @@ pub struct EvaluationConfigBody {
     ins_datetime: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
-    name: Option<String>,
-    cutoff: i32,
-    target_metric: TargetMetric,
+    #[serde(flatten)]
+    fields: EvaluationFields,
     created_by: Option<i64>,
     /// The organisation whose members see it.
     organisation: i64,
@@ -48,9 +50,7 @@ impl From<EvaluationConfig> for EvaluationConfigBody {
             id: config.id,
             ins_datetime: config.ins_datetime,
             updated_at: config.updated_at,
-            name: config.name,
-            cutoff: config.cutoff,
-            target_metric: config.target_metric,
+            fields: config.fields,
             created_by: config.created_by,
             organisation: config.organisation_id,
             project: config.project_id,
@@ -58,26 +58,10 @@ impl From<EvaluationConfig> for EvaluationConfigBody {
     }
 }
 
-/// The fields of a new evaluation config; each has a default.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct EvaluationConfigRequest {
-    name: Option<String>,
-    /// Length of the lists that are judged.
-    cutoff: Option<i32>,
-    target_metric: Option<TargetMetric>,
-    /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-    /// that uses it. It stays what it was made with.
-    project: Option<i64>,
-}
+type EvaluationConfigRequest = RequestOf<(EvaluationFields, ConfigHome)>;
 
-/// Reads the fields; what is left out is as in `base`.
-fn read_fields(mut fields: FieldReader, base: EvaluationFields) -> ApiResult<EvaluationFields> {
-    let result = EvaluationFields {
-        name: fields.nullable_text("name", 256, base.name),
-        cutoff: fields.integer("cutoff", 1..=i32::MAX, Missing::Use(base.cutoff)),
-        target_metric: fields.choice("target_metric", Missing::Use(base.target_metric)),
-    };
+fn read_fields(mut fields: FieldReader, write: Write<'_, EvaluationFields>) -> ApiResult<EvaluationFields> {
+    let result = EvaluationFields::read(&mut fields, write);
     fields.finish()?;
     Ok(result)
 }
@@ -105,8 +89,8 @@ pub async fn list(
     responses((status = 201, body = EvaluationConfigBody), (status = 400, description = "A field is wrong")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let project = fields.nullable_id("project", None);
-    let fields = read_fields(fields, EvaluationFields::default())?;
+    let ConfigHome { project } = ConfigHome::read(&mut fields, Write::Create);
+    let fields = read_fields(fields, Write::Create)?;
     let mut connection = services.db.conn().await?;
     let home = service::home_of_new(&mut connection, &principal, project).await?;
     let config = store::evaluation::insert(&mut connection, fields, principal.user.id, home).await?;
@@ -130,7 +114,7 @@ pub async fn replace(
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
-    save(shared.object, &services, body, EvaluationFields::default()).await
+    save(shared.object, &services, body, false).await
 }
 
 /// Change some fields of an evaluation config.
@@ -143,21 +127,18 @@ pub async fn update(
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
-    let kept = shared.object.fields();
-    save(shared.object, &services, body, kept).await
+    save(shared.object, &services, body, true).await
 }
 
 async fn save(
     current: EvaluationConfig,
     services: &Services,
     body: Body,
-    base: EvaluationFields,
+    partial: bool,
 ) -> ApiResult<web::Json<EvaluationConfigBody>> {
     let mut fields = body.reader();
-    if fields.nullable_id("project", current.project_id) != current.project_id {
-        fields.fault("project", "A config stays where it was made. Make another one for that project.");
-    }
-    let fields = read_fields(fields, base)?;
+    ConfigHome::refuse_move(&mut fields, current.project_id);
+    let fields = read_fields(fields, Write::over(&current.fields, partial))?;
     let mut connection = services.db.conn().await?;
     Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }

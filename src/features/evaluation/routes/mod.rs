@@ -6,6 +6,10 @@ mod split_config;
 use actix_web::web;
 use utoipa::OpenApi;
 
+use crate::platform::http::body::{Id, Nullable};
+use crate::platform::http::{FieldReader, Write};
+use crate::platform::request_fields;
+
 #[derive(OpenApi)]
 #[openapi(paths(
     split_config::list,
@@ -26,4 +30,22 @@ pub struct Docs;
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.configure(split_config::routes).configure(evaluation_config::routes);
+}
+
+request_fields! {
+    /// Where a config belongs.
+    struct ConfigHome {
+        /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
+        /// that uses it. It stays what it was made with.
+        project: Option<i64> = None => Nullable(Id),
+    }
+}
+
+impl ConfigHome {
+    /// Refuses a body that names another project than the one a config was made for.
+    fn refuse_move(fields: &mut FieldReader, project: Option<i64>) {
+        if Self::read(fields, Write::Change(&Self { project })).project != project {
+            fields.fault("project", "A config stays where it was made. Make another one for that project.");
+        }
+    }
 }

@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ConfigHome;
 use crate::features::accounts::{Editor, Principal, Viewer};
 use crate::features::evaluation::access::Shared;
-use crate::features::evaluation::model::{Scheme, SplitConfig, SplitFields};
+use crate::features::evaluation::model::{SplitConfig, SplitFields};
 use crate::features::evaluation::{service, store};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{
-    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Missing, Page, PageRequest, timestamp,
+    ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
 use crate::platform::services::Services;
 
@@ -36,13 +37,8 @@ pub struct SplitConfigBody {
     ins_datetime: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
-    name: Option<String>,
-    scheme: Scheme,
-    heldout_ratio: f64,
-    n_heldout: Option<i32>,
-    test_user_ratio: f64,
-    n_test_users: Option<i32>,
-    random_seed: i32,
+    #[serde(flatten)]
+    fields: SplitFields,
     created_by: Option<i64>,
     /// The organisation whose members see it.
     organisation: i64,
@@ -56,13 +52,7 @@ impl From<SplitConfig> for SplitConfigBody {
             id: config.id,
             ins_datetime: config.ins_datetime,
             updated_at: config.updated_at,
-            name: config.name,
-            scheme: config.scheme,
-            heldout_ratio: config.heldout_ratio,
-            n_heldout: config.n_heldout,
-            test_user_ratio: config.test_user_ratio,
-            n_test_users: config.n_test_users,
-            random_seed: config.random_seed,
+            fields: config.fields,
             created_by: config.created_by,
             organisation: config.organisation_id,
             project: config.project_id,
@@ -70,38 +60,10 @@ impl From<SplitConfig> for SplitConfigBody {
     }
 }
 
-/// The fields of a new split config; each has a default.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct SplitConfigRequest {
-    name: Option<String>,
-    /// `RG` at random, `TG` after one moment for all, `TU` the last of each user.
-    scheme: Option<Scheme>,
-    /// Share of each user's interactions that is held out.
-    heldout_ratio: Option<f64>,
-    /// Number held out, instead of the ratio.
-    n_heldout: Option<i32>,
-    /// Share of users that are tested.
-    test_user_ratio: Option<f64>,
-    /// Number of users that are tested, instead of the ratio.
-    n_test_users: Option<i32>,
-    random_seed: Option<i32>,
-    /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-    /// that uses it. It stays what it was made with.
-    project: Option<i64>,
-}
+type SplitConfigRequest = RequestOf<(SplitFields, ConfigHome)>;
 
-/// Reads the fields; what is left out is as in `base`.
-fn read_fields(mut fields: FieldReader, base: SplitFields) -> ApiResult<SplitFields> {
-    let result = SplitFields {
-        name: fields.nullable_text("name", 256, base.name),
-        scheme: fields.choice("scheme", Missing::Use(base.scheme)),
-        heldout_ratio: fields.number("heldout_ratio", 0.0..=1.0, Missing::Use(base.heldout_ratio)),
-        n_heldout: fields.nullable_integer("n_heldout", 1..=i32::MAX, base.n_heldout),
-        test_user_ratio: fields.number("test_user_ratio", 0.0..=1.0, Missing::Use(base.test_user_ratio)),
-        n_test_users: fields.nullable_integer("n_test_users", 1..=i32::MAX, base.n_test_users),
-        random_seed: fields.integer("random_seed", i32::MIN..=i32::MAX, Missing::Use(base.random_seed)),
-    };
+fn read_fields(mut fields: FieldReader, write: Write<'_, SplitFields>) -> ApiResult<SplitFields> {
+    let result = SplitFields::read(&mut fields, write);
     fields.finish()?;
     refuse_empty_sides(&result)?;
     Ok(result)
@@ -147,8 +109,8 @@ pub async fn list(
     responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is wrong")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let project = fields.nullable_id("project", None);
-    let fields = read_fields(fields, SplitFields::default())?;
+    let ConfigHome { project } = ConfigHome::read(&mut fields, Write::Create);
+    let fields = read_fields(fields, Write::Create)?;
     let mut connection = services.db.conn().await?;
     let home = service::home_of_new(&mut connection, &principal, project).await?;
     let config = store::split::insert(&mut connection, fields, principal.user.id, home).await?;
@@ -172,7 +134,7 @@ pub async fn replace(
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<SplitConfigBody>> {
-    save(shared.object, &services, body, SplitFields::default()).await
+    save(shared.object, &services, body, false).await
 }
 
 /// Change some fields of a split config.
@@ -185,16 +147,13 @@ pub async fn update(
     services: web::Data<Services>,
     body: Body,
 ) -> ApiResult<web::Json<SplitConfigBody>> {
-    let kept = shared.object.fields();
-    save(shared.object, &services, body, kept).await
+    save(shared.object, &services, body, true).await
 }
 
-async fn save(current: SplitConfig, services: &Services, body: Body, base: SplitFields) -> ApiResult<web::Json<SplitConfigBody>> {
+async fn save(current: SplitConfig, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<SplitConfigBody>> {
     let mut fields = body.reader();
-    if fields.nullable_id("project", current.project_id) != current.project_id {
-        fields.fault("project", "A config stays where it was made. Make another one for that project.");
-    }
-    let fields = read_fields(fields, base)?;
+    ConfigHome::refuse_move(&mut fields, current.project_id);
+    let fields = read_fields(fields, Write::over(&current.fields, partial))?;
     let mut connection = services.db.conn().await?;
     Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }

@@ -24,8 +24,9 @@ impl Guarded for ConversionEvent {
     load_of_project!(conversion_events);
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
-        let here = filters.id_is("project", self.project_id)? && filters.id_is("deployment_slot", self.deployment_slot_id)?;
-        Ok(here && filters.choice_is("event_type", self.event_type))
+        let here = filters.id_is("project", self.fields.project_id)?
+            && filters.id_is("deployment_slot", self.fields.deployment_slot_id)?;
+        Ok(here && filters.choice_is("event_type", self.fields.event_type))
     }
 }
 

@@ -9,6 +9,7 @@
 mod cache;
 mod comparing;
 mod evaluation;
+mod operation;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::features::item_metadata::ItemTable;
 
 pub use self::cache::{Admitted, Filters};
+pub use self::operation::Operation;
 pub use self::reading::read;
 
 use self::comparing::{is_among, order, text};

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::comparing::sort;
+use super::operation::Operation;
 use super::{Comparison, Condition, Filter, Node};
 use crate::features::inference::faults::Faults;
 
@@ -13,13 +14,17 @@ const MOST_NODES: usize = 200;
 /// Values of one condition.
 const MOST_VALUES: usize = 1_000;
 
-const OPERATIONS: &str = "'eq', 'ne', 'in', 'not_in', 'lt', 'le', 'gt', 'ge', 'exists' or 'contains'";
-
 /// Reads the filter of a body; none where there is none or it is faulty.
 pub fn read(value: &Value, faults: &mut Faults) -> Option<Filter> {
     let mut reader = Reader { faults, nodes: 0, loc: vec![json!("body"), json!("filter")] };
     let root = reader.node(value, 1)?;
     Some(Filter::new(root))
+}
+
+/// Returns the words of all operations, as a fault tells them.
+fn operations() -> String {
+    let words: Vec<String> = Operation::ALL.iter().map(|operation| format!("'{operation}'")).collect();
+    words.split_last().map(|(last, others)| format!("{} or {last}", others.join(", "))).unwrap_or_default()
 }
 
 struct Reader<'f> {
@@ -73,19 +78,19 @@ impl Reader<'_> {
         };
         let value = fields.get("value").filter(|value| !value.is_null());
         let operation = fields.get("op").unwrap_or(&Value::Null);
-        let condition = match operation.as_str() {
-            Some("eq") => Condition::In(vec![self.single(value)?]),
-            Some("ne") => Condition::NotIn(vec![self.single(value)?]),
-            Some("in") => Condition::In(self.list(value)?),
-            Some("not_in") => Condition::NotIn(self.list(value)?),
-            Some("lt") => Condition::Compare(Comparison::Less, self.single(value)?),
-            Some("le") => Condition::Compare(Comparison::LessOrEqual, self.single(value)?),
-            Some("gt") => Condition::Compare(Comparison::Greater, self.single(value)?),
-            Some("ge") => Condition::Compare(Comparison::GreaterOrEqual, self.single(value)?),
-            Some("exists") => Condition::Exists(self.flag(value)?),
-            Some("contains") => Condition::Contains(self.single(value)?),
-            _ => {
-                let message = format!("Input should be {OPERATIONS}");
+        let condition = match operation.as_str().and_then(|word| word.parse().ok()) {
+            Some(Operation::Eq) => Condition::In(vec![self.single(value)?]),
+            Some(Operation::Ne) => Condition::NotIn(vec![self.single(value)?]),
+            Some(Operation::In) => Condition::In(self.list(value)?),
+            Some(Operation::NotIn) => Condition::NotIn(self.list(value)?),
+            Some(Operation::Lt) => Condition::Compare(Comparison::Less, self.single(value)?),
+            Some(Operation::Le) => Condition::Compare(Comparison::LessOrEqual, self.single(value)?),
+            Some(Operation::Gt) => Condition::Compare(Comparison::Greater, self.single(value)?),
+            Some(Operation::Ge) => Condition::Compare(Comparison::GreaterOrEqual, self.single(value)?),
+            Some(Operation::Exists) => Condition::Exists(self.flag(value)?),
+            Some(Operation::Contains) => Condition::Contains(self.single(value)?),
+            None => {
+                let message = format!("Input should be {}", operations());
                 return self.within(json!("op"), |reader| reader.fault("enum", &message, operation));
             }
         };

@@ -2,6 +2,8 @@
 
 use utoipa::ToSchema;
 
+use crate::features::inference::filter::Operation;
+
 /// Which items may be listed, by the project's newest item metadata: a condition on a field, or several put together. At
 /// most 200 conditions, 16 levels deep.
 #[derive(ToSchema)]
@@ -25,27 +27,10 @@ pub struct ItemCondition {
     /// A column of the item metadata.
     #[schema(example = "genre")]
     field: String,
-    op: ItemOperation,
+    op: Operation,
     /// A text, a number, true or false; a list of these for `in` and `not_in`; true or false for `exists`.
     #[schema(value_type = Option<Value>)]
     value: Option<serde_json::Value>,
-}
-
-/// `contains` asks whether a list has the value among it, or a text has it in it.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub enum ItemOperation {
-    Eq,
-    Ne,
-    In,
-    NotIn,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    Exists,
-    Contains,
 }
 
 /// All of these hold.
@@ -70,4 +55,39 @@ pub struct AnyOf {
 #[allow(dead_code, reason = "only describes the body in the API document")]
 pub struct NoneOf {
     not: Box<ItemFilter>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::features::inference::filter;
+
+    fn named<S: PartialSchema>() -> Vec<String> {
+        let schema = json!(S::schema());
+        schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    #[test]
+    fn a_filter_of_all_that_is_described_is_read() {
+        assert_eq!(named::<ItemCondition>(), ["field", "op", "value"]);
+        let conditions: Vec<Value> = Operation::ALL
+            .iter()
+            .map(|operation| json!({ "field": "a", "op": operation, "value": value_for(*operation) }))
+            .collect();
+        let [and, or, not] = [named::<AllOf>(), named::<AnyOf>(), named::<NoneOf>()].map(|names| names.concat());
+        let whole = json!({ and: [{ or: conditions }, { not: { "field": "a", "op": "eq", "value": 1 } }] });
+        let mut faults = Default::default();
+        assert!(filter::read(&whole, &mut faults).is_some(), "{faults:?}");
+    }
+
+    fn value_for(operation: Operation) -> Value {
+        match operation {
+            Operation::In | Operation::NotIn => json!([1]),
+            Operation::Exists => json!(true),
+            _ => json!(1),
+        }
+    }
 }

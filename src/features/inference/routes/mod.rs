@@ -4,6 +4,7 @@
 mod health;
 mod item_filter;
 mod next;
+mod options;
 mod predict;
 mod project;
 mod related;

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
 use super::admitted;
-use super::item_filter::ItemFilter;
+use super::options::PersonalOptions;
 use super::predict::Prediction;
 use crate::features::inference::faults::Faults;
 use crate::features::inference::input;
@@ -18,22 +18,8 @@ pub struct NextRequest {
     /// Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
     /// be none yet.
     session: Vec<String>,
-    /// 1 to 1000, 10 unless told.
-    cutoff: Option<i32>,
-    /// Only these items may be listed.
-    allow: Option<Vec<String>>,
-    /// These items must not be listed.
-    deny: Option<Vec<String>>,
-    /// Whether to leave out the items of the session; true unless told.
-    exclude_seen: Option<bool>,
-    /// From 0, best first, to 1, as unlike one another as possible.
-    diversity: Option<f32>,
-    /// Whether to tell for each item, in `because`, which items of the session speak most for it; false unless told.
-    explain: Option<bool>,
-    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
-    with_metadata: Option<bool>,
-    /// Only items whose metadata fits may be listed.
-    filter: Option<ItemFilter>,
+    #[serde(flatten)]
+    options: PersonalOptions,
 }
 
 /// The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds

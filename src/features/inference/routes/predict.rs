@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::item_filter::ItemFilter;
+use super::options::PersonalOptions;
 use super::{admitted, written};
 use crate::features::inference::answer::{Options, Strategy};
 use crate::features::inference::error::InferenceError;
@@ -19,24 +19,10 @@ use crate::platform::http::ApiResult;
 #[allow(dead_code, reason = "only describes the body in the API document")]
 pub struct PredictRequest {
     user_id: Option<String>,
-    /// 1 to 1000, 10 unless told.
-    cutoff: Option<i32>,
     /// Ids of items the user has just interacted with, which the model has not learnt from. At most 1000.
     interactions: Option<Vec<String>>,
-    /// Only these items may be listed.
-    allow: Option<Vec<String>>,
-    /// These items must not be listed.
-    deny: Option<Vec<String>>,
-    /// Whether to leave out what the user has already interacted with; true unless told.
-    exclude_seen: Option<bool>,
-    /// From 0, best first, to 1, as unlike one another as possible.
-    diversity: Option<f32>,
-    /// Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told.
-    explain: Option<bool>,
-    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
-    with_metadata: Option<bool>,
-    /// Only items whose metadata fits may be listed.
-    filter: Option<ItemFilter>,
+    #[serde(flatten)]
+    options: PersonalOptions,
 }
 
 /// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
@@ -44,15 +30,8 @@ pub struct PredictRequest {
 #[allow(dead_code, reason = "only describes the body in the API document")]
 pub struct BatchRequest {
     user_ids: Vec<String>,
-    /// 1 to 1000, 10 unless told.
-    cutoff: Option<i32>,
-    allow: Option<Vec<String>>,
-    deny: Option<Vec<String>>,
-    exclude_seen: Option<bool>,
-    diversity: Option<f32>,
-    explain: Option<bool>,
-    with_metadata: Option<bool>,
-    filter: Option<ItemFilter>,
+    #[serde(flatten)]
+    options: PersonalOptions,
 }
 
 /// Bytes of an answer beside its list.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
 use super::admitted;
-use super::item_filter::ItemFilter;
+use super::options::ListOptions;
 use super::predict::Prediction;
 use crate::features::inference::faults::Faults;
 use crate::features::inference::input;
@@ -17,18 +17,8 @@ use crate::platform::http::ApiResult;
 pub struct RelatedRequest {
     /// Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored.
     item_ids: Vec<String>,
-    /// 1 to 1000, 10 unless told.
-    cutoff: Option<i32>,
-    /// Only these items may be listed.
-    allow: Option<Vec<String>>,
-    /// These items must not be listed.
-    deny: Option<Vec<String>>,
-    /// From 0, best first, to 1, as unlike one another as possible.
-    diversity: Option<f32>,
-    /// Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told.
-    with_metadata: Option<bool>,
-    /// Only items whose metadata fits may be listed.
-    filter: Option<ItemFilter>,
+    #[serde(flatten)]
+    options: ListOptions,
 }
 
 /// The items most like some others as a group. Where the model knows none of these, what is most popular.

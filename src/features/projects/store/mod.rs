@@ -28,7 +28,7 @@ impl Guarded for Project {
     }
 
     fn matches(&self, _: Ownership, filters: &Filters) -> ApiResult<bool> {
-        Ok(filters.id_is("id", self.id)? && filters.text_is("name", Some(&self.name)))
+        Ok(filters.id_is("id", self.id)? && filters.text_is("name", Some(&self.fields.name)))
     }
 }
 

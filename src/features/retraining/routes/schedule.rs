@@ -4,25 +4,19 @@ use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::cadence::Cadence;
-use super::super::model::{CatchUp, DataSource, RunStatus, Schedule, ScheduleFields};
+use super::super::model::{DataSource, RunStatus, Schedule, ScheduleFields};
 use super::super::{gate, service, store};
 use crate::features::accounts::{Access, Editor, Guarded, Principal, Role, Viewer};
 use crate::features::datasets::TrainingData;
 use crate::features::evaluation;
-use crate::features::events::EventType;
 use crate::features::model_configs::ModelConfiguration;
-use crate::features::projects::{self, Project};
+use crate::features::projects::{self, OfProject, Project};
 use crate::platform::db::Connection;
-use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Missing, Page, PageRequest, timestamp};
+use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
-use crate::platform::words::Word;
-
-const LONGEST_CRON: usize = 100;
-const LONGEST_ZONE: usize = 64;
 
 /// A retraining schedule as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,101 +24,35 @@ const LONGEST_ZONE: usize = 64;
 pub struct ScheduleBody {
     id: i64,
     project: i64,
-    is_enabled: bool,
-    /// Minute, hour, day of month, month, day of week (0 is Sunday).
-    cron_expression: String,
-    /// What to learn from; null stands for the newest upload.
-    training_data: Option<i64>,
-    model_configuration: Option<i64>,
-    /// Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration.
-    retune: bool,
-    split_config: Option<i64>,
-    evaluation_config: Option<i64>,
-    max_retries: i32,
-    notify_on_failure: bool,
+    #[serde(flatten)]
+    fields: ScheduleFields,
     #[serde(serialize_with = "timestamp::option::serialize")]
     last_run_at: Option<DateTime<Utc>>,
     last_run_status: Option<RunStatus>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     next_run_at: Option<DateTime<Utc>>,
-    auto_deploy: bool,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
-    /// Where the hours of the cron expression are read, such as `Europe/Berlin`.
-    time_zone: String,
-    /// How much worse than the deployed model a new one may be and still be deployed.
-    gate_tolerance: Option<f64>,
-    catch_up: CatchUp,
-    /// Whether a run over unchanged data is skipped.
-    skip_unchanged: bool,
-    data_source: DataSource,
-    /// Types of events that are learnt from as well: those recorded since the oldest
-    /// upload that is learnt from.
-    event_types: Vec<EventType>,
-    /// Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-    /// epochs; for iALS with the same number of components. What comes of it depends on that model too.
-    warm_start: bool,
 }
 
 impl From<Schedule> for ScheduleBody {
     fn from(schedule: Schedule) -> Self {
         Self {
-            event_types: schedule.learnt_events(),
-            data_source: schedule.data_source,
             id: schedule.id,
             project: schedule.project_id,
-            is_enabled: schedule.is_enabled,
-            cron_expression: schedule.cron_expression,
-            training_data: schedule.training_data_id,
-            model_configuration: schedule.model_configuration_id,
-            retune: schedule.retune,
-            split_config: schedule.split_config_id,
-            evaluation_config: schedule.evaluation_config_id,
-            max_retries: schedule.max_retries,
-            notify_on_failure: schedule.notify_on_failure,
+            fields: schedule.fields,
             last_run_at: schedule.last_run_at,
             last_run_status: schedule.last_run_status,
             next_run_at: schedule.next_run_at,
-            auto_deploy: schedule.auto_deploy,
             ins_datetime: schedule.ins_datetime,
             updated_at: schedule.updated_at,
-            time_zone: schedule.time_zone,
-            gate_tolerance: schedule.gate_tolerance,
-            catch_up: schedule.catch_up,
-            skip_unchanged: schedule.skip_unchanged,
-            warm_start: schedule.warm_start,
         }
     }
 }
 
-/// The fields of a new schedule.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct ScheduleRequest {
-    project: i64,
-    is_enabled: Option<bool>,
-    /// Sundays at two unless told otherwise.
-    cron_expression: Option<String>,
-    time_zone: Option<String>,
-    training_data: Option<i64>,
-    model_configuration: Option<i64>,
-    retune: Option<bool>,
-    split_config: Option<i64>,
-    evaluation_config: Option<i64>,
-    max_retries: Option<i32>,
-    notify_on_failure: Option<bool>,
-    auto_deploy: Option<bool>,
-    gate_tolerance: Option<f64>,
-    catch_up: Option<CatchUp>,
-    skip_unchanged: Option<bool>,
-    /// `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`.
-    data_source: Option<DataSource>,
-    /// None unless told otherwise.
-    event_types: Option<Vec<EventType>>,
-    warm_start: Option<bool>,
-}
+type ScheduleRequest = RequestOf<(OfProject, ScheduleFields)>;
 
 /// That a run is on its way.
 #[derive(Debug, Serialize, ToSchema)]
@@ -154,8 +82,8 @@ pub async fn list(
     responses((status = 201, body = ScheduleBody), (status = 400, description = "A field is wrong")))]
 pub async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::Required);
-    let schedule = read_fields(&mut fields, None, services.clock.now());
+    let OfProject { project } = OfProject::read(&mut fields, Write::Create);
+    let (schedule, next_run_at) = read_fields(&mut fields, Write::Create, services.clock.now());
     let mut connection = services.db.conn().await?;
     let lookup = principal.load_referred(&mut connection, "project", project, Role::Editor);
     let found: Option<Project> = fields.refer("project", lookup).await?;
@@ -166,56 +94,20 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     fields.finish()?;
     let found = found.ok_or_else(ApiError::not_found)?;
     let maker = principal.user.id;
-    let schedule = service::create(&mut connection, &found, maker, schedule).await?;
+    let schedule = service::create(&mut connection, &found, maker, schedule, next_run_at).await?;
     Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
 }
 
-/// What is left out keeps its value, or has its default in a new schedule.
-fn read_fields(fields: &mut FieldReader, current: Option<&Schedule>, now: DateTime<Utc>) -> ScheduleFields {
-    let is_enabled = fields.flag("is_enabled", Missing::Use(current.is_some_and(|schedule| schedule.is_enabled)));
-    let cron = current.map_or_else(|| "0 2 * * 0".to_owned(), |schedule| schedule.cron_expression.clone());
-    let cron_expression = fields.text("cron_expression", LONGEST_CRON, Missing::Use(cron));
-    let zone = current.map_or_else(|| "UTC".to_owned(), |schedule| schedule.time_zone.clone());
-    let time_zone = fields.text("time_zone", LONGEST_ZONE, Missing::Use(zone));
-    let next_run_at =
-        read_cadence(fields, &cron_expression, &time_zone, now).and_then(|cadence| service::next_run(&cadence, is_enabled, now));
-    let catch_up = current.map(|schedule| schedule.catch_up).unwrap_or_default();
-    let max_retries = current.map_or(3, |schedule| schedule.max_retries);
-    let notify = current.is_none_or(|schedule| schedule.notify_on_failure);
-    let auto_deploy = current.is_some_and(|schedule| schedule.auto_deploy);
-    let source = current.map(|schedule| schedule.data_source).unwrap_or_default();
-    ScheduleFields {
-        is_enabled,
-        cron_expression,
-        time_zone,
-        training_data_id: fields.nullable_id("training_data", current.and_then(|schedule| schedule.training_data_id)),
-        model_configuration_id: fields
-            .nullable_id("model_configuration", current.and_then(|schedule| schedule.model_configuration_id)),
-        retune: fields.flag("retune", Missing::Use(current.is_some_and(|schedule| schedule.retune))),
-        split_config_id: fields.nullable_id("split_config", current.and_then(|schedule| schedule.split_config_id)),
-        evaluation_config_id: fields.nullable_id("evaluation_config", current.and_then(|schedule| schedule.evaluation_config_id)),
-        max_retries: fields.integer("max_retries", 0..=100, Missing::Use(max_retries)),
-        notify_on_failure: fields.flag("notify_on_failure", Missing::Use(notify)),
-        auto_deploy: fields.flag("auto_deploy", Missing::Use(auto_deploy)),
-        gate_tolerance: fields.nullable_number("gate_tolerance", 0.0..=1.0, current.and_then(|schedule| schedule.gate_tolerance)),
-        catch_up: fields.choice("catch_up", Missing::Use(catch_up)),
-        skip_unchanged: fields.flag("skip_unchanged", Missing::Use(current.is_some_and(|schedule| schedule.skip_unchanged))),
-        warm_start: fields.flag("warm_start", Missing::Use(current.is_some_and(|schedule| schedule.warm_start))),
-        next_run_at,
-        data_source: fields.choice("data_source", Missing::Use(source)),
-        event_types: read_event_types(fields, current),
-    }
-}
-
-fn read_event_types(fields: &mut FieldReader, current: Option<&Schedule>) -> Value {
-    let current = current.map(Schedule::learnt_events).unwrap_or_default();
-    let words = fields.texts("event_types", Missing::Use(current.iter().map(EventType::to_string).collect()));
-    let known = EventType::words();
-    if let Some(unknown) = words.iter().find(|word| !known.contains(&word.as_str())) {
-        fields.fault("event_types", format!("\"{unknown}\" is not a type of event. Choose among: {}.", known.join(", ")));
-    }
-    // In one order, each once: the same choice is the same data.
-    known.into_iter().filter(|known| words.iter().any(|word| word == known)).collect()
+/// Reads the fields, and says when a schedule with them falls due next.
+fn read_fields(
+    fields: &mut FieldReader,
+    write: Write<'_, ScheduleFields>,
+    now: DateTime<Utc>,
+) -> (ScheduleFields, Option<DateTime<Utc>>) {
+    let read = ScheduleFields::read(fields, write);
+    let cadence = read_cadence(fields, &read.cron_expression, &read.time_zone, now);
+    let next_run_at = cadence.and_then(|cadence| service::next_run(&cadence, read.is_enabled, now));
+    (read, next_run_at)
 }
 
 /// The cadence, once zone and expression have been found in order.
@@ -243,26 +135,26 @@ async fn check_references(
     fields: &mut FieldReader,
     project: Option<&Project>,
     wanted: &ScheduleFields,
-    current: Option<&Schedule>,
+    current: Option<&ScheduleFields>,
 ) -> ApiResult<()> {
     if wanted.data_source == DataSource::All && wanted.training_data_id.is_some() {
         fields.fault("training_data", "Leave this empty to learn from all uploads, or set data_source to newest.");
     }
     let new = |wanted: Option<i64>, current: Option<i64>| wanted.filter(|id| Some(*id) != current);
-    if let Some(id) = new(wanted.training_data_id, current.and_then(|schedule| schedule.training_data_id)) {
+    if let Some(id) = new(wanted.training_data_id, current.and_then(|current| current.training_data_id)) {
         let lookup = principal.load_referred::<TrainingData>(connection, "training_data", id, Role::Viewer);
         let theirs = fields.refer("training_data", lookup).await?.map(|data| data.project_id);
         same_project(fields, "training_data", theirs, project.map(|project| project.id));
     }
-    if let Some(id) = new(wanted.model_configuration_id, current.and_then(|schedule| schedule.model_configuration_id)) {
+    if let Some(id) = new(wanted.model_configuration_id, current.and_then(|current| current.model_configuration_id)) {
         let lookup = principal.load_referred::<ModelConfiguration>(connection, "model_configuration", id, Role::Viewer);
         let theirs = fields.refer("model_configuration", lookup).await?.map(|configuration| configuration.project_id);
         same_project(fields, "model_configuration", theirs, project.map(|project| project.id));
     }
-    if let Some(id) = new(wanted.split_config_id, current.and_then(|schedule| schedule.split_config_id)) {
+    if let Some(id) = new(wanted.split_config_id, current.and_then(|current| current.split_config_id)) {
         fields.refer("split_config", evaluation::split_for(connection, principal, "split_config", id, project)).await?;
     }
-    if let Some(id) = new(wanted.evaluation_config_id, current.and_then(|schedule| schedule.evaluation_config_id)) {
+    if let Some(id) = new(wanted.evaluation_config_id, current.and_then(|current| current.evaluation_config_id)) {
         fields
             .refer("evaluation_config", evaluation::evaluation_for(connection, principal, "evaluation_config", id, project))
             .await?;
@@ -332,18 +224,15 @@ async fn save(
 ) -> ApiResult<web::Json<ScheduleBody>> {
     let current = access.object;
     let mut fields = body.reader();
-    let project = fields.id("project", Missing::keep_or_require(partial.then_some(current.project_id)));
-    if fields.has("project") && project != current.project_id {
-        fields.fault("project", "A schedule cannot move to another project.");
-    }
+    OfProject::read_same(&mut fields, current.project_id, partial, "A schedule cannot move to another project.");
     let now = services.clock.now();
-    let wanted = read_fields(&mut fields, Some(&current), now);
+    let (wanted, next_run_at) = read_fields(&mut fields, Write::over(&current.fields, partial), now);
     let mut connection = services.db.conn().await?;
     let (project, _) = Project::load(&mut connection, current.project_id).await?.ok_or_else(ApiError::not_found)?;
-    check_references(&access.principal, &mut connection, &mut fields, Some(&project), &wanted, Some(&current)).await?;
+    check_references(&access.principal, &mut connection, &mut fields, Some(&project), &wanted, Some(&current.fields)).await?;
     check_gate(&mut connection, &mut fields, &project, &wanted).await?;
     fields.finish()?;
-    Ok(web::Json(service::change(&mut connection, &project, &current, wanted, now).await?.into()))
+    Ok(web::Json(service::change(&mut connection, &project, &current, wanted, next_run_at, now).await?.into()))
 }
 
 /// Delete a schedule. A run on its way ends; the runs and the models they made stay.

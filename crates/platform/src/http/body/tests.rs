@@ -1,4 +1,5 @@
 use super::*;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 fn reader(value: Value) -> FieldReader {
@@ -8,23 +9,23 @@ fn reader(value: Value) -> FieldReader {
 #[test]
 fn numbers_and_texts_are_read_with_the_clients_tolerance() {
     let mut fields = reader(json!({ "a": "5", "b": 5.0, "c": 7, "d": " x ", "e": "yes" }));
-    assert_eq!(fields.integer("a", 0..=10, Missing::Required), 5);
-    assert_eq!(fields.integer("b", 0..=10, Missing::Required), 5);
-    assert_eq!(fields.text("c", 10, Missing::Required), "7");
-    assert_eq!(fields.text("d", 10, Missing::Required), "x");
-    assert!(fields.flag("e", Missing::Required));
+    assert_eq!(fields.read("a", Integer(0..=10), Missing::Required), 5);
+    assert_eq!(fields.read("b", Integer(0..=10), Missing::Required), 5);
+    assert_eq!(fields.read("c", Text(10), Missing::Required), "7");
+    assert_eq!(fields.read("d", Text(10), Missing::Required), "x");
+    assert!(fields.read("e", Flag, Missing::Required));
     assert!(fields.finish().is_ok());
 }
 
 #[test]
 fn every_fault_is_reported_at_once() {
     let mut fields = reader(json!({ "n": true, "s": "", "z": null, "big": 4_000_000_000_u64, "nul": "a\0b" }));
-    fields.integer("n", 0..=10, Missing::Required);
-    fields.text("s", 10, Missing::Required);
-    fields.text("z", 10, Missing::Required);
-    fields.text("gone", 10, Missing::Required);
-    fields.text("nul", 10, Missing::Required);
-    fields.integer("big", 0..=i32::MAX, Missing::Required);
+    fields.read("n", Integer(0..=10), Missing::Required);
+    fields.read("s", Text(10), Missing::Required);
+    fields.read("z", Text(10), Missing::Required);
+    fields.read("gone", Text(10), Missing::Required);
+    fields.read("nul", Text(10), Missing::Required);
+    fields.read("big", Integer(0..=i32::MAX), Missing::Required);
     let error = fields.finish().unwrap_err();
     for field in ["n", "s", "z", "gone", "big", "nul"] {
         assert!(error.body()[field].is_array(), "{field} is missing in {error}");
@@ -34,9 +35,9 @@ fn every_fault_is_reported_at_once() {
 #[tokio::test]
 async fn ids_that_refer_to_nothing_are_named_beside_all_other_faults() {
     let mut fields = reader(json!({ "data": 1, "split": 2, "n_trials": -1, "evaluation": "x" }));
-    let (data, split) = (fields.id("data", Missing::Required), fields.id("split", Missing::Required));
-    fields.id("evaluation", Missing::Required);
-    fields.integer("n_trials", 1..=9, Missing::Required);
+    let (data, split) = (fields.read("data", Id, Missing::Required), fields.read("split", Id, Missing::Required));
+    fields.read("evaluation", Id, Missing::Required);
+    fields.read("n_trials", Integer(1..=9), Missing::Required);
     let missing = |field: &'static str| async move { Err::<i64, _>(ApiError::field(field, "There is none.")) };
     assert_eq!(fields.refer("data", missing("data")).await.unwrap(), None);
     assert_eq!(fields.refer("split", async { Ok(split) }).await.unwrap(), Some(2));
@@ -56,19 +57,19 @@ async fn ids_that_refer_to_nothing_are_named_beside_all_other_faults() {
 
 #[test]
 fn coercions_are_those_of_the_contract() {
-    let whole = |value: Value| integer(&value, i32::MIN..=i32::MAX).ok();
+    let whole = |value: Value| Integer(i32::MIN..=i32::MAX).convert(&value).ok();
     assert_eq!([json!("7"), json!(" 7 "), json!("7.0"), json!(7.0), json!("-7")].map(whole), [7, 7, 7, 7, -7].map(Some));
     for wrong in [json!(true), json!("x"), json!(7.5), json!("7.5"), json!(2_147_483_648_i64), json!([7]), json!("")] {
         assert_eq!(whole(wrong.clone()), None, "{wrong}");
     }
-    let real = |value: Value| number(&value, -1e9..=1e9).ok();
+    let real = |value: Value| Number(-1e9..=1e9).convert(&value).ok();
     assert_eq!([json!("0.5"), json!(1), json!("1e3")].map(real), [Some(0.5), Some(1.0), Some(1000.0)]);
     assert_eq!([json!("nan"), json!("inf"), json!(false), json!("")].map(real), [None; 4]);
-    assert_eq!([json!("true"), json!("YES"), json!("on"), json!(1)].map(|value| flag(&value).ok()), [Some(true); 4]);
-    assert_eq!([json!("false"), json!("n"), json!(0)].map(|value| flag(&value).ok()), [Some(false); 3]);
-    assert!(flag(&json!("maybe")).is_err() && flag(&json!([])).is_err());
-    assert_eq!(text(&json!(1.5), 9, false), Ok("1.5".to_owned()));
-    assert!(text(&json!(true), 9, false).is_err() && text(&json!("  "), 9, false).is_err());
+    assert_eq!([json!("true"), json!("YES"), json!("on"), json!(1)].map(|value| Flag.convert(&value).ok()), [Some(true); 4]);
+    assert_eq!([json!("false"), json!("n"), json!(0)].map(|value| Flag.convert(&value).ok()), [Some(false); 3]);
+    assert!(Flag.convert(&json!("maybe")).is_err() && Flag.convert(&json!([])).is_err());
+    assert_eq!(Text(9).convert(&json!(1.5)), Ok("1.5".to_owned()));
+    assert!(Text(9).convert(&json!(true)).is_err() && Text(9).convert(&json!("  ")).is_err());
 }
 
 #[test]
@@ -82,11 +83,11 @@ fn moments_are_read_in_every_form_clients_write() {
         "2030-01-31T12:00Z",
         "2030-01-31T14:00+0200",
     ] {
-        assert_eq!(moment(&json!(text)), Ok(noon), "{text}");
+        assert_eq!(Moment.convert(&json!(text)), Ok(noon), "{text}");
     }
-    assert_eq!(moment(&json!("2030-01-31")).unwrap(), noon - chrono::Duration::hours(12));
+    assert_eq!(Moment.convert(&json!("2030-01-31")).unwrap(), noon - chrono::Duration::hours(12));
     for wrong in [json!("yesterday"), json!(5), json!("+99999-01-01"), json!("2030-02-30"), json!("")] {
-        assert!(moment(&wrong).is_err(), "{wrong}");
+        assert!(Moment.convert(&wrong).is_err(), "{wrong}");
     }
 }
 
@@ -94,19 +95,19 @@ fn moments_are_read_in_every_form_clients_write() {
 fn a_form_writes_null_lists_and_objects_as_text() {
     let values = json!({ "n": "", "one": "read", "two": ["read", "write"], "o": "{\"a\": 1}", "last": ["1", "2"] });
     let mut fields = Body(values.as_object().cloned().unwrap(), Encoding::Form).reader();
-    assert_eq!(fields.nullable_integer("n", 0..=9, Some(5)), None);
-    assert_eq!(fields.texts("one", Missing::Required), ["read"]);
-    assert_eq!(fields.texts("two", Missing::Required), ["read", "write"]);
-    assert_eq!(fields.object("o", Missing::Required)["a"], 1);
-    assert_eq!(fields.integer("last", 0..=9, Missing::Required), 2);
+    assert_eq!(fields.read("n", Nullable(Integer(0..=9)), Missing::Use(Some(5))), None);
+    assert_eq!(fields.read("one", Texts, Missing::Required), ["read"]);
+    assert_eq!(fields.read("two", Texts, Missing::Required), ["read", "write"]);
+    assert_eq!(fields.read("o", JsonObject, Missing::Required)["a"], 1);
+    assert_eq!(fields.read("last", Integer(0..=9), Missing::Required), 2);
     assert!(fields.finish().is_ok());
 }
 
 #[test]
 fn a_null_character_is_refused_however_deep_it_lies() {
     let mut fields = reader(json!({ "o": { "a": [{ "b\0": 1 }] }, "l": ["x\0"] }));
-    fields.object("o", Missing::Required);
-    fields.texts("l", Missing::Required);
+    fields.read("o", JsonObject, Missing::Required);
+    fields.read("l", Texts, Missing::Required);
     let error = fields.finish().unwrap_err();
     assert!(error.body()["o"].is_array() && error.body()["l"].is_array(), "{error}");
 }
@@ -121,11 +122,11 @@ crate::wire_enum! {
 #[test]
 fn a_choice_is_one_of_the_words_or_what_some_clients_say_for_it() {
     let mut fields = reader(json!({ "a": "large", "b": "big", "c": "big", "d": 3 }));
-    assert_eq!(fields.choice::<Size>("a", Missing::Required), Size::Large);
-    assert_eq!(fields.choice_or("b", &[("big", Size::Large)], Missing::Required), Size::Large);
-    assert_eq!(fields.choice::<Size>("gone", Missing::Use(Size::Large)), Size::Large);
-    fields.choice::<Size>("c", Missing::Required);
-    fields.choice_or("d", &[("big", Size::Large)], Missing::Required);
+    assert_eq!(fields.read("a", Choice::<Size>(&[]), Missing::Required), Size::Large);
+    assert_eq!(fields.read("b", Choice(&[("big", Size::Large)]), Missing::Required), Size::Large);
+    assert_eq!(fields.read("gone", Choice::<Size>(&[]), Missing::Use(Size::Large)), Size::Large);
+    fields.read("c", Choice::<Size>(&[]), Missing::Required);
+    fields.read("d", Choice(&[("big", Size::Large)]), Missing::Required);
     let error = fields.finish().unwrap_err();
     assert_eq!(error.body()["c"], json!(["\"big\" is not a valid choice. Choose one of: small, large."]));
     assert_eq!(error.body()["d"], json!(["3 is not a valid choice. Choose one of: small, large, big."]));

@@ -1,0 +1,39 @@
+//! Weights of types of events, as bodies hold them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use utoipa::PartialSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::ml::weights::Weights;
+use crate::platform::http::body::{FieldReader, JsonObject, Kind, Missing};
+
+const MOST_WEIGHTS: usize = 1_000;
+
+/// A JSON object of weights by type of event.
+pub struct EventWeights;
+
+impl Kind for EventWeights {
+    type Output = Value;
+
+    fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<Value>) -> Value {
+        let read = fields.read(field, JsonObject, missing);
+        let weights: BTreeMap<&String, &Value> = read.as_object().into_iter().flatten().collect();
+        if weights.len() > MOST_WEIGHTS {
+            fields.fault(field, format!("At most {MOST_WEIGHTS} types of events can have a weight."));
+        }
+        let number = |(event, weight): (&String, &Value)| Some((event.clone(), weight.as_f64()?));
+        let numbers: Option<BTreeMap<String, f64>> = weights.into_iter().map(number).collect();
+        match numbers.map(|numbers| Weights::new(numbers, None)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => fields.fault(field, format!("This cannot be used: {error}.")),
+            None => fields.fault(field, "Every weight must be a number."),
+        }
+        read
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        HashMap::<String, f64>::schema()
+    }
+}
