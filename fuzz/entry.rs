@@ -2,7 +2,7 @@
 //!
 //! Each function may refuse its input in any way but by a panic, and checks what can be checked when it does not refuse.
 
-#![allow(dead_code)] // each target uses one function
+#![allow(dead_code, reason = "each target uses one function")]
 
 use std::io::Write;
 use std::path::Path;

@@ -1,16 +1,22 @@
 //! The layers of the source, checked: the test reads it as text and fails on an import that points the wrong way. Cargo keeps the
 //! crates apart; inside a crate the compiler cannot do this.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 #[path = "architecture/paths.rs"]
 mod paths;
+#[path = "architecture/rings.rs"]
+mod rings;
 #[path = "architecture/rules.rs"]
 mod rules;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use paths::{Source, crate_paths};
-use rules::violations;
+use paths::{Source, crate_paths, without_tests};
+use rings::rings;
+use rules::{out_of_order, violations};
 
 #[test]
 fn imports_point_downwards_and_files_keep_their_promises() {
@@ -19,13 +25,26 @@ fn imports_point_downwards_and_files_keep_their_promises() {
 }
 
 #[test]
-fn every_slice_has_its_place_in_the_order() {
-    let unplaced: Vec<String> = fs::read_dir(root().join("src/features"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-        .filter(|name| name != "mod" && !rules::SLICES.contains(&name.as_str()))
-        .collect();
-    assert!(unplaced.is_empty(), "add to SLICES in tests/architecture/rules.rs: {unplaced:?}");
+fn modules_of_a_layer_import_only_those_before_them() {
+    let found: Vec<String> = without_tests(&sources()).iter().flat_map(out_of_order).collect();
+    assert!(found.is_empty(), "{} violations of ORDERS in tests/architecture/rules.rs:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn every_module_has_its_place_in_the_order_of_its_layer() {
+    let sources = without_tests(&sources());
+    for (layer, order) in rules::ORDERS.into_iter().chain([("features", &rules::SLICES[..])]) {
+        let modules: BTreeSet<&str> =
+            sources.iter().filter_map(|source| source.module().strip_prefix(&[layer])?.first().copied()).collect();
+        assert_eq!(BTreeSet::from_iter(order.iter().copied()), modules, "the order of {layer} in tests/architecture/rules.rs");
+    }
+}
+
+#[test]
+fn files_of_a_folder_import_each_other_in_one_direction() {
+    let found = rings(&without_tests(&sources()));
+    let lines: Vec<String> = found.iter().map(|(folder, ring)| format!("{folder}: {ring}")).collect();
+    assert!(lines.is_empty(), "move what they share to a file of its own:\n{}", lines.join("\n"));
 }
 
 #[test]
@@ -40,6 +59,14 @@ fn the_list_of_slices_is_the_order_of_imports_and_says_what_each_is() {
         .map(|pair| pair[1])
         .collect();
     assert!(silent.is_empty(), "say in one line what each is: {silent:?}");
+}
+
+#[test]
+fn the_document_lists_the_slices_in_the_order_of_imports() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("Slices\n")).unwrap();
+    let listed: Vec<&str> = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+    assert_eq!(listed, rules::SLICES, "docs/architecture.md and SLICES in tests/architecture/rules.rs");
 }
 
 #[test]
@@ -111,6 +138,60 @@ fn right_imports_pass() {
     for (file, text) in right {
         assert_eq!(violations(&Source::new(file, text)), Vec::<String>::new(), "{file}: {text}");
     }
+}
+
+#[test]
+fn an_import_from_a_later_module_is_seen() {
+    let breaks = |file: &str, text: &str| !out_of_order(&Source::new(file, text)).is_empty();
+    assert!(breaks("ml/sparse.rs", "use super::tuning::Study;"));
+    assert!(breaks("ml/linalg/inverse.rs", "fn f() { crate::artifact::sign() }"));
+    assert!(breaks("platform/clock.rs", "use super::db::Database;"));
+    assert!(breaks("app/policy.rs", "use crate::app::{meta, routes};"));
+    assert!(!breaks(
+        "ml/tuning/mod.rs",
+        "use crate::error::MlError;\nuse super::search_space::Domain;\nuse super::tuning::Study;"
+    ));
+    assert!(!breaks("app/boot.rs", "use crate::platform::db;\nuse super::first_user;"));
+}
+
+#[test]
+fn a_ring_of_files_or_folders_is_seen() {
+    let two = [
+        Source::new("features/a/jobs.rs", "use super::service::run;"),
+        Source::new("features/a/service.rs", "use super::{jobs::Train, store};"),
+        Source::new("features/a/store.rs", "use crate::schema::a;"),
+    ];
+    assert_eq!(rings(&two), [("features::a".to_owned(), "jobs imports service; service imports jobs".to_owned())]);
+    let three = [
+        Source::new("ml/a/mod.rs", "use crate::b::f;"),
+        Source::new("ml/b.rs", "use super::c::g;"),
+        Source::new("ml/c/mod.rs", "mod inner;"),
+        Source::new("ml/c/inner.rs", "use super::super::a::h;"),
+    ];
+    assert_eq!(rings(&three).len(), 1);
+}
+
+#[test]
+fn a_folder_may_use_its_files_and_they_what_it_offers() {
+    let sources = [
+        Source::new("ml/a/mod.rs", "mod inner;\nuse self::inner::f;\nuse crate::a::inner::g;"),
+        Source::new("ml/a/inner.rs", "use super::h;\nuse crate::a::i;"),
+        Source::new("ml/b.rs", "use super::a::f;"),
+        Source::new("ml/lib.rs", "pub use b::g;"),
+    ];
+    assert!(rings(&sources).is_empty());
+}
+
+#[test]
+fn tests_may_import_what_they_like() {
+    let sources = [
+        Source::new("ml/a.rs", "use super::b::f;\n\n#[cfg(test)]\nmod tests;"),
+        Source::new("ml/a/tests.rs", "use crate::c::g;"),
+        Source::new("ml/b.rs", "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::a::h;\n}"),
+        Source::new("ml/c.rs", "use super::a::h;"),
+    ];
+    assert_eq!(rings(&sources).len(), 1);
+    assert!(rings(&without_tests(&sources)).is_empty());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The commands that need no server, run as a user runs them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -5,6 +5,7 @@
 //! that other work on the machine counts little. Lists are compared first.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
 
 use std::hint::black_box;
 use std::time::Instant;

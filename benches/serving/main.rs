@@ -6,6 +6,7 @@
 //! docs/benchmarks.md.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
 
 mod echo;
 mod events;

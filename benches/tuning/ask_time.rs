@@ -43,7 +43,7 @@ pub fn print() {
 
 /// Returns the mean time of `calls` calls.
 fn milliseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
-    #[allow(clippy::disallowed_methods)] // a duration, only to be reported
+    #[allow(clippy::disallowed_methods, reason = "a duration, only to be reported")]
     let start = Instant::now();
     (0..calls).for_each(&mut call);
     start.elapsed().as_secs_f64() * 1e3 / calls as f64

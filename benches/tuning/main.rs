@@ -3,6 +3,8 @@
 //! `make bench-tuning DATA=folder`, or one part: `cargo bench --bench tuning -- ask-time | surfaces FOLDER | fits FOLDER`.
 //! Needs the data sets named in `data.rs` below the folder and, for Optuna, `OPTUNA_PYTHON`: a Python that has it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
+
 mod ask_time;
 mod data;
 mod fits;

@@ -1,14 +1,12 @@
 //! Starts what every role needs: a PostgreSQL, its schema, the file store, the first user.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use super::first_user;
-use crate::features::accounts;
+use super::first_user::{self, FirstUserError};
 use crate::platform::blobs::Blobs;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ConfigError, Settings};
@@ -31,15 +29,8 @@ pub enum BootError {
     EmbeddedPostgres(#[from] EmbeddedPostgresError),
     #[error(transparent)]
     Database(#[from] DbError),
-    #[error("The first user could not be created: {0}")]
-    FirstUser(#[from] accounts::AccountError),
-    /// The password exists only in the file that could not be written.
-    #[error(
-        "The password of the first user could not be written to {}: {cause}. Create another superuser with \
-         `recotem create-superuser --username NAME`.",
-        .path.display()
-    )]
-    FirstPassword { path: PathBuf, cause: std::io::Error },
+    #[error(transparent)]
+    FirstUser(#[from] FirstUserError),
 }
 
 /// The services of a running process. Dropping it stops the private PostgreSQL.

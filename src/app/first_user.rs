@@ -1,17 +1,31 @@
 //! The first user of an install, and how an operator gets the password that was generated for it.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use secrecy::ExposeSecret;
 
-use super::boot::BootError;
-use crate::features::accounts::first_user;
+use crate::features::accounts::{AccountError, first_user};
 use crate::platform::services::Services;
+
+/// Why there is no first user, or none who can log in.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstUserError {
+    #[error("The first user could not be created: {0}")]
+    Account(#[from] AccountError),
+    /// The password exists only in the file that could not be written.
+    #[error(
+        "The password of the first user could not be written to {}: {cause}. Create another superuser with \
+         `recotem create-superuser --username NAME`.",
+        .path.display()
+    )]
+    Password { path: PathBuf, cause: std::io::Error },
+}
 
 /// Creates `admin` on an install without users. A generated password is printed to a terminal; where the output is stored, as in
 /// a service's journal, it is written to a file that only its owner may read, and that is removed once the password was changed.
 /// Returns whether there is a new user.
-pub async fn ensure(services: &Services) -> Result<bool, BootError> {
+pub async fn ensure(services: &Services) -> Result<bool, FirstUserError> {
     match first_user::ensure(services).await? {
         first_user::Made::NoUser => {
             first_user::forget_changed(services).await?;
@@ -24,7 +38,8 @@ pub async fn ensure(services: &Services) -> Result<bool, BootError> {
         }
         first_user::Made::WithRandom(password) => {
             let path = first_user::file(services);
-            first_user::keep(services, &password).map_err(|cause| BootError::FirstPassword { path: path.clone(), cause })?;
+            let fault = |cause| FirstUserError::Password { path: path.clone(), cause };
+            first_user::keep(services, &password).map_err(fault)?;
             let path = path.display();
             println!("The first user is \"admin\" with the password in {path}. Change it after log-in; this deletes the file.");
         }

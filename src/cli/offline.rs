@@ -258,7 +258,7 @@ pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
     /// Starts to measure.
-    #[allow(clippy::disallowed_methods)] // a duration, only reported or compared with a limit of the same run
+    #[allow(clippy::disallowed_methods, reason = "a duration, only reported or compared with a limit of the same run")]
     pub fn start() -> Self {
         Stopwatch(std::time::Instant::now())
     }

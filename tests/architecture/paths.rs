@@ -21,6 +21,26 @@ impl Source {
     }
 }
 
+/// Returns the sources without tests: neither modules of tests at the end of a file, nor files that are compiled for tests only.
+pub fn without_tests(sources: &[Source]) -> Vec<Source> {
+    let tests: Vec<Vec<&str>> = sources.iter().flat_map(test_modules).collect();
+    let is_test = |source: &Source| tests.iter().any(|test| source.module().starts_with(test));
+    let code = sources.iter().filter(|source| !is_test(source));
+    code.map(|source| Source { file: source.file.clone(), text: before_tests(&source.text).to_owned() }).collect()
+}
+
+/// Returns what stands before the module of tests of a file.
+fn before_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
+/// Returns the modules that a file declares for tests: its own `tests` for `#[cfg(test)] mod tests;`.
+fn test_modules(source: &Source) -> impl Iterator<Item = Vec<&str>> {
+    let declared = source.text.split("#[cfg(test)]\nmod ").skip(1);
+    let names = declared.filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
+    names.map(move |name| source.module().into_iter().chain([name]).collect())
+}
+
 /// Cuts a line at `//`, which suffices even for a string that holds `//`: the text after it is no import.
 fn without_comment(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
@@ -88,8 +108,8 @@ fn skip_alias(text: &str) -> &str {
     }
 }
 
-/// Returns `super::super::x` seen from the file's own module. A single `super` stays in the slice, and inside a module of tests
-/// one of them leads only to the file itself; those that lead further are reported as written.
+/// Returns `super::x` seen from the file's own module. Inside a module of tests one `super` leads only to the file itself; these
+/// paths are reported as written.
 fn upward_paths(source: &Source) -> Vec<String> {
     let module = source.module();
     let mut found = Vec::new();
@@ -101,7 +121,7 @@ fn upward_paths(source: &Source) -> Vec<String> {
             levels += 1;
             rest = after;
         }
-        if levels > 1 && levels <= module.len() {
+        if levels <= module.len() {
             rest = unfold(rest, &module[..module.len() - levels], &mut found);
         }
     }

@@ -3,7 +3,6 @@
 mod derived;
 mod explain;
 mod recommend;
-mod wanted;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,9 +18,7 @@ use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
 pub use self::derived::Derived;
-pub use self::explain::Reasons;
-pub(crate) use self::wanted::Admitted;
-pub use self::wanted::Wanted;
+pub use crate::lists::{Reasons, Recommendations, Wanted};
 
 const FORMAT: &str = "recotem-model-v1";
 /// Prefix of the caller's metadata in the file.
@@ -56,9 +53,6 @@ impl std::fmt::Debug for TrainedModel {
             .finish_non_exhaustive()
     }
 }
-
-/// Item ids with their scores, best first.
-pub type Recommendations = Vec<(String, f32)>;
 
 impl TrainedModel {
     /// Returns the file as bytes.

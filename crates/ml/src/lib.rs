@@ -14,6 +14,7 @@ pub mod ids;
 pub mod interactions;
 pub mod item_index;
 pub mod linalg;
+pub mod lists;
 pub mod metrics;
 pub mod normal;
 pub mod other_data;

@@ -1,5 +1,7 @@
 //! Evaluation, its segments and the sparse products behind the neighbourhood models against plain definitions.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use proptest::prelude::*;
 use recotem_ml::algorithms::{Factors, Recommender};
 use recotem_ml::context::Context;

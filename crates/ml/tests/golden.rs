@@ -4,6 +4,8 @@
 //! tests print a notice and pass. `RECOTEM_GOLDEN_ONLY` picks algorithms by a part of their name, and `RECOTEM_GOLDEN_SLOW` adds
 //! fits of minutes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Splits, metrics and ranking against plain definitions, on random input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use proptest::prelude::*;
 use recotem_ml::error::MlError;
 use recotem_ml::interactions::{InteractionLog, InteractionLogBuilder};

@@ -1,5 +1,7 @@
 //! Guarantees of a search over any space: it stays inside, repeats itself, and keeps to its limits.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

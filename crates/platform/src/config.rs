@@ -5,9 +5,13 @@ mod environment;
 mod file;
 mod known;
 mod loading;
+mod network;
+mod rate;
 mod secrets;
 
 pub use loading::Loaded;
+pub use network::Network;
+pub use rate::Rate;
 
 use std::path::PathBuf;
 
@@ -15,8 +19,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::embedded_postgres::CLUSTER_FOLDER;
-use super::http::caller::Network;
-use super::http::throttle::Rate;
 use super::private;
 
 /// A setting that is not valid.

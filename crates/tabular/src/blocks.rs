@@ -3,9 +3,10 @@
 use std::io::{self, Read};
 use std::mem::take;
 
-use super::collector::{Collector, ReadOptions, Row, Tally};
+use super::collector::{Collector, Row, Tally};
 use super::error::TabularError;
 use super::in_order::in_order;
+use super::options::ReadOptions;
 use super::source::stream_error;
 use super::times::TimeReading;
 

@@ -3,102 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use chrono::DateTime;
-
 use super::error::TabularError;
 use super::findings::{Found, IdFindings, TimeFindings};
 use super::notes::{ColumnNote, Guess, NoteKind, note_encoding};
+use super::options::ReadOptions;
 use super::text;
-use super::times::TimeReading;
-
-/// Columns to read, and the limits.
-#[derive(Debug, Clone)]
-pub struct ReadOptions {
-    /// Column of user ids.
-    pub user_column: String,
-    /// Column of item ids.
-    pub item_column: String,
-    /// Column of times, if there is one.
-    pub time_column: Option<String>,
-    /// Column of event types (such as `view` or `purchase`), if there is one.
-    pub event_column: Option<String>,
-    /// Limit of expanded data, in bytes.
-    pub max_expanded_bytes: u64,
-    /// Limit of one field, in bytes.
-    pub max_field_bytes: usize,
-    /// Bytes of text that a thread takes at a time, if several threads read.
-    pub block_bytes: usize,
-    /// Time of the upload, in microseconds UTC; times after it are counted.
-    pub uploaded_at: Option<i64>,
-}
-
-impl ReadOptions {
-    /// Creates options without event types; expanded data may take 16 GiB, a field 1 MiB and a block 1 MiB.
-    pub fn new(user_column: impl Into<String>, item_column: impl Into<String>, time_column: Option<String>) -> Self {
-        ReadOptions {
-            user_column: user_column.into(),
-            item_column: item_column.into(),
-            time_column,
-            event_column: None,
-            max_expanded_bytes: 16 << 30,
-            max_field_bytes: 1 << 20,
-            block_bytes: 1 << 20,
-            uploaded_at: None,
-        }
-    }
-
-    /// Returns the names of the columns to read.
-    pub(super) fn wanted(&self) -> Wanted<&str> {
-        Wanted {
-            user: &self.user_column,
-            item: &self.item_column,
-            time: self.time_column.as_deref(),
-            event: self.event_column.as_deref(),
-        }
-    }
-}
-
-/// One value for each column that is read: its name, or its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted<T> {
-    pub user: T,
-    pub item: T,
-    pub time: Option<T>,
-    pub event: Option<T>,
-}
-
-impl<T: Copy> Wanted<T> {
-    /// Iterates over all values that are there.
-    pub fn iter(&self) -> impl Iterator<Item = T> {
-        [Some(self.user), Some(self.item), self.time, self.event].into_iter().flatten()
-    }
-
-    /// Replaces each value by the result of `f`.
-    pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Wanted<U>, E> {
-        Ok(Wanted {
-            user: f(self.user)?,
-            item: f(self.item)?,
-            time: self.time.map(&mut f).transpose()?,
-            event: self.event.map(&mut f).transpose()?,
-        })
-    }
-}
-
-impl<'a> Wanted<&'a str> {
-    /// Returns the names without repeats, and the index of each column among them.
-    pub fn distinct(self) -> (Vec<&'a str>, Wanted<usize>) {
-        let mut names: Vec<&str> = Vec::new();
-        let place = |name| {
-            let known = names.iter().position(|n| *n == name);
-            Ok::<_, std::convert::Infallible>(known.unwrap_or_else(|| {
-                names.push(name);
-                names.len() - 1
-            }))
-        };
-        let Ok(places) = self.try_map(place);
-        (names, places)
-    }
-}
+use super::times::{TimeCell, TimeReading};
 
 /// One interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,29 +65,6 @@ pub(super) const MAX_COLUMNS: usize = 10_000;
 
 /// Most characters of a rejected row that are kept.
 const MAX_RAW: usize = 500;
-
-/// A value of the time column.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum TimeCell<'a> {
-    Text(&'a [u8]),
-    Integer(i64),
-    Float(f64),
-    Micros(i64),
-}
-
-impl<'a> TimeCell<'a> {
-    fn shown(self) -> Cow<'a, str> {
-        const MAX_SHOWN: usize = 100;
-        match self {
-            TimeCell::Text(text) => String::from_utf8_lossy(&text[..text.len().min(MAX_SHOWN)]),
-            TimeCell::Integer(value) => Cow::Owned(value.to_string()),
-            TimeCell::Float(value) => Cow::Owned(value.to_string()),
-            TimeCell::Micros(value) => Cow::Owned(
-                DateTime::from_timestamp_micros(value).map_or_else(|| value.to_string(), |at| at.format("%F %T").to_string()),
-            ),
-        }
-    }
-}
 
 /// The relevant cells of a row; `None` where the row has no value.
 #[derive(Debug, Clone, Copy)]
@@ -425,16 +312,4 @@ pub(super) fn shorten(mut raw: String) -> String {
         raw.push('…');
     }
     raw
-}
-
-/// Returns the indices of `wanted` in `columns`.
-pub(super) fn locate(columns: &[String], wanted: Wanted<&str>) -> Result<Wanted<usize>, TabularError> {
-    wanted.try_map(|name| {
-        let mut places = columns.iter().enumerate().filter(|(_, column)| *column == name);
-        match (places.next(), places.next()) {
-            (Some((place, _)), None) => Ok(place),
-            (Some(_), Some(_)) => Err(TabularError::RepeatedColumn { column: name.to_owned() }),
-            (None, _) => Err(TabularError::MissingColumn { column: name.to_owned(), available: columns.to_vec() }),
-        }
-    })
 }

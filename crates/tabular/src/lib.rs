@@ -8,17 +8,20 @@ mod collector;
 mod delimited;
 mod error;
 mod findings;
+mod first_rows;
 mod format;
 mod in_order;
 mod json;
 mod members;
 mod notes;
 mod opening;
+mod options;
 mod parquet;
 mod preview;
 mod sentences;
 mod source;
 mod table;
+mod table_rows;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,15 +29,18 @@ mod times;
 
 use std::path::Path;
 
-pub use collector::{MAX_EXAMPLES, ReadOptions, ReadReport, Rejected, Row};
+pub use collector::{MAX_EXAMPLES, ReadReport, Rejected, Row};
 pub use error::TabularError;
 pub use findings::differ_in_spaces;
+pub use first_rows::Preview;
 pub use format::{Compression, Format, Kind, format_of};
 pub use notes::{ColumnNote, EXAMPLES_OF_NOTE, Guess, NoteKind};
 pub use opening::open_regular;
+pub use options::ReadOptions;
 pub use parquet::unpack as unpack_parquet;
-pub use preview::{MAX_PREVIEW_BYTES, Preview, column_names, preview, preview_within};
-pub use table::{Cell as TableCell, TableOptions, TableReport, read_table};
+pub use preview::{MAX_PREVIEW_BYTES, column_names, preview, preview_within};
+pub use table::read_table;
+pub use table_rows::{Cell as TableCell, TableOptions, TableReport};
 
 use blocks::RowBlocks;
 use collector::Collector;

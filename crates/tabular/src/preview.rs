@@ -7,24 +7,13 @@ use serde_json::Value;
 
 use super::delimited::{Found, Opened, Records, header, open};
 use super::error::TabularError;
+use super::first_rows::Preview;
 use super::format::{Kind, format_of};
 use super::source::with_source;
 use super::{json, parquet};
 
 /// Expanded bytes that may be read for a preview of text.
 const MAX_EXPANDED: u64 = 16 << 30;
-
-/// The first rows of a file. Values of delimited text are strings, exactly as written, or null where there is none; JSON and
-/// Parquet keep their types.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Preview {
-    /// Columns of the file, in its order.
-    pub columns: Vec<String>,
-    /// Rows, each as long as `columns`.
-    pub rows: Vec<Vec<Value>>,
-    /// Whether the file has more rows.
-    pub more: bool,
-}
 
 /// Memory that a preview of Parquet may take.
 pub const MAX_PREVIEW_BYTES: u64 = 512 << 20;

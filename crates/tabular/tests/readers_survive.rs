@@ -1,5 +1,7 @@
 //! For any bytes, the readers return a result: the inputs that the fuzzers start from, and many random changes of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
+
 use std::path::Path;
 
 use rand::seq::IndexedRandom;

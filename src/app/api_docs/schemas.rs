@@ -17,13 +17,23 @@ pub fn reference(name: &str) -> Value {
 
 /// Returns the schemas of error responses.
 pub fn of_errors() -> Map<String, Value> {
-    let detail = |text: &str| json!({ "type": "string", "description": text });
-    let schemas = json!({
+    let schemas = [of_refusals(), of_bodies(), of_conflicts(), of_predictions()];
+    schemas.into_iter().flat_map(|part| part.as_object().cloned().unwrap_or_default()).collect()
+}
+
+/// Returns the schema of a text.
+fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
+}
+
+/// Returns the schemas of requests that are refused for any body.
+fn of_refusals() -> Value {
+    json!({
         "Detail": {
             "type": "object",
             "description": "What went wrong, in a sentence for people and, in some cases, a `code` for programs.",
             "required": ["detail"],
-            "properties": { "detail": detail("A sentence"), "code": detail("A stable word") },
+            "properties": { "detail": text("A sentence"), "code": text("A stable word") },
             "example": { "detail": "Not found." },
         },
         "NotFound": {
@@ -38,12 +48,18 @@ pub fn of_errors() -> Map<String, Value> {
             "description": "Not authenticated. `code` is `token_not_valid`, `user_inactive` or `bad_authorization_header`.",
             "required": ["detail"],
             "properties": {
-                "detail": detail("A sentence"),
-                "code": detail("A stable word"),
+                "detail": text("A sentence"),
+                "code": text("A stable word"),
                 "messages": { "type": "array", "items": { "type": "object" } },
             },
             "example": { "detail": "Authentication credentials were not provided." },
         },
+    })
+}
+
+/// Returns the schemas of invalid bodies.
+fn of_bodies() -> Value {
+    json!({
         "FieldErrors": {
             "type": "object",
             "description": "What is wrong, by field. In a list of objects each fault has the place of its object.",
@@ -64,13 +80,19 @@ pub fn of_errors() -> Map<String, Value> {
             "anyOf": [reference("FieldErrors"), reference("NonFieldErrors"), reference("Detail")],
             "example": { "name": ["This field is required."] },
         },
+    })
+}
+
+/// Returns the schema of objects that stand in the way.
+fn of_conflicts() -> Value {
+    json!({
         "Conflict": {
             "type": "object",
             "description": "The object is in the wrong state for this, or in use.",
             "required": ["detail"],
             "properties": {
-                "detail": detail("A sentence"),
-                "code": detail("A stable word"),
+                "detail": text("A sentence"),
+                "code": text("A stable word"),
                 "dependents": {
                     "type": "array",
                     "description": "The objects that depend on it",
@@ -86,6 +108,12 @@ pub fn of_errors() -> Map<String, Value> {
             },
             "example": { "detail": "A tuning job uses this.", "dependents": [{ "resource": "parameter_tuning_job", "id": 1, "name": null }] },
         },
+    })
+}
+
+/// Returns the schemas in the shape that only predictions use.
+fn of_predictions() -> Value {
+    json!({
         "RateLimited": {
             "type": "object",
             "description": "A refusal by rate limit, in the shape that only predictions use.",
@@ -108,6 +136,5 @@ pub fn of_errors() -> Map<String, Value> {
             } } },
             "example": { "detail": [{ "type": "missing", "loc": ["body", "user_id"], "msg": "Field required" }] },
         },
-    });
-    schemas.as_object().cloned().unwrap_or_default()
+    })
 }

@@ -8,6 +8,7 @@ mod combined;
 mod error;
 mod intake;
 mod jobs;
+mod memory;
 mod model;
 mod preparation;
 mod routes;
@@ -19,12 +20,12 @@ pub mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
-pub use jobs::PrepareData;
-pub use model::{TrainingData, TrainingDataStatus};
+pub use memory::ask_for;
+pub use model::{PrepareData, TrainingData, TrainingDataStatus};
 pub use preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_kept};
 pub use routes::{
     DataPreview, Docs, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload, routes,
 };
-pub use service::{PREVIEWS, Upload, ask_for, blocking, give_up, in_turn, is_prepared_at_once, load_log, remove_files};
+pub use service::{PREVIEWS, Upload, blocking, give_up, in_turn, is_prepared_at_once, load_log, remove_files};
 pub use store::find;
 pub use under_way::UploadsUnderWay;

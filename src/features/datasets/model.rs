@@ -1,7 +1,8 @@
-//! Rows of training data.
+//! Rows of training data, and what its job is told.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::unpacked;
@@ -145,6 +146,12 @@ pub struct Stored {
     pub error: Option<String>,
     pub report: Option<Value>,
     pub sources: Option<Value>,
+}
+
+/// Reads a whole upload and stores its prepared form and report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrepareData {
+    pub training_data_id: i64,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::error::{DataError, sentence};
-use super::service::ask_for;
+use super::memory::ask_for;
 use crate::features::projects::{MOST_EVENT_TYPES, Project};
 use crate::ml::context::Context;
 use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder, LateTimes};

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::error::DataError;
 use super::intake::Received;
-use super::jobs::PrepareData;
-use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
+use super::memory::ask_for;
+use super::model::{FileKeys, PrepareData, Stored, TrainingData, TrainingDataStatus};
 use super::preparation::{self, LARGEST_RATIO, Prepared, largest_honest};
 use super::turns::Turns;
 use super::{store, unpacked};
@@ -18,7 +18,6 @@ use crate::platform::blobs::Incoming;
 use crate::platform::compute;
 use crate::platform::computing::Computing;
 use crate::platform::http::ApiResult;
-use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, ReadOptions, TabularError};
@@ -293,12 +292,6 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
         InteractionLog::from_bytes(&bytes).map_err(DataError::Damaged)
     })
     .await
-}
-
-/// Asks for memory before it is taken.
-pub fn ask_for(memory: &Promise, what: &'static str, needed: u64) -> Result<(), DataError> {
-    let refused = |shortage| DataError::Memory { what, shortage, waits_for_others: memory.waits_for_others() };
-    memory.raise_to(needed).map_err(refused)
 }
 
 /// The first rows of an upload of a project as they are. The outer error is that there is no place for another preview.

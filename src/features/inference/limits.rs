@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::error::InferenceError;
 use crate::features::accounts::KeyGrant;
-use crate::platform::config::Settings;
+use crate::platform::config::{Rate, Settings};
 use crate::platform::http::ApiError;
-use crate::platform::http::throttle::{Rate, Throttle};
+use crate::platform::http::throttle::Throttle;
 
 /// For how many targets that do not exist a key may use up its allowance.
 const MISSING_TARGETS: usize = 10;

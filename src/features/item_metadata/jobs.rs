@@ -2,17 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::model::PrepareItemMetadata;
 use super::service;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
-
-/// Reads a whole upload and stores its prepared form and report.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PrepareItemMetadata {
-    pub item_meta_data_id: i64,
-}
 
 impl Job for PrepareItemMetadata {
     const KIND: &'static str = "prepare_item_metadata";

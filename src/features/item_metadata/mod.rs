@@ -15,9 +15,8 @@ mod table;
 
 pub use cells::{boolean_of, number_of};
 pub use columns::{ColumnKind, ColumnReport, Columns};
-pub use jobs::PrepareItemMetadata;
 pub use lookup::Descriptions;
-pub use model::ItemMetaData;
+pub use model::{ItemMetaData, PrepareItemMetadata};
 pub use routes::{Docs, routes};
 pub use service::descriptions;
 pub use store::newest;

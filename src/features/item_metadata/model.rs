@@ -1,7 +1,8 @@
-//! Rows of item metadata.
+//! Rows of item metadata, and what their job is told.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::features::datasets::{TrainingDataStatus, unpacked};
@@ -75,4 +76,10 @@ impl ItemMetaData {
 /// Returns the keys of an uploaded file and of its unpacked copy, if there is one.
 pub fn files_of_upload(key: &str) -> [String; 2] {
     [key.to_owned(), unpacked::key_of(key)]
+}
+
+/// Reads a whole upload and stores its prepared form and report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrepareItemMetadata {
+    pub item_meta_data_id: i64,
 }

@@ -5,9 +5,8 @@ use std::path::Path;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 
-use super::jobs::PrepareItemMetadata;
 use super::lookup::{self, Descriptions};
-use super::model::{Form, ItemMetaData, Stored, files_of_upload};
+use super::model::{Form, ItemMetaData, PrepareItemMetadata, Stored, files_of_upload};
 use super::{preparation, store};
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{
@@ -130,7 +129,7 @@ impl Preparation {
     fn of(services: &Services, project: &Project) -> Self {
         Self {
             blobs: services.blobs.clone(),
-            item_column: project.item_column.clone(),
+            item_column: project.fields.item_column.clone(),
             limits: preparation::Limits {
                 largest_expanded: services.settings.max_expanded_bytes,
                 largest_table: services.settings.item_cache_bytes,

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
-use serde::{Deserialize, Serialize};
 
 use super::artifacts::{self, Staged};
 use super::engine::engine_context;
-use super::model::{Outcome, TrainedModel};
+use super::model::{Outcome, TrainModel, TrainedModel};
 use super::ready::ReadyModel;
 use super::signing::Keyring;
 use super::store;
@@ -26,15 +25,6 @@ use crate::platform::services::Services;
 
 /// How long to wait for an upload that is still being prepared.
 const PREPARATION_PAUSE: Duration = Duration::from_secs(2);
-
-/// Trains one model.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TrainModel {
-    pub trained_model_id: i64,
-    /// A model to begin with, where the algorithm can.
-    #[serde(default)]
-    pub warm_start_from: Option<i64>,
-}
 
 impl Job for TrainModel {
     const KIND: &'static str = "train_model";

@@ -1,7 +1,8 @@
-//! Rows of trained models.
+//! Rows of trained models, and what their job is told.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::training::WARM_START;
@@ -106,6 +107,15 @@ pub struct Outcome {
     pub lineage: Value,
     pub n_users: i32,
     pub n_items: i32,
+}
+
+/// Trains one model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrainModel {
+    pub trained_model_id: i64,
+    /// A model to begin with, where the algorithm can.
+    #[serde(default)]
+    pub warm_start_from: Option<i64>,
 }
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
 //! Combining the sources of a run into training data of their own, which records exactly which rows were used.
 
-use std::time::Duration;
-
 use diesel_async::AsyncPgConnection;
-use serde::{Deserialize, Serialize};
 
+use super::model::CombineData;
 use crate::features::accounts::Guarded;
 use crate::features::datasets::{self, CombinedFile, DataError, Source, TrainingData, TrainingDataStatus};
 use crate::features::events::{self, EventType, Recorded, RecordedEvent};
 use crate::features::projects::{self, Project};
 use crate::platform::compute;
-use crate::platform::queue::{self, EnqueueOptions, Job, JobContext, JobError};
+use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
 /// Adds a row for combined data and enqueues the job that fills it, in one transaction. Returns the row's id.
@@ -27,30 +25,8 @@ pub async fn begin(
     Ok(data.id)
 }
 
-/// Writes the file of combined data and prepares it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CombineData {
-    pub training_data_id: i64,
-}
-
-impl Job for CombineData {
-    const KIND: &'static str = "retraining.combine";
-    const MAX_ATTEMPTS: i32 = 3;
-    const TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
-    type Context = Services;
-
-    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        Ok(combine(&context.app, self.training_data_id).await?)
-    }
-
-    async fn failed(self, services: Services, _: i64, reason: String) {
-        if let Err(error) = datasets::give_up(&services, self.training_data_id, &reason).await {
-            tracing::error!(%error, training_data = self.training_data_id, "the end of a combination could not be recorded");
-        }
-    }
-}
-
-async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
+/// Fills combined data from its sources; nothing when it is no longer being prepared.
+pub async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     let Some(data) = datasets::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing)
     else {

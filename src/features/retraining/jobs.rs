@@ -1,24 +1,18 @@
-//! The background jobs of a run: the one that carries it out, and the one that judges its model.
+//! The background jobs of a run: the one that carries it out, the one that combines its sources, and the one that judges its model.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::RetrainingError;
-use super::gate;
+use super::model::{CombineData, JudgeRun, Retrain};
 use super::runner::{self, Progress};
+use super::{combining, judging};
+use crate::features::datasets;
 use crate::features::tuning::TuningError;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
 /// How soon to look again at the training or the search that a run waits for.
 const PAUSE: Duration = Duration::from_secs(3);
-
-/// Carries out one run. It has others do the work, so it never keeps a worker busy: between two looks it is put off.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Retrain {
-    pub retraining_run_id: i64,
-}
 
 impl Job for Retrain {
     const KIND: &'static str = "retraining.run";
@@ -43,12 +37,21 @@ impl Job for Retrain {
     }
 }
 
-/// Finds the figures of the quality gate: the configurations of the new and of the deployed model are fitted and judged. The
-/// run waits for them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct JudgeRun {
-    pub retraining_run_id: i64,
-    pub deployed_model_id: i64,
+impl Job for CombineData {
+    const KIND: &'static str = "retraining.combine";
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
+    type Context = Services;
+
+    async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
+        Ok(combining::combine(&context.app, self.training_data_id).await?)
+    }
+
+    async fn failed(self, services: Services, _: i64, reason: String) {
+        if let Err(error) = datasets::give_up(&services, self.training_data_id, &reason).await {
+            tracing::error!(%error, training_data = self.training_data_id, "the end of a combination could not be recorded");
+        }
+    }
 }
 
 impl Job for JudgeRun {
@@ -58,7 +61,7 @@ impl Job for JudgeRun {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        gate::judge(&context, &self).await
+        judging::judge(&context, &self).await
     }
 
     async fn failed(self, services: Services, _: i64, reason: String) {

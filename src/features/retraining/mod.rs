@@ -6,6 +6,7 @@ mod combining;
 mod error;
 mod gate;
 mod jobs;
+mod judging;
 mod model;
 mod routes;
 mod runner;
@@ -14,8 +15,6 @@ mod service;
 mod sources;
 mod store;
 
-pub use combining::CombineData;
-pub use jobs::{JudgeRun, Retrain};
-pub use model::{CatchUp, DataSource, RunCause, RunStatus};
+pub use model::{CatchUp, CombineData, DataSource, JudgeRun, Retrain, RunCause, RunStatus};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

@@ -1,8 +1,8 @@
-//! Rows of schedules and runs.
+//! Rows of schedules and runs, and what their jobs are told.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -263,4 +263,24 @@ pub struct Ended {
     pub trained_model_id: Option<i64>,
     pub deployed_slot_id: Option<i64>,
     pub was_warm_start: Option<bool>,
+}
+
+/// Carries out one run. It has others do the work, so it never keeps a worker busy: between two looks it is put off.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Retrain {
+    pub retraining_run_id: i64,
+}
+
+/// Writes the file of combined data and prepares it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CombineData {
+    pub training_data_id: i64,
+}
+
+/// Finds the figures of the quality gate: the configurations of the new and of the deployed model are fitted and judged. The
+/// run waits for them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JudgeRun {
+    pub retraining_run_id: i64,
+    pub deployed_model_id: i64,
 }

@@ -6,8 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::cadence::Cadence;
 use super::error::RetrainingError;
-use super::jobs::Retrain;
-use super::model::{NewRun, Run, RunCause, Schedule, ScheduleFields};
+use super::model::{NewRun, Retrain, Run, RunCause, Schedule, ScheduleFields};
 use super::store;
 use crate::features::evaluation;
 use crate::features::projects::{self, Project};

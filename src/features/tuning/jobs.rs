@@ -3,23 +3,14 @@
 use std::time::Duration;
 
 use diesel_async::AsyncConnection;
-use serde::{Deserialize, Serialize};
 
 use super::error::TuningError;
-use super::model::{SearchStatus, TuningJob};
+use super::model::{RunSearch, SearchStatus, TuningJob};
 use super::{search, service, store};
 use crate::features::task_logs;
 use crate::platform::memory;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
-
-/// Runs trials of a tuning job until none is left. Several of these work on one tuning job at once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RunSearch {
-    pub tuning_job_id: i64,
-    /// Tells the tasks of one tuning job apart.
-    pub task: i32,
-}
 
 impl Job for RunSearch {
     const KIND: &'static str = "run_search";

@@ -4,8 +4,7 @@
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::error::TuningError;
-use super::jobs::RunSearch;
-use super::model::{Trial, TrialResult, TuningJob};
+use super::model::{RunSearch, Trial, TrialResult, TuningJob};
 use super::{service, store};
 use crate::features::task_logs;
 use crate::platform::queue::{JobContext, LOST_TOO_OFTEN};

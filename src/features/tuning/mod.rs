@@ -17,7 +17,6 @@ mod store;
 
 pub use comparison::{Contest, Entrant, scores};
 pub use error::TuningError;
-pub use jobs::RunSearch;
-pub use model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
+pub use model::{NewTuningJob, RunSearch, SearchStatus, Trial, TrialCounts, TrialStatus, TuningJob};
 pub use routes::{Docs, routes};
 pub use service::{create, snapshot};

@@ -1,8 +1,8 @@
-//! Rows of tuning jobs and trials.
+//! Rows of tuning jobs and trials, and what a task of a job is told.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
@@ -258,7 +258,7 @@ impl TrialResult {
 }
 
 /// How many trials of a job are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TrialCounts {
     pub running: i64,
     pub completed: i64,
@@ -271,4 +271,12 @@ impl TrialCounts {
     pub fn total(&self) -> i64 {
         self.running + self.completed + self.pruned + self.failed
     }
+}
+
+/// Runs trials of a tuning job until none is left. Several of these work on one tuning job at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSearch {
+    pub tuning_job_id: i64,
+    /// Tells the tasks of one tuning job apart.
+    pub task: i32,
 }

@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use super::error::TuningError;
 use super::history::History;
-use super::jobs::RunSearch;
-use super::model::{SearchStatus, Trial, TrialResult, TrialStatus, TuningJob};
+use super::model::{RunSearch, SearchStatus, Trial, TrialResult, TrialStatus, TuningJob};
 use super::service::{self, Algorithms};
 use super::store::RunBy;
 use super::{lost_workers, split_cache, store};

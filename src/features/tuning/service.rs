@@ -4,8 +4,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
 use super::error::TuningError;
-use super::jobs::RunSearch;
-use super::model::{NewTuningJob, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
+use super::model::{NewTuningJob, RunSearch, SearchStatus, Trial, TrialCounts, TrialResult, TrialStatus, TuningJob};
 use super::store;
 use crate::features::evaluation;
 use crate::features::model_configs;

@@ -51,6 +51,7 @@ async fn world(app: &TestApp, name: &str) -> World {
     World { prepared, slot, test, schedule, run, event, job }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of requests and fields")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_answers_the_traffic_has_the_fields_of_1x() {
     let app = TestApp::start_without_worker().await;

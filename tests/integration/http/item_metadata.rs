@@ -129,7 +129,7 @@ async fn large_metadata_is_prepared_by_a_job_and_what_was_prepared_before_stays_
     let user = app.user("ada").await;
     let project = project_of(&user, "p").await;
     let rows: String = (0..5_000).map(|row| format!("i{row},{}\n", "x".repeat(1_000))).collect();
-    let made = send(&user, project, "a.csv", format!("item,title\n{rows}")).await.expect(201);
+    let made = user.upload_items(project, "a.csv", format!("item,title\n{rows}")).await.expect(201);
     let path = format!("item_meta_data/{}/", made.id());
     assert_eq!((&made.body["status"], &made.body["valid_columns_list_json"]), (&json!("preparing"), &Value::Null));
     assert_eq!(user.get(&format!("{path}preview/?n_rows=1")).await.expect(200).body["columns"], json!(["item", "title"]));
@@ -148,7 +148,7 @@ async fn large_metadata_is_prepared_by_a_job_and_what_was_prepared_before_stays_
     let prepared = app.files().into_iter().filter(|file| file.ends_with(".items")).count();
     assert_eq!((prepared, app.files().len()), (1, 2), "{:?}", app.files());
 
-    let refused = send(&user, project, "a.csv", format!("sku,title\n{rows}")).await;
+    let refused = user.upload_items(project, "a.csv", format!("sku,title\n{rows}")).await;
     assert!(refused.fault("file").contains("\"item\""), "{}", refused.body);
     assert_eq!(app.files().len(), 2);
     user.delete(&path).await.expect(204);
@@ -217,7 +217,7 @@ async fn a_link_in_the_place_of_a_stored_file_is_not_read() {
     let app = TestApp::start().await;
     let user = app.user("ada").await;
     let project = project_of(&user, "p").await;
-    let metadata = send(&user, project, "a.csv", ITEMS).await.expect(201).id();
+    let metadata = user.upload_items(project, "a.csv", ITEMS).await.expect(201).id();
     let secret = app.services.settings.data_dir.join("secret");
     std::fs::write(&secret, "item,title\nx,secret\n").unwrap();
     let stored = app.files();

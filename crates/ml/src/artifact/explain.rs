@@ -1,11 +1,8 @@
 //! Why an item was recommended: the items of the history that contribute most to its score.
 
 use super::TrainedModel;
-use super::wanted::codes;
 use crate::error::MlResult;
-
-/// Items of a history with what each adds to the score of another, greatest first.
-pub type Reasons = Vec<(String, f32)>;
+use crate::lists::{Reasons, codes};
 
 impl TrainedModel {
     /// Returns which of a known user's items contribute most to an item's score, at most `n`; `None` when the user or the item is

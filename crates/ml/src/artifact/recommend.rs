@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::TrainedModel;
 use super::derived::Working;
-use super::wanted::{Wanted, WantedNumbers, codes};
-use super::{Recommendations, TrainedModel};
 use crate::algorithms::Factors;
 use crate::item_index::Scratch;
+use crate::lists::{Recommendations, Wanted, WantedNumbers, codes};
 use crate::ranking::{Candidates, top_k};
 
 /// The user or history that a list is for.

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::recommend::rank;
 use super::sequences::Sessions;
 use super::vmis_knn::{Scorer, VmisKnn};
-use crate::artifact::Admitted;
 use crate::context::Context;
 use crate::error::{MlError, MlResult};
 use crate::evaluate::bootstrap_mean;
+use crate::lists::Admitted;
 use crate::metrics::Metric;
 
 /// How well the last item of each session was predicted.

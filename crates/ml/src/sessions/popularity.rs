@@ -1,7 +1,7 @@
 //! What to recommend in a session without known items.
 
-use crate::artifact::Admitted;
 use crate::error::{MlError, MlResult};
+use crate::lists::Admitted;
 use crate::tensors::{TensorReader, TensorWriter};
 
 /// Name under which weights are stored in a file.

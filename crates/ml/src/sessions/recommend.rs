@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::artifact::SessionModel;
 use super::vmis_knn::{Scorer, VmisKnn};
-use crate::artifact::{Admitted, Reasons, Recommendations, Wanted};
 use crate::diversity;
 use crate::error::MlResult;
+use crate::lists::{Admitted, Reasons, Recommendations, Wanted};
 
 /// Up to this many items are faster to sort by popularity than to look up among all.
 const FEW: usize = 4_096;

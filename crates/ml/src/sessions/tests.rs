@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::artifact::Wanted;
 use crate::context::Context;
 use crate::interactions::{InteractionLog, InteractionLogBuilder};
+use crate::lists::Wanted;
 use crate::metrics::Metric;
 
 const ITEMS: u32 = 12;

@@ -83,14 +83,13 @@ pub fn round_to_bfloat(value: f32) -> f32 {
     f32::from_bits(if value.is_nan() { bits | 0x0040_0000 } else { rounded })
 }
 
-// SAFETY of all calls below: these kernels exist only where their instructions do, and the lengths follow from the sizes that are
-// asserted or computed here.
 #[cfg(target_arch = "x86_64")]
 impl BfloatKernels {
     /// Packs rows of `len` numbers for the left.
     pub fn left<'a>(self, rows: &[f32], len: usize, words: &'a mut Words) -> LeftWords<'a> {
         let (n, pairs) = (rows.len() / len.max(1), len.div_ceil(2));
         let words = words.room(n * pairs);
+        // SAFETY: `Kernels::bfloat` makes these kernels only where it has found AVX-512F and its instructions for bfloat16.
         unsafe { x86::pack_rows(rows, len, words) };
         LeftWords { words, rows: n, pairs, row_stride: pairs, pair_stride: 1 }
     }
@@ -99,6 +98,7 @@ impl BfloatKernels {
     pub fn left_transposed<'a>(self, rows: &[f32], len: usize, words: &'a mut Words) -> LeftWords<'a> {
         let pairs = (rows.len() / len.max(1)).div_ceil(2);
         let words = words.room(pairs * len);
+        // SAFETY: `Kernels::bfloat` makes these kernels only where it has found AVX-512F and its instructions for bfloat16.
         unsafe { x86::pack_columns(rows, len, len, words) };
         LeftWords { words, rows: len, pairs, row_stride: 1, pair_stride: len }
     }
@@ -109,6 +109,7 @@ impl BfloatKernels {
         let words = words.room(pairs * padded(columns));
         for (first, panel) in (0..columns).step_by(PANEL).zip(words.chunks_mut((PANEL * pairs).max(1))) {
             let wide = (columns - first).min(PANEL);
+            // SAFETY: `Kernels::bfloat` makes these kernels only where it has found AVX-512F and its instructions for bfloat16.
             unsafe { x86::pack_columns(&rows[first..], columns, wide, panel) };
         }
         RightWords { words, columns, pairs }
@@ -119,6 +120,7 @@ impl BfloatKernels {
         let (columns, pairs) = (rows.len() / len.max(1), len.div_ceil(2));
         let words = words.room(pairs * padded(columns));
         for (rows, panel) in rows.chunks((PANEL * len).max(1)).zip(words.chunks_mut((PANEL * pairs).max(1))) {
+            // SAFETY: `Kernels::bfloat` makes these kernels only where it has found AVX-512F and its instructions for bfloat16.
             unsafe { x86::transpose_pairs(rows, len, panel) };
         }
         RightWords { words, columns, pairs }
@@ -127,6 +129,8 @@ impl BfloatKernels {
     /// Computes `out = left · right` by rows.
     pub fn multiply(self, left: LeftWords<'_>, right: RightWords<'_>, out: &mut [f32]) {
         assert!(left.pairs == right.pairs && out.len() == left.rows * right.columns);
+        // SAFETY: as above; pairs and output were just checked, and only the methods above make the two sides, with a word for each
+        // row or padded column and pair.
         unsafe { x86::multiply(left, right, out) }
     }
 }
@@ -152,14 +156,14 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn load(from: &[f32]) -> __m512 {
-        // SAFETY: nothing behind the end is read.
+        // SAFETY: the mask ends with `from`, so nothing behind its end is read; the load needs no alignment.
         unsafe { _mm512_maskz_loadu_ps(first_lanes(from.len()), from.as_ptr()) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn store(words: __m512i, to: &mut [u32]) {
-        // SAFETY: nothing behind the end is written.
+        // SAFETY: the mask ends with `to`, so nothing behind its end is written; the store needs no alignment.
         unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), first_lanes(to.len()), words) }
     }
 
@@ -261,7 +265,8 @@ mod x86 {
     }
 
     /// # Safety
-    /// Both must have the same number of pairs, and `out` a place for each product.
+    /// Both must have the same number of pairs, and all words of their rows or padded columns; `out` must have a place for each
+    /// product.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn multiply(left: LeftWords<'_>, right: RightWords<'_>, out: &mut [f32]) {
         let RightWords { words, columns, pairs } = right;
@@ -270,6 +275,8 @@ mod x86 {
             let panel = &words[first * pairs..][..padded(wide) * pairs];
             for row in (0..left.rows).step_by(ROWS) {
                 let high = (left.rows - row).min(ROWS);
+                // SAFETY: `high` rows from `row` on are in the left matrix and in `out`, and `panel` has the vectors of `wide` columns
+                // for each pair.
                 unsafe {
                     let from = left.words.as_ptr().wrapping_add(row * left.row_stride);
                     let to = Tile { to: out.as_mut_ptr().add(row * columns + first), stride: columns, wide };
@@ -300,6 +307,7 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     unsafe fn rows<const R: usize>(left: LeftWords<'_>, from: *const u32, panel: &[u32], to: Tile) {
+        // SAFETY: guaranteed by the caller; the number of vectors is that of the panel.
         unsafe {
             match to.wide.div_ceil(LANES) {
                 4 => tile::<R, 4>(left, from, panel, to),
@@ -316,6 +324,8 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     unsafe fn tile<const R: usize, const V: usize>(left: LeftWords<'_>, from: *const u32, panel: &[u32], to: Tile) {
+        // SAFETY: the function may only be called where AVX-512F and bfloat16 exist; the caller guarantees that `words` and `columns`
+        // reach words that are there for each pair, at any alignment, and the mask ends each row of the output.
         unsafe {
             let mut sums = [[_mm512_setzero_ps(); V]; R];
             let (mut words, mut columns) = (from, panel.as_ptr());

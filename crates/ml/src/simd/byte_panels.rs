@@ -84,7 +84,8 @@ impl Kernels {
         let n = panels.lengths.len();
         let panel_len = panels.vector.len() * BYTE_GROUP * BYTE_PANEL;
         assert!(panels.bytes.len() == n * panel_len && panels.scales.len() == n * BYTE_PANEL && panels.blurs.len() == n);
-        // SAFETY: lengths were just checked, and a level exists only where its instructions do.
+        // SAFETY: lengths were just checked; `Kernels::detect` makes a level only where it has found its instructions, and VNNI was
+        // just found.
         unsafe {
             #[cfg(target_arch = "x86_64")]
             match self.0 {
@@ -99,7 +100,8 @@ impl Kernels {
     }
 }
 
-/// Sums of the products of one panel. Methods are unsafe because they may only run where the instructions exist.
+/// Sums of the products of one panel. Methods are unsafe because they may only run where the instructions exist, and because a
+/// panel's groups must be behind `rows` and its scales behind `scales`.
 trait Sums: Copy {
     unsafe fn zero() -> Self;
     /// Adds the products of a group of the vector with the groups of all rows, which start at `rows`.
@@ -125,6 +127,8 @@ unsafe fn next_near<S: Sums>(panels: &BytePanels<'_>, from: usize, threshold: f3
             return None;
         }
         let room = panels.per_blur * blur + panels.per_length * length + panels.always;
+        // SAFETY: the instructions exist here; `Kernels::next_near` checked that each panel has its bytes and scales, and `panel` is
+        // the number of one.
         unsafe {
             let mut rows = panels.bytes.as_ptr().add(panel * panel_len);
             let mut sums = S::zero();
@@ -154,7 +158,7 @@ impl Sums for Plain {
 
     #[inline(always)]
     unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
-        // SAFETY: guaranteed by the caller.
+        // SAFETY: the caller guarantees a group of each row there; bytes need no alignment.
         let rows = unsafe { &*rows.cast::<[[u8; BYTE_GROUP]; BYTE_PANEL]>() };
         let group = group.bytes.map(i32::from);
         for (sum, row) in self.0.iter_mut().zip(rows) {
@@ -164,7 +168,7 @@ impl Sums for Plain {
 
     #[inline(always)]
     unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
-        // SAFETY: guaranteed by the caller.
+        // SAFETY: the caller guarantees a scale of each row there, in a slice of floats, which are aligned.
         let scales = unsafe { &*scales.cast::<[f32; BYTE_PANEL]>() };
         for row in 0..BYTE_PANEL {
             products[row] = (self.0[row] - excess) as f32 * scales[row];
@@ -185,11 +189,14 @@ mod x86 {
     impl Sums for Vnni {
         #[inline(always)]
         unsafe fn zero() -> Self {
+            // SAFETY: the caller guarantees AVX-512F.
             unsafe { Vnni([_mm512_setzero_si512(); 2]) }
         }
 
         #[inline(always)]
         unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
+            // SAFETY: the caller guarantees AVX-512F, VNNI and the 128 bytes of a group of each row, which are two vectors at any
+            // alignment.
             unsafe {
                 let group = _mm512_set1_epi32(i32::from_ne_bytes(group.bytes.map(|byte| byte as u8)));
                 for (v, sum) in self.0.iter_mut().enumerate() {
@@ -202,6 +209,7 @@ mod x86 {
         unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
             let mut bits = 0;
             for (v, sum) in self.0.into_iter().enumerate() {
+                // SAFETY: the caller guarantees AVX-512F and 32 scales; these and the products are two vectors at any alignment.
                 unsafe {
                     let whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_set1_epi32(excess)));
                     let product = _mm512_mul_ps(whole, _mm512_loadu_ps(scales.add(v * 16)));
@@ -219,6 +227,7 @@ mod x86 {
     impl Sums for Avx2 {
         #[inline(always)]
         unsafe fn zero() -> Self {
+            // SAFETY: the caller guarantees AVX2.
             unsafe { Avx2([_mm256_setzero_si256(); 4]) }
         }
 
@@ -226,6 +235,7 @@ mod x86 {
         /// vector to the rows. Flipping all bits of a number negates it and subtracts one, which [`Self::excess`] makes up for.
         #[inline(always)]
         unsafe fn add(&mut self, rows: *const u8, group: &ByteGroup) {
+            // SAFETY: the caller guarantees AVX2 and the 128 bytes of a group of each row, which are four vectors at any alignment.
             unsafe {
                 let magnitudes = _mm256_set1_epi32(i32::from_ne_bytes(group.magnitudes));
                 let flips = _mm256_set1_epi32(i32::from_ne_bytes(group.flips));
@@ -246,6 +256,7 @@ mod x86 {
         unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32 {
             let mut bits = 0;
             for (v, sum) in self.0.into_iter().enumerate() {
+                // SAFETY: the caller guarantees AVX2 and 32 scales; these and the products are four vectors at any alignment.
                 unsafe {
                     let whole = _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(excess)));
                     let product = _mm256_mul_ps(whole, _mm256_loadu_ps(scales.add(v * 8)));
@@ -259,16 +270,18 @@ mod x86 {
     }
 
     /// # Safety
-    /// The conditions of [`next_near`] must hold.
+    /// The processor must have AVX-512F, VNNI, AVX2 and FMA, and the conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
     pub unsafe fn next_near_vnni(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
+        // SAFETY: this function may only be called where AVX-512F and VNNI exist, with lengths as checked.
         unsafe { next_near::<Vnni>(panels, from, threshold, near) }
     }
 
     /// # Safety
-    /// The conditions of [`next_near`] must hold.
+    /// The processor must have AVX2 and FMA, and the conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn next_near_avx2(panels: &BytePanels<'_>, from: usize, threshold: f32, near: &mut Near) -> Option<usize> {
+        // SAFETY: this function may only be called where AVX2 exists, with lengths as checked.
         unsafe { next_near::<Avx2>(panels, from, threshold, near) }
     }
 }

@@ -65,6 +65,8 @@ impl Kernel for Sweep<'_> {
             }
             *weight = new;
             largest = largest.max(change.abs());
+            // SAFETY: `L` exists here; row and residual are `width` long, which `sweep` checked to be a multiple of 16, and every
+            // vector divides that.
             unsafe {
                 let (from, to, factor) = (row.as_ptr(), self.residual.as_mut_ptr(), L::splat(-change));
                 for i in (0..width).step_by(L::N) {

@@ -38,6 +38,8 @@ impl Kernel for Advance<'_> {
     type Output = f32;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> f32 {
+        // SAFETY: `L` exists here; `advance` checked that all four vectors are `k` long, a multiple of 16, which every vector of
+        // `L` divides.
         unsafe {
             let k = self.descent.x.len();
             let (x, r) = (self.descent.x.as_mut_ptr(), self.descent.residual.as_mut_ptr());

@@ -43,6 +43,7 @@ impl Kernel for Gram<'_> {
         let Gram { rows, width, out } = self;
         let strip = (STRIP_FLOATS / width).max(16) * width;
         for rows in rows.chunks(strip) {
+            // SAFETY: `L` exists here; `add_gram_lower` checked the lengths, and a strip is whole rows.
             unsafe { lower_triangle::<L>(rows, width, out) };
         }
     }
@@ -50,6 +51,9 @@ impl Kernel for Gram<'_> {
 
 /// Computes the tiles of the triangle, each a few columns wide and up to four vectors high, kept in registers while all rows are
 /// read.
+///
+/// # Safety
+/// `L` must exist, `width` be a multiple of [`PAD`], `rows` be whole rows of this width, and `out` be `width × width`.
 #[inline(always)]
 unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) {
     const COLUMNS: usize = 4;
@@ -58,6 +62,8 @@ unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) 
         let mut top = column / L::N;
         while top * L::N < width {
             let high = (width / L::N - top).min(highest);
+            // SAFETY: `high` vectors from `top` end within `width`, by the minimum above, and so do four columns, since `width` is
+            // a multiple of 16; the rest is guaranteed by the caller.
             unsafe {
                 match high {
                     4 => tile::<L, 4, COLUMNS>(rows, width, top * L::N, column, out),
@@ -72,9 +78,11 @@ unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) 
 }
 
 /// # Safety
-/// `V` vectors from `top` and `C` columns from `column` must lie within `width`.
+/// The conditions of [`lower_triangle`] must hold; `V` vectors from `top` and `C` columns from `column` must lie within `width`.
 #[inline(always)]
 unsafe fn tile<L: Lanes, const V: usize, const C: usize>(rows: &[f32], width: usize, top: usize, column: usize, out: &mut [f32]) {
+    // SAFETY: each of the `rows.len() / width` rows has `width` floats from `row` on, and `out` as many columns of `width` floats;
+    // the caller keeps the tile within both.
     unsafe {
         let mut sums = [[L::zero(); V]; C];
         let mut row = rows.as_ptr();
@@ -111,6 +119,8 @@ impl Kernel for Products<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
+        // SAFETY: `L` exists here; `add_products` checked that `x` is a multiple of 16 long, which every vector divides, and that
+        // `rows` has a row of that length for each of `out`. A number of a row stays below `n`.
         unsafe {
             let k = self.x.len();
             let n = self.out.len();
@@ -144,6 +154,8 @@ impl Kernel for Combination<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
+        // SAFETY: `L` exists here; `add_combination` checked that `out` is a multiple of 16 long, which every vector divides, and
+        // that `rows` has a row of that length for each factor. Missing rows of the last four are the first row, times zero.
         unsafe {
             let (k, n) = (self.out.len(), self.factors.len());
             let mut at = 0;

@@ -1,6 +1,7 @@
 //! What a kernel may require of an instruction set, and the set that every processor has.
 
-/// One instruction set. Methods are unsafe because they may only run where it exists.
+/// One instruction set. Methods are unsafe because they may only run where it exists, and because `load` and `store` reach `N`
+/// floats from the pointer on, which must be there, at any alignment.
 pub(super) trait Lanes: Copy {
     /// A vector.
     type V: Copy;
@@ -38,10 +39,12 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: the caller guarantees four floats there; the read needs no alignment.
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: the caller guarantees room for four floats there; the write needs no alignment.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(v) }
     }
     #[inline(always)]

@@ -4,8 +4,7 @@
 //! are multiples of [`PAD`]; callers pad with zeros, which change no product. Each kernel is a type that implements `Kernel`
 //! once, for any `Lanes`, and a safe method of [`Kernels`] that checks lengths and runs it.
 
-// Loops with constant bounds show what they compile to: registers.
-#![allow(clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop, reason = "loops with constant bounds show what they compile to: registers")]
 
 mod aligned;
 mod bfloat_panels;
@@ -57,9 +56,9 @@ macro_rules! dispatched {
                     }
                     match self.0 {
                         Level::Portable => {}
-                        // SAFETY: a level exists only where its instructions do.
+                        // SAFETY: `Kernels::detect` makes this level only where it has found AVX2 and FMA.
                         Level::Avx2 => return unsafe { avx2($($arg),*) },
-                        // SAFETY: as above.
+                        // SAFETY: `Kernels::detect` makes this level only where it has found AVX-512F, AVX2 and FMA.
                         Level::Avx512 => return unsafe { avx512($($arg),*) },
                     }
                 }
@@ -84,7 +83,8 @@ trait Kernel {
     /// Result of the kernel.
     type Output;
     /// # Safety
-    /// The instruction set must exist, and the lengths that the kernel relies on must hold.
+    /// The processor must have the instruction set, and the lengths must be as the method of [`Kernels`] checks that creates the
+    /// kernel.
     unsafe fn run<L: Lanes>(self) -> Self::Output;
 }
 
@@ -117,7 +117,7 @@ impl Kernels {
     /// The lengths that the kernel relies on must hold.
     #[inline]
     unsafe fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: a level is made only where its instructions exist; the rest is guaranteed by the caller.
+        // SAFETY: `Kernels::detect` makes a level only where it has found its instructions; the caller guarantees the lengths.
         unsafe {
             match self.0 {
                 Level::Portable => kernel.run::<Portable>(),

@@ -65,6 +65,8 @@ impl<const FIRST: bool> Kernel for Pass<'_, FIRST> {
     type Output = f32;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> f32 {
+        // SAFETY: `L` exists here; `NormalEquations::check` and `Rows::new` checked the lengths. `resident` gets the number of
+        // vectors in `p`.
         unsafe {
             match self.p.len() / L::N {
                 4 if L::MANY_REGISTERS => self.resident::<L, 4>(),
@@ -77,13 +79,19 @@ impl<const FIRST: bool> Kernel for Pass<'_, FIRST> {
     }
 }
 
+/// The methods rely on lengths that [`NormalEquations::check`] and [`Rows::new`] have checked: there is a row; rows, diagonal, `p`
+/// and `out` are equally long, a multiple of 16, which every vector divides; there is a weight for each row.
 impl<const FIRST: bool> Pass<'_, FIRST> {
     /// Returns the group of rows from `at`; past the end the last row is repeated.
+    ///
+    /// # Safety
+    /// There must be a row.
     #[inline(always)]
     unsafe fn group(&self, at: usize) -> [*const f32; GROUP] {
         let rows = &self.equations.rows;
         let mut group = [std::ptr::null(); GROUP];
         for r in 0..GROUP {
+            // SAFETY: the number is at most that of the last row, and there is one.
             group[r] = unsafe { rows.pointer((at + r).min(rows.len() - 1)) };
             if FIRST {
                 rows.ask_ahead(at + r);
@@ -93,8 +101,12 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
     }
 
     /// Returns the factors of the rows from `at`, given their products; zero past the end.
+    ///
+    /// # Safety
+    /// `L` must exist.
     #[inline(always)]
     unsafe fn factors<L: Lanes>(&self, at: usize, products: [f32; GROUP]) -> [L::V; GROUP] {
+        // SAFETY: `L` exists here, and a weight is read only if its number is less than their number.
         unsafe {
             let (c, weights) = (self.coefficient, self.equations.weights);
             let mut factors = [L::zero(); GROUP];
@@ -110,8 +122,12 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
 
     /// Computes the pass for rows of `W` vectors: both vectors and a group of rows stay in registers, so that each row is read
     /// once.
+    ///
+    /// # Safety
+    /// `L` must exist, the lengths must be as checked, and `p` must be `W` vectors long.
     #[inline(always)]
     unsafe fn resident<L: Lanes, const W: usize>(self) -> f32 {
+        // SAFETY: `L` exists here; `p`, `out`, the diagonal and each row are `W` vectors long.
         unsafe {
             let n = self.equations.rows.len();
             let (mut p, mut out) = ([L::zero(); W], [L::zero(); W]);
@@ -149,8 +165,13 @@ impl<const FIRST: bool> Pass<'_, FIRST> {
 
     /// Computes the pass for at least one row, of any length: while one group is added to the result, the products of the next
     /// are computed, so that no step waits for the sums across lanes.
+    ///
+    /// # Safety
+    /// `L` must exist, and the lengths must be as checked.
     #[inline(always)]
     unsafe fn streamed<L: Lanes>(self) -> f32 {
+        // SAFETY: `L` exists here; `p`, `out`, the diagonal and each row are `k` long, which every vector divides, and a group
+        // begins at a row that there is.
         unsafe {
             let (n, k) = (self.equations.rows.len(), self.p.len());
             let (p, out) = (self.p.as_ptr(), self.out.as_mut_ptr());

@@ -31,6 +31,8 @@ impl Kernel for SubtractRows<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let (to, len) = (self.out.as_mut_ptr(), self.out.len());
+        // SAFETY: `L` exists here; `subtract_rows` checked that all rows are as long as `out`, a multiple of 16, which every vector
+        // divides.
         unsafe {
             let mut fours = self.rows.chunks_exact(4);
             for four in &mut fours {
@@ -64,13 +66,15 @@ struct AddRows<'a> {
 }
 
 impl AddRows<'_> {
-    /// Sums `W` vectors of the rows from `start` on, in registers.
+    /// Sums `W` vectors of the rows from `start` on, in registers, and returns `W`.
     ///
     /// # Safety
-    /// The conditions of [`Kernels::add_rows`] must hold, and the strip must lie within the rows.
+    /// `L` must exist, the conditions of [`Kernels::add_rows`] must hold, and the strip must lie within the rows.
     #[inline(always)]
-    unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) {
+    unsafe fn strip<L: Lanes, const W: usize>(&mut self, start: usize) -> usize {
         let width = self.out.len();
+        // SAFETY: `W` vectors from `start` end within `out` and within each row, as the caller guarantees; `add_rows` checked that
+        // there is a row for each index.
         unsafe {
             let to = self.out.as_mut_ptr().add(start);
             let mut sums = [L::zero(); W];
@@ -88,6 +92,7 @@ impl AddRows<'_> {
                 L::store(to.add(w * L::N), sum);
             }
         }
+        W
     }
 }
 
@@ -98,18 +103,15 @@ impl Kernel for AddRows<'_> {
         let mut start = 0;
         while start < self.out.len() {
             let vectors = (self.out.len() - start) / L::N;
-            let taken = if L::MANY_REGISTERS && vectors >= 16 {
-                unsafe { self.strip::<L, 16>(start) };
-                16
-            } else if vectors >= 8 {
-                unsafe { self.strip::<L, 8>(start) };
-                8
-            } else if vectors >= 4 {
-                unsafe { self.strip::<L, 4>(start) };
-                4
-            } else {
-                unsafe { self.strip::<L, 1>(start) };
-                1
+            // SAFETY: `L` exists here; `add_rows` checked lengths and indices. At least one vector is left, since the length is a
+            // multiple of 16, and a strip takes no more than are left.
+            let taken = unsafe {
+                match vectors {
+                    16.. if L::MANY_REGISTERS => self.strip::<L, 16>(start),
+                    8.. => self.strip::<L, 8>(start),
+                    4.. => self.strip::<L, 4>(start),
+                    _ => self.strip::<L, 1>(start),
+                }
             };
             start += taken * L::N;
         }

@@ -28,7 +28,7 @@ impl Default for Reached {
 impl Kernels {
     /// Returns the index of the first score that is at least the threshold. NaN never is.
     pub fn first_at_least(self, scores: &[f32], threshold: f32) -> Option<usize> {
-        // SAFETY: a level exists only where its instructions do.
+        // SAFETY: `Kernels::detect` makes a level only where it has found its instructions.
         unsafe {
             match self.0 {
                 Level::Portable => first_at_least::<Portable>(scores, threshold),
@@ -47,7 +47,7 @@ impl Kernels {
     pub fn reach(self, rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
         let width = rows.len() / TILE_ROWS;
         assert!(rows.len() == width * TILE_ROWS && panel.len() == width * PANEL);
-        // SAFETY: lengths were just checked, and a level exists only where its instructions do.
+        // SAFETY: lengths were just checked, and `Kernels::detect` makes a level only where it has found its instructions.
         unsafe {
             match self.0 {
                 Level::Portable => reach::<Portable, 4, 2>(rows, panel, thresholds, reached),
@@ -60,7 +60,7 @@ impl Kernels {
     }
 }
 
-/// Lanes that can be compared.
+/// Lanes that can be compared. The method is unsafe as those of [`Lanes`] are.
 trait Compare: Lanes {
     /// Returns a bit for each lane where `a >= b`.
     unsafe fn at_least(a: Self::V, b: Self::V) -> u32;
@@ -81,6 +81,7 @@ unsafe fn first_at_least<L: Compare>(scores: &[f32], threshold: f32) -> Option<u
     let rest = scores.len() - chunks.remainder().len();
     for (c, chunk) in chunks.enumerate() {
         let mut bits = 0;
+        // SAFETY: `L` exists here, and the chunk is four vectors long.
         unsafe {
             let least = L::splat(threshold);
             for v in 0..4 {
@@ -110,6 +111,7 @@ unsafe fn reach<L: Compare, const R: usize, const V: usize>(
     reached.columns = [0; TILE_ROWS];
     for first in (0..TILE_ROWS).step_by(R) {
         for column in (0..PANEL).step_by(V * L::N) {
+            // SAFETY: the conditions hold, and pieces of `R` rows by `V` vectors divide the tile and the panel.
             unsafe { reach_piece::<L, R, V>(rows, panel, thresholds, reached, first, column) };
         }
     }
@@ -126,9 +128,11 @@ unsafe fn reach_piece<L: Compare, const R: usize, const V: usize>(
     first: usize,
     column: usize,
 ) {
+    // SAFETY: `L` exists here; `reach` checked that there are as many places of `TILE_ROWS` values in `rows` as of `PANEL` values in
+    // `panel`, and the piece lies within both. Only the last step, after which nothing is read, leads behind the end.
     unsafe {
         let mut sums = [[L::zero(); V]; R];
-        let (mut row, mut col) = (rows.as_ptr().add(first), panel.as_ptr().add(column));
+        let (mut row, mut col) = (rows.as_ptr().wrapping_add(first), panel.as_ptr().wrapping_add(column));
         for _ in 0..rows.len() / TILE_ROWS {
             let mut items = [L::zero(); V];
             for (v, item) in items.iter_mut().enumerate() {
@@ -140,7 +144,7 @@ unsafe fn reach_piece<L: Compare, const R: usize, const V: usize>(
                     *sum = L::fma(x, item, *sum);
                 }
             }
-            (row, col) = (row.add(TILE_ROWS), col.add(PANEL));
+            (row, col) = (row.wrapping_add(TILE_ROWS), col.wrapping_add(PANEL));
         }
         for (r, sums) in sums.iter().enumerate() {
             let threshold = L::splat(thresholds[first + r]);
@@ -169,6 +173,7 @@ mod x86 {
     impl Compare for Avx2 {
         #[inline(always)]
         unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
+            // SAFETY: the caller guarantees AVX2.
             unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b)) as u32 }
         }
     }
@@ -176,35 +181,40 @@ mod x86 {
     impl Compare for Avx512 {
         #[inline(always)]
         unsafe fn at_least(a: Self::V, b: Self::V) -> u32 {
+            // SAFETY: the caller guarantees AVX-512F.
             unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b)) }
         }
     }
 
     /// # Safety
-    /// The conditions of [`first_at_least`] must hold.
+    /// The processor must have AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn first_at_least_avx2(scores: &[f32], threshold: f32) -> Option<usize> {
+        // SAFETY: this function may only be called where AVX2 and FMA exist.
         unsafe { first_at_least::<Avx2>(scores, threshold) }
     }
 
     /// # Safety
-    /// The conditions of [`first_at_least`] must hold.
+    /// The processor must have AVX-512F, AVX2 and FMA.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn first_at_least_avx512(scores: &[f32], threshold: f32) -> Option<usize> {
+        // SAFETY: this function may only be called where AVX-512F exists.
         unsafe { first_at_least::<Avx512>(scores, threshold) }
     }
 
     /// # Safety
-    /// The conditions of [`reach`] must hold.
+    /// The processor must have AVX2 and FMA, and the conditions of [`reach`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn reach_avx2(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
+        // SAFETY: this function may only be called where AVX2 and FMA exist; 6 divides 12 rows, and 2 vectors of 8 divide 32 columns.
         unsafe { reach::<Avx2, 6, 2>(rows, panel, thresholds, reached) }
     }
 
     /// # Safety
-    /// The conditions of [`reach`] must hold.
+    /// The processor must have AVX-512F, AVX2 and FMA, and the conditions of [`reach`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn reach_avx512(rows: &[f32], panel: &[f32], thresholds: &[f32; TILE_ROWS], reached: &mut Reached) {
+        // SAFETY: this function may only be called where AVX-512F exists; 12 rows are the tile, and 2 vectors of 16 the panel.
         unsafe { reach::<Avx512, 12, 2>(rows, panel, thresholds, reached) }
     }
 }

@@ -21,7 +21,7 @@ impl Kernels {
         let n_rows = matrix.len() / n_cols.max(1);
         assert!(start + STRIP <= n_cols && rows.iter().all(|&row| (row as usize) < n_rows));
         assert!(weights.is_none_or(|weights| weights.len() == rows.len()));
-        // SAFETY: positions were just checked, and a level exists only where its instructions do.
+        // SAFETY: positions were just checked, and `Kernels::detect` makes a level only where it has found its instructions.
         unsafe {
             match self.0 {
                 Level::Portable => sum_rows::<Portable, 8>(matrix, n_cols, start, rows, weights, out),
@@ -48,11 +48,14 @@ unsafe fn sum_rows<L: Lanes, const V: usize>(
     out: &mut [f32; STRIP],
 ) {
     for piece in (0..STRIP).step_by(V * L::N) {
+        // SAFETY: `L` exists here; the piece lies within the strip, the strip within every row and within `out`, and `sum_strip`
+        // checked that `matrix` has each of `rows`.
         unsafe {
-            let from = matrix.as_ptr().add(start + piece);
+            // A matrix without rows has no such place.
+            let from = matrix.as_ptr().wrapping_add(start + piece);
             let mut sums = [L::zero(); V];
             for (at, &row) in rows.iter().enumerate() {
-                let row = from.add(row as usize * n_cols);
+                let row = from.wrapping_add(row as usize * n_cols);
                 let weight = L::splat(weights.map_or(1.0, |weights| weights[at]));
                 for (v, sum) in sums.iter_mut().enumerate() {
                     *sum = L::fma(weight, L::load(row.add(v * L::N)), *sum);
@@ -71,7 +74,7 @@ mod x86 {
     use super::{STRIP, sum_rows};
 
     /// # Safety
-    /// The conditions of [`sum_rows`] must hold.
+    /// The processor must have AVX2 and FMA, and the conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn sum_rows_avx2(
         matrix: &[f32],
@@ -81,11 +84,12 @@ mod x86 {
         weights: Option<&[f32]>,
         out: &mut [f32; STRIP],
     ) {
+        // SAFETY: this function may only be called where AVX2 and FMA exist; 8 vectors of 8 are the strip.
         unsafe { sum_rows::<Avx2, 8>(matrix, n_cols, start, rows, weights, out) }
     }
 
     /// # Safety
-    /// The conditions of [`sum_rows`] must hold.
+    /// The processor must have AVX-512F, AVX2 and FMA, and the conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub unsafe fn sum_rows_avx512(
         matrix: &[f32],
@@ -95,6 +99,7 @@ mod x86 {
         weights: Option<&[f32]>,
         out: &mut [f32; STRIP],
     ) {
+        // SAFETY: this function may only be called where AVX-512F exists; 4 vectors of 16 are the strip.
         unsafe { sum_rows::<Avx512, 4>(matrix, n_cols, start, rows, weights, out) }
     }
 }

@@ -4,6 +4,18 @@ use super::Kernel;
 use super::lanes::Lanes;
 use std::arch::x86_64::*;
 
+/// Writes the methods of [`Lanes`] that are one instruction each.
+macro_rules! instructions {
+    ($($method:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)? = $instruction:ident;)*) => {$(
+        #[inline(always)]
+        unsafe fn $method($($arg: $kind),*) $(-> $result)? {
+            // SAFETY: the caller of a method of `Lanes` guarantees that the processor has the instruction set, and behind a
+            // pointer the floats of one vector, which the instruction reaches at any alignment.
+            unsafe { $instruction($($arg),*) }
+        }
+    )*};
+}
+
 /// AVX2 with FMA.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2;
@@ -12,36 +24,18 @@ impl Lanes for Avx2 {
     type V = __m256;
     const N: usize = 8;
     const MANY_REGISTERS: bool = false;
-    #[inline(always)]
-    unsafe fn zero() -> Self::V {
-        unsafe { _mm256_setzero_ps() }
-    }
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self::V {
-        unsafe { _mm256_set1_ps(x) }
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self::V {
-        unsafe { _mm256_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: Self::V) {
-        unsafe { _mm256_storeu_ps(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { _mm256_add_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { _mm256_mul_ps(a, b) }
+    instructions! {
+        zero() -> Self::V = _mm256_setzero_ps;
+        splat(x: f32) -> Self::V = _mm256_set1_ps;
+        load(from: *const f32) -> Self::V = _mm256_loadu_ps;
+        store(to: *mut f32, v: Self::V) = _mm256_storeu_ps;
+        fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V = _mm256_fmadd_ps;
+        add(a: Self::V, b: Self::V) -> Self::V = _mm256_add_ps;
+        mul(a: Self::V, b: Self::V) -> Self::V = _mm256_mul_ps;
     }
     #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: the caller guarantees AVX2; `__m128` and four floats are 16 bytes of any value.
         unsafe {
             let first = _mm256_add_ps(_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpackhi_ps(v[0], v[1]));
             let second = _mm256_add_ps(_mm256_unpacklo_ps(v[2], v[3]), _mm256_unpackhi_ps(v[2], v[3]));
@@ -62,36 +56,18 @@ impl Lanes for Avx512 {
     type V = __m512;
     const N: usize = 16;
     const MANY_REGISTERS: bool = true;
-    #[inline(always)]
-    unsafe fn zero() -> Self::V {
-        unsafe { _mm512_setzero_ps() }
-    }
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self::V {
-        unsafe { _mm512_set1_ps(x) }
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self::V {
-        unsafe { _mm512_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: Self::V) {
-        unsafe { _mm512_storeu_ps(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { _mm512_add_ps(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { _mm512_mul_ps(a, b) }
+    instructions! {
+        zero() -> Self::V = _mm512_setzero_ps;
+        splat(x: f32) -> Self::V = _mm512_set1_ps;
+        load(from: *const f32) -> Self::V = _mm512_loadu_ps;
+        store(to: *mut f32, v: Self::V) = _mm512_storeu_ps;
+        fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V = _mm512_fmadd_ps;
+        add(a: Self::V, b: Self::V) -> Self::V = _mm512_add_ps;
+        mul(a: Self::V, b: Self::V) -> Self::V = _mm512_mul_ps;
     }
     #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: the caller guarantees AVX-512F, and with it AVX2; `__m128` and four floats are 16 bytes of any value.
         unsafe {
             let first = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
             let second = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
@@ -107,15 +83,17 @@ impl Lanes for Avx512 {
 }
 
 /// # Safety
-/// The processor must have AVX2 and FMA.
+/// The processor must have AVX2 and FMA, and the conditions of the kernel must hold.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function may only be called where AVX2 and FMA exist; the lengths are guaranteed by its caller.
     unsafe { kernel.run::<Avx2>() }
 }
 
 /// # Safety
-/// The processor must have AVX-512F, AVX2 and FMA.
+/// The processor must have AVX-512F, AVX2 and FMA, and the conditions of the kernel must hold.
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(super) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function may only be called where AVX-512F exists; the lengths are guaranteed by its caller.
     unsafe { kernel.run::<Avx512>() }
 }

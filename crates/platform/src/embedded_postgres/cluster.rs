@@ -8,9 +8,9 @@ use std::process::Stdio;
 
 use super::NAME;
 use super::binaries::Binaries;
+use super::data_folder::DataFolder;
 use super::error::{EmbeddedPostgresError, WithPath};
 use super::owner::Owner;
-use super::server::DataFolder;
 
 /// Locales to try for a new cluster: Unicode character classes with byte order, else plain C.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];

@@ -14,6 +14,7 @@
 
 mod binaries;
 mod cluster;
+mod data_folder;
 mod error;
 mod leftovers;
 mod owner;
@@ -122,7 +123,7 @@ impl EmbeddedPostgres {
     /// Starts the server with settings such as `("fsync", "off")` for throw-away clusters.
     pub fn start_with_settings(options: &EmbeddedOptions, settings: &[(&str, &str)]) -> Result<Self, EmbeddedPostgresError> {
         let cluster = Cluster::open(&options.data_dir)?;
-        let owner = Owner::of_cluster(&cluster)?;
+        let owner = Owner::of_cluster(cluster.path())?;
         let binaries = Binaries::find(options.bin_dir.as_deref(), cluster.major_version()?)?;
         cluster.initialise(&binaries, &owner)?;
         let socket = SocketFolder::prepare(&cluster, &owner)?;

@@ -8,7 +8,6 @@ use std::process::Command;
 
 use rustix::fs::{Gid, Uid};
 
-use super::cluster::Cluster;
 use super::error::{EmbeddedPostgresError, WithPath};
 
 /// The user account of the server process.
@@ -22,13 +21,13 @@ pub(super) struct Owner {
 
 impl Owner {
     /// Returns the owner of an existing cluster, or else the present user, or else (for root) the `postgres` user.
-    pub fn of_cluster(cluster: &Cluster) -> Result<Self, EmbeddedPostgresError> {
+    pub fn of_cluster(cluster: &Path) -> Result<Self, EmbeddedPostgresError> {
         let current = rustix::process::geteuid().as_raw();
-        let existing = fs::metadata(cluster.path()).ok();
+        let existing = fs::metadata(cluster).ok();
         match existing {
             Some(owner) if current == 0 && owner.uid() != 0 => Ok(Self { uid: owner.uid(), gid: owner.gid(), switch: true }),
             Some(owner) if current != 0 && owner.uid() != current => {
-                Err(EmbeddedPostgresError::WrongOwner { path: cluster.path().to_path_buf(), owner: owner.uid(), current })
+                Err(EmbeddedPostgresError::WrongOwner { path: cluster.to_path_buf(), owner: owner.uid(), current })
             }
             _ if current == 0 => Self::postgres_user(),
             _ => Ok(Self { uid: current, gid: rustix::process::getegid().as_raw(), switch: false }),

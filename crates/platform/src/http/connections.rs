@@ -14,10 +14,10 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::task::Id;
 
-use super::caller::{Network, client_key, is_one_of};
+use super::caller::{client_key, is_one_of};
 use super::error::ApiError;
 use super::pace::{Line, Pace};
-use crate::config::Settings;
+use crate::config::{Network, Settings};
 
 /// Seconds after which a client that has too many connections may try again.
 const COME_BACK: u64 = 5;

@@ -5,10 +5,12 @@ use std::io::Read;
 use memchr::{memchr, memchr2, memrchr};
 
 use super::super::blocks::{Cutter, RowBlocks};
-use super::super::collector::{Collector, Row, Tally, Wanted};
+use super::super::collector::{Collector, Row, Tally};
 use super::super::error::TabularError;
-use super::dialect::{Dialect, Opened, open};
+use super::super::options::Wanted;
+use super::dialect::Dialect;
 use super::marks::{self, Mark};
+use super::opening::{Opened, open};
 use super::records::Records;
 use super::scanner::{DOUBLED_END, Scan, Scanner, first_line};
 use super::{Table, max_record, reject_large, sample};

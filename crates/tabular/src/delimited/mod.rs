@@ -3,18 +3,20 @@
 mod blocks;
 mod dialect;
 mod marks;
+mod opening;
 mod records;
 mod scanner;
 
 use std::io::Read;
 
-use super::collector::{Cells, Collector, ReadOptions, TimeCell, Wanted, locate};
+use super::collector::{Cells, Collector};
 use super::error::TabularError;
+use super::options::{ReadOptions, Wanted, locate};
 use super::text;
-use super::times::{TimeReading, TimeSample};
+use super::times::{TimeCell, TimeReading, TimeSample};
 pub(super) use blocks::read_in_blocks;
 use dialect::Dialect;
-pub(super) use dialect::{Opened, open};
+pub(super) use opening::{Opened, open};
 pub(super) use records::{Found, Records};
 pub(super) use scanner::DOUBLED_END;
 use scanner::Scanner;

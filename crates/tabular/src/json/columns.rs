@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::super::collector::{Collector, MAX_COLUMNS, TimeCell, Wanted, locate};
+use super::super::collector::{Collector, MAX_COLUMNS};
 use super::super::error::TabularError;
-use super::super::times::TimeSample;
+use super::super::options::{Wanted, locate};
+use super::super::times::{TimeCell, TimeSample};
 use super::tokens::{Token, Tokens};
 use super::{Cell, keep, offer_cells};
 

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use memchr::memrchr;
 
 use super::super::blocks::{Cutter, RowBlocks};
-use super::super::collector::{Collector, ReadOptions, Row, Tally, locate};
+use super::super::collector::{Collector, Row, Tally};
 use super::super::error::TabularError;
+use super::super::options::{ReadOptions, locate};
 use super::super::source::stream_error;
 use super::super::times::TimeSample;
 use super::{BUFFER, Record};

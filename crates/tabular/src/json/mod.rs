@@ -10,13 +10,14 @@ use std::collections::HashSet;
 use std::io::Read;
 
 use super::blocks::RowBlocks;
-use super::collector::{Cells, Collector, MAX_COLUMNS, Row, Tally, TimeCell, Wanted, locate};
+use super::collector::{Cells, Collector, MAX_COLUMNS, Row, Tally};
 use super::error::TabularError;
 use super::findings::whole_number;
 use super::format::Kind;
 use super::notes::ColumnNote;
+use super::options::{Wanted, locate};
 use super::text::{HEAD, Text};
-use super::times::TimeSample;
+use super::times::{TimeCell, TimeSample};
 pub(super) use table::read as read_table;
 use tokens::{Flaw, Token, Tokens};
 pub(super) use values::preview;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::super::error::TabularError;
 use super::super::format::Kind;
-use super::super::table::{Draft, TableRows};
+use super::super::table_rows::{Draft, TableRows};
 use super::lines::Lines;
 use super::tokens::{Flaw, Token, Tokens};
 use super::values::value;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::super::collector::MAX_COLUMNS;
 use super::super::error::TabularError;
+use super::super::first_rows::Preview;
 use super::super::format::Kind;
-use super::super::preview::Preview;
 use super::lines::Lines;
 use super::tokens::{Token, Tokens};
 use super::{BUFFER, open};

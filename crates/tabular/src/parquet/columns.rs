@@ -7,9 +7,9 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::{DataType, TimeUnit};
 
-use super::super::collector::TimeCell;
 use super::super::error::TabularError;
 use super::super::findings::{IdFindings, whole_number};
+use super::super::times::TimeCell;
 use super::decoding::decode;
 
 /// Bytes of a UUID.

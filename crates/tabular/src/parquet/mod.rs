@@ -23,12 +23,13 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use serde_json::Value;
 
 use super::blocks::{BLOCK_ROWS, RowBlocks};
-use super::collector::{Cells, Collector, ReadOptions, Row, Tally, locate};
+use super::collector::{Cells, Collector, Row, Tally};
 use super::error::TabularError;
 use super::findings::IdFindings;
 use super::format::{Compression, Format, Kind, format_of};
+use super::options::{ReadOptions, locate};
 use super::source::{stream_error, with_source};
-use super::table::{Draft, TableRows, size_of_value};
+use super::table_rows::{Draft, TableRows, size_of_value};
 use super::times::{TimeReading, TimeSample};
 use columns::{Times, ids, text};
 use decoding::Batches;

@@ -8,7 +8,7 @@ use parquet::arrow::ProjectionMask;
 use serde_json::Value;
 
 use super::super::error::TabularError;
-use super::super::preview::Preview;
+use super::super::first_rows::Preview;
 use super::BATCH_ROWS;
 use super::meter::Meter;
 use super::opened::{Opened, reader};

@@ -1,8 +1,7 @@
 //! What the numbers of a time column mean: decided for the column, since a single number does not tell.
 
-use super::super::collector::TimeCell;
 use super::super::notes::Guess;
-use super::{DAY, MICROS, days_of, parse_date_time, parse_integer, unix_float, unix_integer};
+use super::{DAY, MICROS, TimeCell, days_of, parse_date_time, parse_integer, unix_float, unix_integer};
 
 /// Numbers that are not Unix time and differ from it by their number of digits. Each number has one form at most.
 const FORMS: [Guess; 9] = [

@@ -3,8 +3,10 @@
 //! Unix time in any unit, `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS[.fraction]]`, RFC 3339, and the forms of `column`. A time without
 //! an offset is read as UTC.
 
+mod cell;
 mod column;
 
+pub(super) use cell::TimeCell;
 pub(super) use column::{FIRST_LIKELY, TimeReading, TimeSample, suspect};
 
 const MICROS: i64 = 1_000_000;

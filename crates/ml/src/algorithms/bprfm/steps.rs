@@ -6,6 +6,9 @@ use super::blocks::below;
 use super::settings::{Loss, Settings};
 use crate::simd::{Kernels, PairStep};
 
+/// Initial sums of squared gradients, as in LightFM: without them first steps would be of full length.
+pub(super) const FIRST_SQUARES: f32 = 1.0;
+
 /// Draws of another item before an interaction is skipped.
 const MOST_DRAWS: usize = 10;
 /// Greatest weight that WARP gives to a step.

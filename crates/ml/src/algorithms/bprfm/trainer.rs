@@ -7,14 +7,11 @@ use super::super::noise;
 use super::blocks::{Cells, Place, fill_cells, n_blocks, shuffle, stream, user_bounds};
 use super::model::{Bpr, row_width};
 use super::settings::Settings;
-use super::steps::{Ranking, lengths};
+use super::steps::{FIRST_SQUARES, Ranking, lengths};
 use crate::context::Context;
 use crate::error::MlResult;
 use crate::simd::Kernels;
 use crate::sparse::Csr;
-
-/// Initial sums of squared gradients, as in LightFM: without them first steps would be of full length.
-pub(super) const FIRST_SQUARES: f32 = 1.0;
 
 /// Interactions between two checks for interruption.
 const CHECK_EVERY: usize = 1 << 16;

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::half_step::HalfStep;
+use super::problem::HalfStep;
 use super::sides::{Row, RowConfidences};
 use crate::error::MlResult;
 use crate::linalg::CholeskyScratch;

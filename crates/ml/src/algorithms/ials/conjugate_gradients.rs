@@ -1,6 +1,6 @@
 //! A few steps of conjugate gradients from the last solution (Takács, Pilászy & Tikk 2011).
 
-use super::half_step::HalfStep;
+use super::problem::HalfStep;
 use super::sides::{Row, RowConfidences};
 use crate::simd::{Aligned, Descent, NormalEquations, Rows};
 

@@ -4,24 +4,32 @@
 //! of the history, so the score of an item is `q · p = Σ w_i · (q · A⁻¹ q_i)`: a sum over the history. `A` is
 //! symmetric, so one solution `A⁻¹ q` serves all items.
 
-use super::model::Ials;
+use super::settings::Settings;
 use crate::error::MlResult;
 use crate::linalg::{self, CholeskyScratch};
+use crate::simd::padded;
 
-/// Computes the terms of the sums, a row as long as `history` for each of `items`; all are in range.
-pub(super) fn contributions(model: &Ials, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
+/// Computes the terms of the sums, a row as long as `history` for each of `items`; all are in range. `factors` are those of all
+/// items in the basis where `α0 QᵀQ` is diagonal, and `energy` is that diagonal.
+pub(super) fn contributions(
+    settings: &Settings,
+    factors: &[f32],
+    energy: &[f32],
+    history: &[u32],
+    items: &[u32],
+) -> MlResult<Vec<f32>> {
     if history.is_empty() {
         return Ok(Vec::new());
     }
-    let (width, settings) = (model.k_padded(), &model.settings);
-    let row = |item: u32| &model.items[item as usize * width..][..width];
+    let width = padded(settings.k);
+    let row = |item: u32| &factors[item as usize * width..][..width];
     let confidence = settings.scaling.one(1.0, settings.epsilon);
     let mut matrix = vec![0f32; width * width];
-    let penalty = settings.penalty(history.len(), model.items.len() / width);
+    let penalty = settings.penalty(history.len(), factors.len() / width);
     // The dense part is diagonal in the basis of the factors.
-    for (at, &energy) in model.item_energy.iter().enumerate() {
+    for (at, &sum) in energy.iter().enumerate() {
         // Padding is zero everywhere else: any positive diagonal keeps it at zero.
-        matrix[at * width + at] = if at < settings.k { energy + penalty } else { 1.0 };
+        matrix[at * width + at] = if at < settings.k { sum + penalty } else { 1.0 };
     }
     let root = confidence.max(0.0).sqrt();
     let rows: Vec<f32> = history.iter().flat_map(|&known| row(known)).map(|value| value * root).collect();

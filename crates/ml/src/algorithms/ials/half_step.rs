@@ -4,25 +4,15 @@ use rayon::prelude::*;
 
 use super::blocks::{self, BlockScratch};
 use super::conjugate_gradients::{self, CgScratch};
-use super::settings::{Settings, SolverKind};
+use super::problem::HalfStep;
+use super::settings::SolverKind;
 use super::sides::{Row, Side};
 use crate::context::Context;
 use crate::error::MlResult;
-use crate::simd::{Aligned, Kernels, padded};
+use crate::simd::Aligned;
 
 /// Rows that a thread takes at a time.
 const ROWS_AT_A_TIME: usize = 32;
-
-/// The least-squares problems of one side.
-pub(super) struct HalfStep<'a> {
-    pub settings: &'a Settings,
-    /// The other side's factors, in the basis where their dense part is diagonal.
-    pub others: &'a [f32],
-    /// The diagonal: α0 times the sum of squares of each component.
-    pub energy: &'a [f32],
-    pub width: usize,
-    pub kernels: Kernels,
-}
 
 /// The effort spent on each row.
 #[derive(Debug, Clone, Copy)]
@@ -33,11 +23,7 @@ pub(super) struct Effort {
     pub sweeps: usize,
 }
 
-impl<'a> HalfStep<'a> {
-    pub fn new(settings: &'a Settings, others: &'a [f32], energy: &'a [f32]) -> Self {
-        HalfStep { settings, others, energy, width: padded(settings.k), kernels: Kernels::detect() }
-    }
-
+impl HalfStep<'_> {
     /// Replaces every row of `targets` by its solution, starting from its current value.
     pub fn run(&self, side: &Side<'_>, targets: &mut [f32], ctx: &Context) -> MlResult<()> {
         let effort = Effort { cg_steps: self.settings.cg_steps, sweeps: 1 };
@@ -71,15 +57,6 @@ impl<'a> HalfStep<'a> {
             SolverKind::Subspaces => self.settings.subspace,
         };
         blocks::solve(self, row, block, effort.sweeps, &scratch.diagonal, target, &mut scratch.blocks)
-    }
-
-    /// Fills the diagonal of the row's matrix beyond the interactions: dense part and penalty.
-    fn fill_diagonal(&self, n_interactions: usize, diagonal: &mut [f32]) {
-        let penalty = self.settings.penalty(n_interactions, self.others.len() / self.width);
-        let k = self.settings.k;
-        diagonal[..k].iter_mut().zip(self.energy).for_each(|(d, energy)| *d = energy + penalty);
-        // Padding has neither interactions nor a right-hand side: any positive diagonal keeps it at zero.
-        diagonal[k..].fill(1.0);
     }
 }
 

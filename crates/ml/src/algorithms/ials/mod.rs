@@ -22,6 +22,7 @@ mod conjugate_gradients;
 mod explain;
 mod half_step;
 mod model;
+mod problem;
 mod settings;
 mod sides;
 pub(super) mod warm_start;
@@ -30,8 +31,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use self::half_step::HalfStep;
 use self::model::Ials;
+use self::problem::HalfStep;
 use self::settings::Settings;
 use self::sides::Side;
 use super::{AlgorithmInfo, Control, EpochHook, Kind, MatrixAlgorithm, Model, ParameterSpec, Params, TrainShape};

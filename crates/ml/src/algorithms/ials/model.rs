@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use super::super::factor_model::compact;
 use super::super::{Factors, Model, Recommender, check_block, check_history, check_items, check_pairs};
-use super::half_step::{Effort, HalfStep, Scratch};
+use super::half_step::{Effort, Scratch};
+use super::problem::HalfStep;
 use super::settings::Settings;
 use super::sides::{Row, RowConfidences};
 use super::{axes, explain, not_finite};
@@ -116,7 +117,7 @@ impl Recommender for Ials {
     /// Computes exact contributions to the exact solution, which the steps taken when scoring approximate.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         check_pairs(self, history, items)?;
-        explain::contributions(self, history, items)
+        explain::contributions(&self.settings, &self.items, &self.item_energy, history, items)
     }
 
     fn factors(&self) -> Option<Factors<'_>> {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::http::throttle::Rate;
+use crate::config::Rate;
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let known = known().unwrap();

@@ -4,8 +4,9 @@ mod warm_start;
 use serde_json::{Map, Value, json};
 
 use self::loss::Loss;
-use super::half_step::{Effort, HalfStep, Scratch};
+use super::half_step::{Effort, Scratch};
 use super::model::Ials;
+use super::problem::HalfStep;
 use super::settings::Settings;
 use super::sides::Side;
 use super::{INFO, random_start};

@@ -1,4 +1,4 @@
-//! The request for a list of recommendations.
+//! Lists of recommendations, and the request for one.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,12 @@ use crate::diversity;
 use crate::ids::Ids;
 use crate::ranking::Candidates;
 use crate::sparse::Csr;
+
+/// Item ids with their scores, best first.
+pub type Recommendations = Vec<(String, f32)>;
+
+/// Items of a history with what each adds to the score of another, greatest first.
+pub type Reasons = Vec<(String, f32)>;
 
 /// What a list should contain. Ids that a model does not know are ignored everywhere.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +44,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// Returns the request with items as numbers.
-    pub(super) fn in_numbers(&self, items: &Ids) -> WantedNumbers<'a> {
+    pub(crate) fn in_numbers(&self, items: &Ids) -> WantedNumbers<'a> {
         WantedNumbers {
             cutoff: self.cutoff,
             exclude_seen: self.exclude_seen,
@@ -58,7 +64,7 @@ impl<'a> Wanted<'a> {
 }
 
 /// The request for a list, with items as numbers.
-pub(super) struct WantedNumbers<'a> {
+pub(crate) struct WantedNumbers<'a> {
     cutoff: usize,
     exclude_seen: bool,
     allow: Option<Cow<'a, [u32]>>,
@@ -107,7 +113,7 @@ impl Admitted<'_> {
 }
 
 /// Returns the numbers of known ids, rising and distinct.
-pub(super) fn codes(items: &Ids, ids: &[String]) -> Vec<u32> {
+pub(crate) fn codes(items: &Ids, ids: &[String]) -> Vec<u32> {
     let mut codes: Vec<u32> = ids.iter().filter_map(|id| items.find(id)).collect();
     codes.sort_unstable();
     codes.dedup();
