@@ -27,10 +27,6 @@ use crate::platform::open_files;
 use crate::platform::queue::{self, Worker, WorkerOptions};
 use crate::platform::services::Services;
 
-/// Seconds that requests in flight may take to finish after the drain. With the drain this is less than the ten seconds that Docker
-/// waits before it kills: a client that does not read its answer must not cost the log of lists that is written after it.
-const GRACE_SECONDS: u64 = 6;
-
 /// Connections that a worker of the server accepts at once, where enough files may be open.
 const MOST_CONNECTIONS: usize = 25_600;
 
@@ -151,7 +147,7 @@ fn listen_with(
     .on_connect(move |connection, data| connections.note(connection, data))
     .max_connections(most_connections())
     .keep_alive(Duration::from_secs(settings.keep_alive_seconds.max(1)))
-    .shutdown_timeout(GRACE_SECONDS)
+    .shutdown_timeout(settings.stop_grace_seconds)
     .disable_signals();
     let refused = |cause| RoleError::Bind { address: settings.bind.clone(), cause };
     let (mut server, mut sockets) = (server, Vec::new());

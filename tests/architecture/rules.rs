@@ -58,19 +58,22 @@ const ML: [&str; 28] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 18] = [
+const PLATFORM: [&str; 21] = [
     "words",
     "clock",
     "nearest",
     "private",
     "open_files",
+    "vault",
     "memory",
     "blobs",
     "embedded_postgres",
     "config",
     "compute",
+    "outbound",
     "db",
     "known",
+    "outbox",
     "queue",
     "services",
     "mail",

@@ -7,6 +7,7 @@ mod commands;
 mod db;
 mod embedded_postgres;
 mod http;
+mod outbox;
 mod processes;
 mod queue;
 mod support;

@@ -6,11 +6,13 @@ mod file;
 mod known;
 mod loading;
 mod network;
+mod outbound;
 mod rate;
 mod secrets;
 
 pub use loading::Loaded;
 pub use network::Network;
+pub use outbound::OutboundSettings;
 pub use rate::Rate;
 
 use std::path::PathBuf;
@@ -135,6 +137,8 @@ pub struct Settings {
     pub keep_alive_seconds: u64,
     /// Seconds after which a connection is closed whose client takes nothing of its answer.
     pub write_idle_seconds: u64,
+    /// Seconds that requests in flight may take to finish after a stop, once new ones are held back.
+    pub stop_grace_seconds: u64,
     /// Connections that one network of clients may have open; 0 sets no limit. Trusted proxies may have any number.
     pub max_connections_per_network: usize,
     /// Bytes of models kept in memory for serving.
@@ -159,6 +163,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Addresses and networks of proxies whose X-Forwarded-For, Forwarded, X-Forwarded-Proto and X-Forwarded-Host are trusted.
     pub trusted_proxies: Vec<Network>,
+    /// Connections to other servers.
+    pub outbound: OutboundSettings,
     /// Request limits.
     pub throttle: ThrottleRates,
 }
@@ -233,6 +239,7 @@ impl Default for Settings {
             body_whole_seconds: 60,
             keep_alive_seconds: 75,
             write_idle_seconds: 30,
+            stop_grace_seconds: 6,
             max_connections_per_network: 1_000,
             model_cache_bytes: 2 << 30,
             item_cache_bytes: 512 << 20,
@@ -245,6 +252,7 @@ impl Default for Settings {
             live_heartbeat_seconds: 60,
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
+            outbound: OutboundSettings::default(),
             throttle: ThrottleRates::default(),
         }
     }

@@ -1,0 +1,133 @@
+//! HTTP requests to other servers, with limits of time and size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Request, StatusCode, redirect};
+
+use super::error::OutboundError;
+use super::policy::{Policy, Refusal};
+use super::resolver::{JudgingResolver, Lookup, system};
+use super::tls;
+use crate::config::OutboundSettings;
+
+/// Time to connect, for every request.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What identifies this program to other servers.
+const USER_AGENT: &str = concat!("Recotem/", env!("CARGO_PKG_VERSION"));
+
+/// Limits of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the first byte sent to the last one received.
+    pub total: Duration,
+    /// Bytes of the answer's body that are read; the rest is left unread.
+    pub body: usize,
+}
+
+/// An answer of another server.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The body, or its beginning if `is_cut`.
+    pub body: Vec<u8>,
+    pub is_cut: bool,
+}
+
+/// Sends requests to other servers, as far as the policy allows. Cloning is cheap.
+#[derive(Clone)]
+pub struct Outbound {
+    pub(super) policy: Arc<Policy>,
+    pub(super) lookup: Lookup,
+    client: Client,
+    /// For ports that this server or its database listens on: it refuses their addresses, whatever networks are allowed.
+    client_of_own_ports: Client,
+}
+
+impl Outbound {
+    /// Creates the client of a running program.
+    pub fn new(settings: &OutboundSettings, policy: Policy) -> Result<Self, OutboundError> {
+        Self::with_lookup(settings, policy, system())
+    }
+
+    pub(super) fn with_lookup(settings: &OutboundSettings, policy: Policy, lookup: Lookup) -> Result<Self, OutboundError> {
+        let policy = Arc::new(policy);
+        let tls = tls::client_config(settings)?;
+        let client = |is_own_port| {
+            let resolver = JudgingResolver { policy: policy.clone(), lookup: lookup.clone(), is_own_port };
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tls_backend_preconfigured(tls.clone())
+                .dns_resolver(resolver)
+                .build()
+                .map_err(|error| OutboundError::Settings(in_words(&error)))
+        };
+        Ok(Self { client: client(false)?, client_of_own_ports: client(true)?, policy, lookup })
+    }
+
+    /// Returns what may be reached.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Sends a request and reads its answer, of any status; a redirect is an answer like any other.
+    pub async fn send(&self, request: Request, limits: Limits) -> Result<Answer, OutboundError> {
+        self.policy.judge_url(request.url())?;
+        let is_own_port = request.url().port_or_known_default().is_some_and(|port| self.policy.is_own_port(port));
+        let client = if is_own_port { &self.client_of_own_ports } else { &self.client };
+        let exchange = async { read(client.execute(request).await?, limits.body).await };
+        match tokio::time::timeout(limits.total, exchange).await {
+            Ok(answer) => answer.map_err(|error| cause_of(&error, limits.total)),
+            Err(_) => Err(OutboundError::TimedOut(limits.total)),
+        }
+    }
+}
+
+/// Reads at most `most` bytes of the body.
+async fn read(mut response: reqwest::Response, most: usize) -> reqwest::Result<Answer> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let (mut body, mut is_cut) = (Vec::new(), false);
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            is_cut = true;
+            break;
+        }
+    }
+    Ok(Answer { status, headers, body, is_cut })
+}
+
+/// Finds the refusal of the resolver, or the reason of the failure, in the chain of causes.
+fn cause_of(error: &reqwest::Error, total: Duration) -> OutboundError {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(found) = cause {
+        if let Some(refusal) = found.downcast_ref::<Refusal>() {
+            return refusal.clone().into();
+        }
+        cause = found.source();
+    }
+    if error.is_timeout() {
+        let limit = if error.is_connect() { CONNECT_TIMEOUT.min(total) } else { total };
+        return OutboundError::TimedOut(limit);
+    }
+    OutboundError::Unreachable(in_words(error))
+}
+
+/// Returns the innermost cause, which says what happened; the outer ones only repeat that a request failed, and show its URL.
+fn in_words(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Why another server gave no answer.
+
+use std::time::Duration;
+
+use super::policy::Refusal;
+
+/// Why a request to another server has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// The policy refuses the target.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There was no connection, or it failed: unreachable, TLS, or broken off.
+    #[error("The server could not be reached: {0}")]
+    Unreachable(String),
+    /// The server did not answer in time.
+    #[error("The server did not answer within {} seconds.", .0.as_secs())]
+    TimedOut(Duration),
+    /// The settings of outbound connections are not valid.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl OutboundError {
+    /// Returns a word for programs that does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut(_) => "timeout",
+            Self::Settings(_) => "configuration",
+        }
+    }
+}

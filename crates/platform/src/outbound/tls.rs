@@ -1,0 +1,27 @@
+//! Which certificates of other servers are believed.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::error::OutboundError;
+use crate::config::OutboundSettings;
+
+/// Returns the TLS settings of all outbound connections: Mozilla's roots, and the operator's own.
+pub fn client_config(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = &settings.ca_file {
+        let fault = |cause: String| OutboundError::Settings(format!("outbound.ca_file: {} {cause}", path.display()));
+        let found = CertificateDer::pem_file_iter(path).map_err(|error| fault(format!("could not be read: {error}")))?;
+        let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| fault(format!("is not PEM: {error}")))?;
+        if roots.add_parsable_certificates(found).0 == 0 {
+            return Err(fault("contains no certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| OutboundError::Settings(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
