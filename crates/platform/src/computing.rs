@@ -20,6 +20,17 @@ const COME_BACK: u64 = 2;
 /// Projects that are remembered before those that compute nothing are forgotten.
 const REMEMBERED: usize = 1_000;
 
+/// All places were taken for as long as a request waits.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("The server is computing too many answers at once. Try again in a few seconds.")]
+pub struct Busy;
+
+/// A place in use; given back on drop.
+#[derive(Debug)]
+pub struct Turn {
+    _places: (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>),
+}
+
 /// The places for answers under way.
 pub struct Computing {
     all: Arc<Semaphore>,
@@ -48,7 +59,7 @@ impl Computing {
         project: Option<i64>,
         work: impl FnOnce(&CancellationToken) -> T + Send + 'static,
     ) -> ApiResult<T> {
-        let turn = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| busy())?;
+        let turn = self.admit(project).await?;
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
         let task = tokio::task::spawn_blocking(move || {
@@ -57,6 +68,13 @@ impl Computing {
         });
         let done = tokio::time::timeout(LONGEST, task).await.map_err(|_| too_long())?;
         done.map_err(|error| ApiError::internal(&error))
+    }
+
+    /// Waits for a place for work whose result is kept also when its caller has left, and which therefore is neither stopped nor
+    /// timed. A caller that holds a place must not wait for another one.
+    pub async fn admit(&self, project: Option<i64>) -> Result<Turn, Busy> {
+        let places = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| Busy)?;
+        Ok(Turn { _places: places })
     }
 
     async fn turn(&self, project: Option<i64>) -> (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>) {
@@ -82,14 +100,17 @@ impl Computing {
     }
 }
 
-fn busy() -> ApiError {
-    let message = "The server is computing too many answers at once. Try again in a few seconds.";
-    ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(COME_BACK)
+impl From<Busy> for ApiError {
+    fn from(busy: Busy) -> Self {
+        Self::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", busy.to_string()).retry_after(COME_BACK)
+    }
 }
 
-fn too_long() -> ApiError {
+/// Returns the error of an answer that was given up because it took too long to compute.
+pub fn too_long() -> ApiError {
     let message = format!(
-        "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, or less diversity.",
+        "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, less diversity, \
+         or a shorter filter.",
         LONGEST.as_secs()
     );
     ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "too_long", message)

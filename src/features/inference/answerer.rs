@@ -12,8 +12,8 @@ use super::listed::{self, List, ListedItem};
 use super::model::Serving;
 use super::recent_events::RecentEvents;
 use crate::features::api_keys::KnownKeys;
-use crate::features::models::{ModelCache, ReadyModel};
-use crate::platform::computing::Computing;
+use crate::features::models::{ModelCache, ModelError, ReadyModel};
+use crate::platform::computing::{Busy, Computing, Turn};
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
@@ -28,7 +28,7 @@ pub struct Answerer {
     pub directory: Directory,
     recent: RecentEvents,
     filters: Filters,
-    computing: Computing,
+    computing: Arc<Computing>,
     models: Arc<ModelCache>,
     services: Services,
 }
@@ -40,7 +40,7 @@ impl Answerer {
             directory: Directory::start(services, Arc::clone(&models), keys, stop.clone()),
             recent: RecentEvents::start(services, stop.clone()),
             filters: Filters::new(),
-            computing: Computing::of_machine(),
+            computing: Arc::new(Computing::of_machine()),
             models,
             services: services.clone(),
         }
@@ -55,20 +55,20 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<(Option<Strategy>, List)> {
-        let ready = self.models.get(&self.services, &model.row).await?;
-        let mut options = self.filtered(&ready, options, serving).await?;
+        let ready = self.ready(model).await?;
+        let mut options = self.filtered(model, &ready, options, serving).await?;
         let interactions = self.with_recent(model, user, std::mem::take(&mut options.interactions));
-        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
+        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.with_metadata);
         let mut answered = if is_quick(&ready, &interactions, &options) {
             answer(&ready, user, &interactions, &options, unknown)
         } else {
             let (ready, user) = (Arc::clone(&ready), user.map(str::to_owned));
             let work = move |_: &CancellationToken| answer(&ready, user.as_deref(), &interactions, &options, unknown);
             // Boxed, so that the future of a quick answer is not as large as that of a slow one.
-            Box::pin(self.computing.run(model.ownership.project_id, work)).await?
+            Box::pin(self.computing.run(project, work)).await?
         };
         if with_metadata {
-            self.describe(serving, &ready, answered.iter_mut()).await?;
+            self.describe(serving, project, &ready, answered.iter_mut()).await?;
         }
         Ok(of_model(&ready, answered))
     }
@@ -81,9 +81,9 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Vec<(Option<Strategy>, List)>> {
-        let (unknown, with_metadata) = (serving.unknown_users, options.with_metadata);
-        let ready = self.models.get(&self.services, &model.row).await?;
-        let options = self.filtered(&ready, options, serving).await?;
+        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.with_metadata);
+        let ready = self.ready(model).await?;
+        let options = self.filtered(model, &ready, options, serving).await?;
         let asked = users.into_iter().map(|user| {
             let recent = self.recent_of(model, &user);
             (user, recent)
@@ -91,9 +91,9 @@ impl Answerer {
         let asked: Vec<AskedUser> = asked.collect();
         let asked_of = Arc::clone(&ready);
         let work = move |stop: &CancellationToken| answers(&asked_of, &asked, &options, unknown, stop);
-        let mut answered = self.computing.run(model.ownership.project_id, work).await?;
+        let mut answered = self.computing.run(project, work).await?;
         if with_metadata {
-            self.describe(serving, &ready, answered.iter_mut().flatten()).await?;
+            self.describe(serving, project, &ready, answered.iter_mut().flatten()).await?;
         }
         Ok(answered.into_iter().map(|answer| of_model(&ready, answer)).collect())
     }
@@ -106,26 +106,44 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<(Option<Strategy>, List)> {
-        let ready = self.models.get(&self.services, &model.row).await?;
-        let options = self.filtered(&ready, options, serving).await?;
-        let with_metadata = options.with_metadata;
+        let ready = self.ready(model).await?;
+        let options = self.filtered(model, &ready, options, serving).await?;
+        let (project, with_metadata) = (model.ownership.project_id, options.with_metadata);
         let asked_of = Arc::clone(&ready);
         let work = move |_: &CancellationToken| answer::related(&asked_of, &items, &options);
-        let mut answered = Some(self.computing.run(model.ownership.project_id, work).await?);
+        let mut answered = Some(self.computing.run(project, work).await?);
         if with_metadata {
-            self.describe(serving, &ready, answered.iter_mut()).await?;
+            self.describe(serving, project, &ready, answered.iter_mut()).await?;
         }
         Ok(of_model(&ready, answered))
     }
 
+    /// Returns a model from memory, or from its file once its project has a place for that.
+    async fn ready(&self, model: &ServedModel) -> Result<Arc<ReadyModel>, ModelError> {
+        self.models.get(&self.services, &model.row, || self.turn(model.ownership.project_id)).await
+    }
+
+    /// Returns a wait for a place of a project; a request asks for one at a time.
+    fn turn(&self, project: Option<i64>) -> impl Future<Output = Result<Turn, Busy>> + Send + use<> {
+        let computing = Arc::clone(&self.computing);
+        async move { computing.admit(project).await }
+    }
+
     /// Returns the request options with the items that their filter admits; 422 when it asks for what is not known about items.
-    async fn filtered(&self, model: &Arc<ReadyModel>, options: Options, serving: &Serving) -> ApiResult<Options> {
+    async fn filtered(
+        &self,
+        model: &ServedModel,
+        ready: &Arc<ReadyModel>,
+        options: Options,
+        serving: &Serving,
+    ) -> ApiResult<Options> {
         let Some(filter) = &options.filter else { return Ok(options) };
-        let table = self.directory.items(serving).await?.ok_or_else(InferenceError::no_metadata)?;
+        let project = model.ownership.project_id;
+        let table = self.directory.items(serving, || self.turn(project)).await?.ok_or_else(InferenceError::no_metadata)?;
         if let Some(field) = filter.unknown_field(&table) {
             return Err(InferenceError::unknown_field(field, table.columns()).into());
         }
-        let admitted = Some(self.filters.admitted(filter, model, &table).await?);
+        let admitted = Some(self.filters.admitted(filter, ready, &table, (&self.computing, project)).await?);
         Ok(Options { admitted, ..options })
     }
 
@@ -133,10 +151,11 @@ impl Answerer {
     async fn describe(
         &self,
         serving: &Serving,
+        project: Option<i64>,
         model: &ReadyModel,
         lists: impl Iterator<Item = &mut (Strategy, Vec<ListedItem>)>,
     ) -> ApiResult<()> {
-        let table = self.directory.items(serving).await?;
+        let table = self.directory.items(serving, || self.turn(project)).await?;
         let mut room = LARGEST_METADATA;
         for (_, list) in lists {
             let described = listed::describe(table.as_ref(), list, model.items(), &mut room);

@@ -9,7 +9,8 @@ use super::answer::{AskedUser, Options, answers};
 use super::listed::ListedItem;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
-use crate::features::models::{ModelError, ReadyModel};
+use crate::features::datasets::PREVIEWS;
+use crate::features::models::ReadyModel;
 use crate::features::projects::Project;
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
@@ -38,11 +39,11 @@ pub async fn past_lists(
     let asked = asked.into_iter().zip(recent);
     let asked: Vec<AskedUser> = asked.map(|(request, recent)| (request.user, Some(Arc::new(recent)))).collect();
     let unknown = project.fields.unknown_user;
-    let work = move || {
+    let work = move |stop: &CancellationToken| {
         let id = |item: ListedItem| model.items().get(item.number).to_owned();
         let ids = |list: Vec<ListedItem>| -> Vec<String> { list.into_iter().map(id).collect() };
-        let answered = answers(&model, &asked, &options, unknown, &CancellationToken::new());
+        let answered = answers(&model, &asked, &options, unknown, stop);
         answered.into_iter().map(|answer| answer.map(|(_, list)| ids(list)).unwrap_or_default()).collect()
     };
-    Ok(tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))?)
+    PREVIEWS.run(Some(project.id), work).await
 }

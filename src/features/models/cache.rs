@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task::JoinHandle;
+
 use super::artifacts;
 use super::error::ModelError;
 use super::model::TrainedModel;
 use super::ready::ReadyModel;
 use super::signing::Keyring;
+use crate::platform::computing::Busy;
 use crate::platform::services::Services;
 
 /// The models of this process. One cache is created at the start and given to every HTTP worker as application data.
@@ -47,15 +50,24 @@ impl ModelCache {
     }
 
     /// Returns the model of a row, from memory or from its file. One whose file has been signed again answers from memory until
-    /// the file has been read, and goes on doing so when the file is bad.
-    pub async fn get(self: &Arc<Self>, services: &Services, row: &TrainedModel) -> Found {
+    /// the file has been read, and goes on doing so when the file is bad. `turn` is called only when the file is to be read, and
+    /// its result held until that is done.
+    pub async fn get<W, T>(self: &Arc<Self>, services: &Services, row: &TrainedModel, turn: impl FnOnce() -> W) -> Found
+    where
+        W: Future<Output = Result<T, Busy>> + Send + 'static,
+        T: Send + 'static,
+    {
         let Some(signature) = row.signature.as_deref().filter(|_| row.storage_key.is_some()) else {
             return Err(ModelError::without_file(row));
         };
         let load = || {
-            let (services, row) = (services.clone(), row.clone());
+            let (services, row, turn) = (services.clone(), row.clone(), turn());
             async move {
-                let work = move || artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise());
+                let turn = turn.await?;
+                let work = move || {
+                    let _turn = turn;
+                    artifacts::open(&services.blobs, &Keyring::of(&services), &row, &services.memory().promise())
+                };
                 tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
             }
         };
@@ -68,27 +80,40 @@ impl ModelCache {
         L: Future<Output = Loaded> + Send + 'static,
     {
         let Some((model, is_outdated)) = self.on_shelf(id, signature) else {
-            // Boxed, so that the future of a prediction does not grow by what it hardly ever needs.
-            return Box::pin(self.load(id, signature, load())).await;
+            let loading = self.load_apart(id, signature, load());
+            return loading.await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())));
         };
         if is_outdated {
-            let (cache, signature, load) = (Arc::clone(self), signature.to_owned(), load());
-            tokio::spawn(async move { cache.load(id, &signature, load).await });
+            self.load_apart(id, signature, load());
         }
         Ok(model)
+    }
+
+    /// Loads a model in a task of its own, so that what was read for a caller who has left is not read again for the next.
+    fn load_apart(
+        self: &Arc<Self>,
+        id: i64,
+        signature: &str,
+        load: impl Future<Output = Loaded> + Send + 'static,
+    ) -> JoinHandle<Found> {
+        let (cache, signature) = (Arc::clone(self), signature.to_owned());
+        tokio::spawn(async move { cache.load(id, &signature, load).await })
     }
 
     async fn load(&self, id: i64, signature: &str, load: impl Future<Output = Loaded>) -> Found {
         let attempt = Arc::clone(self.lock().attempts.entry(id).or_default());
         let found = attempt.get_or_init(|| async {
-            let loaded =
-                load.await.inspect_err(|error| tracing::error!(model = id, cause = ?error, "a model could not be loaded"));
+            let loaded = load.await.inspect_err(|error| {
+                if !matches!(error, ModelError::Busy(_)) {
+                    tracing::error!(model = id, cause = ?error, "a model could not be loaded");
+                }
+            });
             loaded.map(|(model, bytes)| self.put(id, signature, model, bytes))
         });
         let found = found.await.clone();
         let mut shelf = self.lock();
-        // Memory may be free later; try this artifact again then.
-        if matches!(found, Err(ModelError::NoMemory))
+        // Memory or a place may be free later; try this artifact again then.
+        if matches!(found, Err(ModelError::NoMemory | ModelError::Busy(_)))
             && let Some(place) = shelf.places.get_mut(&id)
         {
             place.tried = None;
@@ -197,6 +222,44 @@ mod tests {
         let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", good))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_model_is_kept_whose_caller_left_while_it_was_loaded() {
+        let cache = cache(100);
+        let (release, hold) = tokio::sync::oneshot::channel::<()>();
+        let load = || async move {
+            hold.await.ok();
+            Ok((sample(), 10))
+        };
+        let mut asking = Box::pin(cache.get_with(7, "s", load));
+        tokio::select! {
+            biased;
+            _ = &mut asking => panic!("it is not loaded yet"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(asking);
+        drop(release);
+        while cache.ids().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(cache.get_with(7, "s", || async { Err(ModelError::Missing) }).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_model_that_found_no_place_for_loading_is_tried_again() {
+        let cache = cache(100);
+        assert!(matches!(cache.get_with(7, "a", || async { Err(Busy.into()) }).await, Err(ModelError::Busy(_))));
+        let first = cache.get_with(7, "a", || async { Ok((sample(), 10)) }).await.unwrap();
+        let busy = || async { Err(Busy.into()) };
+        for _ in 0..3 {
+            assert!(Arc::ptr_eq(&first, &cache.get_with(7, "b", busy).await.unwrap()));
+            tokio::task::yield_now().await;
+        }
+        let good = || async { Ok((sample(), 10)) };
+        while Arc::ptr_eq(&first, &cache.get_with(7, "b", good).await.unwrap()) {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

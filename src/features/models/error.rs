@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 
 use super::model::{ModelStatus, TrainedModel};
 use crate::ml::error::MlError;
+use crate::platform::computing::Busy;
 use crate::platform::http::ApiError;
 
 /// Seconds after which memory may be free again.
@@ -37,6 +38,9 @@ pub enum ModelError {
         "There is not enough free memory to read this model. Try again when less is running, or give the server more memory."
     )]
     NoMemory,
+    /// It is not in memory, and other requests of its project take all places for loading it.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The model learnt from sessions and was asked for a user.
     #[error(
         "This model learnt from sessions and knows no users. Ask it with the items of a session instead, through \
@@ -88,6 +92,7 @@ impl From<ModelError> for ApiError {
             ModelError::NoMemory => {
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(AFTER_NO_MEMORY)
             }
+            ModelError::Busy(busy) => busy.into(),
             ModelError::Unreadable(_) => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "model_file_unreadable", message),
             ModelError::Crashed(cause) => Self::internal(&cause),
         }

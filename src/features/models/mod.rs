@@ -17,6 +17,8 @@ mod signing;
 mod store;
 mod training;
 
+#[cfg(test)]
+pub use artifacts::tests::sample as sample_artifact;
 pub use cache::ModelCache;
 pub use engine::engine_context;
 pub use error::ModelError;

@@ -9,6 +9,7 @@ use super::described;
 use super::model::TrainedModel;
 use super::recommend::{self, Previewed, Scored};
 use crate::features::accounts::{Access, Role, Viewer};
+use crate::features::datasets::PREVIEWS;
 use crate::features::item_metadata::{self, ItemMetaData};
 use crate::features::projects::{self, Project};
 use crate::platform::http::body::{Integer, Texts};
@@ -82,7 +83,7 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
 /// Returns a model to look at.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
     let project = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
-    Ok(Previewed { model: cache.get(services, model).await?, project })
+    Ok(Previewed { model: cache.get(services, model, || PREVIEWS.admit(Some(project))).await?, project })
 }
 
 /// The best items for a user of the training data.

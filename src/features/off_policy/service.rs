@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::replay::{LeftOut, Replay, Warning};
-use crate::features::datasets;
+use crate::features::datasets::{self, PREVIEWS};
 use crate::features::inference::{PastRequest, past_lists};
 use crate::features::models::{ModelCache, TrainedModel};
 use crate::features::projects::{self, Project};
@@ -43,7 +43,8 @@ pub async fn estimate(
     cutoff: i32,
 ) -> ApiResult<Found> {
     // A bad file is reported whether or not there is any traffic.
-    let ready = cache.get(services, model).await?;
+    let project_id = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
+    let ready = cache.get(services, model, || PREVIEWS.admit(Some(project_id))).await?;
     let memory = services.memory().promise();
     let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
     memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;

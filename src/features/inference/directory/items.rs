@@ -9,6 +9,7 @@ use moka::sync::Cache;
 
 use crate::features::item_metadata::ItemTable;
 use crate::platform::blobs::Blobs;
+use crate::platform::computing::Busy;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::memory::{Promise, Shortage};
 use crate::platform::services::Services;
@@ -50,14 +51,22 @@ impl Tables {
         Self(cache.build())
     }
 
-    /// Returns the table of a prepared form, which the first request for it reads.
-    pub async fn get(&self, key: &Arc<str>, services: &Services) -> ApiResult<Arc<ItemTable>> {
+    /// Returns the table of a prepared form, which the first request for it reads. `turn` is called only when it is to be read,
+    /// and its result held until that is done.
+    pub async fn get<W, T>(&self, key: &Arc<str>, services: &Services, turn: impl FnOnce() -> W) -> ApiResult<Arc<ItemTable>>
+    where
+        W: Future<Output = Result<T, Busy>>,
+        T: Send + 'static,
+    {
         if let Some(table) = self.0.get(key) {
             return Ok(table);
         }
         let (cache, blobs, promise) = (self.0.clone(), services.blobs.clone(), services.memory().promise());
-        let key = Arc::clone(key);
-        let read = move || cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise).map(Arc::new));
+        let (key, turn) = (Arc::clone(key), turn().await?);
+        let read = move || {
+            let _turn = turn;
+            cache.try_get_with_by_ref(&key, || read_within(&blobs, &key, &promise).map(Arc::new))
+        };
         let table = tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))?;
         table.map_err(|error| match &*error {
             Unread::Memory(shortage) => {

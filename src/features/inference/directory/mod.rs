@@ -22,6 +22,7 @@ use crate::features::accounts::{Guarded, Ownership, Principal};
 use crate::features::api_keys::KnownKeys;
 use crate::features::item_metadata::ItemTable;
 use crate::features::models::{ModelCache, TrainedModel};
+use crate::platform::computing::Busy;
 use crate::platform::db::ReadError;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{Found, Known};
@@ -156,9 +157,14 @@ impl Directory {
         Ok(store::serving(&mut connection, project).await?)
     }
 
-    /// What is known about the items of a project; none when nothing has been uploaded.
-    pub async fn items(&self, serving: &Serving) -> ApiResult<Option<Arc<ItemTable>>> {
+    /// Returns what is known about the items of a project; `None` when nothing has been uploaded. `turn` is called only when it
+    /// is to be read.
+    pub async fn items<W, T>(&self, serving: &Serving, turn: impl FnOnce() -> W) -> ApiResult<Option<Arc<ItemTable>>>
+    where
+        W: Future<Output = Result<T, Busy>>,
+        T: Send + 'static,
+    {
         let Some(key) = &serving.items else { return Ok(None) };
-        self.shelves.tables.get(key, &self.services).await.map(Some)
+        self.shelves.tables.get(key, &self.services, turn).await.map(Some)
     }
 }

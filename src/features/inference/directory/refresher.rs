@@ -190,7 +190,7 @@ async fn learn(directory: &Directory, project: i64) -> Result<bool, ReadError> {
         }
         let outdated = before.and_then(|before| before.items.clone()).filter(|before| serving.items.as_ref() != Some(before));
         if outdated.as_ref().is_some_and(|before| directory.shelves.tables.has(before))
-            && let Err(error) = directory.items(&serving).await
+            && let Err(error) = directory.items(&serving, async || Ok(())).await
         {
             tracing::warn!(project, %error, "the item metadata of a project cannot be loaded");
         }
@@ -217,6 +217,6 @@ async fn follow(directory: &Directory, project: i64, slot: &mut Slot, before: Op
 async fn load(directory: &Directory, model: i64) -> ApiResult<()> {
     let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
     let known = known.ok_or(InferenceError::NoModel(model))?;
-    directory.models.get(&directory.services, &known.row).await?;
+    directory.models.get(&directory.services, &known.row, async || Ok(())).await?;
     Ok(())
 }

@@ -3,10 +3,13 @@
 use std::sync::{Arc, Weak};
 
 use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
 
 use super::{Filter, evaluation};
 use crate::features::item_metadata::ItemTable;
-use crate::features::models::{ModelError, ReadyModel};
+use crate::features::models::ReadyModel;
+use crate::platform::computing::{self, Computing};
+use crate::platform::http::ApiResult;
 
 /// Bytes of evaluated filters that are kept.
 const BUDGET: u64 = 128 << 20;
@@ -36,24 +39,33 @@ impl Filters {
         Self(Cache::builder().weigher(weigh).max_capacity(BUDGET).build())
     }
 
-    /// Returns what a filter admits, which the first request for it evaluates.
+    /// Returns what a filter admits, which the first request for it evaluates at a place of its project.
     pub async fn admitted(
         &self,
         filter: &Arc<Filter>,
         model: &Arc<ReadyModel>,
         table: &Arc<ItemTable>,
-    ) -> Result<Arc<Admitted>, ModelError> {
+        places: (&Computing, Option<i64>),
+    ) -> ApiResult<Arc<Admitted>> {
         let key = (Arc::as_ptr(model) as usize, Arc::as_ptr(table) as usize, filter.text.clone());
         if let Some(admitted) = self.0.get(&key) {
             return Ok(admitted);
         }
         let (cache, filter, model, table) = (self.0.clone(), Arc::clone(filter), Arc::clone(model), Arc::clone(table));
-        let work = move || {
-            cache.get_with(key, || {
-                let items = evaluation::admitted(&filter, &table, model.items());
-                Arc::new(Admitted { items, _of: (Arc::downgrade(&model), Arc::downgrade(&table)) })
-            })
+        let work = move |stop: &CancellationToken| loop {
+            let evaluate = || {
+                let items = evaluation::admitted(&filter, &table, model.items(), stop)?;
+                Some(Arc::new(Admitted { items, _of: (Arc::downgrade(&model), Arc::downgrade(&table)) }))
+            };
+            let admitted = cache.optionally_get_with_by_ref(&key, evaluate);
+            // Without one, the caller has left whose evaluation this request may have waited for.
+            if admitted.is_some() || stop.is_cancelled() {
+                return admitted;
+            }
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| ModelError::Crashed(error.to_string()))
+        let (computing, project) = places;
+        // Boxed, so that the future of a prediction does not grow by what it hardly ever needs.
+        let admitted = Box::pin(computing.run(project, work)).await?;
+        admitted.ok_or_else(computing::too_long)
     }
 }

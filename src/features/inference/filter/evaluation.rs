@@ -1,12 +1,14 @@
 //! From a filter to the items that it admits.
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Condition, Filter, Node};
 use crate::features::item_metadata::ItemTable;
 use crate::ml::ids::Ids;
 
-/// The numbers of a model's items that a filter admits, rising.
-pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids) -> Vec<u32> {
-    let verdicts = verdicts(&filter.root, table);
+/// Returns the numbers of a model's items that a filter admits, rising; `None` once `stop` is cancelled.
+pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids, stop: &CancellationToken) -> Option<Vec<u32>> {
+    let verdicts = verdicts(&filter.root, table, stop)?;
     let described = table.items();
     let mut row = 0;
     // Both are in the same order.
@@ -18,23 +20,27 @@ pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids) -> Vec<u32> {
         let is_described = row < described.len() && described.get(row as u32) == id;
         verdicts[if is_described { row } else { described.len() }]
     };
-    (0..items.len() as u32).filter(admits).collect()
+    Some((0..items.len() as u32).filter(admits).collect())
 }
 
-/// For each row, whether it is admitted; at last the same for an item that has no row.
-fn verdicts(node: &Node, table: &ItemTable) -> Vec<bool> {
+/// Returns for each row whether it is admitted, and at last the same for an item that has no row; `None` once `stop` is
+/// cancelled, which each condition looks at before it goes through all rows.
+fn verdicts(node: &Node, table: &ItemTable, stop: &CancellationToken) -> Option<Vec<bool>> {
+    if stop.is_cancelled() {
+        return None;
+    }
     let together = |parts: &[Node], start: bool, join: fn(bool, bool) -> bool| {
         let mut all = vec![start; table.items().len() + 1];
         for part in parts {
-            all.iter_mut().zip(verdicts(part, table)).for_each(|(all, one)| *all = join(*all, one));
+            all.iter_mut().zip(verdicts(part, table, stop)?).for_each(|(all, one)| *all = join(*all, one));
         }
-        all
+        Some(all)
     };
     match node {
-        Node::Field { name, condition } => of_field(name, condition, table),
+        Node::Field { name, condition } => Some(of_field(name, condition, table)),
         Node::All(parts) => together(parts, true, |a, b| a && b),
         Node::Any(parts) => together(parts, false, |a, b| a || b),
-        Node::Not(part) => verdicts(part, table).into_iter().map(|admitted| !admitted).collect(),
+        Node::Not(part) => Some(verdicts(part, table, stop)?.into_iter().map(|admitted| !admitted).collect()),
     }
 }
 

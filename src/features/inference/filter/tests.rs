@@ -1,15 +1,21 @@
 //! Filters are read as they are written, and admit what evaluating them item by item admits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::evaluation::admitted;
-use super::{Filter, read};
+use tokio_util::sync::CancellationToken;
+
+use super::evaluation;
+use super::{Filter, Filters, read};
 use crate::features::inference::faults::Faults;
 use crate::features::item_metadata::{ColumnKind, ItemTable};
+use crate::features::models::{ReadyModel, sample_artifact};
 use crate::ml::ids::Ids;
+use crate::platform::computing::Computing;
 
 const FIELDS: [&str; 3] = ["genre", "price", "tags"];
 
@@ -25,6 +31,11 @@ fn faults_of(filter: Value) -> Vec<Value> {
     assert_eq!(read(&filter, &mut faults), None);
     let answer = crate::platform::http::ApiError::from(faults.finish().unwrap_err());
     answer.body()["detail"].as_array().unwrap().clone()
+}
+
+/// The items that a filter admits, evaluated to its end.
+fn admitted(filter: &Filter, table: &ItemTable, items: &Ids) -> Vec<u32> {
+    evaluation::admitted(filter, table, items, &CancellationToken::new()).unwrap()
 }
 
 /// What is known about an item, by field.
@@ -171,6 +182,37 @@ fn admitted_of(cells: &[Value], op: &str, value: Value) -> Vec<u32> {
     let rows = ids.iter().zip(cells).map(|(id, cell)| (id.as_str(), vec![(0, cell.clone())])).collect();
     let table = ItemTable::of(&["price"], rows);
     admitted(&parsed(&json!({ "field": "price", "op": op, "value": value })), &table, table.items())
+}
+
+#[test]
+fn a_filter_is_evaluated_no_further_once_its_caller_has_left() {
+    let filter = parsed(&json!({ "and": [{ "field": "price", "op": "exists" }, { "field": "price", "op": "lt", "value": 5 }] }));
+    let table = ItemTable::of(&["price"], vec![("a", vec![(0, json!(1))])]);
+    let stop = CancellationToken::new();
+    assert_eq!(evaluation::admitted(&filter, &table, table.items(), &stop), Some(vec![0]));
+    stop.cancel();
+    assert_eq!(evaluation::admitted(&filter, &table, table.items(), &stop), None);
+}
+
+#[tokio::test]
+async fn a_filter_waits_for_a_place_of_its_project_unless_it_has_been_evaluated() {
+    let (computing, filters) = (Computing::of_machine(), Filters::new());
+    let table = Arc::new(ItemTable::of(&["price"], vec![("a", vec![(0, json!(1))]), ("z", vec![(0, json!(9))])]));
+    let model = Arc::new(ReadyModel::Matrix(sample_artifact()));
+    let below = |bound: i64| Arc::new(parsed(&json!({ "field": "price", "op": "lt", "value": bound })));
+    let evaluated = filters.admitted(&below(5), &model, &table, (&computing, Some(1))).await.unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+        taken.push(computing.admit(Some(1)).await.unwrap());
+    }
+    let again = filters.admitted(&below(5), &model, &table, (&computing, Some(1))).await.unwrap();
+    assert!(Arc::ptr_eq(&evaluated, &again));
+    let other = below(6);
+    let mut waiting = Box::pin(filters.admitted(&other, &model, &table, (&computing, Some(1))));
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "all places are taken");
+    assert!(filters.admitted(&below(7), &model, &table, (&computing, Some(2))).await.is_ok(), "another project has its own");
+    drop(taken);
+    assert!(waiting.await.is_ok());
 }
 
 #[test]
