@@ -153,6 +153,13 @@ impl ModelCache {
         model
     }
 
+    /// Returns whether the artifact of a row is in memory, or another that answers for it because it was tried and is bad.
+    pub fn has(&self, row: &TrainedModel) -> bool {
+        let (shelf, signature) = (self.lock(), row.signature.as_deref());
+        let is_of = |place: &Place| [Some(place.signature.as_str()), place.tried.as_deref()].contains(&signature);
+        signature.is_some() && shelf.places.get(&row.id).is_some_and(is_of)
+    }
+
     /// Removes a model whose file was removed.
     pub fn forget(&self, id: i64) {
         self.lock().places.remove(&id);

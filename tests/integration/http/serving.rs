@@ -161,6 +161,23 @@ async fn a_change_takes_effect_within_a_moment_and_without_the_database_all_goes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slot_without_traffic_is_loaded_when_it_gets_some() {
+    let app = TestApp::start_with_worker().await;
+    let (shop, model) = Shop::open(&app).await;
+    let idle = shop.prepared.train().await["id"].as_i64().expect("a model");
+    shop.slot(&app, idle, "idle", 0.0).await;
+    shop.slot(&app, model, "main", 100.0).await;
+    let anonymous = app.anonymous();
+    let loaded = async || anonymous.get("/inference/models").await.expect(200).body["models"].clone();
+    app.soon("what answers is loaded", async || loaded().await == json!([model])).await;
+    app.execute("UPDATE deployment_slots SET weight = 50 WHERE name = 'idle'").await;
+    app.soon("both are loaded", async || loaded().await == json!([model, idle])).await;
+    app.execute("UPDATE deployment_slots SET is_active = false WHERE name = 'main'").await;
+    let left = async || shop.ask(json!({ "user_id": "007" })).await["model_id"] == idle;
+    app.soon("the other slot answers alone", left).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_user_has_just_done_changes_their_list() {
     let app = TestApp::start_with_worker().await;
     let (shop, model) = Shop::open(&app).await;

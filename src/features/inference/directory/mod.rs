@@ -1,19 +1,21 @@
 //! What every prediction has to know beside whose key it is, kept in memory: which model answers, how traffic is shared, and
 //! what is known about items once that has been asked for. The hot path asks no database.
 //!
-//! Changes are announced by the database. How a project is served is read again in the background, and the models it now names
-//! are loaded before the first request meets them. The row of a model that was changed is read again by the first to ask for
+//! Changes are announced by the database. How a project is served is read again in the background and takes effect at once, but
+//! for models that are not in memory: these are loaded before the first request meets them. The row of a model that was changed is read again by the first to ask for
 //! it, who does not wait long: while the database is away or hangs, what was known last goes on answering.
 
+mod handover;
 mod items;
 mod refresher;
 mod store;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::error::InferenceError;
@@ -58,6 +60,10 @@ struct Shelves {
     missing: Cache<i64, ()>,
     projects: Known<i64, Serving>,
     tables: Tables,
+    /// Held while it is decided what of a project can be served, and that is published.
+    publishing: Mutex<()>,
+    /// Places for loading what is deployed.
+    loading: Semaphore,
 }
 
 impl Directory {
@@ -69,6 +75,8 @@ impl Directory {
             missing: Cache::builder().max_capacity(MOST_ENTRIES).time_to_live(MISSING_FOR).build(),
             projects: Known::new("deployment slots", MOST_ENTRIES),
             tables: Tables::new(services.settings.item_cache_bytes),
+            publishing: Mutex::default(),
+            loading: Semaphore::new(refresher::LOADS),
         };
         let directory = Self { services: services.clone(), models, shelves: Arc::new(shelves) };
         tokio::spawn(refresher::run(directory.clone(), stop.clone()));

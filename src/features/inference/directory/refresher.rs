@@ -1,19 +1,22 @@
 //! Makes the directory follow what changes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::InferenceError;
-use super::super::model::{Serving, Slot};
+use super::super::model::Serving;
+use super::handover::{Memory, Part, hand_over};
 use super::{Directory, store};
 use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
-use crate::platform::known;
+use crate::platform::known::{self, Mark};
 
 /// Tables that say who may ask, and nothing about what is served.
 const OF_ACCESS_ONLY: [&str; 2] = ["api_keys", "users"];
@@ -23,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(15);
 /// How soon to look again at what could not be read.
 const REREAD: Duration = Duration::from_secs(1);
+/// Projects that are read at the same time.
+const READS: usize = 4;
+/// Projects for which something is loaded at the same time, one thing each.
+pub const LOADS: usize = 4;
 
 /// What has changed and is still to be followed.
 #[derive(Debug, Default)]
@@ -92,34 +99,81 @@ fn note(directory: &Directory, inbox: &Inbox, change: Change) {
     }
 }
 
-async fn follow_changes(directory: &Directory, inbox: &Inbox) {
-    // Projects to look at again because they could not be read, or because not all of their models could be loaded.
-    let (mut unread, mut behind) = (HashSet::new(), HashSet::new());
-    loop {
-        let wait = match (unread.is_empty(), behind.is_empty()) {
-            (false, _) => REREAD,
-            (true, false) => RETRY,
-            (true, true) => Duration::MAX,
-        };
-        let mut projects: HashSet<i64> = match tokio::time::timeout(wait, inbox.told.notified()).await {
-            Ok(()) => {
-                tokio::time::sleep(PAUSE).await;
-                projects_of(directory, inbox).await
+/// What is behind the changes that were noticed.
+#[derive(Default)]
+struct Behind {
+    /// Projects that could not be read.
+    unread: HashSet<i64>,
+    /// What has been loaded since the last change of a project, and whether that succeeded.
+    tried: HashMap<i64, HashMap<Part, bool>>,
+    /// Projects something is being loaded for.
+    busy: HashSet<i64>,
+}
+
+impl Behind {
+    /// Forgets what could not be loaded, so that it is tried again, and returns the projects.
+    fn forget_failures(&mut self) -> HashSet<i64> {
+        let mut projects = HashSet::new();
+        for (project, tried) in &mut self.tried {
+            let count = tried.len();
+            tried.retain(|_, is_loaded| *is_loaded);
+            if tried.len() < count {
+                projects.insert(*project);
             }
-            Err(_) if unread.is_empty() => behind.clone(),
-            Err(_) => HashSet::new(),
+        }
+        projects
+    }
+}
+
+async fn follow_changes(directory: &Directory, inbox: &Inbox) {
+    let (mut behind, mut loads) = (Behind::default(), FuturesUnordered::new());
+    let (mut reread, mut retry) = (every(REREAD), every(RETRY));
+    loop {
+        let projects: HashSet<i64> = tokio::select! {
+            () = inbox.told.notified() => {
+                tokio::time::sleep(PAUSE).await;
+                let projects = projects_of(directory, inbox).await;
+                behind.tried.retain(|project, _| !projects.contains(project));
+                projects
+            }
+            Some((project, part, is_loaded)) = loads.next() => {
+                behind.busy.remove(&project);
+                behind.tried.entry(project).or_default().insert(part, is_loaded);
+                HashSet::from([project])
+            }
+            _ = reread.tick() => behind.unread.drain().collect(),
+            _ = retry.tick() => behind.forget_failures(),
         };
-        projects.extend(unread.drain());
-        for project in projects {
-            behind.remove(&project);
-            let retried = match learn(directory, project).await {
-                Ok(true) => continue,
-                Ok(false) => &mut behind,
-                Err(_) => &mut unread,
-            };
-            retried.insert(project);
+        let tried = &behind.tried;
+        let publishing = projects.into_iter().map(|project| {
+            let tried = tried.get(&project);
+            async move { (project, publish(directory, project, tried).await) }
+        });
+        let published: Vec<_> = futures_util::stream::iter(publishing).buffer_unordered(READS).collect().await;
+        for (project, lacking) in published {
+            match lacking {
+                Err(_) => {
+                    behind.unread.insert(project);
+                }
+                Ok(Some(part)) if behind.busy.insert(project) => loads.push(load_for(directory, project, part)),
+                Ok(_) => {}
+            }
         }
     }
+}
+
+/// Returns ticks that begin after the first period, and are not made up for.
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    ticks
+}
+
+/// Loads something for a project, and returns both with whether that succeeded.
+async fn load_for(directory: &Directory, project: i64, part: Part) -> (i64, Part, bool) {
+    let is_loaded = load(directory, project, &part).await;
+    (project, part, is_loaded)
 }
 
 /// The projects that what has changed is about: the known ones and, where models are loaded before they are asked for, those
@@ -160,61 +214,83 @@ pub async fn preload(directory: &Directory) {
         tracing::warn!(%error, "what is deployed could not be loaded ahead; it is loaded when asked for");
         Vec::new()
     });
-    for (done, project) in projects.iter().enumerate() {
-        if directory.models.is_full() {
-            let left = projects.len() - done;
-            tracing::warn!(
-                projects = left,
-                "model_cache_bytes is used up; the models of some projects are loaded when asked for"
-            );
-            return;
-        }
-        // What cannot be read is read when it is asked for.
-        let _ = learn(directory, *project).await;
+    // What cannot be read is read when it is asked for.
+    let learning = |project| async move { drop(learn(directory, project).await) };
+    futures_util::stream::iter(projects).for_each_concurrent(LOADS, learning).await;
+    if directory.models.is_full() {
+        tracing::warn!("model_cache_bytes is used up; the models of some projects are loaded when asked for");
     }
 }
 
-/// Reads a project and puts what is new about it into service once it is in memory: until then what it had goes on
-/// serving. Whether all of it could be loaded; a slot whose new model cannot keeps the model it had.
-async fn learn(directory: &Directory, project: i64) -> Result<bool, ReadError> {
+async fn learn(directory: &Directory, project: i64) -> Result<(), ReadError> {
+    let mut tried = HashMap::new();
+    while let Some(part) = publish(directory, project, Some(&tried)).await? {
+        let is_loaded = load(directory, project, &part).await;
+        tried.insert(part, is_loaded);
+    }
+    Ok(())
+}
+
+/// Reads a project and puts into service what of it is in memory; for the rest, what it had goes on serving. Returns what is to
+/// be loaded next for it.
+async fn publish(directory: &Directory, project: i64, tried: Option<&HashMap<Part, bool>>) -> Result<Option<Part>, ReadError> {
     loop {
         let mark = directory.shelves.projects.mark();
-        let mut serving = known::within(known::LONGEST, directory.read_serving(project)).await?;
-        let before = directory.shelves.projects.peek(&project);
-        if before.is_none() && serving.slots.is_empty() {
-            return Ok(true);
-        }
-        let mut is_complete = true;
-        for slot in &mut serving.slots {
-            is_complete &= follow(directory, project, slot, before.as_deref()).await;
-        }
-        let outdated = before.and_then(|before| before.items.clone()).filter(|before| serving.items.as_ref() != Some(before));
-        if outdated.as_ref().is_some_and(|before| directory.shelves.tables.has(before))
-            && let Err(error) = directory.items(&serving, async || Ok(())).await
-        {
-            tracing::warn!(project, %error, "the item metadata of a project cannot be loaded");
-        }
-        // What changed while this was read may have been followed before this came to it, and must not be undone.
-        if directory.shelves.projects.put(mark, [(project, Arc::new(serving))]) {
-            if let Some(outdated) = outdated {
-                directory.shelves.tables.forget(&outdated);
-            }
-            return Ok(is_complete);
+        let serving = known::within(known::LONGEST, directory.read_serving(project)).await?;
+        // What changed while this was read may have been published before this came to it, and must not be undone.
+        if let Some(lacking) = put(directory, project, mark, serving, tried.unwrap_or(&HashMap::new())) {
+            return Ok(lacking.into_iter().next());
         }
     }
 }
 
-/// Loads the model of a slot, or leaves the slot with the model it had.
-async fn follow(directory: &Directory, project: i64, slot: &mut Slot, before: Option<&Serving>) -> bool {
-    let Err(error) = load(directory, slot.trained_model_id).await else { return true };
-    tracing::warn!(project, slot = slot.id, model = slot.trained_model_id, %error, "the model of a slot cannot be loaded");
-    if let Some(before) = before.and_then(|before| before.slots.iter().find(|before| before.id == slot.id)) {
-        slot.trained_model_id = before.trained_model_id;
+/// Publishes what of a project is in memory, and returns what is to be loaded for the rest; `None` if something has changed since
+/// the mark.
+fn put(directory: &Directory, project: i64, mark: Mark, mut serving: Serving, tried: &HashMap<Part, bool>) -> Option<Vec<Part>> {
+    let shelves = &directory.shelves;
+    // One at a time: what has been loaded meanwhile must not be taken out of service by a decision made before.
+    let _turn = shelves.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = shelves.projects.peek(&project);
+    if before.is_none() && serving.slots.is_empty() {
+        return Some(Vec::new());
     }
-    false
+    let memory = Memory { holds: &|part| holds(directory, part), has_room: &|part| has_room(directory, part), tried };
+    let lacking = hand_over(&mut serving, before.as_deref(), &memory);
+    let outdated = before.and_then(|before| before.items.clone()).filter(|before| serving.items.as_ref() != Some(before));
+    let is_put = shelves.projects.put(mark, [(project, Arc::new(serving))]);
+    if is_put && let Some(outdated) = outdated {
+        shelves.tables.forget(&outdated);
+    }
+    is_put.then_some(lacking)
 }
 
-async fn load(directory: &Directory, model: i64) -> ApiResult<()> {
+fn holds(directory: &Directory, part: &Part) -> bool {
+    match part {
+        Part::Model(model) => directory.shelves.models.current(model).is_some_and(|known| directory.models.has(&known.row)),
+        Part::Items(key) => directory.shelves.tables.has(key),
+    }
+}
+
+/// Returns whether loading something evicts no other: also of a model in memory whose row is in doubt, which is read again.
+fn has_room(directory: &Directory, part: &Part) -> bool {
+    let is_in_doubt_only = |model| directory.shelves.models.peek(model).is_some_and(|known| directory.models.has(&known.row));
+    !directory.models.is_full() || matches!(part, Part::Model(model) if is_in_doubt_only(model))
+}
+
+/// Loads something for a project once there is a place for that, and returns whether it could be loaded.
+async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
+    let _place = directory.shelves.loading.acquire().await;
+    let loaded = match part {
+        Part::Model(model) => load_model(directory, *model).await,
+        Part::Items(key) => directory.shelves.tables.get(key, &directory.services, async || Ok(())).await.map(drop),
+    };
+    if let Err(error) = &loaded {
+        tracing::warn!(project, ?part, %error, "what a project serves cannot be loaded");
+    }
+    loaded.is_ok()
+}
+
+async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
     let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
     let known = known.ok_or(InferenceError::NoModel(model))?;
     directory.models.get(&directory.services, &known.row, async || Ok(())).await?;
