@@ -18,6 +18,7 @@ mod recent_events;
 mod routes;
 mod service;
 mod store;
+mod waiting;
 
 pub use past::{PastRequest, past_lists};
 pub use routes::{Docs, routes};

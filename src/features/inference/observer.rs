@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::answer::{Options, Strategy};
 use super::answerer::Answerer;
 use super::listed::List;
 use super::model::{Serving, Slot};
+use super::waiting::{Room, Waiting};
 use crate::features::api_keys::KnownKey;
 use crate::features::recommendation_log::{LoggedList, Recorder};
 use crate::platform::clock::Clock;
@@ -23,8 +22,14 @@ use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
 /// Requests that wait until other slots have been asked.
-const MOST_WAITING: usize = 256;
-/// Time for which requests gather, unless many wait: being woken for each of them costs the requests that are answered meanwhile
+const ROOM: Room = Room { of_all: 1_024, of_project: 256 };
+/// Requests, each of another project, for which other slots are asked at the same time.
+const WORKERS: usize = 4;
+/// Slots that are asked for one request, of those that share the traffic and of shadows.
+const MOST_SLOTS: usize = 32;
+/// How long asking them may take.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Time for which requests gather: being woken for each of them costs the requests that are answered meanwhile
 /// more than asking the other slots.
 const GATHERING: Duration = Duration::from_millis(5);
 /// Items of a list that are logged, from its head.
@@ -53,25 +58,21 @@ struct Answered {
     list: LoggedList,
 }
 
-enum Message {
-    Answered(Box<Answered>),
-    Finish(oneshot::Sender<()>),
-}
-
 /// Sees every answer to a project's request.
 pub struct Observer {
-    sender: mpsc::Sender<Message>,
+    waiting: Arc<Waiting<Answered>>,
     recorder: Recorder,
     clock: Clock,
 }
 
 impl Observer {
-    /// Asks other slots, one request after the other, until the observer is dropped.
+    /// Asks other slots, one request of a project after the other, until the observer is dropped.
     pub fn start(services: &Services, answerer: Arc<Answerer>) -> Self {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        let recorder = Recorder::start(services);
-        tokio::spawn(ask_others(answerer, recorder.clone(), receiver));
-        Self { sender, recorder, clock: services.clock.clone() }
+        let (waiting, recorder) = (Arc::new(Waiting::new(ROOM)), Recorder::start(services));
+        for _ in 0..WORKERS {
+            tokio::spawn(ask_others(Arc::clone(&answerer), recorder.clone(), Arc::clone(&waiting)));
+        }
+        Self { waiting, recorder, clock: services.clock.clone() }
     }
 
     /// Takes note of an answer, without waiting for anything.
@@ -85,21 +86,18 @@ impl Observer {
             self.recorder.record(vec![list]);
             return;
         }
-        match self.sender.try_send(Message::Answered(Box::new(Answered { asked, list }))) {
+        match self.waiting.add(asked.project, Answered { asked, list }) {
             // Better a list without the propensities of its items than none.
-            Err(TrySendError::Full(Message::Answered(answered))) if !is_watched => self.recorder.record(vec![answered.list]),
-            Err(_) => self.recorder.count_dropped(),
-            Ok(()) => {}
+            Some(left) if left.asked.serving.shadows.is_empty() => self.recorder.record(vec![left.list]),
+            Some(_) => self.recorder.count_dropped(),
+            None => {}
         }
     }
 
     /// Returns once everything observed so far is logged, or that takes too long.
     pub async fn finish(&self) {
         let finish = async {
-            let (done, asked) = oneshot::channel();
-            if self.sender.send(Message::Finish(done)).await.is_ok() {
-                drop(asked.await);
-            }
+            self.waiting.finished().await;
             self.recorder.finish().await;
         };
         if tokio::time::timeout(PATIENCE, finish).await.is_err() {
@@ -108,65 +106,70 @@ impl Observer {
     }
 }
 
-async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, mut receiver: mpsc::Receiver<Message>) {
-    let mut messages = Vec::with_capacity(MOST_WAITING);
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.waiting.close();
+    }
+}
+
+async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, waiting: Arc<Waiting<Answered>>) {
     let mut warned: Option<DateTime<Utc>> = None;
-    loop {
-        let count = receiver.recv_many(&mut messages, MOST_WAITING).await;
-        if count == 0 {
-            return;
-        }
-        for message in messages.drain(..) {
-            match message {
-                Message::Answered(answered) => {
-                    let now = answered.list.timestamp;
-                    // A fault in a model ends this one request only.
-                    let completed = AssertUnwindSafe(complete(&answerer, &recorder, *answered)).catch_unwind().await;
-                    let fault = completed.unwrap_or_else(|_| Some("a model panicked".to_owned()));
-                    if let Some(fault) = fault.filter(|_| warned.is_none_or(|at| now - at >= BETWEEN_WARNINGS)) {
-                        warned = Some(now);
-                        tracing::warn!(fault, "a shadow slot has no list; there may be more of these");
-                    }
-                }
-                // The caller that waited may have gone.
-                Message::Finish(done) => {
-                    done.send(()).ok();
-                }
-            }
-        }
-        if count < MOST_WAITING {
-            tokio::time::sleep(GATHERING).await;
+    while let Some((project, answered)) = waiting.next(GATHERING).await {
+        let now = answered.list.timestamp;
+        // A fault in a model ends this one request only.
+        let completed = AssertUnwindSafe(complete(&answerer, &recorder, answered)).catch_unwind().await;
+        waiting.done(project);
+        let fault = completed.unwrap_or_else(|_| Some("a model panicked".to_owned()));
+        if let Some(fault) = fault.filter(|_| warned.is_none_or(|at| now - at >= BETWEEN_WARNINGS)) {
+            warned = Some(now);
+            tracing::warn!(fault, "a shadow slot has no list; there may be more of these");
         }
     }
 }
 
-/// Logs an answer with what every other slot would have answered to the same: the shadows for their lists, those that share the
-/// traffic for the propensities of the items. Returns what went wrong with a shadow.
+/// Logs an answer with what other slots would have answered to the same: the shadows for their lists, those that share the traffic
+/// for the propensities of the items. Returns what went wrong with a shadow.
 async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) -> Option<String> {
     let Answered { asked, mut list } = answered;
-    list.item_propensities = match propensities(answerer, &asked, &list).await {
-        Ok(propensities) => Some(propensities),
-        Err(error) => {
-            tracing::debug!(%error, "what another slot would have answered is not known");
-            None
+    let serving = Arc::clone(&asked.serving);
+    let others: Vec<&Slot> =
+        serving.slots.iter().filter(|slot| slot.id != list.deployment_slot_id && slot.weight > 0.0).collect();
+    let at = list.timestamp;
+    let (mut shadows, mut fault) = (Vec::new(), None);
+    let asking = async {
+        // Not with fewer slots: a propensity that leaves one out is wrong.
+        if others.len() <= MOST_SLOTS {
+            match propensities(answerer, &asked, &list, &others).await {
+                Ok(propensities) => list.item_propensities = Some(propensities),
+                Err(error) => tracing::debug!(%error, "what another slot would have answered is not known"),
+            }
+        }
+        for slot in chosen(&serving.shadows, MOST_SLOTS, asked.request_id) {
+            match list_of(answerer, &asked, slot).await {
+                Ok((strategy, items)) => {
+                    shadows.push(LoggedList { is_shadow: true, ..logged(&asked, slot, strategy, items, at) })
+                }
+                Err(error) => fault = Some(format!("slot {}: {error}", slot.id)),
+            }
         }
     };
-    let at = list.timestamp;
-    let (mut lists, mut fault) = (vec![list], None);
-    for slot in &asked.serving.shadows {
-        match list_of(answerer, &asked, slot).await {
-            Ok((strategy, items)) => lists.push(LoggedList { is_shadow: true, ..logged(&asked, slot, strategy, items, at) }),
-            Err(error) => fault = Some(format!("slot {}: {error}", slot.id)),
-        }
+    if tokio::time::timeout(LONGEST, asking).await.is_err() {
+        fault = Some(format!("the other slots took longer than {} seconds", LONGEST.as_secs()));
     }
-    recorder.record(lists);
+    shadows.insert(0, list);
+    recorder.record(shadows);
     fault
 }
 
+/// Returns at most so many of the slots, which others for each request, so that each is asked its share of them.
+fn chosen(slots: &[Slot], most: usize, request: Uuid) -> impl Iterator<Item = &Slot> {
+    let first = request.as_u64_pair().1 as usize % slots.len().max(1);
+    slots.iter().cycle().skip(first).take(slots.len().min(most))
+}
+
 /// With which probability each item would have been shown in its place, whichever slot had answered.
-async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList) -> ApiResult<Vec<f64>> {
+async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, others: &[&Slot]) -> ApiResult<Vec<f64>> {
     let mut propensities = vec![list.propensity.unwrap_or(1.0); list.items.len()];
-    let others = asked.serving.slots.iter().filter(|slot| slot.id != list.deployment_slot_id && slot.weight > 0.0);
     for slot in others {
         let (_, items) = list_of(answerer, asked, slot).await?;
         for ((propensity, item), other) in propensities.iter_mut().zip(&list.items).zip(&items) {
@@ -207,5 +210,24 @@ fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<Str
         item_propensities: None,
         timestamp,
         plain_cutoff: asked.options.is_plain().then(|| i32::try_from(asked.options.cutoff).ok()).flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_many_shadows_is_asked_its_share_of_the_requests() {
+        let slots: Vec<Slot> = (0..10).map(|id| Slot { id, name: String::new(), trained_model_id: 1, weight: 1.0 }).collect();
+        let mut asked = [0; 10];
+        for request in 0..1_000 {
+            let slots: Vec<i64> = chosen(&slots, 4, Uuid::from_u128(request)).map(|slot| slot.id).collect();
+            assert_eq!(slots.len(), 4);
+            slots.into_iter().for_each(|slot| asked[slot as usize] += 1);
+        }
+        assert_eq!(asked, [400; 10]);
+        assert_eq!(chosen(&slots[..3], 4, Uuid::from_u128(7)).count(), 3);
+        assert_eq!(chosen(&[], 4, Uuid::from_u128(7)).count(), 0);
     }
 }

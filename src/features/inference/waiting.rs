@@ -1,0 +1,202 @@
+//! Work for projects that waits: a bounded queue of each project, worked off in turns, and one piece of a project at a time.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// Pieces of work that may wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub of_all: usize,
+    pub of_project: usize,
+}
+
+/// The queues of all projects.
+pub struct Waiting<T> {
+    room: Room,
+    queues: Mutex<Queues<T>>,
+    added: Notify,
+    idle: Notify,
+}
+
+struct Queues<T> {
+    of_project: HashMap<i64, VecDeque<T>>,
+    /// Projects with work that waits and none in progress, in the order of their turns.
+    turns: VecDeque<i64>,
+    /// Projects with work in progress.
+    busy: HashSet<i64>,
+    count: usize,
+    is_closed: bool,
+}
+
+impl<T> Waiting<T> {
+    /// Creates empty queues.
+    pub fn new(room: Room) -> Self {
+        let queues =
+            Queues { of_project: HashMap::new(), turns: VecDeque::new(), busy: HashSet::new(), count: 0, is_closed: false };
+        Self { room, queues: Mutex::new(queues), added: Notify::new(), idle: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues<T>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a piece of work, and returns the one that there is no room for: this, or the last of a project that has more waiting.
+    pub fn add(&self, project: i64, work: T) -> Option<T> {
+        let refused = self.lock().add(project, work, self.room);
+        self.added.notify_one();
+        refused
+    }
+
+    /// Waits for the next piece of work; `None` once the queues are closed. Work gathers for a while before it is begun. The caller
+    /// says when it is [`done`](Self::done).
+    pub async fn next(&self, gathering: Duration) -> Option<(i64, T)> {
+        loop {
+            let (next, is_closed, is_more) = {
+                let mut queues = self.lock();
+                (queues.next(), queues.is_closed, !queues.turns.is_empty())
+            };
+            if is_closed || is_more {
+                // Another worker waits for this.
+                self.added.notify_one();
+            }
+            if is_closed || next.is_some() {
+                return next.filter(|_| !is_closed);
+            }
+            self.added.notified().await;
+            tokio::time::sleep(gathering).await;
+        }
+    }
+
+    /// Takes note that the work of a project that was in progress has ended.
+    pub fn done(&self, project: i64) {
+        let mut queues = self.lock();
+        queues.busy.remove(&project);
+        if queues.of_project.contains_key(&project) {
+            queues.turns.push_back(project);
+        }
+        if queues.is_idle() {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Returns once nothing waits or is in progress.
+    pub async fn finished(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.lock().is_idle() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Ends the workers, and leaves what still waits.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.added.notify_one();
+    }
+}
+
+impl<T> Queues<T> {
+    fn add(&mut self, project: i64, work: T, room: Room) -> Option<T> {
+        let own = self.of_project.get(&project).map_or(0, VecDeque::len);
+        if own >= room.of_project {
+            return Some(work);
+        }
+        let mut refused = None;
+        if self.count >= room.of_all {
+            match self.of_project.values_mut().max_by_key(|queue| queue.len()).filter(|longest| longest.len() > own + 1) {
+                Some(longest) => refused = longest.pop_back(),
+                None => return Some(work),
+            }
+            self.count -= 1;
+        }
+        self.of_project.entry(project).or_default().push_back(work);
+        self.count += 1;
+        if own == 0 && !self.busy.contains(&project) {
+            self.turns.push_back(project);
+        }
+        refused
+    }
+
+    fn next(&mut self) -> Option<(i64, T)> {
+        let project = self.turns.pop_front()?;
+        let queue = self.of_project.get_mut(&project)?;
+        let work = queue.pop_front()?;
+        if queue.is_empty() {
+            self.of_project.remove(&project);
+        }
+        self.busy.insert(project);
+        self.count -= 1;
+        Some((project, work))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.count == 0 && self.busy.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    async fn next(waiting: &Waiting<&'static str>) -> Option<(i64, &'static str)> {
+        waiting.next(Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn projects_take_turns_however_much_one_has_waiting() {
+        let waiting = Waiting::new(Room { of_all: 10, of_project: 3 });
+        let refused = ["a1", "a2", "a3", "a4"].map(|work| waiting.add(1, work));
+        assert_eq!(refused, [None, None, None, Some("a4")]);
+        assert_eq!(waiting.add(2, "b1"), None);
+        assert_eq!(next(&waiting).await, Some((1, "a1")));
+        assert_eq!(next(&waiting).await, Some((2, "b1")));
+        let moment = Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, next(&waiting)).await.is_err(), "the work of both is in progress");
+        waiting.done(1);
+        assert_eq!(waiting.add(2, "b2"), None);
+        waiting.done(2);
+        assert_eq!(next(&waiting).await, Some((1, "a2")));
+        assert_eq!(next(&waiting).await, Some((2, "b2")));
+    }
+
+    #[tokio::test]
+    async fn where_all_room_is_taken_the_project_with_most_waiting_gives_some() {
+        let waiting = Waiting::new(Room { of_all: 3, of_project: 3 });
+        for work in ["a1", "a2", "a3"] {
+            assert_eq!(waiting.add(1, work), None);
+        }
+        assert_eq!(waiting.add(2, "b1"), Some("a3"));
+        assert_eq!(waiting.add(2, "b2"), Some("b2"), "then both have as much");
+    }
+
+    #[tokio::test]
+    async fn it_is_finished_when_the_last_work_is_done_and_workers_end_when_it_is_closed() {
+        let waiting = Arc::new(Waiting::new(Room { of_all: 9, of_project: 9 }));
+        let workers = [(); 3].map(|()| {
+            let waiting = Arc::clone(&waiting);
+            tokio::spawn(async move {
+                let mut done = 0;
+                while let Some((project, _)) = next(&waiting).await {
+                    tokio::task::yield_now().await;
+                    waiting.done(project);
+                    done += 1;
+                }
+                done
+            })
+        });
+        for project in [1, 2, 1, 3] {
+            assert_eq!(waiting.add(project, "work"), None);
+        }
+        waiting.finished().await;
+        waiting.close();
+        let done: i32 = futures_util::future::join_all(workers).await.into_iter().map(Result::unwrap).sum();
+        assert_eq!(done, 4);
+    }
+}
