@@ -120,7 +120,8 @@ impl Answerer {
 
     /// Returns a model from memory, or from its file once its project has a place for that.
     async fn ready(&self, model: &ServedModel) -> Result<Arc<ReadyModel>, ModelError> {
-        self.models.get(&self.services, &model.row, || self.turn(model.ownership.project_id)).await
+        let project = model.ownership.project_id;
+        self.models.get(&self.services, (&model.row, project), || self.turn(project)).await
     }
 
     /// Returns a wait for a place of a project; a request asks for one at a time.

@@ -1,5 +1,6 @@
 //! Models in memory, ready to recommend: limited in bytes, each loaded once for any number of concurrent requests.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use crate::platform::services::Services;
 
 /// The models of this process. One cache is created at the start and given to every HTTP worker as application data.
 pub struct ModelCache {
-    /// Bytes of models to keep; the last used model stays even if it alone is larger.
+    /// Bytes of models to keep; the last loaded model stays even if it alone is larger.
     budget: u64,
     shelf: Mutex<Shelf>,
 }
@@ -29,7 +30,16 @@ struct Shelf {
     uses: u64,
 }
 
+/// A model of a project, and the signature of its artifact.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    project: Option<i64>,
+    id: i64,
+    signature: &'a str,
+}
+
 struct Place {
+    project: Option<i64>,
     /// The signature of the artifact that it was read from.
     signature: String,
     /// The signature of the last artifact tried in its place, so that a bad one is read once and not for every request.
@@ -52,7 +62,12 @@ impl ModelCache {
     /// Returns the model of a row, from memory or from its file. One whose file has been signed again answers from memory until
     /// the file has been read, and goes on doing so when the file is bad. `turn` is called only when the file is to be read, and
     /// its result held until that is done.
-    pub async fn get<W, T>(self: &Arc<Self>, services: &Services, row: &TrainedModel, turn: impl FnOnce() -> W) -> Found
+    pub async fn get<W, T>(
+        self: &Arc<Self>,
+        services: &Services,
+        (row, project): (&TrainedModel, Option<i64>),
+        turn: impl FnOnce() -> W,
+    ) -> Found
     where
         W: Future<Output = Result<T, Busy>> + Send + 'static,
         T: Send + 'static,
@@ -71,20 +86,20 @@ impl ModelCache {
                 tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())))
             }
         };
-        self.get_with(row.id, signature, load).await
+        self.get_with(Wanted { project, id: row.id, signature }, load).await
     }
 
     /// Returns a model; `load` is called only when its file is to be read: every prediction comes this way.
-    async fn get_with<L>(self: &Arc<Self>, id: i64, signature: &str, load: impl FnOnce() -> L) -> Found
+    async fn get_with<L>(self: &Arc<Self>, wanted: Wanted<'_>, load: impl FnOnce() -> L) -> Found
     where
         L: Future<Output = Loaded> + Send + 'static,
     {
-        let Some((model, is_outdated)) = self.on_shelf(id, signature) else {
-            let loading = self.load_apart(id, signature, load());
+        let Some((model, is_outdated)) = self.on_shelf(wanted.id, wanted.signature) else {
+            let loading = self.load_apart(wanted, load());
             return loading.await.unwrap_or_else(|error| Err(ModelError::Crashed(error.to_string())));
         };
         if is_outdated {
-            self.load_apart(id, signature, load());
+            self.load_apart(wanted, load());
         }
         Ok(model)
     }
@@ -92,15 +107,16 @@ impl ModelCache {
     /// Loads a model in a task of its own, so that what was read for a caller who has left is not read again for the next.
     fn load_apart(
         self: &Arc<Self>,
-        id: i64,
-        signature: &str,
+        wanted: Wanted<'_>,
         load: impl Future<Output = Loaded> + Send + 'static,
     ) -> JoinHandle<Found> {
-        let (cache, signature) = (Arc::clone(self), signature.to_owned());
-        tokio::spawn(async move { cache.load(id, &signature, load).await })
+        let (cache, Wanted { project, id, signature }) = (Arc::clone(self), wanted);
+        let signature = signature.to_owned();
+        tokio::spawn(async move { cache.load(Wanted { project, id, signature: &signature }, load).await })
     }
 
-    async fn load(&self, id: i64, signature: &str, load: impl Future<Output = Loaded>) -> Found {
+    async fn load(&self, wanted: Wanted<'_>, load: impl Future<Output = Loaded>) -> Found {
+        let id = wanted.id;
         let attempt = Arc::clone(self.lock().attempts.entry(id).or_default());
         let found = attempt.get_or_init(|| async {
             let loaded = load.await.inspect_err(|error| {
@@ -108,7 +124,7 @@ impl ModelCache {
                     tracing::error!(model = id, cause = ?error, "a model could not be loaded");
                 }
             });
-            loaded.map(|(model, bytes)| self.put(id, signature, model, bytes))
+            loaded.map(|(model, bytes)| self.put(wanted, model, bytes))
         });
         let found = found.await.clone();
         let mut shelf = self.lock();
@@ -142,14 +158,14 @@ impl ModelCache {
         Some((Arc::clone(&place.model), is_outdated))
     }
 
-    fn put(&self, id: i64, signature: &str, model: ReadyModel, bytes: u64) -> Arc<ReadyModel> {
+    fn put(&self, wanted: Wanted<'_>, model: ReadyModel, bytes: u64) -> Arc<ReadyModel> {
         let model = Arc::new(model);
         let mut shelf = self.lock();
         shelf.uses += 1;
-        let (signature, last_use) = (signature.to_owned(), shelf.uses);
-        let place = Place { signature, tried: None, model: Arc::clone(&model), bytes, last_use };
-        shelf.places.insert(id, place);
-        shelf.shrink(self.budget);
+        let (signature, last_use) = (wanted.signature.to_owned(), shelf.uses);
+        let place = Place { project: wanted.project, signature, tried: None, model: Arc::clone(&model), bytes, last_use };
+        shelf.places.insert(wanted.id, place);
+        shelf.shrink(self.budget, wanted.id);
         model
     }
 
@@ -184,13 +200,28 @@ impl Shelf {
         self.places.values().map(|place| place.bytes).sum()
     }
 
-    /// Evicts the least recently used models until the rest fits.
-    fn shrink(&mut self, budget: u64) {
-        let mut held = self.held();
-        while held > budget && self.places.len() > 1 {
-            let Some(oldest) = self.places.iter().min_by_key(|(_, place)| place.last_use).map(|(id, _)| *id) else { return };
-            held -= self.places.remove(&oldest).map_or(0, |place| place.bytes);
+    /// Evicts models until the rest fits: always the least recently used one of the project whose models take most, so that one
+    /// project does not push out those of the others. Where the newest alone takes more than all may, the models of other projects
+    /// keep half of the room.
+    fn shrink(&mut self, budget: u64, newest: i64) {
+        while self.held() > budget
+            && let Some(victim) = self.victim(budget, newest)
+        {
+            self.places.remove(&victim);
         }
+    }
+
+    fn victim(&self, budget: u64, newest: i64) -> Option<i64> {
+        let newest_of = self.places.get(&newest)?;
+        let mut held: HashMap<Option<i64>, u64> = HashMap::new();
+        for place in self.places.values() {
+            *held.entry(place.project).or_default() += place.bytes;
+        }
+        let of_others = self.held() - held[&newest_of.project];
+        let spares_others = newest_of.bytes > budget && of_others <= budget / 2;
+        let may_go = |place: &Place| place.project == newest_of.project || !spares_others;
+        let candidates = self.places.iter().filter(|(id, place)| **id != newest && may_go(place));
+        candidates.max_by_key(|(_, place)| (held[&place.project], Reverse(place.last_use))).map(|(id, _)| *id)
     }
 }
 
@@ -203,6 +234,10 @@ mod tests {
 
     fn cache(budget: u64) -> Arc<ModelCache> {
         Arc::new(ModelCache::new(budget))
+    }
+
+    fn of(id: i64, signature: &str) -> Wanted<'_> {
+        Wanted { project: Some(1), id, signature }
     }
 
     fn sample() -> ReadyModel {
@@ -222,11 +257,11 @@ mod tests {
             }
         };
         let bad = || load(|| Err(ModelError::Missing));
-        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", bad))).await;
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(of(7, "s"), bad))).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(loads.swap(0, Ordering::SeqCst), 1);
         let good = || load(|| Ok((sample(), 10)));
-        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(7, "s", good))).await;
+        let answers = futures_util::future::join_all((0..20).map(|_| cache.get_with(of(7, "s"), good))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(loads.load(Ordering::SeqCst), 1);
     }
@@ -239,7 +274,7 @@ mod tests {
             hold.await.ok();
             Ok((sample(), 10))
         };
-        let mut asking = Box::pin(cache.get_with(7, "s", load));
+        let mut asking = Box::pin(cache.get_with(of(7, "s"), load));
         tokio::select! {
             biased;
             _ = &mut asking => panic!("it is not loaded yet"),
@@ -250,21 +285,21 @@ mod tests {
         while cache.ids().is_empty() {
             tokio::task::yield_now().await;
         }
-        assert!(cache.get_with(7, "s", || async { Err(ModelError::Missing) }).await.is_ok());
+        assert!(cache.get_with(of(7, "s"), || async { Err(ModelError::Missing) }).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_model_that_found_no_place_for_loading_is_tried_again() {
         let cache = cache(100);
-        assert!(matches!(cache.get_with(7, "a", || async { Err(Busy.into()) }).await, Err(ModelError::Busy(_))));
-        let first = cache.get_with(7, "a", || async { Ok((sample(), 10)) }).await.unwrap();
+        assert!(matches!(cache.get_with(of(7, "a"), || async { Err(Busy.into()) }).await, Err(ModelError::Busy(_))));
+        let first = cache.get_with(of(7, "a"), || async { Ok((sample(), 10)) }).await.unwrap();
         let busy = || async { Err(Busy.into()) };
         for _ in 0..3 {
-            assert!(Arc::ptr_eq(&first, &cache.get_with(7, "b", busy).await.unwrap()));
+            assert!(Arc::ptr_eq(&first, &cache.get_with(of(7, "b"), busy).await.unwrap()));
             tokio::task::yield_now().await;
         }
         let good = || async { Ok((sample(), 10)) };
-        while Arc::ptr_eq(&first, &cache.get_with(7, "b", good).await.unwrap()) {
+        while Arc::ptr_eq(&first, &cache.get_with(of(7, "b"), good).await.unwrap()) {
             tokio::task::yield_now().await;
         }
     }
@@ -273,22 +308,40 @@ mod tests {
     async fn the_least_recently_used_model_makes_room() {
         let cache = cache(25);
         for id in [1, 2] {
-            cache.get_with(id, "s", || async { Ok((sample(), 10)) }).await.unwrap();
+            cache.get_with(of(id, "s"), || async { Ok((sample(), 10)) }).await.unwrap();
         }
         assert!(!cache.is_full());
-        cache.get_with(1, "s", || async { Err(ModelError::Missing) }).await.unwrap();
-        cache.get_with(3, "s", || async { Ok((sample(), 10)) }).await.unwrap();
+        cache.get_with(of(1, "s"), || async { Err(ModelError::Missing) }).await.unwrap();
+        cache.get_with(of(3, "s"), || async { Ok((sample(), 10)) }).await.unwrap();
         assert_eq!(cache.ids(), [1, 3]);
-        cache.get_with(4, "s", || async { Ok((sample(), 1_000)) }).await.unwrap();
+        cache.get_with(of(4, "s"), || async { Ok((sample(), 1_000)) }).await.unwrap();
         assert_eq!(cache.ids(), [4]);
         assert!(cache.is_full());
     }
 
     #[tokio::test]
+    async fn a_project_pushes_out_its_own_models_before_those_of_others() {
+        let cache = cache(30);
+        let put = async |project: i64, id: i64, bytes: u64| {
+            let wanted = Wanted { project: Some(project), id, signature: "s" };
+            cache.get_with(wanted, || async move { Ok((sample(), bytes)) }).await.unwrap();
+        };
+        put(2, 20, 10).await;
+        for id in [10, 11, 12] {
+            put(1, id, 10).await;
+        }
+        assert_eq!(cache.ids(), [20, 11, 12]);
+        put(1, 13, 1_000).await;
+        assert_eq!(cache.ids(), [20, 13], "a model that is larger than all may be");
+        put(2, 21, 10).await;
+        assert_eq!(cache.ids(), [20, 21], "it is the first to go");
+    }
+
+    #[tokio::test]
     async fn what_was_good_answers_while_its_successor_is_read_and_when_that_is_bad() {
         let cache = cache(100);
-        assert!(cache.get_with(1, "a", || async { Err(ModelError::Missing) }).await.is_err());
-        let good = cache.get_with(1, "a", || async { Ok((sample(), 10)) }).await.unwrap();
+        assert!(cache.get_with(of(1, "a"), || async { Err(ModelError::Missing) }).await.is_err());
+        let good = cache.get_with(of(1, "a"), || async { Ok((sample(), 10)) }).await.unwrap();
         let (heard, mut hears) = tokio::sync::mpsc::channel(9);
         let bad = || {
             let heard = heard.clone();
@@ -298,7 +351,7 @@ mod tests {
             }
         };
         for _ in 0..3 {
-            let still = cache.get_with(1, "b", bad).await.unwrap();
+            let still = cache.get_with(of(1, "b"), bad).await.unwrap();
             assert!(Arc::ptr_eq(&good, &still));
             tokio::task::yield_now().await;
         }
@@ -309,11 +362,11 @@ mod tests {
             let _ = done.send(());
             Ok((sample(), 10))
         };
-        assert!(Arc::ptr_eq(&good, &cache.get_with(1, "c", || successor).await.unwrap()));
+        assert!(Arc::ptr_eq(&good, &cache.get_with(of(1, "c"), || successor).await.unwrap()));
         is_done.await.unwrap();
         tokio::task::yield_now().await;
-        assert!(!Arc::ptr_eq(&good, &cache.get_with(1, "c", || async { Err(ModelError::Missing) }).await.unwrap()));
+        assert!(!Arc::ptr_eq(&good, &cache.get_with(of(1, "c"), || async { Err(ModelError::Missing) }).await.unwrap()));
         cache.forget(1);
-        assert!(cache.get_with(1, "c", || async { Err(ModelError::Missing) }).await.is_err());
+        assert!(cache.get_with(of(1, "c"), || async { Err(ModelError::Missing) }).await.is_err());
     }
 }

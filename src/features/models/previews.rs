@@ -83,7 +83,8 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
 /// Returns a model to look at.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
     let project = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
-    Ok(Previewed { model: cache.get(services, model, || PREVIEWS.admit(Some(project))).await?, project })
+    let model = cache.get(services, (model, Some(project)), || PREVIEWS.admit(Some(project))).await?;
+    Ok(Previewed { model, project })
 }
 
 /// The best items for a user of the training data.

@@ -44,7 +44,7 @@ pub async fn estimate(
 ) -> ApiResult<Found> {
     // A bad file is reported whether or not there is any traffic.
     let project_id = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
-    let ready = cache.get(services, model, || PREVIEWS.admit(Some(project_id))).await?;
+    let ready = cache.get(services, (model, Some(project_id)), || PREVIEWS.admit(Some(project_id))).await?;
     let memory = services.memory().promise();
     let n_items = u64::from(model.n_items.unwrap_or_default().unsigned_abs());
     memory.raise_to(n_items * AT_ONCE as u64 * SCORE_BYTES)?;

@@ -293,6 +293,7 @@ async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
 async fn load_model(directory: &Directory, model: i64) -> ApiResult<()> {
     let known = directory.known_model(model).await.map_err(|error| ApiError::from(&*error))?;
     let known = known.ok_or(InferenceError::NoModel(model))?;
-    directory.models.get(&directory.services, &known.row, async || Ok(())).await?;
+    let wanted = (&known.row, known.ownership.project_id);
+    directory.models.get(&directory.services, wanted, async || Ok(())).await?;
     Ok(())
 }
