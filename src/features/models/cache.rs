@@ -119,6 +119,16 @@ impl ModelCache {
         let id = wanted.id;
         let attempt = Arc::clone(self.lock().attempts.entry(id).or_default());
         let found = attempt.get_or_init(|| async {
+            // It may have been loaded since the caller looked.
+            let held = self
+                .lock()
+                .places
+                .get(&id)
+                .filter(|place| place.signature == wanted.signature)
+                .map(|place| Arc::clone(&place.model));
+            if let Some(model) = held {
+                return Ok(model);
+            }
             let loaded = load.await.inspect_err(|error| {
                 if !matches!(error, ModelError::Busy(_)) {
                     tracing::error!(model = id, cause = ?error, "a model could not be loaded");
