@@ -8,6 +8,7 @@ table! {
         name -> Text,
         is_personal -> Bool,
         ins_datetime -> Timestamptz,
+        founder_id -> Nullable<BigInt>,
     }
 }
 

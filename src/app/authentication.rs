@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
-use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, authenticate_token};
+use crate::features::accounts::{ACCESS_COOKIE, Authentication, Principal, SessionLimits, authenticate_token, user_named_by};
 use crate::features::api_keys::{self, KnownKeys, NotedUses};
 use crate::platform::db;
 use crate::platform::http::{ApiError, ApiResult, bodies, client_address, client_network, is_same_site, request_id};
@@ -93,12 +93,21 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
         }
     }
     match bearer(request)? {
-        Some(token) => Ok(Some(authenticate_token(services, token).await?)),
+        Some(token) => by_token(request, services, policy, token).await.map(Some),
         None => match request.cookie(ACCESS_COOKIE).filter(|cookie| !cookie.value().is_empty()) {
-            Some(cookie) => Ok(Some(authenticate_token(services, cookie.value()).await?)),
+            Some(cookie) => by_token(request, services, policy, cookie.value()).await.map(Some),
             None => Ok(None),
         },
     }
+}
+
+/// Returns the caller of an access token. What is beyond the user's limit is refused without a query.
+async fn by_token(request: &HttpRequest, services: &Services, policy: Policy, token: &str) -> ApiResult<Principal> {
+    if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
+        throttling::check(throttles, policy, &user_named_by(services, token)?)?;
+    }
+    let limits = request.app_data::<web::Data<SessionLimits>>().ok_or_else(|| ApiError::internal(&"no limits of sessions"))?;
+    Ok(authenticate_token(services, limits, token).await?)
 }
 
 /// Returns the caller of event reports, of which there may be thousands a second: their keys are looked up where those of

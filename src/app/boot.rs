@@ -60,6 +60,7 @@ impl Boot {
             None => open_private(&settings, private).await?,
         };
         let db = Database::connect_with_retry(&url, settings.database_pool_size, DATABASE_PATIENCE).await?;
+        let db = db.with_statement_timeout(Duration::from_secs(settings.statement_timeout_seconds));
         let services = Services { db, clock: Clock::system(), settings: Arc::new(settings), secret: Arc::new(secret), blobs };
         Ok(Self { services, embedded })
     }

@@ -7,12 +7,13 @@ use actix_web::http::Method;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     /// None: health checks, renewals and log-outs of many users behind one address must not use up the limit that they share.
+    /// Renewals and log-outs are counted by session, where the token is read.
     Unlimited,
     /// Operations where a secret can be guessed or an account created: by address, until the caller is logged in.
     LogIn,
     /// Operations that run a model or read many rows: by user.
     Recommendation,
-    /// Reported events, of which there may be thousands a second: by user.
+    /// Reported events, of which there may be thousands a second: by user, each event of a batch.
     Events,
     /// Predictions: by API key, address and model or project; counted where the key is looked up.
     Predictions,
@@ -102,7 +103,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/conversion_event/", GET, MEMBERS),
     ("/conversion_event/", POST, REPORTS),
     ("/conversion_event/batch/", POST, REPORTS),
-    ("/conversion_event/daily_counts/", GET, MEMBERS),
+    ("/conversion_event/daily_counts/", GET, DEAR),
     ("/conversion_event/{id}/", ONE, MEMBERS),
     ("/deployment_slot/", LIST, MEMBERS),
     ("/deployment_slot/{id}/", ONE, MEMBERS),

@@ -13,6 +13,7 @@ use super::draining::{self, Drain};
 use super::throttling::Throttles;
 use super::worker_processes::{self, Launch};
 use super::{addresses, answers, headers, jobs, routes};
+use crate::features::accounts::SessionLimits;
 use crate::features::api_keys::{KnownKeys, NotedUses};
 use crate::features::datasets::UploadsUnderWay;
 use crate::features::events::{EventWriter, KnownSlots};
@@ -82,7 +83,9 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
     let hub = web::Data::new(Hub::start(services, stop.clone()));
     let settings = &services.settings;
     let throttles = Throttles::new(&settings.throttle, services.clock.clone());
+    let reports = web::Data::new(throttles.of_reports());
     let throttles = web::Data::new(throttles);
+    let sessions = web::Data::new(SessionLimits::new(settings.throttle.session));
     let slots = web::Data::new(KnownSlots::start(services, stop.clone()));
     let writer = web::Data::new(EventWriter::start(services));
     let uses = web::Data::new(NotedUses::default());
@@ -91,6 +94,8 @@ pub fn listen(services: &Services, stop: &CancellationToken) -> Result<Listening
         config
             .app_data(hub.clone())
             .app_data(throttles.clone())
+            .app_data(reports.clone())
+            .app_data(sessions.clone())
             .app_data(slots.clone())
             .app_data(writer.clone())
             .app_data(uses.clone())

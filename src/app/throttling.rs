@@ -1,11 +1,14 @@
 //! The limit that a request counts against.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use chrono::Utc;
 
 use super::policy::{Allowance, Policy};
 use crate::features::accounts::Principal;
+use crate::features::events::ReportLimit;
 use crate::platform::clock::Clock;
 use crate::platform::config::ThrottleRates;
 use crate::platform::http::throttle::{Standing, Throttle};
@@ -17,7 +20,7 @@ pub struct Throttles {
     user: Throttle,
     login: Throttle,
     recommendation: Throttle,
-    events: Throttle,
+    events: Arc<Throttle>,
     clock: Clock,
 }
 
@@ -29,10 +32,29 @@ impl Throttles {
             user: Throttle::new(rates.user),
             login: Throttle::new(rates.login),
             recommendation: Throttle::new(rates.recommendation),
-            events: Throttle::new(rates.events),
+            events: Arc::new(Throttle::new(rates.events)),
             clock,
         }
     }
+
+    /// Returns the limit of reported events, for those of a batch.
+    pub fn of_reports(&self) -> ReportLimit {
+        ReportLimit::new(Arc::clone(&self.events), self.clock.clone())
+    }
+
+    /// Returns the limit that the requests of a known user count against.
+    fn of_users(&self, allowance: Allowance) -> &Throttle {
+        match allowance {
+            Allowance::Recommendation => &self.recommendation,
+            Allowance::Events => &self.events,
+            _ => &self.user,
+        }
+    }
+}
+
+/// Refuses a request of a user whose limit is used up, before the database is asked who that is; counts nothing.
+pub fn check(throttles: &Throttles, policy: Policy, user: &str) -> ApiResult<()> {
+    throttles.of_users(policy.allowance).check(user, throttles.clock.now())
 }
 
 /// Counts a request of the management API, or refuses it. Returns `None` where requests are not counted.
@@ -44,14 +66,7 @@ pub fn admit(
 ) -> ApiResult<Option<Standing>> {
     let now: chrono::DateTime<Utc> = throttles.clock.now();
     match (caller, policy.allowance) {
-        (Ok(Some(principal)), allowance) => {
-            let throttle = match allowance {
-                Allowance::Recommendation => &throttles.recommendation,
-                Allowance::Events => &throttles.events,
-                _ => &throttles.user,
-            };
-            throttle.admit(principal.user.id.to_string(), now).map(Some)
-        }
+        (Ok(Some(principal)), allowance) => throttles.of_users(allowance).admit(principal.user.id.to_string(), now).map(Some),
         (_, Allowance::LogIn) => throttles.login.admit(client_network(request), now).map(Some),
         (_, Allowance::Unlimited) => Ok(None),
         (Ok(None), _) if policy.is_public => throttles.anon.admit(client_network(request), now).map(Some),

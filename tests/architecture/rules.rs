@@ -58,7 +58,7 @@ const ML: [&str; 28] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 21] = [
+const PLATFORM: [&str; 23] = [
     "words",
     "clock",
     "nearest",
@@ -66,6 +66,8 @@ const PLATFORM: [&str; 21] = [
     "open_files",
     "vault",
     "memory",
+    "places",
+    "disk",
     "blobs",
     "embedded_postgres",
     "config",

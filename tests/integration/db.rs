@@ -4,11 +4,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::sql_query;
 use diesel::sql_types::{Text, Timestamptz};
+use diesel::{QueryResult, sql_query};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::StreamExt;
-use recotem::platform::db::{Database, Notification};
+use recotem::platform::db::{Database, Notification, Session, acting_as, without_statement_timeout};
 use recotem::platform::embedded_postgres::EmbeddedPostgres;
+use recotem::platform::http::ApiError;
 
 use crate::support::{TestDatabase, new_cluster, test_clock};
 
@@ -93,6 +95,30 @@ async fn sql_dates_rows_by_the_programs_clock() {
     let by_the_server: Vec<Column> = diesel_async::RunQueryDsl::load(defaults, &mut connection).await.unwrap();
     let names: Vec<&str> = by_the_server.iter().map(|column| column.name.as_str()).collect();
     assert!(names.is_empty(), "DEFAULT program_now() instead: {names:?}");
+}
+
+async fn doze(connection: &mut AsyncPgConnection) -> QueryResult<usize> {
+    diesel_async::RunQueryDsl::execute(sql_query("SELECT pg_sleep(0.4)"), connection).await
+}
+
+#[tokio::test]
+async fn a_statement_of_a_request_is_stopped_in_time_and_one_of_the_program_is_not() {
+    let test = TestDatabase::new().await;
+    let db = test.db.clone().with_statement_timeout(Duration::from_millis(100));
+    let stopped = acting_as(Session::default(), async { doze(&mut db.conn().await.unwrap()).await }).await.unwrap_err();
+    let answer = ApiError::from(stopped);
+    assert_eq!((answer.status().as_u16(), &answer.body()["code"]), (503, &"too_long".into()));
+    doze(&mut db.conn().await.unwrap()).await.unwrap();
+    let deletion = async {
+        let mut connection = db.conn().await.unwrap();
+        connection
+            .transaction(async |connection| -> QueryResult<usize> {
+                without_statement_timeout(connection).await?;
+                doze(connection).await
+            })
+            .await
+    };
+    acting_as(Session::default(), deletion).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use recotem::platform::clock::Clock;
@@ -26,7 +26,7 @@ fn first<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFutu
 fn second<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
     async move {
         let broken = diesel::sql_query("SELECT topic AS line FROM broken WHERE topic = $1").bind::<Text, _>(&event.topic);
-        anyhow::ensure!(broken.load::<Line>(connection).await?.is_empty(), "it is broken");
+        anyhow::ensure!(lines_of(broken, connection).await?.is_empty(), "it is broken");
         tell(connection, "second", event).await
     }
     .boxed()
@@ -34,7 +34,8 @@ fn second<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFut
 
 async fn tell(connection: &mut AsyncPgConnection, subscriber: &str, event: &Event) -> anyhow::Result<()> {
     let line = format!("{subscriber} {} {}", event.topic, event.payload["n"]);
-    diesel::sql_query("INSERT INTO told (line) VALUES ($1)").bind::<Text, _>(line).execute(connection).await?;
+    let told = diesel::sql_query("INSERT INTO told (line) VALUES ($1)").bind::<Text, _>(line);
+    diesel_async::RunQueryDsl::execute(told, connection).await?;
     Ok(())
 }
 
@@ -42,6 +43,15 @@ async fn tell(connection: &mut AsyncPgConnection, subscriber: &str, event: &Even
 struct Line {
     #[diesel(sql_type = Text)]
     line: String,
+}
+
+/// Returns the column `line` of a query.
+async fn lines_of<'a, Q>(query: Q, connection: &mut AsyncPgConnection) -> diesel::QueryResult<Vec<String>>
+where
+    Q: diesel_async::methods::LoadQuery<'a, AsyncPgConnection, Line> + diesel_async::RunQueryDsl<AsyncPgConnection> + 'a,
+{
+    let lines: Vec<Line> = query.load(connection).await?;
+    Ok(lines.into_iter().map(|line| line.line).collect())
 }
 
 struct Stage {
@@ -73,8 +83,8 @@ impl Stage {
 
     async fn told(&self) -> Vec<String> {
         let mut connection = self.test.db.conn().await.expect("a connection");
-        let lines = diesel::sql_query("SELECT line FROM told ORDER BY id").load::<Line>(&mut connection).await;
-        lines.expect("the lines").into_iter().map(|line| line.line).collect()
+        let told = diesel::sql_query("SELECT line FROM told ORDER BY id");
+        lines_of(told, &mut connection).await.expect("the lines")
     }
 
     async fn until_told(&self, count: usize) -> Vec<String> {
@@ -173,10 +183,10 @@ async fn no_sealed_column_is_in_the_audit_log() {
     let mut connection = stage.test.db.conn().await.expect("a connection");
     let rows = "SELECT action || ' ' || coalesce(before::text, '') || coalesce(after::text, '') AS line FROM audit_log
          WHERE resource = 'kept' ORDER BY id";
-    let rows: Vec<Line> = diesel::sql_query(rows).load(&mut connection).await.expect("the log");
-    let actions: Vec<&str> = rows.iter().filter_map(|row| row.line.split(' ').next()).collect();
+    let rows = lines_of(diesel::sql_query(rows), &mut connection).await.expect("the log");
+    let actions: Vec<&str> = rows.iter().filter_map(|row| row.split(' ').next()).collect();
     assert_eq!(actions, ["created", "updated", "deleted"]);
     for row in rows {
-        assert!(!row.line.contains("sealed") && !row.line.contains("beef") && !row.line.contains("babe"), "{}", row.line);
+        assert!(!row.contains("sealed") && !row.contains("beef") && !row.contains("babe"), "{row}");
     }
 }

@@ -1,15 +1,15 @@
 //! Answers that take computing: so many at once, so many of one project, and none for longer than a while. What is beyond that
 //! is refused, so that a caller with large requests takes neither the processors nor the threads of everything else.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use super::places::Place;
+
 use super::http::{ApiError, ApiResult};
+use super::places::Places;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,27 +17,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
 /// Seconds after which a request is welcome that found no turn.
 const COME_BACK: u64 = 2;
-/// Projects that are remembered before those that compute nothing are forgotten.
-const REMEMBERED: usize = 1_000;
 
 /// All places were taken for as long as a request waits.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("The server is computing too many answers at once. Try again in a few seconds.")]
 pub struct Busy;
 
-/// A place in use; given back on drop.
-#[derive(Debug)]
-pub struct Turn {
-    _places: (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>),
-}
-
 /// The places for answers under way.
 pub struct Computing {
-    all: Arc<Semaphore>,
-    of_project: usize,
+    places: Places,
     /// How long a request waits for its turn.
     patience: Duration,
-    projects: Mutex<HashMap<i64, Weak<Semaphore>>>,
 }
 
 impl Computing {
@@ -48,8 +38,7 @@ impl Computing {
     }
 
     fn with_places(places: usize, patience: Duration) -> Self {
-        let all = Arc::new(Semaphore::new(places));
-        Self { all, of_project: (places / 2).max(1), patience, projects: Mutex::default() }
+        Self { places: Places::new(places), patience }
     }
 
     /// Runs the work for a project on a thread of its own. The work looks at the token now and then, which is cancelled when the
@@ -72,31 +61,8 @@ impl Computing {
 
     /// Waits for a place for work whose result is kept also when its caller has left, and which therefore is neither stopped nor
     /// timed. A caller that holds a place must not wait for another one.
-    pub async fn admit(&self, project: Option<i64>) -> Result<Turn, Busy> {
-        let places = tokio::time::timeout(self.patience, self.turn(project)).await.map_err(|_| Busy)?;
-        Ok(Turn { _places: places })
-    }
-
-    async fn turn(&self, project: Option<i64>) -> (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>) {
-        let of_project = match project {
-            // The semaphores are never closed.
-            Some(project) => self.places_of(project).acquire_owned().await.ok(),
-            None => None,
-        };
-        (of_project, Arc::clone(&self.all).acquire_owned().await.ok())
-    }
-
-    fn places_of(&self, project: i64) -> Arc<Semaphore> {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = projects.get(&project).and_then(Weak::upgrade) {
-            return places;
-        }
-        if projects.len() >= REMEMBERED {
-            projects.retain(|_, places| places.strong_count() > 0);
-        }
-        let places = Arc::new(Semaphore::new(self.of_project));
-        projects.insert(project, Arc::downgrade(&places));
-        places
+    pub async fn admit(&self, project: Option<i64>) -> Result<Place, Busy> {
+        tokio::time::timeout(self.patience, self.places.turn(project)).await.map_err(|_| Busy)
     }
 }
 
@@ -118,6 +84,8 @@ pub fn too_long() -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Long enough for work that has a place, and no time at all for work that has none.
@@ -127,11 +95,14 @@ mod tests {
     async fn a_project_takes_half_of_the_places_and_another_goes_on() {
         let computing = Arc::new(Computing::with_places(2, MOMENT));
         let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (begun, told) = tokio::sync::oneshot::channel();
         let held = Arc::clone(&computing);
-        let first = tokio::spawn(async move { held.run(Some(1), move |_| wait.recv().ok()).await.map(drop) });
-        while computing.all.available_permits() == 2 {
-            tokio::task::yield_now().await;
-        }
+        let work = move |_: &CancellationToken| {
+            begun.send(()).ok();
+            wait.recv().ok()
+        };
+        let first = tokio::spawn(async move { held.run(Some(1), work).await.map(drop) });
+        told.await.unwrap();
         assert!(computing.run(Some(1), |_| 0).await.is_err(), "the same project has to wait");
         assert_eq!(computing.run(Some(2), |_| 7).await.ok(), Some(7));
         drop(release);

@@ -69,6 +69,8 @@ pub struct Settings {
     pub postgres_bin_dir: Option<PathBuf>,
     /// Connections kept open to the database.
     pub database_pool_size: usize,
+    /// Longest time of one statement of a request, in seconds; 0 sets no limit.
+    pub statement_timeout_seconds: u64,
     /// Secret that signs tokens and artifacts. Generated into the data directory when not set.
     #[serde(serialize_with = "secrets::hidden")]
     pub secret_key: Option<SecretString>,
@@ -102,13 +104,15 @@ pub struct Settings {
     pub worker_processes: bool,
     /// Organisations that one user may own beside the personal one; staff may own more. 0 sets no limit.
     pub max_organisations_per_user: u32,
-    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations with the same first
-    /// owner count as one, here and for `max_waiting_jobs_per_organisation`.
+    /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations that the same
+    /// user created count as one, here and for `max_waiting_jobs_per_organisation`; those that staff created do not.
     pub max_running_jobs_per_organisation: u32,
     /// Jobs of one organisation that may wait for a worker; more are refused. 0 sets no limit.
     pub max_waiting_jobs_per_organisation: u32,
     /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
+    /// Least seconds between two runs of a retraining schedule; times that come sooner are passed over. 0 sets no limit.
+    pub min_schedule_interval_seconds: u32,
     /// Threads that one job may use; 0 means all cores.
     pub threads_per_job: usize,
     /// Largest upload in bytes, as sent.
@@ -121,6 +125,9 @@ pub struct Settings {
     pub uploads_per_address: usize,
     /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
+    /// Bytes of disk space that stay free: below it, uploads are refused, and no job starts that writes data or models. 0 sets no
+    /// limit.
+    pub min_free_disk_bytes: u64,
     /// Bytes in memory of all other request bodies and what is read from them; one network of a client may fill half of it, one
     /// caller an eighth.
     pub max_buffered_bytes: u64,
@@ -183,8 +190,10 @@ pub struct ThrottleRates {
     pub recommendation: Rate,
     /// Predictions per API key, kind of prediction, and model or project.
     pub inference: Rate,
-    /// Requests that report events, single and in batches, per user.
+    /// Reported events, single and in batches, per user.
     pub events: Rate,
+    /// Renewals, log-outs, opened live updates and tokens of a session that has ended, each counted apart, per session.
+    pub session: Rate,
 }
 
 impl Default for ThrottleRates {
@@ -196,7 +205,8 @@ impl Default for ThrottleRates {
             login: per_minute(5),
             recommendation: per_minute(30),
             inference: per_minute(100),
-            events: Rate { requests: 6_000, window: std::time::Duration::from_secs(1) },
+            events: Rate { requests: 60_000, window: std::time::Duration::from_secs(1) },
+            session: per_minute(120),
         }
     }
 }
@@ -209,6 +219,7 @@ impl Default for Settings {
             database_url: None,
             postgres_bin_dir: None,
             database_pool_size: 16,
+            statement_timeout_seconds: 15,
             secret_key: None,
             previous_secret_keys: Vec::new(),
             production: false,
@@ -226,12 +237,14 @@ impl Default for Settings {
             max_running_jobs_per_organisation: 0,
             max_waiting_jobs_per_organisation: 10_000,
             default_timeout_overall: 0,
+            min_schedule_interval_seconds: 0,
             threads_per_job: 0,
             max_upload_bytes: 500 << 20,
             max_expanded_bytes: 8 << 30,
             uploads_per_user: 32,
             uploads_per_address: 64,
             max_incoming_bytes: 16 << 30,
+            min_free_disk_bytes: 1 << 30,
             max_buffered_bytes: 1 << 30,
             body_idle_seconds: 30,
             body_least_rate: 1_024,

@@ -7,6 +7,7 @@
 mod changes;
 mod leading;
 mod listen;
+mod long_reads;
 mod migrate;
 mod months;
 mod session;
@@ -18,12 +19,14 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::clock::Clock;
+use super::places::Places;
 
 pub use changes::{Change, ChangedRow, announce};
 pub use leading::try_to_lead;
 pub use listen::Notification;
+pub use long_reads::LongRead;
 pub use months::{ended_months, make_months};
-pub use session::{Session, acting_as, program_now};
+pub use session::{Session, acting_as, program_now, without_statement_timeout};
 
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
@@ -47,6 +50,11 @@ pub fn is_deadlock(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
 }
 
+/// Returns whether a statement was stopped because it took longer than the statements of requests may.
+pub fn is_too_long(error: &QueryError) -> bool {
+    matches!(error, QueryError::DatabaseError(_, details) if details.message() == "canceling statement due to statement timeout")
+}
+
 /// Returns whether a statement was refused because rows refer to what it would remove, or because what it refers to does not
 /// exist.
 pub fn is_reference_broken(error: &QueryError) -> bool {
@@ -67,6 +75,9 @@ pub enum DbError {
     /// The server cannot be reached, refuses the connection, or all connections are busy.
     #[error("The database is not available: {0}")]
     Unavailable(String),
+    /// As many reads of many rows as may are in progress.
+    #[error("Too many requests read large parts of the database at once. Try again in a few seconds.")]
+    Busy,
     /// A migration failed; the schema is as it was before that migration.
     #[error("The database schema could not be brought up to date: {0}")]
     Migration(String),
@@ -87,6 +98,9 @@ pub struct Database {
     pool: deadpool::Pool<AsyncPgConnection>,
     url: Arc<str>,
     clock: Clock,
+    /// Longest time that a statement of a request may take; `None` for no limit.
+    statement_timeout: Option<Duration>,
+    long_reads: Arc<Places>,
     listeners: Arc<listen::Listeners>,
 }
 
@@ -112,12 +126,24 @@ impl Database {
             .max_size(connections.max(1))
             .build()
             .map_err(|error| DbError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, url: url.into(), clock: Clock::system(), listeners: Arc::default() })
+        Ok(Self {
+            pool,
+            url: url.into(),
+            clock: Clock::system(),
+            statement_timeout: None,
+            long_reads: Arc::new(Places::new(connections / long_reads::PART_OF_POOL)),
+            listeners: Arc::default(),
+        })
     }
 
     /// Sets the clock that dates rows: SQL's `program_now()` follows it if it is pinned.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Limits the time of each statement of a request; zero sets no limit. Statements of the program itself have none.
+    pub fn with_statement_timeout(self, longest: Duration) -> Self {
+        Self { statement_timeout: Some(longest).filter(|longest| !longest.is_zero()), ..self }
     }
 
     /// Creates a pool whose server has answered once, and retries for as long as `patience` allows.
@@ -175,7 +201,9 @@ impl Database {
     async fn told(&self, session: Option<&Session>) -> Result<Connection, Untold> {
         let mut unanswered = Unanswered(Some(self.lend().await.map_err(Untold::Pool)?));
         let Some(connection) = &mut unanswered.0 else { return Err(Untold::Connection("it is gone".to_owned())) };
-        match tokio::time::timeout(PATIENCE, session::tell(connection, session, self.clock.pinned())).await {
+        match tokio::time::timeout(PATIENCE, session::tell(connection, session, self.statement_timeout, self.clock.pinned()))
+            .await
+        {
             Ok(Ok(())) => unanswered.0.take().ok_or_else(|| Untold::Connection("it is gone".to_owned())),
             Ok(Err(error)) => Err(Untold::Connection(in_words(&error))),
             Err(_) => Err(Untold::Pool(DbError::Unavailable(format!("no answer in {PATIENCE:?}")))),

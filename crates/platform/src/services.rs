@@ -8,6 +8,7 @@ use super::blobs::Blobs;
 use super::clock::Clock;
 use super::config::Settings;
 use super::db::Database;
+use super::disk::DiskReserve;
 use super::memory::Memory;
 
 /// The services of the running program. Cloning is cheap.
@@ -22,6 +23,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// Returns the part of the disk that stays free.
+    pub fn disk(&self) -> DiskReserve {
+        DiskReserve::new(&self.settings.data_dir, self.settings.min_free_disk_bytes)
+    }
+
     /// Returns the memory that the processes of this program share.
     pub fn memory(&self) -> Memory {
         Memory::shared_below(&self.settings.data_dir)

@@ -255,7 +255,7 @@ async fn stop(access: Access<AbTest, Editor>, services: web::Data<Services>) -> 
     params(("id" = i64, Path)),
     responses((status = 200, body = Results), (status = 404, description = "Not there, or not yours")))]
 async fn results(access: Access<AbTest, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Results>> {
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     Ok(web::Json(service::results(&mut connection, &access.object).await?))
 }
 

@@ -28,6 +28,9 @@ pub enum AccountError {
     /// Too many failed attempts for this name from this address, with the seconds to wait.
     #[error("Too many failed attempts. Try again in {0} seconds.")]
     TooManyAttempts(u64),
+    /// A session is used more often than it may be, with the seconds to wait.
+    #[error("This session is used too often. Try again in {0} seconds.")]
+    TooOften(u64),
     /// More passwords are being checked than the server has time for, with the seconds to wait.
     #[error("Too many people are logging in right now. Try again in {0} seconds.")]
     TooBusy(u64),
@@ -55,7 +58,7 @@ impl From<AccountError> for ApiError {
             AccountError::BadRefreshToken => Self::coded(StatusCode::UNAUTHORIZED, "token_not_valid", message),
             AccountError::WeakPassword(reasons) => Self::fields([("new_password".to_owned(), reasons)].into_iter().collect()),
             AccountError::NameTaken => Self::field("username", message),
-            AccountError::TooManyAttempts(seconds) => Self::throttled(seconds),
+            AccountError::TooManyAttempts(seconds) | AccountError::TooOften(seconds) => Self::throttled(seconds),
             AccountError::TooBusy(seconds) => {
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "too_busy", message).retry_after(seconds)
             }

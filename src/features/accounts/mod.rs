@@ -9,6 +9,7 @@ mod passwords;
 mod principal;
 mod routes;
 mod service;
+mod session_limits;
 mod store;
 mod tokens;
 
@@ -18,7 +19,11 @@ pub use hashing::{Hashing, hashing};
 pub use model::{Organisation, Role, User};
 pub use principal::{Authentication, KeyGrant, Principal, Scope, of_request as caller_of};
 pub use routes::{ACCESS_COOKIE, Docs, routes};
-pub use service::{authenticate_session, authenticate_token, create_superuser, first_user, principal_of, put_test_user};
+pub use service::{
+    authenticate_counted, authenticate_session, authenticate_token, create_superuser, first_user, principal_of, put_test_user,
+    user_named_by,
+};
+pub use session_limits::SessionLimits;
 pub(crate) use store::load_of_project;
-pub use store::organisations::first_owner;
+pub use store::organisations::founder_of;
 pub use store::{active_user, personal_organisation, user_by_name};

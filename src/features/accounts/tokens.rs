@@ -1,6 +1,6 @@
 //! Access and refresh tokens: JWTs signed with HS256, carrying the claims Recotem clients know.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -30,20 +30,37 @@ pub struct Claims {
     pub session_id: i64,
 }
 
-/// Issues a token that is valid for `seconds`.
+/// The id of a token and the time for which it is good.
+#[derive(Debug)]
+pub struct Life {
+    pub id: String,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+/// Returns an id that no other token has.
+pub fn random_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// Returns the id of the one token that replaces the token with this digest. It need not be secret: tokens are signed.
+pub fn id_after(digest: &[u8]) -> String {
+    hex::encode(digest.get(..16).unwrap_or(digest))
+}
+
+/// Issues a token. The same arguments give the same token.
 pub fn issue(
     secret: &SecretString,
     token_type: TokenType,
     user_id: i64,
     session_id: i64,
-    seconds: i64,
-    now: DateTime<Utc>,
+    life: Life,
 ) -> Result<String, AccountError> {
     let claims = Claims {
         token_type,
-        exp: (now + Duration::seconds(seconds)).timestamp(),
-        iat: now.timestamp(),
-        jti: uuid::Uuid::new_v4().simple().to_string(),
+        exp: life.until.timestamp(),
+        iat: life.from.timestamp(),
+        jti: life.id,
         user_id: user_id.to_string(),
         session_id,
     };
@@ -81,11 +98,24 @@ mod tests {
         DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
+    fn life() -> Life {
+        Life { id: random_id(), from: at(0), until: at(300) }
+    }
+
+    #[test]
+    fn a_token_has_one_successor() {
+        let secret = SecretString::from("s".repeat(32));
+        let after =
+            |token: &str| issue(&secret, TokenType::Refresh, 7, 1, Life { id: id_after(&digest(token)), ..life() }).unwrap();
+        assert_eq!(after("one"), after("one"));
+        assert_ne!(after("one"), after("another"));
+    }
+
     #[test]
     fn the_payload_is_plain_ascii_that_browsers_decode_without_translation() {
         let secret = SecretString::from("s".repeat(32));
         for user in [1, i64::MAX] {
-            let token = issue(&secret, TokenType::Access, user, i64::MAX, 300, at(0)).unwrap();
+            let token = issue(&secret, TokenType::Access, user, i64::MAX, life()).unwrap();
             let payload = token.split('.').nth(1).unwrap();
             assert!(!payload.contains(['-', '_']), "{payload}");
         }
@@ -94,7 +124,7 @@ mod tests {
     #[test]
     fn a_token_is_good_until_it_expires_and_only_unaltered() {
         let secret = SecretString::from("s".repeat(32));
-        let token = issue(&secret, TokenType::Access, 7, 0, 300, at(0)).unwrap();
+        let token = issue(&secret, TokenType::Access, 7, 0, life()).unwrap();
         assert_eq!(read(&secret, &token, Some(TokenType::Access), at(299)).unwrap().user_id, "7");
         assert!(read(&secret, &token, Some(TokenType::Access), at(300)).is_err());
         assert!(read(&secret, &token, Some(TokenType::Refresh), at(0)).is_err());

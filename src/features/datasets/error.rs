@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::ml::error::MlError;
 use crate::platform::compute::Crashed;
+use crate::platform::disk::DiskShortage;
 use crate::platform::http::ApiError;
 use crate::platform::memory::{self, Shortage};
 use crate::platform::queue::JobError;
@@ -32,6 +33,9 @@ pub enum DataError {
     /// The uploads under way of one user take as much of the disk as they may.
     #[error("Uploads of yours that are under way fill the {} MB that they may take at once. Try again once one has ended.", limit >> 20)]
     NoRoomForUploadsOfUser { limit: u64 },
+    /// The disk has no more space than its reserve.
+    #[error(transparent)]
+    Disk(#[from] DiskShortage),
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[source] TabularError),
@@ -85,6 +89,7 @@ impl DataError {
             Self::Storage(_)
             | Self::OutOfMemory
             | Self::NoRoomForUploads
+            | Self::Disk(_)
             | Self::Stopped(_)
             | Self::Database(_)
             | Self::Connection(_) => true,
@@ -144,6 +149,10 @@ impl From<DataError> for ApiError {
             DataError::NoRoomForUploads => {
                 tracing::warn!("uploads are refused: those under way take as much of the disk as max_incoming_bytes allows");
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "no_room_for_uploads", message).retry_after(LATER)
+            }
+            DataError::Disk(shortage) => {
+                tracing::warn!(%shortage, "uploads are refused");
+                Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
             }
             DataError::OutOfMemory => {
                 tracing::error!("a request was refused for want of memory");

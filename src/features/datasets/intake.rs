@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::error::DataError;
 use super::under_way::Place;
 use crate::platform::blobs::{Blobs, Incoming};
+use crate::platform::disk::DiskReserve;
 
 /// Bytes that are written at once. As many again may be on their way to the disk meanwhile.
 const BATCH: usize = 512 << 10;
@@ -28,18 +29,19 @@ pub struct Received {
 /// A file that is arriving. Dropped half-way, it leaves nothing behind.
 pub struct Intake {
     blobs: Blobs,
+    disk: DiskReserve,
     place: Arc<Place>,
     batch: Vec<u8>,
     /// None before the first batch.
-    writing: Option<JoinHandle<std::io::Result<Checked>>>,
+    writing: Option<JoinHandle<Result<Checked, DataError>>>,
     size: u64,
     limit: u64,
 }
 
 impl Intake {
-    /// Starts a file of at most `limit` bytes.
-    pub fn start(blobs: &Blobs, limit: u64, place: Arc<Place>) -> Self {
-        Self { blobs: blobs.clone(), place, batch: Vec::new(), writing: None, size: 0, limit }
+    /// Starts a file of at most `limit` bytes, which leaves the reserve of the disk free.
+    pub fn start(blobs: &Blobs, disk: DiskReserve, limit: u64, place: Arc<Place>) -> Self {
+        Self { blobs: blobs.clone(), disk, place, batch: Vec::new(), writing: None, size: 0, limit }
     }
 
     /// Adds a piece; waits when the disk is slower than the network.
@@ -65,8 +67,9 @@ impl Intake {
     /// Hands over what has been collected, once what went before is on the disk.
     async fn write_batch(&mut self) -> Result<(), DataError> {
         let before = self.written().await?;
-        let (blobs, batch) = (self.blobs.clone(), std::mem::take(&mut self.batch));
+        let (blobs, disk, batch) = (self.blobs.clone(), self.disk.clone(), std::mem::take(&mut self.batch));
         self.writing = Some(tokio::task::spawn_blocking(move || {
+            disk.check()?;
             let mut file = match before {
                 Some(file) => file,
                 None => Checked::new(blobs.incoming()?),
@@ -127,7 +130,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let place = UploadsUnderWay::new(settings).admit(1, "127.0.0.1").unwrap();
-        (folder, Intake::start(&blobs, limit, place))
+        let disk = DiskReserve::new(folder.path(), 0);
+        (folder, Intake::start(&blobs, disk, limit, place))
     }
 
     #[actix_web::test]

@@ -207,6 +207,7 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     };
     drop(connection);
     let Some(keys) = data.keys() else { return Ok(()) };
+    services.disk().check()?;
     let options = options_of(services, &project, &data);
     let name = data.basename.clone().unwrap_or_default();
     let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);

@@ -5,6 +5,7 @@
 mod access;
 mod input;
 mod kinds;
+mod limit;
 mod model;
 mod partitions;
 mod routes;
@@ -13,6 +14,7 @@ mod slots;
 mod store;
 mod writer;
 
+pub use limit::ReportLimit;
 pub use model::EventType;
 pub use partitions::{keep_ahead, make_ahead};
 pub use routes::{Docs, routes};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use super::access::{EventAccess, Reporter};
+use super::limit::ReportLimit;
 use super::model::{ConversionEvent, EventFields, EventType};
 use super::service::{self, Reported};
 use super::slots::KnownSlots;
@@ -82,7 +83,7 @@ async fn list(
     page: PageRequest,
 ) -> ApiResult<web::Json<Page<EventBody>>> {
     let filter = read_filter(&filters)?;
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     let (count, rows) = store::list(&mut connection, &reporter.0, &filter, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EventBody::from).collect())?))
 }
@@ -122,9 +123,11 @@ async fn create_batch(
     reporter: Reporter,
     services: web::Data<Services>,
     slots: web::Data<KnownSlots>,
+    limit: web::Data<ReportLimit>,
     body: Body,
 ) -> ApiResult<HttpResponse> {
     let events = input::batch(body)?;
+    limit.count_batch(&reporter.0.user, events.len());
     if events.is_empty() {
         return Ok(HttpResponse::Created().json(Created { created: 0 }));
     }
@@ -186,7 +189,7 @@ async fn daily_counts(
 ) -> ApiResult<web::Json<Page<DailyEventCount>>> {
     let filter = read_filter(&filters)?;
     let days = read_days(&filters, services.clock.now().date_naive())?;
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     let (count, rows) = store::expiry::daily_counts(&mut connection, &reporter.0, &filter, days, &page).await?;
     Ok(web::Json(page.wrap(count, rows.into_iter().map(DailyEventCount::from).collect())?))
 }

@@ -13,7 +13,7 @@ use super::model::Serving;
 use super::recent_events::RecentEvents;
 use crate::features::api_keys::KnownKeys;
 use crate::features::models::{ModelCache, ModelError, ReadyModel};
-use crate::platform::computing::{Busy, Computing, Turn};
+use crate::platform::computing::{Busy, Computing, Place};
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
@@ -125,7 +125,7 @@ impl Answerer {
     }
 
     /// Returns a wait for a place of a project; a request asks for one at a time.
-    fn turn(&self, project: Option<i64>) -> impl Future<Output = Result<Turn, Busy>> + Send + use<> {
+    fn turn(&self, project: Option<i64>) -> impl Future<Output = Result<Place, Busy>> + Send + use<> {
         let computing = Arc::clone(&self.computing);
         async move { computing.admit(project).await }
     }

@@ -2,7 +2,7 @@
 
 use actix_ws::CloseCode;
 
-use crate::features::accounts::{Principal, Role, authenticate_session, authenticate_token};
+use crate::features::accounts::{Principal, Role, SessionLimits, authenticate_counted, authenticate_session};
 use crate::features::models::TrainedModel;
 use crate::features::task_logs::Subject;
 use crate::features::tuning::TuningJob;
@@ -19,6 +19,8 @@ pub enum Refusal {
     NoAccess,
     /// It cannot be checked at present.
     Unknown,
+    /// The session has opened live updates too often; seconds to wait.
+    TooOften(u64),
 }
 
 impl Refusal {
@@ -27,7 +29,7 @@ impl Refusal {
         match self {
             Self::NotAuthenticated => CloseCode::Other(4401),
             Self::NoAccess => CloseCode::Other(4403),
-            Self::Unknown => CloseCode::Again,
+            Self::Unknown | Self::TooOften(_) => CloseCode::Again,
         }
     }
 
@@ -37,6 +39,7 @@ impl Refusal {
             Self::NotAuthenticated => ApiError::not_authenticated(),
             Self::NoAccess => ApiError::not_found(),
             Self::Unknown => ApiError::unavailable(&"live updates cannot be opened"),
+            Self::TooOften(seconds) => ApiError::throttled(seconds),
         }
     }
 
@@ -44,14 +47,15 @@ impl Refusal {
         match error.status().as_u16() {
             401 => Self::NotAuthenticated,
             403 | 404 => Self::NoAccess,
+            429 => Self::TooOften(error.retry_after_seconds().unwrap_or(1)),
             _ => Self::Unknown,
         }
     }
 }
 
 /// Returns the caller of a valid access token.
-pub async fn caller(services: &Services, token: &str) -> Result<Principal, Refusal> {
-    authenticate_token(services, token).await.map_err(|error| Refusal::of(&error.into()))
+pub async fn caller(services: &Services, limits: &SessionLimits, token: &str) -> Result<Principal, Refusal> {
+    authenticate_counted(services, limits, token).await.map_err(|error| Refusal::of(&error.into()))
 }
 
 /// Returns the caller of a session that has not ended, whether or not its first access token has expired.

@@ -9,7 +9,7 @@ use super::feed::{Feed, Topic};
 use super::hub::Hub;
 use super::sockets::{self, Watcher};
 use super::warden::Place;
-use crate::features::accounts::ACCESS_COOKIE;
+use crate::features::accounts::{ACCESS_COOKIE, SessionLimits};
 use crate::features::task_logs::Subject;
 use crate::platform::http::{ApiError, ApiResult, Filters, is_same_site};
 use crate::platform::services::Services;
@@ -24,6 +24,7 @@ async fn open(
     body: web::Payload,
     services: web::Data<Services>,
     hub: web::Data<Hub>,
+    limits: web::Data<SessionLimits>,
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
     // What is known by now is answered before the upgrade: clients that see a socket open and close again come back for ever.
@@ -33,15 +34,21 @@ async fn open(
     let after = filters.id("after")?;
     let (response, session, frames) = actix_ws::handle(&request, body)
         .map_err(|error| ApiError::bad_request(format!("This is a WebSocket address: {error}")))?;
-    let (feed, place) = enter(&request, &filters, &services, &hub).await.map_err(Refusal::answer)?;
-    let watcher = Watcher::new(services.get_ref().clone(), session, feed, after);
+    let (feed, place) = enter(&request, &filters, &services, &hub, &limits).await.map_err(Refusal::answer)?;
+    let watcher = Watcher::new(services.get_ref().clone(), limits.into_inner(), session, feed, after);
     actix_web::rt::spawn(watcher.serve(frames.max_frame_size(sockets::LARGEST_FRAME), place, hub.stop().clone()));
     Ok(response)
 }
 
-async fn enter(request: &HttpRequest, filters: &Filters, services: &Services, hub: &Hub) -> Result<(Arc<Feed>, Place), Refusal> {
+async fn enter(
+    request: &HttpRequest,
+    filters: &Filters,
+    services: &Services,
+    hub: &Hub,
+    limits: &SessionLimits,
+) -> Result<(Arc<Feed>, Place), Refusal> {
     let token = token_of(request, filters).ok_or(Refusal::NotAuthenticated)?;
-    let caller = access::caller(services, &token).await?;
+    let caller = access::caller(services, limits, &token).await?;
     let topic = topic_of(request).ok_or(Refusal::NoAccess)?;
     // Entered before its right is looked at: a heartbeat in between looks again.
     let place = hub.warden.enter(caller.session_id.ok_or(Refusal::NotAuthenticated)?, topic.subject);

@@ -12,6 +12,7 @@ use super::access::{self, Refusal};
 use super::feed::{Feed, News, Standing, Tail};
 use super::messages::{Message, Said};
 use super::warden::{Beat, Place};
+use crate::features::accounts::SessionLimits;
 use crate::features::task_logs::{self, TaskLog};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
@@ -31,6 +32,7 @@ type End = Option<CloseCode>;
 /// One client that watches one topic.
 pub struct Watcher {
     services: Services,
+    limits: Arc<SessionLimits>,
     session: Session,
     feed: Arc<Feed>,
     patience: Duration,
@@ -44,9 +46,9 @@ pub struct Watcher {
 
 impl Watcher {
     /// Creates the watcher of an authorised client that already has the lines up to `after`.
-    pub fn new(services: Services, session: Session, feed: Arc<Feed>, after: Option<i64>) -> Self {
+    pub fn new(services: Services, limits: Arc<SessionLimits>, session: Session, feed: Arc<Feed>, after: Option<i64>) -> Self {
         let patience = Duration::from_secs(services.settings.live_heartbeat_seconds.max(1)).min(LONGEST_PATIENCE);
-        Self { services, session, feed, patience, seq: 0, last_line: after, shown: None, unanswered: false }
+        Self { services, limits, session, feed, patience, seq: 0, last_line: after, shown: None, unanswered: false }
     }
 
     /// Serves the client until the socket closes.
@@ -92,7 +94,7 @@ impl Watcher {
     async fn listen_to(&self, text: &str, place: &Place) -> Result<(), End> {
         let Ok(Said::Token { token }) = serde_json::from_str(text) else { return Ok(()) };
         let renewed = async {
-            let caller = access::caller(&self.services, &token).await?;
+            let caller = access::caller(&self.services, &self.limits, &token).await?;
             access::allow(&self.services, &caller, self.feed.topic.subject).await?;
             caller.session_id.ok_or(Refusal::NotAuthenticated)
         };

@@ -60,6 +60,7 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
     if data.is_coming() {
         return Err(JobError::Snooze(PREPARATION_PAUSE));
     }
+    services.disk().check().map_err(|shortage| JobError::Retry { reason: shortage.to_string() })?;
     let project = projects::of_data(&mut connection, data.id).await.map_err(|error| later(&error))?;
     let plan = Plan {
         model_id: id,

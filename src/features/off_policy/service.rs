@@ -86,7 +86,7 @@ struct Traffic {
 
 async fn read(services: &Services, model: &TrainedModel, days: i32, cutoff: i32) -> ApiResult<Traffic> {
     let from = services.clock.now() - TimeDelta::days(days.into());
-    let mut connection = services.db.conn().await?;
+    let mut connection = services.db.conn_for_long_read().await?;
     let data = datasets::find(&mut connection, model.data_id).await?.ok_or_else(ApiError::not_found)?;
     let project = projects::of_data(&mut connection, data.id).await?;
     let learnt_until = model.learnt_until(&data);

@@ -4,7 +4,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::store::dependents::{self, Kind};
 use super::store::files;
-use crate::platform::db::is_deadlock;
+use crate::platform::db::{is_deadlock, without_statement_timeout};
 use crate::platform::http::{ApiError, ApiResult, Dependent};
 use crate::platform::services::Services;
 
@@ -52,6 +52,7 @@ impl From<Refusal> for ApiError {
 }
 
 async fn remove_rows(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Result<Vec<String>, Refusal> {
+    without_statement_timeout(connection).await?;
     if !dependents::lock(connection, kind, id).await? {
         return Err(Refusal::Answer(ApiError::not_found()));
     }

@@ -30,16 +30,22 @@ pub struct Found {
 pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cutoff: i32) -> ApiResult<Found> {
     let since = services.clock.now() - TimeDelta::days(days.into());
     let selection = Selection { slot: slot.id, model: slot.fields.trained_model_id, since, cutoff, most: MOST_REQUESTS };
-    let mut connection = services.db.conn().await?;
+    let (requests, catalogue) = read(services, slot, selection).await?;
+    let is_partial = requests.all.len() as i64 >= MOST_REQUESTS;
+    let comparison = requests.compare(cutoff, catalogue).await?;
+    Ok(Found { since, is_partial, comparison })
+}
+
+/// Reads the requests, and how many items the slot's model knows; holds a connection no longer than that.
+async fn read(services: &Services, slot: &DeploymentSlot, selection: Selection) -> ApiResult<(Requests, Option<i32>)> {
+    let mut connection = services.db.conn_for_long_read().await?;
     let catalogue = TrainedModel::load(&mut connection, slot.fields.trained_model_id).await?.and_then(|(model, _)| model.n_items);
     let mut requests = Requests::default();
     let mut pairs = pin!(store::pairs(&mut connection, selection).await?);
     while let Some(pair) = pairs.try_next().await? {
         requests.add(pair);
     }
-    let is_partial = requests.all.len() as i64 >= MOST_REQUESTS;
-    let comparison = requests.compare(cutoff, catalogue).await?;
-    Ok(Found { since, is_partial, comparison })
+    Ok((requests, catalogue))
 }
 
 /// Requests with both lists. The ids of users and items, which repeat a lot, are replaced by numbers.

@@ -41,6 +41,7 @@ pub async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
     let mut file = blocking(move || CombinedFile::start(&blobs, &columns)).await?;
     let mut sources = Vec::with_capacity(planned.len());
     for source in planned {
+        services.disk().check()?;
         let added = add(services, &data, file, source).await?;
         file = added.0;
         sources.push(added.1);
@@ -112,6 +113,7 @@ async fn add_events(
     loop {
         let page = events::page(&mut *services.db.conn().await?, &recorded, from, up_to).await?;
         let Some(last) = page.last() else { break };
+        services.disk().check()?;
         from = (last.timestamp, last.id);
         (file, tally) = blocking(move || {
             for event in &page {

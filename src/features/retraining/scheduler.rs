@@ -33,6 +33,7 @@ pub async fn keep_firing(services: Services, stop: CancellationToken) {
 /// Creates a run for each schedule that is due, and sets when each is due next. Returns the number of runs created.
 pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     let now = services.clock.now();
+    let least = TimeDelta::seconds(services.settings.min_schedule_interval_seconds.into());
     let mut connection = services.db.conn().await?;
     let fired = connection
         .transaction(async move |connection| -> QueryResult<usize> {
@@ -41,7 +42,7 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
             }
             let mut fired = 0;
             for schedule in store::lock_due(connection, now).await? {
-                fired += usize::from(fire(connection, &schedule, now).await?);
+                fired += usize::from(fire(connection, &schedule, now, least).await?);
             }
             Ok(fired)
         })
@@ -49,10 +50,17 @@ pub async fn fire_due(services: &Services) -> anyhow::Result<usize> {
     Ok(fired)
 }
 
-async fn fire(connection: &mut AsyncPgConnection, schedule: &Schedule, now: DateTime<Utc>) -> QueryResult<bool> {
+async fn fire(
+    connection: &mut AsyncPgConnection,
+    schedule: &Schedule,
+    now: DateTime<Utc>,
+    least: TimeDelta,
+) -> QueryResult<bool> {
     let cadence =
         schedule.fields.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.fields.cron_expression, zone).ok());
-    store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(now))).await?;
+    // Times sooner than the least interval after this one are passed over.
+    let after = schedule.next_run_at.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1)));
+    store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(after))).await?;
     if schedule.fields.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {
         return Ok(false);
     }

@@ -73,35 +73,63 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
     alpha.search(5).await;
     let refused = alpha.train().await.expect(429);
     assert_eq!(refused.body["code"], "too_many_waiting_jobs");
-    let words = "2 jobs of this organisation and others with the same owner wait for a worker, and 2 may. Try again when some are \
+    let words = "2 jobs of this organisation and others with the same founder wait for a worker, and 2 may. Try again when some are \
         done, or cancel some.";
     assert_eq!(refused.body["detail"], words);
     beta.train().await.expect(201);
 }
 
+/// Creates an organisation with a project that is ready to train, and returns its id and the body of a training.
+async fn organisation(user: &Caller) -> (i64, Value) {
+    let id = user.post("organisation/", json!({ "name": "Another" })).await.expect(201).id();
+    let project = json!({ "name": "Q", "user_column": "user_id", "item_column": "item_id", "organisation": id });
+    let project = user.post("project/", project).await.expect(201).id();
+    let data = user.upload(project, "data.csv", interactions()).await.expect(201).id();
+    let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });
+    let configuration = user.post("model_configuration/", configuration).await.expect(201).id();
+    (id, json!({ "configuration": configuration, "data_loc": data }))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn organisations_of_one_owner_have_one_turn_and_wait_together() {
+async fn organisations_of_one_founder_have_one_turn_and_wait_together() {
     let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
     let (alpha, beta) = (Tenant::new(&app, "alpha").await, Tenant::new(&app, "beta").await);
-    let second = alpha.user.post("organisation/", json!({ "name": "Second" })).await.expect(201).id();
-    let project = json!({ "name": "Q", "user_column": "user_id", "item_column": "item_id", "organisation": second });
-    let project = alpha.user.post("project/", project).await.expect(201).id();
-    let data = alpha.user.upload(project, "data.csv", interactions()).await.expect(201).id();
-    let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });
-    let configuration = alpha.user.post("model_configuration/", configuration).await.expect(201).id();
+    let (_, model) = organisation(&alpha.user).await;
     alpha.train().await.expect(201);
-    let model = json!({ "configuration": configuration, "data_loc": data });
-    let refused = alpha.user.post("trained_model/", model.clone()).await.expect(429);
+    let refused = alpha.user.post("trained_model/", model).await.expect(429);
     assert_eq!(refused.body["code"], "too_many_waiting_jobs");
     beta.train().await.expect(201);
-    // Once another user is the first owner, the organisation has a turn of its own.
-    app.user("gamma").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jobs_of_an_organisation_never_take_the_turn_of_an_owner_who_joined() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let (mallory, victim) = (Tenant::new(&app, "mallory").await, Tenant::new(&app, "victim").await);
+    let (id, model) = organisation(&mallory.user).await;
+    // The victim becomes the only owner, and the founder an admin.
     app.execute(&format!(
         "INSERT INTO memberships (organisation_id, user_id, role, ins_datetime)
-         SELECT {second}, id, 'owner', 'epoch' FROM users WHERE username = 'gamma'"
+         SELECT {id}, id, 'owner', 'epoch' FROM users WHERE username = 'victim'"
     ))
     .await;
-    alpha.user.post("trained_model/", model).await.expect(201);
+    let founder = app.count("SELECT id AS count FROM users WHERE username = 'mallory'").await;
+    mallory.user.patch(&format!("organisation/{id}/members/{founder}/"), json!({ "role": "admin" })).await.expect(200);
+    mallory.user.post("trained_model/", model).await.expect(201);
+    victim.train().await.expect(201);
+    assert_eq!(mallory.train().await.expect(429).body["code"], "too_many_waiting_jobs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organisations_that_staff_create_have_a_turn_each() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.max_waiting_jobs_per_organisation = 1).await;
+    let staff = app.staff("admin").await;
+    let models = [organisation(&staff).await.1, organisation(&staff).await.1];
+    for model in &models {
+        staff.post("trained_model/", model.clone()).await.expect(201);
+    }
+    for model in models {
+        staff.post("trained_model/", model).await.expect(429);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

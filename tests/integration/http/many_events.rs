@@ -83,7 +83,7 @@ async fn rights_that_are_taken_away_end_reporting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_have_an_allowance_of_their_own() {
-    let stage = stage_with(|settings| settings.throttle.events.requests = 3).await;
+    let stage = stage_with(|settings| settings.throttle.events.requests = 4).await;
     let program = &stage.program;
     program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
     program.post(BATCH, json!({ "events": [stage.event(json!({})), stage.event(json!({}))] })).await.expect(201);
@@ -92,6 +92,19 @@ async fn reports_have_an_allowance_of_their_own() {
     program.get("conversion_event/").await.expect(200);
     stage.app.services.clock.advance(TimeDelta::seconds(2));
     program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_counts_as_many_reports_as_it_holds() {
+    let stage = stage_with(|settings| settings.throttle.events.requests = 10).await;
+    let program = &stage.program;
+    let batch = json!({ "events": vec![stage.event(json!({})); 30] });
+    program.post(BATCH, batch.clone()).await.expect(201);
+    assert_eq!(program.post(BATCH, batch.clone()).await.expect(429).header("retry-after"), "1");
+    program.post("conversion_event/", stage.event(json!({}))).await.expect(429);
+    stage.app.services.clock.advance(TimeDelta::seconds(2));
+    program.post("conversion_event/", stage.event(json!({}))).await.expect(201);
+    program.post(BATCH, batch).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// The number of the migration that makes configs belong to organisations, as in its folder.
 const OF_TENANTS: &str = "20261129000018";
 
+/// The number of the migration that keeps the founders of organisations.
+const OF_FOUNDERS: &str = "20261129000023";
+
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
 async fn harness(app: &TestApp) -> Harness {
@@ -121,6 +124,34 @@ async fn configs_of_an_older_database_go_to_the_organisations_that_use_them() {
         JOIN split_configs s ON s.id = j.split_id JOIN evaluation_configs e ON e.id = j.evaluation_id
         WHERE p.organisation_id <> ALL (ARRAY[s.organisation_id, e.organisation_id])";
     assert_eq!(app.count(torn).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organisations_of_an_older_database_were_founded_by_their_first_owner_unless_that_is_staff() {
+    let app = TestApp::start_without_worker().await;
+    let mut harness = harness(&app).await;
+    revert_from(&mut harness, OF_FOUNDERS);
+    TestApp::execute(
+        &app,
+        "SELECT set_config('recotem.organisations', '*', false);
+         INSERT INTO users (id, username, password_hash, is_staff) VALUES (1, 'ada', '', false), (2, 'bob', '', false), (3, 'staff', '', true);
+         INSERT INTO organisations (id, name, is_personal)
+             VALUES (1, 'ada', true), (2, 'team', false), (3, 'staff', true), (4, 'customer', false), (5, 'nobody', false);
+         INSERT INTO memberships (organisation_id, user_id, role, ins_datetime)
+             VALUES (1, 1, 'owner', 'epoch'), (2, 1, 'owner', '2020-01-02'), (2, 2, 'owner', '2020-01-03'), (2, 3, 'admin', '2020-01-01'),
+                    (3, 3, 'owner', 'epoch'), (4, 3, 'owner', '2020-01-01'), (4, 2, 'owner', '2020-01-02');
+         INSERT INTO projects (id, organisation_id, name, user_column, item_column) VALUES (1, 2, 'T', 'u', 'i'), (2, 4, 'C', 'u', 'i');
+         INSERT INTO jobs (kind, payload, max_attempts, timeout_seconds, tenant_key, lane_key)
+             VALUES ('k', '{}', 1, 60, 'owner:2', 'project:1'), ('k', '{}', 1, 60, 'owner:3', 'project:2')",
+    )
+    .await;
+    let recorded = app.count("SELECT count(*) FROM audit_log").await;
+    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    let founders = "SELECT format('%s by %s', name, coalesce(founder_id::text, 'none')) AS line FROM organisations ORDER BY id";
+    assert_eq!(lines(&app, founders).await, ["ada by 1", "team by 1", "staff by 3", "customer by none", "nobody by none"]);
+    let turns = "SELECT tenant_key AS line FROM jobs ORDER BY id";
+    assert_eq!(lines(&app, turns).await, ["founder:1", "organisation:4"]);
+    assert_eq!(app.count("SELECT count(*) FROM audit_log").await, recorded);
 }
 
 #[tokio::test(flavor = "multi_thread")]

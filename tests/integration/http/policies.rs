@@ -134,7 +134,7 @@ async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_read_that_takes_a_model_or_many_rows_shares_the_allowance_for_such() {
-    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.recommendation.requests = 4).await;
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.throttle.recommendation.requests = 5).await;
     let (prepared, model) = slots::with_model(&app, "margarete").await;
     let slot = slots::make(&prepared, model, json!({})).await.expect(201).id();
     let user = &prepared.user;
@@ -143,6 +143,7 @@ async fn every_read_that_takes_a_model_or_many_rows_shares_the_allowance_for_suc
         format!("trained_model/{model}/similar/?item_id=1"),
         format!("deployment_slot/{slot}/comparison/"),
         "audit_log/export/".to_owned(),
+        "conversion_event/daily_counts/".to_owned(),
     ];
     for path in &dear {
         assert_ne!(user.get(path).await.status, 429, "{path}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::prepared::{Prepared, prepare};
 use crate::support::retraining::{finish, plan, run, runs};
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, Jobs, TestApp};
 
 async fn stage(app: &TestApp) -> Prepared {
     prepare(app.user("margarete").await, "P", "TopPop").await
@@ -275,4 +275,19 @@ async fn a_schedule_that_falls_due_gets_one_run_however_many_look() {
     assert_eq!(runs(&user, schedule).await.len(), 2);
     let next = moment(&user.get(&format!("retraining_schedule/{schedule}/")).await.body["next_run_at"]);
     assert!(next > services.clock.now());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_runs_no_more_often_than_the_operator_allows() {
+    let app = TestApp::start_with(Jobs::Stay, |settings| settings.min_schedule_interval_seconds = 3_600).await;
+    let prepared = stage(&app).await;
+    let wanted = json!({ "is_enabled": true, "model_configuration": prepared.configuration, "cron_expression": "*/10 * * * *" });
+    let made = plan(&prepared, wanted).await.expect(201);
+    let due = moment(&made.body["next_run_at"]);
+    let services = &app.services;
+    services.clock.advance(due - services.clock.now() + TimeDelta::seconds(5));
+    assert_eq!(fire_due(services).await.unwrap(), 1);
+    let user = Caller::log_in(&app.base, "margarete", "a good long phrase").await;
+    let shown = user.get(&format!("retraining_schedule/{}/", made.id())).await.expect(200).body;
+    assert_eq!(moment(&shown["next_run_at"]), due + TimeDelta::hours(1));
 }

@@ -78,6 +78,8 @@ impl TestApp {
             &mut settings.throttle.anon,
             &mut settings.throttle.recommendation,
             &mut settings.throttle.inference,
+            &mut settings.throttle.session,
+            &mut settings.throttle.events,
         ] {
             rate.requests = 100_000;
         }

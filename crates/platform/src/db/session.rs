@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::Text;
@@ -57,13 +58,15 @@ const TELL: &str = "SELECT set_config('role', CASE WHEN $1 <> '' AND EXISTS (SEL
      AND pg_has_role(session_user, oid, 'MEMBER')) THEN $1 ELSE 'none' END, false), \
      set_config('recotem.organisations', $2, false), set_config('recotem.project', $3, false), \
      set_config('recotem.user', $4, false), set_config('recotem.api_key', $5, false), \
-     set_config('recotem.address', $6, false), set_config('recotem.request', $7, false), set_config('recotem.now', $8, false)";
+     set_config('recotem.address', $6, false), set_config('recotem.request', $7, false), set_config('recotem.now', $8, false), \
+     set_config('statement_timeout', $9, false)";
 
 /// Sets the session of a connection; without one, it acts for the program itself, which sees every row. `pinned` is the time that
-/// SQL's `program_now()` returns instead of the server's.
+/// SQL's `program_now()` returns instead of the server's. `longest` limits each statement, unless it is the program's own.
 pub(super) async fn tell(
     connection: &mut AsyncPgConnection,
     session: Option<&Session>,
+    longest: Option<Duration>,
     pinned: Option<DateTime<Utc>>,
 ) -> Result<(), QueryError> {
     let number = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
@@ -71,6 +74,7 @@ pub(super) async fn tell(
         Some(ids) => format!("{{{}}}", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
         None => "*".to_owned(),
     };
+    let longest = session.and(longest).map_or(0, |longest| longest.as_millis());
     diesel::sql_query(TELL)
         .bind::<Text, _>(session.map_or("", |_| RESTRICTED_ROLE))
         .bind::<Text, _>(organisations)
@@ -80,7 +84,14 @@ pub(super) async fn tell(
         .bind::<Text, _>(session.map_or("", |session| &session.address))
         .bind::<Text, _>(session.map_or("", |session| &session.request_id))
         .bind::<Text, _>(pinned.map(|moment| moment.to_rfc3339()).unwrap_or_default())
+        .bind::<Text, _>(longest.to_string())
         .execute(connection)
         .await
         .map(drop)
+}
+
+/// Lifts the limit on the time of statements until the end of the transaction: for changes that no client can make smaller, such as
+/// the deletion of a project with all its events.
+pub async fn without_statement_timeout(connection: &mut AsyncPgConnection) -> Result<(), QueryError> {
+    diesel::sql_query("SET LOCAL statement_timeout = 0").execute(connection).await.map(drop)
 }

@@ -153,6 +153,16 @@ impl ApiError {
         Self { retry_after_seconds: Some(5), ..answer }
     }
 
+    /// Creates a 503 for a query that took longer than one of a request may.
+    fn query_too_long() -> Self {
+        tracing::warn!("a query was stopped after statement_timeout_seconds");
+        Self::coded(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_long",
+            "The database took too long to answer. Ask for less at once, such as fewer days, or try again later.",
+        )
+    }
+
     /// Creates a 500; the cause is logged, not shown.
     pub fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
@@ -261,6 +271,7 @@ impl From<&diesel::result::Error> for ApiError {
             Error::DatabaseError(_, details) if connection_was_lost(details.message()) || is_out_of_room(details.message()) => {
                 Self::unavailable(error)
             }
+            error if crate::db::is_too_long(error) => Self::query_too_long(),
             _ => Self::internal(&crate::db::in_full(error)),
         }
     }
@@ -268,14 +279,23 @@ impl From<&diesel::result::Error> for ApiError {
 
 impl From<crate::db::DbError> for ApiError {
     fn from(error: crate::db::DbError) -> Self {
-        Self::unavailable(&error)
+        Self::from(&error)
+    }
+}
+
+impl From<&crate::db::DbError> for ApiError {
+    fn from(error: &crate::db::DbError) -> Self {
+        match error {
+            crate::db::DbError::Busy => Self::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string()).retry_after(2),
+            error => Self::unavailable(error),
+        }
     }
 }
 
 impl From<&crate::db::ReadError> for ApiError {
     fn from(error: &crate::db::ReadError) -> Self {
         match error {
-            crate::db::ReadError::Unavailable(error) => Self::unavailable(error),
+            crate::db::ReadError::Unavailable(error) => Self::from(error),
             crate::db::ReadError::Query(error) => Self::from(error),
         }
     }

@@ -78,6 +78,16 @@ impl<K: Hash + Eq> Throttle<K> {
     }
 }
 
+impl Throttle {
+    /// Counts `more` requests of a caller without refusing them: what a request that was admitted turned out to hold.
+    pub fn count_more(&self, caller: &str, more: usize, now: DateTime<Utc>) {
+        let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(moments) = callers.recent.get_mut(caller) {
+            moments.extend(std::iter::repeat_n(now, more));
+        }
+    }
+}
+
 impl<K: Hash + Eq> Callers<K> {
     fn sweep(&mut self, start: DateTime<Utc>) {
         if self.recent.len() > self.sweep_above {
@@ -105,6 +115,17 @@ mod tests {
         assert!(throttle.check("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(61)).is_ok());
         assert!(throttle.admit("a", at(62)).is_err());
+    }
+
+    #[test]
+    fn what_a_request_turns_out_to_hold_counts_until_the_window_is_over() {
+        let throttle: Throttle = Throttle::new("10/min".parse().unwrap());
+        let at = |second: i64| DateTime::from_timestamp(1_000 + second, 0).unwrap();
+        throttle.admit("a", at(0)).unwrap();
+        throttle.count_more("a", 99, at(0));
+        assert_eq!(throttle.admit("a", at(20)).unwrap_err().retry_after_seconds(), Some(40));
+        assert!(throttle.check("a", at(20)).is_err() && throttle.admit("b", at(20)).is_ok());
+        assert_eq!(throttle.admit("a", at(61)).unwrap().remaining, 9);
     }
 
     #[test]

@@ -72,20 +72,33 @@ pub(in super::super) fn seems(bytes: &[u8]) -> Option<Guess> {
     }
 }
 
+/// Returns whether a text is probably Shift_JIS. Valid pairs are not enough: in Windows-1252 an accented letter and the letter after
+/// it are such a pair, too, of a rare kanji. So the text has to contain kana, or two pairs in a row with a common kanji.
 fn is_shift_jis(bytes: &[u8]) -> bool {
-    let (mut at, mut pairs) = (0, 0);
+    let (mut at, mut is_likely) = (0, false);
+    // Pairs since the last single byte, and whether one of them is a common kanji.
+    let (mut pairs, mut has_kanji) = (0, false);
     while at < bytes.len() {
-        at += match (bytes[at], bytes.get(at + 1)) {
-            (0..=0x7f | 0xa1..=0xdf, _) => 1,
-            (0x81..=0x9f | 0xe0..=0xfc, None) => 1,
-            (0x81..=0x9f | 0xe0..=0xfc, Some(0x40..=0x7e | 0x80..=0xfc)) => {
+        match (bytes[at], bytes.get(at + 1)) {
+            (0..=0x7f | 0xa1..=0xdf, _) | (0x81..=0x9f | 0xe0..=0xfc, None) => {
+                (pairs, has_kanji) = (0, false);
+                at += 1;
+            }
+            (lead @ (0x81..=0x9f | 0xe0..=0xfc), Some(&trail @ (0x40..=0x7e | 0x80..=0xfc))) => {
                 pairs += 1;
-                2
+                has_kanji |= (0x88..=0x9f).contains(&lead);
+                is_likely |= is_kana(lead, trail) || (pairs >= 2 && has_kanji);
+                at += 2;
             }
             _ => return false,
-        };
+        }
     }
-    pairs > 0
+    is_likely
+}
+
+/// Returns whether a pair of Shift_JIS is hiragana or katakana.
+fn is_kana(lead: u8, trail: u8) -> bool {
+    matches!((lead, trail), (0x82, 0x9f..=0xf1) | (0x83, 0x40..=0x96))
 }
 
 #[cfg(test)]
@@ -114,6 +127,27 @@ mod tests {
         assert_eq!(seems(b"caf\xe9"), Some(Guess::Windows1252));
         assert_eq!(seems(b"user,\x93\xfa\x96\x7b\n"), Some(Guess::ShiftJis));
         assert_eq!(seems(b"user,caf\xe9\n"), Some(Guess::Windows1252));
+    }
+
+    #[test]
+    fn western_letters_that_are_valid_pairs_of_shift_jis_are_windows_1252() {
+        let western: [&[u8]; 7] = [
+            b"user,item\nM\xfcller,1\nJ\xe4ger,2\n",
+            b"Sch\xf6n\xe4cker",
+            b"Gr\xf6\xdfe \xc4rger \xdcbung",
+            b"r\xe9p\xe9t\xe9s",
+            b"don\x92t",
+            b"l\x92\xe9t\xe9",
+            b"\x93M\xfcller\x94, \x82J\xe4ger\x91",
+        ];
+        for text in western {
+            assert_eq!(seems(text), Some(Guess::Windows1252), "{text:?}");
+        }
+        let japanese: [&[u8]; 4] =
+            [b"\x83\x86\x81\x5b\x83\x55\x81\x5b,item\n", b"\x82\xcc", b"a,\x93\x8c\x8b\x9e\n", b"\xb6\xc5 \x83\x4a"];
+        for text in japanese {
+            assert_eq!(seems(text), Some(Guess::ShiftJis), "{text:?}");
+        }
     }
 
     proptest::proptest! {

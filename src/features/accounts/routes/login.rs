@@ -10,6 +10,7 @@ use utoipa::openapi::{RefOr, Schema};
 use super::{LONGEST_NAME, NewAccount, UserDetails, origin_of};
 use crate::features::accounts::error::AccountError;
 use crate::features::accounts::service::{self, Session};
+use crate::features::accounts::session_limits::SessionLimits;
 use crate::platform::http::body::{Kind, Missing, Nullable, Secret, Text, TextOrBlank};
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, RequestOf, Write, timestamp};
 use crate::platform::request_fields;
@@ -97,11 +98,15 @@ fn cookie(services: &Services, name: &'static str, value: String, seconds: i64) 
 /// End this session, and forget the tokens of this browser. Works whatever state they are in.
 #[utoipa::path(post, path = "/auth/logout/", tag = "auth", operation_id = "create_logout",
     responses((status = 200, description = "Session ended, cookies cleared")))]
-pub(super) async fn log_out(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+pub(super) async fn log_out(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    limits: web::Data<SessionLimits>,
+) -> HttpResponse {
     let cookies = [ACCESS_COOKIE, REFRESH_COOKIE].into_iter().filter_map(|name| request.cookie(name));
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let bearer = header.and_then(|text| text.strip_prefix("Bearer ")).map(|token| token.trim().to_owned());
-    service::sessions::close(&services, cookies.map(|cookie| cookie.value().to_owned()).chain(bearer)).await;
+    service::sessions::close(&services, &limits, cookies.map(|cookie| cookie.value().to_owned()).chain(bearer)).await;
     HttpResponse::Ok()
         .cookie(cookie(&services, ACCESS_COOKIE, String::new(), 0))
         .cookie(cookie(&services, REFRESH_COOKIE, String::new(), 0))
@@ -146,11 +151,16 @@ impl Kind for TokenOrNothing {
 #[utoipa::path(post, path = "/auth/token/refresh/", tag = "auth", operation_id = "create_token_refresh",
     request_body = inline(RefreshRequest),
     responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is not, or no longer, good")))]
-pub(super) async fn refresh(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
+pub(super) async fn refresh(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    limits: web::Data<SessionLimits>,
+    body: Body,
+) -> ApiResult<HttpResponse> {
     let RefreshFields { refresh: sent } = RefreshFields::read(&mut body.reader(), Write::Create);
     let token = sent.or_else(|| request.cookie(REFRESH_COOKIE).map(|cookie| cookie.value().to_owned()));
     let token = token.filter(|text| !text.is_empty()).ok_or(AccountError::BadRefreshToken)?;
-    let session = service::sessions::renew(&services, &token, &origin_of(&request)).await.map_err(of_any_kind)?;
+    let session = service::sessions::renew(&services, &limits, &token, &origin_of(&request)).await.map_err(of_any_kind)?;
     let answer = Refreshed { access: session.access.clone(), access_expiration: timestamp::text(&session.access_until) };
     Ok(with_cookies(&services, &session).json(answer))
 }

@@ -104,9 +104,9 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     fields.finish()?;
     // The request may touch the organisations the caller belongs to, and this is not yet one of them.
     let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
-    let (owner, now) = (principal.user.id, services.clock.now());
+    let now = services.clock.now();
     let most = if principal.user.is_staff { 0 } else { services.settings.max_organisations_per_user };
-    let row = organisations::create_with_owner(&mut connection, &name, owner, most, now).await?;
+    let row = organisations::create_with_owner(&mut connection, &name, &principal.user, most, now).await?;
     let row = row.ok_or_else(|| too_many(most))?;
     Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, (1, 0))))
 }

@@ -9,7 +9,7 @@ pub mod sessions;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
-pub use self::sessions::{Origin, Session, authenticate_session, authenticate_token};
+pub use self::sessions::{Origin, Session, authenticate_counted, authenticate_session, authenticate_token, user_named_by};
 use super::error::AccountError;
 use super::hashing::hashing;
 use super::model::User;

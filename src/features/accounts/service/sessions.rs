@@ -1,13 +1,16 @@
 //! Log-ins and their tokens.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use crate::features::accounts::error::AccountError;
 use crate::features::accounts::model::{LoginSession, User};
 use crate::features::accounts::principal::Principal;
+use crate::features::accounts::session_limits::{SessionLimits, SessionUse};
 use crate::features::accounts::store::sessions::{self as store, NewSession, RefreshToken};
-use crate::features::accounts::tokens::{self, TokenType};
+use crate::features::accounts::tokens::{self, Life, TokenType};
 use crate::platform::services::Services;
 
 /// How long a replaced refresh token remains valid: two tabs may renew at once.
@@ -50,33 +53,45 @@ pub async fn open(services: &Services, user: User, origin: &Origin) -> Result<Se
         .transaction(async move |connection| {
             let until = session.expires_at;
             let id = store::open(connection, session).await?;
-            hand_out(connection, services, user, id, now, until).await
+            let refresh = Refresh { id: tokens::random_id(), from: now, until };
+            hand_out(connection, services, user, id, now, refresh).await
         })
         .await
 }
 
-/// Issues both tokens of a session and stores the digest of the refresh token.
+/// What makes up a refresh token beside its user and session.
+struct Refresh {
+    id: String,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+/// Issues both tokens of a session and stores the digest of the refresh token, unless the same one was issued before.
 async fn hand_out(
     connection: &mut AsyncPgConnection,
     services: &Services,
     user: User,
     session_id: i64,
     now: DateTime<Utc>,
-    until: DateTime<Utc>,
+    refresh: Refresh,
 ) -> Result<Session, AccountError> {
-    let seconds = services.settings.access_token_lifetime;
-    let access = tokens::issue(&services.secret, TokenType::Access, user.id, session_id, seconds, now)?;
-    let refresh = tokens::issue(&services.secret, TokenType::Refresh, user.id, session_id, (until - now).num_seconds(), now)?;
-    let stored = RefreshToken { token_hash: tokens::digest(&refresh), session_id, expires_at: until, replaced_at: None };
+    let access_until = now + TimeDelta::seconds(services.settings.access_token_lifetime);
+    let issue = |kind, id, from, until| tokens::issue(&services.secret, kind, user.id, session_id, Life { id, from, until });
+    let access = issue(TokenType::Access, tokens::random_id(), now, access_until)?;
+    let expires_at = refresh.until;
+    let refresh = issue(TokenType::Refresh, refresh.id, refresh.from, refresh.until)?;
+    let stored = RefreshToken { token_hash: tokens::digest(&refresh), session_id, expires_at, replaced_at: None };
     store::add_token(connection, stored).await?;
-    Ok(Session { user, access, access_until: now + TimeDelta::seconds(seconds), refresh })
+    Ok(Session { user, access, access_until, refresh })
 }
 
-/// Replaces a refresh token by new tokens. A token that was replaced more than [`GRACE`] ago was stolen, either from its sender
-/// or by its sender, so the session ends.
-pub async fn renew(services: &Services, refresh: &str, origin: &Origin) -> Result<Session, AccountError> {
+/// Returns new tokens for a refresh token, which they replace. One that was replaced within [`GRACE`] gets the same refresh token
+/// as before: however often it is sent, it has one successor. One that was replaced earlier has been stolen, from its sender or
+/// by it: the session ends.
+pub async fn renew(services: &Services, limits: &SessionLimits, refresh: &str, origin: &Origin) -> Result<Session, AccountError> {
     let now = services.clock.now();
     let claims = tokens::read(&services.secret, refresh, Some(TokenType::Refresh), now)?;
+    limits.admit(SessionUse::Renewal, claims.session_id, now)?;
     let hash = tokens::digest(refresh);
     let mut connection = services.db.unrestricted_conn().await?;
     let renewed = connection
@@ -84,17 +99,21 @@ pub async fn renew(services: &Services, refresh: &str, origin: &Origin) -> Resul
             let (session, user) = going_on(store::lock(connection, claims.session_id).await?, now)?;
             let token = store::token(connection, &hash).await?.filter(|token| token.session_id == session.id);
             let token = token.ok_or(AccountError::BadToken)?;
-            if token.replaced_at.is_some_and(|at| at + GRACE < now) {
-                store::revoke(connection, user.id, session.id, now).await?;
-                return Ok(None);
-            }
-            if token.replaced_at.is_none() {
-                store::replace_tokens(connection, session.id, now).await?;
-            }
-            let lifetime = TimeDelta::seconds(services.settings.refresh_token_lifetime);
-            let until = (now + lifetime).min(session.created_at + LONGEST).max(session.expires_at);
-            store::note_renewal(connection, session.id, now, until, (&origin.address, &origin.user_agent)).await?;
-            hand_out(connection, services, user, session.id, now, until).await.map(Some)
+            let successor = match token.replaced_at {
+                Some(at) if at + GRACE < now => {
+                    store::revoke(connection, user.id, session.id, now).await?;
+                    return Ok(None);
+                }
+                Some(at) => Refresh { id: tokens::id_after(&hash), from: at, until: token.expires_at },
+                None => {
+                    let lifetime = TimeDelta::seconds(services.settings.refresh_token_lifetime);
+                    let until = (now + lifetime).min(session.created_at + LONGEST).max(session.expires_at);
+                    store::replace_tokens(connection, session.id, now, until).await?;
+                    store::note_renewal(connection, session.id, now, until, (&origin.address, &origin.user_agent)).await?;
+                    Refresh { id: tokens::id_after(&hash), from: now, until }
+                }
+            };
+            hand_out(connection, services, user, session.id, now, successor).await.map(Some)
         })
         .await?;
     renewed.ok_or_else(|| {
@@ -124,10 +143,31 @@ pub async fn verify(services: &Services, token: &str) -> Result<(), AccountError
     if stored.replaced_at.is_some_and(|at| at + GRACE < now) { Err(AccountError::BadToken) } else { Ok(()) }
 }
 
-/// Returns the caller of an access token.
-pub async fn authenticate_token(services: &Services, token: &str) -> Result<Principal, AccountError> {
-    let claims = tokens::read(&services.secret, token, Some(TokenType::Access), services.clock.now())?;
+/// Returns the caller of an access token. Tokens of a session that has ended are counted: until they expire, their holder could
+/// otherwise keep the database busy without a limit.
+pub async fn authenticate_token(services: &Services, limits: &SessionLimits, token: &str) -> Result<Principal, AccountError> {
+    let now = services.clock.now();
+    let claims = tokens::read(&services.secret, token, Some(TokenType::Access), now)?;
+    limits.check(SessionUse::Ended, claims.session_id, now)?;
+    let found = authenticate_session(services, claims.session_id).await;
+    if matches!(found, Err(AccountError::BadToken | AccountError::Inactive)) {
+        limits.admit(SessionUse::Ended, claims.session_id, now)?;
+    }
+    found
+}
+
+/// Returns the caller of an access token, and counts it as one use of its session before the database is asked: for callers that
+/// are counted nowhere else.
+pub async fn authenticate_counted(services: &Services, limits: &SessionLimits, token: &str) -> Result<Principal, AccountError> {
+    let now = services.clock.now();
+    let claims = tokens::read(&services.secret, token, Some(TokenType::Access), now)?;
+    limits.admit(SessionUse::LiveUpdates, claims.session_id, now)?;
     authenticate_session(services, claims.session_id).await
+}
+
+/// Returns the id of the user that a valid access token names. Whether its session still goes on is in the database.
+pub fn user_named_by(services: &Services, token: &str) -> Result<String, AccountError> {
+    Ok(tokens::read(&services.secret, token, Some(TokenType::Access), services.clock.now())?.user_id)
 }
 
 /// Returns the caller of a session that has not ended, for connections that outlive the token they were opened with.
@@ -138,15 +178,20 @@ pub async fn authenticate_session(services: &Services, session: i64) -> Result<P
     Ok(Principal { session_id: Some(session.id), ..principal })
 }
 
-/// Ends the sessions of some tokens, valid or not. Logging out never fails for the caller.
-pub async fn close(services: &Services, sent: impl IntoIterator<Item = String>) {
+/// Ends the sessions of some tokens, valid or not. Logging out never fails for the caller; what exceeds the limit of a session is
+/// not tried again, since the first attempts have ended it.
+pub async fn close(services: &Services, limits: &SessionLimits, sent: impl IntoIterator<Item = String>) {
     let now = services.clock.now();
-    for token in sent {
-        let Ok(claims) = tokens::read(&services.secret, &token, None, now) else { continue };
-        let Ok(user_id) = claims.user_id.parse() else { continue };
+    let read = |token: String| tokens::read(&services.secret, &token, None, now).ok();
+    let named = |claims: tokens::Claims| Some((claims.user_id.parse::<i64>().ok()?, claims.session_id));
+    let sessions: BTreeSet<(i64, i64)> = sent.into_iter().filter_map(read).filter_map(named).collect();
+    for (user_id, session_id) in sessions {
+        if limits.admit(SessionUse::LogOut, session_id, now).is_err() {
+            continue;
+        }
         let ended = async {
             let mut connection = services.db.unrestricted_conn().await?;
-            store::revoke(&mut connection, user_id, claims.session_id, now).await?;
+            store::revoke(&mut connection, user_id, session_id, now).await?;
             Ok::<_, AccountError>(())
         };
         if let Err(error) = ended.await {

@@ -78,7 +78,11 @@ pub async fn create_user(connection: &mut AsyncPgConnection, user: NewUser<'_>) 
             let user: User =
                 diesel::insert_into(users::table).values(&user).returning(User::as_returning()).get_result(connection).await?;
             let organisation_id: i64 = diesel::insert_into(organisations_table::table)
-                .values((organisations_table::name.eq(&user.username), organisations_table::is_personal.eq(true)))
+                .values((
+                    organisations_table::name.eq(&user.username),
+                    organisations_table::is_personal.eq(true),
+                    organisations_table::founder_id.eq(user.id),
+                ))
                 .returning(organisations_table::id)
                 .get_result(connection)
                 .await?;

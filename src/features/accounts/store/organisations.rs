@@ -60,21 +60,27 @@ pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryRes
     Ok(counts)
 }
 
-/// Adds an organisation with its first owner; `None` if that user already owns `most`. 0 means no limit.
+/// Adds an organisation with its first owner; `None` if that user already owns `most`. 0 means no limit. The owner counts as its
+/// founder, except for staff, who create organisations for others.
 pub async fn create_with_owner(
     connection: &mut AsyncPgConnection,
     name: &str,
-    owner: i64,
+    owner: &User,
     most: u32,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Organisation>> {
+    let (owner, founder) = (owner.id, (!owner.is_staff).then_some(owner.id));
     connection
         .transaction(async move |connection| {
             if most > 0 && lock_and_count_owned(connection, owner).await? >= i64::from(most) {
                 return Ok(None);
             }
             let made: Organisation = diesel::insert_into(organisations::table)
-                .values((organisations::name.eq(name), organisations::ins_datetime.eq(now)))
+                .values((
+                    organisations::name.eq(name),
+                    organisations::ins_datetime.eq(now),
+                    organisations::founder_id.eq(founder),
+                ))
                 .returning(Organisation::as_returning())
                 .get_result(connection)
                 .await?;
@@ -148,15 +154,11 @@ pub async fn owners(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
         .await
 }
 
-/// Returns the owner of an organisation who has been a member for the longest time.
-pub async fn first_owner(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
-    memberships::table
-        .filter(memberships::organisation_id.eq(id).and(memberships::role.eq(Role::Owner)))
-        .order((memberships::ins_datetime, memberships::user_id))
-        .select(memberships::user_id)
-        .first::<i64>(connection)
-        .await
-        .optional()
+/// Returns the user who created an organisation; `None` where staff did. It stays the same when the owners change.
+pub async fn founder_of(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<i64>> {
+    let found =
+        organisations::table.find(id).select(organisations::founder_id).first::<Option<i64>>(connection).await.optional()?;
+    Ok(found.flatten())
 }
 
 /// Returns how many organisations a user owns, without the personal one. Locks the user until the end of the transaction, so that

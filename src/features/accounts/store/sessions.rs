@@ -20,7 +20,7 @@ pub struct NewSession<'a> {
     pub user_agent: &'a str,
 }
 
-/// A refresh token as it is stored.
+/// A refresh token as it is stored. One that has been replaced is kept until its successor expires.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = refresh_tokens)]
 pub struct RefreshToken {
@@ -88,8 +88,9 @@ pub async fn note_renewal(
     Ok(())
 }
 
+/// Stores a token unless it is stored already.
 pub async fn add_token(connection: &mut AsyncPgConnection, token: RefreshToken) -> QueryResult<()> {
-    diesel::insert_into(refresh_tokens::table).values(token).execute(connection).await?;
+    diesel::insert_into(refresh_tokens::table).values(token).on_conflict_do_nothing().execute(connection).await?;
     Ok(())
 }
 
@@ -97,12 +98,17 @@ pub async fn token(connection: &mut AsyncPgConnection, hash: &[u8]) -> QueryResu
     refresh_tokens::table.find(hash).select(RefreshToken::as_select()).first(connection).await.optional()
 }
 
-/// Marks the current tokens of a session as replaced, and deletes those that have expired.
-pub async fn replace_tokens(connection: &mut AsyncPgConnection, session_id: i64, at: DateTime<Utc>) -> QueryResult<()> {
+/// Marks the current tokens of a session as replaced by one that expires at `until`, and deletes those that have expired.
+pub async fn replace_tokens(
+    connection: &mut AsyncPgConnection,
+    session_id: i64,
+    at: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> QueryResult<()> {
     let of_session = refresh_tokens::table.filter(refresh_tokens::session_id.eq(session_id));
     diesel::delete(of_session.filter(refresh_tokens::expires_at.lt(at))).execute(connection).await?;
     diesel::update(of_session.filter(refresh_tokens::replaced_at.is_null()))
-        .set(refresh_tokens::replaced_at.eq(at))
+        .set((refresh_tokens::replaced_at.eq(at), refresh_tokens::expires_at.eq(until)))
         .execute(connection)
         .await?;
     Ok(())

@@ -43,6 +43,7 @@ impl UploadForm {
     /// Reads the whole body. What is wrong with single parts is kept for [`UploadForm::finish`], so that all of it is said at once.
     pub async fn read(request: &HttpRequest, mut body: Multipart, services: &Services, principal: &Principal) -> ApiResult<Self> {
         refuse_oversized(request, services)?;
+        services.disk().check().map_err(DataError::from)?;
         let place = place_for(request, principal)?;
         // What is written to disk takes no memory.
         bodies::streams(request);
@@ -123,7 +124,7 @@ impl UploadForm {
 }
 
 async fn receive(mut part: Field, services: &Services, place: Arc<Place>) -> ApiResult<Received> {
-    let mut intake = Intake::start(&services.blobs, services.settings.max_upload_bytes, place);
+    let mut intake = Intake::start(&services.blobs, services.disk(), services.settings.max_upload_bytes, place);
     while let Some(piece) = part.next().await {
         intake.push(piece.map_err(unreadable)?).await?;
     }
