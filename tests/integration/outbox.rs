@@ -25,8 +25,8 @@ fn first<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFutu
 /// Fails for the topics in the table `broken`.
 fn second<'a>(connection: &'a mut AsyncPgConnection, event: &'a Event) -> BoxFuture<'a, anyhow::Result<()>> {
     async move {
-        let broken = diesel::sql_query("SELECT topic AS line FROM broken WHERE topic = $1").bind::<Text, _>(&event.topic);
-        anyhow::ensure!(lines_of(broken, connection).await?.is_empty(), "it is broken");
+        let broken = format!("SELECT topic AS line FROM broken WHERE topic = '{}'", event.topic);
+        anyhow::ensure!(lines_of(&broken, connection).await?.is_empty(), "it is broken");
         tell(connection, "second", event).await
     }
     .boxed()
@@ -46,11 +46,8 @@ struct Line {
 }
 
 /// Returns the column `line` of a query.
-async fn lines_of<'a, Q>(query: Q, connection: &mut AsyncPgConnection) -> diesel::QueryResult<Vec<String>>
-where
-    Q: diesel_async::methods::LoadQuery<'a, AsyncPgConnection, Line> + diesel_async::RunQueryDsl<AsyncPgConnection> + 'a,
-{
-    let lines: Vec<Line> = query.load(connection).await?;
+async fn lines_of(sql: &str, connection: &mut AsyncPgConnection) -> diesel::QueryResult<Vec<String>> {
+    let lines: Vec<Line> = diesel_async::RunQueryDsl::load(diesel::sql_query(sql.to_owned()), connection).await?;
     Ok(lines.into_iter().map(|line| line.line).collect())
 }
 
@@ -83,8 +80,7 @@ impl Stage {
 
     async fn told(&self) -> Vec<String> {
         let mut connection = self.test.db.conn().await.expect("a connection");
-        let told = diesel::sql_query("SELECT line FROM told ORDER BY id");
-        lines_of(told, &mut connection).await.expect("the lines")
+        lines_of("SELECT line FROM told ORDER BY id", &mut connection).await.expect("the lines")
     }
 
     async fn until_told(&self, count: usize) -> Vec<String> {
@@ -183,7 +179,7 @@ async fn no_sealed_column_is_in_the_audit_log() {
     let mut connection = stage.test.db.conn().await.expect("a connection");
     let rows = "SELECT action || ' ' || coalesce(before::text, '') || coalesce(after::text, '') AS line FROM audit_log
          WHERE resource = 'kept' ORDER BY id";
-    let rows = lines_of(diesel::sql_query(rows), &mut connection).await.expect("the log");
+    let rows = lines_of(rows, &mut connection).await.expect("the log");
     let actions: Vec<&str> = rows.iter().filter_map(|row| row.split(' ').next()).collect();
     assert_eq!(actions, ["created", "updated", "deleted"]);
     for row in rows {

@@ -153,7 +153,7 @@ mod tests {
 
     fn policy(networks: &[&str], allow_http: bool) -> Policy {
         let allow_networks = networks.iter().map(|text| text.parse().unwrap()).collect();
-        Policy::new(&OutboundSettings { allow_networks, allow_http }, vec!["127.0.0.1:8000".parse().unwrap()])
+        Policy::new(&OutboundSettings { allow_networks, allow_http, ca_file: None }, vec!["127.0.0.1:8000".parse().unwrap()])
     }
 
     fn code(policy: &Policy, url: &str) -> Result<(), &'static str> {
