@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use recotem::platform::outbound::install_cryptography;
 use reqwest::multipart;
 use serde_json::{Value, json};
 
@@ -42,6 +43,7 @@ impl Shop {
         let users = users_of(interactions)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // The server may close an idle connection between two calls.
+        install_cryptography();
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
         // Any error from here on ends the server with the shop.
         let child = Command::new(binary)

@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use reqwest::{Method, multipart};
 use serde_json::Value;
 
+use crate::platform::outbound::install_cryptography;
+
 /// A client of one server, logged in after [`Client::log_in`].
 pub struct Client {
     http: reqwest::Client,
@@ -16,6 +18,7 @@ pub struct Client {
 impl Client {
     /// Creates a client of the server at `base`, such as `http://127.0.0.1:8000`.
     pub fn new(base: &str) -> anyhow::Result<Self> {
+        install_cryptography();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(300)).build()?;
         Ok(Self { http, base: base.to_owned(), token: String::new() })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use recotem::platform::outbound::install_cryptography;
 use reqwest::{Method, StatusCode, multipart};
 use serde_json::{Value, json};
 
@@ -60,6 +61,7 @@ impl Answer {
 impl Caller {
     /// Returns a caller without credentials at an address such as `http://127.0.0.1:8000`.
     pub fn at(base: &str) -> Self {
+        install_cryptography();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { http, base: base.to_owned(), credential: Credential::None }
     }

@@ -11,6 +11,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use recotem::platform::clock::Clock;
 use recotem::platform::db::Database;
 use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
+use recotem::platform::outbound::install_cryptography;
 
 const TEMPLATE: &str = "template_recotem";
 const CONNECTIONS: usize = 10;
@@ -97,6 +98,7 @@ fn server() -> &'static Server {
 }
 
 fn start() -> Server {
+    install_cryptography();
     let folder: PathBuf = std::env::temp_dir().join(format!("recotem-tests-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder); // of an earlier process with the same id
     remove_at_exit(&folder);

@@ -1810,30 +1810,20 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description An A/B test as clients see it. */
-        ABTest: {
-            /** Format: double */
-            confidence_level: number;
-            /** Format: int64 */
-            control_slot: number;
+        ABTest: components["schemas"]["ABTestFields"] & {
             /** Format: date-time */
             ended_at?: string | null;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            /** Format: int32 */
-            min_sample_size: number;
-            name: string;
             /** Format: int64 */
             project: number;
             /** Format: date-time */
             started_at?: string | null;
             status: components["schemas"]["ABTestStatus"];
-            target_metric_name: components["schemas"]["ABTestMetric"];
             /** Format: date-time */
             updated_at: string;
-            /** Format: int64 */
-            variant_slot: number;
             /** Format: int64 */
             winner_slot?: number | null;
         };
@@ -1873,6 +1863,32 @@ export interface components {
             variant_rate: number;
             /** Format: double */
             z_score: number;
+        };
+        /** @description What a caller decides about a test. */
+        ABTestFields: {
+            /**
+             * Format: double
+             * @description 0.5 to 0.99; 0.95 unless told otherwise.
+             */
+            confidence_level: number;
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            control_slot: number;
+            /**
+             * Format: int32
+             * @description Impressions of both slots together; 1,000 unless told otherwise.
+             */
+            min_sample_size: number;
+            name: string;
+            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
+            target_metric_name: components["schemas"]["ABTestMetric"];
+            /**
+             * Format: int64
+             * @description Another slot of the same project.
+             */
+            variant_slot: number;
         };
         /**
          * @description What a test is about.
@@ -1963,9 +1979,7 @@ export interface components {
             or: components["schemas"]["ItemFilter"][];
         };
         /** @description An API key as clients see it; the key itself is shown at creation only. */
-        ApiKey: {
-            /** Format: date-time */
-            expires_at?: string | null;
+        ApiKey: components["schemas"]["ApiKeyFields"] & {
             /** Format: int64 */
             id: number;
             /** Format: date-time */
@@ -1974,9 +1988,15 @@ export interface components {
             key_prefix: string;
             /** Format: date-time */
             last_used_at?: string | null;
-            name: string;
             /** Format: int64 */
             project: number;
+        };
+        /** @description What a caller decides about a key. */
+        ApiKeyFields: {
+            /** Format: date-time */
+            expires_at?: string | null;
+            name: string;
+            /** @description Some of `read`, `write`, `predict`. */
             scopes: components["schemas"]["Scope"][];
         };
         /**
@@ -2086,32 +2106,38 @@ export interface components {
             detail: string;
         };
         /** @description An event as clients see it. */
-        ConversionEvent: {
-            /** Format: int64 */
-            deployment_slot: number;
-            /** @description What the client calls this event. */
-            event_id?: string | null;
-            event_type: components["schemas"]["EventType"];
+        ConversionEvent: components["schemas"]["ConversionEventFields"] & {
             /** Format: int64 */
             id: number;
+            /**
+             * Format: date-time
+             * @description When the server received it.
+             */
+            timestamp: string;
+        };
+        /** @description What a caller says about an event. */
+        ConversionEventFields: {
+            /**
+             * Format: int64
+             * @description A slot of the same project.
+             */
+            deployment_slot: number;
+            /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
+            event_id?: string | null;
+            event_type: components["schemas"]["EventType"];
             item_id: string;
-            /** @description Any JSON but null. */
+            /** @description Any JSON but null; `{}` unless given. */
             metadata_json: unknown;
             /** Format: int64 */
             project: number;
             /**
              * Format: uuid
-             * @description The list that led to it.
+             * @description What a prediction answered as `request_id`. With it, an event of a type counts once per list.
              */
             recommendation_request_id?: string | null;
-            /**
-             * Format: date-time
-             * @description When the server heard of it.
-             */
-            timestamp: string;
             user_id: string;
         };
-        /** @description The fields of a new event. */
+        /** @description What a caller says about an event. */
         ConversionEventRequest: {
             /**
              * Format: int64
@@ -2121,7 +2147,7 @@ export interface components {
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
-            item_id?: string | null;
+            item_id?: string;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
             /** Format: int64 */
@@ -2200,38 +2226,41 @@ export interface components {
             resource: string;
         };
         /** @description A deployment slot as clients see it. */
-        DeploymentSlot: {
+        DeploymentSlot: components["schemas"]["DeploymentSlotFields"] & {
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description What a caller decides about a slot. */
+        DeploymentSlotFields: {
             is_active: boolean;
             /** @description Gets a copy of the traffic and answers nobody. */
             is_shadow: boolean;
             name: string;
-            /** Format: int64 */
-            project: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description A trained model of the same project.
+             */
             trained_model: number;
-            /** Format: date-time */
-            updated_at: string;
             /**
              * Format: double
-             * @description 0 to 100, in proportion to the other active slots.
+             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
              */
             weight: number;
         };
         /** @description An evaluation config as clients see it. */
-        EvaluationConfig: {
+        EvaluationConfig: components["schemas"]["EvaluationConfigFields"] & {
             /** Format: int64 */
             created_by?: number | null;
-            /** Format: int32 */
-            cutoff: number;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            name?: string | null;
             /**
              * Format: int64
              * @description The organisation whose members see it.
@@ -2242,9 +2271,18 @@ export interface components {
              * @description The project it is for; null for one that all projects of the organisation may use.
              */
             project?: number | null;
-            target_metric: components["schemas"]["TargetMetric"];
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What a caller decides about an evaluation. */
+        EvaluationConfigFields: {
+            /**
+             * Format: int32
+             * @description Length of the lists that are judged.
+             */
+            cutoff: number;
+            name?: string | null;
+            target_metric: components["schemas"]["TargetMetric"];
         };
         /** @description How often one type of event occurs. */
         EventCount: {
@@ -2385,6 +2423,26 @@ export interface components {
              */
             shadow?: number | null;
         };
+        /** @description What may be asked of every list. */
+        ListOptions: {
+            /** @description Only these items may be listed. */
+            allow?: string[] | null;
+            /**
+             * Format: int32
+             * @description 1 to 1000, 10 unless told.
+             */
+            cutoff?: number | null;
+            /** @description These items must not be listed. */
+            deny?: string[] | null;
+            /**
+             * Format: float
+             * @description From 0, best first, to 1, as unlike one another as possible.
+             */
+            diversity?: number | null;
+            filter?: components["schemas"]["ItemFilter"] | null;
+            /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
+            with_metadata?: boolean | null;
+        };
         /** @description An item of a list; scores compare within one list only. */
         ListedItem: {
             /**
@@ -2446,21 +2504,26 @@ export interface components {
             rows_total: number;
         };
         /** @description A model configuration as clients see it. */
-        ModelConfiguration: {
+        ModelConfiguration: components["schemas"]["ModelConfigurationFields"] & {
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            name?: string | null;
-            parameters_json: Record<string, never>;
             /** Format: int64 */
             project: number;
-            recommender_class_name: string;
             /**
              * Format: int64
              * @description The job that found it.
              */
             tuning_job?: number | null;
+        };
+        /** @description What a caller decides about a model configuration. */
+        ModelConfigurationFields: {
+            /** @description Unique within the project, where there is one. */
+            name?: string | null;
+            parameters_json: Record<string, never>;
+            /** @description One of those that `/algorithms/` lists. */
+            recommender_class_name: string;
         };
         /**
          * @description Where a training stands.
@@ -2585,33 +2648,23 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
-                /** Format: double */
-                confidence_level: number;
-                /** Format: int64 */
-                control_slot: number;
+            results: (components["schemas"]["ABTestFields"] & {
                 /** Format: date-time */
                 ended_at?: string | null;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                /** Format: int32 */
-                min_sample_size: number;
-                name: string;
                 /** Format: int64 */
                 project: number;
                 /** Format: date-time */
                 started_at?: string | null;
                 status: components["schemas"]["ABTestStatus"];
-                target_metric_name: components["schemas"]["ABTestMetric"];
                 /** Format: date-time */
                 updated_at: string;
                 /** Format: int64 */
-                variant_slot: number;
-                /** Format: int64 */
                 winner_slot?: number | null;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_ApiKey: {
@@ -2624,9 +2677,7 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
-                /** Format: date-time */
-                expires_at?: string | null;
+            results: (components["schemas"]["ApiKeyFields"] & {
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
@@ -2635,11 +2686,9 @@ export interface components {
                 key_prefix: string;
                 /** Format: date-time */
                 last_used_at?: string | null;
-                name: string;
                 /** Format: int64 */
                 project: number;
-                scopes: components["schemas"]["Scope"][];
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_AuditEntry: {
@@ -2695,31 +2744,15 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
-                /** Format: int64 */
-                deployment_slot: number;
-                /** @description What the client calls this event. */
-                event_id?: string | null;
-                event_type: components["schemas"]["EventType"];
+            results: (components["schemas"]["ConversionEventFields"] & {
                 /** Format: int64 */
                 id: number;
-                item_id: string;
-                /** @description Any JSON but null. */
-                metadata_json: unknown;
-                /** Format: int64 */
-                project: number;
-                /**
-                 * Format: uuid
-                 * @description The list that led to it.
-                 */
-                recommendation_request_id?: string | null;
                 /**
                  * Format: date-time
-                 * @description When the server heard of it.
+                 * @description When the server received it.
                  */
                 timestamp: string;
-                user_id: string;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_DailyEventCount: {
@@ -2758,27 +2791,16 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
+            results: (components["schemas"]["DeploymentSlotFields"] & {
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                is_active: boolean;
-                /** @description Gets a copy of the traffic and answers nobody. */
-                is_shadow: boolean;
-                name: string;
                 /** Format: int64 */
                 project: number;
-                /** Format: int64 */
-                trained_model: number;
                 /** Format: date-time */
                 updated_at: string;
-                /**
-                 * Format: double
-                 * @description 0 to 100, in proportion to the other active slots.
-                 */
-                weight: number;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_EvaluationConfig: {
@@ -2791,16 +2813,13 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
+            results: (components["schemas"]["EvaluationConfigFields"] & {
                 /** Format: int64 */
                 created_by?: number | null;
-                /** Format: int32 */
-                cutoff: number;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                name?: string | null;
                 /**
                  * Format: int64
                  * @description The organisation whose members see it.
@@ -2811,10 +2830,9 @@ export interface components {
                  * @description The project it is for; null for one that all projects of the organisation may use.
                  */
                 project?: number | null;
-                target_metric: components["schemas"]["TargetMetric"];
                 /** Format: date-time */
                 updated_at: string;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_Invitation: {
@@ -2909,22 +2927,19 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
+            results: (components["schemas"]["ModelConfigurationFields"] & {
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                name?: string | null;
-                parameters_json: Record<string, never>;
                 /** Format: int64 */
                 project: number;
-                recommender_class_name: string;
                 /**
                  * Format: int64
                  * @description The job that found it.
                  */
                 tuning_job?: number | null;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_Organisation: {
@@ -2964,30 +2979,11 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
-                /** @description Column that holds the type of an interaction. */
-                event_column?: string | null;
-                /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
-                event_weights: {
-                    [key: string]: number;
-                };
-                /**
-                 * Format: double
-                 * @description Days after which an interaction counts half.
-                 */
-                half_life_days?: number | null;
+            results: (components["schemas"]["ProjectFields"] & {
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                item_column: string;
-                /**
-                 * Format: double
-                 * @description Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
-                 *     none.
-                 */
-                logged_share?: number | null;
-                name: string;
                 /**
                  * Format: int64
                  * @description The organisation whose members see it.
@@ -2995,15 +2991,11 @@ export interface components {
                 organisation: number;
                 /** Format: int64 */
                 owner?: number | null;
-                time_column?: string | null;
-                /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
-                unknown_user: components["schemas"]["UnknownUsers"];
                 /** Format: date-time */
                 updated_at: string;
-                user_column: string;
                 /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
                 warnings: string[];
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_RetrainingRun: {
@@ -3088,62 +3080,21 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
-                auto_deploy: boolean;
-                catch_up: components["schemas"]["CatchUp"];
-                /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
-                cron_expression: string;
-                data_source: components["schemas"]["DataSource"];
-                /** Format: int64 */
-                evaluation_config?: number | null;
-                /**
-                 * @description Types of events that are learnt from as well: those recorded since the oldest
-                 *     upload that is learnt from.
-                 */
-                event_types: components["schemas"]["EventType"][];
-                /**
-                 * Format: double
-                 * @description How much worse than the deployed model a new one may be and still be deployed.
-                 */
-                gate_tolerance?: number | null;
+            results: (components["schemas"]["RetrainingScheduleFields"] & {
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                is_enabled: boolean;
                 /** Format: date-time */
                 last_run_at?: string | null;
                 last_run_status?: components["schemas"]["RetrainingRunStatus"] | null;
-                /** Format: int32 */
-                max_retries: number;
-                /** Format: int64 */
-                model_configuration?: number | null;
                 /** Format: date-time */
                 next_run_at?: string | null;
-                notify_on_failure: boolean;
                 /** Format: int64 */
                 project: number;
-                /** @description Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration. */
-                retune: boolean;
-                /** @description Whether a run over unchanged data is skipped. */
-                skip_unchanged: boolean;
-                /** Format: int64 */
-                split_config?: number | null;
-                /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
-                time_zone: string;
-                /**
-                 * Format: int64
-                 * @description What to learn from; null stands for the newest upload.
-                 */
-                training_data?: number | null;
                 /** Format: date-time */
                 updated_at: string;
-                /**
-                 * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-                 *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
-                 */
-                warm_start: boolean;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_SlotChange: {
@@ -3196,20 +3147,13 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
+            results: (components["schemas"]["SplitConfigFields"] & {
                 /** Format: int64 */
                 created_by?: number | null;
-                /** Format: double */
-                heldout_ratio: number;
                 /** Format: int64 */
                 id: number;
                 /** Format: date-time */
                 ins_datetime: string;
-                /** Format: int32 */
-                n_heldout?: number | null;
-                /** Format: int32 */
-                n_test_users?: number | null;
-                name?: string | null;
                 /**
                  * Format: int64
                  * @description The organisation whose members see it.
@@ -3220,14 +3164,9 @@ export interface components {
                  * @description The project it is for; null for one that all projects of the organisation may use.
                  */
                 project?: number | null;
-                /** Format: int32 */
-                random_seed: number;
-                scheme: components["schemas"]["SplitScheme"];
-                /** Format: double */
-                test_user_ratio: number;
                 /** Format: date-time */
                 updated_at: string;
-            }[];
+            })[];
         };
         /** @description One page of results. */
         Page_TaskLog: {
@@ -3351,7 +3290,7 @@ export interface components {
             next?: string | null;
             /** @description Address of the previous page. */
             previous?: string | null;
-            results: {
+            results: (components["schemas"]["TuningJobFields"] & {
                 /**
                  * Format: double
                  * @description What recommending the most popular items scores on the same split.
@@ -3363,11 +3302,7 @@ export interface components {
                 best_score?: number | null;
                 /** Format: int32 */
                 cutoff: number;
-                /** Format: int64 */
-                data: number;
                 error?: string | null;
-                /** Format: int64 */
-                evaluation: number;
                 /** Format: date-time */
                 finished_at?: string | null;
                 /** Format: int64 */
@@ -3376,8 +3311,6 @@ export interface components {
                 ins_datetime: string;
                 /** @description Version of the engine; the name is 1.x's. */
                 irspack_version?: string | null;
-                /** Format: int32 */
-                memory_budget: number;
                 /** Format: int64 */
                 n_completed: number;
                 /** Format: int64 */
@@ -3386,32 +3319,16 @@ export interface components {
                 n_pruned: number;
                 /** Format: int64 */
                 n_running: number;
-                /** Format: int32 */
-                n_tasks_parallel: number;
-                /** Format: int32 */
-                n_trials: number;
-                /** Format: int32 */
-                random_seed?: number | null;
-                /** @description Whether the weights of event types and the half-life are searched too. */
-                search_weights: boolean;
-                /** Format: int64 */
-                split: number;
                 /** Format: date-time */
                 started_at?: string | null;
                 status: components["schemas"]["TuningJobStatus"];
                 target_metric: components["schemas"]["TargetMetric"];
                 task_links: components["schemas"]["TaskLink"][];
-                /** Format: int32 */
-                timeout_overall?: number | null;
-                /** Format: int32 */
-                timeout_singlestep?: number | null;
-                train_after_tuning: boolean;
-                tried_algorithms_json?: string[] | null;
                 /** Format: int64 */
                 tuned_model?: number | null;
                 /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
                 warnings: string[];
-            }[];
+            })[];
         };
         /** @description A parameter of an algorithm. */
         Parameter: {
@@ -3429,6 +3346,13 @@ export interface components {
             /** @description `int`, `float`, `bool` or `choice`. */
             type: string;
         };
+        /** @description What may be asked of a list that is made from what a user has interacted with, or from a session. */
+        PersonalOptions: components["schemas"]["ListOptions"] & {
+            /** @description Whether to leave out what the user has already interacted with, or the items of the session; true unless told. */
+            exclude_seen?: boolean | null;
+            /** @description Whether to tell for each item, in `because`, which items of the user or session speak most for it; false unless told. */
+            explain?: boolean | null;
+        };
         /** @description The best items for one user. */
         Prediction: {
             items: components["schemas"]["ListedItem"][];
@@ -3439,7 +3363,25 @@ export interface components {
             strategy?: components["schemas"]["Strategy"] | null;
         };
         /** @description A project as clients see it. */
-        Project: {
+        Project: components["schemas"]["ProjectFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /**
+             * Format: int64
+             * @description The organisation whose members see it.
+             */
+            organisation: number;
+            /** Format: int64 */
+            owner?: number | null;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
+            warnings: string[];
+        };
+        /** @description What a caller decides about a project. */
+        ProjectFields: {
             /** @description Column that holds the type of an interaction. */
             event_column?: string | null;
             /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
@@ -3448,36 +3390,25 @@ export interface components {
             };
             /**
              * Format: double
-             * @description Days after which an interaction counts half.
+             * @description Days after which an interaction counts half; null when age does not matter.
              */
             half_life_days?: number | null;
-            /** Format: int64 */
-            id: number;
-            /** Format: date-time */
-            ins_datetime: string;
             item_column: string;
             /**
              * Format: double
-             * @description Which share of its lists is logged, from 0 to 1; null logs all of them while a shadow slot is active, and otherwise
-             *     none.
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Kept unless sent.
              */
             logged_share?: number | null;
             name: string;
-            /**
-             * Format: int64
-             * @description The organisation whose members see it.
-             */
-            organisation: number;
-            /** Format: int64 */
-            owner?: number | null;
+            /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
-            /** @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. */
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
             unknown_user: components["schemas"]["UnknownUsers"];
-            /** Format: date-time */
-            updated_at: string;
             user_column: string;
-            /** @description What may be a mistake, such as the weight of a type of event that no upload has. */
-            warnings: string[];
         };
         /** @description How much is in a project. */
         ProjectSummary: {
@@ -3583,17 +3514,34 @@ export interface components {
          */
         RetrainingRunStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "SKIPPED";
         /** @description A retraining schedule as clients see it. */
-        RetrainingSchedule: {
+        RetrainingSchedule: components["schemas"]["RetrainingScheduleFields"] & {
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            ins_datetime: string;
+            /** Format: date-time */
+            last_run_at?: string | null;
+            last_run_status?: components["schemas"]["RetrainingRunStatus"] | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            /** Format: int64 */
+            project: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description What a caller decides about a schedule. What a change leaves out keeps its value. */
+        RetrainingScheduleFields: {
             auto_deploy: boolean;
             catch_up: components["schemas"]["CatchUp"];
-            /** @description Minute, hour, day of month, month, day of week (0 is Sunday). */
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
             cron_expression: string;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
             data_source: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
             /**
-             * @description Types of events that are learnt from as well: those recorded since the oldest
-             *     upload that is learnt from.
+             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
+             *     is learnt from.
              */
             event_types: components["schemas"]["EventType"][];
             /**
@@ -3601,24 +3549,13 @@ export interface components {
              * @description How much worse than the deployed model a new one may be and still be deployed.
              */
             gate_tolerance?: number | null;
-            /** Format: int64 */
-            id: number;
-            /** Format: date-time */
-            ins_datetime: string;
             is_enabled: boolean;
-            /** Format: date-time */
-            last_run_at?: string | null;
-            last_run_status?: components["schemas"]["RetrainingRunStatus"] | null;
             /** Format: int32 */
             max_retries: number;
             /** Format: int64 */
             model_configuration?: number | null;
-            /** Format: date-time */
-            next_run_at?: string | null;
             notify_on_failure: boolean;
-            /** Format: int64 */
-            project: number;
-            /** @description Whether to search anew, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
             retune: boolean;
             /** @description Whether a run over unchanged data is skipped. */
             skip_unchanged: boolean;
@@ -3631,8 +3568,6 @@ export interface components {
              * @description What to learn from; null stands for the newest upload.
              */
             training_data?: number | null;
-            /** Format: date-time */
-            updated_at: string;
             /**
              * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
              *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
@@ -3732,20 +3667,13 @@ export interface components {
             trained_model: number;
         };
         /** @description A split config as clients see it. */
-        SplitConfig: {
+        SplitConfig: components["schemas"]["SplitConfigFields"] & {
             /** Format: int64 */
             created_by?: number | null;
-            /** Format: double */
-            heldout_ratio: number;
             /** Format: int64 */
             id: number;
             /** Format: date-time */
             ins_datetime: string;
-            /** Format: int32 */
-            n_heldout?: number | null;
-            /** Format: int32 */
-            n_test_users?: number | null;
-            name?: string | null;
             /**
              * Format: int64
              * @description The organisation whose members see it.
@@ -3756,13 +3684,36 @@ export interface components {
              * @description The project it is for; null for one that all projects of the organisation may use.
              */
             project?: number | null;
-            /** Format: int32 */
-            random_seed: number;
-            scheme: components["schemas"]["SplitScheme"];
-            /** Format: double */
-            test_user_ratio: number;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What a caller decides about a split. */
+        SplitConfigFields: {
+            /**
+             * Format: double
+             * @description Share of each user's interactions that is held out.
+             */
+            heldout_ratio: number;
+            /**
+             * Format: int32
+             * @description Number held out, instead of the ratio.
+             */
+            n_heldout?: number | null;
+            /**
+             * Format: int32
+             * @description Number of users that are tested, instead of the ratio.
+             */
+            n_test_users?: number | null;
+            name?: string | null;
+            /** Format: int32 */
+            random_seed: number;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme: components["schemas"]["SplitScheme"];
+            /**
+             * Format: double
+             * @description Share of users that are tested.
+             */
+            test_user_ratio: number;
         };
         /**
          * @description How the interactions to hold out are chosen.
@@ -3944,7 +3895,7 @@ export interface components {
          */
         TrialStatus: "running" | "completed" | "pruned" | "failed";
         /** @description A tuning job as clients see it. */
-        TuningJob: {
+        TuningJob: components["schemas"]["TuningJobFields"] & {
             /**
              * Format: double
              * @description What recommending the most popular items scores on the same split.
@@ -3956,11 +3907,7 @@ export interface components {
             best_score?: number | null;
             /** Format: int32 */
             cutoff: number;
-            /** Format: int64 */
-            data: number;
             error?: string | null;
-            /** Format: int64 */
-            evaluation: number;
             /** Format: date-time */
             finished_at?: string | null;
             /** Format: int64 */
@@ -3969,8 +3916,6 @@ export interface components {
             ins_datetime: string;
             /** @description Version of the engine; the name is 1.x's. */
             irspack_version?: string | null;
-            /** Format: int32 */
-            memory_budget: number;
             /** Format: int64 */
             n_completed: number;
             /** Format: int64 */
@@ -3979,31 +3924,50 @@ export interface components {
             n_pruned: number;
             /** Format: int64 */
             n_running: number;
+            /** Format: date-time */
+            started_at?: string | null;
+            status: components["schemas"]["TuningJobStatus"];
+            target_metric: components["schemas"]["TargetMetric"];
+            task_links: components["schemas"]["TaskLink"][];
+            /** Format: int64 */
+            tuned_model?: number | null;
+            /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
+            warnings: string[];
+        };
+        /** @description What a caller decides about a new job. */
+        TuningJobFields: {
+            /** Format: int64 */
+            data: number;
+            /** Format: int64 */
+            evaluation: number;
+            /**
+             * Format: int32
+             * @description Megabytes a trial may need, by estimate.
+             */
+            memory_budget: number;
             /** Format: int32 */
             n_tasks_parallel: number;
             /** Format: int32 */
             n_trials: number;
             /** Format: int32 */
             random_seed?: number | null;
-            /** @description Whether the weights of event types and the half-life are searched too. */
+            /** @description Search the weights of event types around those of the project, and the half-life, too. */
             search_weights: boolean;
             /** Format: int64 */
             split: number;
-            /** Format: date-time */
-            started_at?: string | null;
-            status: components["schemas"]["TuningJobStatus"];
-            target_metric: components["schemas"]["TargetMetric"];
-            task_links: components["schemas"]["TaskLink"][];
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Seconds for the whole search.
+             */
             timeout_overall?: number | null;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Seconds for each trial.
+             */
             timeout_singlestep?: number | null;
             train_after_tuning: boolean;
+            /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
-            /** Format: int64 */
-            tuned_model?: number | null;
-            /** @description What was asked for and is not done, such as trying an algorithm that does not exist. */
-            warnings: string[];
         };
         /**
          * @description Where a search stands.
@@ -4160,13 +4124,13 @@ export interface components {
                 msg: string;
             }[];
         };
-        /** @description The fields of a new A/B test. */
+        /** @description What an object belongs to. */
         CreateAbTestRequest: {
             /**
              * Format: double
              * @description 0.5 to 0.99; 0.95 unless told otherwise.
              */
-            confidence_level?: number | null;
+            confidence_level?: number;
             /**
              * Format: int64
              * @description A slot of the same project.
@@ -4176,25 +4140,28 @@ export interface components {
              * Format: int32
              * @description Impressions of both slots together; 1,000 unless told otherwise.
              */
-            min_sample_size?: number | null;
+            min_sample_size?: number;
             name: string;
             /** Format: int64 */
             project: number;
-            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
-            target_metric_name?: string | null;
+            /**
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @enum {string}
+             */
+            target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
             /**
              * Format: int64
              * @description Another slot of the same project.
              */
             variant_slot: number;
         };
-        /** @description The fields of a new A/B test. */
+        /** @description What an object belongs to. */
         ReplaceAbTestRequest: {
             /**
              * Format: double
              * @description 0.5 to 0.99; 0.95 unless told otherwise.
              */
-            confidence_level?: number | null;
+            confidence_level?: number;
             /**
              * Format: int64
              * @description A slot of the same project.
@@ -4204,25 +4171,28 @@ export interface components {
              * Format: int32
              * @description Impressions of both slots together; 1,000 unless told otherwise.
              */
-            min_sample_size?: number | null;
+            min_sample_size?: number;
             name: string;
             /** Format: int64 */
             project: number;
-            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
-            target_metric_name?: string | null;
+            /**
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @enum {string}
+             */
+            target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
             /**
              * Format: int64
              * @description Another slot of the same project.
              */
             variant_slot: number;
         };
-        /** @description The fields of a new A/B test. */
+        /** @description What an object belongs to. */
         UpdateAbTestRequest: {
             /**
              * Format: double
              * @description 0.5 to 0.99; 0.95 unless told otherwise.
              */
-            confidence_level?: number | null;
+            confidence_level?: number;
             /**
              * Format: int64
              * @description A slot of the same project.
@@ -4232,12 +4202,15 @@ export interface components {
              * Format: int32
              * @description Impressions of both slots together; 1,000 unless told otherwise.
              */
-            min_sample_size?: number | null;
+            min_sample_size?: number;
             name?: string;
             /** Format: int64 */
             project?: number;
-            /** @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise. */
-            target_metric_name?: string | null;
+            /**
+             * @description `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+             * @enum {string}
+             */
+            target_metric_name?: "ctr" | "purchase_rate" | "conversion_rate" | "click_through_rate";
             /**
              * Format: int64
              * @description Another slot of the same project.
@@ -4252,8 +4225,9 @@ export interface components {
              */
             slot_id: number;
         };
-        /** @description The fields of a new key. */
+        /** @description What an object belongs to. */
         CreateApiKeysRequest: {
+            /** Format: date-time */
             expires_at?: string | null;
             name: string;
             /** Format: int64 */
@@ -4261,8 +4235,9 @@ export interface components {
             /** @description Some of `read`, `write`, `predict`. */
             scopes: string[];
         };
-        /** @description The fields of a new key. */
+        /** @description What an object belongs to. */
         ReplaceApiKeysRequest: {
+            /** Format: date-time */
             expires_at?: string | null;
             name: string;
             /** Format: int64 */
@@ -4270,8 +4245,9 @@ export interface components {
             /** @description Some of `read`, `write`, `predict`. */
             scopes: string[];
         };
-        /** @description The fields of a new key. */
+        /** @description What an object belongs to. */
         UpdateApiKeysRequest: {
+            /** Format: date-time */
             expires_at?: string | null;
             name?: string;
             /** Format: int64 */
@@ -4284,10 +4260,10 @@ export interface components {
             password: string;
             username: string;
         };
-        /** @description The old password, and the new one twice. */
+        /** @description The old password. */
         CreatePasswordChangeRequest: {
             /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
-            keep_api_keys?: boolean | null;
+            keep_api_keys?: boolean;
             new_password1: string;
             new_password2: string;
             old_password: string;
@@ -4296,16 +4272,16 @@ export interface components {
         CreatePasswordResetRequest: {
             email: string;
         };
-        /** @description What the link holds, and the new password twice. */
+        /** @description What a link to a new password holds. */
         CreatePasswordResetConfirmRequest: {
             new_password1: string;
             new_password2: string;
             token: string;
             uid: string;
         };
-        /** @description Somebody new. */
+        /** @description Who a new user is. */
         CreateSignUpRequest: {
-            email?: string | null;
+            email?: string;
             password: string;
             username: string;
         };
@@ -4319,17 +4295,17 @@ export interface components {
         };
         /** @description What one may change of one's own account. */
         ReplaceAuthUserRequest: {
-            first_name?: string | null;
-            last_name?: string | null;
+            first_name?: string;
+            last_name?: string;
             username: string;
         };
         /** @description What one may change of one's own account. */
         UpdateAuthUserRequest: {
-            first_name?: string | null;
-            last_name?: string | null;
+            first_name?: string;
+            last_name?: string;
             username?: string;
         };
-        /** @description The fields of a new event. */
+        /** @description What a caller says about an event. */
         CreateConversionEventRequest: {
             /**
              * Format: int64
@@ -4339,7 +4315,7 @@ export interface components {
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
-            item_id?: string | null;
+            item_id?: string;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
             /** Format: int64 */
@@ -4356,7 +4332,7 @@ export interface components {
             /** @description At most 10,000. */
             events: components["schemas"]["ConversionEventRequest"][];
         };
-        /** @description The fields of a new event. */
+        /** @description What a caller says about an event. */
         ReplaceConversionEventRequest: {
             /**
              * Format: int64
@@ -4366,7 +4342,7 @@ export interface components {
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
             event_type: components["schemas"]["EventType"];
-            item_id?: string | null;
+            item_id?: string;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
             /** Format: int64 */
@@ -4378,7 +4354,7 @@ export interface components {
             recommendation_request_id?: string | null;
             user_id: string;
         };
-        /** @description The fields of a new event. */
+        /** @description What a caller says about an event. */
         UpdateConversionEventRequest: {
             /**
              * Format: int64
@@ -4388,7 +4364,7 @@ export interface components {
             /** @description An id of your own, unique in the project: an event that is sent again with it is not stored again. */
             event_id?: string | null;
             event_type?: components["schemas"]["EventType"];
-            item_id?: string | null;
+            item_id?: string;
             /** @description Any JSON but null; `{}` unless given. */
             metadata_json?: unknown;
             /** Format: int64 */
@@ -4400,10 +4376,11 @@ export interface components {
             recommendation_request_id?: string | null;
             user_id?: string;
         };
-        /** @description The fields of a new slot. */
+        /** @description What an object belongs to. */
         CreateDeploymentSlotRequest: {
-            is_active?: boolean | null;
-            is_shadow?: boolean | null;
+            is_active?: boolean;
+            /** @description Gets a copy of the traffic and answers nobody. */
+            is_shadow?: boolean;
             name: string;
             /** Format: int64 */
             project: number;
@@ -4414,14 +4391,15 @@ export interface components {
             trained_model: number;
             /**
              * Format: double
-             * @description 0 to 100; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
              */
-            weight?: number | null;
+            weight?: number;
         };
-        /** @description The fields of a new slot. */
+        /** @description What an object belongs to. */
         ReplaceDeploymentSlotRequest: {
-            is_active?: boolean | null;
-            is_shadow?: boolean | null;
+            is_active?: boolean;
+            /** @description Gets a copy of the traffic and answers nobody. */
+            is_shadow?: boolean;
             name: string;
             /** Format: int64 */
             project: number;
@@ -4432,14 +4410,15 @@ export interface components {
             trained_model: number;
             /**
              * Format: double
-             * @description 0 to 100; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
              */
-            weight?: number | null;
+            weight?: number;
         };
-        /** @description The fields of a new slot. */
+        /** @description What an object belongs to. */
         UpdateDeploymentSlotRequest: {
-            is_active?: boolean | null;
-            is_shadow?: boolean | null;
+            is_active?: boolean;
+            /** @description Gets a copy of the traffic and answers nobody. */
+            is_shadow?: boolean;
             name?: string;
             /** Format: int64 */
             project?: number;
@@ -4450,17 +4429,17 @@ export interface components {
             trained_model?: number;
             /**
              * Format: double
-             * @description 0 to 100; 100 unless told otherwise.
+             * @description 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
              */
-            weight?: number | null;
+            weight?: number;
         };
-        /** @description The fields of a new evaluation config; each has a default. */
+        /** @description What a caller decides about an evaluation. */
         CreateEvaluationConfigRequest: {
             /**
              * Format: int32
              * @description Length of the lists that are judged.
              */
-            cutoff?: number | null;
+            cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
@@ -4468,15 +4447,15 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            target_metric?: components["schemas"]["TargetMetric"] | null;
+            target_metric?: components["schemas"]["TargetMetric"];
         };
-        /** @description The fields of a new evaluation config; each has a default. */
+        /** @description What a caller decides about an evaluation. */
         ReplaceEvaluationConfigRequest: {
             /**
              * Format: int32
              * @description Length of the lists that are judged.
              */
-            cutoff?: number | null;
+            cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
@@ -4484,15 +4463,15 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            target_metric?: components["schemas"]["TargetMetric"] | null;
+            target_metric?: components["schemas"]["TargetMetric"];
         };
-        /** @description The fields of a new evaluation config; each has a default. */
+        /** @description What a caller decides about an evaluation. */
         UpdateEvaluationConfigRequest: {
             /**
              * Format: int32
              * @description Length of the lists that are judged.
              */
-            cutoff?: number | null;
+            cutoff?: number;
             name?: string | null;
             /**
              * Format: int64
@@ -4500,42 +4479,44 @@ export interface components {
              *     that uses it. It stays what it was made with.
              */
             project?: number | null;
-            target_metric?: components["schemas"]["TargetMetric"] | null;
+            target_metric?: components["schemas"]["TargetMetric"];
         };
-        /** @description The secret of a link; who has no account yet chooses a name and a password. */
+        /** @description The secret of a link. */
         CreateInvitationAcceptRequest: {
-            /** @description The invited address unless said otherwise. */
-            email?: string | null;
-            password?: string | null;
+            email?: string;
+            password?: string;
             token: string;
-            username?: string | null;
+            username?: string;
         };
         /** @description The secret of a link. */
         CreateInvitationLookUpRequest: {
             token: string;
         };
-        /** @description The fields of a new model configuration. */
+        /** @description What an object belongs to. */
         CreateModelConfigurationRequest: {
+            /** @description Unique within the project, where there is one. */
             name?: string | null;
-            parameters_json?: Record<string, never> | null;
+            parameters_json?: Record<string, never>;
             /** Format: int64 */
             project: number;
             /** @description One of those that `/algorithms/` lists. */
             recommender_class_name: string;
         };
-        /** @description The fields of a new model configuration. */
+        /** @description What an object belongs to. */
         ReplaceModelConfigurationRequest: {
+            /** @description Unique within the project, where there is one. */
             name?: string | null;
-            parameters_json?: Record<string, never> | null;
+            parameters_json?: Record<string, never>;
             /** Format: int64 */
             project: number;
             /** @description One of those that `/algorithms/` lists. */
             recommender_class_name: string;
         };
-        /** @description The fields of a new model configuration. */
+        /** @description What an object belongs to. */
         UpdateModelConfigurationRequest: {
+            /** @description Unique within the project, where there is one. */
             name?: string | null;
-            parameters_json?: Record<string, never> | null;
+            parameters_json?: Record<string, never>;
             /** Format: int64 */
             project?: number;
             /** @description One of those that `/algorithms/` lists. */
@@ -4549,22 +4530,22 @@ export interface components {
         UpdateOrganisationRequest: {
             name?: string;
         };
-        /** @description The fields of an invitation. */
+        /** @description What an admin decides about an invitation. */
         CreateOrganisationInvitationsRequest: {
             /** @description Where to send the link; without it, or without a mail server, pass it on by hand. */
-            email?: string | null;
+            email?: string;
             /**
              * Format: int32
              * @description 7 unless said otherwise.
              */
-            expires_in_days?: number | null;
+            expires_in_days?: number;
             role: components["schemas"]["Role"];
         };
         /** @description The one thing to change. */
         UpdateOrganisationMembersRequest: {
             role?: components["schemas"]["Role"];
         };
-        /** @description The fields of a new tuning job. */
+        /** @description What a caller decides about a new job. */
         CreateParameterTuningJobRequest: {
             /** Format: int64 */
             data: number;
@@ -4572,17 +4553,17 @@ export interface components {
             evaluation: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need.
+             * @description Megabytes a trial may need, by estimate.
              */
-            memory_budget?: number | null;
+            memory_budget?: number;
             /** Format: int32 */
-            n_tasks_parallel?: number | null;
+            n_tasks_parallel?: number;
             /** Format: int32 */
-            n_trials?: number | null;
+            n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description Search the weights of event types around those of the project, and the half-life, too. */
-            search_weights?: boolean | null;
+            search_weights?: boolean;
             /** Format: int64 */
             split: number;
             /**
@@ -4595,11 +4576,11 @@ export interface components {
              * @description Seconds for each trial.
              */
             timeout_singlestep?: number | null;
-            train_after_tuning?: boolean | null;
+            train_after_tuning?: boolean;
             /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description The fields of a new tuning job. */
+        /** @description What a caller decides about a new job. */
         ReplaceParameterTuningJobRequest: {
             /** Format: int64 */
             data: number;
@@ -4607,17 +4588,17 @@ export interface components {
             evaluation: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need.
+             * @description Megabytes a trial may need, by estimate.
              */
-            memory_budget?: number | null;
+            memory_budget?: number;
             /** Format: int32 */
-            n_tasks_parallel?: number | null;
+            n_tasks_parallel?: number;
             /** Format: int32 */
-            n_trials?: number | null;
+            n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description Search the weights of event types around those of the project, and the half-life, too. */
-            search_weights?: boolean | null;
+            search_weights?: boolean;
             /** Format: int64 */
             split: number;
             /**
@@ -4630,11 +4611,11 @@ export interface components {
              * @description Seconds for each trial.
              */
             timeout_singlestep?: number | null;
-            train_after_tuning?: boolean | null;
+            train_after_tuning?: boolean;
             /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description The fields of a new tuning job. */
+        /** @description What a caller decides about a new job. */
         UpdateParameterTuningJobRequest: {
             /** Format: int64 */
             data?: number;
@@ -4642,17 +4623,17 @@ export interface components {
             evaluation?: number;
             /**
              * Format: int32
-             * @description Megabytes a trial may need.
+             * @description Megabytes a trial may need, by estimate.
              */
-            memory_budget?: number | null;
+            memory_budget?: number;
             /** Format: int32 */
-            n_tasks_parallel?: number | null;
+            n_tasks_parallel?: number;
             /** Format: int32 */
-            n_trials?: number | null;
+            n_trials?: number;
             /** Format: int32 */
             random_seed?: number | null;
             /** @description Search the weights of event types around those of the project, and the half-life, too. */
-            search_weights?: boolean | null;
+            search_weights?: boolean;
             /** Format: int64 */
             split?: number;
             /**
@@ -4665,18 +4646,18 @@ export interface components {
              * @description Seconds for each trial.
              */
             timeout_singlestep?: number | null;
-            train_after_tuning?: boolean | null;
+            train_after_tuning?: boolean;
             /** @description Unknown names are left out, which `warnings` says; without a known one the default set is tried. */
             tried_algorithms_json?: string[] | null;
         };
-        /** @description The fields of a new project. */
+        /** @description What a caller decides about a project. */
         CreateProjectRequest: {
             /** @description Column that holds the type of an interaction. */
             event_column?: string | null;
             /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
             event_weights?: {
                 [key: string]: number;
-            } | null;
+            };
             /**
              * Format: double
              * @description Days after which an interaction counts half; null when age does not matter.
@@ -4685,8 +4666,8 @@ export interface components {
             item_column: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
-             *     otherwise none. Kept unless sent.
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Kept unless sent.
              */
             logged_share?: number | null;
             name: string;
@@ -4695,18 +4676,23 @@ export interface components {
              * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
              */
             organisation?: number | null;
+            /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
-            unknown_user?: components["schemas"]["UnknownUsers"] | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description The fields of a new project. */
+        /** @description What a caller decides about a project. */
         ReplaceProjectRequest: {
             /** @description Column that holds the type of an interaction. */
             event_column?: string | null;
             /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
             event_weights?: {
                 [key: string]: number;
-            } | null;
+            };
             /**
              * Format: double
              * @description Days after which an interaction counts half; null when age does not matter.
@@ -4715,8 +4701,8 @@ export interface components {
             item_column: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
-             *     otherwise none. Kept unless sent.
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Kept unless sent.
              */
             logged_share?: number | null;
             name: string;
@@ -4725,18 +4711,23 @@ export interface components {
              * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
              */
             organisation?: number | null;
+            /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
-            unknown_user?: components["schemas"]["UnknownUsers"] | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: components["schemas"]["UnknownUsers"];
             user_column: string;
         };
-        /** @description The fields of a new project. */
+        /** @description What a caller decides about a project. */
         UpdateProjectRequest: {
             /** @description Column that holds the type of an interaction. */
             event_column?: string | null;
             /** @description How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count. */
             event_weights?: {
                 [key: string]: number;
-            } | null;
+            };
             /**
              * Format: double
              * @description Days after which an interaction counts half; null when age does not matter.
@@ -4745,8 +4736,8 @@ export interface components {
             item_column?: string;
             /**
              * Format: double
-             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active, and
-             *     otherwise none. Kept unless sent.
+             * @description Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+             *     and otherwise none. Kept unless sent.
              */
             logged_share?: number | null;
             name?: string;
@@ -4755,107 +4746,163 @@ export interface components {
              * @description Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
              */
             organisation?: number | null;
+            /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
-            unknown_user?: components["schemas"]["UnknownUsers"] | null;
+            /**
+             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             *     unless sent.
+             */
+            unknown_user?: components["schemas"]["UnknownUsers"];
             user_column?: string;
         };
-        /** @description The fields of a new schedule. */
+        /** @description What an object belongs to. */
         CreateRetrainingScheduleRequest: {
-            auto_deploy?: boolean | null;
-            catch_up?: components["schemas"]["CatchUp"] | null;
-            /** @description Sundays at two unless told otherwise. */
-            cron_expression?: string | null;
-            data_source?: components["schemas"]["DataSource"] | null;
+            auto_deploy?: boolean;
+            catch_up?: components["schemas"]["CatchUp"];
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            cron_expression?: string;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /** @description None unless told otherwise. */
-            event_types?: components["schemas"]["EventType"][] | null;
-            /** Format: double */
+            /**
+             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
+             *     is learnt from.
+             */
+            event_types?: components["schemas"]["EventType"][];
+            /**
+             * Format: double
+             * @description How much worse than the deployed model a new one may be and still be deployed.
+             */
             gate_tolerance?: number | null;
-            is_enabled?: boolean | null;
+            is_enabled?: boolean;
             /** Format: int32 */
-            max_retries?: number | null;
+            max_retries?: number;
             /** Format: int64 */
             model_configuration?: number | null;
-            notify_on_failure?: boolean | null;
+            notify_on_failure?: boolean;
             /** Format: int64 */
             project: number;
-            retune?: boolean | null;
-            skip_unchanged?: boolean | null;
+            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            retune?: boolean;
+            /** @description Whether a run over unchanged data is skipped. */
+            skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            time_zone?: string | null;
-            /** Format: int64 */
+            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            time_zone?: string;
+            /**
+             * Format: int64
+             * @description What to learn from; null stands for the newest upload.
+             */
             training_data?: number | null;
-            warm_start?: boolean | null;
+            /**
+             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             */
+            warm_start?: boolean;
         };
-        /** @description The fields of a new schedule. */
+        /** @description What an object belongs to. */
         ReplaceRetrainingScheduleRequest: {
-            auto_deploy?: boolean | null;
-            catch_up?: components["schemas"]["CatchUp"] | null;
-            /** @description Sundays at two unless told otherwise. */
-            cron_expression?: string | null;
-            data_source?: components["schemas"]["DataSource"] | null;
+            auto_deploy?: boolean;
+            catch_up?: components["schemas"]["CatchUp"];
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            cron_expression?: string;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /** @description None unless told otherwise. */
-            event_types?: components["schemas"]["EventType"][] | null;
-            /** Format: double */
+            /**
+             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
+             *     is learnt from.
+             */
+            event_types?: components["schemas"]["EventType"][];
+            /**
+             * Format: double
+             * @description How much worse than the deployed model a new one may be and still be deployed.
+             */
             gate_tolerance?: number | null;
-            is_enabled?: boolean | null;
+            is_enabled?: boolean;
             /** Format: int32 */
-            max_retries?: number | null;
+            max_retries?: number;
             /** Format: int64 */
             model_configuration?: number | null;
-            notify_on_failure?: boolean | null;
+            notify_on_failure?: boolean;
             /** Format: int64 */
             project: number;
-            retune?: boolean | null;
-            skip_unchanged?: boolean | null;
+            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            retune?: boolean;
+            /** @description Whether a run over unchanged data is skipped. */
+            skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            time_zone?: string | null;
-            /** Format: int64 */
+            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            time_zone?: string;
+            /**
+             * Format: int64
+             * @description What to learn from; null stands for the newest upload.
+             */
             training_data?: number | null;
-            warm_start?: boolean | null;
+            /**
+             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             */
+            warm_start?: boolean;
         };
-        /** @description The fields of a new schedule. */
+        /** @description What an object belongs to. */
         UpdateRetrainingScheduleRequest: {
-            auto_deploy?: boolean | null;
-            catch_up?: components["schemas"]["CatchUp"] | null;
-            /** @description Sundays at two unless told otherwise. */
-            cron_expression?: string | null;
-            data_source?: components["schemas"]["DataSource"] | null;
+            auto_deploy?: boolean;
+            catch_up?: components["schemas"]["CatchUp"];
+            /** @description Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise. */
+            cron_expression?: string;
+            /** @description `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`. */
+            data_source?: components["schemas"]["DataSource"];
             /** Format: int64 */
             evaluation_config?: number | null;
-            /** @description None unless told otherwise. */
-            event_types?: components["schemas"]["EventType"][] | null;
-            /** Format: double */
+            /**
+             * @description Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
+             *     is learnt from.
+             */
+            event_types?: components["schemas"]["EventType"][];
+            /**
+             * Format: double
+             * @description How much worse than the deployed model a new one may be and still be deployed.
+             */
             gate_tolerance?: number | null;
-            is_enabled?: boolean | null;
+            is_enabled?: boolean;
             /** Format: int32 */
-            max_retries?: number | null;
+            max_retries?: number;
             /** Format: int64 */
             model_configuration?: number | null;
-            notify_on_failure?: boolean | null;
+            notify_on_failure?: boolean;
             /** Format: int64 */
             project?: number;
-            retune?: boolean | null;
-            skip_unchanged?: boolean | null;
+            /** @description Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration. */
+            retune?: boolean;
+            /** @description Whether a run over unchanged data is skipped. */
+            skip_unchanged?: boolean;
             /** Format: int64 */
             split_config?: number | null;
-            time_zone?: string | null;
-            /** Format: int64 */
+            /** @description Where the hours of the cron expression are read, such as `Europe/Berlin`. */
+            time_zone?: string;
+            /**
+             * Format: int64
+             * @description What to learn from; null stands for the newest upload.
+             */
             training_data?: number | null;
-            warm_start?: boolean | null;
+            /**
+             * @description Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
+             *     epochs; for iALS with the same number of components. What comes of it depends on that model too.
+             */
+            warm_start?: boolean;
         };
-        /** @description The fields of a new split config; each has a default. */
+        /** @description What a caller decides about a split. */
         CreateSplitConfigRequest: {
             /**
              * Format: double
              * @description Share of each user's interactions that is held out.
              */
-            heldout_ratio?: number | null;
+            heldout_ratio?: number;
             /**
              * Format: int32
              * @description Number held out, instead of the ratio.
@@ -4874,21 +4921,22 @@ export interface components {
              */
             project?: number | null;
             /** Format: int32 */
-            random_seed?: number | null;
-            scheme?: components["schemas"]["SplitScheme"] | null;
+            random_seed?: number;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
              * @description Share of users that are tested.
              */
-            test_user_ratio?: number | null;
+            test_user_ratio?: number;
         };
-        /** @description The fields of a new split config; each has a default. */
+        /** @description What a caller decides about a split. */
         ReplaceSplitConfigRequest: {
             /**
              * Format: double
              * @description Share of each user's interactions that is held out.
              */
-            heldout_ratio?: number | null;
+            heldout_ratio?: number;
             /**
              * Format: int32
              * @description Number held out, instead of the ratio.
@@ -4907,21 +4955,22 @@ export interface components {
              */
             project?: number | null;
             /** Format: int32 */
-            random_seed?: number | null;
-            scheme?: components["schemas"]["SplitScheme"] | null;
+            random_seed?: number;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
              * @description Share of users that are tested.
              */
-            test_user_ratio?: number | null;
+            test_user_ratio?: number;
         };
-        /** @description The fields of a new split config; each has a default. */
+        /** @description What a caller decides about a split. */
         UpdateSplitConfigRequest: {
             /**
              * Format: double
              * @description Share of each user's interactions that is held out.
              */
-            heldout_ratio?: number | null;
+            heldout_ratio?: number;
             /**
              * Format: int32
              * @description Number held out, instead of the ratio.
@@ -4940,15 +4989,16 @@ export interface components {
              */
             project?: number | null;
             /** Format: int32 */
-            random_seed?: number | null;
-            scheme?: components["schemas"]["SplitScheme"] | null;
+            random_seed?: number;
+            /** @description `RG` at random, `TG` after one moment for all, `TU` the last of each user. */
+            scheme?: components["schemas"]["SplitScheme"];
             /**
              * Format: double
              * @description Share of users that are tested.
              */
-            test_user_ratio?: number | null;
+            test_user_ratio?: number;
         };
-        /** @description The fields of a new model. */
+        /** @description What a model is made from. */
         CreateTrainedModelRequest: {
             /** Format: int64 */
             configuration: number;
@@ -4958,7 +5008,7 @@ export interface components {
              */
             data_loc: number;
         };
-        /** @description The fields of a new model. */
+        /** @description What a model is made from. */
         ReplaceTrainedModelRequest: {
             /** Format: int64 */
             configuration: number;
@@ -4968,7 +5018,7 @@ export interface components {
              */
             data_loc: number;
         };
-        /** @description The fields of a new model. */
+        /** @description What a model is made from. */
         UpdateTrainedModelRequest: {
             /** Format: int64 */
             configuration?: number;
@@ -4978,31 +5028,31 @@ export interface components {
              */
             data_loc?: number;
         };
-        /** @description Items somebody likes. */
+        /** @description Items that a user likes. */
         CreateTrainedModelRecommendUsingProfileInteractionRequest: {
             /** Format: int32 */
             cutoff: number;
             item_ids: string[];
         };
-        /** @description The fields of a new user. */
+        /** @description Who a new user is. */
         CreateUsersRequest: {
-            email?: string | null;
-            is_staff?: boolean | null;
+            email?: string;
+            is_staff?: boolean;
             password: string;
             username: string;
         };
-        /** @description The old password and the new one. */
+        /** @description The old password. */
         CreateChangePasswordRequest: {
             /** @description Leave one's API keys as they are; otherwise they are revoked with everything else. */
-            keep_api_keys?: boolean | null;
+            keep_api_keys?: boolean;
             new_password: string;
             old_password: string;
         };
         /** @description What staff may change of a user. */
         UpdateUsersRequest: {
-            email?: string | null;
-            is_active?: boolean | null;
-            is_staff?: boolean | null;
+            email?: string;
+            is_active?: boolean;
+            is_staff?: boolean;
         };
         /** @description A new password. */
         CreateUsersResetPasswordRequest: {
@@ -5111,17 +5161,17 @@ export interface operations {
                      *         {
                      *           "confidence_level": 0.95,
                      *           "control_slot": 1,
+                     *           "min_sample_size": 1000,
+                     *           "name": "Shop",
+                     *           "target_metric_name": "ctr",
+                     *           "variant_slot": 1,
                      *           "ended_at": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *           "min_sample_size": 1000,
-                     *           "name": "Shop",
                      *           "project": 1,
                      *           "started_at": null,
                      *           "status": "COMPLETED",
-                     *           "target_metric_name": "ctr",
                      *           "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *           "variant_slot": 1,
                      *           "winner_slot": null
                      *         }
                      *       ]
@@ -5248,17 +5298,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -5355,17 +5405,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -5483,17 +5533,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -5725,17 +5775,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -6089,17 +6139,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -6187,17 +6237,17 @@ export interface operations {
                      * @example {
                      *       "confidence_level": 0.95,
                      *       "control_slot": 1,
+                     *       "min_sample_size": 1000,
+                     *       "name": "Shop",
+                     *       "target_metric_name": "ctr",
+                     *       "variant_slot": 1,
                      *       "ended_at": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "min_sample_size": 1000,
-                     *       "name": "Shop",
                      *       "project": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
-                     *       "target_metric_name": "ctr",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "variant_slot": 1,
                      *       "winner_slot": null
                      *     }
                      */
@@ -6377,17 +6427,17 @@ export interface operations {
                      *       "results": [
                      *         {
                      *           "expires_at": null,
+                     *           "name": "Shop",
+                     *           "scopes": [
+                     *             "read",
+                     *             "predict"
+                     *           ],
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "is_active": true,
                      *           "key_prefix": "Yk3mN8pQ",
                      *           "last_used_at": null,
-                     *           "name": "Shop",
-                     *           "project": 1,
-                     *           "scopes": [
-                     *             "read",
-                     *             "predict"
-                     *           ]
+                     *           "project": 1
                      *         }
                      *       ]
                      *     }
@@ -6512,30 +6562,26 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e",
                      *       "name": "Shop",
-                     *       "project": 1,
                      *       "scopes": [
                      *         "read",
                      *         "predict"
-                     *       ]
+                     *       ],
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "key": "rctm_Yk3mN8pQ2rS5tU7vW9xZ1aB4cD6eF8gH0jK2lM4nP6qR8sT0uV2wX4yZ6aB8cD0e",
+                     *       "project": 1
                      *     }
                      */
-                    "application/json": {
-                        /** Format: date-time */
-                        expires_at?: string | null;
+                    "application/json": components["schemas"]["ApiKeyFields"] & {
                         /** Format: int64 */
                         id: number;
                         /** Format: date-time */
                         ins_datetime: string;
                         /** @description Shown now and never again. */
                         key: string;
-                        name: string;
                         /** Format: int64 */
                         project: number;
-                        scopes: components["schemas"]["Scope"][];
                     };
                 };
             };
@@ -6628,17 +6674,17 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": null,
+                     *       "name": "Shop",
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ],
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "key_prefix": "Yk3mN8pQ",
                      *       "last_used_at": null,
-                     *       "name": "Shop",
-                     *       "project": 1,
-                     *       "scopes": [
-                     *         "read",
-                     *         "predict"
-                     *       ]
+                     *       "project": 1
                      *     }
                      */
                     "application/json": components["schemas"]["ApiKey"];
@@ -6754,17 +6800,17 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": null,
+                     *       "name": "Shop",
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ],
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "key_prefix": "Yk3mN8pQ",
                      *       "last_used_at": null,
-                     *       "name": "Shop",
-                     *       "project": 1,
-                     *       "scopes": [
-                     *         "read",
-                     *         "predict"
-                     *       ]
+                     *       "project": 1
                      *     }
                      */
                     "application/json": components["schemas"]["ApiKey"];
@@ -6976,17 +7022,17 @@ export interface operations {
                     /**
                      * @example {
                      *       "expires_at": null,
+                     *       "name": "Shop",
+                     *       "scopes": [
+                     *         "read",
+                     *         "predict"
+                     *       ],
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "key_prefix": "Yk3mN8pQ",
                      *       "last_used_at": null,
-                     *       "name": "Shop",
-                     *       "project": 1,
-                     *       "scopes": [
-                     *         "read",
-                     *         "predict"
-                     *       ]
+                     *       "project": 1
                      *     }
                      */
                     "application/json": components["schemas"]["ApiKey"];
@@ -7550,7 +7596,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password1": "a better phrase than that",
                  *       "new_password2": "a better phrase than that",
                  *       "old_password": "correct horse battery"
@@ -7559,7 +7605,7 @@ export interface operations {
                 "application/json": components["schemas"]["CreatePasswordChangeRequest"];
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password1": "a better phrase than that",
                  *       "new_password2": "a better phrase than that",
                  *       "old_password": "correct horse battery"
@@ -7568,7 +7614,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["CreatePasswordChangeRequest"];
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password1": "a better phrase than that",
                  *       "new_password2": "a better phrase than that",
                  *       "old_password": "correct horse battery"
@@ -8665,13 +8711,13 @@ export interface operations {
                      *           "deployment_slot": 1,
                      *           "event_id": null,
                      *           "event_type": "click",
-                     *           "id": 1,
                      *           "item_id": "i1",
                      *           "metadata_json": null,
                      *           "project": 1,
                      *           "recommendation_request_id": null,
-                     *           "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *           "user_id": "u1"
+                     *           "user_id": "u1",
+                     *           "id": 1,
+                     *           "timestamp": "2026-01-31T12:00:00.123456Z"
                      *         }
                      *       ]
                      *     }
@@ -8801,13 +8847,13 @@ export interface operations {
                      *       "deployment_slot": 1,
                      *       "event_id": null,
                      *       "event_type": "click",
-                     *       "id": 1,
                      *       "item_id": "i1",
                      *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
-                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *       "user_id": "u1"
+                     *       "user_id": "u1",
+                     *       "id": 1,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversionEvent"];
@@ -8824,13 +8870,13 @@ export interface operations {
                      *       "deployment_slot": 1,
                      *       "event_id": null,
                      *       "event_type": "click",
-                     *       "id": 1,
                      *       "item_id": "i1",
                      *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
-                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *       "user_id": "u1"
+                     *       "user_id": "u1",
+                     *       "id": 1,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversionEvent"];
@@ -9189,13 +9235,13 @@ export interface operations {
                      *       "deployment_slot": 1,
                      *       "event_id": null,
                      *       "event_type": "click",
-                     *       "id": 1,
                      *       "item_id": "i1",
                      *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
-                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *       "user_id": "u1"
+                     *       "user_id": "u1",
+                     *       "id": 1,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversionEvent"];
@@ -9316,13 +9362,13 @@ export interface operations {
                      *       "deployment_slot": 1,
                      *       "event_id": null,
                      *       "event_type": "click",
-                     *       "id": 1,
                      *       "item_id": "i1",
                      *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
-                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *       "user_id": "u1"
+                     *       "user_id": "u1",
+                     *       "id": 1,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversionEvent"];
@@ -9539,13 +9585,13 @@ export interface operations {
                      *       "deployment_slot": 1,
                      *       "event_id": null,
                      *       "event_type": "click",
-                     *       "id": 1,
                      *       "item_id": "i1",
                      *       "metadata_json": null,
                      *       "project": 1,
                      *       "recommendation_request_id": null,
-                     *       "timestamp": "2026-01-31T12:00:00.123456Z",
-                     *       "user_id": "u1"
+                     *       "user_id": "u1",
+                     *       "id": 1,
+                     *       "timestamp": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversionEvent"];
@@ -9658,15 +9704,15 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "is_active": true,
                      *           "is_shadow": true,
                      *           "name": "Shop",
-                     *           "project": 1,
                      *           "trained_model": 1,
-                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *           "weight": 100
+                     *           "weight": 100,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
                      *         }
                      *       ]
                      *     }
@@ -9746,7 +9792,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -9757,7 +9803,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -9768,7 +9814,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -9787,15 +9833,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "is_shadow": true,
                      *       "name": "Shop",
-                     *       "project": 1,
                      *       "trained_model": 1,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "weight": 100
+                     *       "weight": 100,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["DeploymentSlot"];
@@ -9889,15 +9935,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "is_shadow": true,
                      *       "name": "Shop",
-                     *       "project": 1,
                      *       "trained_model": 1,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "weight": 100
+                     *       "weight": 100,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["DeploymentSlot"];
@@ -9968,7 +10014,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -9979,7 +10025,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -9990,7 +10036,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -10009,15 +10055,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "is_shadow": true,
                      *       "name": "Shop",
-                     *       "project": 1,
                      *       "trained_model": 1,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "weight": 100
+                     *       "weight": 100,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["DeploymentSlot"];
@@ -10202,7 +10248,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -10213,7 +10259,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -10224,7 +10270,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "is_active": true,
-                 *       "is_shadow": null,
+                 *       "is_shadow": true,
                  *       "name": "Shop",
                  *       "project": 1,
                  *       "trained_model": 1,
@@ -10243,15 +10289,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_active": true,
                      *       "is_shadow": true,
                      *       "name": "Shop",
-                     *       "project": 1,
                      *       "trained_model": 1,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "weight": 100
+                     *       "weight": 100,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["DeploymentSlot"];
@@ -10544,14 +10590,14 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "created_by": null,
                      *           "cutoff": 10,
+                     *           "name": "Shop",
+                     *           "target_metric": "ndcg",
+                     *           "created_by": null,
                      *           "id": 1,
                      *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *           "name": "Shop",
                      *           "organisation": 1,
                      *           "project": null,
-                     *           "target_metric": "ndcg",
                      *           "updated_at": "2026-01-31T12:00:00.123456Z"
                      *         }
                      *       ]
@@ -10667,14 +10713,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "cutoff": 10,
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "created_by": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "name": "Shop",
                      *       "organisation": 1,
                      *       "project": null,
-                     *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -10769,14 +10815,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "cutoff": 10,
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "created_by": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "name": "Shop",
                      *       "organisation": 1,
                      *       "project": null,
-                     *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -10883,14 +10929,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "cutoff": 10,
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "created_by": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "name": "Shop",
                      *       "organisation": 1,
                      *       "project": null,
-                     *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -11111,14 +11157,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "cutoff": 10,
+                     *       "name": "Shop",
+                     *       "target_metric": "ndcg",
+                     *       "created_by": null,
                      *       "id": 1,
                      *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "name": "Shop",
                      *       "organisation": 1,
                      *       "project": null,
-                     *       "target_metric": "ndcg",
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -11511,6 +11557,7 @@ export interface operations {
                      *         {
                      *           "basename": "purchases.csv",
                      *           "download_url": null,
+                     *           "error": null,
                      *           "file": null,
                      *           "filesize": 1048576,
                      *           "id": 1,
@@ -11528,6 +11575,7 @@ export interface operations {
                      *             "rows_kept": 1,
                      *             "rows_total": 1
                      *           },
+                     *           "status": "preparing",
                      *           "valid_columns_list_json": null
                      *         }
                      *       ]
@@ -11630,6 +11678,7 @@ export interface operations {
                      * @example {
                      *       "basename": "purchases.csv",
                      *       "download_url": null,
+                     *       "error": null,
                      *       "file": null,
                      *       "filesize": 1048576,
                      *       "id": 1,
@@ -11647,6 +11696,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
                      */
@@ -11743,6 +11793,7 @@ export interface operations {
                      * @example {
                      *       "basename": "purchases.csv",
                      *       "download_url": null,
+                     *       "error": null,
                      *       "file": null,
                      *       "filesize": 1048576,
                      *       "id": 1,
@@ -11760,6 +11811,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
                      */
@@ -11853,6 +11905,7 @@ export interface operations {
                      * @example {
                      *       "basename": "purchases.csv",
                      *       "download_url": null,
+                     *       "error": null,
                      *       "file": null,
                      *       "filesize": 1048576,
                      *       "id": 1,
@@ -11870,6 +11923,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
                      */
@@ -12068,6 +12122,7 @@ export interface operations {
                      * @example {
                      *       "basename": "purchases.csv",
                      *       "download_url": null,
+                     *       "error": null,
                      *       "file": null,
                      *       "filesize": 1048576,
                      *       "id": 1,
@@ -12085,6 +12140,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
                      */
@@ -12380,6 +12436,7 @@ export interface operations {
                      * @example {
                      *       "basename": "purchases.csv",
                      *       "download_url": null,
+                     *       "error": null,
                      *       "file": null,
                      *       "filesize": 1048576,
                      *       "id": 1,
@@ -12397,6 +12454,7 @@ export interface operations {
                      *         "rows_kept": 1,
                      *         "rows_total": 1
                      *       },
+                     *       "status": "preparing",
                      *       "valid_columns_list_json": null
                      *     }
                      */
@@ -12483,15 +12541,15 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "name": "Shop",
                      *           "parameters_json": {
                      *             "n_components": 64,
                      *             "reg": 0.01
                      *           },
-                     *           "project": 1,
                      *           "recommender_class_name": "IALSRecommender",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "project": 1,
                      *           "tuning_job": null
                      *         }
                      *       ]
@@ -12616,15 +12674,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
                      *       "parameters_json": {
                      *         "n_components": 64,
                      *         "reg": 0.01
                      *       },
-                     *       "project": 1,
                      *       "recommender_class_name": "IALSRecommender",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
                      *       "tuning_job": null
                      *     }
                      */
@@ -12719,15 +12777,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
                      *       "parameters_json": {
                      *         "n_components": 64,
                      *         "reg": 0.01
                      *       },
-                     *       "project": 1,
                      *       "recommender_class_name": "IALSRecommender",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
                      *       "tuning_job": null
                      *     }
                      */
@@ -12843,15 +12901,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
                      *       "parameters_json": {
                      *         "n_components": 64,
                      *         "reg": 0.01
                      *       },
-                     *       "project": 1,
                      *       "recommender_class_name": "IALSRecommender",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
                      *       "tuning_job": null
                      *     }
                      */
@@ -13072,15 +13130,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "name": "Shop",
                      *       "parameters_json": {
                      *         "n_components": 64,
                      *         "reg": 0.01
                      *       },
-                     *       "project": 1,
                      *       "recommender_class_name": "IALSRecommender",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "project": 1,
                      *       "tuning_job": null
                      *     }
                      */
@@ -13800,7 +13858,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "email": "margarete@example.com",
-                 *       "expires_in_days": null,
+                 *       "expires_in_days": 1,
                  *       "role": "editor"
                  *     }
                  */
@@ -13808,7 +13866,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "email": "margarete@example.com",
-                 *       "expires_in_days": null,
+                 *       "expires_in_days": 1,
                  *       "role": "editor"
                  *     }
                  */
@@ -13816,7 +13874,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "email": "margarete@example.com",
-                 *       "expires_in_days": null,
+                 *       "expires_in_days": 1,
                  *       "role": "editor"
                  *     }
                  */
@@ -14351,27 +14409,34 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "baseline_score": null,
-                     *           "best_config": null,
-                     *           "best_score": 0.42,
-                     *           "cutoff": 10,
                      *           "data": 1,
-                     *           "error": null,
                      *           "evaluation": 1,
-                     *           "finished_at": null,
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *           "irspack_version": null,
                      *           "memory_budget": 2048,
-                     *           "n_completed": 1,
-                     *           "n_failed": 1,
-                     *           "n_pruned": 1,
-                     *           "n_running": 1,
                      *           "n_tasks_parallel": 2,
                      *           "n_trials": 40,
                      *           "random_seed": 42,
                      *           "search_weights": true,
                      *           "split": 1,
+                     *           "timeout_overall": 3600,
+                     *           "timeout_singlestep": null,
+                     *           "train_after_tuning": true,
+                     *           "tried_algorithms_json": [
+                     *             "IALSRecommender",
+                     *             "TopPopRecommender"
+                     *           ],
+                     *           "baseline_score": null,
+                     *           "best_config": null,
+                     *           "best_score": 0.42,
+                     *           "cutoff": 10,
+                     *           "error": null,
+                     *           "finished_at": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "irspack_version": null,
+                     *           "n_completed": 1,
+                     *           "n_failed": 1,
+                     *           "n_pruned": 1,
+                     *           "n_running": 1,
                      *           "started_at": null,
                      *           "status": "COMPLETED",
                      *           "target_metric": "ndcg",
@@ -14385,13 +14450,6 @@ export interface operations {
                      *                 "traceback": null
                      *               }
                      *             }
-                     *           ],
-                     *           "timeout_overall": 3600,
-                     *           "timeout_singlestep": null,
-                     *           "train_after_tuning": true,
-                     *           "tried_algorithms_json": [
-                     *             "IALSRecommender",
-                     *             "TopPopRecommender"
                      *           ],
                      *           "tuned_model": null,
                      *           "warnings": [
@@ -14481,7 +14539,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14501,7 +14559,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14521,7 +14579,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14544,27 +14602,34 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "baseline_score": null,
-                     *       "best_config": null,
-                     *       "best_score": 0.42,
-                     *       "cutoff": 10,
                      *       "data": 1,
-                     *       "error": null,
                      *       "evaluation": 1,
-                     *       "finished_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "irspack_version": null,
                      *       "memory_budget": 2048,
-                     *       "n_completed": 1,
-                     *       "n_failed": 1,
-                     *       "n_pruned": 1,
-                     *       "n_running": 1,
                      *       "n_tasks_parallel": 2,
                      *       "n_trials": 40,
                      *       "random_seed": 42,
                      *       "search_weights": true,
                      *       "split": 1,
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
                      *       "target_metric": "ndcg",
@@ -14578,13 +14643,6 @@ export interface operations {
                      *             "traceback": null
                      *           }
                      *         }
-                     *       ],
-                     *       "timeout_overall": 3600,
-                     *       "timeout_singlestep": null,
-                     *       "train_after_tuning": true,
-                     *       "tried_algorithms_json": [
-                     *         "IALSRecommender",
-                     *         "TopPopRecommender"
                      *       ],
                      *       "tuned_model": null,
                      *       "warnings": [
@@ -14683,27 +14741,34 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "baseline_score": null,
-                     *       "best_config": null,
-                     *       "best_score": 0.42,
-                     *       "cutoff": 10,
                      *       "data": 1,
-                     *       "error": null,
                      *       "evaluation": 1,
-                     *       "finished_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "irspack_version": null,
                      *       "memory_budget": 2048,
-                     *       "n_completed": 1,
-                     *       "n_failed": 1,
-                     *       "n_pruned": 1,
-                     *       "n_running": 1,
                      *       "n_tasks_parallel": 2,
                      *       "n_trials": 40,
                      *       "random_seed": 42,
                      *       "search_weights": true,
                      *       "split": 1,
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
                      *       "target_metric": "ndcg",
@@ -14717,13 +14782,6 @@ export interface operations {
                      *             "traceback": null
                      *           }
                      *         }
-                     *       ],
-                     *       "timeout_overall": 3600,
-                     *       "timeout_singlestep": null,
-                     *       "train_after_tuning": true,
-                     *       "tried_algorithms_json": [
-                     *         "IALSRecommender",
-                     *         "TopPopRecommender"
                      *       ],
                      *       "tuned_model": null,
                      *       "warnings": [
@@ -14804,7 +14862,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14824,7 +14882,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14844,7 +14902,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -14867,27 +14925,34 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "baseline_score": null,
-                     *       "best_config": null,
-                     *       "best_score": 0.42,
-                     *       "cutoff": 10,
                      *       "data": 1,
-                     *       "error": null,
                      *       "evaluation": 1,
-                     *       "finished_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "irspack_version": null,
                      *       "memory_budget": 2048,
-                     *       "n_completed": 1,
-                     *       "n_failed": 1,
-                     *       "n_pruned": 1,
-                     *       "n_running": 1,
                      *       "n_tasks_parallel": 2,
                      *       "n_trials": 40,
                      *       "random_seed": 42,
                      *       "search_weights": true,
                      *       "split": 1,
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
                      *       "target_metric": "ndcg",
@@ -14901,13 +14966,6 @@ export interface operations {
                      *             "traceback": null
                      *           }
                      *         }
-                     *       ],
-                     *       "timeout_overall": 3600,
-                     *       "timeout_singlestep": null,
-                     *       "train_after_tuning": true,
-                     *       "tried_algorithms_json": [
-                     *         "IALSRecommender",
-                     *         "TopPopRecommender"
                      *       ],
                      *       "tuned_model": null,
                      *       "warnings": [
@@ -15093,7 +15151,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -15113,7 +15171,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -15133,7 +15191,7 @@ export interface operations {
                  *       "n_tasks_parallel": 2,
                  *       "n_trials": 40,
                  *       "random_seed": 42,
-                 *       "search_weights": null,
+                 *       "search_weights": true,
                  *       "split": 1,
                  *       "timeout_overall": 3600,
                  *       "timeout_singlestep": null,
@@ -15156,27 +15214,34 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "baseline_score": null,
-                     *       "best_config": null,
-                     *       "best_score": 0.42,
-                     *       "cutoff": 10,
                      *       "data": 1,
-                     *       "error": null,
                      *       "evaluation": 1,
-                     *       "finished_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "irspack_version": null,
                      *       "memory_budget": 2048,
-                     *       "n_completed": 1,
-                     *       "n_failed": 1,
-                     *       "n_pruned": 1,
-                     *       "n_running": 1,
                      *       "n_tasks_parallel": 2,
                      *       "n_trials": 40,
                      *       "random_seed": 42,
                      *       "search_weights": true,
                      *       "split": 1,
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
                      *       "target_metric": "ndcg",
@@ -15190,13 +15255,6 @@ export interface operations {
                      *             "traceback": null
                      *           }
                      *         }
-                     *       ],
-                     *       "timeout_overall": 3600,
-                     *       "timeout_singlestep": null,
-                     *       "train_after_tuning": true,
-                     *       "tried_algorithms_json": [
-                     *         "IALSRecommender",
-                     *         "TopPopRecommender"
                      *       ],
                      *       "tuned_model": null,
                      *       "warnings": [
@@ -15304,27 +15362,34 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "baseline_score": null,
-                     *       "best_config": null,
-                     *       "best_score": 0.42,
-                     *       "cutoff": 10,
                      *       "data": 1,
-                     *       "error": null,
                      *       "evaluation": 1,
-                     *       "finished_at": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
-                     *       "irspack_version": null,
                      *       "memory_budget": 2048,
-                     *       "n_completed": 1,
-                     *       "n_failed": 1,
-                     *       "n_pruned": 1,
-                     *       "n_running": 1,
                      *       "n_tasks_parallel": 2,
                      *       "n_trials": 40,
                      *       "random_seed": 42,
                      *       "search_weights": true,
                      *       "split": 1,
+                     *       "timeout_overall": 3600,
+                     *       "timeout_singlestep": null,
+                     *       "train_after_tuning": true,
+                     *       "tried_algorithms_json": [
+                     *         "IALSRecommender",
+                     *         "TopPopRecommender"
+                     *       ],
+                     *       "baseline_score": null,
+                     *       "best_config": null,
+                     *       "best_score": 0.42,
+                     *       "cutoff": 10,
+                     *       "error": null,
+                     *       "finished_at": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "irspack_version": null,
+                     *       "n_completed": 1,
+                     *       "n_failed": 1,
+                     *       "n_pruned": 1,
+                     *       "n_running": 1,
                      *       "started_at": null,
                      *       "status": "COMPLETED",
                      *       "target_metric": "ndcg",
@@ -15338,13 +15403,6 @@ export interface operations {
                      *             "traceback": null
                      *           }
                      *         }
-                     *       ],
-                     *       "timeout_overall": 3600,
-                     *       "timeout_singlestep": null,
-                     *       "train_after_tuning": true,
-                     *       "tried_algorithms_json": [
-                     *         "IALSRecommender",
-                     *         "TopPopRecommender"
                      *       ],
                      *       "tuned_model": null,
                      *       "warnings": [
@@ -15583,17 +15641,17 @@ export interface operations {
                      *             "purchase": 5
                      *           },
                      *           "half_life_days": 30,
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "item_column": "item_id",
                      *           "logged_share": null,
                      *           "name": "Shop",
-                     *           "organisation": 1,
-                     *           "owner": null,
                      *           "time_column": "timestamp",
                      *           "unknown_user": "fallback",
-                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
                      *           "user_column": "user_id",
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "organisation": 1,
+                     *           "owner": null,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
                      *           "warnings": [
                      *             "text"
                      *           ]
@@ -15744,17 +15802,17 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "owner": null,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "warnings": [
                      *         "text"
                      *       ]
@@ -15857,17 +15915,17 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "owner": null,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "warnings": [
                      *         "text"
                      *       ]
@@ -16009,17 +16067,17 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "owner": null,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "warnings": [
                      *         "text"
                      *       ]
@@ -16266,17 +16324,17 @@ export interface operations {
                      *         "purchase": 5
                      *       },
                      *       "half_life_days": 30,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "item_column": "item_id",
                      *       "logged_share": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "owner": null,
                      *       "time_column": "timestamp",
                      *       "unknown_user": "fallback",
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "user_column": "user_id",
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "owner": null,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
                      *       "warnings": [
                      *         "text"
                      *       ]
@@ -16693,23 +16751,23 @@ export interface operations {
                      *             "impression"
                      *           ],
                      *           "gate_tolerance": null,
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "is_enabled": true,
-                     *           "last_run_at": null,
-                     *           "last_run_status": "PENDING",
                      *           "max_retries": 1,
                      *           "model_configuration": null,
-                     *           "next_run_at": null,
                      *           "notify_on_failure": true,
-                     *           "project": 1,
                      *           "retune": true,
                      *           "skip_unchanged": true,
                      *           "split_config": null,
                      *           "time_zone": "text",
                      *           "training_data": null,
-                     *           "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *           "warm_start": true
+                     *           "warm_start": true,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "last_run_at": null,
+                     *           "last_run_status": "PENDING",
+                     *           "next_run_at": null,
+                     *           "project": 1,
+                     *           "updated_at": "2026-01-31T12:00:00.123456Z"
                      *         }
                      *       ]
                      *     }
@@ -16788,70 +16846,76 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/json": components["schemas"]["CreateRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["CreateRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["CreateRetrainingScheduleRequest"];
@@ -16875,23 +16939,23 @@ export interface operations {
                      *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
-                     *       "last_run_at": null,
-                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
-                     *       "next_run_at": null,
                      *       "notify_on_failure": true,
-                     *       "project": 1,
                      *       "retune": true,
                      *       "skip_unchanged": true,
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "warm_start": true
+                     *       "warm_start": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run_at": null,
+                     *       "last_run_status": "PENDING",
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -16994,23 +17058,23 @@ export interface operations {
                      *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
-                     *       "last_run_at": null,
-                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
-                     *       "next_run_at": null,
                      *       "notify_on_failure": true,
-                     *       "project": 1,
                      *       "retune": true,
                      *       "skip_unchanged": true,
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "warm_start": true
+                     *       "warm_start": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run_at": null,
+                     *       "last_run_status": "PENDING",
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -17080,70 +17144,76 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/json": components["schemas"]["ReplaceRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["ReplaceRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["ReplaceRetrainingScheduleRequest"];
@@ -17167,23 +17237,23 @@ export interface operations {
                      *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
-                     *       "last_run_at": null,
-                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
-                     *       "next_run_at": null,
                      *       "notify_on_failure": true,
-                     *       "project": 1,
                      *       "retune": true,
                      *       "skip_unchanged": true,
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "warm_start": true
+                     *       "warm_start": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run_at": null,
+                     *       "last_run_status": "PENDING",
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -17349,70 +17419,76 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/json": components["schemas"]["UpdateRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["UpdateRetrainingScheduleRequest"];
                 /**
                  * @example {
-                 *       "auto_deploy": null,
+                 *       "auto_deploy": true,
                  *       "catch_up": "once",
                  *       "cron_expression": "0 2 * * 0",
                  *       "data_source": "newest",
                  *       "evaluation_config": null,
-                 *       "event_types": null,
+                 *       "event_types": [
+                 *         "impression"
+                 *       ],
                  *       "gate_tolerance": null,
-                 *       "is_enabled": null,
-                 *       "max_retries": null,
+                 *       "is_enabled": true,
+                 *       "max_retries": 1,
                  *       "model_configuration": null,
-                 *       "notify_on_failure": null,
+                 *       "notify_on_failure": true,
                  *       "project": 1,
-                 *       "retune": null,
-                 *       "skip_unchanged": null,
+                 *       "retune": true,
+                 *       "skip_unchanged": true,
                  *       "split_config": null,
-                 *       "time_zone": null,
+                 *       "time_zone": "text",
                  *       "training_data": null,
-                 *       "warm_start": null
+                 *       "warm_start": true
                  *     }
                  */
                 "multipart/form-data": components["schemas"]["UpdateRetrainingScheduleRequest"];
@@ -17436,23 +17512,23 @@ export interface operations {
                      *         "impression"
                      *       ],
                      *       "gate_tolerance": null,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "is_enabled": true,
-                     *       "last_run_at": null,
-                     *       "last_run_status": "PENDING",
                      *       "max_retries": 1,
                      *       "model_configuration": null,
-                     *       "next_run_at": null,
                      *       "notify_on_failure": true,
-                     *       "project": 1,
                      *       "retune": true,
                      *       "skip_unchanged": true,
                      *       "split_config": null,
                      *       "time_zone": "text",
                      *       "training_data": null,
-                     *       "updated_at": "2026-01-31T12:00:00.123456Z",
-                     *       "warm_start": true
+                     *       "warm_start": true,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "last_run_at": null,
+                     *       "last_run_status": "PENDING",
+                     *       "next_run_at": null,
+                     *       "project": 1,
+                     *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
                     "application/json": components["schemas"]["RetrainingSchedule"];
@@ -18013,18 +18089,18 @@ export interface operations {
                      *       "previous": null,
                      *       "results": [
                      *         {
-                     *           "created_by": null,
                      *           "heldout_ratio": 0.1,
-                     *           "id": 1,
-                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *           "n_heldout": null,
                      *           "n_test_users": null,
                      *           "name": "Shop",
-                     *           "organisation": 1,
-                     *           "project": null,
                      *           "random_seed": 42,
                      *           "scheme": "RG",
                      *           "test_user_ratio": 1,
+                     *           "created_by": null,
+                     *           "id": 1,
+                     *           "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *           "organisation": 1,
+                     *           "project": null,
                      *           "updated_at": "2026-01-31T12:00:00.123456Z"
                      *         }
                      *       ]
@@ -18152,18 +18228,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "heldout_ratio": 0.1,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -18258,18 +18334,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "heldout_ratio": 0.1,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -18388,18 +18464,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "heldout_ratio": 0.1,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -18632,18 +18708,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "created_by": null,
                      *       "heldout_ratio": 0.1,
-                     *       "id": 1,
-                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
                      *       "n_heldout": null,
                      *       "n_test_users": null,
                      *       "name": "Shop",
-                     *       "organisation": 1,
-                     *       "project": null,
                      *       "random_seed": 42,
                      *       "scheme": "RG",
                      *       "test_user_ratio": 1,
+                     *       "created_by": null,
+                     *       "id": 1,
+                     *       "ins_datetime": "2026-01-31T12:00:00.123456Z",
+                     *       "organisation": 1,
+                     *       "project": null,
                      *       "updated_at": "2026-01-31T12:00:00.123456Z"
                      *     }
                      */
@@ -22042,7 +22118,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password": "a better phrase than that",
                  *       "old_password": "correct horse battery"
                  *     }
@@ -22050,7 +22126,7 @@ export interface operations {
                 "application/json": components["schemas"]["CreateChangePasswordRequest"];
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password": "a better phrase than that",
                  *       "old_password": "correct horse battery"
                  *     }
@@ -22058,7 +22134,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": components["schemas"]["CreateChangePasswordRequest"];
                 /**
                  * @example {
-                 *       "keep_api_keys": null,
+                 *       "keep_api_keys": true,
                  *       "new_password": "a better phrase than that",
                  *       "old_password": "correct horse battery"
                  *     }
@@ -22844,46 +22920,25 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
+                 *       "with_metadata": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "session": [
                  *         "text"
-                 *       ],
-                 *       "with_metadata": null
+                 *       ]
                  *     }
                  */
-                "application/json": {
-                    /** @description Only these items may be listed. */
-                    allow?: string[] | null;
-                    /**
-                     * Format: int32
-                     * @description 1 to 1000, 10 unless told.
-                     */
-                    cutoff?: number | null;
-                    /** @description These items must not be listed. */
-                    deny?: string[] | null;
-                    /**
-                     * Format: float
-                     * @description From 0, best first, to 1, as unlike one another as possible.
-                     */
-                    diversity?: number | null;
-                    /** @description Whether to leave out the items of the session; true unless told. */
-                    exclude_seen?: boolean | null;
-                    /** @description Whether to tell for each item, in `because`, which items of the session speak most for it; false unless told. */
-                    explain?: boolean | null;
-                    filter?: components["schemas"]["ItemFilter"] | null;
+                "application/json": components["schemas"]["PersonalOptions"] & {
                     /**
                      * @description Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
                      *     be none yet.
                      */
                     session: string[];
-                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
-                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23023,43 +23078,22 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
+                 *       "with_metadata": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1",
-                 *       "with_metadata": null
+                 *       "user_id": "u1"
                  *     }
                  */
-                "application/json": {
-                    /** @description Only these items may be listed. */
-                    allow?: string[] | null;
-                    /**
-                     * Format: int32
-                     * @description 1 to 1000, 10 unless told.
-                     */
-                    cutoff?: number | null;
-                    /** @description These items must not be listed. */
-                    deny?: string[] | null;
-                    /**
-                     * Format: float
-                     * @description From 0, best first, to 1, as unlike one another as possible.
-                     */
-                    diversity?: number | null;
-                    /** @description Whether to leave out what the user has already interacted with; true unless told. */
-                    exclude_seen?: boolean | null;
-                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
-                    explain?: boolean | null;
-                    filter?: components["schemas"]["ItemFilter"] | null;
+                "application/json": components["schemas"]["PersonalOptions"] & {
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
-                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
-                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23204,43 +23238,22 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
+                 *       "with_metadata": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "interactions": null,
-                 *       "user_id": "u1",
-                 *       "with_metadata": null
+                 *       "user_id": "u1"
                  *     }
                  */
-                "application/json": {
-                    /** @description Only these items may be listed. */
-                    allow?: string[] | null;
-                    /**
-                     * Format: int32
-                     * @description 1 to 1000, 10 unless told.
-                     */
-                    cutoff?: number | null;
-                    /** @description These items must not be listed. */
-                    deny?: string[] | null;
-                    /**
-                     * Format: float
-                     * @description From 0, best first, to 1, as unlike one another as possible.
-                     */
-                    diversity?: number | null;
-                    /** @description Whether to leave out what the user has already interacted with; true unless told. */
-                    exclude_seen?: boolean | null;
-                    /** @description Whether to tell for each item, in `because`, which items of the user speak most for it; false unless told. */
-                    explain?: boolean | null;
-                    filter?: components["schemas"]["ItemFilter"] | null;
+                "application/json": components["schemas"]["PersonalOptions"] & {
                     /** @description Ids of items the user has just interacted with, which the model has not learnt from. At most 1000. */
                     interactions?: string[] | null;
                     user_id?: string | null;
-                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
-                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23380,35 +23393,22 @@ export interface operations {
                  *       "cutoff": 10,
                  *       "deny": null,
                  *       "diversity": null,
-                 *       "exclude_seen": null,
-                 *       "explain": null,
                  *       "filter": {
                  *         "field": "genre",
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
+                 *       "with_metadata": null,
+                 *       "exclude_seen": null,
+                 *       "explain": null,
                  *       "user_ids": [
                  *         "u1",
                  *         "u2"
-                 *       ],
-                 *       "with_metadata": null
+                 *       ]
                  *     }
                  */
-                "application/json": {
-                    allow?: string[] | null;
-                    /**
-                     * Format: int32
-                     * @description 1 to 1000, 10 unless told.
-                     */
-                    cutoff?: number | null;
-                    deny?: string[] | null;
-                    /** Format: float */
-                    diversity?: number | null;
-                    exclude_seen?: boolean | null;
-                    explain?: boolean | null;
-                    filter?: components["schemas"]["ItemFilter"] | null;
+                "application/json": components["schemas"]["PersonalOptions"] & {
                     user_ids: string[];
-                    with_metadata?: boolean | null;
                 };
             };
         };
@@ -23617,33 +23617,16 @@ export interface operations {
                  *         "op": "eq",
                  *         "value": "jazz"
                  *       },
+                 *       "with_metadata": null,
                  *       "item_ids": [
                  *         "i1",
                  *         "i2"
-                 *       ],
-                 *       "with_metadata": null
+                 *       ]
                  *     }
                  */
-                "application/json": {
-                    /** @description Only these items may be listed. */
-                    allow?: string[] | null;
-                    /**
-                     * Format: int32
-                     * @description 1 to 1000, 10 unless told.
-                     */
-                    cutoff?: number | null;
-                    /** @description These items must not be listed. */
-                    deny?: string[] | null;
-                    /**
-                     * Format: float
-                     * @description From 0, best first, to 1, as unlike one another as possible.
-                     */
-                    diversity?: number | null;
-                    filter?: components["schemas"]["ItemFilter"] | null;
+                "application/json": components["schemas"]["ListOptions"] & {
                     /** @description Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored. */
                     item_ids: string[];
-                    /** @description Whether to tell for each item, in `metadata`, what the project's newest item metadata says about it; false unless told. */
-                    with_metadata?: boolean | null;
                 };
             };
         };

@@ -24,3 +24,4 @@ mod tls;
 pub use client::{Answer, Limits, Outbound};
 pub use error::OutboundError;
 pub use policy::{Policy, Refusal};
+pub use tls::install_cryptography;

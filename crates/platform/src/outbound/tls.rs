@@ -9,6 +9,13 @@ use rustls::{ClientConfig, RootCertStore};
 use super::error::OutboundError;
 use crate::config::OutboundSettings;
 
+/// Sets what TLS computes with, for HTTP clients that are made without settings of their own. Without it making one panics, also
+/// one that speaks plain HTTP only. The first call counts.
+pub fn install_cryptography() {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Returns the TLS settings of all outbound connections: Mozilla's roots, and the operator's own.
 pub fn client_config(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
