@@ -183,13 +183,14 @@ async fn no_bad_file_is_used_and_what_answered_before_goes_on() {
         let program = fresh.with_key(&stage.prepared.key(fault.name, "predict").await);
         assert_eq!(program.post(&by_slot, ask.clone()).await.expect(503).body["code"], fault.code, "{}", fault.name);
 
+        // The slot goes back first: a server that still asks for the model would load the whole file, and keep it in memory.
+        app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {good}, name = 'main' WHERE id = {slot}")).await;
+        app.soon("back", async || answered("main").await.is_some()).await;
         let folder = app.services.settings.data_dir.join("files/models");
         let _ = std::fs::rename(folder.with_extension("gone"), &folder);
         app.services.blobs.write(&file_of(model), &whole).expect("a place");
         let whole_again = format!("UPDATE trained_models SET signature = '{signature}', filesize = {size} WHERE id = {model}");
         app.execute(&whole_again).await;
-        app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {good}, name = 'main' WHERE id = {slot}")).await;
-        app.soon("back", async || answered("main").await.is_some()).await;
     }
     // A file that has been restored is used.
     app.execute(&format!("UPDATE deployment_slots SET trained_model_id = {model} WHERE id = {slot}")).await;

@@ -82,7 +82,7 @@ async fn more_waiting_jobs_than_an_organisation_may_have_are_refused_in_words() 
 /// Creates an organisation with a project that is ready to train, and returns its id and the body of a training.
 async fn organisation(user: &Caller) -> (i64, Value) {
     let id = user.post("organisation/", json!({ "name": "Another" })).await.expect(201).id();
-    let project = json!({ "name": "Q", "user_column": "user_id", "item_column": "item_id", "organisation": id });
+    let project = json!({ "name": format!("Q {id}"), "user_column": "user_id", "item_column": "item_id", "organisation": id });
     let project = user.post("project/", project).await.expect(201).id();
     let data = user.upload(project, "data.csv", interactions()).await.expect(201).id();
     let configuration = json!({ "project": project, "name": "c", "recommender_class_name": "TopPop" });

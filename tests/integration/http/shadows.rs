@@ -48,14 +48,20 @@ impl Shop {
     /// Creates a shadow slot and waits until the servers know it. A slot takes part once its model has been loaded.
     async fn shadow(&self, app: &TestApp, model: i64) -> i64 {
         let shadow = self.slot(model, json!({ "name": "shadow", "is_shadow": true })).await;
-        let observed = async || {
-            self.ask("the first").await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            app.count("SELECT count(*) FROM recommendation_log WHERE is_shadow").await > 0
-        };
-        app.soon("the shadow gets requests", observed).await;
-        app.execute("DELETE FROM recommendation_log").await;
+        self.until_logged(app, "is_shadow").await;
         shadow
+    }
+
+    /// Asks until a list with this property is logged, and empties the log.
+    async fn until_logged(&self, app: &TestApp, property: &str) {
+        let logged = async || {
+            self.ask("the first").await;
+            // Lists gather before they are written; each is written before the next request.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            app.count(&format!("SELECT count(*) FROM recommendation_log WHERE {property}")).await > 0
+        };
+        app.soon(property, logged).await;
+        app.execute("DELETE FROM recommendation_log").await;
     }
 
     async fn ask(&self, user: &str) -> Value {
@@ -144,6 +150,8 @@ async fn propensities_are_the_shares_of_all_slots_that_would_show_the_item_there
     shop.slot(shop.model, json!({ "weight": 25 })).await;
     shop.slot(other, json!({ "weight": 25 })).await;
     let shadow = shop.shadow(&app, other).await;
+    // A slot gets traffic once its model is loaded.
+    shop.until_logged(&app, "propensity IN (0.5, 0.25)").await;
     for user in USERS {
         shop.ask(user).await;
     }

@@ -61,7 +61,7 @@ async fn invite(owner: &Caller, organisation: i64, guest: &Caller, role: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_invitation_gives_no_power_over_the_guests_own_configs() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("victim").await, "beta", "TopPop").await;
     let search = finished_search(&app, &prepared).await;
     let mallory = app.user("mallory").await;
@@ -194,7 +194,7 @@ async fn a_config_goes_to_the_first_project_that_uses_it_and_stays_in_that_organ
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_organisations_that_use_a_config_first_at_once_do_not_share_it() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let ada = app.user("ada").await;
     let home = prepare(ada.clone(), "home", "TopPop").await;
     let team = organisation(&ada, "team").await;
@@ -221,7 +221,7 @@ async fn two_organisations_that_use_a_config_first_at_once_do_not_share_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_search_was_measured_with_neither_changes_nor_goes() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_without_worker().await;
     let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
     let (user, search) = (&prepared.user, finished_search(&app, &prepared).await);
     let cases = [
