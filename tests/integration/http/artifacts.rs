@@ -8,6 +8,7 @@ use recotem::platform::config::Settings;
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::support::SECRET as OLD;
 use crate::support::prepared::{Prepared, prepare};
 use crate::support::slots;
 use crate::support::{Caller, TestApp};
@@ -223,7 +224,6 @@ async fn what_is_deployed_is_in_memory_before_anybody_asks() {
     assert_eq!(loaded(&lazy).await, json!([second]));
 }
 
-const OLD: &str = "a secret of the tests, long enough to sign";
 const NEW: &str = "another secret of the tests, long enough as well";
 
 /// Runs the command as the operator of the install does.

@@ -52,6 +52,7 @@ impl Answer {
     }
 
     /// Fails the test unless the status is this one.
+    #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self

@@ -19,7 +19,7 @@ pub mod tastes;
 pub mod waiting;
 pub mod world;
 
-pub use app::{Jobs, TestApp};
+pub use app::{Jobs, SECRET, TestApp};
 pub use caller::{Answer, Caller};
 pub use clock::test_clock;
 pub use database::{TestDatabase, new_cluster};
