@@ -266,6 +266,7 @@ fn bad_input_is_refused_with_a_reason() {
     let folder = Folder::new();
     let empty: &Path = &folder.file("empty.csv");
     std::fs::write(empty, "").unwrap();
+    std::fs::write(folder.file("all.pkl"), "of another kind").unwrap();
     for (command, reason) in [
         ("evaluate --train train.csv --test test.csv --algorithm Magic", "there is no algorithm"),
         ("evaluate --train train.csv --test test.csv --algorithm IALS --params {\"n\":1}", "no parameter"),
