@@ -40,7 +40,7 @@ impl Kind for Scopes {
             Missing::Required => Missing::Required,
             Missing::Use(scopes) => Missing::Use(scopes.iter().map(Scope::to_string).collect()),
         };
-        let words = fields.read(field, Texts, missing);
+        let words = fields.read(field, Texts::WORDS, missing);
         let scopes = scopes_of(words.iter().map(String::as_str));
         match &scopes {
             Err(unknown) => {
@@ -53,7 +53,7 @@ impl Kind for Scopes {
     }
 
     fn schema(&self) -> RefOr<Schema> {
-        Texts.schema()
+        Texts::WORDS.schema()
     }
 }
 

@@ -13,6 +13,9 @@ use crate::schema::model_configurations;
 const LONGEST_NAME: usize = 256;
 const LONGEST_CLASS_NAME: usize = 128;
 
+/// Bytes of the parameters of a configuration: every model and every trial holds a copy.
+const LARGEST_PARAMETERS: usize = 64 << 10;
+
 request_fields! {
     /// What a caller decides about a model configuration.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
@@ -24,7 +27,7 @@ request_fields! {
         /// One of those that `/algorithms/` lists.
         pub recommender_class_name: String => Text(LONGEST_CLASS_NAME),
         #[schema(value_type = Object)]
-        pub parameters_json: Value = json!({}) => JsonObject,
+        pub parameters_json: Value = json!({}) => JsonObject(LARGEST_PARAMETERS),
     }
 }
 

@@ -49,10 +49,14 @@ pub struct DescribedSample {
     recommendations: String,
 }
 
+/// Items of a profile, and characters of their ids.
+const MOST_ITEMS: usize = 10_000;
+const LONGEST_ID: usize = 1_024;
+
 request_fields! {
     /// Items that a user likes.
     struct Profile {
-        item_ids: Vec<String> => Texts,
+        item_ids: Vec<String> => Texts { most: MOST_ITEMS, longest: LONGEST_ID },
         cutoff: i32 => Integer(1..=i32::MAX),
     }
 }

@@ -10,6 +10,10 @@ use crate::ml::weights::Weights;
 use crate::platform::http::body::{FieldReader, JsonObject, Kind, Missing};
 
 const MOST_WEIGHTS: usize = 1_000;
+/// Characters of the name of a type of event, as of events.
+const LONGEST_NAME: usize = 256;
+/// Bytes of all weights as JSON; names of four bytes a character fit.
+const LARGEST: usize = MOST_WEIGHTS * (4 * LONGEST_NAME + 32);
 
 /// A JSON object of weights by type of event.
 pub struct EventWeights;
@@ -18,10 +22,13 @@ impl Kind for EventWeights {
     type Output = Value;
 
     fn read(&self, fields: &mut FieldReader, field: &str, missing: Missing<Value>) -> Value {
-        let read = fields.read(field, JsonObject, missing);
+        let read = fields.read(field, JsonObject(LARGEST), missing);
         let weights: BTreeMap<&String, &Value> = read.as_object().into_iter().flatten().collect();
         if weights.len() > MOST_WEIGHTS {
             fields.fault(field, format!("At most {MOST_WEIGHTS} types of events can have a weight."));
+        }
+        if weights.keys().any(|name| name.chars().count() > LONGEST_NAME) {
+            fields.fault(field, format!("The name of a type of event has at most {LONGEST_NAME} characters."));
         }
         let number = |(event, weight): (&String, &Value)| Some((event.clone(), weight.as_f64()?));
         let numbers: Option<BTreeMap<String, f64>> = weights.into_iter().map(number).collect();

@@ -124,7 +124,7 @@ impl Kind for LearntEvents {
             Missing::Required => Missing::Required,
             Missing::Use(current) => Missing::Use(event_types(&current).iter().map(EventType::to_string).collect()),
         };
-        let words = fields.read(field, Texts, missing);
+        let words = fields.read(field, Texts::WORDS, missing);
         let known = EventType::words();
         if let Some(unknown) = words.iter().find(|word| !known.contains(&word.as_str())) {
             fields.fault(field, format!("\"{unknown}\" is not a type of event. Choose among: {}.", known.join(", ")));

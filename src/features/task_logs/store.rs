@@ -15,13 +15,25 @@ use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::platform::queue;
 use crate::schema::{model_configurations, task_logs, trained_models, training_data, tuning_jobs};
 
+/// Characters of a line. Hundreds of lines are sent at once to those who watch a log.
+const LONGEST_LINE: usize = 16_384;
+
+/// Returns the beginning of a line that is too long, without NUL, the one character that PostgreSQL's text cannot hold.
+fn cut(contents: &str) -> String {
+    let mut characters = contents.chars().map(|character| if character == '\0' { '\u{fffd}' } else { character });
+    let mut line: String = characters.by_ref().take(LONGEST_LINE).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// Adds a line and notifies the subscribers, both when the transaction commits.
 ///
 /// Transactions that write lines of one log are serialised, so that lines become visible in the order of their ids: a subscriber
 /// requests what came after the last id it received.
 pub async fn write(connection: &mut AsyncPgConnection, line: Line, contents: &str) -> QueryResult<()> {
-    // NUL is the one character that PostgreSQL's text cannot hold.
-    let contents = contents.replace('\0', "\u{fffd}");
+    let contents = cut(contents);
     connection
         .transaction(async move |connection| {
             if let Some(id) = line.tuning_job_id.or(line.trained_model_id) {
@@ -188,4 +200,17 @@ pub async fn task_links(connection: &mut AsyncPgConnection, groups: Vec<String>)
         links.entry(row.group_key.unwrap_or_default()).or_default().push(TaskLink { task });
     }
     Ok(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_cut_and_others_stay() {
+        assert_eq!(cut("a\0ä"), "a\u{fffd}ä");
+        let (fits, long) = ("ä".repeat(LONGEST_LINE), "ä".repeat(LONGEST_LINE + 1));
+        assert_eq!(cut(&fits), fits);
+        assert_eq!(cut(&long), format!("{fits}…"));
+    }
 }

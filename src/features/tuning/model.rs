@@ -109,14 +109,14 @@ request_fields! {
     }
 }
 
-/// A list of names, as its column holds it.
+/// A list of names, as its column holds it. Each unknown one is warned about whenever the search is shown.
 struct Names;
 
 impl Convert for Names {
     type Output = Value;
 
     fn convert(&self, value: &Value) -> Result<Value, String> {
-        Texts.convert(value).map(Value::from)
+        Texts::WORDS.convert(value).map(Value::from)
     }
 
     fn unpack(value: &Value) -> Option<Value> {
@@ -124,7 +124,7 @@ impl Convert for Names {
     }
 
     fn described(&self) -> RefOr<Schema> {
-        Texts.described()
+        Texts::WORDS.described()
     }
 }
 

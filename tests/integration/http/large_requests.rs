@@ -46,3 +46,21 @@ async fn metadata_beside_a_batch_has_a_bound() {
     let refused = ask(100).await.expect(422);
     assert_eq!(refused.body["code"], "too_much_metadata");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_names_and_parameters_that_are_kept_have_bounds() {
+    let app = TestApp::start().await;
+    let prepared = prepare(app.user("ada").await, "P", "TopPop").await;
+    let (user, project) = (&prepared.user, prepared.project);
+    let weights = json!({ "event_weights": { ("x".repeat(257)): 1 } });
+    user.patch(&format!("project/{project}/"), weights).await.fault("event_weights");
+    let parameters = json!({ "x": "y".repeat(70_000) });
+    let configuration =
+        json!({ "project": project, "recommender_class_name": "TopPopRecommender", "parameters_json": parameters });
+    user.post("model_configuration/", configuration).await.fault("parameters_json");
+    let search =
+        |names: Vec<String>| json!({ "data": prepared.data, "split": 1, "evaluation": 1, "tried_algorithms_json": names });
+    for names in [vec![String::new(); 101], vec!["x".repeat(129)]] {
+        user.post("parameter_tuning_job/", search(names)).await.fault("tried_algorithms_json");
+    }
+}

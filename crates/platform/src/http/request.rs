@@ -292,7 +292,7 @@ mod tests {
             sender_id: Option<i64> = None => Nullable(Id),
             speed: Speed = Speed::Slow => Choice(&[]),
             n_stamps: i32 = 2 => Kept(Integer(0..=i32::MAX)),
-            notes: Option<Vec<String>> = None => Nullable(Texts),
+            notes: Option<Vec<String>> = None => Nullable(Texts { most: 9, longest: 9 }),
         }
     }
 
@@ -379,7 +379,10 @@ mod tests {
         assert_eq!(fields["sender"], json!({ "type": ["integer", "null"], "format": "int64" }));
         assert_eq!(fields["speed"], json!({ "$ref": "#/components/schemas/Speed" }));
         assert_eq!(fields["n_stamps"], json!({ "type": "integer", "format": "int32", "minimum": 0 }));
-        assert_eq!(fields["notes"], json!({ "type": ["array", "null"], "items": { "type": "string" } }));
+        assert_eq!(
+            fields["notes"],
+            json!({ "type": ["array", "null"], "maxItems": 9, "items": { "type": "string", "maxLength": 9 } })
+        );
         assert_eq!(fields["town"], json!({ "type": "integer", "format": "int64", "description": "Of the town." }));
         assert_eq!(fields["is_island"], json!({ "type": "boolean" }));
         let mut named = NamedSchemas::new();

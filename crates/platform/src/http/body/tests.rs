@@ -96,9 +96,9 @@ fn a_form_writes_null_lists_and_objects_as_text() {
     let values = json!({ "n": "", "one": "read", "two": ["read", "write"], "o": "{\"a\": 1}", "last": ["1", "2"] });
     let mut fields = Body(values.as_object().cloned().unwrap(), Encoding::Form).reader();
     assert_eq!(fields.read("n", Nullable(Integer(0..=9)), Missing::Use(Some(5))), None);
-    assert_eq!(fields.read("one", Texts, Missing::Required), ["read"]);
-    assert_eq!(fields.read("two", Texts, Missing::Required), ["read", "write"]);
-    assert_eq!(fields.read("o", JsonObject, Missing::Required)["a"], 1);
+    assert_eq!(fields.read("one", Texts { most: 9, longest: 9 }, Missing::Required), ["read"]);
+    assert_eq!(fields.read("two", Texts { most: 9, longest: 9 }, Missing::Required), ["read", "write"]);
+    assert_eq!(fields.read("o", JsonObject(99), Missing::Required)["a"], 1);
     assert_eq!(fields.read("last", Integer(0..=9), Missing::Required), 2);
     assert!(fields.finish().is_ok());
 }
@@ -106,8 +106,8 @@ fn a_form_writes_null_lists_and_objects_as_text() {
 #[test]
 fn a_null_character_is_refused_however_deep_it_lies() {
     let mut fields = reader(json!({ "o": { "a": [{ "b\0": 1 }] }, "l": ["x\0"] }));
-    fields.read("o", JsonObject, Missing::Required);
-    fields.read("l", Texts, Missing::Required);
+    fields.read("o", JsonObject(99), Missing::Required);
+    fields.read("l", Texts { most: 9, longest: 9 }, Missing::Required);
     let error = fields.finish().unwrap_err();
     assert!(error.body()["o"].is_array() && error.body()["l"].is_array(), "{error}");
 }
@@ -130,4 +130,16 @@ fn a_choice_is_one_of_the_words_or_what_some_clients_say_for_it() {
     let error = fields.finish().unwrap_err();
     assert_eq!(error.body()["c"], json!(["\"big\" is not a valid choice. Choose one of: small, large."]));
     assert_eq!(error.body()["d"], json!(["3 is not a valid choice. Choose one of: small, large, big."]));
+}
+
+#[test]
+fn lists_and_objects_have_bounds() {
+    let body = json!({ "many": ["a", "b", "c"], "long": ["abcd"], "large": { "a": "0123456789" }, "fits": ["äöü"] });
+    let mut fields = Body::of(body.as_object().cloned().unwrap()).reader();
+    let texts = || Texts { most: 2, longest: 3 };
+    fields.read("many", texts(), Missing::Required);
+    fields.read("long", texts(), Missing::Required);
+    assert_eq!(fields.read("fits", texts(), Missing::Required), ["äöü"]);
+    fields.read("large", JsonObject(10), Missing::Required);
+    assert!(["many", "long", "large"].into_iter().all(|field| fields.is_faulty(field)));
 }

@@ -188,8 +188,8 @@ impl Convert for Id {
     }
 }
 
-/// A JSON object.
-pub struct JsonObject;
+/// A JSON object of at most so many bytes.
+pub struct JsonObject(pub usize);
 
 impl Convert for JsonObject {
     type Output = Value;
@@ -197,6 +197,9 @@ impl Convert for JsonObject {
     fn convert(&self, value: &Value) -> Result<Value, String> {
         match value {
             Value::Object(_) if has_null_character(value) => Err(NO_NULL_CHARACTERS.to_owned()),
+            Value::Object(_) if value.to_string().len() > self.0 => {
+                Err(format!("Ensure this field has no more than {} bytes of JSON.", self.0))
+            }
             Value::Object(_) => Ok(value.clone()),
             _ => Err("This must be a JSON object.".to_owned()),
         }
@@ -231,7 +234,17 @@ impl Convert for AnyJson {
 }
 
 /// A list of texts.
-pub struct Texts;
+pub struct Texts {
+    /// Most texts.
+    pub most: usize,
+    /// Most characters of each.
+    pub longest: usize,
+}
+
+impl Texts {
+    /// Words of which only a few are known.
+    pub const WORDS: Self = Self { most: 100, longest: 128 };
+}
 
 impl Convert for Texts {
     type Output = Vec<String>;
@@ -242,6 +255,12 @@ impl Convert for Texts {
             return Err(NO_NULL_CHARACTERS.to_owned());
         }
         let list = value.as_array().ok_or(wrong)?;
+        if list.len() > self.most {
+            return Err(format!("Ensure this field has no more than {} elements.", self.most));
+        }
+        if list.iter().filter_map(Value::as_str).any(|text| text.chars().count() > self.longest) {
+            return Err(format!("Ensure that no element has more than {} characters.", self.longest));
+        }
         list.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(|| wrong.to_owned())).collect()
     }
 
@@ -254,7 +273,7 @@ impl Convert for Texts {
     }
 
     fn described(&self) -> RefOr<Schema> {
-        ArrayBuilder::new().items(of_type(Type::String)).into()
+        ArrayBuilder::new().items(of_type(Type::String).max_length(Some(self.longest))).max_items(Some(self.most)).into()
     }
 }
 
