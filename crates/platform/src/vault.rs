@@ -1,7 +1,7 @@
 //! Secrets sealed for the database: AES-256-GCM under a key derived from the install's secret.
 //!
-//! A sealed secret is bound to the place it is kept in. Copied to another row, column or table it does not open, so nobody who
-//! can write to the database can let another project use it.
+//! A sealed secret is bound to the place it is kept in. It does not open in another row, column or table, so write access to the
+//! database does not let a project use the secret of another.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};

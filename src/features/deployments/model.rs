@@ -27,7 +27,7 @@ request_fields! {
         /// 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
         pub weight: f64 = FULL_WEIGHT => Kept(Number(0.0..=FULL_WEIGHT)),
         pub is_active: bool = true => Kept(Flag),
-        /// Gets a copy of the traffic and answers nobody.
+        /// Gets a copy of the traffic; its answers reach no user.
         pub is_shadow: bool = false => Kept(Flag),
     }
 }

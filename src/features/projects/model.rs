@@ -52,7 +52,7 @@ request_fields! {
         pub event_weights: Value = json!({}) => EventWeights,
         /// Days after which an interaction counts half; null when age does not matter.
         pub half_life_days: Option<f64> = None => Nullable(Number(HALF_LIVES)),
-        /// What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+        /// Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
         /// unless sent.
         pub unknown_user: UnknownUsers = UnknownUsers::default() => Kept(Choice(&[])),
         /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,

@@ -2239,7 +2239,7 @@ export interface components {
         /** @description What a caller decides about a slot. */
         DeploymentSlotFields: {
             is_active: boolean;
-            /** @description Gets a copy of the traffic and answers nobody. */
+            /** @description Gets a copy of the traffic; its answers reach no user. */
             is_shadow: boolean;
             name: string;
             /**
@@ -3404,7 +3404,7 @@ export interface components {
             /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
             /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
              *     unless sent.
              */
             unknown_user: components["schemas"]["UnknownUsers"];
@@ -4379,7 +4379,7 @@ export interface components {
         /** @description What an object belongs to. */
         CreateDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic and answers nobody. */
+            /** @description Gets a copy of the traffic; its answers reach no user. */
             is_shadow?: boolean;
             name: string;
             /** Format: int64 */
@@ -4398,7 +4398,7 @@ export interface components {
         /** @description What an object belongs to. */
         ReplaceDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic and answers nobody. */
+            /** @description Gets a copy of the traffic; its answers reach no user. */
             is_shadow?: boolean;
             name: string;
             /** Format: int64 */
@@ -4417,7 +4417,7 @@ export interface components {
         /** @description What an object belongs to. */
         UpdateDeploymentSlotRequest: {
             is_active?: boolean;
-            /** @description Gets a copy of the traffic and answers nobody. */
+            /** @description Gets a copy of the traffic; its answers reach no user. */
             is_shadow?: boolean;
             name?: string;
             /** Format: int64 */
@@ -4679,7 +4679,7 @@ export interface components {
             /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
             /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
              *     unless sent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];
@@ -4714,7 +4714,7 @@ export interface components {
             /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
             /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
              *     unless sent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];
@@ -4749,7 +4749,7 @@ export interface components {
             /** @description Column that holds the time of an interaction; null when interactions carry none. */
             time_column?: string | null;
             /**
-             * @description What a user gets whom a model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
+             * @description Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
              *     unless sent.
              */
             unknown_user?: components["schemas"]["UnknownUsers"];

@@ -87,7 +87,7 @@ pub struct Description {
     /// That of the first list.
     text: Option<String>,
     schemas: NamedSchemas,
-    /// Whether the fields that follow are not required, whatever each says.
+    /// Whether the following fields are optional, including those that are required by themselves.
     is_optional: bool,
 }
 

@@ -23,9 +23,33 @@ pub struct Standing {
     pub reset_seconds: u64,
 }
 
+/// The recent requests of a caller: moments with the requests counted at each, and their sum.
+#[derive(Debug, Default)]
+struct Recent {
+    moments: VecDeque<(DateTime<Utc>, usize)>,
+    count: usize,
+}
+
+impl Recent {
+    fn add(&mut self, now: DateTime<Utc>, requests: usize) {
+        self.count += requests;
+        match self.moments.back_mut() {
+            Some((last, count)) if *last == now => *count += requests,
+            _ => self.moments.push_back((now, requests)),
+        }
+    }
+
+    fn forget_until(&mut self, start: DateTime<Utc>) {
+        while let Some((_, count)) = self.moments.front().copied().filter(|(moment, _)| *moment <= start) {
+            self.count -= count;
+            self.moments.pop_front();
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Callers<K> {
-    recent: HashMap<K, VecDeque<DateTime<Utc>>>,
+    recent: HashMap<K, Recent>,
     /// Size at which idle callers are removed; grows with the number of active ones, so that the search stays cheap.
     sweep_above: usize,
 }
@@ -48,15 +72,13 @@ impl<K: Hash + Eq> Throttle<K> {
         let start = now - self.rate.window;
         let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         callers.sweep(start);
-        let moments = callers.recent.entry(caller.into()).or_default();
-        while moments.front().is_some_and(|first| *first <= start) {
-            moments.pop_front();
+        let recent = callers.recent.entry(caller.into()).or_default();
+        recent.forget_until(start);
+        if recent.count >= self.rate.requests {
+            return Err(self.refusal(recent.moments.front(), start));
         }
-        if moments.len() >= self.rate.requests {
-            return Err(self.refusal(moments.front(), start));
-        }
-        moments.push_back(now);
-        let remaining = self.rate.requests - moments.len();
+        recent.add(now, 1);
+        let remaining = self.rate.requests - recent.count;
         Ok(Standing { limit: self.rate.requests, remaining, reset_seconds: self.rate.window.as_secs() })
     }
 
@@ -64,16 +86,15 @@ impl<K: Hash + Eq> Throttle<K> {
     pub fn check(&self, caller: impl Into<K>, now: DateTime<Utc>) -> ApiResult<()> {
         let start = now - self.rate.window;
         let callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(moments) = callers.recent.get(&caller.into()) else { return Ok(()) };
-        let mut recent = moments.iter().filter(|moment| **moment > start);
-        let first = recent.next();
-        let count = recent.count() + usize::from(first.is_some());
-        if count >= self.rate.requests { Err(self.refusal(first, start)) } else { Ok(()) }
+        let Some(recent) = callers.recent.get(&caller.into()) else { return Ok(()) };
+        let counted = || recent.moments.iter().filter(|(moment, _)| *moment > start);
+        let count: usize = counted().map(|(_, count)| count).sum();
+        if count >= self.rate.requests { Err(self.refusal(counted().next(), start)) } else { Ok(()) }
     }
 
     /// Returns the 429 that says how long to wait until the first of the requests since `start` no longer counts.
-    fn refusal(&self, first: Option<&DateTime<Utc>>, start: DateTime<Utc>) -> ApiError {
-        let wait = first.map_or(self.rate.window.as_millis() as i64, |first| (*first - start).num_milliseconds());
+    fn refusal(&self, first: Option<&(DateTime<Utc>, usize)>, start: DateTime<Utc>) -> ApiError {
+        let wait = first.map_or(self.rate.window.as_millis() as i64, |(first, _)| (*first - start).num_milliseconds());
         ApiError::throttled(wait.max(0).unsigned_abs().div_ceil(1_000))
     }
 }
@@ -82,8 +103,8 @@ impl Throttle {
     /// Counts `more` requests of a caller without refusing them: what a request that was admitted turned out to hold.
     pub fn count_more(&self, caller: &str, more: usize, now: DateTime<Utc>) {
         let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(moments) = callers.recent.get_mut(caller) {
-            moments.extend(std::iter::repeat_n(now, more));
+        if let Some(recent) = callers.recent.get_mut(caller) {
+            recent.add(now, more);
         }
     }
 }
@@ -91,7 +112,7 @@ impl Throttle {
 impl<K: Hash + Eq> Callers<K> {
     fn sweep(&mut self, start: DateTime<Utc>) {
         if self.recent.len() > self.sweep_above {
-            self.recent.retain(|_, moments| moments.back().is_some_and(|last| *last > start));
+            self.recent.retain(|_, recent| recent.moments.back().is_some_and(|(last, _)| *last > start));
             self.sweep_above = SWEEP_ABOVE.max(2 * self.recent.len());
         }
     }

@@ -43,7 +43,7 @@ pub struct Outbound {
     pub(super) policy: Arc<Policy>,
     pub(super) lookup: Lookup,
     client: Client,
-    /// For ports that this server or its database listens on: it refuses their addresses, whatever networks are allowed.
+    /// For ports that this server or its database listens on: refuses their addresses even in allowed networks.
     client_of_own_ports: Client,
 }
 

@@ -129,7 +129,7 @@ impl Policy {
         }
     }
 
-    /// Returns whether this server or its database listens on a port, on whatever address.
+    /// Returns whether this server or its database listens on a port, on any address.
     pub fn is_own_port(&self, port: u16) -> bool {
         self.own.iter().any(|own| own.port() == port)
     }

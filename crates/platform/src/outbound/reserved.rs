@@ -1,4 +1,4 @@
-//! Addresses that belong to nobody on the public Internet, in whatever form they are written.
+//! Addresses that are not public, in every form in which they can be written.
 //!
 //! The lists are those of IANA's special-purpose address registries (RFC 6890 and its updates).
 

@@ -27,8 +27,8 @@ const LEADER_LOCK: i64 = 688_269;
 /// Longest pause after a failed delivery.
 const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(10);
 
-/// Adds the jobs that follow from an event, in the transaction that deletes the event. A job may be added and not run: whatever
-/// leaves the database, or takes time, belongs into the job.
+/// Adds the jobs that follow from an event, in the transaction that deletes the event. The transaction may be rolled back, so work
+/// that leaves the database or takes time belongs in the job.
 pub type Subscriber = for<'a> fn(&'a mut AsyncPgConnection, &'a Event) -> BoxFuture<'a, anyhow::Result<()>>;
 
 /// The subscribers of a program. Each gets every event and picks by its topic.

@@ -1,4 +1,4 @@
-//! Expanding the pages of codecs that the library expands to any size, whatever their header declares. It stops at that size for
+//! Expands the pages of codecs that the library expands beyond the size that their header declares. It stops at that size for
 //! Snappy, Zstandard and raw LZ4.
 
 use std::io::{self, Read};

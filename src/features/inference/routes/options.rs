@@ -1,4 +1,4 @@
-//! What a caller may ask of a list beside whom it is for, for the API document. `input.rs` reads it, with faults in the shape
+//! Options of a list besides its user, for the API document. `input.rs` reads it, with faults in the shape
 //! that only predictions use.
 
 use utoipa::ToSchema;
