@@ -9,10 +9,11 @@ use super::model::JobId;
 use super::running::Running;
 
 /// Rows are locked in order of their ids, here and in the canceller: otherwise two transactions could wait for each other.
+/// A lease that was given up stays so: the last heartbeat of a worker can arrive after its death.
 const BEAT: &str = "
     WITH held AS MATERIALIZED (
         SELECT id FROM jobs
-        WHERE id = ANY($3) AND lease_owner = $4 AND state = 'running'
+        WHERE id = ANY($3) AND lease_owner = $4 AND state = 'running' AND lease_until <> 'epoch'
         ORDER BY id
         FOR UPDATE
     )
