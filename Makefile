@@ -32,6 +32,7 @@ demo: ui ## Run everything on sample data, on http://localhost:8000 (DEMO_ARGS="
 test: lint test-rust test-web test-e2e ## Run every check: lints, unit, integration and browser tests, the demo
 	@echo "All tests passed."
 
+test-full: export PICTURES := all
 test-full: test test-dates test-artifact test-writers test-api ## Run the same, and test-dates, test-artifact, test-writers and test-api
 	@echo "All tests passed, and the server does what its document says."
 

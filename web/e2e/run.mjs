@@ -1,7 +1,8 @@
 /**
  * The end-to-end test in a real browser, against a running server:
  *   BASE_URL=http://127.0.0.1:8000 ADMIN_PASSWORD=… npm run e2e
- * SCREENSHOTS=0 skips the pictures, E2E_TRIALS changes the length of the search.
+ * PICTURES=0 skips the pictures, and PICTURES=all takes each in both languages, light and dark, instead of in one look;
+ * E2E_TRIALS changes the length of the search.
  */
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
@@ -58,7 +59,7 @@ export async function run(baseUrl, password) {
     const project = seen.overview
     Object.assign(seen, await people(page, baseUrl, onStep), await traffic(page, baseUrl, project, onStep))
     Object.assign(seen, await predictions(page, baseUrl, project, key, onStep))
-    if (process.env.SCREENSHOTS !== '0') {
+    if (process.env.PICTURES !== '0') {
       const paths = {
         ...seen,
         data: `${project}/data`,
@@ -67,7 +68,9 @@ export async function run(baseUrl, password) {
         account: '/account',
         'not-found': '/no/such/page',
       }
-      await photographAll(browser, baseUrl, await context.storageState(), paths)
+      await photographAll(browser, baseUrl, await context.storageState(), paths, {
+        inAllLooks: process.env.PICTURES === 'all',
+      })
       console.log(`pictures in ${FOLDER}`)
     }
     await edges(page, baseUrl, seen, onStep)

@@ -12,38 +12,43 @@ const GATES = {
 }
 const LOOKS = ['en', 'ja'].flatMap((locale) => ['light', 'dark'].map((theme) => ({ locale, theme })))
 
-/** Every page in both languages, light and dark, and the narrow form of some. */
-export async function photographAll(browser, baseUrl, storageState, paths) {
+const WIDE = { width: 1360, height: 900 }
+const NARROW = { width: 390, height: 844 }
+const NARROW_TOO = [
+  'overview',
+  'job',
+  'model',
+  'data-detail',
+  'settings',
+  'organisation',
+  'audit',
+  'deployments',
+  'comparison',
+  'ab-test',
+  'retraining',
+]
+
+/**
+ * Takes pictures of every page, and of the narrow form of some: each in both languages, light and dark, with `inAllLooks`,
+ * otherwise each in one of these looks in turn.
+ */
+export async function photographAll(browser, baseUrl, storageState, paths, { inAllLooks }) {
   mkdirSync(FOLDER, { recursive: true })
-  for (const { locale, theme } of LOOKS) {
-    const suffix = `${locale}-${theme}`
-    const wide = await look(browser, { locale, theme, storageState, viewport: { width: 1360, height: 900 } })
-    for (const [name, path] of Object.entries(paths))
-      await shoot(wide, baseUrl + path, `${name}-${suffix}`, name)
-    await wide.close()
-    const narrow = await look(browser, { locale, theme, storageState, viewport: { width: 390, height: 844 } })
-    for (const name of [
-      'overview',
-      'job',
-      'model',
-      'data-detail',
-      'settings',
-      'organisation',
-      'audit',
-      'deployments',
-      'comparison',
-      'ab-test',
-      'retraining',
-    ].filter((name) => paths[name]))
-      await shoot(narrow, baseUrl + paths[name], `narrow-${name}-${suffix}`, name)
-    await narrow.close()
-    const stranger = await look(browser, { locale, theme, viewport: { width: 1360, height: 900 } })
-    await shoot(stranger, `${baseUrl}/login`, `login-${suffix}`, 'login')
-    if (paths.organisation)
-      for (const [name, path] of Object.entries(GATES))
-        await shoot(stranger, baseUrl + path, `${name}-${suffix}`, name)
-    await stranger.close()
-  }
+  const narrow = NARROW_TOO.filter((name) => paths[name]).map((name) => [name, paths[name]])
+  const open = [['login', '/login'], ...(paths.organisation ? Object.entries(GATES) : [])]
+  const kinds = [
+    { pages: Object.entries(paths), prefix: '', options: { viewport: WIDE, storageState } },
+    { pages: narrow, prefix: 'narrow-', options: { viewport: NARROW, storageState } },
+    { pages: open, prefix: '', options: { viewport: WIDE } },
+  ]
+  for (const [turn, { locale, theme }] of LOOKS.entries())
+    for (const { pages, prefix, options } of kinds) {
+      const context = await look(browser, { locale, theme, ...options })
+      for (const [at, [name, path]] of pages.entries())
+        if (inAllLooks || at % LOOKS.length === turn)
+          await shoot(context, baseUrl + path, `${prefix}${name}-${locale}-${theme}`, name)
+      await context.close()
+    }
 }
 
 async function look(browser, { locale, theme, ...options }) {

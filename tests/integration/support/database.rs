@@ -3,18 +3,22 @@
 //! The server belongs to the test process: nextest, which runs one process a test, starts one for
 //! each, which takes about a second; `cargo test` starts it once for all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use recotem::platform::clock::Clock;
 use recotem::platform::db::Database;
+use recotem::platform::disk::DiskReserve;
 use recotem::platform::embedded_postgres::{EmbeddedOptions, EmbeddedPostgres};
 use recotem::platform::outbound::install_cryptography;
 
 const TEMPLATE: &str = "template_recotem";
 const CONNECTIONS: usize = 10;
+/// Where files are made in memory, and the bytes that have to be free there: every test has a database of some nine megabytes.
+const IN_MEMORY: (&str, u64) = ("/dev/shm", 8 << 30);
+const FOLDER: &str = "recotem-tests-";
 /// Draws the salt of a project from its number, so that every run of a test assigns the same users to the same slots: a
 /// statistical verdict on a few hundred users must not depend on luck.
 const SAME_SALTS: &str = "CREATE FUNCTION same_salt() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -99,7 +103,9 @@ fn server() -> &'static Server {
 
 fn start() -> Server {
     install_cryptography();
-    let folder: PathBuf = std::env::temp_dir().join(format!("recotem-tests-{}", std::process::id()));
+    let parent = roomy_folder();
+    remove_those_of_dead_processes(&parent);
+    let folder = parent.join(format!("{FOLDER}{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder); // of an earlier process with the same id
     remove_at_exit(&folder);
     let options = EmbeddedOptions { data_dir: folder, bin_dir: None };
@@ -109,6 +115,25 @@ fn start() -> Server {
     let url = postgres.database_url();
     make_template(&url);
     Server { _postgres: postgres, url }
+}
+
+/// Returns the folder for the cluster: creating the files of a database takes longer on a disk than migrating it.
+fn roomy_folder() -> PathBuf {
+    let (folder, bytes) = (Path::new(IN_MEMORY.0), IN_MEMORY.1);
+    let is_roomy = folder.is_dir() && DiskReserve::new(folder, bytes).check().is_ok();
+    if is_roomy { folder.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Removes the clusters of test processes that were killed together with the shell that removes theirs.
+fn remove_those_of_dead_processes(parent: &Path) {
+    let is_dead = |process: u32| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists();
+    for folder in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = folder.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)).and_then(|id| id.parse::<u32>().ok());
+        if process.is_some_and(is_dead) {
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+    }
 }
 
 /// Migrates the template on a runtime of its own, since the caller's may be single-threaded.
