@@ -87,8 +87,12 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
         return by_known_key(request, services, key).await.map(Some);
     }
     if let Some(key) = key {
+        let keys = known_keys(request)?;
+        if let Some(user) = keys.user_of(key) {
+            check_limit_of(request, policy, &user.to_string())?;
+        }
         let look_up = api_keys::authenticate(services, key);
-        if let Some(principal) = known_keys(request)?.counted(key, &client_network(request), look_up).await? {
+        if let Some(principal) = keys.counted(key, &client_network(request), look_up).await? {
             return Ok(Some(principal));
         }
     }
@@ -101,11 +105,15 @@ async fn caller(request: &HttpRequest, policy: Policy) -> ApiResult<Option<Princ
     }
 }
 
-/// Returns the caller of an access token. What is beyond the user's limit is refused without a query.
+/// Refuses what is beyond the limit of a user, before anything is asked of the database.
+fn check_limit_of(request: &HttpRequest, policy: Policy, user: &str) -> ApiResult<()> {
+    let throttles = request.app_data::<web::Data<Throttles>>();
+    throttles.map_or(Ok(()), |throttles| throttling::check(throttles, policy, user))
+}
+
+/// Returns the caller of an access token.
 async fn by_token(request: &HttpRequest, services: &Services, policy: Policy, token: &str) -> ApiResult<Principal> {
-    if let Some(throttles) = request.app_data::<web::Data<Throttles>>() {
-        throttling::check(throttles, policy, &user_named_by(services, token)?)?;
-    }
+    check_limit_of(request, policy, &user_named_by(services, token)?)?;
     let limits = request.app_data::<web::Data<SessionLimits>>().ok_or_else(|| ApiError::internal(&"no limits of sessions"))?;
     Ok(authenticate_token(services, limits, token).await?)
 }

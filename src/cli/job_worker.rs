@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     worker_processes::become_worker_process();
-    let mut settings = args.server.settings()?;
+    let mut settings = args.server.settings_of_worker_process()?;
     settings.database_pool_size = settings.database_pool_size.min(CONNECTIONS);
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::connect(settings).await?;

@@ -27,11 +27,20 @@ pub struct ServerOptions {
 impl ServerOptions {
     /// Returns the settings with these options applied. Starts logging, to warn of probable mistakes in the environment.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        let Loaded { mut settings, warnings } = Settings::load(self.config.as_deref())?;
+        let Loaded { settings, warnings } = Settings::load(self.config.as_deref())?;
         telemetry::start(&settings);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        self.applied_to(settings)
+    }
+
+    /// Returns the settings of a worker process. The process that started it has the same environment, and has warned of it.
+    pub fn settings_of_worker_process(&self) -> anyhow::Result<Settings> {
+        self.applied_to(Settings::load(self.config.as_deref())?.settings)
+    }
+
+    fn applied_to(&self, mut settings: Settings) -> anyhow::Result<Settings> {
         if let Some(data_dir) = &self.data_dir {
             settings.data_dir.clone_from(data_dir);
         }

@@ -5,9 +5,11 @@
 //! before it has been read again; while the database is unavailable, all others are accepted as last read.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,7 @@ use crate::platform::db::{Change, ReadError};
 use crate::platform::http::throttle::Throttle;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Known};
+use crate::platform::places::{Place, Places};
 use crate::platform::services::Services;
 
 /// The capacity; above it, the least recently used keys are dropped.
@@ -25,6 +28,12 @@ const MOST_KEYS: u32 = 10_000;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait before reading again after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// Keys that are looked up at once while it is not known whether they are valid; of one network, half of them.
+const AT_ONCE: usize = 8;
+/// How long such a key waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Seconds after which a request is welcome whose key found no turn.
+const COME_BACK: u64 = 2;
 
 /// The keys of one process. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -37,6 +46,9 @@ struct Shared {
     told: Notify,
     /// By client network, for keys that are not valid, on any route.
     guesses: Throttle,
+    turns: Places,
+    /// Turns client networks into parties that take turns.
+    parties: RandomState,
 }
 
 /// Keys to read again in the background.
@@ -51,7 +63,15 @@ impl KnownKeys {
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let keys = Known::new("API keys", MOST_KEYS.into());
         let guesses = Throttle::new(services.settings.throttle.anon);
-        let shared = Shared { services: services.clone(), keys, changed: Mutex::default(), told: Notify::new(), guesses };
+        let shared = Shared {
+            services: services.clone(),
+            keys,
+            changed: Mutex::default(),
+            told: Notify::new(),
+            guesses,
+            turns: Places::new(AT_ONCE),
+            parties: RandomState::new(),
+        };
         let known = Self(Arc::new(shared));
         let (noting, reading) = (known.clone(), known.clone());
         // Two tasks: a revocation is noted even while the database does not answer.
@@ -85,8 +105,10 @@ impl KnownKeys {
     }
 
     /// Looks a key up that came from a network. Keys that are not valid are counted by network; once these are too many, only
-    /// keys in memory are accepted from there, and the others are refused with a 429 without a query.
+    /// keys in memory are accepted from there, and the others are refused with a 429 without a query. Keys that are not in memory
+    /// take turns, so that of those sent at once only a few are looked up before the first is counted.
     pub async fn counted<T>(&self, key: &str, network: &str, look_up: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
+        let _turn = if self.is_known(key) { None } else { Some(self.turn(network).await?) };
         let now = self.0.services.clock.now();
         if !self.is_known(key) {
             self.0.guesses.check(network, now)?;
@@ -98,9 +120,25 @@ impl KnownKeys {
         found
     }
 
+    /// Waits for the turn of a network to look up a key.
+    async fn turn(&self, network: &str) -> ApiResult<Place> {
+        let party = i64::from_ne_bytes(self.0.parties.hash_one(network).to_ne_bytes());
+        let turn = tokio::time::timeout(PATIENCE, self.0.turns.turn(Some(party))).await;
+        turn.map_err(|_| {
+            let message = "Too many API keys that are not known are being looked up. Try again in a few seconds.";
+            ApiError::coded(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(COME_BACK)
+        })
+    }
+
     /// Returns whether a key is in memory: a key that was valid before is accepted even while other clients of its network guess.
     fn is_known(&self, key: &str) -> bool {
-        service::digest_of(key).is_some_and(|digest| self.0.keys.peek(&digest).is_some())
+        self.user_of(key).is_some()
+    }
+
+    /// Returns the user of a key that is in memory, valid or not any more.
+    pub fn user_of(&self, key: &str) -> Option<i64> {
+        let digest = service::digest_of(key)?;
+        self.0.keys.peek(&digest).map(|known| known.principal.user.id)
     }
 
     /// Reads all valid keys.

@@ -64,8 +64,8 @@ impl Replay {
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
     }
 
-    /// Computes all figures. `catalogue` is the number of items that the model knows.
-    pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
-        self.requests.compare(cutoff, catalogue).await
+    /// Computes all figures on a place of the project. `catalogue` is the number of items that the model knows.
+    pub async fn compare(self, project: i64, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
+        self.requests.compare(project, cutoff, catalogue).await
     }
 }

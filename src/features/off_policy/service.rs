@@ -69,7 +69,7 @@ pub async fn estimate(
         }
     }
     let warnings = replay.warnings(left_out);
-    let comparison = replay.compare(cutoff, model.n_items).await?;
+    let comparison = replay.compare(project.id, cutoff, model.n_items).await?;
     Ok(Found { since, learnt_until, is_partial, left_out, warnings, comparison })
 }
 

@@ -91,7 +91,7 @@ fn replayed(model: fn(u32) -> Vec<u32>, random: &mut ChaCha8Rng) -> Replay {
 }
 
 async fn compared(replay: Replay) -> Comparison {
-    replay.compare(PLACES as i32, None).await.expect("a comparison")
+    replay.compare(1, PLACES as i32, None).await.expect("a comparison")
 }
 
 async fn is_recovered(model: fn(u32) -> Vec<u32>) {

@@ -10,9 +10,10 @@ use super::model::Pair;
 use super::statistics::{Comparison, Request, compare as judge};
 use super::store::{self, Selection};
 use crate::features::accounts::Guarded;
+use crate::features::datasets::PREVIEWS;
 use crate::features::deployments::DeploymentSlot;
 use crate::features::models::TrainedModel;
-use crate::platform::http::{ApiError, ApiResult};
+use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
 /// The number of the newest requests that are compared.
@@ -32,7 +33,7 @@ pub async fn compare(services: &Services, slot: &DeploymentSlot, days: i32, cuto
     let selection = Selection { slot: slot.id, model: slot.fields.trained_model_id, since, cutoff, most: MOST_REQUESTS };
     let (requests, catalogue) = read(services, slot, selection).await?;
     let is_partial = requests.all.len() as i64 >= MOST_REQUESTS;
-    let comparison = requests.compare(cutoff, catalogue).await?;
+    let comparison = requests.compare(slot.project_id, cutoff, catalogue).await?;
     Ok(Found { since, is_partial, comparison })
 }
 
@@ -74,11 +75,11 @@ impl Requests {
         self.all.push(Request { user, live, shadow, propensities: pair.propensities, clicked, bought });
     }
 
-    /// Compares the first items of each list. `catalogue` is the number of items that the model of the other lists knows.
-    pub async fn compare(self, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
+    /// Compares the first items of each list on a place of the project. `catalogue` is the number of items that the model of the
+    /// other lists knows.
+    pub async fn compare(self, project: i64, cutoff: i32, catalogue: Option<i32>) -> ApiResult<Comparison> {
         let catalogue = catalogue.and_then(|items| usize::try_from(items).ok());
-        let work = move || judge(&self.all, cutoff.unsigned_abs() as usize, catalogue);
-        tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))
+        PREVIEWS.run(Some(project), move |_| judge(&self.all, cutoff.unsigned_abs() as usize, catalogue)).await
     }
 
     /// Returns the number of a user. Each request without a user id is treated as a user of its own.
@@ -92,5 +93,24 @@ impl Requests {
             }
             number
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_comparison_waits_for_a_place_of_its_project() {
+        const PROJECT: i64 = -8;
+        let mut taken = Vec::new();
+        for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+            taken.push(PREVIEWS.admit(Some(PROJECT)).await.unwrap());
+        }
+        let mut waiting = Box::pin(Requests::default().compare(PROJECT, 10, None));
+        let moment = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(moment, &mut waiting).await.is_err(), "all places are taken");
+        drop(taken);
+        assert_eq!(waiting.await.unwrap().requests, 0);
     }
 }

@@ -49,6 +49,21 @@ async fn the_keys_of_a_user_share_the_users_allowance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_beyond_the_allowance_of_its_user_is_refused_without_the_database() {
+    let app = app(|settings| settings.throttle.user.requests = 3).await;
+    let user = app.user("margarete").await;
+    let project = user.post("project/", json!({ "name": "P", "user_column": "u", "item_column": "i" })).await.expect(201).id();
+    let key = user.post("api_keys/", json!({ "project": project, "name": "k", "scopes": ["read"] })).await.expect(201);
+    let program = app.anonymous().with_key(key.body["key"].as_str().unwrap());
+    program.get("project/").await.expect(200);
+    let is_known = async || app.anonymous().get("/inference/ready").await.body["known_keys"] == 1;
+    app.soon("the key is in memory", is_known).await;
+    app.database().vanish().await;
+    program.get("project/").await.expect(429);
+    app.database().come_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_checks_and_renewals_do_not_use_up_the_allowance_of_an_address() {
     let app = app(|settings| settings.throttle.anon.requests = 2).await;
     let anyone = app.anonymous();

@@ -1,7 +1,13 @@
 //! One policy for each operation, for any spelling of its address.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use recotem::features::api_keys::KnownKeys;
+use recotem::platform::http::ApiError;
 use reqwest::Method;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::slots;
 use crate::support::{Answer, Jobs, TestApp};
@@ -130,6 +136,31 @@ async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
     let of_program = program.get("project/").await.status.as_u16();
     assert!(![401, 429].contains(&of_program), "{of_program}");
     prepared.user.get("project/").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_keys_sent_at_once_that_do_not_count_only_a_few_are_looked_up() {
+    let app = TestApp::start_with(Jobs::None, |settings| settings.throttle.anon.requests = 3).await;
+    let stop = CancellationToken::new();
+    let keys = KnownKeys::start(&app.services, stop.clone());
+    let _stops_when_dropped = stop.drop_guard();
+    let looked_up = AtomicUsize::new(0);
+    let guess = |number: usize| {
+        let (keys, looked_up) = (&keys, &looked_up);
+        async move {
+            let look_up = async {
+                looked_up.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Err::<(), ApiError>(ApiError::key_not_valid())
+            };
+            let refused = keys.counted(&format!("rctm_{number:043}"), "203.0.113.9", look_up).await;
+            refused.expect_err("it is made up").status().as_u16()
+        }
+    };
+    let statuses = join_all((0..40).map(guess)).await;
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    // The limit, and those that were on their way when it was reached.
+    assert!(looked_up.load(Ordering::Relaxed) < 10, "{looked_up:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,29 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_the_end_of_its_answer_is_cut_off() {
+    let app = TestApp::start_with(Jobs::None, |settings| {
+        settings.write_idle_seconds = 3_600;
+        (settings.body_rate_seconds, settings.body_least_rate) = (1, 256 << 10);
+    })
+    .await;
+    let length = app.anonymous().get(LARGE).await.expect(200).bytes.len();
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(32 << 10).expect("a small buffer");
+        let mut stream = socket.connect(address(&app)).await.expect("a connection");
+        let request = format!("GET {LARGE} HTTP/1.1\r\nHost: {}\r\n\r\n", address(&app));
+        stream.write_all(request.as_bytes()).await.expect("it takes the request");
+        // The connection has all of the answer, and what is left is more than the client's buffer holds.
+        let mut read = vec![0; length - (128 << 10)];
+        stream.read_exact(&mut read).await.expect("most of the answer");
+        unread.push(stream);
+    }
+    app.soon("all are closed", async || unread.iter().all(|stream| !is_open(&app, stream))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_does_not_wait_for_clients_that_do_not_read() {
     let app = TestApp::start().await;
     let mut unread = Vec::new();

@@ -170,6 +170,23 @@ async fn what_was_arriving_when_the_program_was_killed_is_gone_after_the_next_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_variable_is_warned_about_once_and_not_by_worker_processes() {
+    let (folder, database) = (folder(), TestDatabase::new().await);
+    let mut command = program(&["serve", "--bind", "127.0.0.1:0"], folder.path(), Some(database.db.url()));
+    command.env("RECOTEM_WORKER_CONCURRENCY", "1").env("RECOTEM_MAX_UPLOAD_BITES", "1").stderr(Stdio::piped());
+    let mut process = Process::spawn(command);
+    let log = process.log();
+    let address = process.says("Recotem is ready on ");
+    let admin = Caller::log_in(&address, "admin", PASSWORD).await;
+    // The worker process has read its settings, since it has done a job.
+    trained(&admin).await;
+    assert_eq!(process.stop().await, Some(0));
+    let log = log.join().expect("the log");
+    let warnings = log.iter().filter(|line| line.contains("RECOTEM_MAX_UPLOAD_BITES"));
+    assert_eq!(warnings.count(), 1, "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_cannot_be_read_is_no_error_of_the_server() {
     use std::io::{Read, Write};
     let (folder, database) = (folder(), TestDatabase::new().await);

@@ -35,6 +35,8 @@ export class ApiError extends Error {
     readonly retryAfter: number | null = null,
     /** What stands in the way, when the server refuses to delete something. */
     readonly dependents: Dependent[] = [],
+    /** What went wrong, for programs; not every answer has it. */
+    readonly code: string | null = null,
   ) {
     super(message)
     this.name = 'ApiError'
@@ -45,18 +47,26 @@ export class ApiError extends Error {
 export function errorFromBody(status: number, body: unknown, retryAfter: number | null = null): ApiError {
   const fields: Record<string, string[]> = {}
   const general: string[] = []
+  const code = codeIn(body)
   if (Array.isArray(body)) {
     general.push(...body.map(String))
   } else if (body !== null && typeof body === 'object') {
     for (const [key, value] of Object.entries(body)) {
       const messages = messagesOf(value)
-      if (messages.length === 0) continue
+      if (messages.length === 0 || (key === 'code' && code !== null)) continue
       if (key === 'detail' || key === 'error' || key === 'non_field_errors') general.push(...messages)
       else if (status === 400 || status === 422) fields[key] = messages
     }
   }
   const first = general[0] ?? Object.values(fields)[0]?.[0] ?? ''
-  return new ApiError(status, first, fields, retryAfter, status === 409 ? dependentsIn(body) : [])
+  const dependents = status === 409 ? dependentsIn(body) : []
+  return new ApiError(status, first, fields, retryAfter, dependents, code)
+}
+
+/** A code stands beside a sentence; elsewhere a field may have that name. */
+function codeIn(body: unknown): string | null {
+  const { detail, code } = (body ?? {}) as { detail?: unknown; code?: unknown }
+  return typeof detail === 'string' && typeof code === 'string' ? code : null
 }
 
 function dependentsIn(body: unknown): Dependent[] {

@@ -1,12 +1,17 @@
 import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/client'
+import { i18n, type Locale } from '@/i18n'
+import { translated, translatedSentence } from '@/i18n/refusals'
 
 /** Says what went wrong in the reader's language, with the server's own words where it has some. */
 export function useErrorText() {
-  const { t } = useI18n()
+  const { t, locale } = useI18n()
   return (error: unknown): string => {
     if (!(error instanceof ApiError)) return t('errors.unexpected')
     if (error.status === 0) return t('errors.unreachable')
+    const known = translated(locale.value as Locale, error.code, error.message)
+    if (known !== undefined) return known
+    if (error.code !== null && error.message) return error.message
     if (error.status === 429) return throttled(error)
     if (error.status === 404) return t('errors.notFound')
     if (error.status === 403) return error.message || t('errors.forbidden')
@@ -21,7 +26,8 @@ export function useErrorText() {
   }
 }
 
-/** The first message for a form field, or nothing. */
+/** The first message for a form field in the reader's language, as far as there is one, or nothing. */
 export function fieldError(error: unknown, field: string): string | undefined {
-  return error instanceof ApiError ? error.fields[field]?.[0] : undefined
+  const said = error instanceof ApiError ? error.fields[field]?.[0] : undefined
+  return said && (translatedSentence(i18n.global.locale.value, said) ?? said)
 }

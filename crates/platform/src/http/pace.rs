@@ -1,6 +1,7 @@
 //! A least speed for clients that read a large answer. The system ends a connection whose client takes nothing, but one byte now
 //! and then renews that time; and the server asks for more of an answer only once most of it has been taken. So a timer beside the
-//! answer measures the client, and resets the connection of one that is too slow.
+//! answer measures the client, and resets the connection of one that is too slow. It goes on after the answer has been handed to
+//! the connection, until the client has read the last of it.
 
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -22,11 +23,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Settings;
 
-/// Bytes of an answer that the server and the system hold while the client does not read. A smaller answer is not measured.
+/// Bytes of an answer that the server and the system hold while the client does not read.
 const HELD: u64 = 256 << 10;
 
-/// Bytes of an answer that the server asks for before it waits for the client.
+/// Bytes of an answer that the server asks for before it waits for the client. A smaller answer is not measured.
 const AT_ONCE: u64 = 32 << 10;
+
+/// How often the system is asked whether the client has read all of an answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The least speed that a client must keep.
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +61,20 @@ struct Reading {
     until: Instant,
     /// Since when the server has nothing to send.
     idle_since: Option<Instant>,
+    /// Whether the connection has all of the answer, and only the client does not.
+    is_handed_over: bool,
 }
 
 impl Reading {
     fn new(pace: Pace, now: Instant) -> Self {
-        Self { pace, until: now + pace.grace, idle_since: None }
+        Self { pace, until: now + pace.grace, idle_since: None, is_handed_over: false }
     }
 
     /// Records that bytes were handed to the connection. Only what may not have been read yet gives the client time.
     fn sent(&mut self, now: Instant, bytes: u64) {
         self.until = self.until(now) + self.pace.time_for(bytes);
-        self.until = self.until.min(now + self.pace.grace + self.pace.time_for(HELD));
+        // An answer may also come as one large piece.
+        self.until = self.until.min(now + self.pace.grace + self.pace.time_for(HELD.max(bytes)));
         self.idle_since = None;
     }
 
@@ -76,17 +83,26 @@ impl Reading {
         self.idle_since.get_or_insert(now);
     }
 
+    /// Records that the connection has all of the answer.
+    fn hand_over(&mut self, now: Instant) {
+        self.until = self.until(now);
+        self.idle_since = None;
+        self.is_handed_over = true;
+    }
+
     /// Returns when the client is too slow, unless it reads on.
     fn until(&self, now: Instant) -> Instant {
         self.until + self.idle_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 }
 
-/// The connection of a request.
-#[derive(Debug, Clone, Copy)]
+/// The connection of a request. Cheap to clone; clones share what is measured.
+#[derive(Clone)]
 pub(super) struct Line {
     socket: RawFd,
     pace: Pace,
+    /// The client that reads the end of an answer: no longer measured when the connection ends, or a later answer is measured.
+    last: Rc<RefCell<Option<Measured>>>,
 }
 
 impl Line {
@@ -96,11 +112,16 @@ impl Line {
         if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(u32::try_from(HELD / 2).unwrap_or(u32::MAX)) {
             tracing::debug!(%error, "a connection may hold much of an answer");
         }
-        Self { socket: stream.as_raw_fd(), pace }
+        Self::of(stream.as_raw_fd(), pace)
+    }
+
+    fn of(socket: RawFd, pace: Pace) -> Self {
+        Self { socket, pace, last: Rc::default() }
     }
 
     /// Starts to measure the client. Only for the answer that the connection is sending: the connection is open then.
-    fn measure(self, now: Instant) -> Option<Measured> {
+    fn measure(&self, now: Instant) -> Option<Measured> {
+        self.last.take();
         // SAFETY: The connection polls the answer, so it is open.
         let socket = unsafe { BorrowedFd::borrow_raw(self.socket) };
         let socket = socket.try_clone_to_owned().ok()?;
@@ -110,16 +131,16 @@ impl Line {
     }
 }
 
-/// Measures how fast the client reads a large answer.
+/// Measures how fast the client reads an answer that is not small.
 pub async fn watch(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = next.call(request).await?.map_into_boxed_body();
     let may_be_large = match response.response().body().size() {
         BodySize::None => false,
-        BodySize::Sized(bytes) => bytes > HELD,
+        BodySize::Sized(bytes) => bytes > AT_ONCE,
         // Upgraded connections are measured by themselves.
         BodySize::Stream => response.status() != StatusCode::SWITCHING_PROTOCOLS,
     };
-    match response.request().conn_data::<Line>().copied().filter(|_| may_be_large) {
+    match response.request().conn_data::<Line>().cloned().filter(|_| may_be_large) {
         Some(line) => Ok(response.map_body(|_, body| Paced { body, line, sent: 0, measured: None }.boxed())),
         None => Ok(response),
     }
@@ -137,6 +158,16 @@ struct Paced {
     line: Line,
     sent: u64,
     measured: Option<Measured>,
+}
+
+impl Drop for Paced {
+    /// Goes on measuring a client that may not have read all.
+    fn drop(&mut self) {
+        if let Some(measured) = self.measured.take() {
+            measured.reading.borrow_mut().hand_over(Instant::now());
+            self.line.last.replace(Some(measured));
+        }
+    }
 }
 
 impl MessageBody for Paced {
@@ -161,6 +192,9 @@ impl MessageBody for Paced {
             this.sent += piece.len() as u64;
             if this.sent >= AT_ONCE {
                 this.measured = this.line.measure(now);
+                if let Some(measured) = &this.measured {
+                    measured.reading.borrow_mut().sent(now, this.sent);
+                }
             }
         }
         piece
@@ -170,11 +204,17 @@ impl MessageBody for Paced {
 async fn end_when_slow(reading: Rc<RefCell<Reading>>, socket: OwnedFd) {
     loop {
         let now = Instant::now();
-        let until = reading.borrow().until(now);
+        let (until, is_handed_over) = {
+            let reading = reading.borrow();
+            (reading.until(now), reading.is_handed_over)
+        };
+        if is_handed_over && is_read(&socket) {
+            return;
+        }
         if until <= now {
             break;
         }
-        tokio::time::sleep_until(until).await;
+        tokio::time::sleep_until(until.min(now + LOOK_AGAIN)).await;
     }
     tracing::debug!("a client read its answer too slowly; its connection was reset");
     let socket = SockRef::from(&socket);
@@ -185,9 +225,27 @@ async fn end_when_slow(reading: Rc<RefCell<Reading>>, socket: OwnedFd) {
     }
 }
 
+/// Returns whether the system holds nothing that the client has not received. Where it does not tell, this is taken for granted.
+fn is_read(socket: &OwnedFd) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::ioctl::{Getter, Opcode, ioctl};
+        /// Asks a socket for the bytes in its queue (`SIOCOUTQ`).
+        const QUEUED: Opcode = 0x5411;
+        // SAFETY: The system answers this request with a number of this type.
+        let queued = unsafe { ioctl(socket, Getter::<QUEUED, std::ffi::c_int>::new()) };
+        queued.is_ok_and(|bytes| bytes == 0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -220,8 +278,16 @@ mod tests {
     #[test]
     fn what_was_read_fast_gives_no_time_to_read_the_rest() {
         let (mut reading, at) = reading();
-        (0..1_000).for_each(|_| reading.sent(at(10), 1 << 20));
+        (0..1_000).for_each(|_| reading.sent(at(10), 64 << 10));
         assert_eq!(reading.until(at(10)), at(10 + 60 + HELD / 1_024));
+    }
+
+    #[test]
+    fn an_answer_in_one_piece_gives_time_to_read_all_of_it() {
+        let (mut reading, at) = reading();
+        reading.sent(at(0), 5 << 20);
+        reading.hand_over(at(0));
+        assert_eq!(reading.until(at(1)), at(60 + (5 << 10)));
     }
 
     #[test]
@@ -239,7 +305,7 @@ mod tests {
         let (server, mut client) = UnixStream::pair().unwrap();
         let body = super::super::in_pieces(Bytes::from_static(&[0; 100_000])).boxed();
         let no_time = Pace { least: u64::MAX, grace: Duration::ZERO };
-        let line = Line { socket: server.as_raw_fd(), pace: no_time };
+        let line = Line::of(server.as_raw_fd(), no_time);
         let mut answer = Paced { body, line, sent: 0, measured: None };
         assert_eq!(answer.size(), BodySize::Sized(100_000));
         let piece = std::future::poll_fn(|context| Pin::new(&mut answer).poll_next(context)).await;
@@ -247,5 +313,36 @@ mod tests {
         let ended = tokio::task::spawn_blocking(move || client.read(&mut [0]).ok()).await.unwrap();
         assert_eq!(ended, Some(0));
         drop((answer, server));
+    }
+
+    /// A connection over which 1,000 bytes were sent, after an answer of 100,000 bytes was handed to it.
+    async fn handed_over() -> (UnixStream, UnixStream, Line) {
+        let (mut server, client) = UnixStream::pair().unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let line = Line::of(server.as_raw_fd(), Pace { least: u64::MAX, grace: Duration::from_millis(50) });
+        let body = super::super::in_pieces(Bytes::from_static(&[0; 100_000])).boxed();
+        let mut answer = Paced { body, line: line.clone(), sent: 0, measured: None };
+        while std::future::poll_fn(|context| Pin::new(&mut answer).poll_next(context)).await.is_some() {}
+        server.write_all(&[0; 1_000]).unwrap();
+        (server, client, line)
+    }
+
+    #[actix_web::test]
+    async fn the_connection_of_a_client_that_never_reads_the_end_ends() {
+        let (server, mut client, line) = handed_over().await;
+        line.last.take().unwrap()._timer.await.unwrap();
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 1_000);
+        drop(server);
+    }
+
+    #[actix_web::test]
+    async fn a_connection_stays_open_once_its_client_has_read_the_end() {
+        let (mut server, mut client, line) = handed_over().await;
+        client.read_exact(&mut [0; 1_000]).unwrap();
+        line.last.take().unwrap()._timer.await.unwrap();
+        server.write_all(b"next").unwrap();
+        let mut next = [0; 4];
+        client.read_exact(&mut next).unwrap();
+        assert_eq!(&next, b"next");
     }
 }

@@ -1,12 +1,14 @@
 //! Expands the pages of codecs that the library expands beyond the size that their header declares. It stops at that size for
-//! Snappy, Zstandard and raw LZ4.
+//! Snappy, Zstandard and raw LZ4, whose pages are expanded here only where their texts are counted first.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use parquet::basic::Compression;
+use parquet::file::metadata::ColumnChunkMetaData;
 
+use super::delta_texts;
 use super::page_header::PageHeader;
 
 /// How the pages of a column are packed.
@@ -16,24 +18,31 @@ pub(super) enum Packing {
     Brotli,
     /// LZ4 in the framing of Hadoop, or raw; LZ4 frames under this name are of any size.
     Lz4,
+    Snappy,
+    Zstd,
+    RawLz4,
     /// Not packed, or the library stops at the declared size.
     Other,
 }
 
 impl Packing {
-    /// Returns the packing of a codec.
-    pub fn of(codec: Compression) -> Self {
-        match codec {
+    /// Returns the packing of a column.
+    pub fn of(column: &ColumnChunkMetaData) -> Self {
+        let is_counted = column.encodings().any(delta_texts::is_of_texts);
+        match column.compression() {
             Compression::GZIP(_) => Packing::Gzip,
             Compression::BROTLI(_) => Packing::Brotli,
             Compression::LZ4 => Packing::Lz4,
+            Compression::SNAPPY if is_counted => Packing::Snappy,
+            Compression::ZSTD(_) if is_counted => Packing::Zstd,
+            Compression::LZ4_RAW if is_counted => Packing::RawLz4,
             _ => Packing::Other,
         }
     }
 
     /// Whether pages are expanded here rather than by the library.
     pub fn is_expanded_here(self) -> bool {
-        matches!(self, Packing::Gzip | Packing::Brotli)
+        !matches!(self, Packing::Lz4 | Packing::Other)
     }
 }
 
@@ -51,6 +60,13 @@ pub(super) fn expand(page: Bytes, packing: Packing, header: &PageHeader) -> io::
         Packing::Gzip => to_declared_size(levels, MultiGzDecoder::new(packed), header),
         Packing::Brotli if packed.first() == Some(&LARGE_WINDOW) => Err(io::Error::other("its Brotli is of no standard")),
         Packing::Brotli => to_declared_size(levels, brotli::Decompressor::new(packed, BUFFER), header),
+        Packing::Zstd => to_declared_size(levels, zstd::Decoder::new(packed)?, header),
+        Packing::Snappy => fill_declared_size(levels, header, |room| {
+            snap::raw::Decoder::new().decompress(packed, room).map_err(io::Error::other)
+        }),
+        Packing::RawLz4 => {
+            fill_declared_size(levels, header, |room| lz4_flex::block::decompress_into(packed, room).map_err(io::Error::other))
+        }
         Packing::Lz4 if is_lz4_frame(packed) => {
             Err(io::Error::other("its pages are LZ4 frames, which Parquet does not have; write it with another codec"))
         }
@@ -69,11 +85,26 @@ fn to_declared_size(levels: &[u8], unpacked: impl Read, header: &PageHeader) -> 
         bytes if bytes > declared => {
             Err(io::Error::other(format!("a page expands to more than the {declared} bytes it declares")))
         }
-        bytes if bytes < declared => {
-            Err(io::Error::other(format!("a page expands to {bytes} of the {declared} bytes it declares")))
-        }
+        bytes if bytes < declared => Err(too_small(bytes, header)),
         _ => Ok(expanded.into()),
     }
+}
+
+/// Expands a page with a decoder that stops at the end of the room.
+fn fill_declared_size(
+    levels: &[u8],
+    header: &PageHeader,
+    unpack: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<Bytes> {
+    let mut expanded = levels.to_vec();
+    expanded.resize(usize::try_from(header.expanded).map_err(io::Error::other)?, 0);
+    let Some(room) = expanded.get_mut(levels.len()..).filter(|room| !room.is_empty()) else { return Ok(expanded.into()) };
+    let (wanted, filled) = (room.len(), unpack(room)?);
+    if filled == wanted { Ok(expanded.into()) } else { Err(too_small((levels.len() + filled) as u64, header)) }
+}
+
+fn too_small(bytes: u64, header: &PageHeader) -> io::Error {
+    io::Error::other(format!("a page expands to {bytes} of the {} bytes it declares", header.expanded))
 }
 
 /// Whether bytes begin as a frame does: of today, of old programs, or to be skipped.

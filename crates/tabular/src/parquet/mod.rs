@@ -2,6 +2,7 @@
 
 mod columns;
 mod decoding;
+mod delta_texts;
 mod expansion;
 mod file;
 mod meter;

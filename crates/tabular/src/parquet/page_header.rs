@@ -8,7 +8,16 @@ use std::io::{self, Read};
 /// Numbers of fields.
 const TYPE: i16 = 1;
 const EXPANDED: i16 = 2;
+const FIRST_VERSION: i16 = 5;
 const SECOND_VERSION: i16 = 8;
+/// Numbers of fields in a page of either version.
+const VALUES: i16 = 1;
+/// Numbers of fields in a page of the first version.
+const ENCODING: i16 = 2;
+const DEFINITION_LEVELS: i16 = 3;
+const REPETITION_LEVELS: i16 = 4;
+/// Numbers of fields in a page of the second version.
+const ENCODING_SECOND: i16 = 4;
 const DEFINITIONS: i16 = 5;
 const REPETITIONS: i16 = 6;
 const IS_PACKED: i16 = 7;
@@ -25,13 +34,15 @@ const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const STRUCT: u8 = 12;
 
-/// The type of a page that holds a dictionary.
+/// Types of pages: data, a dictionary, and data in the second version.
+const DATA: i32 = 0;
 const DICTIONARY: i32 = 2;
+const DATA_SECOND: i32 = 3;
 /// Structs inside a header that hold others.
 const DEPTH: u8 = 4;
 
 /// What the header of a page declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct PageHeader {
     /// Bytes of the header itself.
     pub length: u64,
@@ -41,27 +52,53 @@ pub(super) struct PageHeader {
     /// Bytes at the start of the page that are never packed.
     pub levels: u64,
     pub is_packed: bool,
+    /// The number of the encoding of its values.
+    pub encoding: i32,
+    /// Its values, including missing ones.
+    pub values: u64,
+    /// The encodings of the levels of repetition and definition, where they are packed with the values.
+    pub level_encodings: Option<[i32; 2]>,
 }
 
 impl PageHeader {
     /// Reads a header from its first byte on.
     pub fn read(source: impl Read) -> io::Result<Self> {
         let mut input = Compact { source, bytes: 0 };
-        let mut header = PageHeader { length: 0, is_dictionary: false, expanded: 0, levels: 0, is_packed: true };
-        let (mut last, mut has_size) = (0, false);
+        let mut header = PageHeader { is_packed: true, ..PageHeader::default() };
+        let (mut last, mut has_size, mut page) = (0, false, None);
         while let Some((field, kind)) = input.field(last)? {
             match (field, kind) {
-                (TYPE, I32) => header.is_dictionary = input.i32()? == DICTIONARY,
+                (TYPE, I32) => page = Some(input.i32()?),
                 (EXPANDED, I32) => (header.expanded, has_size) = (input.size()?, true),
-                (SECOND_VERSION, STRUCT) => second_version(&mut input, &mut header)?,
-                (TYPE | EXPANDED | SECOND_VERSION, _) => return Err(damaged()),
+                (FIRST_VERSION, STRUCT) if page == Some(DATA) => first_version(&mut input, &mut header)?,
+                (SECOND_VERSION, STRUCT) if page == Some(DATA_SECOND) => second_version(&mut input, &mut header)?,
+                (TYPE | EXPANDED | FIRST_VERSION | SECOND_VERSION, _) => return Err(damaged()),
                 _ => input.skip(kind, DEPTH)?,
             }
             last = field;
         }
         header.length = input.bytes;
+        header.is_dictionary = page == Some(DICTIONARY);
         if has_size && header.levels <= header.expanded { Ok(header) } else { Err(damaged()) }
     }
+}
+
+/// Reads what a page of the first version has beside the others.
+fn first_version<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> io::Result<()> {
+    let (mut last, mut levels) = (0, [0; 2]);
+    while let Some((field, kind)) = input.field(last)? {
+        match (field, kind) {
+            (VALUES, I32) => header.values = input.size()?,
+            (ENCODING, I32) => header.encoding = input.i32()?,
+            (REPETITION_LEVELS, I32) => levels[0] = input.i32()?,
+            (DEFINITION_LEVELS, I32) => levels[1] = input.i32()?,
+            (VALUES | ENCODING | REPETITION_LEVELS | DEFINITION_LEVELS, _) => return Err(damaged()),
+            _ => input.skip(kind, DEPTH)?,
+        }
+        last = field;
+    }
+    header.level_encodings = Some(levels);
+    Ok(())
 }
 
 /// Reads what a page of the second version has beside the others.
@@ -69,9 +106,11 @@ fn second_version<R: Read>(input: &mut Compact<R>, header: &mut PageHeader) -> i
     let mut last = 0;
     while let Some((field, kind)) = input.field(last)? {
         match (field, kind) {
+            (VALUES, I32) => header.values = input.size()?,
+            (ENCODING_SECOND, I32) => header.encoding = input.i32()?,
             (DEFINITIONS | REPETITIONS, I32) => header.levels += input.size()?,
             (IS_PACKED, TRUE | FALSE) => header.is_packed = kind == TRUE,
-            (DEFINITIONS | REPETITIONS | IS_PACKED, _) => return Err(damaged()),
+            (VALUES | ENCODING_SECOND | DEFINITIONS | REPETITIONS | IS_PACKED, _) => return Err(damaged()),
             _ => input.skip(kind, DEPTH)?,
         }
         last = field;
@@ -169,13 +208,28 @@ impl<R: Read> Compact<R> {
 mod tests {
     use super::PageHeader;
 
-    const HEADER: PageHeader = PageHeader { length: 0, is_dictionary: false, expanded: 10, levels: 0, is_packed: true };
+    const HEADER: PageHeader = PageHeader {
+        length: 0,
+        is_dictionary: false,
+        expanded: 10,
+        levels: 0,
+        is_packed: true,
+        encoding: 0,
+        values: 0,
+        level_encodings: None,
+    };
 
     #[test]
     fn all_that_counts_is_read() {
         // A data page: type, sizes, and a struct with a text of 3 bytes in its statistics.
         let first = [0x15, 0x00, 0x15, 0x14, 0x15, 0x02, 0x2c, 0x15, 0x06, 0x4c, 0x18, 0x03, b'a', b'b', b'c', 0x00, 0x00, 0x00];
-        assert_eq!(PageHeader::read(&first[..]).unwrap(), PageHeader { length: first.len() as u64, ..HEADER });
+        let expected = PageHeader { length: first.len() as u64, values: 3, level_encodings: Some([0, 0]), ..HEADER };
+        assert_eq!(PageHeader::read(&first[..]).unwrap(), expected);
+        // The same with its encodings: of the values, of definitions and of repetitions.
+        let encoded = [0x15, 0x00, 0x15, 0x14, 0x15, 0x02, 0x2c, 0x15, 0x06, 0x15, 0x0e, 0x15, 0x06, 0x15, 0x08, 0x00, 0x00];
+        let levels = Some([4, 3]);
+        let expected = PageHeader { length: encoded.len() as u64, encoding: 7, values: 3, level_encodings: levels, ..HEADER };
+        assert_eq!(PageHeader::read(&encoded[..]).unwrap(), expected);
         let dictionary = [0x15, 0x04, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x00];
         let expected = PageHeader { length: 9, is_dictionary: true, expanded: i32::MAX as u64, ..HEADER };
         assert_eq!(PageHeader::read(&dictionary[..]).unwrap(), expected);
@@ -196,6 +250,8 @@ mod tests {
             // A number of a field, and a size, of more bits than they have.
             &[0x15, 0x00, 0x15, 0x14, 0x05, 0x84, 0x80, 0x08, 0x7e, 0x00],
             &[0x15, 0x00, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x1f, 0x00],
+            // A page of the second version that says it is one of the first.
+            &[0x15, 0x00, 0x15, 0x14, 0x6c, 0x55, 0x04, 0x00, 0x00],
             // More levels than there are bytes.
             &[0x15, 0x06, 0x15, 0x14, 0x6c, 0x55, 0x16, 0x00, 0x00],
             // A list, which no header has.

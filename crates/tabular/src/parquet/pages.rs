@@ -1,5 +1,6 @@
 //! The pages of a file on their way to the library: none expands to more than its header declares, which is no more than its
-//! column chunk has by the footer, unless it is small. The footer's sizes are limited before anything is read.
+//! column chunk has by the footer, unless it is small. The footer's sizes are limited before anything is read. What texts repeat
+//! of others is limited too.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -12,6 +13,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 use super::super::error::TabularError;
 use super::corrupt;
 use super::decoding::decode;
+use super::delta_texts::{self, Levels, Repeated};
 use super::expansion::{Packing, expand};
 use super::meter::Meter;
 use super::page_header::PageHeader;
@@ -33,6 +35,9 @@ struct Chunk {
     /// Bytes of all its pages once expanded.
     expanded: u64,
     packing: Packing,
+    levels: Levels,
+    /// Whether the footer says that texts are written as differences.
+    has_delta_texts: bool,
 }
 
 impl Chunks {
@@ -67,16 +72,19 @@ impl Chunks {
 
 fn chunk(column: &ColumnChunkMetaData) -> Result<Chunk, TabularError> {
     let (start, length) = decode(|| Ok::<_, TabularError>(column.byte_range()))?;
+    let description = column.column_descr();
     Ok(Chunk {
         start,
         end: start.saturating_add(length),
         expanded: u64::try_from(column.uncompressed_size()).unwrap_or_default(),
-        packing: Packing::of(column.compression()),
+        packing: Packing::of(column),
+        levels: Levels { repetitions: description.max_rep_level() > 0, definitions: description.max_def_level() > 0 },
+        has_delta_texts: column.encodings().any(delta_texts::is_of_texts),
     })
 }
 
 fn without_expanded(group: RowGroupMetaData) -> parquet::errors::Result<RowGroupMetaData> {
-    let column = |column: &ColumnChunkMetaData| match Packing::of(column.compression()).is_expanded_here() {
+    let column = |column: &ColumnChunkMetaData| match Packing::of(column).is_expanded_here() {
         true => column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build(),
         false => Ok(column.clone()),
     };
@@ -95,12 +103,14 @@ pub(super) struct Pages {
     /// By the number of the chunk and by whether it is a dictionary: the library reads a chunk page after page, but may come back
     /// for its dictionary.
     announced: Arc<Mutex<HashMap<(usize, bool), Announced>>>,
+    /// By the number of the chunk.
+    repeated: Arc<Mutex<HashMap<usize, Repeated>>>,
 }
 
 impl Pages {
     /// Returns the pages for one reader.
     pub fn of(chunks: &Arc<Chunks>, meter: Option<&Arc<Meter>>) -> Self {
-        Pages { chunks: Arc::clone(chunks), meter: meter.cloned(), announced: Arc::default() }
+        Pages { chunks: Arc::clone(chunks), meter: meter.cloned(), announced: Arc::default(), repeated: Arc::default() }
     }
 
     /// Reads the header at `at` from `source`, and allows or refuses its page.
@@ -129,7 +139,24 @@ impl Pages {
                 announced.get(&(number, dictionary)).filter(|(begins, _)| *begins == start).map(|(_, header)| *header)
             })
         };
-        expand(page, chunk.packing, &announced.ok_or_else(elsewhere)?)
+        let header = announced.ok_or_else(elsewhere)?;
+        let page = expand(page, chunk.packing, &header)?;
+        if delta_texts::are_in(&header) {
+            self.count_texts(number, chunk, &header, &page)?;
+        }
+        Ok(page)
+    }
+
+    /// Allows or refuses a page with texts as differences, which expand further when they are read.
+    fn count_texts(&self, number: usize, chunk: Chunk, header: &PageHeader, page: &[u8]) -> io::Result<()> {
+        if !chunk.has_delta_texts {
+            return Err(io::Error::other("a page is encoded in a way that its column does not name"));
+        }
+        if chunk.packing == Packing::Lz4 && header.is_packed {
+            return Err(io::Error::other("its texts are written as differences in LZ4 of old; write it with another codec"));
+        }
+        let mut repeated = self.repeated.lock().unwrap_or_else(PoisonError::into_inner);
+        repeated.entry(number).or_default().add_page(page, header, chunk.levels)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of reading, format by format.
 
 mod blocks;
+mod delta_texts;
 mod forged_pages;
 mod odd_files;
 mod parquet_files;

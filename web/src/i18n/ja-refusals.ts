@@ -1,0 +1,126 @@
+import type { Refusals } from './refusals'
+
+/** What the server refuses most often. It answers in English. */
+export const refusalsInJapanese: Refusals = {
+  codes: {
+    body_too_slow: '送信が途中で止まったか、通信速度が遅すぎます。接続を確認して、もう一度送信してください。',
+    busy: 'サーバーが混み合っています。数秒待ってから再試行してください。',
+    disk_full:
+      'サーバーのディスク容量が不足しています。不要なデータやモデルを削除するか、容量を増やしてください。',
+    internal_error: 'サーバー側で問題が発生しました。詳細はサーバーのログを確認してください。',
+    model_file_missing:
+      'このモデルのファイルがサーバーに見つかりません。バックアップから復元するか、もう一度学習してください。',
+    model_file_removed: 'このモデルのファイルは削除されています。もう一度学習してください。',
+    model_not_ready: 'このモデルはまだ学習中です。学習が完了してから再試行してください。',
+    model_without_users:
+      'このモデルはセッションから学習しているため、ユーザーを指定した推薦はできません。セッション内のアイテムを指定してください。',
+    no_room_for_uploads:
+      'サーバーで処理中のアップロードが上限に達しています。1 分ほど待ってから再試行してください。',
+    not_enough_memory:
+      'サーバーの空きメモリが不足しています。ほかの処理が終わってから再試行するか、メモリを増やしてください。',
+    out_of_memory:
+      'サーバーの空きメモリが不足しています。ほかの処理が終わってから再試行するか、メモリを増やしてください。',
+    server_ending: 'サーバーを停止しています。数秒待ってから再試行してください。',
+    temporarily_unavailable:
+      'データベースまたはファイルの保存先に接続できません。数秒待ってから再試行してください。',
+    too_busy: 'ログインが集中しています。数秒待ってから再試行してください。',
+    too_long: '処理に時間がかかりすぎたため中断しました。期間や件数を減らして再試行してください。',
+    too_many_bodies: 'サーバーが混み合っています。数秒待ってから再試行してください。',
+    too_many_connections:
+      'お使いのネットワークからの接続数が上限に達しています。ほかの接続を閉じてから再試行してください。',
+    too_many_organisations:
+      '所有できる組織の数が上限に達しています。不要な組織を削除するか、サーバー管理者に作成を依頼してください。',
+    too_many_uploads:
+      '同時に実行できるアップロードの数が上限に達しています。実行中のアップロードが終わってから再試行してください。',
+    too_many_waiting_jobs:
+      '待機中のジョブの数が上限に達しています。完了を待つか、不要なジョブをキャンセルしてください。',
+    user_inactive: 'このアカウントは無効になっています。',
+  },
+  sentences: {
+    'This field is required.': '必須項目です。',
+    'This field may not be null.': '必須項目です。',
+    'This field may not be blank.': '入力してください。',
+    'Null characters are not allowed.': '使用できない文字（NULL 文字）が含まれています。',
+    'Not a valid string.': '文字列で入力してください。',
+    'Ensure this field has no more than {} characters.': '{0} 文字以内で入力してください。',
+    'A valid integer is required.': '整数で入力してください。',
+    'A valid number is required.': '数値で入力してください。',
+    'Ensure this value is greater than or equal to {low}.': '{0} 以上の値を入力してください。',
+    'Ensure this value is less than or equal to {high}.': '{0} 以下の値を入力してください。',
+    'Ensure this value is between {} and {}.': '{0} から {1} までの値を入力してください。',
+    'Must be a valid boolean.': '真偽値で指定してください。',
+    'This must be a JSON object.': 'JSON オブジェクトで入力してください。',
+    'Ensure this field has no more than {} bytes of JSON.': 'JSON は {0} バイト以内にしてください。',
+    'Ensure this field has no more than {} elements.': '{0} 件以内にしてください。',
+    'Ensure that no element has more than {} characters.': 'それぞれ {0} 文字以内で入力してください。',
+    '{value} is not a valid choice. Choose one of: {}.':
+      '{0} は選択できません。次のいずれかを選択してください: {1}',
+    'Datetime has wrong format. Use ISO 8601, such as 2030-01-31T12:00:00Z.':
+      '日時の形式が正しくありません。',
+    'Choose a moment that is still to come.': '現在より後の日時を指定してください。',
+    'Enter a valid email address.': 'メールアドレスの形式が正しくありません。',
+    'Invalid pk "{id}" - object does not exist.':
+      '指定した項目が見つかりません。削除された可能性があります。',
+    'Choose one of the same project.': '同じプロジェクトのものを選択してください。',
+    'Choose at least one scope.': 'スコープを 1 つ以上選択してください。',
+    'The item column must differ from the user column.':
+      'アイテムの列には、ユーザーの列とは別の列を指定してください。',
+
+    'You already have a project with this name.': '同じ名前のプロジェクトがすでにあります。',
+    'This project already has a configuration with this name.':
+      'このプロジェクトには同じ名前の構成がすでにあります。',
+    'An API key with this name already exists for this project.':
+      'このプロジェクトには同じ名前の API キーがすでにあります。',
+    'This project already has a retraining schedule. Change that one.':
+      'このプロジェクトには再学習のスケジュールがすでにあります。既存のスケジュールを変更してください。',
+    'A user with that username already exists.': 'このユーザー名はすでに使われています。',
+
+    'Use only letters, digits and @ . + - _': '使用できるのは文字、数字と @ . + - _ のみです。',
+    'The password is too similar to the name or e-mail address.':
+      'ユーザー名やメールアドレスに似たパスワードは使用できません。',
+    'This password is too short. It must contain at least {SHORTEST} characters.':
+      'パスワードは {0} 文字以上にしてください。',
+    'This password is entirely blank.': '空白だけのパスワードは使用できません。',
+    'This password is too common.': 'よく使われるパスワードのため使用できません。',
+    'This password is entirely numeric.': '数字だけのパスワードは使用できません。',
+    "The two password fields didn't match.": '確認用のパスワードが一致しません。',
+    'That is not your current password.': '現在のパスワードが正しくありません。',
+    'This link is not valid. It may have expired or been used already.':
+      'このリンクは無効です。有効期限が切れたか、すでに使用された可能性があります。',
+    'This invitation is not valid. It may have expired, been used already or been withdrawn.':
+      'この招待は無効です。有効期限が切れたか、すでに使用されたか、取り消された可能性があります。',
+
+    'This requires the role {needed} or higher; yours is {role}.':
+      'この操作には「{0}」以上のロールが必要です（現在のロール: {1}）。',
+    'Only staff may do this.': 'この操作はサーバー管理者だけが行えます。',
+    'Accounts are made by invitation here. Ask an administrator for one.':
+      'アカウントの作成は招待制です。管理者に招待を依頼してください。',
+    'The audit log is for admins and owners of the organisation.':
+      '監査ログを閲覧できるのは、組織の管理者と所有者だけです。',
+
+    'The submitted file is empty.': 'ファイルが空です。',
+    'The file name has {length} characters; shorten it to {LONGEST_NAME} or fewer.':
+      'ファイル名が長すぎます（{0} 文字）。{1} 文字以内にしてください。',
+    'The file is larger than {} MB, which is the limit for uploads. Compress it, or split it.':
+      'ファイルがアップロードの上限（{0} MB）を超えています。圧縮するか、分割してください。',
+    'The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.':
+      '展開後のサイズが元のファイルの {0} 倍を超えています。圧縮せずにアップロードしてください。',
+    'the file is empty; it needs at least a header with the column names':
+      'ファイルが空です。列名の行が必要です。',
+    'the file has no column {column:?}; {}':
+      'ファイルに列 {0} がありません。ファイルの列名と、プロジェクトの列の設定を確認してください。',
+    'the file has several columns named {column:?}; rename or remove all but the one that is meant':
+      '列 {0} が複数あります。使用する列だけを残してください。',
+    'the file ends in the middle of its data; it was probably cut off while being copied: send it again':
+      'ファイルが途中で切れています。コピーの途中で切れた可能性があります。もう一度アップロードしてください。',
+    'the file is named as {named} but holds {found}; rename it so that the extension tells its content':
+      '拡張子は {0} ですが、内容は {1} です。内容に合った拡張子に変更してください。',
+    'the file cannot be read as {what}: {reason}; check that the file is whole and its extension is right':
+      '{0} として読み取れません（{1}）。ファイルが壊れていないか、拡張子が正しいかを確認してください。',
+    'the file holds more than {} of data once expanded, which is the limit; split it, or raise the limit':
+      '展開後のデータが上限（{0}）を超えています。ファイルを分割するか、上限を引き上げてください。',
+    'the archive holds {count} files; put exactly one data file into it':
+      'アーカイブに {0} 個のファイルが含まれています。データファイルを 1 つだけ入れてください。',
+  },
+  values: { viewer: '閲覧者', editor: '編集者', admin: '管理者', owner: '所有者' },
+}
