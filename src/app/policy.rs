@@ -6,9 +6,11 @@ use actix_web::http::Method;
 /// The limit that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
-    /// None: health checks, renewals and log-outs of many users behind one address must not use up the limit that they share.
-    /// Renewals and log-outs are counted by session, where the token is read.
+    /// None: health checks and log-outs of many users behind one address must not use up the limit that they share. A log-out
+    /// never fails.
     Unlimited,
+    /// Renewals: by session, since many users may share an address; counted where the token is read.
+    Renewals,
     /// Operations where a secret can be guessed or an account created: by address, until the caller is logged in.
     LogIn,
     /// Operations that run a model or read many rows: by user.
@@ -45,7 +47,7 @@ impl Policy {
         self.is_public || self.allowance == Allowance::LogIn
     }
 
-    /// Returns whether this process counts the requests.
+    /// Returns whether a request can be refused because the caller sent too many.
     pub fn is_limited(self) -> bool {
         self.allowance != Allowance::Unlimited
     }
@@ -68,6 +70,7 @@ const DELETE: &str = "DELETE";
 const ANYBODY: Policy = open(Allowance::General);
 const UNCOUNTED: Policy = open(Allowance::Unlimited);
 const GUESSES: Policy = open(Allowance::LogIn);
+const RENEWS: Policy = open(Allowance::Renewals);
 const MEMBERS: Policy = Policy::STRICT;
 const DEAR: Policy = closed(Allowance::Recommendation);
 const REPORTS: Policy = closed(Allowance::Events);
@@ -97,7 +100,7 @@ const TABLE: &[(&str, &str, Policy)] = &[
     ("/auth/sessions/", GET, MEMBERS),
     ("/auth/sessions/{id}/", DELETE, MEMBERS),
     ("/auth/sign_up/", POST, GUESSES),
-    ("/auth/token/refresh/", POST, UNCOUNTED),
+    ("/auth/token/refresh/", POST, RENEWS),
     ("/auth/token/verify/", POST, ANYBODY),
     ("/auth/user/", "GET PUT PATCH", MEMBERS),
     ("/conversion_event/", GET, MEMBERS),

@@ -68,7 +68,7 @@ pub fn admit(
     match (caller, policy.allowance) {
         (Ok(Some(principal)), allowance) => throttles.of_users(allowance).admit(principal.user.id.to_string(), now).map(Some),
         (_, Allowance::LogIn) => throttles.login.admit(client_network(request), now).map(Some),
-        (_, Allowance::Unlimited) => Ok(None),
+        (_, Allowance::Unlimited | Allowance::Renewals) => Ok(None),
         (Ok(None), _) if policy.is_public => throttles.anon.admit(client_network(request), now).map(Some),
         // A request that will be answered with a 401 is not counted here: keys that are not valid are counted where they are
         // looked up.

@@ -24,7 +24,8 @@ pub struct Row<'a> {
 }
 
 /// A row that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = RejectedRow)]
 pub struct Rejected {
     /// Line of a text file, or number of the row in Parquet and in JSON of one text, counted from 1.
     pub line: u64,

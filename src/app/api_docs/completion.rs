@@ -36,7 +36,9 @@ const TAGS: [(&str, &str); 22] = [
     ("meta", "About the API itself."),
 ];
 
-const DATABASE_AWAY: &str = "The database or file store cannot be reached";
+/// Why an operation may be refused for now, by the `code` of its 503.
+const FOR_NOW: &str = "`temporarily_unavailable` (the database or file store cannot be reached), `busy` (too much is being \
+    computed or read), `too_long` (the answer took too long)";
 
 /// Completes the document as the slices describe it.
 pub fn complete(mut document: Value) -> Value {
@@ -86,6 +88,7 @@ impl Operation<'_> {
             (false, false) => json!([{ "bearer": [] }, { "cookie": [] }, { "api_key": [] }]),
         };
         self.refine_parameters();
+        self.add_errors_of_body();
         if inference {
             self.add_inference_errors(public);
         } else {
@@ -170,15 +173,43 @@ impl Operation<'_> {
             self.add("404", "There is no such page");
         }
         if has_body {
-            self.add("413", "The body is too large");
             self.add("415", "The media type of the body is not supported");
         }
         if self.policy().is_limited() {
             self.add("429", "Too many requests; wait for the seconds in Retry-After");
         }
         if self.below() != "/ping/" {
-            self.add("503", DATABASE_AWAY);
+            self.add_refusals_for_now();
         }
+    }
+
+    /// Adds the errors of a body that does not arrive, or that there is no room for.
+    fn add_errors_of_body(&mut self) {
+        if self.value["requestBody"].is_null() {
+            return;
+        }
+        self.add("408", "The body arrives too slowly (`body_too_slow`), or the server is stopping (`server_ending`)");
+        self.add("413", "The body is too large");
+        if self.is_upload() {
+            self.add("507", "There is no room for the file; `code` says where, such as on the disk (`disk_full`)");
+        }
+    }
+
+    /// Returns whether the body is a file, which is stored.
+    fn is_upload(&self) -> bool {
+        let parsers = self.value["requestBody"]["content"].as_object();
+        parsers.is_some_and(|content| content.keys().all(|parser| parser == "multipart/form-data"))
+    }
+
+    /// Adds the reasons for which any operation may be refused for now to those that this operation names itself.
+    fn add_refusals_for_now(&mut self) {
+        let own = self.value["responses"]["503"]["description"].as_str().map(|own| format!("{own}; or ")).unwrap_or_default();
+        let of_body = match (self.value["requestBody"].is_null(), self.is_upload()) {
+            (true, _) => "",
+            (false, true) => ", `no_room_for_uploads`, `not_enough_memory`, `out_of_memory`",
+            (false, false) => ", `too_many_bodies` (too many large requests at once)",
+        };
+        self.value["responses"]["503"]["description"] = json!(format!("{own}{FOR_NOW}{of_body}"));
     }
 
     fn add_inference_errors(&mut self, public: bool) {
@@ -190,10 +221,9 @@ impl Operation<'_> {
         self.add("403", "The key lacks the scope, or is of another project");
         self.add("404", "No such model, or it does not know this user");
         self.add("409", "The model is not trained, or its file was removed");
-        self.add("413", "The body is too large");
         self.add("422", "The path or the body is wrong");
         self.add("429", "Too many requests of this key for this model or project");
-        self.add("503", DATABASE_AWAY);
+        self.add_refusals_for_now();
     }
 
     fn add(&mut self, status: &str, description: &str) {

@@ -86,3 +86,6 @@ fn written() -> Result<(String, String), String> {
     let json = serde_json::to_string(&document).map_err(|error| error.to_string())?;
     Ok((json, yaml_serde::to_string(&document).map_err(|error| error.to_string())?))
 }
+
+#[cfg(test)]
+mod tests;

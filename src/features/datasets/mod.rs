@@ -11,6 +11,7 @@ mod jobs;
 mod memory;
 mod model;
 mod preparation;
+mod report;
 mod routes;
 mod service;
 mod store;
@@ -22,9 +23,11 @@ pub use combined::{CombinedFile, Source, add_combined, complete_combined};
 pub use error::DataError;
 pub use memory::ask_for;
 pub use model::{PrepareData, TrainingData, TrainingDataStatus};
-pub use preparation::{EXAMPLES_IN_REPORT, LARGEST_RATIO, largest_honest, no_row_kept};
+pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};
+pub use report::EXAMPLES_IN_REPORT;
 pub use routes::{
-    DataPreview, Docs, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload, routes,
+    DataPreview, Docs, PartialUpload, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload,
+    routes,
 };
 pub use service::{PREVIEWS, Upload, blocking, give_up, in_turn, is_prepared_at_once, load_log, remove_files};
 pub use store::find;

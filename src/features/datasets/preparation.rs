@@ -4,20 +4,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use super::error::{DataError, sentence};
 use super::memory::ask_for;
-use crate::features::projects::{MOST_EVENT_TYPES, Project};
+use super::report::DataReport;
+use crate::features::projects::Project;
 use crate::ml::context::Context;
-use crate::ml::interactions::{InteractionBlock, InteractionLog, InteractionLogBuilder, LateTimes};
+use crate::ml::interactions::{InteractionBlock, InteractionLogBuilder};
 use crate::platform::clock::FURTHEST_ZONE;
-use crate::platform::http::timestamp;
 use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, ColumnNote, NoteKind, ReadOptions, ReadReport, Rejected, Row, TabularError};
-
-/// Rejected rows shown in the report; the file of rejected rows holds more.
-pub const EXAMPLES_IN_REPORT: usize = 20;
 
 /// Largest field; longer ones are no ids.
 const LARGEST_FIELD: usize = 1 << 20;
@@ -36,7 +32,7 @@ const BYTES_PER_ROW: u64 = 16;
 pub struct Prepared {
     /// The prepared form.
     pub bytes: Vec<u8>,
-    pub report: Value,
+    pub report: DataReport,
     /// The rejected rows as CSV, if there are any.
     pub rejected: Option<Vec<u8>>,
 }
@@ -124,7 +120,7 @@ pub fn prepare(
     let mut log = Context::new(0, threads).install(|| builder.finish());
     let late = options.uploaded_at.and_then(|moment| log.settle_times(moment));
     let rejected = (read.rejected > 0).then(|| rejected_csv(&read.rejected_examples)).transpose()?;
-    Ok(Prepared { report: report(&read, &log, late, options), bytes: log.to_bytes(), rejected })
+    Ok(Prepared { report: DataReport::new(&read, &log, late, options), bytes: log.to_bytes(), rejected })
 }
 
 /// Rows that memory is asked for beyond those that are there.
@@ -180,55 +176,6 @@ pub fn no_row_kept(rows: u64, first: &Rejected, notes: &[ColumnNote]) -> String 
     let encoding = encoding.and_then(|note| note.guess).map(|guess| format!(" The text looks like {guess}."));
     let hint = encoding.map(|encoding| encoding + " Save the file as UTF-8 and send it again.").unwrap_or_default();
     format!("None of the {rows} rows could be imported. The first of them is at line {}: {reason}{hint}", first.line)
-}
-
-fn report(read: &ReadReport, log: &InteractionLog, late: Option<LateTimes>, options: &ReadOptions) -> Value {
-    let pairs = log.to_csr().nnz();
-    let cells = log.n_users() as f64 * log.n_items() as f64;
-    let (first, last) = log.time_range().unzip();
-    json!({
-        "rows_total": read.rows_total,
-        "rows_kept": read.rows_kept,
-        "rejected": read.rejected,
-        "users": log.n_users(),
-        "items": log.n_items(),
-        "density": pairs as f64 / cells.max(1.0),
-        "duplicates": log.n_rows() - pairs,
-        "blank_ids": read.blank_ids,
-        "time_min": first.and_then(moment),
-        "time_max": last.and_then(moment),
-        "notes": notes(read, log, options),
-        "late_times": late.map(late_times),
-        "events": events(log),
-        "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
-    })
-}
-
-/// Returns the notes of the reader, and those that take all ids at once.
-fn notes(read: &ReadReport, log: &InteractionLog, options: &ReadOptions) -> Vec<ColumnNote> {
-    let mut notes = read.notes.clone();
-    notes.extend(tabular::differ_in_spaces(&options.user_column, log.users.iter()));
-    notes.extend(tabular::differ_in_spaces(&options.item_column, log.items.iter()));
-    notes
-}
-
-/// Rows from after the upload.
-fn late_times(late: LateTimes) -> Value {
-    json!({ "rows": late.rows, "last": moment(late.last), "counted_as": late.counted_as.and_then(moment) })
-}
-
-/// The types of events, those with most rows first.
-fn events(log: &InteractionLog) -> Vec<Value> {
-    let Some(events) = &log.events else { return Vec::new() };
-    let mut rows = vec![0u64; events.names.len()];
-    events.codes.iter().for_each(|&code| rows[code as usize] += 1);
-    let mut types: Vec<(u64, &str)> = rows.into_iter().zip(events.names.iter()).collect();
-    types.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    types.iter().take(MOST_EVENT_TYPES).map(|(rows, name)| json!({ "name": name, "rows": rows })).collect()
-}
-
-fn moment(micros: i64) -> Option<String> {
-    DateTime::from_timestamp_micros(micros).map(|at| timestamp::text(&at))
 }
 
 fn rejected_csv(rows: &[Rejected]) -> Result<Vec<u8>, DataError> {

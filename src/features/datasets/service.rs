@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use diesel_async::AsyncConnection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::DataError;
 use super::intake::Received;
@@ -182,7 +182,7 @@ fn keep_prepared(blobs: &crate::platform::blobs::Blobs, keys: &FileKeys, prepare
     if let Some(rejected) = prepared.rejected {
         blobs.write(&keys.rejected(), &rejected)?;
     }
-    Ok(prepared.report)
+    Ok(json!(prepared.report))
 }
 
 async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, data: &TrainingData) -> Result<(), DataError> {

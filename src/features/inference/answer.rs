@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::filter::{Admitted, Filter};
+use super::bodies::{ListOptions, OptionsOfOne, PersonalOptions};
+use super::filter::Admitted;
 use super::listed::{self, ListedItem};
 use crate::features::models::ReadyModel;
 use crate::features::projects::UnknownUsers;
@@ -35,51 +36,43 @@ const FEW_AT_ONCE: usize = 4;
 /// Reasons that are told for each item.
 const MOST_REASONS: usize = 3;
 
-/// What a list should hold.
+/// The request options.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub cutoff: usize,
-    /// Items of interactions that the model has not seen, oldest first.
+    /// Items of interactions that the model was not trained on, oldest first.
     pub interactions: Vec<String>,
-    /// When given, only these items.
-    pub allow: Option<Vec<String>>,
-    /// Not these items.
-    pub deny: Vec<String>,
-    /// Leave out what the user has already interacted with.
-    pub exclude_seen: bool,
-    /// From 0, best first, to 1, as unlike one another as possible.
-    pub diversity: f32,
-    /// Tell for each item why it is listed.
-    pub explain: bool,
-    /// Tell for each item what is known about it.
-    pub with_metadata: bool,
-    /// When given, only items whose metadata fits.
-    pub filter: Option<Arc<Filter>>,
-    /// The items that the filter admits, once it has been evaluated.
+    pub personal: PersonalOptions,
+    pub list: ListOptions,
+    /// The items that match the filter, once it has been evaluated.
     pub admitted: Option<Arc<Admitted>>,
 }
 
 impl Options {
-    /// Whether nothing is asked for but so many of the best items that a user has not met yet.
+    /// Returns the options of a list for a user or a session, by its latest interactions.
+    pub fn of(interactions: Vec<String>, (personal, list): OptionsOfOne) -> Self {
+        Self { interactions, personal, list, admitted: None }
+    }
+
+    /// Returns whether nothing but the cutoff differs from the defaults that affect ranking.
     pub fn is_plain(&self) -> bool {
-        let Self { interactions, allow, deny, exclude_seen, diversity, filter, .. } = self;
+        let ListOptions { allow, deny, diversity, filter, .. } = &self.list;
         let any_item = allow.is_none() && deny.is_empty() && filter.is_none();
-        interactions.is_empty() && any_item && *exclude_seen && *diversity == 0.0
+        self.interactions.is_empty() && any_item && self.personal.exclude_seen && *diversity == 0.0
     }
 
     /// Returns whether each list takes much longer than finding the best items.
     fn is_slow(&self) -> bool {
-        self.diversity > 0.0 || self.explain
+        self.list.diversity > 0.0 || self.personal.explain
     }
 
     fn wanted(&self) -> Wanted<'_> {
         Wanted {
-            cutoff: self.cutoff,
-            exclude_seen: self.exclude_seen,
-            allow: self.allow.as_deref(),
+            cutoff: self.list.cutoff,
+            exclude_seen: self.personal.exclude_seen,
+            allow: self.list.allow.as_deref(),
             among: self.admitted.as_ref().map(|admitted| admitted.items.as_slice()),
-            deny: &self.deny,
-            diversity: self.diversity,
+            deny: &self.list.deny,
+            diversity: self.list.diversity,
         }
     }
 }
@@ -149,7 +142,7 @@ fn of_sessions(model: &SessionModel, is_named: bool, session: &[String], options
         None => (Strategy::Popular, model.rank_popular(&wanted)),
     };
     let mut list = listed::plain(list);
-    if options.explain {
+    if options.personal.explain {
         listed::explain(&mut list, &model.items, |items| model.shares(session, items, MOST_REASONS));
     }
     Some((strategy, list))
@@ -215,7 +208,7 @@ fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String
 /// Returns a list with what was asked for beside it; `history` returns what it was computed from.
 fn listed(model: &Artifact, list: Vec<(u32, f32)>, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
     let mut list = listed::plain(list);
-    if options.explain {
+    if options.personal.explain {
         listed::explain(&mut list, &model.items, |items| model.shares(&history(), items, MOST_REASONS));
     }
     list

@@ -58,7 +58,7 @@ impl Answerer {
         let ready = self.ready(model).await?;
         let mut options = self.filtered(model, &ready, options, serving).await?;
         let interactions = self.with_recent(model, user, std::mem::take(&mut options.interactions));
-        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.with_metadata);
+        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.list.with_metadata);
         let mut answered = if is_quick(&ready, &interactions, &options) {
             answer(&ready, user, &interactions, &options, unknown)
         } else {
@@ -81,7 +81,7 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Vec<(Option<Strategy>, List)>> {
-        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.with_metadata);
+        let (project, unknown, with_metadata) = (model.ownership.project_id, serving.unknown_users, options.list.with_metadata);
         let ready = self.ready(model).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
         let asked = users.into_iter().map(|user| {
@@ -108,7 +108,7 @@ impl Answerer {
     ) -> ApiResult<(Option<Strategy>, List)> {
         let ready = self.ready(model).await?;
         let options = self.filtered(model, &ready, options, serving).await?;
-        let (project, with_metadata) = (model.ownership.project_id, options.with_metadata);
+        let (project, with_metadata) = (model.ownership.project_id, options.list.with_metadata);
         let asked_of = Arc::clone(&ready);
         let work = move |_: &CancellationToken| answer::related(&asked_of, &items, &options);
         let mut answered = Some(self.computing.run(project, work).await?);
@@ -138,7 +138,7 @@ impl Answerer {
         options: Options,
         serving: &Serving,
     ) -> ApiResult<Options> {
-        let Some(filter) = &options.filter else { return Ok(options) };
+        let Some(filter) = &options.list.filter else { return Ok(options) };
         let project = model.ownership.project_id;
         let table = self.directory.items(serving, || self.turn(project)).await?.ok_or_else(InferenceError::no_metadata)?;
         if let Some(field) = filter.unknown_field(&table) {
@@ -193,5 +193,5 @@ fn is_quick(model: &ReadyModel, interactions: &Interactions, options: &Options) 
         ReadyModel::Sessions(model) => model.is_quick(),
     };
     let few = |admitted: &Arc<Admitted>| admitted.items.len() <= FEW;
-    is_quick && options.diversity == 0.0 && !options.explain && options.admitted.as_ref().is_none_or(few)
+    is_quick && options.list.diversity == 0.0 && !options.personal.explain && options.admitted.as_ref().is_none_or(few)
 }

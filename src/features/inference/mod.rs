@@ -4,11 +4,14 @@
 mod answer;
 mod answerer;
 mod assignment;
+mod bodies;
 mod directory;
 mod error;
 mod faults;
+mod fields;
 mod filter;
 mod input;
+mod kinds;
 mod limits;
 mod listed;
 mod model;

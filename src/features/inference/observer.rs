@@ -186,7 +186,8 @@ async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, oth
 /// What a slot answers to a request; nothing where its model does not know the user and that is to be said.
 async fn list_of(answerer: &Answerer, asked: &Asked, slot: &Slot) -> ApiResult<(Option<Strategy>, Vec<String>)> {
     let model = answerer.directory.model(&asked.caller.principal, slot.trained_model_id).await?;
-    let options = Options { explain: false, with_metadata: false, ..asked.options.clone() };
+    let mut options = asked.options.clone();
+    (options.personal.explain, options.list.with_metadata) = (false, false);
     let (strategy, items) = answerer.for_one(&model, asked.user.as_deref(), options, &asked.serving).await?;
     Ok((strategy, head_of(&items)))
 }
@@ -209,7 +210,7 @@ fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<Str
         propensity: None,
         item_propensities: None,
         timestamp,
-        plain_cutoff: asked.options.is_plain().then(|| i32::try_from(asked.options.cutoff).ok()).flatten(),
+        plain_cutoff: asked.options.is_plain().then(|| i32::try_from(asked.options.list.cutoff).ok()).flatten(),
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{AskedUser, Options, answers};
+use super::bodies::{ListOptions, PersonalOptions};
 use super::listed::ListedItem;
 use super::recent_events::{MOST_ITEMS, REMEMBERED};
 use super::store;
@@ -35,7 +36,8 @@ pub async fn past_lists(
     let mut connection = services.db.conn().await?;
     let recent = store::recent_before(&mut connection, project.id, users, REMEMBERED, MOST_ITEMS).await?;
     drop(connection);
-    let options = Options { cutoff, exclude_seen: true, ..Options::default() };
+    let personal = PersonalOptions { exclude_seen: true, ..PersonalOptions::default() };
+    let options = Options::of(Vec::new(), (personal, ListOptions { cutoff, ..ListOptions::default() }));
     let asked = asked.into_iter().zip(recent);
     let asked: Vec<AskedUser> = asked.map(|(request, recent)| (request.user, Some(Arc::new(recent)))).collect();
     let unknown = project.fields.unknown_user;

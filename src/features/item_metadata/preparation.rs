@@ -3,13 +3,15 @@
 use std::io;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::columns::ColumnReport;
 use super::lookup::{Builder, Built};
 use crate::features::datasets::{DataError, EXAMPLES_IN_REPORT, LARGEST_RATIO, ask_for, largest_honest, no_row_kept};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
-use crate::platform::tabular::{self, TableOptions, TableReport, TabularError};
+use crate::platform::tabular::{self, ColumnNote, Rejected, TableOptions, TableReport, TabularError};
 
 /// Descriptions are wide rather than long; what is wider than this is no table of items.
 const MOST_COLUMNS: usize = 1_000;
@@ -24,7 +26,7 @@ const MOST_EXPANDED: u64 = 2 << 30;
 pub struct Prepared {
     pub file: Incoming,
     pub columns: Vec<String>,
-    pub report: Value,
+    pub report: MetaDataReport,
 }
 
 /// What the settings allow.
@@ -109,16 +111,36 @@ fn nothing_kept(read: &TableReport) -> String {
     }
 }
 
-fn report(read: &TableReport, built: Built) -> Value {
+/// The report on the content of an upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MetaDataReport {
+    rows_total: u64,
+    rows_kept: u64,
+    rejected: u64,
+    /// The number of items with metadata.
+    items: u64,
+    /// Rows of an item that has a later row, which is used instead.
+    duplicates: u64,
+    /// The interpretation of the columns except the item ids, which filters use. Missing in reports of older uploads.
+    #[schema(required = false)]
+    columns: Vec<ColumnReport>,
+    /// How the file was interpreted, and conspicuous values in it. Missing in reports of older uploads.
+    #[schema(required = false)]
+    notes: Vec<ColumnNote>,
+    /// The first rejected rows.
+    rejected_examples: Vec<Rejected>,
+}
+
+fn report(read: &TableReport, built: Built) -> MetaDataReport {
     let kept = read.rows_total - read.rejected;
-    json!({
-        "rows_total": read.rows_total,
-        "rows_kept": kept,
-        "rejected": read.rejected,
-        "items": kept - built.repeated,
-        "duplicates": built.repeated,
-        "columns": built.columns,
-        "notes": read.notes,
-        "rejected_examples": read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).collect::<Vec<_>>(),
-    })
+    MetaDataReport {
+        rows_total: read.rows_total,
+        rows_kept: kept,
+        rejected: read.rejected,
+        items: kept - built.repeated,
+        duplicates: built.repeated,
+        columns: built.columns,
+        notes: read.notes.clone(),
+        rejected_examples: read.rejected_examples.iter().take(EXAMPLES_IN_REPORT).cloned().collect(),
+    }
 }

@@ -7,18 +7,17 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use super::columns::ColumnReport;
 use super::model::ItemMetaData;
+use super::preparation::MetaDataReport;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::{
-    DataPreview, PreviewRefused, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed, preview_of,
+    DataPreview, PartialUpload, PreviewRefused, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed, preview_of,
     project_for_upload,
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
-use crate::platform::tabular::ColumnNote;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, preview, download_file, unlink_file))]
@@ -63,25 +62,6 @@ pub struct ItemMetaDataBody {
     status: TrainingDataStatus,
     /// Why it failed.
     error: Option<String>,
-}
-
-/// What was found in an upload.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the report in the API document")]
-pub struct MetaDataReport {
-    rows_total: i64,
-    rows_kept: i64,
-    rejected: i64,
-    /// Items that are described.
-    items: i64,
-    /// Rows about an item that a later row describes again; the later one counts.
-    duplicates: i64,
-    /// The columns but that of the item ids, as they were understood; filters go by this. Reports of older uploads have none.
-    columns: Option<Vec<ColumnReport>>,
-    /// What was decided about the file, and what is odd in it. Reports of older uploads have none.
-    notes: Option<Vec<ColumnNote>>,
-    /// The first rejected rows.
-    rejected_examples: Vec<Value>,
 }
 
 impl From<ItemMetaData> for ItemMetaDataBody {
@@ -167,7 +147,7 @@ async fn replace(
 
 /// The same, where each part may be left out.
 #[utoipa::path(patch, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "update_item_meta_data",
-    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    params(("id" = i64, Path)), request_body(content = inline(PartialUpload), content_type = "multipart/form-data"),
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 404, description = "Not there, or not yours"), (status = 413, description = "The file is too large"),
         (status = 415, description = "Not multipart/form-data")))]

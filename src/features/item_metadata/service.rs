@@ -147,7 +147,7 @@ impl Preparation {
         Ok(Form {
             prepared_key: Some(by_item),
             valid_columns_list_json: Some(json!(prepared.columns)),
-            report: Some(prepared.report),
+            report: Some(json!(prepared.report)),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use serde_json::{Map, Value};
 
-pub use kinds::{Choice, Convert, Kept, Kind, NamedSchemas, Nullable};
+pub use kinds::{Choice, Convert, Kept, Kind, NamedSchemas, Nullable, or_null};
 pub use values::{AnyJson, Flag, Id, Integer, JsonObject, Moment, Number, Secret, Text, TextOrBlank, TextOrNull, Texts};
 
 use super::error::{ApiError, ApiResult};

@@ -102,10 +102,20 @@ impl Description {
     /// Adds a field whose value has the type `T`.
     pub fn field<T, K: Kind<Output = T>>(&mut self, name: &str, kind: &K, is_required: bool, lines: &[Option<&str>]) {
         kind.add_schemas(&mut self.schemas);
+        self.value(name, kind.schema(), is_required, lines);
+    }
+
+    /// Adds a field whose value is described in another way than by a kind.
+    pub fn value(&mut self, name: &str, schema: RefOr<Schema>, is_required: bool, lines: &[Option<&str>]) {
         let text = joined(lines);
-        let schema = if text.is_empty() { kind.schema() } else { described(kind.schema(), text) };
+        let schema = if text.is_empty() { schema } else { described(schema, text) };
         let object = std::mem::take(&mut self.object).property(name, schema);
         self.object = if is_required && !self.is_optional { object.required(name) } else { object };
+    }
+
+    /// Adds the schemas that a description refers to.
+    pub fn schemas(&mut self) -> &mut NamedSchemas {
+        &mut self.schemas
     }
 }
 

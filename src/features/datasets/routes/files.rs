@@ -29,17 +29,22 @@ pub struct DataPreview {
     more: bool,
 }
 
-/// Why there are no rows to show.
-#[derive(ToSchema)]
+/// Why no rows are returned.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
 pub enum PreviewRefused {
-    /// The number of rows is below zero.
+    /// The number of rows is negative.
     Sentences(Vec<String>),
-    /// The number of rows is no number of rows.
+    /// The number of rows is zero or no whole number.
     Fields(HashMap<String, Vec<String>>),
     /// The file cannot be read.
     Unreadable { columns: Vec<String>, rows: Vec<Vec<Value>>, total_rows: u64, error: String },
+}
+
+impl From<PreviewRefused> for ApiError {
+    fn from(refused: PreviewRefused) -> Self {
+        Self::with_body(StatusCode::BAD_REQUEST, json!(refused))
+    }
 }
 
 /// Answers with the first rows of a stored file of a project; `counted` are the rows of the whole file, where they are known.
@@ -63,8 +68,8 @@ pub async fn preview_of(
             Err(file_removed())
         }
         Err(error @ DataError::Unreadable(_)) if !error.is_passing() => {
-            let body = json!({ "columns": [], "rows": [], "total_rows": 0, "error": error.to_string() });
-            Err(ApiError::with_body(StatusCode::BAD_REQUEST, body))
+            let (columns, rows) = (Vec::new(), Vec::new());
+            Err(PreviewRefused::Unreadable { columns, rows, total_rows: 0, error: error.to_string() }.into())
         }
         Err(error) => Err(error.into()),
     }
@@ -73,11 +78,11 @@ pub async fn preview_of(
 fn n_rows(filters: &Filters) -> ApiResult<usize> {
     match filters.id("n_rows")?.unwrap_or(PREVIEW_ROWS) {
         // 1.x's clients expect a bare list here.
-        ..0 => {
-            let message = "The number of rows must not be negative.";
-            Err(ApiError::with_body(StatusCode::BAD_REQUEST, json!([message])))
+        ..0 => Err(PreviewRefused::Sentences(vec!["The number of rows must not be negative.".to_owned()]).into()),
+        0 => {
+            let messages = vec!["Ensure this value is greater than or equal to 1.".to_owned()];
+            Err(PreviewRefused::Fields(HashMap::from([("n_rows".to_owned(), messages)])).into())
         }
-        0 => Err(ApiError::field("n_rows", "Ensure this value is greater than or equal to 1.")),
         n_rows => Ok(n_rows.min(MOST_PREVIEW_ROWS) as usize),
     }
 }

@@ -12,15 +12,17 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::combined::Source;
 use super::model::{TrainingData, TrainingDataStatus};
+use super::report::DataReport;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
 use crate::platform::services::Services;
-use crate::platform::tabular::ColumnNote;
 
 pub use files::{DataPreview, PreviewRefused, file_removed, preview_of};
-pub use upload::{UploadForm, UploadRequest, project_for_upload};
+pub use upload::{PartialUpload, UploadForm, UploadRequest, project_for_upload};
+
+use self::upload::FileRequest;
 
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, preview, download_file, rejected_rows, unlink_file))]
@@ -69,63 +71,6 @@ pub struct TrainingDataBody {
     /// What it was put together from; null for an upload.
     #[schema(value_type = Option<Vec<Source>>)]
     sources: Option<Value>,
-}
-
-/// What was found in an upload.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the report in the API document")]
-struct DataReport {
-    rows_total: i64,
-    rows_kept: i64,
-    rejected: i64,
-    users: i64,
-    items: i64,
-    /// Share of all pairs of user and item that occur.
-    density: f64,
-    /// Rows that repeat an earlier pair of user and item.
-    duplicates: i64,
-    /// Rows rejected because an id is missing.
-    blank_ids: i64,
-    time_min: Option<String>,
-    time_max: Option<String>,
-    /// What was decided about the columns, and what is odd in them. Reports of older uploads have none.
-    notes: Option<Vec<ColumnNote>>,
-    /// Rows from after the upload, whose clock must have been wrong; null without such rows.
-    late_times: Option<LateTimes>,
-    /// The first rejected rows.
-    rejected_examples: Vec<RejectedRow>,
-    /// The types of events, those with most rows first; at most 50, none without an event column.
-    #[schema(required = false)]
-    events: Vec<EventCount>,
-}
-
-/// Rows that are later than the upload.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the report in the API document")]
-struct LateTimes {
-    rows: i64,
-    /// The latest of their times.
-    last: Option<String>,
-    /// The latest time that is not after the upload, which they count as; null when all rows are later, so that all keep
-    /// their times.
-    counted_as: Option<String>,
-}
-
-/// How often one type of event occurs.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-struct EventCount {
-    name: String,
-    rows: i64,
-}
-
-/// A row that could not be imported.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the report in the API document")]
-struct RejectedRow {
-    line: i64,
-    reason: String,
-    raw: String,
 }
 
 impl From<TrainingData> for TrainingDataBody {
@@ -211,7 +156,7 @@ async fn replace(
 
 /// The same, where the part `project` may be left out.
 #[utoipa::path(patch, path = "/training_data/{id}/", tag = "training_data", operation_id = "update_training_data",
-    params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
+    params(("id" = i64, Path)), request_body(content = inline(FileRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
         (status = 409, description = "A live job uses it")))]
 async fn update(

@@ -8,7 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, DispositionParam};
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::features::accounts::{Principal, Role};
 use crate::features::datasets::error::DataError;
@@ -22,14 +24,65 @@ use crate::platform::services::Services;
 /// Longest value of a part that is not a file.
 const LONGEST_VALUE: usize = 256;
 
-/// The parts of an upload.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct UploadRequest {
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
-    project: i64,
+/// A part of an upload that is read; others are skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    File,
+    Project,
 }
+
+impl Part {
+    const ALL: [Self; 2] = [Self::File, Self::Project];
+
+    /// Returns the name of the part, in bodies and in faults.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Project => "project",
+        }
+    }
+
+    fn schema(self) -> ObjectBuilder {
+        let (one_type, format) = match self {
+            Self::File => (Type::String, KnownFormat::Binary),
+            Self::Project => (Type::Integer, KnownFormat::Int64),
+        };
+        ObjectBuilder::new().schema_type(one_type).format(Some(SchemaFormat::KnownFormat(format)))
+    }
+
+    fn of(field: &Field) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| field.name() == Some(part.name()))
+    }
+}
+
+/// The parts of an upload, and which of them are required.
+pub struct UploadOf<const FILE: bool, const PROJECT: bool>;
+
+/// A file for a project.
+pub type UploadRequest = UploadOf<true, true>;
+
+/// Another file for the same project.
+pub type FileRequest = UploadOf<true, false>;
+
+/// Another file, or nothing.
+pub type PartialUpload = UploadOf<false, false>;
+
+impl<const FILE: bool, const PROJECT: bool> PartialSchema for UploadOf<FILE, PROJECT> {
+    fn schema() -> RefOr<Schema> {
+        let with = |object: ObjectBuilder, part: Part| {
+            let object = object.property(part.name(), part.schema());
+            let is_required = match part {
+                Part::File => FILE,
+                Part::Project => PROJECT,
+            };
+            if is_required { object.required(part.name()) } else { object }
+        };
+        let object = ObjectBuilder::new().description(Some("The parts of an upload."));
+        Part::ALL.into_iter().fold(object, with).into()
+    }
+}
+
+impl<const FILE: bool, const PROJECT: bool> ToSchema for UploadOf<FILE, PROJECT> {}
 
 /// What was sent.
 #[derive(Debug, Default)]
@@ -50,10 +103,10 @@ impl UploadForm {
         let mut form = Self::default();
         while let Some(part) = body.next().await {
             let part = part.map_err(unreadable)?;
-            match part.name().unwrap_or_default() {
-                "file" => form.read_file(part, services, &place).await?,
-                "project" => form.read_project(part).await?,
-                _ => skip(part).await?,
+            match Part::of(&part) {
+                Some(Part::File) => form.read_file(part, services, &place).await?,
+                Some(Part::Project) => form.read_project(part).await?,
+                None => skip(part).await?,
             }
         }
         Ok(form)
@@ -62,10 +115,10 @@ impl UploadForm {
     /// The parts, once nothing is wrong with them; a project is missed only when `project_required`.
     pub fn finish(mut self, project_required: bool) -> ApiResult<(Option<i64>, Upload)> {
         if self.upload.is_none() {
-            self.faults.entry("file".to_owned()).or_insert_with(|| vec!["file is required.".to_owned()]);
+            self.faults.entry(Part::File.name().to_owned()).or_insert_with(|| vec!["file is required.".to_owned()]);
         }
         if self.project.is_none() && project_required {
-            self.faults.entry("project".to_owned()).or_insert_with(|| vec!["This field is required.".to_owned()]);
+            self.faults.entry(Part::Project.name().to_owned()).or_insert_with(|| vec!["This field is required.".to_owned()]);
         }
         match self.upload {
             Some(upload) if self.faults.is_empty() => Ok((self.project, upload)),
@@ -78,24 +131,24 @@ impl UploadForm {
         if self.faults.is_empty() { Ok((self.project, self.upload)) } else { Err(ApiError::fields(self.faults)) }
     }
 
-    fn fault(&mut self, part: &str, message: impl Into<String>) {
-        self.faults.insert(part.to_owned(), vec![message.into()]);
+    fn fault(&mut self, part: Part, message: impl Into<String>) {
+        self.faults.insert(part.name().to_owned(), vec![message.into()]);
     }
 
     async fn read_file(&mut self, part: Field, services: &Services, place: &Arc<Place>) -> ApiResult<()> {
         let Some(sent_name) = file_name(&part) else {
-            self.fault("file", "The submitted data was not a file. Send it as a part with a file name.");
+            self.fault(Part::File, "The submitted data was not a file. Send it as a part with a file name.");
             return skip(part).await;
         };
         // Whatever the name is, the body is read to its end: a client that is still sending does not listen.
         match service::checked_name(&sent_name) {
             Err(error) => {
-                self.fault("file", error.to_string());
+                self.fault(Part::File, error.to_string());
                 skip(part).await
             }
             Ok(name) => match receive(part, services, Arc::clone(place)).await? {
                 received if received.size == 0 => {
-                    self.fault("file", "The submitted file is empty.");
+                    self.fault(Part::File, "The submitted file is empty.");
                     Ok(())
                 }
                 received => {
@@ -111,13 +164,13 @@ impl UploadForm {
         while let Some(piece) = part.next().await {
             value.extend_from_slice(&piece.map_err(unreadable)?);
             if value.len() > LONGEST_VALUE {
-                self.fault("project", "Incorrect type. Expected an id.");
+                self.fault(Part::Project, "Incorrect type. Expected an id.");
                 return skip(part).await;
             }
         }
         match std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok()) {
             Some(project) => self.project = Some(project),
-            None => self.fault("project", "Incorrect type. Expected an id."),
+            None => self.fault(Part::Project, "Incorrect type. Expected an id."),
         }
         Ok(())
     }
@@ -180,5 +233,29 @@ fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()>
 /// The project an upload goes to. Lends no connection longer than this: the upload before it may take an hour.
 pub async fn project_for_upload(principal: &Principal, services: &Services, id: i64) -> ApiResult<Project> {
     let mut connection = services.db.conn().await?;
-    principal.load_referred(&mut connection, "project", id, Role::Editor).await
+    principal.load_referred(&mut connection, Part::Project.name(), id, Role::Editor).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_document_requires_the_parts_that_are_missed() {
+        fn required<S: PartialSchema>() -> Vec<String> {
+            let schema = json!(S::schema());
+            let names = schema["required"].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        let missed = |project_required: bool| {
+            let refusal = UploadForm::default().finish(project_required).err().unwrap();
+            refusal.body().as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(required::<UploadRequest>(), missed(true));
+        assert_eq!(required::<FileRequest>(), missed(false));
+        assert!(UploadForm::default().finish_partial().is_ok());
+        assert!(required::<PartialUpload>().is_empty());
+    }
 }

@@ -8,6 +8,7 @@
 
 mod cache;
 mod comparing;
+mod description;
 mod evaluation;
 mod operation;
 mod reading;
@@ -21,7 +22,6 @@ use serde_json::{Value, json};
 use crate::features::item_metadata::ItemTable;
 
 pub use self::cache::{Admitted, Filters};
-pub use self::operation::Operation;
 pub use self::reading::read;
 
 use self::comparing::{is_among, order, text};

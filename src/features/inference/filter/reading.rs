@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::comparing::sort;
+use super::description::{AND, FIELD, NOT, OPERATION, OR, VALUE};
 use super::operation::Operation;
 use super::{Comparison, Condition, Filter, Node};
 use crate::features::inference::faults::Faults;
@@ -48,15 +49,18 @@ impl Reader<'_> {
         let Value::Object(fields) = value else {
             return self.fault("dict_type", "Input should be a valid dictionary", value);
         };
-        match (fields.get("and"), fields.get("or"), fields.get("not"), fields.get("field")) {
-            (Some(parts), None, None, None) => self.parts("and", parts, depth).map(Node::All),
-            (None, Some(parts), None, None) => self.parts("or", parts, depth).map(Node::Any),
+        match (fields.get(AND), fields.get(OR), fields.get(NOT), fields.get(FIELD)) {
+            (Some(parts), None, None, None) => self.parts(AND, parts, depth).map(Node::All),
+            (None, Some(parts), None, None) => self.parts(OR, parts, depth).map(Node::Any),
             (None, None, Some(part), None) => {
-                let part = self.within(json!("not"), |reader| reader.node(part, depth + 1))?;
+                let part = self.within(json!(NOT), |reader| reader.node(part, depth + 1))?;
                 Some(Node::Not(Box::new(part)))
             }
             (None, None, None, Some(name)) => self.condition(name, fields),
-            _ => self.fault("filter_type", "Input should have exactly one of 'field', 'and', 'or' and 'not'", value),
+            _ => {
+                let message = format!("Input should have exactly one of '{FIELD}', '{AND}', '{OR}' and '{NOT}'");
+                self.fault("filter_type", &message, value)
+            }
         }
     }
 
@@ -74,10 +78,10 @@ impl Reader<'_> {
 
     fn condition(&mut self, name: &Value, fields: &Map<String, Value>) -> Option<Node> {
         let Value::String(name) = name else {
-            return self.within(json!("field"), |reader| reader.fault("string_type", "Input should be a valid string", name));
+            return self.within(json!(FIELD), |reader| reader.fault("string_type", "Input should be a valid string", name));
         };
-        let value = fields.get("value").filter(|value| !value.is_null());
-        let operation = fields.get("op").unwrap_or(&Value::Null);
+        let value = fields.get(VALUE).filter(|value| !value.is_null());
+        let operation = fields.get(OPERATION).unwrap_or(&Value::Null);
         let condition = match operation.as_str().and_then(|word| word.parse().ok()) {
             Some(Operation::Eq) => Condition::In(vec![self.single(value)?]),
             Some(Operation::Ne) => Condition::NotIn(vec![self.single(value)?]),
@@ -91,7 +95,7 @@ impl Reader<'_> {
             Some(Operation::Contains) => Condition::Contains(self.single(value)?),
             None => {
                 let message = format!("Input should be {}", operations());
-                return self.within(json!("op"), |reader| reader.fault("enum", &message, operation));
+                return self.within(json!(OPERATION), |reader| reader.fault("enum", &message, operation));
             }
         };
         Some(Node::Field { name: name.clone(), condition })
@@ -99,7 +103,7 @@ impl Reader<'_> {
 
     /// A text, a number, true or false.
     fn single(&mut self, value: Option<&Value>) -> Option<Value> {
-        self.within(json!("value"), |reader| match value {
+        self.within(json!(VALUE), |reader| match value {
             None => reader.fault("missing", "Field required", &Value::Null),
             Some(Value::Array(_) | Value::Object(_)) => {
                 reader.fault("value_type", "Input should be a text, a number, true or false", value.unwrap_or(&Value::Null))
@@ -112,15 +116,15 @@ impl Reader<'_> {
     fn list(&mut self, value: Option<&Value>) -> Option<Vec<Value>> {
         let Some(Value::Array(list)) = value else {
             let given = value.unwrap_or(&Value::Null);
-            return self.within(json!("value"), |reader| reader.fault("list_type", "Input should be a valid list", given));
+            return self.within(json!(VALUE), |reader| reader.fault("list_type", "Input should be a valid list", given));
         };
         if list.len() > MOST_VALUES {
             let message = format!("List should have at most {MOST_VALUES} items");
-            return self.within(json!("value"), |reader| reader.fault("too_long", &message, &Value::Null));
+            return self.within(json!(VALUE), |reader| reader.fault("too_long", &message, &Value::Null));
         }
         if let Some(wrong) = list.iter().find(|value| value.is_null() || value.is_array() || value.is_object()) {
             let message = "Each should be a text, a number, true or false";
-            return self.within(json!("value"), |reader| reader.fault("value_type", message, wrong));
+            return self.within(json!(VALUE), |reader| reader.fault("value_type", message, wrong));
         }
         let mut values = list.clone();
         sort(&mut values);
@@ -133,7 +137,7 @@ impl Reader<'_> {
             None => Some(true),
             Some(Value::Bool(flag)) => Some(*flag),
             Some(other) => {
-                self.within(json!("value"), |reader| reader.fault("bool_type", "Input should be a valid boolean", other))
+                self.within(json!(VALUE), |reader| reader.fault("bool_type", "Input should be a valid boolean", other))
             }
         }
     }

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use utoipa::{PartialSchema, ToSchema};
 
 use tokio_util::sync::CancellationToken;
 
 use super::evaluation;
+use super::operation::Operation;
 use super::{Filter, Filters, read};
 use crate::features::inference::faults::Faults;
 use crate::features::item_metadata::{ColumnKind, ItemTable};
 use crate::features::models::{ReadyModel, sample_artifact};
 use crate::ml::ids::Ids;
 use crate::platform::computing::Computing;
+use crate::platform::http::body::NamedSchemas;
 
 const FIELDS: [&str; 3] = ["genre", "price", "tags"];
 
@@ -305,4 +308,27 @@ fn size_and_depth_are_bounded() {
     parsed(&wide(200));
     let faults = faults_of(wide(1_000));
     assert_eq!((faults.len(), &faults[0]["type"]), (1, &json!("too_long")));
+}
+
+#[test]
+fn a_filter_of_all_that_is_described_is_read() {
+    let mut schemas = NamedSchemas::new();
+    Filter::schemas(&mut schemas);
+    let described = |name: &str| {
+        let (_, schema) = schemas.iter().find(|(one, _)| one == name).unwrap();
+        json!(schema)["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    let forms = json!(Filter::schema());
+    let forms = forms["oneOf"].as_array().unwrap().iter().map(|form| form["$ref"].as_str().unwrap().rsplit('/').next().unwrap());
+    let fields: Vec<Vec<String>> = forms.map(described).collect();
+    let [condition, and, or, not] = fields.as_slice() else { panic!("{fields:?}") };
+    assert_eq!(condition.as_slice(), ["field", "op", "value"]);
+    let value_for = |operation: Operation| match operation {
+        Operation::In | Operation::NotIn => json!([1]),
+        Operation::Exists => json!(true),
+        _ => json!(1),
+    };
+    let of = |operation: &Operation| json!({ "field": "a", "op": operation, "value": value_for(*operation) });
+    let conditions: Vec<Value> = Operation::ALL.iter().map(of).collect();
+    parsed(&json!({ and.concat(): [{ or.concat(): conditions }, { not.concat(): { "field": "a", "op": "eq", "value": 1 } }] }));
 }

@@ -2,9 +2,7 @@
 //! `/inference/models`.
 
 mod health;
-mod item_filter;
 mod next;
-mod options;
 mod predict;
 mod project;
 mod related;

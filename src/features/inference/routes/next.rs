@@ -1,26 +1,17 @@
 //! What to show next to somebody known only by what they do right now, by a model that the caller names.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa::ToSchema;
 
 use super::admitted;
-use super::options::PersonalOptions;
 use super::predict::Prediction;
+use crate::features::inference::answer::Options;
+use crate::features::inference::bodies::{NextBody, Session};
 use crate::features::inference::faults::Faults;
 use crate::features::inference::input;
 use crate::features::inference::service::Inference;
-use crate::platform::http::ApiResult;
+use crate::platform::http::{ApiResult, RequestOf};
 
-/// A session in progress. Everything but the session may be left out.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct NextRequest {
-    /// Ids of the items looked at so far, first to last, at most 1000. Those the model does not know are ignored; there may
-    /// be none yet.
-    session: Vec<String>,
-    #[serde(flatten)]
-    options: PersonalOptions,
-}
+type NextRequest = RequestOf<NextBody>;
 
 /// The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds
 /// its items in, whatever their order (`fold_in`). Where it knows none of them, what is popular.
@@ -34,8 +25,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, "next", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
-    let options = input::session(&body, &mut faults);
-    faults.finish()?;
-    let answer = inference.for_one(&caller, id, None, options).await?;
+    let (Session { session }, options) = input::read::<NextBody>(&body, faults)?;
+    let answer = inference.for_one(&caller, id, None, Options::of(session, options)).await?;
     Prediction::new(id, answer).written(&request)
 }

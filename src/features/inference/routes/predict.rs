@@ -4,35 +4,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::options::PersonalOptions;
 use super::{admitted, written};
 use crate::features::inference::answer::{Options, Strategy};
+use crate::features::inference::bodies::{Asker, Batch, BatchBody, LARGEST_BATCH, PredictBody};
 use crate::features::inference::error::InferenceError;
 use crate::features::inference::faults::Faults;
-use crate::features::inference::input::{self, LARGEST_BATCH};
+use crate::features::inference::input;
 use crate::features::inference::listed::{List, ListedItem};
 use crate::features::inference::service::Inference;
-use crate::platform::http::ApiResult;
+use crate::platform::http::{ApiResult, RequestOf};
 
-/// Whom to recommend for. Everything but the user may be left out; a user may be left out where interactions are sent.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct PredictRequest {
-    user_id: Option<String>,
-    /// Ids of items the user has just interacted with, which the model has not learnt from. At most 1000.
-    interactions: Option<Vec<String>>,
-    #[serde(flatten)]
-    options: PersonalOptions,
-}
-
-/// Whom to recommend for, at most 100 at once. The other fields are as for one user and hold for all.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct BatchRequest {
-    user_ids: Vec<String>,
-    #[serde(flatten)]
-    options: PersonalOptions,
-}
+pub type PredictRequest = RequestOf<PredictBody>;
+type BatchRequest = RequestOf<BatchBody>;
 
 /// Bytes of an answer beside its list.
 pub const BYTES_BESIDE_LIST: usize = 192;
@@ -83,9 +66,8 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, "predict", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
-    let (user, options) = input::whom(&body, &mut faults);
-    faults.finish()?;
-    let answer = inference.for_one(&caller, id, user.as_deref(), options).await?;
+    let (Asker { user_id, interactions }, options) = input::read::<PredictBody>(&body, faults)?;
+    let answer = inference.for_one(&caller, id, user_id.as_deref(), Options::of(interactions, options)).await?;
     Prediction::new(id, answer).written(&request)
 }
 
@@ -98,13 +80,11 @@ pub async fn batch(request: HttpRequest, inference: web::Data<Inference>, body: 
     let (caller, body) = admitted(&request, &inference, "batch", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
-    let (users, options) = input::many(&body, &mut faults);
-    faults.finish()?;
-    if users.len() > LARGEST_BATCH {
+    let (Batch { user_ids }, options) = input::read::<BatchBody>(&body, faults)?;
+    if user_ids.len() > LARGEST_BATCH {
         return Err(InferenceError::BatchTooLarge(LARGEST_BATCH).into());
     }
-    let options = Options { interactions: Vec::new(), ..options };
-    let answers = inference.for_many(&caller, id, users, options).await?;
+    let answers = inference.for_many(&caller, id, user_ids, Options::of(Vec::new(), options)).await?;
     let results: Vec<Prediction> = answers.into_iter().map(|answer| Prediction::new(id, answer)).collect();
     let bytes = results.iter().map(Prediction::bytes).sum();
     written(&request, &Predictions { results }, bytes)

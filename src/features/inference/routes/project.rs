@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::predict::{BYTES_BESIDE_LIST, PredictRequest};
 use super::{admitted, written};
-use crate::features::inference::answer::Strategy;
+use crate::features::inference::answer::{Options, Strategy};
+use crate::features::inference::bodies::{Asker, PredictBody};
 use crate::features::inference::faults::Faults;
 use crate::features::inference::input;
 use crate::features::inference::limits::Target;
@@ -38,9 +39,9 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, Target::OF_PROJECT, "project_id", body).await?;
     let mut faults = Faults::default();
     let project = input::path_id(&request, "project_id", &mut faults);
-    let (user, options) = input::whom(&body, &mut faults);
-    faults.finish()?;
-    let SlotAnswer { request_id, slot, strategy, items } = inference.for_project(caller, project, user, options).await?;
+    let (Asker { user_id, interactions }, options) = input::read::<PredictBody>(&body, faults)?;
+    let asked = inference.for_project(caller, project, user_id, Options::of(interactions, options));
+    let SlotAnswer { request_id, slot, strategy, items } = asked.await?;
     let (model_id, slot_id, slot_name) = (slot.trained_model_id, slot.id, slot.name);
     let bytes = BYTES_BESIDE_LIST + slot_name.len() + items.bytes();
     written(&request, &SlotPrediction { items, model_id, slot_id, slot_name, request_id, strategy }, bytes)

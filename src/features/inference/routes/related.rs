@@ -1,25 +1,17 @@
 //! Items that go with others, by a model that the caller names.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa::ToSchema;
 
 use super::admitted;
-use super::options::ListOptions;
 use super::predict::Prediction;
+use crate::features::inference::answer::Options;
+use crate::features::inference::bodies::{Group, RelatedBody};
 use crate::features::inference::faults::Faults;
 use crate::features::inference::input;
 use crate::features::inference::service::Inference;
-use crate::platform::http::ApiResult;
+use crate::platform::http::{ApiResult, RequestOf};
 
-/// What the items should go with. Everything but these may be left out.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "only describes the body in the API document")]
-pub struct RelatedRequest {
-    /// Ids of 1 to 100 items, such as those of a basket. None of them is listed; those the model does not know are ignored.
-    item_ids: Vec<String>,
-    #[serde(flatten)]
-    options: ListOptions,
-}
+type RelatedRequest = RequestOf<RelatedBody>;
 
 /// The items most like some others as a group. Where the model knows none of these, what is most popular.
 #[utoipa::path(post, path = "/inference/related/{model_id}", tag = "inference", operation_id = "create_related_items",
@@ -32,8 +24,8 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     let (caller, body) = admitted(&request, &inference, "related", "model_id", body).await?;
     let mut faults = Faults::default();
     let id = input::path_id(&request, "model_id", &mut faults);
-    let (items, options) = input::group(&body, &mut faults);
-    faults.finish()?;
-    let answer = inference.related(&caller, id, items, options).await?;
+    let (Group { item_ids }, list) = input::read::<RelatedBody>(&body, faults)?;
+    let options = Options { list, ..Options::default() };
+    let answer = inference.related(&caller, id, item_ids, options).await?;
     Prediction::new(id, answer).written(&request)
 }

@@ -104,21 +104,26 @@ impl<C: Convert> Kind for Nullable<C> {
     }
 
     fn schema(&self) -> RefOr<Schema> {
-        let with_null = |one: SchemaType| match one {
-            SchemaType::Type(one) => SchemaType::from_iter([one, Type::Null]),
-            other => other,
-        };
-        match self.0.described() {
-            RefOr::T(Schema::Object(mut object)) => {
-                object.schema_type = with_null(object.schema_type);
-                object.into()
-            }
-            RefOr::T(Schema::Array(mut array)) => {
-                array.schema_type = with_null(array.schema_type);
-                array.into()
-            }
-            other => OneOfBuilder::new().item(other).item(ObjectBuilder::new().schema_type(Type::Null)).into(),
+        or_null(self.0.described())
+    }
+}
+
+/// Returns the description of a value that may also be null.
+pub fn or_null(described: RefOr<Schema>) -> RefOr<Schema> {
+    let with_null = |one: SchemaType| match one {
+        SchemaType::Type(one) => SchemaType::from_iter([one, Type::Null]),
+        other => other,
+    };
+    match described {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = with_null(object.schema_type);
+            object.into()
         }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = with_null(array.schema_type);
+            array.into()
+        }
+        other => OneOfBuilder::new().item(other).item(ObjectBuilder::new().schema_type(Type::Null)).into(),
     }
 }
 

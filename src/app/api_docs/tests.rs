@@ -1,0 +1,64 @@
+//! The document says which refusals an operation can answer, by its policy and its body.
+
+use actix_web::http::Method;
+use serde_json::Value;
+
+use super::document;
+use crate::app::policy::{Policy, policy_of};
+
+/// Calls `check` with each operation: its verb and path, its policy, and its description.
+fn each_operation(mut check: impl FnMut(&str, Policy, &Value)) {
+    let document = serde_json::to_value(document("")).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            check(&format!("{method} {path}"), policy_of(&method, path).unwrap(), operation);
+        }
+    }
+}
+
+#[test]
+fn every_operation_whose_requests_are_counted_says_that_it_may_be_refused() {
+    let mut renewals = 0;
+    each_operation(|name, policy, operation| {
+        assert_eq!(!operation["responses"]["429"].is_null(), policy.is_limited(), "{name}");
+        renewals += usize::from(name == "POST /auth/token/refresh/" && policy.is_limited());
+    });
+    assert_eq!(renewals, 1, "renewals are counted by session");
+}
+
+#[test]
+fn uploads_and_no_others_may_find_no_room_on_the_disk() {
+    let mut uploads = Vec::new();
+    each_operation(|name, _, operation| {
+        if !operation["responses"]["507"].is_null() {
+            uploads.push(name.to_owned());
+        }
+    });
+    let of = |slice: &str| {
+        ["PATCH", "POST", "PUT"].map(|verb| match verb {
+            "POST" => format!("{verb} /{slice}/"),
+            _ => format!("{verb} /{slice}/{{id}}/"),
+        })
+    };
+    let mut expected = [of("item_meta_data"), of("training_data")].concat();
+    expected.sort();
+    uploads.sort();
+    assert_eq!(uploads, expected);
+}
+
+#[test]
+fn every_operation_says_why_it_may_be_refused_for_now() {
+    each_operation(|name, policy, operation| {
+        let responses = &operation["responses"];
+        let has_body = !operation["requestBody"].is_null();
+        assert_eq!(!responses["408"].is_null(), has_body, "{name}");
+        assert_eq!(!responses["413"].is_null(), has_body, "{name}");
+        let for_now = responses["503"]["description"].as_str().unwrap_or_default();
+        let is_probe = policy.is_public && (name.contains("/inference/") || name.ends_with("/ping/"));
+        assert_eq!(for_now.contains("`busy`"), !is_probe, "{name}: {for_now}");
+        let is_upload = !responses["507"].is_null();
+        assert_eq!(for_now.contains("`no_room_for_uploads`"), is_upload, "{name}: {for_now}");
+        assert_eq!(for_now.contains("`too_many_bodies`"), has_body && !is_upload && !is_probe, "{name}: {for_now}");
+    });
+}
