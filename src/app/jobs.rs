@@ -11,7 +11,7 @@ pub fn registry() -> Registry<Services> {
         .register::<item_metadata::PrepareItemMetadata>()
         .register::<models::TrainModel>()
         .register::<tuning::RunSearch>()
-        .register::<retraining::Retrain>()
+        .register::<retraining::RunRetraining>()
         .register::<retraining::JudgeRun>()
         .register::<retraining::CombineData>()
 }

@@ -7,14 +7,15 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::platform::children::{Watched, pid_of, wait_for_end};
 use crate::platform::queue::{self, WorkerOptions};
 use crate::platform::services::Services;
 
@@ -60,44 +61,18 @@ struct State {
     threads: usize,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    /// Waits until the condition holds or the time is over; returns whether it holds.
-    fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), longest, |state| !condition(state))
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        condition(&state)
-    }
-
-    /// Ends all processes, and the threads with them.
-    fn stop(&self) {
-        self.update(|state| state.stopping = true);
-        for (signal, longest) in STOP_STEPS {
-            for pid in &self.lock().running {
-                let _ = kill_process(*pid, signal); // an error means that it has ended
-            }
-            if self.wait(longest, |state| state.threads == 0) {
-                return;
-            }
+/// Ends all processes, and the threads with them.
+fn stop_all(shared: &Watched<State>) {
+    shared.update(|state| state.stopping = true);
+    for (signal, longest) in STOP_STEPS {
+        for pid in &shared.lock().running {
+            let _ = kill_process(*pid, signal); // an error means that it has ended
         }
-        tracing::error!("worker processes did not end");
+        if shared.wait(longest, |state| state.threads == 0) {
+            return;
+        }
     }
+    tracing::error!("worker processes did not end");
 }
 
 /// The state of a thread that keeps one process running. The system ties the lifetime of a process to the thread that started it,
@@ -105,7 +80,7 @@ impl Shared {
 struct Keeper {
     launch: Launch,
     services: Services,
-    shared: Arc<Shared>,
+    shared: Arc<Watched<State>>,
     runtime: Handle,
 }
 
@@ -115,7 +90,7 @@ pub async fn supervise(services: Services, launch: Launch, stop: CancellationTok
         // A private database has no other workers: jobs marked as running there are left over from a crash.
         give_up_leases(&services, None).await;
     }
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Watched::<State>::default());
     for number in 0..services.settings.worker_concurrency.max(1) {
         let (launch, services, shared) = (launch.clone(), services.clone(), Arc::clone(&shared));
         let keeper = Keeper { launch, services, shared: Arc::clone(&shared), runtime: Handle::current() };
@@ -127,7 +102,7 @@ pub async fn supervise(services: Services, launch: Launch, stop: CancellationTok
         }
     }
     stop.cancelled().await;
-    if let Err(error) = tokio::task::spawn_blocking(move || shared.stop()).await {
+    if let Err(error) = tokio::task::spawn_blocking(move || stop_all(&shared)).await {
         tracing::error!(%error, "worker processes may still be running");
     }
 }
@@ -164,14 +139,10 @@ impl Keeper {
             return Ok("not started".to_owned());
         }
         let mut child = self.launch.spawn(name, self.services.db.url())?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid_of(&child);
         state.running.extend(pid);
         drop(state);
-        if let Some(pid) = pid {
-            // The process is not reaped yet, so that its id is not reused until it is off the list.
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-        }
+        pid.into_iter().for_each(wait_for_end);
         self.shared.update(|state| state.running.retain(|running| Some(*running) != pid));
         Ok(child.wait()?.to_string())
     }

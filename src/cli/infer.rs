@@ -1,22 +1,16 @@
 //! `recotem infer`.
 
-use super::server_options::{ServerOptions, block_on};
+use super::server_options::{ListeningOptions, block_on};
 use crate::app::{Boot, roles};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    server: ServerOptions,
-    /// Address and port to listen on [env: RECOTEM_BIND] [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDR:PORT")]
-    bind: Option<String>,
+    listening: ListeningOptions,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut settings = args.server.settings()?;
-    if let Some(bind) = args.bind {
-        settings.bind = bind;
-    }
+    let settings = args.listening.settings()?;
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::connect(settings).await?;
         let listening = roles::listen_for_inference(&boot.services, &stop)?;

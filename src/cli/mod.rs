@@ -9,6 +9,7 @@ mod evaluate;
 mod infer;
 mod inspect;
 mod job_worker;
+mod log_options;
 mod migrate;
 mod offline;
 mod openapi;

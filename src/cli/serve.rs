@@ -1,16 +1,13 @@
 //! `recotem serve`.
 
-use super::server_options::{ServerOptions, block_on};
+use super::server_options::{ListeningOptions, block_on};
 use crate::app::Boot;
 use crate::app::roles::{self, Parts};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    server: ServerOptions,
-    /// Address and port to listen on [env: RECOTEM_BIND] [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDR:PORT")]
-    bind: Option<String>,
+    listening: ListeningOptions,
     /// Leave background jobs to `recotem worker`
     #[arg(long)]
     no_worker: bool,
@@ -20,11 +17,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut settings = args.server.settings()?;
-    if let Some(bind) = args.bind {
-        settings.bind = bind;
-    }
-    let worker = (!args.no_worker).then(|| args.server.launch(&settings));
+    let settings = args.listening.settings()?;
+    let worker = (!args.no_worker).then(|| args.listening.server.launch(&settings));
     let parts = Parts { worker, scheduler: !args.no_scheduler };
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::complete(settings).await?;

@@ -53,6 +53,27 @@ impl ServerOptions {
     }
 }
 
+/// Options of the roles that listen.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListeningOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Address and port to listen on [env: RECOTEM_BIND] [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    bind: Option<String>,
+}
+
+impl ListeningOptions {
+    /// Returns the settings with these options applied.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = self.server.settings()?;
+        if let Some(bind) = &self.bind {
+            settings.bind.clone_from(bind);
+        }
+        Ok(settings)
+    }
+}
+
 /// Runs a single command on the database of the install: the configured one, the private one of a running process, or the private
 /// one started for the duration of the command.
 pub fn on_database(options: &ServerOptions, command: impl AsyncFnOnce(&Services) -> anyhow::Result<()>) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
 //! One vertical slice per concept. A slice imports the ones above it in this list, by what their `mod.rs` offers only;
-//! `tests/architecture/rules.rs` has the same list.
+//! `tests/architecture/` checks it.
 
 /// Users, the organisations they belong to with a role, and their authentication.
 pub mod accounts;

@@ -1,29 +1,14 @@
 //! The rules of which module may import which.
 
+use std::sync::LazyLock;
+
 use crate::paths::{Source, crate_paths};
 
-/// Slices in import order: each may use those before it.
-pub const SLICES: [&str; 19] = [
-    "accounts",
-    "audit",
-    "projects",
-    "api_keys",
-    "task_logs",
-    "datasets",
-    "item_metadata",
-    "evaluation",
-    "model_configs",
-    "models",
-    "tuning",
-    "deployments",
-    "events",
-    "ab_tests",
-    "recommendation_log",
-    "retraining",
-    "inference",
-    "off_policy",
-    "live_updates",
-];
+/// Slices in import order, as `src/features/mod.rs` lists them: each may use those before it.
+pub static SLICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let lines = include_str!("../../src/features/mod.rs").lines();
+    lines.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect()
+});
 
 /// Modules of the engine in import order.
 const ML: [&str; 28] = [
@@ -58,8 +43,9 @@ const ML: [&str; 28] = [
 ];
 
 /// Modules of the platform in import order.
-const PLATFORM: [&str; 23] = [
+const PLATFORM: [&str; 24] = [
     "words",
+    "children",
     "clock",
     "nearest",
     "private",

@@ -1,6 +1,7 @@
 //! Technical capabilities that do not depend on recommenders.
 
 pub mod blobs;
+pub mod children;
 pub mod clock;
 pub mod compute;
 pub mod computing;

@@ -11,7 +11,7 @@ use super::schemas::{of_errors, reference, resolved};
 use crate::app::policy::{Policy, policy_of};
 
 /// Descriptions of the tags, in the order in which a newcomer meets them.
-const TAGS: [(&str, &str); 22] = [
+const TAGS: &[(&str, &str)] = &[
     ("auth", "Logging in and out, tokens, one's own account."),
     ("users", "People who can log in."),
     ("organisation", "People who share projects, and their roles."),

@@ -11,7 +11,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use super::server_options::{ServerOptions, block_on};
+use super::server_options::{ListeningOptions, block_on};
 use crate::app::Boot;
 use crate::app::roles::{self, Parts};
 use crate::app::worker_processes::Launch;
@@ -20,10 +20,7 @@ use crate::platform::config::{Settings, random_text};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    server: ServerOptions,
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDR:PORT")]
-    bind: Option<String>,
+    listening: ListeningOptions,
     /// File of your own interactions; without it a sample catalogue is generated
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -45,16 +42,13 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut settings = args.server.settings()?;
-    if let Some(bind) = &args.bind {
-        settings.bind.clone_from(bind);
-    }
+    let mut settings = args.listening.settings()?;
     // The demo calls its own API far more often than a person would.
     for rate in [&mut settings.throttle.user, &mut settings.throttle.recommendation] {
         rate.requests = rate.requests.max(10_000);
     }
     let password = admin_password(&mut settings)?;
-    let launch = args.server.launch(&settings);
+    let launch = args.listening.server.launch(&settings);
     block_on(&settings.clone(), async |stop| {
         let boot = Boot::complete(settings).await?;
         let result = show(&boot, &args, &password, launch, &stop).await;

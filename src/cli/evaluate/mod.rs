@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
-use super::offline::{self, Columns, Stopwatch, TimeColumn};
-use super::weight_options::WeightOptions;
+use super::log_options::FitOptions;
+use super::offline::{self, Stopwatch};
 use crate::ml::algorithms::Recommender;
 use crate::ml::evaluate::{Evaluation, evaluate};
 use crate::ml::interactions::InteractionLog;
@@ -33,20 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "0..1", default_value_t = 0.1)]
     heldout_ratio: f64,
     #[command(flatten)]
-    columns: Columns,
-    #[command(flatten)]
-    time: TimeColumn,
-    #[command(flatten)]
-    weighing: WeightOptions,
-    /// Column of session ids, for VMISKNN; the user column by default
-    #[arg(long, value_name = "NAME")]
-    session_column: Option<String>,
-    /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
-    #[arg(long, value_name = "NAME")]
-    algorithm: String,
-    /// Parameters as a JSON object; missing ones have their defaults
-    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
-    params: Map<String, Value>,
+    fit: FitOptions,
     /// Length of the evaluated lists
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     cutoff: u32,
@@ -72,12 +59,12 @@ struct Data {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if registry::learns_from_sessions(&args.algorithm) {
+    if registry::learns_from_sessions(&args.fit.algorithm) {
         return sessions::run(&args);
     }
-    let info = registry::find(&args.algorithm)?;
-    offline::refuse_sessions(args.session_column.as_deref())?;
-    let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
+    let info = registry::find(&args.fit.algorithm)?;
+    offline::refuse_sessions(args.fit.session_column.as_deref())?;
+    let (weights, params) = args.fit.log.weighing.weights()?.overridden(&args.fit.params)?;
     info.check(&params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
@@ -114,7 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn read(args: &Args, test: &Path, weights: &Weights) -> anyhow::Result<Data> {
     let threads = offline::threads(args.threads);
-    let options = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let options = args.fit.log.read_options();
     let mut builder = offline::builder_for(&options);
     offline::read_into(&mut builder, &args.train, &options, threads)?;
     let n_train = builder.n_rows();

@@ -13,13 +13,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !args.lists.is_empty() {
         bail!("--lists needs users, which {} does not know; use `recotem recommend --session` on a model", sessions::NAME);
     }
-    registry::find(sessions::NAME)?.check(&args.params)?;
+    registry::find(sessions::NAME)?.check(&args.fit.params)?;
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
     let (history, later) = read(args)?;
     let read_seconds = clock.seconds();
     let clock = Stopwatch::start();
-    let model = VmisKnn::fit(&args.params, &history, &context)?;
+    let model = VmisKnn::fit(&args.fit.params, &history, &context)?;
     let fit_seconds = clock.seconds();
     let clock = Stopwatch::start();
     let found = sessions::evaluate(&model, &later, args.cutoff as usize, &context)?;
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     offline::print_json(&json!({
         "algorithm": sessions::NAME,
-        "parameters": args.params,
+        "parameters": args.fit.params,
         "cutoff": args.cutoff,
         "n_sessions": history.len(),
         "n_items": history.n_items(),
@@ -61,8 +61,7 @@ fn print(found: &SessionEvaluation) {
 
 /// Reads the sessions to learn from and to evaluate on: of two files, or those of one file divided by time.
 fn read(args: &Args) -> anyhow::Result<(Sessions, Sessions)> {
-    let columns = args.columns.of_sessions(args.session_column.as_deref());
-    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), None);
+    let options = args.fit.session_options(None)?;
     let threads = offline::threads(args.threads);
     let mut builder = offline::builder_for(&options);
     offline::read_into(&mut builder, &args.train, &options, threads)?;

@@ -8,10 +8,10 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::offline::{self, Columns, Stopwatch, TimeColumn};
-use super::weight_options::WeightOptions;
+use super::log_options::FitOptions;
+use super::offline::{self, Stopwatch};
 use crate::ml::artifact::TrainedModel;
 use crate::ml::registry;
 use crate::ml::weights::weighed_matrix;
@@ -22,20 +22,7 @@ pub struct Args {
     #[arg(value_name = "INTERACTIONS")]
     interactions: PathBuf,
     #[command(flatten)]
-    columns: Columns,
-    #[command(flatten)]
-    time: TimeColumn,
-    #[command(flatten)]
-    weighing: WeightOptions,
-    /// Column of session ids, for VMISKNN; the user column by default
-    #[arg(long, value_name = "NAME")]
-    session_column: Option<String>,
-    /// Class name or short form, for example IALSRecommender or IALS; VMISKNN learns from sessions
-    #[arg(long, value_name = "NAME")]
-    algorithm: String,
-    /// Parameters as a JSON object; missing ones have their defaults
-    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = offline::parse_params)]
-    params: Map<String, Value>,
+    fit: FitOptions,
     /// File to write the model to
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -51,15 +38,15 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if registry::learns_from_sessions(&args.algorithm) {
+    if registry::learns_from_sessions(&args.fit.algorithm) {
         return sessions::run(&args);
     }
-    let info = registry::find(&args.algorithm)?;
-    offline::refuse_sessions(args.session_column.as_deref())?;
-    let (weights, params) = args.weighing.weights()?.overridden(&args.params)?;
+    let info = registry::find(&args.fit.algorithm)?;
+    offline::refuse_sessions(args.fit.session_column.as_deref())?;
+    let (weights, params) = args.fit.log.weighing.weights()?.overridden(&args.fit.params)?;
     info.check(&params)?;
     let clock = Stopwatch::start();
-    let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let columns = args.fit.log.read_options();
     let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
     offline::warn_of_unknown_events(&log, &weights);
     let seen = weighed_matrix(&log, &weights);

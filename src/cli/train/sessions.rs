@@ -12,18 +12,17 @@ use crate::ml::sessions::{self, SessionModel, Sessions};
 use crate::ml::weights::weighed_matrix;
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    registry::find(sessions::NAME)?.check(&args.params)?;
-    let columns = args.columns.of_sessions(args.session_column.as_deref());
-    let weights = args.weighing.weights()?;
-    let event_column = args.weighing.event_column.as_deref();
-    let options = columns.options(Some(offline::time_of_sessions(&args.time)?), event_column);
+    registry::find(sessions::NAME)?.check(&args.fit.params)?;
+    let weighing = &args.fit.log.weighing;
+    let weights = weighing.weights()?;
+    let options = args.fit.session_options(weighing.event_column.as_deref())?;
     let log = offline::read_log(&args.interactions, &options, offline::threads(args.threads))?;
     offline::warn_of_unknown_events(&log, &weights);
     let history = Sessions::from_log(&weights.counted(&log))?;
     let weighed = (!weights.is_neutral()).then(|| weighed_matrix(&log, &weights));
     let context = offline::context(args.seed, offline::threads(args.threads));
     let clock = Stopwatch::start();
-    let mut model = SessionModel::fit(args.params.clone(), log.items, &history, &context)?;
+    let mut model = SessionModel::fit(args.fit.params.clone(), log.items, &history, &context)?;
     if let Some(weighed) = &weighed {
         model = model.with_popularity_of(weighed)?;
     }
@@ -34,7 +33,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.json {
         return offline::print_json(&json!({
             "algorithm": sessions::NAME,
-            "parameters": args.params,
+            "parameters": args.fit.params,
             "n_sessions": n_sessions,
             "n_items": n_items,
             "n_interactions": n,

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::offline::{self, Columns, Stopwatch, TimeColumn};
-use super::weight_options::WeightOptions;
+use super::log_options::LogOptions;
+use super::offline::{self, Stopwatch};
 use crate::features::evaluation::Scheme;
 use crate::ml::metrics::Metric;
 use crate::ml::registry;
@@ -29,11 +29,7 @@ pub struct Args {
     #[arg(value_name = "INTERACTIONS")]
     interactions: PathBuf,
     #[command(flatten)]
-    columns: Columns,
-    #[command(flatten)]
-    time: TimeColumn,
-    #[command(flatten)]
-    weighing: WeightOptions,
+    log: LogOptions,
     /// Also search the half-life, and the weights of event types around those given
     #[arg(long)]
     search_weights: bool,
@@ -128,13 +124,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         random_seed: args.seed,
         ..SplitConfig::default()
     };
-    config.validate(args.time.time_column.is_some())?;
+    config.validate(args.log.time.time_column.is_some())?;
     if !args.metric.higher_is_better() {
         bail!("{} is better when it is smaller, so it cannot be searched for; choose another metric", args.metric);
     }
-    let weights = args.weighing.weights()?;
+    let weights = args.log.weighing.weights()?;
     let clock = Stopwatch::start();
-    let columns = args.columns.options(args.time.time_column.as_deref(), args.weighing.event_column.as_deref());
+    let columns = args.log.read_options();
     let log = offline::read_log(&args.interactions, &columns, offline::threads(args.threads))?;
     offline::warn_of_unknown_events(&log, &weights);
     let read_seconds = clock.seconds();

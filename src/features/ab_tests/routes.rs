@@ -18,6 +18,7 @@ use crate::platform::db::Connection;
 use crate::platform::http::body::{Convert, Id};
 use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::request_fields;
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -26,15 +27,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/ab_test/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/ab_test/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
+    resource!(config, "/ab_test/")
         .route("/ab_test/{id}/start/", web::post().to(start))
         .route("/ab_test/{id}/stop/", web::post().to(stop))
         .route("/ab_test/{id}/results/", web::get().to(results))

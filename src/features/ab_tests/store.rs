@@ -7,8 +7,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{AbTest, TestFields, TestStatus};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::events::SlotCounts;
-use crate::features::projects::visible_projects;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::features::projects::page_of_project;
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::ab_tests;
 
 impl Guarded for AbTest {
@@ -27,16 +27,9 @@ pub async fn list(
     status: Option<TestStatus>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<AbTest>)> {
-    let query = || {
-        let visible = ab_tests::project_id.eq_any(visible_projects(principal, project));
-        let mut query = ab_tests::table.filter(visible).into_boxed();
-        if let Some(status) = status {
-            query = query.filter(ab_tests::status.eq(status));
-        }
-        query
-    };
-    let rows = query().order((ab_tests::ins_datetime.desc(), ab_tests::id.desc())).select(AbTest::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(ab_tests as AbTest, by ins_datetime, connection, principal, project, page, {
+        status => ab_tests::status.eq(status),
+    })
 }
 
 pub async fn insert(connection: &mut AsyncPgConnection, project_id: i64, fields: TestFields) -> QueryResult<AbTest> {

@@ -12,6 +12,7 @@ use super::{service, store};
 use crate::features::accounts::{Access, Admin, Principal, Role, Viewer};
 use crate::features::projects::{OfProject, Project};
 use crate::platform::http::{ApiResult, Body, Filters, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -20,16 +21,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/api_keys/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/api_keys/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
-        .route("/api_keys/{id}/revoke/", web::post().to(revoke));
+    resource!(config, "/api_keys/").route("/api_keys/{id}/revoke/", web::post().to(revoke));
 }
 
 /// An API key as clients see it; the key itself is shown at creation only.

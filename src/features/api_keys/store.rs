@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::model::ApiKey;
 use crate::features::accounts::{Guarded, Ownership, Principal, User, load_of_project};
-use crate::features::projects::visible_projects;
+use crate::features::projects::page_of_project;
 use crate::platform::db::{ChangedRow, announce};
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{api_keys, projects, users};
 
 impl Guarded for ApiKey {
@@ -40,9 +40,7 @@ pub async fn list(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ApiKey>)> {
-    let query = || api_keys::table.filter(api_keys::project_id.eq_any(visible_projects(principal, project)));
-    let rows = query().order((api_keys::ins_datetime.desc(), api_keys::id.desc())).select(ApiKey::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(api_keys as ApiKey, by ins_datetime, connection, principal, project, page)
 }
 
 /// Stores a key and announces it, so that every process knows it before it is first sent.

@@ -6,9 +6,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{Stored, TrainingData, TrainingDataStatus};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::projects::visible_projects;
+use crate::features::projects::page_of_project;
 use crate::platform::db;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::training_data;
 
 impl Guarded for TrainingData {
@@ -32,17 +32,10 @@ pub async fn list(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<TrainingData>)> {
-    let query = || {
-        let visible = training_data::project_id.eq_any(visible_projects(principal, project));
-        let mut query = training_data::table.filter(visible).into_boxed();
-        query = query.filter(training_data::storage_key.is_not_null());
-        if let Some(id) = id {
-            query = query.filter(training_data::id.eq(id));
-        }
-        query
-    };
-    let rows = query().order((training_data::ins_datetime.desc(), training_data::id.desc())).select(TrainingData::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(training_data as TrainingData, by ins_datetime, connection, principal, project, page,
+        only training_data::storage_key.is_not_null(), {
+        id => training_data::id.eq(id),
+    })
 }
 
 #[derive(QueryableByName)]

@@ -7,8 +7,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{DeploymentSlot, NewSlotChange, SlotChange, SlotFields};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::models::TrainedModel;
-use crate::features::projects::visible_projects;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::features::projects::page_of_project;
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{ab_tests, deployment_slots, projects, slot_changes, trained_models};
 
 impl Guarded for DeploymentSlot {
@@ -31,9 +31,7 @@ pub async fn list_changes(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<SlotChange>)> {
-    let query = || slot_changes::table.filter(slot_changes::project_id.eq_any(visible_projects(principal, project)));
-    let rows = query().order(slot_changes::id.desc()).select(SlotChange::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(slot_changes as SlotChange, by id, connection, principal, project, page)
 }
 
 /// One page of the slots a caller may see, newest first.
@@ -44,17 +42,9 @@ pub async fn list(
     is_active: Option<bool>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<DeploymentSlot>)> {
-    let query = || {
-        let visible = deployment_slots::project_id.eq_any(visible_projects(principal, project));
-        let mut query = deployment_slots::table.filter(visible).into_boxed();
-        if let Some(is_active) = is_active {
-            query = query.filter(deployment_slots::is_active.eq(is_active));
-        }
-        query
-    };
-    let rows =
-        query().order((deployment_slots::ins_datetime.desc(), deployment_slots::id.desc())).select(DeploymentSlot::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(deployment_slots as DeploymentSlot, by ins_datetime, connection, principal, project, page, {
+        is_active => deployment_slots::is_active.eq(is_active),
+    })
 }
 
 /// Locks a project until the end of the transaction, so that changes of its slots are serialised.

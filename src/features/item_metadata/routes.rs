@@ -17,6 +17,7 @@ use crate::features::datasets::{
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -25,15 +26,7 @@ pub struct Docs;
 
 /// Adds the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/item_meta_data/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/item_meta_data/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
+    resource!(config, "/item_meta_data/")
         .route("/item_meta_data/{id}/preview/", web::get().to(preview))
         .route("/item_meta_data/{id}/download_file/", web::get().to(download_file))
         .route("/item_meta_data/{id}/unlink_file/", web::delete().to(unlink_file));

@@ -6,8 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{Form, ItemMetaData, Stored};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::datasets::TrainingDataStatus;
-use crate::features::projects::visible_projects;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::features::projects::page_of_project;
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::item_meta_data;
 
 impl Guarded for ItemMetaData {
@@ -26,17 +26,10 @@ pub async fn list(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ItemMetaData>)> {
-    let query = || {
-        let visible = item_meta_data::project_id.eq_any(visible_projects(principal, project));
-        let mut query = item_meta_data::table.filter(visible).into_boxed();
-        query = query.filter(item_meta_data::storage_key.is_not_null());
-        if let Some(id) = id {
-            query = query.filter(item_meta_data::id.eq(id));
-        }
-        query
-    };
-    let rows = query().order((item_meta_data::ins_datetime.desc(), item_meta_data::id.desc())).select(ItemMetaData::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(item_meta_data as ItemMetaData, by ins_datetime, connection, principal, project, page,
+        only item_meta_data::storage_key.is_not_null(), {
+        id => item_meta_data::id.eq(id),
+    })
 }
 
 /// The prepared form of the newest upload of a project that still has its file.

@@ -20,6 +20,7 @@ use crate::platform::db::{Connection, QueryError, is_duplicate};
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -28,16 +29,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/model_configuration/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/model_configuration/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
-        .route("/algorithms/", web::get().to(list_algorithms));
+    resource!(config, "/model_configuration/").route("/algorithms/", web::get().to(list_algorithms));
 }
 
 /// A model configuration as clients see it.

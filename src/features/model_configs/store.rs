@@ -5,8 +5,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::model::{ConfigurationFields, ModelConfiguration};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
-use crate::features::projects::visible_projects;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::features::projects::page_of_project;
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{model_configurations, training_data, tuning_jobs};
 
 impl Guarded for ModelConfiguration {
@@ -25,16 +25,9 @@ pub async fn list(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<ModelConfiguration>)> {
-    let query = || {
-        let visible = model_configurations::project_id.eq_any(visible_projects(principal, project));
-        let mut query = model_configurations::table.filter(visible).into_boxed();
-        if let Some(id) = id {
-            query = query.filter(model_configurations::id.eq(id));
-        }
-        query
-    };
-    let rows = query().order(model_configurations::id.desc()).select(ModelConfiguration::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(model_configurations as ModelConfiguration, by id, connection, principal, project, page, {
+        id => model_configurations::id.eq(id),
+    })
 }
 
 /// Returns the tuning jobs that found these configurations, as pairs of configuration and job.

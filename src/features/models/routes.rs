@@ -25,6 +25,7 @@ use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, attachment_of, timestamp,
 };
 use crate::platform::request_fields;
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -47,15 +48,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/trained_model/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/trained_model/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
+    resource!(config, "/trained_model/")
         .route("/trained_model/{id}/download_file/", web::get().to(download_file))
         .route("/trained_model/{id}/unlink_file/", web::delete().to(unlink_file))
         .configure(previews::routes);

@@ -15,5 +15,6 @@ pub use of_project::OfProject;
 pub use removal::{refuse_change, refuse_while_live, refuse_while_used, remove};
 pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
+pub(crate) use store::pages::page_of_project;
 pub use store::{assign_orphans, assignable_orphans, of_data, visible_projects};
 pub use sweeping::{sweep, sweep_until};

@@ -17,6 +17,7 @@ use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
 use crate::platform::request_fields;
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -25,16 +26,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/project/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/project/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
-        .route("/project_summary/{id}/", web::get().to(summary));
+    resource!(config, "/project/").route("/project_summary/{id}/", web::get().to(summary));
 }
 
 /// A project as clients see it.

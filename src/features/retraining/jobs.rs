@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::RetrainingError;
-use super::model::{CombineData, JudgeRun, Retrain};
+use super::model::{CombineData, JudgeRun, RunRetraining};
 use super::runner::{self, Progress};
 use super::{combining, judging};
 use crate::features::datasets;
@@ -14,8 +14,8 @@ use crate::platform::services::Services;
 /// How soon to look again at the training or the search that a run waits for.
 const PAUSE: Duration = Duration::from_secs(3);
 
-impl Job for Retrain {
-    const KIND: &'static str = "retraining.run";
+impl Job for RunRetraining {
+    const KIND: &'static str = "run_retraining";
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Context = Services;
 
@@ -38,7 +38,7 @@ impl Job for Retrain {
 }
 
 impl Job for CombineData {
-    const KIND: &'static str = "retraining.combine";
+    const KIND: &'static str = "combine_data";
     const MAX_ATTEMPTS: i32 = 3;
     const TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
     type Context = Services;
@@ -55,7 +55,7 @@ impl Job for CombineData {
 }
 
 impl Job for JudgeRun {
-    const KIND: &'static str = "retraining.judge";
+    const KIND: &'static str = "judge_run";
     const MAX_ATTEMPTS: i32 = 3;
     const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
     type Context = Services;

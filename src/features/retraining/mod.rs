@@ -15,6 +15,6 @@ mod service;
 mod sources;
 mod store;
 
-pub use model::{CatchUp, CombineData, DataSource, JudgeRun, Retrain, RunCause, RunStatus};
+pub use model::{CatchUp, CombineData, DataSource, JudgeRun, RunCause, RunRetraining, RunStatus};
 pub use routes::{Docs, routes};
 pub use scheduler::{fire_due, keep_firing};

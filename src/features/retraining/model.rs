@@ -267,7 +267,7 @@ pub struct Ended {
 
 /// Carries out one run. It has others do the work, so it never keeps a worker busy: between two looks it is put off.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Retrain {
+pub struct RunRetraining {
     pub retraining_run_id: i64,
 }
 

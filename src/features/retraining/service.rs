@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::cadence::Cadence;
 use super::error::RetrainingError;
-use super::model::{NewRun, Retrain, Run, RunCause, Schedule, ScheduleFields};
+use super::model::{NewRun, Run, RunCause, RunRetraining, Schedule, ScheduleFields};
 use super::store;
 use crate::features::evaluation;
 use crate::features::projects::{self, Project};
@@ -117,6 +117,6 @@ pub async fn start(connection: &mut AsyncPgConnection, schedule: &Schedule, run:
         turn: projects::turn_of(connection, schedule.project_id).await?,
         ..EnqueueOptions::default()
     };
-    queue::enqueue(connection, &Retrain { retraining_run_id: run.id }, options).await?;
+    queue::enqueue(connection, &RunRetraining { retraining_run_id: run.id }, options).await?;
     Ok(run)
 }

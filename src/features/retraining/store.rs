@@ -7,8 +7,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::model::{Begun, Ended, GateFigures, NewRun, Run, RunData, RunStatus, Schedule, ScheduleFields};
 use crate::features::accounts::{Guarded, Ownership, Principal, load_of_project};
 use crate::features::datasets::{TrainingData, TrainingDataStatus};
-use crate::features::projects::visible_projects;
-use crate::platform::http::{ApiResult, Filters, PageRequest, paginate};
+use crate::features::projects::page_of_project;
+use crate::platform::http::{ApiResult, Filters, PageRequest};
 use crate::schema::{retraining_runs, retraining_schedules, training_data};
 
 impl Guarded for Schedule {
@@ -35,11 +35,7 @@ pub async fn list_schedules(
     project: Option<i64>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Schedule>)> {
-    let query =
-        || retraining_schedules::table.filter(retraining_schedules::project_id.eq_any(visible_projects(principal, project)));
-    let rows =
-        query().order((retraining_schedules::ins_datetime.desc(), retraining_schedules::id.desc())).select(Schedule::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(retraining_schedules as Schedule, by ins_datetime, connection, principal, project, page)
 }
 
 /// One page of the runs a caller may see, newest first.
@@ -50,19 +46,10 @@ pub async fn list_runs(
     status: Option<RunStatus>,
     page: &PageRequest,
 ) -> ApiResult<(i64, Vec<Run>)> {
-    let query = || {
-        let visible = retraining_runs::project_id.eq_any(visible_projects(principal, project));
-        let mut query = retraining_runs::table.filter(visible).into_boxed();
-        if let Some(schedule) = schedule {
-            query = query.filter(retraining_runs::schedule_id.eq(schedule));
-        }
-        if let Some(status) = status {
-            query = query.filter(retraining_runs::status.eq(status));
-        }
-        query
-    };
-    let rows = query().order((retraining_runs::ins_datetime.desc(), retraining_runs::id.desc())).select(Run::as_select());
-    paginate(connection, page, query().count(), rows).await
+    page_of_project!(retraining_runs as Run, by ins_datetime, connection, principal, project, page, {
+        schedule => retraining_runs::schedule_id.eq(schedule),
+        status => retraining_runs::status.eq(status),
+    })
 }
 
 pub async fn insert_schedule(

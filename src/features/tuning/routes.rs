@@ -16,6 +16,7 @@ use crate::features::projects;
 use crate::features::task_logs::{self, TaskLink};
 use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageRequest, RequestOf, Write, timestamp};
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 #[derive(OpenApi)]
@@ -24,15 +25,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/parameter_tuning_job/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/parameter_tuning_job/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
+    resource!(config, "/parameter_tuning_job/")
         .route("/parameter_tuning_job/{id}/cancel/", web::post().to(cancel))
         .route("/parameter_tuning_job/{id}/trials/", web::get().to(trials));
 }

@@ -10,7 +10,7 @@ use crate::support::TestApp;
 use crate::support::world;
 
 /// Tables that hold no data of a tenant, or that only the program's own steps read. Only the queue reads `jobs`, as
-/// `only_the_queue_reads_its_table` in `tests/architecture.rs` checks; `crates/platform/src/queue/mod.rs` says why they are open.
+/// `only_the_queue_reads_its_table` in `tests/architecture/` checks; `crates/platform/src/queue/mod.rs` says why they are open.
 const OF_NO_TENANT: [&str; 3] = ["__diesel_schema_migrations", "jobs", "audit_log"];
 
 #[derive(QueryableByName)]

@@ -52,7 +52,7 @@ async fn a_worse_model_is_not_deployed_and_a_good_one_is() {
     // The model exists, so that a user can deploy it by hand.
     let model = user.get(&format!("trained_model/{}/", blocked["trained_model"])).await.expect(200).body;
     assert_eq!(model["status"], "COMPLETED");
-    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'retraining.judge' AND attempt = 2").await, 1);
+    assert_eq!(app.count("SELECT count(*) FROM jobs WHERE kind = 'judge_run' AND attempt = 2").await, 1);
 
     let evaluation = user.post("evaluation_config/", json!({ "cutoff": 5, "target_metric": "recall" })).await.expect(201).id();
     let change = json!({ "model_configuration": prepared.configuration, "evaluation_config": evaluation });

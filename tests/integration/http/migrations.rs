@@ -5,6 +5,10 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use recotem::features::models::TrainModel;
+use recotem::features::retraining::{CombineData, JudgeRun, RunRetraining};
+use recotem::platform::queue::Job;
+
 use crate::support::TestApp;
 use crate::support::world;
 
@@ -15,6 +19,9 @@ const OF_TENANTS: &str = "20261129000018";
 
 /// The number of the migration that keeps the founders of organisations.
 const OF_FOUNDERS: &str = "20261129000023";
+
+/// The number of the migration that names the kinds of jobs alike.
+const OF_KINDS: &str = "20261129000031";
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
@@ -152,6 +159,22 @@ async fn organisations_of_an_older_database_were_founded_by_their_first_owner_un
     let turns = "SELECT tenant_key AS line FROM jobs ORDER BY id";
     assert_eq!(lines(&app, turns).await, ["founder:1", "organisation:4"]);
     assert_eq!(app.count("SELECT count(*) FROM audit_log").await, recorded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_jobs_of_an_older_database_are_kinds_that_this_program_runs() {
+    let app = TestApp::start_without_worker().await;
+    let mut harness = harness(&app).await;
+    revert_from(&mut harness, OF_KINDS);
+    TestApp::execute(
+        &app,
+        "INSERT INTO jobs (kind, payload, max_attempts, timeout_seconds) VALUES ('retraining.run', '{}', 1, 60),
+             ('retraining.combine', '{}', 1, 60), ('retraining.judge', '{}', 1, 60), ('train_model', '{}', 1, 60)",
+    )
+    .await;
+    harness.run_pending_migrations(MIGRATIONS).expect("an upgrade");
+    let kinds = lines(&app, "SELECT kind AS line FROM jobs ORDER BY id").await;
+    assert_eq!(kinds, [RunRetraining::KIND, CombineData::KIND, JudgeRun::KIND, TrainModel::KIND]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

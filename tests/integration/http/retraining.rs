@@ -262,7 +262,7 @@ async fn a_schedule_that_falls_due_gets_one_run_however_many_look() {
     assert_eq!((first.len(), &first[0]["cause"]), (1, &json!("schedule")));
     assert_eq!(moment(&first[0]["scheduled_for"]), due);
     let kinds: Vec<String> = app.unfinished_jobs().await.into_iter().map(|job| job.kind).collect();
-    assert_eq!(kinds, ["retraining.run"]);
+    assert_eq!(kinds, ["run_retraining"]);
     app.execute("UPDATE retraining_runs SET status = 'COMPLETED'").await;
 
     // Missed runs are made up for once, or not at all, as the schedule says.

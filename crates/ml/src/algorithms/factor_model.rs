@@ -1,14 +1,12 @@
 //! Models whose scores are products of fixed factors: truncated SVD and NMF.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Factors, Model, Recommender, check_block, check_history, check_items};
+use super::padding::{compact, pad};
+use super::{Factors, Model, Recommender, check_items, scores_by_factors};
 use crate::error::{MlError, MlResult};
 use crate::linalg;
 use crate::simd::{Kernels, Penalty, padded};
-use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
 /// A way to compute the factors of an unseen user from a history.
@@ -76,8 +74,8 @@ impl FactorModel {
         if !(1..=4096).contains(&k) {
             return Err(MlError::BadArtifact(format!("factors of length {k}")));
         }
-        let users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k);
-        let items = pad(&input.f32s_shaped("model.items", &[n_items, k])?, k);
+        let users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k, padded(k));
+        let items = pad(&input.f32s_shaped("model.items", &[n_items, k])?, k, padded(k));
         Ok(Box::new(FactorModel::new(k, fold_in, users, items)))
     }
 
@@ -94,11 +92,11 @@ impl FactorModel {
     }
 
     /// Computes the factors of a user with this history.
-    fn fold_in(&self, items: &[u32]) -> Vec<f32> {
+    fn fold_in(&self, items: &[u32]) -> MlResult<Vec<f32>> {
         let kernels = Kernels::detect();
         let mut sum = vec![0f32; self.width()];
         kernels.add_rows(&self.items, items, &vec![1.0; items.len()], &mut sum);
-        let FoldIn::NonNegative { l1, l2 } = self.fold_in else { return sum };
+        let FoldIn::NonNegative { l1, l2 } = self.fold_in else { return Ok(sum) };
         let penalty = Penalty { l1, l2, positive_only: true };
         let mut user = vec![0f32; self.width()];
         for _ in 0..SWEEPS {
@@ -107,23 +105,7 @@ impl FactorModel {
                 break;
             }
         }
-        user
-    }
-}
-
-/// Pads rows with zeros.
-fn pad(rows: &[f32], k: usize) -> Vec<f32> {
-    let width = padded(k);
-    let mut wide = vec![0f32; rows.len() / k * width];
-    wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)).for_each(|(to, from)| to[..k].copy_from_slice(from));
-    wide
-}
-
-/// Returns the rows without their padding; borrowed where there is none.
-pub(super) fn compact(rows: &[f32], k: usize) -> Cow<'_, [f32]> {
-    match padded(k) {
-        width if width == k => rows.into(),
-        width => rows.chunks_exact(width).flat_map(|row| &row[..k]).copied().collect(),
+        Ok(user)
     }
 }
 
@@ -133,25 +115,7 @@ pub(super) fn narrow(values: &[f64]) -> Vec<f32> {
 }
 
 impl Recommender for FactorModel {
-    fn n_users(&self) -> usize {
-        self.users.len() / self.width()
-    }
-
-    fn n_items(&self) -> usize {
-        self.items.len() / self.width()
-    }
-
-    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
-        check_block(self, users, None, out)?;
-        self.as_factors().score_users(users, out);
-        Ok(())
-    }
-
-    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
-        check_items(self, items, out)?;
-        self.as_factors().score(&self.fold_in(items), out);
-        Ok(())
-    }
+    scores_by_factors!();
 
     /// Scores by the cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
@@ -165,18 +129,9 @@ impl Recommender for FactorModel {
         Ok(())
     }
 
-    fn factors(&self) -> Option<Factors<'_>> {
-        Some(self.as_factors())
-    }
-
-    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
-        check_history(self, items)?;
-        Ok(Some(self.fold_in(items)))
-    }
-
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
-        out.f32s("model.users", &[self.n_users(), self.k], compact(&self.users, self.k));
-        out.f32s("model.items", &[self.n_items(), self.k], compact(&self.items, self.k));
+        out.f32s("model.users", &[self.n_users(), self.k], compact(&self.users, self.k, self.width()));
+        out.f32s("model.items", &[self.n_items(), self.k], compact(&self.items, self.k, self.width()));
         // Only numbers and words: this cannot fail.
         out.metadata("model.fold_in", &serde_json::to_string(&self.fold_in).unwrap_or_default());
     }

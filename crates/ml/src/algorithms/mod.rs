@@ -14,6 +14,7 @@ mod multvae;
 mod neighbours;
 mod nmf;
 mod noise;
+mod padding;
 mod params;
 mod random_walks;
 mod recommender;
@@ -29,7 +30,7 @@ pub use params::{ParameterKind, ParameterSpec, Params};
 pub use recommender::{Factors, Recommender};
 
 pub(crate) use algorithm::Model;
-use recommender::{check_block, check_history, check_items, check_pairs};
+use recommender::{check_block, check_items, check_pairs, scores_by_factors};
 
 /// The algorithms that learn from a matrix, in the order in which they are shown.
 pub(crate) static MATRIX_ALGORITHMS: [AlgorithmInfo; 17] = [

@@ -85,6 +85,14 @@ pub struct Factors<'a> {
 }
 
 impl<'a> Factors<'a> {
+    pub(super) fn n_users(&self) -> usize {
+        self.users.len() / self.width
+    }
+
+    pub(super) fn n_items(&self) -> usize {
+        self.items.len() / self.width
+    }
+
     /// Returns the row of a user, if there is one.
     pub fn user(&self, user: u32) -> Option<&'a [f32]> {
         self.users.get(user as usize * self.width..)?.get(..self.width)
@@ -104,6 +112,42 @@ impl<'a> Factors<'a> {
         }
     }
 }
+
+/// Writes the functions of [`Recommender`] that are the same for all models that consist of factors. Such a model has two functions
+/// of its own: `as_factors`, and `fold_in`, which computes the factors of a user with a history.
+macro_rules! scores_by_factors {
+    () => {
+        fn n_users(&self) -> usize {
+            self.as_factors().n_users()
+        }
+
+        fn n_items(&self) -> usize {
+            self.as_factors().n_items()
+        }
+
+        fn score_users(&self, users: &[u32], _: &$crate::sparse::Csr, out: &mut [f32]) -> $crate::error::MlResult<()> {
+            $crate::algorithms::recommender::check_block(self, users, None, out)?;
+            self.as_factors().score_users(users, out);
+            Ok(())
+        }
+
+        fn score_history(&self, items: &[u32], out: &mut [f32]) -> $crate::error::MlResult<()> {
+            $crate::algorithms::recommender::check_items(self, items, out)?;
+            self.as_factors().score(&self.fold_in(items)?, out);
+            Ok(())
+        }
+
+        fn factors(&self) -> Option<$crate::algorithms::Factors<'_>> {
+            Some(self.as_factors())
+        }
+
+        fn user_vector(&self, items: &[u32]) -> $crate::error::MlResult<Option<Vec<f32>>> {
+            $crate::algorithms::recommender::check_history(self, items)?;
+            self.fold_in(items).map(Some)
+        }
+    };
+}
+pub(super) use scores_by_factors;
 
 /// Checks the arguments of [`Recommender::score_users`], so that implementations may index freely.
 pub(super) fn check_block(model: &dyn Recommender, users: &[u32], seen: Option<&Csr>, out: &[f32]) -> MlResult<()> {

@@ -3,16 +3,16 @@
 //! The kernel ties the server's lifetime to the thread that spawned it, hence a separate thread that lives as long as the server
 //! should.
 
-use std::process::Child;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::error::EmbeddedPostgresError;
 use super::server::Server;
+use crate::children::{Watched, pid_of, wait_for_end};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -30,41 +30,15 @@ struct State {
     finished: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    /// Waits until the condition holds or the time is over; returns whether it holds.
-    fn wait(&self, longest: Duration, condition: impl Fn(&State) -> bool) -> bool {
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), longest, |state| !condition(state))
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        condition(&state)
-    }
-}
-
 /// Handle of the supervising thread.
 pub(super) struct Supervisor {
-    shared: Arc<Shared>,
+    shared: Arc<Watched<State>>,
 }
 
 impl Supervisor {
     /// Returns when the server takes connections, or could not be started.
     pub fn start(server: Server) -> Result<Self, EmbeddedPostgresError> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Watched::<State>::default());
         let (started, result) = sync_channel(1);
         let of_thread = Arc::clone(&shared);
         thread::Builder::new()
@@ -107,7 +81,7 @@ impl Supervisor {
     }
 }
 
-fn supervise(server: &Server, shared: &Shared, started: &SyncSender<StartResult>) -> StartResult {
+fn supervise(server: &Server, shared: &Watched<State>, started: &SyncSender<StartResult>) -> StartResult {
     run_once(server, shared, || {
         let _ = started.send(Ok(())); // the receiver waits for it
     })?;
@@ -125,13 +99,14 @@ fn supervise(server: &Server, shared: &Shared, started: &SyncSender<StartResult>
 }
 
 /// Runs the server from its start to its end. An error means that it never became ready.
-fn run_once(server: &Server, shared: &Shared, when_ready: impl FnOnce()) -> StartResult {
+fn run_once(server: &Server, shared: &Watched<State>, when_ready: impl FnOnce()) -> StartResult {
     let mut child = server.spawn()?;
-    shared.update(|state| state.running = pid_of(&child));
+    let pid = pid_of(&child);
+    shared.update(|state| state.running = pid);
     let ready = server.wait_until_ready(&mut child, || shared.lock().stopping);
     if ready.is_ok() {
         when_ready();
-        wait_for_end(&child);
+        pid.into_iter().for_each(wait_for_end);
     } else {
         let _ = child.kill(); // it may have ended already
     }
@@ -139,15 +114,4 @@ fn run_once(server: &Server, shared: &Shared, when_ready: impl FnOnce()) -> Star
     let status = child.wait();
     tracing::debug!(?status, "the private PostgreSQL ended");
     ready
-}
-
-/// Waits without reaping the process, so that its pid is not reused until `running` is cleared.
-fn wait_for_end(child: &Child) {
-    let Some(pid) = pid_of(child) else { return };
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-}
-
-fn pid_of(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }

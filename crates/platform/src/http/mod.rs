@@ -15,6 +15,7 @@ mod parsers;
 mod payload;
 mod pieces;
 pub mod request;
+mod resource;
 mod room;
 pub mod threads;
 pub mod throttle;

@@ -30,7 +30,7 @@
 //!
 //! The table has no row-level security. Whose a job is only its handler knows; a tenant's turn spans organisations, of which a
 //! caller may see one; and claiming, which is busy, would look at every row through the policy. Instead, only this module reads
-//! the table (`tests/architecture.rs` compares), and a request reaches it by a key of an object that was loaded for its caller: to
+//! the table (`tests/architecture/` compares), and a request reaches it by a key of an object that was loaded for its caller: to
 //! add a job, to cancel a group, to show the jobs of a group, or to count those of a tenant.
 
 mod backoff;

@@ -186,9 +186,7 @@ pub(super) async fn deactivate(
     services: web::Data<Services>,
     id: web::Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let user = for_change(&principal, &services, &id).await?;
-    let changed = save(&principal, &services, &user, &user.email, user.is_staff, false).await?;
-    Ok(HttpResponse::Ok().json(UserBody::from(changed)))
+    set_active(&principal, &services, &id, false).await
 }
 
 /// Let a deactivated user in again; old sessions stay ended. For staff.
@@ -199,8 +197,12 @@ pub(super) async fn activate(
     services: web::Data<Services>,
     id: web::Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let user = for_change(&principal, &services, &id).await?;
-    let changed = save(&principal, &services, &user, &user.email, user.is_staff, true).await?;
+    set_active(&principal, &services, &id, true).await
+}
+
+async fn set_active(principal: &Principal, services: &Services, id: &str, is_active: bool) -> ApiResult<HttpResponse> {
+    let user = for_change(principal, services, id).await?;
+    let changed = save(principal, services, &user, &user.email, user.is_staff, is_active).await?;
     Ok(HttpResponse::Ok().json(UserBody::from(changed)))
 }
 

@@ -17,6 +17,7 @@ use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, Filters, Page, PageRequest, attachment, timestamp};
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 pub use files::{DataPreview, PreviewRefused, file_removed, preview_of};
@@ -30,15 +31,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/training_data/").route(web::get().to(list)).route(web::post().to(create)))
-        .service(
-            web::resource("/training_data/{id}/")
-                .route(web::get().to(read))
-                .route(web::put().to(replace))
-                .route(web::patch().to(update))
-                .route(web::delete().to(delete)),
-        )
+    resource!(config, "/training_data/")
         .route("/training_data/{id}/preview/", web::get().to(preview))
         .route("/training_data/{id}/download_file/", web::get().to(download_file))
         .route("/training_data/{id}/rejected_rows/", web::get().to(rejected_rows))

@@ -6,6 +6,8 @@ mod slot;
 use actix_web::web;
 use utoipa::OpenApi;
 
+use crate::platform::resource;
+
 #[derive(OpenApi)]
 #[openapi(paths(
     slot::list,
@@ -22,15 +24,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/deployment_slot/").route(web::get().to(slot::list)).route(web::post().to(slot::create)))
-        .service(
-            web::resource("/deployment_slot/{id}/")
-                .route(web::get().to(slot::read))
-                .route(web::put().to(slot::replace))
-                .route(web::patch().to(slot::update))
-                .route(web::delete().to(slot::delete)),
-        )
+    resource!(config, "/deployment_slot/", slot)
         .route("/slot_change/", web::get().to(change::list))
         .route("/slot_change/{id}/", web::get().to(change::read))
         .route("/slot_change/{id}/revert/", web::post().to(change::revert));

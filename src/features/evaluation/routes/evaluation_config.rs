@@ -14,16 +14,11 @@ use crate::features::projects::{self, Kind};
 use crate::platform::http::{
     ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/evaluation_config/").route(web::get().to(list)).route(web::post().to(create))).service(
-        web::resource("/evaluation_config/{id}/")
-            .route(web::get().to(read))
-            .route(web::put().to(replace))
-            .route(web::patch().to(update))
-            .route(web::delete().to(delete)),
-    );
+    resource!(config, "/evaluation_config/");
 }
 
 /// An evaluation config as clients see it.

@@ -16,16 +16,11 @@ use crate::features::projects::{self, Kind};
 use crate::platform::http::{
     ApiError, ApiResult, Body, ConflictBody, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp,
 };
+use crate::platform::resource;
 use crate::platform::services::Services;
 
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/split_config/").route(web::get().to(list)).route(web::post().to(create))).service(
-        web::resource("/split_config/{id}/")
-            .route(web::get().to(read))
-            .route(web::put().to(replace))
-            .route(web::patch().to(update))
-            .route(web::delete().to(delete)),
-    );
+    resource!(config, "/split_config/");
 }
 
 /// A split config as clients see it.

@@ -3,6 +3,7 @@
 pub mod dependents;
 pub mod event_types;
 pub mod files;
+pub mod pages;
 
 use std::collections::HashSet;
 

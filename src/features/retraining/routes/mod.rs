@@ -6,6 +6,8 @@ mod schedule;
 use actix_web::web;
 use utoipa::OpenApi;
 
+use crate::platform::resource;
+
 #[derive(OpenApi)]
 #[openapi(paths(
     schedule::list,
@@ -22,17 +24,7 @@ pub struct Docs;
 
 /// The URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/retraining_schedule/").route(web::get().to(schedule::list)).route(web::post().to(schedule::create)),
-        )
-        .service(
-            web::resource("/retraining_schedule/{id}/")
-                .route(web::get().to(schedule::read))
-                .route(web::put().to(schedule::replace))
-                .route(web::patch().to(schedule::update))
-                .route(web::delete().to(schedule::delete)),
-        )
+    resource!(config, "/retraining_schedule/", schedule)
         .route("/retraining_schedule/{id}/trigger/", web::post().to(schedule::trigger))
         .route("/retraining_run/", web::get().to(run::list))
         .route("/retraining_run/{id}/", web::get().to(run::read));

@@ -3,13 +3,13 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Factors, Model, Recommender, check_block, check_history, check_items};
+use super::super::padding::{compact, pad};
+use super::super::{Factors, Model, Recommender, check_items, scores_by_factors};
 use super::blocks::shuffle;
 use super::settings::Settings;
 use super::steps::{FIRST_SQUARES, Ranking, lengths};
 use crate::error::{MlError, MlResult};
 use crate::simd::{Kernels, padded};
-use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
 /// Passes over a history when folding in.
@@ -40,17 +40,12 @@ impl Bpr {
         &rows[at as usize * self.width()..][..self.width()]
     }
 
-    /// Returns the first `k` numbers of every row.
-    fn compact(&self, rows: &[f32], k: usize) -> Vec<f32> {
-        rows.chunks_exact(self.width()).flat_map(|row| &row[..k]).copied().collect()
-    }
-
     fn as_factors(&self) -> Factors<'_> {
         Factors { users: &self.users, items: &self.items, width: self.width() }
     }
 
     /// Computes the row of a user with these interactions: training's steps from the mean of all users, with items fixed.
-    fn fold_in(&self, history: &[u32]) -> Vec<f32> {
+    fn fold_in(&self, history: &[u32]) -> MlResult<Vec<f32>> {
         let (width, k) = (self.width(), self.settings.k);
         let ranking = Ranking { settings: &self.settings, kernels: Kernels::detect(), n_items: self.n_items() };
         let mut user = vec![0f32; width];
@@ -73,30 +68,12 @@ impl Bpr {
                 user[k] = 1.0;
             }
         }
-        user
+        Ok(user)
     }
 }
 
 impl Recommender for Bpr {
-    fn n_users(&self) -> usize {
-        self.users.len() / self.width()
-    }
-
-    fn n_items(&self) -> usize {
-        self.items.len() / self.width()
-    }
-
-    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
-        check_block(self, users, None, out)?;
-        self.as_factors().score_users(users, out);
-        Ok(())
-    }
-
-    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
-        check_items(self, items, out)?;
-        self.as_factors().score(&self.fold_in(items), out);
-        Ok(())
-    }
+    scores_by_factors!();
 
     /// Scores by the cosine of the factors without the bias.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
@@ -113,20 +90,11 @@ impl Recommender for Bpr {
         Ok(())
     }
 
-    fn factors(&self) -> Option<Factors<'_>> {
-        Some(self.as_factors())
-    }
-
-    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
-        check_history(self, items)?;
-        Ok(Some(self.fold_in(items)))
-    }
-
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
-        out.f32s("model.users", &[self.n_users(), k], self.compact(&self.users, k));
+        out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k, self.width()));
         // With the bias after the factors.
-        out.f32s("model.items", &[self.n_items(), k + 1], self.compact(&self.items, k + 1));
+        out.f32s("model.items", &[self.n_items(), k + 1], compact(&self.items, k + 1, self.width()));
         // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
     }
@@ -149,12 +117,4 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     let items = pad(&input.f32s_shaped("model.items", &[n_items, k + 1])?, k + 1, width);
     users.chunks_exact_mut(width).for_each(|row| row[k] = 1.0);
     Ok(Box::new(Bpr { settings, users, items }))
-}
-
-fn pad(rows: &[f32], k: usize, width: usize) -> Vec<f32> {
-    let mut wide = vec![0f32; rows.len() / k * width];
-    for (to, from) in wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)) {
-        to[..k].copy_from_slice(from);
-    }
-    wide
 }

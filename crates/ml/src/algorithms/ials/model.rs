@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::super::factor_model::compact;
-use super::super::{Factors, Model, Recommender, check_block, check_history, check_items, check_pairs};
+use super::super::padding::{compact, pad};
+use super::super::{Factors, Model, Recommender, check_items, check_pairs, scores_by_factors};
 use super::half_step::{Effort, Scratch};
 use super::problem::HalfStep;
 use super::settings::Settings;
@@ -11,7 +11,6 @@ use super::sides::{Row, RowConfidences};
 use super::{axes, explain, not_finite};
 use crate::error::{MlError, MlResult};
 use crate::simd::padded;
-use crate::sparse::Csr;
 use crate::tensors::{TensorReader, TensorWriter};
 
 /// Factors of users and items, rows padded with zeros, in the basis in which `itemsᵀ · items` is diagonal.
@@ -84,25 +83,7 @@ impl Ials {
 }
 
 impl Recommender for Ials {
-    fn n_users(&self) -> usize {
-        self.users.len() / self.k_padded()
-    }
-
-    fn n_items(&self) -> usize {
-        self.items.len() / self.k_padded()
-    }
-
-    fn score_users(&self, users: &[u32], _: &Csr, out: &mut [f32]) -> MlResult<()> {
-        check_block(self, users, None, out)?;
-        self.as_factors().score_users(users, out);
-        Ok(())
-    }
-
-    fn score_history(&self, items: &[u32], out: &mut [f32]) -> MlResult<()> {
-        check_items(self, items, out)?;
-        self.as_factors().score(&self.fold_in(items)?, out);
-        Ok(())
-    }
+    scores_by_factors!();
 
     /// Scores by the cosine of the factors.
     fn similar_items(&self, item: u32, out: &mut [f32]) -> MlResult<()> {
@@ -120,19 +101,10 @@ impl Recommender for Ials {
         explain::contributions(&self.settings, &self.items, &self.item_energy, history, items)
     }
 
-    fn factors(&self) -> Option<Factors<'_>> {
-        Some(self.as_factors())
-    }
-
-    fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
-        check_history(self, items)?;
-        self.fold_in(items).map(Some)
-    }
-
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>) {
         let k = self.settings.k;
-        out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k));
-        out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k));
+        out.f32s("model.users", &[self.n_users(), k], compact(&self.users, k, self.k_padded()));
+        out.f32s("model.items", &[self.n_items(), k], compact(&self.items, k, self.k_padded()));
         out.f32s("model.item_energy", &[k], &self.item_energy[..k]);
         // Only numbers and words: this cannot fail.
         out.metadata("model.settings", &serde_json::to_string(&self.settings).unwrap_or_default());
@@ -154,17 +126,9 @@ pub(super) fn load(input: &TensorReader<'_>, n_users: usize, n_items: usize) -> 
     if !sane || !(1..=4096).contains(&settings.k) || !settings.has_sane_effort() {
         return Err(bad("iALS settings are out of range".into()));
     }
-    let users = pad(&input.f32s_shaped("model.users", &[n_users, settings.k])?, settings.k);
-    let items = pad(&input.f32s_shaped("model.items", &[n_items, settings.k])?, settings.k);
-    let item_energy = pad(&input.f32s_shaped("model.item_energy", &[settings.k])?, settings.k);
+    let (k, width) = (settings.k, padded(settings.k));
+    let users = pad(&input.f32s_shaped("model.users", &[n_users, k])?, k, width);
+    let items = pad(&input.f32s_shaped("model.items", &[n_items, k])?, k, width);
+    let item_energy = pad(&input.f32s_shaped("model.item_energy", &[k])?, k, width);
     Ok(Box::new(Ials::aligned(settings, users, items, item_energy)))
-}
-
-fn pad(rows: &[f32], k: usize) -> Vec<f32> {
-    let width = padded(k);
-    let mut wide = vec![0f32; rows.len() / k * width];
-    for (to, from) in wide.chunks_exact_mut(width).zip(rows.chunks_exact(k)) {
-        to[..k].copy_from_slice(from);
-    }
-    wide
 }

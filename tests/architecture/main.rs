@@ -3,11 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-#[path = "architecture/paths.rs"]
 mod paths;
-#[path = "architecture/rings.rs"]
 mod rings;
-#[path = "architecture/rules.rs"]
 mod rules;
 
 use std::collections::BTreeSet;
@@ -33,7 +30,7 @@ fn modules_of_a_layer_import_only_those_before_them() {
 #[test]
 fn every_module_has_its_place_in_the_order_of_its_layer() {
     let sources = without_tests(&sources());
-    for (layer, order) in rules::ORDERS.into_iter().chain([("features", &rules::SLICES[..])]) {
+    for (layer, order) in rules::ORDERS {
         let modules: BTreeSet<&str> =
             sources.iter().filter_map(|source| source.module().strip_prefix(&[layer])?.first().copied()).collect();
         assert_eq!(BTreeSet::from_iter(order.iter().copied()), modules, "the order of {layer} in tests/architecture/rules.rs");
@@ -48,11 +45,9 @@ fn files_of_a_folder_import_each_other_in_one_direction() {
 }
 
 #[test]
-fn the_list_of_slices_is_the_order_of_imports_and_says_what_each_is() {
+fn the_list_of_slices_says_what_each_is() {
     let text = fs::read_to_string(root().join("src/features/mod.rs")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let slices: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    assert_eq!(slices, rules::SLICES, "src/features/mod.rs and SLICES in tests/architecture/rules.rs");
     let silent: Vec<&str> = lines
         .windows(2)
         .filter(|pair| pair[1].starts_with("pub mod ") && !pair[0].starts_with("/// "))
@@ -66,7 +61,7 @@ fn the_document_lists_the_slices_in_the_order_of_imports() {
     let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with("Slices\n")).unwrap();
     let listed: Vec<&str> = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
-    assert_eq!(listed, rules::SLICES, "docs/architecture.md and SLICES in tests/architecture/rules.rs");
+    assert_eq!(listed, *rules::SLICES, "docs/architecture.md and src/features/mod.rs");
 }
 
 #[test]
@@ -78,6 +73,33 @@ fn files_stay_small() {
         .map(|source| source.file.clone())
         .collect();
     assert!(long.is_empty(), "more than {} lines, make a folder of them: {long:?}", rules::LONGEST_FILE);
+}
+
+#[test]
+fn a_module_of_several_files_begins_in_the_mod_file_of_their_folder() {
+    let sources = sources();
+    let beside = |source: &&Source| {
+        let folder = source.file.trim_end_matches(".rs");
+        sources.iter().any(|other| other.file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let split: Vec<&str> = sources.iter().filter(beside).map(|source| source.file.as_str()).collect();
+    assert!(split.is_empty(), "move x.rs to x/mod.rs, beside the files of its folder: {split:?}");
+}
+
+#[test]
+fn a_kind_of_job_is_the_name_of_its_struct() {
+    let mut kinds = 0;
+    for source in sources().iter().filter(|source| source.file.starts_with("features/")) {
+        for job in source.text.split("impl Job for ").skip(1) {
+            let name = job.split_whitespace().next().unwrap();
+            let kind = job.split_once("KIND: &'static str = \"").unwrap().1.split('"').next().unwrap();
+            let snake: String =
+                name.chars().map(|c| if c.is_uppercase() { format!("_{}", c.to_lowercase()) } else { c.into() }).collect();
+            assert_eq!(format!("_{kind}"), snake, "{}", source.file);
+            kinds += 1;
+        }
+    }
+    assert!(kinds > 5, "the kinds are read");
 }
 
 #[test]
