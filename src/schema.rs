@@ -167,6 +167,7 @@ table! {
         ins_datetime -> Timestamptz,
         sources -> Nullable<Jsonb>,
         stored_at -> Timestamptz,
+        stored_bytes -> BigInt,
     }
 }
 
@@ -185,6 +186,7 @@ table! {
         ins_datetime -> Timestamptz,
         status -> Text,
         error -> Nullable<Text>,
+        stored_bytes -> BigInt,
     }
 }
 

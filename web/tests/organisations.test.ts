@@ -37,6 +37,7 @@ const ORGANISATION = {
   role: 'owner',
   n_members: 2,
   n_projects: 1,
+  stored_bytes: 4096,
   ins_datetime: '2026-01-01T00:00:00Z',
 }
 const person = (user: number, username: string, role: string) => ({

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { readTrials } from '@/api/trials'
 import type { Trial, TuningJob } from '@/api/types'
 import { predictCommand } from '@/lib/curl'
 import { formatBytes, shortName } from '@/lib/format'
@@ -44,6 +45,39 @@ describe('the leaderboard', () => {
     expect(tiesWithBest(trial(2, 0.27, { interval: [0.25, 0.29] }) as ScoredTrial, best)).toBe(true)
     expect(tiesWithBest(trial(2, 0.2, { interval: [0.18, 0.22] }) as ScoredTrial, best)).toBe(false)
     expect(tiesWithBest(best, best)).toBe(false)
+  })
+})
+
+describe('the trials of a search with thousands of them', () => {
+  afterEach(() => vi.unstubAllGlobals())
+
+  /** Stands in for the server, which lists a thousand at once; returns what was asked for. */
+  function serve(rows: Trial[]): string[] {
+    const asked: string[] = []
+    vi.stubGlobal('fetch', async (url: string) => {
+      asked.push(url.replace('/api/v1/parameter_tuning_job/4/trials/', ''))
+      const after = Number(new URL(url, 'http://localhost').searchParams.get('after') ?? -1)
+      const listed = rows.filter((row) => row.number > after).slice(0, 1000)
+      return new Response(JSON.stringify(listed), { status: 200 })
+    })
+    return asked
+  }
+  const ended = (count: number) => Array.from({ length: count }, (_, number) => trial(number, 0.1))
+
+  it('are read to the last one', async () => {
+    const rows = ended(2003)
+    const asked = serve(rows)
+    expect(await readTrials(4, [])).toEqual(rows)
+    expect(asked).toEqual(['', '?after=999', '?after=1999'])
+  })
+
+  it('are read from the first running one on, once they are known', async () => {
+    const before = [...ended(5), trial(5, null, { status: 'running' }), trial(6, 0.2)]
+    const after = [...ended(5), trial(5, 0.3), trial(6, 0.2), trial(7, null, { status: 'running' })]
+    const asked = serve(after)
+    expect(await readTrials(4, before)).toEqual(after)
+    expect(asked).toEqual(['?after=4'])
+    expect(before).toHaveLength(7)
   })
 })
 

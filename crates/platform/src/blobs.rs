@@ -171,6 +171,14 @@ impl Blobs {
         Ok(files)
     }
 
+    /// Returns the bytes of these files together. A missing one has none.
+    pub fn bytes_of<'a>(&self, keys: impl IntoIterator<Item = &'a String>) -> io::Result<u64> {
+        keys.into_iter().try_fold(0, |sum, key| match std::fs::metadata(self.path(key)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(sum),
+            facts => Ok(sum + facts?.len()),
+        })
+    }
+
     /// Removes a file; a missing one is no error.
     pub fn remove(&self, key: &str) -> io::Result<()> {
         match std::fs::remove_file(self.path(key)?) {
@@ -223,6 +231,15 @@ mod tests {
         }
         blobs.write("a/b", b"x").unwrap();
         assert_eq!(blobs.read("a/b").unwrap(), b"x");
+    }
+
+    #[test]
+    fn the_bytes_of_files_are_summed_and_missing_ones_have_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path().to_owned()).unwrap();
+        blobs.write("a/b", b"four").unwrap();
+        blobs.write("c", b"three").unwrap();
+        assert_eq!(blobs.bytes_of(&["a/b".to_owned(), "c".to_owned(), "missing".to_owned()]).unwrap(), 9);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::error::DataError;
 use super::intake::{Checked, Received};
 use super::model::{FileKeys, Stored, TrainingData, TrainingDataStatus};
-use super::{service, store};
-use crate::features::projects::Project;
+use super::{deferred, service, store};
+use crate::features::projects::{self, Project};
 use crate::ml::interactions::InteractionLog;
 use crate::platform::blobs::Blobs;
 use crate::platform::http::timestamp;
@@ -125,11 +125,13 @@ pub async fn add_combined(
         error: None,
         report: None,
         sources: Some(to_value(sources)),
+        stored_bytes: 0,
     };
     store::insert(connection, id, project, maker, stored).await
 }
 
-/// Gives combined data its file and its sources as they turned out, and prepares it. May be done again from the start.
+/// Gives combined data its file and its sources as they turned out, and prepares it. May be done again from the start. Fails
+/// without a file if the organisation may not store it.
 pub async fn complete_combined(
     services: &Services,
     data: &TrainingData,
@@ -137,14 +139,28 @@ pub async fn complete_combined(
     sources: &[Source],
 ) -> Result<(), DataError> {
     let Some(key) = data.keys().map(|keys| keys.upload()) else { return Ok(()) };
-    let (size, sha256) = (i64::try_from(file.size).ok(), file.sha256.clone());
+    let (size, sha256) = (file.size, file.sha256.clone());
     let (blobs, at) = (services.blobs.clone(), key.clone());
     service::blocking(move || Ok(blobs.keep(file.file, &at)?)).await?;
     let mut connection = services.db.conn().await?;
-    let waits = store::set_combined(&mut connection, data.id, &key, (size, &sha256), to_value(sources)).await?;
+    let (id, project, sources, unused) = (data.id, data.project_id, to_value(sources), vec![key.clone()]);
+    let allowed = services.settings.max_stored_bytes_per_organisation;
+    let waits = connection
+        .transaction(async move |connection| -> Result<bool, DataError> {
+            let size_now = i64::try_from(size).unwrap_or(i64::MAX);
+            let waits = store::set_combined(connection, id, &key, size_now, &sha256, sources).await?;
+            if waits {
+                projects::refuse_excess(connection, project, size, allowed).await??;
+            }
+            Ok(waits)
+        })
+        .await;
     drop(connection);
+    if let Err(DataError::TooManyStoredBytes(_)) = waits {
+        service::remove_files(services, unused).await;
+    }
     // Deleted meanwhile: the file is swept up.
-    if waits { service::prepare_later(services, data.id).await } else { Ok(()) }
+    if waits? { deferred::prepare_later(services, data.id).await } else { Ok(()) }
 }
 
 fn to_value(sources: &[Source]) -> Value {

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
+use crate::features::projects::TooManyStoredBytes;
 use crate::ml::error::MlError;
 use crate::platform::compute::Crashed;
 use crate::platform::disk::DiskShortage;
@@ -36,6 +37,9 @@ pub enum DataError {
     /// The disk has no more space than its reserve.
     #[error(transparent)]
     Disk(#[from] DiskShortage),
+    /// The organisation stores as much as it may.
+    #[error(transparent)]
+    TooManyStoredBytes(#[from] TooManyStoredBytes),
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[source] TabularError),
@@ -154,6 +158,7 @@ impl From<DataError> for ApiError {
                 tracing::warn!(%shortage, "uploads are refused");
                 Self::coded(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
             }
+            DataError::TooManyStoredBytes(_) => Self::coded(StatusCode::INSUFFICIENT_STORAGE, "too_many_stored_bytes", message),
             DataError::OutOfMemory => {
                 tracing::error!("a request was refused for want of memory");
                 Self::coded(StatusCode::SERVICE_UNAVAILABLE, "out_of_memory", message).retry_after(LATER)

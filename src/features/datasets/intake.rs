@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::error::DataError;
 use super::under_way::Place;
+use crate::features::projects::StoredBytes;
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::disk::DiskReserve;
 
@@ -36,12 +37,14 @@ pub struct Intake {
     writing: Option<JoinHandle<Result<Checked, DataError>>>,
     size: u64,
     limit: u64,
+    /// What the organisation stores; None where it may store any number of bytes, or is not known yet.
+    stored: Option<StoredBytes>,
 }
 
 impl Intake {
-    /// Starts a file of at most `limit` bytes, which leaves the reserve of the disk free.
-    pub fn start(blobs: &Blobs, disk: DiskReserve, limit: u64, place: Arc<Place>) -> Self {
-        Self { blobs: blobs.clone(), disk, place, batch: Vec::new(), writing: None, size: 0, limit }
+    /// Starts a file of at most `limit` bytes, which leaves the reserve of the disk free and fits beside what is stored.
+    pub fn start(blobs: &Blobs, disk: DiskReserve, limit: u64, place: Arc<Place>, stored: Option<StoredBytes>) -> Self {
+        Self { blobs: blobs.clone(), disk, place, batch: Vec::new(), writing: None, size: 0, limit, stored }
     }
 
     /// Adds a piece; waits when the disk is slower than the network.
@@ -49,6 +52,9 @@ impl Intake {
         self.size += piece.len() as u64;
         if self.size > self.limit {
             return Err(DataError::UploadTooLarge { limit: self.limit });
+        }
+        if let Some(stored) = self.stored {
+            stored.admit(self.size)?;
         }
         self.place.take(piece.len() as u64)?;
         self.batch.extend_from_slice(&piece);
@@ -131,7 +137,7 @@ mod tests {
         let blobs = Blobs::open(folder.path().to_owned()).unwrap();
         let place = UploadsUnderWay::new(settings).admit(1, "127.0.0.1").unwrap();
         let disk = DiskReserve::new(folder.path(), 0);
-        (folder, Intake::start(&blobs, disk, limit, place))
+        (folder, Intake::start(&blobs, disk, limit, place, None))
     }
 
     #[actix_web::test]

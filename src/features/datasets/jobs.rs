@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::deferred;
 use super::model::PrepareData;
-use super::service;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
@@ -14,11 +14,11 @@ impl Job for PrepareData {
     type Context = Services;
 
     async fn run(self, context: JobContext<Services>) -> Result<(), JobError> {
-        Ok(service::prepare_later(&context.app, self.training_data_id).await?)
+        Ok(deferred::prepare_later(&context.app, self.training_data_id).await?)
     }
 
     async fn failed(self, services: Services, _job_id: i64, reason: String) {
-        if let Err(error) = service::give_up(&services, self.training_data_id, &reason).await {
+        if let Err(error) = deferred::give_up(&services, self.training_data_id, &reason).await {
             tracing::error!(%error, training_data = self.training_data_id, "the end of a preparation could not be recorded");
         }
     }

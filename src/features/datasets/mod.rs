@@ -5,6 +5,7 @@
 //! Receiving, previewing and preparing an upload in turn is the same for every kind of upload; other slices use it from here.
 
 mod combined;
+mod deferred;
 mod error;
 mod intake;
 mod jobs;
@@ -20,15 +21,16 @@ mod under_way;
 pub mod unpacked;
 
 pub use combined::{CombinedFile, Source, add_combined, complete_combined};
+pub use deferred::give_up;
 pub use error::DataError;
 pub use memory::ask_for;
 pub use model::{PrepareData, TrainingData, TrainingDataStatus};
 pub use preparation::{LARGEST_RATIO, largest_honest, no_row_kept};
 pub use report::EXAMPLES_IN_REPORT;
 pub use routes::{
-    DataPreview, Docs, PartialUpload, PreviewRefused, UploadForm, UploadRequest, file_removed, preview_of, project_for_upload,
-    routes,
+    DataPreview, Docs, PartialUpload, PreviewRefused, Replaced, UploadForm, UploadRequest, file_removed, preview_of,
+    project_for_upload, routes,
 };
-pub use service::{PREVIEWS, Upload, blocking, give_up, in_turn, is_prepared_at_once, load_log, remove_files};
+pub use service::{PREVIEWS, Upload, blocking, in_turn, is_prepared_at_once, load_log, remove_files};
 pub use store::find;
 pub use under_way::UploadsUnderWay;

@@ -42,6 +42,8 @@ pub struct TrainingData {
     pub sources: Option<Value>,
     /// When its present file came.
     pub stored_at: DateTime<Utc>,
+    /// What its files take up.
+    pub stored_bytes: i64,
 }
 
 /// Times of a file need not say of which zone they are, and none is further from UTC.
@@ -146,6 +148,7 @@ pub struct Stored {
     pub error: Option<String>,
     pub report: Option<Value>,
     pub sources: Option<Value>,
+    pub stored_bytes: i64,
 }
 
 /// Reads a whole upload and stores its prepared form and report.
@@ -173,6 +176,7 @@ mod tests {
             ins_datetime: DateTime::UNIX_EPOCH,
             sources: None,
             stored_at: DateTime::UNIX_EPOCH + TimeDelta::days(30),
+            stored_bytes: 0,
         }
     }
 

@@ -14,13 +14,13 @@ use super::turns::Turns;
 use super::{store, unpacked};
 use crate::features::projects::{self, Kind as ProjectPart, Project};
 use crate::ml::interactions::InteractionLog;
-use crate::platform::blobs::Incoming;
+use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::compute;
 use crate::platform::computing::Computing;
 use crate::platform::http::ApiResult;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
-use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, ReadOptions, TabularError};
+use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, TabularError};
 
 /// Uploads up to this size, expanded, are prepared while the caller waits: what is wrong with them is said at once and
 /// nothing is stored. Larger ones are left to a job.
@@ -64,11 +64,12 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
     let id = store::next_id(&mut connection).await?;
     let keys = FileKeys::fresh(id);
     let stored = examined.keep(services, keys.clone()).await?;
-    let project_id = project.id;
+    let (project_id, allowed) = (project.id, services.settings.max_stored_bytes_per_organisation);
     let added = connection
         .transaction(async move |connection| -> Result<TrainingData, DataError> {
             let data = store::insert(connection, id, project_id, Some(maker), stored).await?;
             enqueue_if_waiting(connection, &data).await?;
+            projects::refuse_excess(connection, project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(data)
         })
         .await;
@@ -89,12 +90,13 @@ pub async fn replace(
     let keys = FileKeys::fresh(data.id);
     let stored = examined.keep(services, keys.clone()).await?;
     let mut connection = services.db.conn().await?;
-    let id = data.id;
+    let (id, allowed) = (data.id, services.settings.max_stored_bytes_per_organisation);
     let replaced = connection
         .transaction(async move |connection| -> Result<(TrainingData, TrainingData), DataError> {
             let before = lock_unused(connection, id).await?;
             let data = store::replace(connection, id, stored).await?;
             enqueue_if_waiting(connection, &data).await?;
+            projects::refuse_excess(connection, data.project_id, data.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, data))
         })
         .await;
@@ -165,19 +167,27 @@ impl Examined {
                 error: None,
                 report: None,
                 sources: None,
+                stored_bytes: 0,
             };
             if let Some(prepared) = self.prepared {
                 stored.report = Some(keep_prepared(&blobs, &keys, prepared)?);
                 stored.prepared_key = Some(keys.prepared());
                 stored.status = TrainingDataStatus::Ready;
             }
+            stored.stored_bytes = stored_bytes(&blobs, &keys)?;
             Ok(stored)
         })
         .await
     }
 }
 
-fn keep_prepared(blobs: &crate::platform::blobs::Blobs, keys: &FileKeys, prepared: Prepared) -> Result<Value, DataError> {
+/// Returns what the files of an upload take up.
+pub fn stored_bytes(blobs: &Blobs, keys: &FileKeys) -> Result<i64, DataError> {
+    Ok(i64::try_from(blobs.bytes_of(&keys.all())?).unwrap_or(i64::MAX))
+}
+
+/// Writes what was prepared of an upload, and returns the report on it.
+pub fn keep_prepared(blobs: &Blobs, keys: &FileKeys, prepared: Prepared) -> Result<Value, DataError> {
     blobs.write(&keys.prepared(), &prepared.bytes)?;
     if let Some(rejected) = prepared.rejected {
         blobs.write(&keys.rejected(), &rejected)?;
@@ -191,54 +201,6 @@ async fn enqueue_if_waiting(connection: &mut diesel_async::AsyncPgConnection, da
         let group_key = Some(format!("training_data:{}", data.id));
         let options = EnqueueOptions { group_key, turn, ..EnqueueOptions::default() };
         queue::enqueue(connection, &PrepareData { training_data_id: data.id }, options).await?;
-    }
-    Ok(())
-}
-
-/// Prepares data that was not prepared at once: a large upload, or what was put together from several sources.
-pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
-    let mut connection = services.db.conn().await?;
-    let Some(data) = store::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing) else {
-        return Ok(());
-    };
-    let Some((project, _)) = <Project as crate::features::accounts::Guarded>::load(&mut connection, data.project_id).await?
-    else {
-        return Ok(());
-    };
-    drop(connection);
-    let Some(keys) = data.keys() else { return Ok(()) };
-    services.disk().check()?;
-    let options = options_of(services, &project, &data);
-    let name = data.basename.clone().unwrap_or_default();
-    let (blobs, into, largest_expanded) = (services.blobs.clone(), keys.clone(), services.settings.max_expanded_bytes);
-    let (threads, memory) = (compute::threads(&services.settings, 1), services.memory().promise());
-    let report = blocking(move || {
-        let (path, name) = unpacked::readable(&blobs, &into.upload(), &name, largest_expanded)?;
-        keep_prepared(&blobs, &into, preparation::prepare(&path, &name, &options, largest_expanded, threads, &memory)?)
-    });
-    let report = report.await?;
-    let mut connection = services.db.conn().await?;
-    let prepared = Some(keys.prepared());
-    let kept =
-        store::end_preparation(&mut connection, id, &keys.upload(), TrainingDataStatus::Ready, prepared, Some(report), None)
-            .await?;
-    // Deleted or replaced meanwhile: nobody refers to these files. (Prepared by another worker meanwhile: they are in use.)
-    if !kept && store::find(&mut connection, id).await?.and_then(|data| data.keys()).as_ref() != Some(&keys) {
-        remove_files(services, keys.all().to_vec()).await;
-    }
-    Ok(())
-}
-
-fn options_of(services: &Services, project: &Project, data: &TrainingData) -> ReadOptions {
-    let size = data.filesize.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-    preparation::options_for(project, size, services.settings.max_expanded_bytes, data.stored_at)
-}
-
-/// Records that an upload cannot be prepared.
-pub async fn give_up(services: &Services, id: i64, reason: &str) -> Result<(), DataError> {
-    let mut connection = services.db.conn().await?;
-    if let Some(keys) = store::find(&mut connection, id).await?.and_then(|data| data.keys()) {
-        store::end_preparation(&mut connection, id, &keys.upload(), TrainingDataStatus::Failed, None, None, Some(reason)).await?;
     }
     Ok(())
 }

@@ -90,7 +90,8 @@ pub async fn set_combined(
     connection: &mut AsyncPgConnection,
     id: i64,
     storage_key: &str,
-    (filesize, sha256): (Option<i64>, &str),
+    filesize: i64,
+    sha256: &str,
     sources: serde_json::Value,
 ) -> QueryResult<bool> {
     let still_waiting = training_data::table
@@ -98,8 +99,9 @@ pub async fn set_combined(
         .filter(training_data::status.eq(TrainingDataStatus::Preparing));
     let changed = diesel::update(still_waiting)
         .set((
-            training_data::filesize.eq(filesize),
+            training_data::filesize.eq(Some(filesize)),
             training_data::sha256.eq(sha256),
+            training_data::stored_bytes.eq(filesize),
             training_data::sources.eq(sources),
             training_data::stored_at.eq(db::program_now()),
         ))
@@ -108,29 +110,29 @@ pub async fn set_combined(
     Ok(changed == 1)
 }
 
+/// How the preparation of an upload ended.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = training_data)]
+pub struct PreparationEnd {
+    pub status: TrainingDataStatus,
+    pub prepared_key: Option<String>,
+    pub report: Option<serde_json::Value>,
+    pub error: Option<String>,
+    /// None where the files stay as they were.
+    pub stored_bytes: Option<i64>,
+}
+
 /// Records how the preparation of an upload ended. False when the upload has gone or was replaced meanwhile.
 pub async fn end_preparation(
     connection: &mut AsyncPgConnection,
     id: i64,
     storage_key: &str,
-    status: TrainingDataStatus,
-    prepared_key: Option<String>,
-    report: Option<serde_json::Value>,
-    error: Option<&str>,
+    end: PreparationEnd,
 ) -> QueryResult<bool> {
     let still_waiting = training_data::table
         .filter(training_data::id.eq(id).and(training_data::storage_key.eq(storage_key)))
         .filter(training_data::status.eq(TrainingDataStatus::Preparing));
-    let changed = diesel::update(still_waiting)
-        .set((
-            training_data::status.eq(status),
-            training_data::prepared_key.eq(prepared_key),
-            training_data::report.eq(report),
-            training_data::error.eq(error),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(changed == 1)
+    Ok(diesel::update(still_waiting).set(end).execute(connection).await? == 1)
 }
 
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<TrainingData> {
@@ -140,6 +142,7 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
             training_data::basename.eq(None::<String>),
             training_data::filesize.eq(None::<i64>),
             training_data::prepared_key.eq(None::<String>),
+            training_data::stored_bytes.eq(0_i64),
         ))
         .returning(TrainingData::as_returning())
         .get_result(connection)

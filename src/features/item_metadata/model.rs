@@ -29,6 +29,8 @@ pub struct ItemMetaData {
     pub status: TrainingDataStatus,
     /// Why it failed.
     pub error: Option<String>,
+    /// What its files take up.
+    pub stored_bytes: i64,
 }
 
 /// An upload as it is stored: everything but id, project, maker and the prepared form.
@@ -40,6 +42,7 @@ pub struct Stored {
     pub filesize: Option<i64>,
     pub sha256: Option<String>,
     pub status: TrainingDataStatus,
+    pub stored_bytes: i64,
 }
 
 /// The prepared form of an upload.

@@ -12,8 +12,8 @@ use super::preparation::MetaDataReport;
 use super::{service, store};
 use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::features::datasets::{
-    DataPreview, PartialUpload, PreviewRefused, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed, preview_of,
-    project_for_upload,
+    DataPreview, PartialUpload, PreviewRefused, Replaced, TrainingDataStatus, Upload, UploadForm, UploadRequest, file_removed,
+    preview_of, project_for_upload,
 };
 use crate::features::projects::{self, Kind};
 use crate::platform::http::{ApiError, ApiResult, ConflictBody, Filters, Page, PageRequest, attachment, timestamp};
@@ -105,7 +105,7 @@ async fn create(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<HttpResponse> {
-    let (project, upload) = UploadForm::read(&request, body, &services, &principal).await?.finish(true)?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &principal, None).await?.finish(true)?;
     let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
     let metadata = service::add(&services, &project, principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(ItemMetaDataBody::from(metadata)))
@@ -134,7 +134,8 @@ async fn replace(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let (project, upload) = UploadForm::read(&request, body, &services, &access.principal).await?.finish(true)?;
+    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object)).await?;
+    let (project, upload) = form.finish(true)?;
     save(access, &services, project, Some(upload)).await
 }
 
@@ -150,8 +151,13 @@ async fn update(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<web::Json<ItemMetaDataBody>> {
-    let (project, upload) = UploadForm::read(&request, body, &services, &access.principal).await?.finish_partial()?;
+    let form = UploadForm::read(&request, body, &services, &access.principal, replaced(&access.object)).await?;
+    let (project, upload) = form.finish_partial()?;
     save(access, &services, project, upload).await
+}
+
+fn replaced(metadata: &ItemMetaData) -> Option<Replaced> {
+    Some(Replaced { project: metadata.project_id, stored_bytes: metadata.stored_bytes })
 }
 
 async fn save(

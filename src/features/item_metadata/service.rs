@@ -34,12 +34,13 @@ impl Kept {
 /// Stores an upload as new metadata of a project. Nothing is stored when it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
     let kept = keep(services, project, upload).await?;
-    let (files, project) = (kept.files(), project.id);
+    let (files, project, allowed) = (kept.files(), project.id, services.settings.max_stored_bytes_per_organisation);
     let mut connection = services.db.conn().await?;
     let added = connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let metadata = store::insert(connection, project, maker, kept.stored, kept.form).await?;
             enqueue_if_waiting(connection, &metadata).await?;
+            projects::refuse_excess(connection, project, metadata.stored_bytes.unsigned_abs(), allowed).await??;
             Ok(metadata)
         })
         .await;
@@ -51,14 +52,20 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
 
 /// Puts another upload in the place of the one there was. What was prepared of that stays in use until this one is prepared, too.
 pub async fn replace(services: &Services, project: &Project, id: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
-    let kept = keep(services, project, upload).await?;
-    let files = kept.files();
+    let mut kept = keep(services, project, upload).await?;
+    let (files, blobs, project) = (kept.files(), services.blobs.clone(), project.id);
+    let allowed = services.settings.max_stored_bytes_per_organisation;
     let mut connection = services.db.conn().await?;
     let replaced = connection
         .transaction(async move |connection| -> Result<_, DataError> {
             let before = store::lock(connection, id).await?;
+            if kept.form.is_none() {
+                let in_use = before.prepared_key.clone();
+                kept.stored.stored_bytes += blocking(move || bytes_of(&blobs, in_use.as_slice())).await?;
+            }
             let after = store::replace(connection, id, kept.stored, kept.form).await?;
             enqueue_if_waiting(connection, &after).await?;
+            projects::refuse_excess(connection, project, after.stored_bytes.unsigned_abs(), allowed).await??;
             Ok((before, after))
         })
         .await;
@@ -111,10 +118,17 @@ async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<
             filesize: i64::try_from(received.size).ok(),
             sha256: Some(received.sha256),
             status,
+            stored_bytes: 0,
         };
-        Ok(Kept { stored, form })
+        let mut kept = Kept { stored, form };
+        kept.stored.stored_bytes = bytes_of(&work.blobs, &kept.files())?;
+        Ok(kept)
     })
     .await
+}
+
+fn bytes_of(blobs: &Blobs, files: &[String]) -> Result<i64, DataError> {
+    Ok(i64::try_from(blobs.bytes_of(files)?).unwrap_or(i64::MAX))
 }
 
 /// What preparing an upload of a project takes.
@@ -166,17 +180,49 @@ pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError
     let form = blocking(move || {
         let largest = work.limits.largest_expanded;
         let (path, name) = unpacked::readable(&work.blobs, &upload, &name, largest)?;
-        work.run(&path, &name, size, &upload)
+        let form = work.run(&path, &name, size, &upload)?;
+        let files = files_of_upload(&upload).into_iter().chain(form.prepared_key.clone()).collect::<Vec<_>>();
+        let stored_bytes = bytes_of(&work.blobs, &files)?;
+        Ok((form, stored_bytes))
     });
     let form = form.await?;
-    let prepared_key = form.prepared_key.clone();
+    let prepared_key = form.0.prepared_key.clone();
+    let is_kept = match record_prepared(services, &metadata, key, form).await {
+        Err(error @ DataError::TooManyStoredBytes(_)) => {
+            remove_files(services, prepared_key.into_iter().collect()).await;
+            return Err(error);
+        }
+        kept => kept?,
+    };
     let mut connection = services.db.conn().await?;
-    let is_kept = store::end_preparation(&mut connection, id, &key, Ok(form)).await?;
     let present =
         if is_kept { prepared_key.clone() } else { store::find(&mut connection, id).await?.and_then(|row| row.prepared_key) };
     let unused = [metadata.prepared_key, prepared_key].into_iter().flatten().filter(|file| present.as_ref() != Some(file));
     remove_files(services, unused.collect()).await;
     Ok(())
+}
+
+/// Records the prepared form of the upload of a key, and what its files take up; false if it was replaced or removed meanwhile. Fails
+/// if the organisation may not store that.
+async fn record_prepared(
+    services: &Services,
+    metadata: &ItemMetaData,
+    key: String,
+    (form, stored_bytes): (Form, i64),
+) -> Result<bool, DataError> {
+    let (id, project) = (metadata.id, metadata.project_id);
+    let added = stored_bytes.saturating_sub(metadata.stored_bytes).max(0).unsigned_abs();
+    let allowed = services.settings.max_stored_bytes_per_organisation;
+    let mut connection = services.db.conn().await?;
+    connection
+        .transaction(async move |connection| -> Result<bool, DataError> {
+            let is_kept = store::end_preparation(connection, id, &key, Ok((form, stored_bytes))).await?;
+            if is_kept {
+                projects::refuse_excess(connection, project, added, allowed).await??;
+            }
+            Ok(is_kept)
+        })
+        .await
 }
 
 /// Records that an upload cannot be prepared.

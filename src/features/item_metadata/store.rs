@@ -88,21 +88,23 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Op
     item_meta_data::table.find(id).select(ItemMetaData::as_select()).first(connection).await.optional()
 }
 
-/// Records how the preparation of a file ended, unless the file was replaced, removed or prepared meanwhile; says whether it did.
+/// Records how the preparation of a file ended, and what its files then take up, unless the file was replaced, removed or prepared
+/// meanwhile; says whether it did.
 pub async fn end_preparation(
     connection: &mut AsyncPgConnection,
     id: i64,
     storage_key: &str,
-    ended: Result<Form, &str>,
+    ended: Result<(Form, i64), &str>,
 ) -> QueryResult<bool> {
     let waiting = item_meta_data::table
         .filter(item_meta_data::id.eq(id).and(item_meta_data::storage_key.eq(storage_key)))
         .filter(item_meta_data::status.eq(TrainingDataStatus::Preparing));
-    let (status, form, error) = match ended {
-        Ok(form) => (TrainingDataStatus::Ready, Some(form), None),
-        Err(error) => (TrainingDataStatus::Failed, None, Some(error)),
+    let (status, form, error, stored_bytes) = match ended {
+        Ok((form, stored_bytes)) => (TrainingDataStatus::Ready, Some(form), None, Some(stored_bytes)),
+        Err(error) => (TrainingDataStatus::Failed, None, Some(error), None),
     };
-    let changes = (item_meta_data::status.eq(status), item_meta_data::error.eq(error), form);
+    let stored_bytes = stored_bytes.map(|bytes| item_meta_data::stored_bytes.eq(bytes));
+    let changes = (item_meta_data::status.eq(status), item_meta_data::error.eq(error), form, stored_bytes);
     Ok(diesel::update(waiting).set(changes).execute(connection).await? == 1)
 }
 
@@ -114,6 +116,7 @@ pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<
             item_meta_data::basename.eq(None::<String>),
             item_meta_data::filesize.eq(None::<i64>),
             item_meta_data::prepared_key.eq(None::<String>),
+            item_meta_data::stored_bytes.eq(0_i64),
         ))
         .returning(ItemMetaData::as_returning())
         .get_result(connection)

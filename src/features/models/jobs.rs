@@ -14,7 +14,7 @@ use super::signing::Keyring;
 use super::store;
 use super::training::{self, EarlierModel, Packed, Plan};
 use crate::features::datasets::{self, TrainingData};
-use crate::features::projects;
+use crate::features::projects::{self, StoredBytes, TooManyStoredBytes};
 use crate::features::task_logs::{self, Line};
 use crate::ml::error::MlError;
 use crate::ml::registry;
@@ -39,7 +39,7 @@ impl Job for TrainModel {
         }
         plan.before = earlier_model(&context.app, self.warm_start_from).await?;
         let (packed, staged, seconds) = train(&context, plan, &data).await?;
-        complete(&context, self.trained_model_id, packed, staged, seconds).await
+        complete(&context, self.trained_model_id, data.project_id, packed, staged, seconds).await
     }
 
     async fn failed(self, services: Services, job_id: i64, reason: String) {
@@ -62,6 +62,9 @@ async fn prepare(services: &Services, id: i64) -> Result<Option<(Plan, TrainingD
     }
     services.disk().check().map_err(|shortage| JobError::Retry { reason: shortage.to_string() })?;
     let project = projects::of_data(&mut connection, data.id).await.map_err(|error| later(&error))?;
+    let allowed = services.settings.max_stored_bytes_per_organisation;
+    let stored = projects::stored_bytes(&mut connection, &project, allowed).await.map_err(|error| later(&error))?;
+    stored.map_or(Ok(()), StoredBytes::admit_any).map_err(|excess| JobError::Fail { reason: excess.to_string() })?;
     let plan = Plan {
         model_id: id,
         data_id: data.id,
@@ -140,9 +143,17 @@ fn ended(error: MlError) -> JobError {
     }
 }
 
-async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, staged: Staged, seconds: f64) -> Result<(), JobError> {
+async fn complete(
+    context: &JobContext<Services>,
+    id: i64,
+    project: i64,
+    packed: Packed,
+    staged: Staged,
+    seconds: f64,
+) -> Result<(), JobError> {
     let (services, line) = (&context.app, line(id, context.job_id));
     let stored = staged.stored.clone();
+    let (size, allowed) = (stored.size, services.settings.max_stored_bytes_per_organisation);
     let learnt_from = if registry::learns_from_sessions(packed.lineage["algorithm"].as_str().unwrap_or_default()) {
         "sessions"
     } else {
@@ -172,11 +183,16 @@ async fn complete(context: &JobContext<Services>, id: i64, packed: Packed, stage
         if !store::complete(connection, id, &outcome, now).await? {
             return Ok(());
         }
+        projects::refuse_excess(connection, project, size, allowed).await??;
         tokio::task::spawn_blocking(move || artifacts::keep(&blobs, staged)).await.map_err(std::io::Error::other)??;
         task_logs::write(connection, line, &text).await?;
         Ok(store::announce(connection, id).await?)
     });
-    recorded.await.map_err(|error| JobError::Retry { reason: format!("The model could not be recorded: {error}.") })
+    recorded.await.map_err(|error| match error {
+        // Without deletions another attempt would end the same way.
+        CompletionError::Excess(excess) => JobError::Fail { reason: excess.to_string() },
+        error => JobError::Retry { reason: format!("The model could not be recorded: {error}.") },
+    })
 }
 
 /// Why a finished training was not recorded.
@@ -186,6 +202,8 @@ enum CompletionError {
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
     Files(#[from] std::io::Error),
+    #[error(transparent)]
+    Excess(#[from] TooManyStoredBytes),
 }
 
 async fn record_failure(

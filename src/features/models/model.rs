@@ -165,6 +165,7 @@ mod tests {
             ins_datetime: day(1),
             sources: None,
             stored_at,
+            stored_bytes: 0,
         }
     }
 

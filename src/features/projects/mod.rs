@@ -7,6 +7,7 @@ mod of_project;
 mod removal;
 mod routes;
 mod store;
+mod stored_bytes;
 mod sweeping;
 
 pub use admission::{admit_jobs, turn_of};
@@ -17,4 +18,5 @@ pub use routes::{Docs, routes};
 pub use store::dependents::Kind;
 pub(crate) use store::pages::page_of_project;
 pub use store::{assign_orphans, assignable_orphans, of_data, visible_projects};
+pub use stored_bytes::{StoredBytes, TooManyStoredBytes, refuse_excess, stored_bytes};
 pub use sweeping::{sweep, sweep_until};

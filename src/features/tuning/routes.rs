@@ -19,6 +19,9 @@ use crate::platform::http::{ApiError, ApiResult, Body, Filters, Page, PageReques
 use crate::platform::resource;
 use crate::platform::services::Services;
 
+/// Trials of one answer. Clients ask for the next ones after an answer that holds this many.
+const MOST_IN_ANSWER: i64 = 1_000;
+
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, replace, update, delete, cancel, trials))]
 pub struct Docs;
@@ -187,6 +190,9 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     let mut connection = services.db.conn().await?;
     let mut fields = with_list(body).reader();
     let wanted = TuningFields::read(&mut fields, Write::Create);
+    if let Some(fault) = service::too_many_trials(wanted.n_trials, services.settings.max_trials) {
+        fields.fault("n_trials", fault);
+    }
     references::check(&principal, &mut connection, &mut fields, &wanted).await?;
     fields.finish()?;
     let project = projects::of_data(&mut connection, wanted.data_id).await?;
@@ -280,11 +286,20 @@ async fn cancel(access: Access<TuningJob, Editor>, services: web::Data<Services>
 }
 
 /// The trials of a tuning job in the order of their numbers.
+///
+/// An answer holds up to 1,000 trials. Pass the number of the last one as `after` for those that follow it.
 #[utoipa::path(get, path = "/parameter_tuning_job/{id}/trials/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job_trials",
-    params(("id" = i64, Path)),
-    responses((status = 200, body = Vec<TrialBody>), (status = 404, description = "Not there, or not yours")))]
-async fn trials(access: Access<TuningJob, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<Vec<TrialBody>>> {
+    params(("id" = i64, Path),
+        ("after" = Option<i32>, Query, minimum = 0, description = "The number of a trial; only later ones are listed")),
+    responses((status = 200, body = Vec<TrialBody>), (status = 400, description = "`after` is not a number of a trial"),
+        (status = 404, description = "Not there, or not yours")))]
+async fn trials(
+    access: Access<TuningJob, Viewer>,
+    services: web::Data<Services>,
+    filters: Filters,
+) -> ApiResult<web::Json<Vec<TrialBody>>> {
+    let after = filters.bounded("after", 0..=i32::MAX, -1)?;
     let mut connection = services.db.conn().await?;
-    let trials = store::trials_of(&mut connection, access.object.id).await?;
+    let trials = store::trials_after(&mut connection, access.object.id, after, MOST_IN_ANSWER).await?;
     Ok(web::Json(trials.into_iter().map(TrialBody::from).collect()))
 }

@@ -66,6 +66,12 @@ fn suggestion(name: &str) -> String {
     meant.map(|info| format!(" Did you mean {}?", info.name)).unwrap_or_default()
 }
 
+/// Returns why a search may not have this number of trials, unless it may. `most` is the operator's limit; 0 sets none.
+pub fn too_many_trials(n_trials: i32, most: u32) -> Option<String> {
+    let is_too_many = most > 0 && i64::from(n_trials) > i64::from(most);
+    is_too_many.then(|| format!("A search may have at most {most} trials (max_trials). Request fewer, or start another search."))
+}
+
 /// Stores a job and enqueues its tasks in one transaction.
 pub async fn create(connection: &mut AsyncPgConnection, job: NewTuningJob) -> Result<TuningJob, TuningError> {
     connection
@@ -246,6 +252,13 @@ mod tests {
         assert_eq!(found.warnings(), [format!("There is no algorithm \"Nonsense\". {tried}")]);
         let slip = Algorithms::of(Some(&json!(["IALSRecomender"]))).warnings();
         assert!(slip[0].contains("Did you mean IALSRecommender? This search tries IALSRecommender, CosineKNN"), "{slip:?}");
+    }
+
+    #[test]
+    fn only_more_trials_than_the_operator_allows_are_too_many() {
+        assert_eq!([too_many_trials(10, 10), too_many_trials(i32::MAX, 0)], [None, None]);
+        let refused = too_many_trials(11, 10).unwrap();
+        assert!(refused.contains("at most 10 trials (max_trials)"), "{refused}");
     }
 
     #[test]

@@ -156,6 +156,17 @@ pub async fn trials_of(connection: &mut AsyncPgConnection, job: i64) -> QueryRes
     trials::table.filter(trials::tuning_job_id.eq(job)).order(trials::number).select(Trial::as_select()).load(connection).await
 }
 
+/// Lists the trials of a job whose numbers are higher than `after`, in the order of their numbers, and no more than `most`.
+pub async fn trials_after(connection: &mut AsyncPgConnection, job: i64, after: i32, most: i64) -> QueryResult<Vec<Trial>> {
+    trials::table
+        .filter(trials::tuning_job_id.eq(job).and(trials::number.gt(after)))
+        .order(trials::number)
+        .limit(most)
+        .select(Trial::as_select())
+        .load(connection)
+        .await
+}
+
 /// Returns the trials of a job from a number on, and those of the numbers in `besides`, in the order of their numbers.
 pub async fn trials_from(connection: &mut AsyncPgConnection, job: i64, number: i32, besides: &[i32]) -> QueryResult<Vec<Trial>> {
     trials::table

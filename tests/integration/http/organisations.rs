@@ -42,7 +42,7 @@ async fn an_organisation_is_made_renamed_and_deleted_once_it_is_empty() {
     let team = user.post("organisation/", json!({ "name": "Team" })).await.expect(201);
     let path = format!("organisation/{}/", team.id());
     let keys: Vec<&String> = team.body.as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["id", "name", "is_personal", "role", "n_members", "n_projects", "ins_datetime"]);
+    assert_eq!(keys, ["id", "name", "is_personal", "role", "n_members", "n_projects", "stored_bytes", "ins_datetime"]);
     assert_eq!(user.patch(&path, json!({ "name": "Crew" })).await.expect(200).body["name"], "Crew");
     let shop = user.post("project/", project("Shop", team.id())).await.expect(201).id();
     assert_eq!(user.get(&path).await.expect(200).body["n_projects"], 1);

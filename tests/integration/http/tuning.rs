@@ -131,7 +131,7 @@ async fn a_job_can_be_cancelled_and_only_then_deleted() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;
     let user = &prepared.user;
-    let job = user.post("parameter_tuning_job/", prepared.job(json!({ "n_trials": 100_000 }))).await.expect(201).id();
+    let job = user.post("parameter_tuning_job/", prepared.job(json!({ "n_trials": 10_000 }))).await.expect(201).id();
     let path = format!("parameter_tuning_job/{job}/");
     user.wait_for(&path, |job| job["n_completed"].as_i64() > Some(2)).await;
     user.delete(&path).await.expect(409);
@@ -149,14 +149,14 @@ async fn a_search_ends_with_what_it_has_when_its_time_is_over() {
     let app = TestApp::start_with_worker().await;
     let prepared = prepare(&app).await;
     let job =
-        prepared.job(json!({ "n_trials": 100_000, "n_tasks_parallel": 2, "timeout_overall": 25, "train_after_tuning": false }));
+        prepared.job(json!({ "n_trials": 10_000, "n_tasks_parallel": 2, "timeout_overall": 25, "train_after_tuning": false }));
     let job = prepared.user.post("parameter_tuning_job/", job).await.expect(201).id();
     let path = format!("parameter_tuning_job/{job}/");
     prepared.user.wait_for(&path, |job| job["n_completed"].as_i64() > Some(2)).await;
     app.services.clock.advance(chrono::TimeDelta::seconds(26));
     let job = prepared.user.wait_for(&path, |job| job["status"] == "COMPLETED").await;
     assert!(job["best_score"].as_f64() > Some(0.0) && job["n_running"] == 0, "{job}");
-    assert!(job["n_completed"].as_i64() < Some(100_000));
+    assert!(job["n_completed"].as_i64() < Some(10_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +217,7 @@ async fn the_outcome_of_a_search_is_not_for_clients_to_write() {
     let user = &prepared.user;
     let outputs = json!({
         "status": "COMPLETED", "best_score": 5.0, "irspack_version": "9", "tuned_model": 1, "best_config": 1, "task_links": [],
-        "n_trials": 100_000, "n_tasks_parallel": 2
+        "n_trials": 10_000, "n_tasks_parallel": 2
     });
     let made = user.post("parameter_tuning_job/", prepared.job(outputs.clone())).await.expect(201).body;
     for output in ["best_score", "irspack_version", "tuned_model", "best_config"] {
@@ -346,7 +346,7 @@ async fn a_search_stays_complete_when_its_model_cannot_be_trained() {
 async fn a_trial_that_takes_too_long_is_given_up_and_the_search_goes_on() {
     let app = TestApp::start_with(Jobs::Run, |settings| settings.access_token_lifetime = 1 << 30).await;
     let prepared = prepare(&app).await;
-    let job = prepared.job(json!({ "n_trials": 100_000, "timeout_singlestep": 10, "tried_algorithms_json": ["IALS"] }));
+    let job = prepared.job(json!({ "n_trials": 10_000, "timeout_singlestep": 10, "tried_algorithms_json": ["IALS"] }));
     let job = prepared.user.post("parameter_tuning_job/", job).await.expect(201).id();
     let path = format!("parameter_tuning_job/{job}/");
     // The clock moves: sooner or later it does so during a trial.
@@ -370,7 +370,7 @@ async fn only_what_is_not_over_can_be_cancelled() {
     let over = prepared.search(json!({ "n_trials": 1, "tried_algorithms_json": ["TopPop"] })).await;
     let refused = user.post(&format!("parameter_tuning_job/{}/cancel/", over["id"]), json!({})).await.expect(409);
     assert!(refused.body["detail"].as_str().unwrap().contains("completed"));
-    let busy = prepared.job(json!({ "n_trials": 100_000, "n_tasks_parallel": 2 }));
+    let busy = prepared.job(json!({ "n_trials": 10_000, "n_tasks_parallel": 2 }));
     let busy = user.post("parameter_tuning_job/", busy).await.expect(201).id();
     user.wait_for(&format!("parameter_tuning_job/{busy}/"), |job| job["n_completed"].as_i64() > Some(2)).await;
     // Both slots of the worker are taken: the next job waits.

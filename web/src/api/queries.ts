@@ -2,7 +2,8 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll } from './client'
-import type { TrainedModel, TuningJob } from './types'
+import { readTrials } from './trials'
+import type { TrainedModel, Trial, TuningJob } from './types'
 
 export type Id = MaybeRefOrGetter<number | null | undefined>
 export const known = (id: Id) => computed(() => toValue(id) !== null && toValue(id) !== undefined)
@@ -106,7 +107,8 @@ function awaitsModel(job: TuningJob | undefined): boolean {
 export const useTrials = (id: Id, active: MaybeRefOrGetter<boolean>, live: MaybeRefOrGetter<boolean>) =>
   useQuery({
     queryKey: computed(() => ['jobs', toValue(id), 'trials']),
-    queryFn: ({ signal }) => listAll('/parameter_tuning_job/{id}/trials/', { path: { id: num(id) }, signal }),
+    queryFn: ({ client, queryKey, signal }) =>
+      readTrials(num(id), client.getQueryData<Trial[]>(queryKey) ?? [], signal),
     enabled: known(id),
     refetchInterval: () => (toValue(active) ? (toValue(live) ? 20_000 : ACTIVE_POLL_MS) : false),
   })

@@ -940,7 +940,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The trials of a tuning job in the order of their numbers. */
+        /**
+         * The trials of a tuning job in the order of their numbers.
+         * @description An answer holds up to 1,000 trials. Pass the number of the last one as `after` for those that follow it.
+         */
         get: operations["list_parameter_tuning_job_trials"];
         put?: never;
         post?: never;
@@ -2636,6 +2639,11 @@ export interface components {
             name: string;
             /** @description The caller's role; staff act as owners everywhere. */
             role: components["schemas"]["Role"];
+            /**
+             * Format: int64
+             * @description Bytes that uploads, what was prepared of them, and models take up.
+             */
+            stored_bytes: number;
         };
         /** @description One page of results. */
         Page_ABTest: {
@@ -2966,6 +2974,11 @@ export interface components {
                 name: string;
                 /** @description The caller's role; staff act as owners everywhere. */
                 role: components["schemas"]["Role"];
+                /**
+                 * Format: int64
+                 * @description Bytes that uploads, what was prepared of them, and models take up.
+                 */
+                stored_bytes: number;
             }[];
         };
         /** @description One page of results. */
@@ -11323,7 +11336,8 @@ export interface operations {
                      *         "n_members": 1,
                      *         "n_projects": 1,
                      *         "name": "Shop",
-                     *         "role": "editor"
+                     *         "role": "editor",
+                     *         "stored_bytes": 1
                      *       }
                      *     }
                      */
@@ -13256,7 +13270,8 @@ export interface operations {
                      *           "n_members": 1,
                      *           "n_projects": 1,
                      *           "name": "Shop",
-                     *           "role": "editor"
+                     *           "role": "editor",
+                     *           "stored_bytes": 1
                      *         }
                      *       ]
                      *     }
@@ -13368,7 +13383,8 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "editor"
+                     *       "role": "editor",
+                     *       "stored_bytes": 1
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
@@ -13477,7 +13493,8 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "editor"
+                     *       "role": "editor",
+                     *       "stored_bytes": 1
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
@@ -13658,7 +13675,8 @@ export interface operations {
                      *       "n_members": 1,
                      *       "n_projects": 1,
                      *       "name": "Shop",
-                     *       "role": "editor"
+                     *       "role": "editor",
+                     *       "stored_bytes": 1
                      *     }
                      */
                     "application/json": components["schemas"]["Organisation"];
@@ -15475,7 +15493,10 @@ export interface operations {
     };
     list_parameter_tuning_job_trials: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The number of a trial; only later ones are listed */
+                after?: number;
+            };
             header?: never;
             path: {
                 id: number;
@@ -15513,6 +15534,15 @@ export interface operations {
                      *     ]
                      */
                     "application/json": components["schemas"]["Trial"][];
+                };
+            };
+            /** @description `after` is not a number of a trial */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadRequest"];
                 };
             };
             /** @description No credentials, or invalid ones */

@@ -109,6 +109,8 @@ pub struct Settings {
     pub max_running_jobs_per_organisation: u32,
     /// Jobs of one organisation that may wait for a worker; more are refused. 0 sets no limit.
     pub max_waiting_jobs_per_organisation: u32,
+    /// Trials that one search may have; more are refused. 0 sets no limit.
+    pub max_trials: u32,
     /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
     /// Least seconds between two runs of a retraining schedule; times that come sooner are passed over. 0 sets no limit.
@@ -128,6 +130,9 @@ pub struct Settings {
     /// Bytes of disk space that stay free: below it, uploads are refused, and no job starts that writes data or models. 0 sets no
     /// limit.
     pub min_free_disk_bytes: u64,
+    /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
+    /// Organisations that the same user created count as one.
+    pub max_stored_bytes_per_organisation: u64,
     /// Bytes in memory of all other request bodies and what is read from them; one network of a client may fill half of it, one
     /// caller an eighth.
     pub max_buffered_bytes: u64,
@@ -236,6 +241,7 @@ impl Default for Settings {
             max_organisations_per_user: 20,
             max_running_jobs_per_organisation: 0,
             max_waiting_jobs_per_organisation: 10_000,
+            max_trials: 10_000,
             default_timeout_overall: 0,
             min_schedule_interval_seconds: 0,
             threads_per_job: 0,
@@ -245,6 +251,7 @@ impl Default for Settings {
             uploads_per_address: 64,
             max_incoming_bytes: 16 << 30,
             min_free_disk_bytes: 1 << 30,
+            max_stored_bytes_per_organisation: 0,
             max_buffered_bytes: 1 << 30,
             body_idle_seconds: 30,
             body_least_rate: 1_024,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::features::accounts::access::{Access, Admin, Owner, Viewer};
 use crate::features::accounts::model::{Organisation, Role};
 use crate::features::accounts::principal::Principal;
-use crate::features::accounts::store::organisations;
+use crate::features::accounts::store::organisations::{self, Counts};
 use crate::platform::db::{Connection, is_reference_broken};
 use crate::platform::http::body::Text;
 use crate::platform::http::{ApiError, ApiResult, Body, Page, PageRequest, RequestOf, Write, timestamp};
@@ -40,14 +40,17 @@ pub(super) struct OrganisationBody {
     role: Role,
     n_members: i64,
     n_projects: i64,
+    /// Bytes that uploads, what was prepared of them, and models take up.
+    stored_bytes: i64,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
 }
 
 impl OrganisationBody {
-    fn new(row: Organisation, role: Role, (n_members, n_projects): (i64, i64)) -> Self {
+    fn new(row: Organisation, role: Role, counts: Counts) -> Self {
         let Organisation { id, name, is_personal, ins_datetime } = row;
-        Self { id, name, is_personal, role, n_members, n_projects, ins_datetime }
+        let Counts { members: n_members, projects: n_projects, stored_bytes } = counts;
+        Self { id, name, is_personal, role, n_members, n_projects, stored_bytes, ins_datetime }
     }
 
     /// With the numbers looked up.
@@ -108,7 +111,7 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     let most = if principal.user.is_staff { 0 } else { services.settings.max_organisations_per_user };
     let row = organisations::create_with_owner(&mut connection, &name, &principal.user, most, now).await?;
     let row = row.ok_or_else(|| too_many(most))?;
-    Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, (1, 0))))
+    Ok(HttpResponse::Created().json(OrganisationBody::new(row, Role::Owner, Counts { members: 1, ..Counts::default() })))
 }
 
 fn too_many(most: u32) -> ApiError {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use crate::features::accounts::access::{Guarded, Ownership};
@@ -36,8 +37,25 @@ pub async fn list(
     paginate(connection, page, query().count(), rows).await
 }
 
-/// Returns the number of members and of projects of each organisation.
-pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, (i64, i64)>> {
+/// How much there is in an organisation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub members: i64,
+    pub projects: i64,
+    /// Bytes of all its files.
+    pub stored_bytes: i64,
+}
+
+#[derive(QueryableByName)]
+struct Stored {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+/// Returns how much there is in each organisation.
+pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<HashMap<i64, Counts>> {
     let members: Vec<(i64, i64)> = memberships::table
         .filter(memberships::organisation_id.eq_any(ids))
         .group_by(memberships::organisation_id)
@@ -50,12 +68,19 @@ pub async fn counts(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryRes
         .select((projects::organisation_id, diesel::dsl::count_star()))
         .load(connection)
         .await?;
-    let mut counts: HashMap<i64, (i64, i64)> = HashMap::new();
+    let stored: Vec<Stored> = diesel::sql_query("SELECT id, stored_bytes_of(id, false) AS bytes FROM unnest($1) AS asked (id)")
+        .bind::<Array<BigInt>, _>(ids.to_vec())
+        .load(connection)
+        .await?;
+    let mut counts: HashMap<i64, Counts> = HashMap::new();
     for (id, count) in members {
-        counts.entry(id).or_default().0 = count;
+        counts.entry(id).or_default().members = count;
     }
     for (id, count) in projects {
-        counts.entry(id).or_default().1 = count;
+        counts.entry(id).or_default().projects = count;
+    }
+    for Stored { id, bytes } in stored {
+        counts.entry(id).or_default().stored_bytes = bytes;
     }
     Ok(counts)
 }

@@ -21,7 +21,7 @@ use crate::platform::resource;
 use crate::platform::services::Services;
 
 pub use files::{DataPreview, PreviewRefused, file_removed, preview_of};
-pub use upload::{PartialUpload, UploadForm, UploadRequest, project_for_upload};
+pub use upload::{PartialUpload, Replaced, UploadForm, UploadRequest, project_for_upload};
 
 use self::upload::FileRequest;
 
@@ -116,7 +116,7 @@ async fn create(
     request: HttpRequest,
     body: Multipart,
 ) -> ApiResult<HttpResponse> {
-    let (project, upload) = UploadForm::read(&request, body, &services, &principal).await?.finish(true)?;
+    let (project, upload) = UploadForm::read(&request, body, &services, &principal, None).await?.finish(true)?;
     let project = project_for_upload(&principal, &services, project.unwrap_or_default()).await?;
     let data = service::add(&services, &project, principal.user.id, upload).await?;
     Ok(HttpResponse::Created().json(TrainingDataBody::from(data)))
@@ -168,8 +168,10 @@ async fn save(
     body: Multipart,
     project_required: bool,
 ) -> ApiResult<web::Json<TrainingDataBody>> {
-    let (project, upload) = UploadForm::read(request, body, services, &access.principal).await?.finish(project_required)?;
     let data = access.object;
+    let replaced = Some(Replaced { project: data.project_id, stored_bytes: data.stored_bytes });
+    let form = UploadForm::read(request, body, services, &access.principal, replaced).await?;
+    let (project, upload) = form.finish(project_required)?;
     if project.is_some_and(|project| project != data.project_id) {
         return Err(ApiError::field("project", "Training data cannot move to another project. Upload it there."));
     }

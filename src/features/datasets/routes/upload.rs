@@ -17,12 +17,15 @@ use crate::features::datasets::error::DataError;
 use crate::features::datasets::intake::{Intake, Received};
 use crate::features::datasets::service::{self, Upload};
 use crate::features::datasets::under_way::{Place, UploadsUnderWay};
-use crate::features::projects::Project;
+use crate::features::projects::{self, Project, StoredBytes};
 use crate::platform::http::{ApiError, ApiResult, bodies, client_network};
 use crate::platform::services::Services;
 
 /// Longest value of a part that is not a file.
 const LONGEST_VALUE: usize = 256;
+
+/// Bytes of a body that are boundaries, headers and the other parts.
+const AROUND_THE_FILE: u64 = 64 << 10;
 
 /// A part of an upload that is read; others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +97,30 @@ pub struct UploadForm {
 
 impl UploadForm {
     /// Reads the whole body. What is wrong with single parts is kept for [`UploadForm::finish`], so that all of it is said at once.
-    pub async fn read(request: &HttpRequest, mut body: Multipart, services: &Services, principal: &Principal) -> ApiResult<Self> {
+    /// An upload that takes the place of another names it in `replaced`.
+    pub async fn read(
+        request: &HttpRequest,
+        mut body: Multipart,
+        services: &Services,
+        principal: &Principal,
+        replaced: Option<Replaced>,
+    ) -> ApiResult<Self> {
         refuse_oversized(request, services)?;
         services.disk().check().map_err(DataError::from)?;
         let place = place_for(request, principal)?;
+        let mut room = Room { request, services, principal, replaced, stored: None };
+        room.look_up(None).await?;
         // What is written to disk takes no memory.
         bodies::streams(request);
         let mut form = Self::default();
         while let Some(part) = body.next().await {
             let part = part.map_err(unreadable)?;
             match Part::of(&part) {
-                Some(Part::File) => form.read_file(part, services, &place).await?,
-                Some(Part::Project) => form.read_project(part).await?,
+                Some(Part::File) => form.read_file(part, services, &place, room.stored).await?,
+                Some(Part::Project) => {
+                    form.read_project(part).await?;
+                    room.look_up(form.project).await?;
+                }
                 None => skip(part).await?,
             }
         }
@@ -135,7 +150,13 @@ impl UploadForm {
         self.faults.insert(part.name().to_owned(), vec![message.into()]);
     }
 
-    async fn read_file(&mut self, part: Field, services: &Services, place: &Arc<Place>) -> ApiResult<()> {
+    async fn read_file(
+        &mut self,
+        part: Field,
+        services: &Services,
+        place: &Arc<Place>,
+        stored: Option<StoredBytes>,
+    ) -> ApiResult<()> {
         let Some(sent_name) = file_name(&part) else {
             self.fault(Part::File, "The submitted data was not a file. Send it as a part with a file name.");
             return skip(part).await;
@@ -146,7 +167,7 @@ impl UploadForm {
                 self.fault(Part::File, error.to_string());
                 skip(part).await
             }
-            Ok(name) => match receive(part, services, Arc::clone(place)).await? {
+            Ok(name) => match receive(part, services, Arc::clone(place), stored).await? {
                 received if received.size == 0 => {
                     self.fault(Part::File, "The submitted file is empty.");
                     Ok(())
@@ -176,8 +197,47 @@ impl UploadForm {
     }
 }
 
-async fn receive(mut part: Field, services: &Services, place: Arc<Place>) -> ApiResult<Received> {
-    let mut intake = Intake::start(&services.blobs, services.disk(), services.settings.max_upload_bytes, place);
+/// What an upload takes the place of.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced {
+    pub project: i64,
+    /// What its files take up.
+    pub stored_bytes: i64,
+}
+
+/// Finds out how much an upload may store as soon as its project is known, so that what does not fit is refused before it is read.
+struct Room<'a> {
+    request: &'a HttpRequest,
+    services: &'a Services,
+    principal: &'a Principal,
+    replaced: Option<Replaced>,
+    stored: Option<StoredBytes>,
+}
+
+impl Room<'_> {
+    /// Looks up what the organisation of a project stores: that of the replaced upload or of the caller's key where there is one,
+    /// otherwise the one that the body names. Fails if the body says itself that it does not fit. A project that the caller may not
+    /// use is refused later, with everything else that is wrong.
+    async fn look_up(&mut self, sent: Option<i64>) -> ApiResult<()> {
+        let known = self.replaced.map(|replaced| replaced.project).or(self.principal.key_project());
+        let Some(project) = known.or(sent).filter(|_| self.stored.is_none()) else { return Ok(()) };
+        let allowed = self.services.settings.max_stored_bytes_per_organisation;
+        if allowed == 0 {
+            return Ok(());
+        }
+        let Ok(project) = project_for_upload(self.principal, self.services, project).await else { return Ok(()) };
+        let mut connection = self.services.db.conn().await?;
+        let Some(stored) = projects::stored_bytes(&mut connection, &project, allowed).await? else { return Ok(()) };
+        let stored = stored.without(self.replaced.map_or(0, |replaced| replaced.stored_bytes.unsigned_abs()));
+        let length = content_length(self.request).unwrap_or_default();
+        stored.admit(length.saturating_sub(AROUND_THE_FILE)).map_err(DataError::from)?;
+        self.stored = Some(stored);
+        Ok(())
+    }
+}
+
+async fn receive(mut part: Field, services: &Services, place: Arc<Place>, stored: Option<StoredBytes>) -> ApiResult<Received> {
+    let mut intake = Intake::start(&services.blobs, services.disk(), services.settings.max_upload_bytes, place, stored);
     while let Some(piece) = part.next().await {
         intake.push(piece.map_err(unreadable)?).await?;
     }
@@ -217,14 +277,15 @@ fn unreadable(error: MultipartError) -> ApiError {
     }
 }
 
+/// Returns the length of a body, where its client says it.
+fn content_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Refuses a body that says itself that it is too large, before any of it is read.
 fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()> {
-    /// Boundaries, headers and the other parts.
-    const AROUND_THE_FILE: u64 = 64 << 10;
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
     let limit = services.settings.max_upload_bytes;
-    match length {
+    match content_length(request) {
         Some(length) if length > limit.saturating_add(AROUND_THE_FILE) => Err(DataError::UploadTooLarge { limit }.into()),
         _ => Ok(()),
     }

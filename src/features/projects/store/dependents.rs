@@ -223,8 +223,8 @@ pub async fn lock(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> Qu
 
 /// Removes the file from training data, which is then no longer listed; false if it has none.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
-    let sql = "UPDATE training_data SET storage_key = NULL, prepared_key = NULL, basename = NULL, filesize = NULL \
-               WHERE id = $1 AND storage_key IS NOT NULL";
+    let sql = "UPDATE training_data SET storage_key = NULL, prepared_key = NULL, basename = NULL, filesize = NULL, \
+               stored_bytes = 0 WHERE id = $1 AND storage_key IS NOT NULL";
     Ok(diesel::sql_query(sql).bind::<BigInt, _>(id).execute(connection).await? == 1)
 }
 

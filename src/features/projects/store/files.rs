@@ -54,6 +54,24 @@ pub async fn of_upload(connection: &mut AsyncPgConnection, id: i64) -> QueryResu
     Ok(files.into_iter().map(|file| file.key).collect())
 }
 
+#[derive(QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+/// Returns the bytes of all files of an organisation and of the others that the same user created.
+pub async fn stored_bytes(connection: &mut AsyncPgConnection, organisation: i64) -> QueryResult<i64> {
+    let query = diesel::sql_query("SELECT stored_bytes_of($1, true) AS bytes").bind::<BigInt, _>(organisation);
+    query.get_result::<Sum>(connection).await.map(|sum| sum.bytes)
+}
+
+/// Waits until no other transaction counts what this tenant stores, and keeps others waiting until the present one ends.
+pub async fn lock_stored_bytes(connection: &mut AsyncPgConnection, tenant: &str) -> QueryResult<()> {
+    let query = diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('stored_bytes:' || $1, 0))");
+    query.bind::<Text, _>(tenant).execute(connection).await.map(drop)
+}
+
 /// Returns the keys that no row names.
 pub async fn unnamed(connection: &mut AsyncPgConnection, keys: Vec<String>) -> QueryResult<Vec<String>> {
     let sql = format!(
