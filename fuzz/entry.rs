@@ -1,6 +1,6 @@
-//! What is done with one input of each kind: the fuzzers and `crates/tabular/tests/readers_survive.rs` share it.
+//! The entry points of the fuzzers and of `crates/tabular/tests/readers_survive.rs`, one for each kind of input.
 //!
-//! Each function may refuse its input in any way but by a panic, and checks what can be checked when it does not refuse.
+//! Each function may refuse its input in any way but by a panic, and checks the result if it does not refuse.
 
 #![allow(dead_code, reason = "each target uses one function")]
 
@@ -12,10 +12,10 @@ use recotem_ml::interactions::{InteractionBlock, InteractionLog, InteractionLogB
 use recotem_tabular as tabular;
 use recotem_tabular::{ReadOptions, ReadReport, Row, TableCell, TableOptions};
 
-/// Reads bytes that somebody else wrote; only a panic is a failure.
+/// A function that reads untrusted bytes; only a panic is a failure.
 pub type EntryPoint = fn(&[u8]);
 
-/// The name of each kind and what is done with it.
+/// The entry point of each kind, by name.
 pub const ALL: [(&str, EntryPoint); 7] = [
     ("csv", csv),
     ("tsv", tsv),
@@ -26,35 +26,35 @@ pub const ALL: [(&str, EntryPoint); 7] = [
     ("model", model),
 ];
 
-/// More would be read at the same speed, but take memory from the fuzzer.
+/// A larger limit would only take memory from the fuzzer.
 const MAX_EXPANDED: u64 = 1 << 24;
 
-/// Comma-separated values.
+/// Reads comma-separated values.
 pub fn csv(bytes: &[u8]) {
     table(bytes, "x.csv");
 }
 
-/// Tab-separated values.
+/// Reads tab-separated values.
 pub fn tsv(bytes: &[u8]) {
     table(bytes, "x.tsv");
 }
 
-/// One JSON text.
+/// Reads one JSON text.
 pub fn json(bytes: &[u8]) {
     table(bytes, "x.json");
 }
 
-/// JSON in lines.
+/// Reads JSON lines.
 pub fn jsonl(bytes: &[u8]) {
     table(bytes, "x.jsonl");
 }
 
-/// Parquet.
+/// Reads Parquet.
 pub fn parquet(bytes: &[u8]) {
     table(bytes, "x.parquet");
 }
 
-/// The prepared form of an upload.
+/// Reads the prepared form of an upload.
 pub fn prepared(bytes: &[u8]) {
     if let Ok(log) = InteractionLog::from_bytes(bytes) {
         assert_eq!(InteractionLog::from_bytes(&log.to_bytes()).ok().as_ref(), Some(&log));
@@ -62,7 +62,7 @@ pub fn prepared(bytes: &[u8]) {
     }
 }
 
-/// A trained model.
+/// Reads a trained model.
 pub fn model(bytes: &[u8]) {
     let Ok(model) = TrainedModel::from_bytes(bytes) else { return };
     let items: Vec<String> = model.items.iter().take(3).map(str::to_owned).collect();
@@ -75,7 +75,7 @@ pub fn model(bytes: &[u8]) {
     model.recommend_history(&items, 10);
 }
 
-/// Reads a table with two and with four columns, row by row and in small blocks, which has to come to the same.
+/// Reads a table with two and with four columns, row by row and in small blocks, which must give the same result.
 fn table(bytes: &[u8], name: &str) {
     let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
     if file.write_all(bytes).is_err() {
@@ -90,11 +90,11 @@ fn table(bytes: &[u8], name: &str) {
         assert_eq!(one_by_one, in_blocks, "{name}");
     }
     whole_rows(file.path(), name);
-    // A preview may fail on its own, and that is all.
+    // A preview may fail, as long as it does not panic.
     drop(tabular::preview(file.path(), name, 3));
 }
 
-/// Reads all columns by the ids of items; what is handed on is what the report says.
+/// Reads all columns by the ids of items, and checks that the rows match the report.
 fn whole_rows(path: &Path, name: &str) {
     let options = TableOptions {
         key_column: "i".to_owned(),

@@ -1,4 +1,5 @@
-//! `docs/contract.md` says which test holds which fact: the tests exist, in the files it names, and no fault is left out.
+//! Checks `docs/contract.md`, which names the test of each fact: the tests exist, in the files it names, and no fault is left
+//! out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 

@@ -1,8 +1,8 @@
 //! The time of one list of ten: scoring everything and selecting from a copy, compared in one run with the engine's way.
 //!
-//! `cargo bench --bench ranking [-- MODEL.safetensors ...]` measures random factors of two sizes and any trained models.
-//! Times are means over users, on one thread; of each user the shortest of the rounds in which both ways take turns, so
-//! that other work on the machine counts little. Lists are compared first.
+//! `cargo bench --bench ranking [-- MODEL.safetensors ...]` measures random factors of two sizes and any trained models. Times
+//! are means over users, on one thread; for each user the shortest of the rounds in which both ways take turns, so that other
+//! load on the machine has little effect. Lists are compared first.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures durations")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]

@@ -1,4 +1,4 @@
-//! How many events are accepted while predictions are answered beside them: `make bench-events`.
+//! How many events are accepted while predictions are answered at the same time: `make bench-events`.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use anyhow::ensure;
 use super::load::{self, Outcome, Plan, Request};
 use super::setup::Shop;
 
-/// Predictions per second, beside the events and without them.
+/// Predictions per second, with and without events.
 const PREDICTIONS: f64 = 500.0;
 /// Events per second that have to be accepted.
 const EVENTS: f64 = 5_000.0;
 const BATCH: usize = 100;
 const LARGE_BATCH: usize = 1_000;
-/// Connections that predictions may use at once.
+/// The largest number of connections for predictions.
 const CONNECTIONS: usize = 32;
 /// Connections of the programs that report events; an event is only answered once it is on the disk.
 const REPORTERS: usize = 128;

@@ -1,5 +1,5 @@
-//! How fast predictions are served, beside a bare echo of the same web framework in the same run: `make bench-serving`; and how
-//! many events are accepted meanwhile: `make bench-events`.
+//! The speed of predictions, compared with a bare echo of the same web framework in the same run: `make bench-serving`; and the
+//! number of events accepted meanwhile: `make bench-events`.
 //!
 //! Starts the program itself on data of its own, trains iALS with 64 factors on the interactions of the given file, and sends
 //! requests as a shop would: over HTTP, with a key, for ten items that the user has not seen. Prints the table of
@@ -25,7 +25,7 @@ use self::setup::Shop;
 
 /// Connections kept open by the closed loop.
 const CLOSED_CONNECTIONS: usize = 16;
-/// Connections that the open loop may use at once.
+/// The largest number of connections of the open loop.
 const OPEN_CONNECTIONS: usize = 32;
 const OPEN_RATE: f64 = 1_000.0;
 const BATCH: usize = 100;

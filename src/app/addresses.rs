@@ -30,7 +30,7 @@ enum Verdict {
     Refuse(ApiError, Option<&'static Endpoint>),
 }
 
-/// Rewrites the address to the one spelling that everything below expects. The router decodes what is percent-encoded, so that
+/// Rewrites the address to the canonical spelling that later steps expect. The router decodes percent-encoded characters, so that
 /// any other spelling would be one address to it and another to the code that reads the path.
 pub async fn spell(
     mut request: ServiceRequest,

@@ -1,5 +1,5 @@
-//! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for a foreign host,
-//! or on a connection beyond the limit of its network, gets nothing else.
+//! Rules for every response: every error is JSON, a panic is a 500 and not a broken connection, and a request for an unknown
+//! host, or on a connection beyond the limit of its network, is refused.
 
 use std::panic::AssertUnwindSafe;
 
@@ -18,7 +18,7 @@ pub async fn in_json(request: ServiceRequest, next: Next<impl MessageBody + 'sta
     let response = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let mut response = response.map_err(|panic| ApiError::internal(&said(panic.as_ref())))??.map_into_boxed_body();
     if response.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "identity") {
-        // It only kept the response from being compressed, and is no encoding that a response may name.
+        // The header only kept the response from being compressed, and is not a valid encoding.
         response.headers_mut().remove(header::CONTENT_ENCODING);
     }
     let status = response.status();

@@ -40,13 +40,13 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Opens data directory and database, without changing the schema. A private PostgreSQL that another process runs is refused:
-    /// it could end before a process that is to last.
+    /// Opens data directory and database, without changing the schema. A private PostgreSQL that another process runs is refused,
+    /// since it could end before a long-running process does.
     pub async fn connect(settings: Settings) -> Result<Self, BootError> {
         Self::open(settings, |options| EmbeddedPostgres::start(options).map(PrivatePostgres::Own)).await
     }
 
-    /// Opens them for a single command, which also works on the private PostgreSQL of a running process.
+    /// Opens both for a single command, which also works on the private PostgreSQL of a running process.
     pub async fn for_command(settings: Settings) -> Result<Self, BootError> {
         Self::open(settings, PrivatePostgres::start_or_join).await
     }
@@ -65,7 +65,7 @@ impl Boot {
         Ok(Self { services, embedded })
     }
 
-    /// Opens them for a server, with the schema brought up to date and a first user created if there is none.
+    /// Opens both for a server, with the schema brought up to date and a first user created if there is none.
     pub async fn complete(settings: Settings) -> Result<Self, BootError> {
         if settings.links_follow_the_request() && settings.production {
             tracing::warn!(
@@ -84,7 +84,7 @@ impl Boot {
     pub async fn close(self) {
         self.services.db.close();
         if let Some(embedded) = self.embedded {
-            // The server's own shutdown is waited for.
+            // Waits for the server's own shutdown.
             if let Err(error) = tokio::task::spawn_blocking(move || embedded.stop()).await {
                 tracing::warn!(%error, "the private PostgreSQL may still be running");
             }

@@ -35,7 +35,7 @@ pub struct Drain(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     ending: CancellationToken,
-    /// Whether the token is cancelled, which it only says under a lock that all requests share.
+    /// Whether the token is cancelled; asking the token itself takes a lock that all requests share.
     is_ending: AtomicBool,
     begun: AtomicU64,
     ended: AtomicU64,
@@ -116,7 +116,7 @@ fn keep_out(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Opens sockets that listen on every address that `bind` stands for; fails when there is none.
+/// Opens sockets that listen on every address that `bind` resolves to; fails if there is none.
 pub fn listeners(bind: &str) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "this is no address");

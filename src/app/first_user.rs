@@ -1,4 +1,4 @@
-//! The first user of an install, and how an operator gets the password that was generated for it.
+//! The first user of an installation, and how an operator gets the password that was generated for it.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ pub enum FirstUserError {
     Password { path: PathBuf, cause: std::io::Error },
 }
 
-/// Creates `admin` on an install without users. A generated password is printed to a terminal; where the output is stored, as in
-/// a service's journal, it is written to a file that only its owner may read, and that is removed once the password was changed.
-/// Returns whether there is a new user.
+/// Creates `admin` on an installation without users. A generated password is printed to a terminal; where the output is stored,
+/// as in a service's journal, it is written to a file that only its owner may read, and that is removed once the password was
+/// changed. Returns whether a user was created.
 pub async fn ensure(services: &Services) -> Result<bool, FirstUserError> {
     match first_user::ensure(services).await? {
         first_user::Made::NoUser => {

@@ -1,4 +1,4 @@
-//! The API about itself: that it is up, where its collections are, and its document.
+//! The API about itself: whether it is up, the addresses of its collections, and its document.
 
 use std::sync::LazyLock;
 
@@ -38,7 +38,7 @@ pub async fn ping() -> HttpResponse {
     }
 }
 
-/// Returns where the collections of the API are.
+/// Returns the addresses of the collections of the API.
 #[utoipa::path(get, path = "/", tag = "meta", operation_id = "list_collections",
     responses((status = 200, description = "Absolute addresses by name", body = std::collections::HashMap<String, String>)))]
 pub async fn root(_: Principal, request: HttpRequest) -> ApiResult<web::Json<Map<String, Value>>> {

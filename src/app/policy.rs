@@ -1,5 +1,5 @@
-//! Who may use each operation, and which limit it counts against: one line for each operation of the API document, by its address
-//! and verb. Authentication, throttling and the document itself all read this table.
+//! The policy of each operation: who may use it, and which limit it counts against. One line for each operation of the API
+//! document, by its address and verb; authentication, throttling and the document itself all read this table.
 
 use actix_web::http::Method;
 
@@ -37,7 +37,7 @@ impl Policy {
     /// The default policy: the caller is identified and counted.
     pub const STRICT: Self = closed(Allowance::General);
 
-    /// Returns whether the caller reports events, so that an API key is looked up where those of predictions are.
+    /// Returns whether the operation reports events, whose API keys are looked up like those of predictions.
     pub fn reports_events(self) -> bool {
         self.allowance == Allowance::Events
     }

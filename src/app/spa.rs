@@ -34,7 +34,8 @@ pub async fn page(request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// Returns whether a path can only be that of a file: it lies in a folder of files, or ends in an extension, which no route of the UI has.
+/// Returns whether a path can only be that of a file: it lies in a folder of files, or ends in an extension, which no route of
+/// the UI has.
 fn names_file(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();

@@ -52,12 +52,12 @@ impl Throttles {
     }
 }
 
-/// Refuses a request of a user whose limit is used up, before the database is asked who that is; counts nothing.
+/// Refuses a request of a user whose limit is used up, before a query about the user; counts nothing.
 pub fn check(throttles: &Throttles, policy: Policy, user: &str) -> ApiResult<()> {
     throttles.of_users(policy.allowance).check(user, throttles.clock.now())
 }
 
-/// Counts a request of the management API, or refuses it. Returns `None` where requests are not counted.
+/// Counts a request of the management API, or refuses it. Returns `None` if such requests are not counted.
 pub fn admit(
     throttles: &Throttles,
     request: &HttpRequest,
@@ -70,8 +70,7 @@ pub fn admit(
         (_, Allowance::LogIn) => throttles.login.admit(client_network(request), now).map(Some),
         (_, Allowance::Unlimited | Allowance::Renewals) => Ok(None),
         (Ok(None), _) if policy.is_public => throttles.anon.admit(client_network(request), now).map(Some),
-        // A request that will be answered with a 401 is not counted here: keys that are not valid are counted where they are
-        // looked up.
+        // A request that will be answered with a 401 is not counted here: invalid keys are counted where they are looked up.
         (Ok(None) | Err(_), _) => Ok(None),
     }
 }

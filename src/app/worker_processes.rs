@@ -47,7 +47,7 @@ impl Launch {
     }
 }
 
-/// Returns the path of the running program, also after a newer one replaced it.
+/// Returns the path of the running program, even after it was replaced by a newer one.
 fn program() -> std::io::Result<std::path::PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
@@ -162,7 +162,7 @@ async fn give_up_leases(services: &Services, worker: Option<&str>) {
 /// Ties the lifetime of this process, a worker process, to that of the one that started it, and makes it the first that the
 /// system ends when memory runs out.
 pub fn become_worker_process() {
-    /// From -1,000 to 1,000: how readily the system ends a process.
+    /// From -1,000 to 1,000: the system ends processes with higher values first.
     const READINESS_TO_END: &str = "800";
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", READINESS_TO_END) {
         tracing::debug!(%error, "the system may end other processes before this one when memory runs out");

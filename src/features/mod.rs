@@ -22,7 +22,7 @@ pub mod datasets;
 /// Uploads about items, and how their rows are found.
 pub mod item_metadata;
 
-/// What is held out to judge models, and what is measured.
+/// What is held out to evaluate models, and what is measured.
 pub mod evaluation;
 
 /// An algorithm with its parameters.
@@ -60,7 +60,7 @@ pub mod live_updates;
 
 use utoipa::OpenApi;
 
-/// The API document of every slice.
+/// Returns the API documents of all slices.
 pub fn docs() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         accounts::Docs::openapi(),

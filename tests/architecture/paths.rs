@@ -1,4 +1,4 @@
-//! The places in the crate that a source file names.
+//! The paths in the crate that a source file refers to.
 
 use crate::rules::CRATES;
 
@@ -29,7 +29,7 @@ pub fn without_tests(sources: &[Source]) -> Vec<Source> {
     code.map(|source| Source { file: source.file.clone(), text: before_tests(&source.text).to_owned() }).collect()
 }
 
-/// Returns what stands before the module of tests of a file.
+/// Returns the part of a file before its module of tests.
 fn before_tests(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The outbox: what a change records reaches every subscriber once, in order, and only if the change was made.
+//! The outbox: a recorded event reaches every subscriber once, in order, and only if its change was committed.
 
 use chrono::TimeDelta;
 use diesel::QueryableByName;

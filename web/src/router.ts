@@ -5,7 +5,7 @@ import { useSession } from './stores/session'
 
 declare module 'vue-router' {
   interface RouteMeta {
-    /** Reachable without logging in. */
+    /** Whether it is reachable without logging in. */
     open?: boolean
     /** Message key of the page's title. */
     title?: string
@@ -147,7 +147,7 @@ export function createAppRouter(): Router {
       try {
         await session.load()
       } catch {
-        // The server cannot be reached: pages show that themselves, with a way to try again.
+        // The server cannot be reached: pages show that themselves, with a button to retry.
         return true
       }
     }

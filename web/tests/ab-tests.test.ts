@@ -5,7 +5,7 @@ import AbTestPage from '@/pages/AbTestPage.vue'
 import { ADMIN, list, openPage } from './support'
 import { common, slot } from './traffic-fixtures'
 
-// Charts need a canvas, which is not here.
+// Charts need a canvas, which is missing here.
 vi.mock('@/charts/AbChart.vue', () => ({ __esModule: true, default: { render: () => null } }))
 afterEach(() => vi.unstubAllGlobals())
 

@@ -38,7 +38,7 @@ describe('addresses', () => {
   it('keep every character of an id', () => {
     expect(address('/project/')).toBe('/api/v1/project/')
     expect(address('/trained_model/{id}/similar/', { id: 3 })).toBe('/api/v1/trained_model/3/similar/')
-    // The document has numbers only; what else gets there must not change the address.
+    // The document has only numbers; other values must not change the address.
     expect(address('/project/{id}/', { id: 'a/b c' as unknown as number })).toBe('/api/v1/project/a%2Fb%20c/')
     expect(withQuery('/u/', { user_id: 'Sigur Rós & co', cutoff: 5, empty: '' })).toBe(
       '/u/?user_id=Sigur%20R%C3%B3s%20%26%20co&cutoff=5',

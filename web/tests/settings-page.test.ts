@@ -34,7 +34,7 @@ const UPLOAD = {
 
 afterEach(() => vi.unstubAllGlobals())
 
-/** The page as the server's answers make it; `answer` is what saving gets. */
+/** Opens the page with the server's answers; `answer` is the answer to saving. */
 async function open(answer: (body: Record<string, unknown>) => [number, unknown]) {
   const sent: Record<string, unknown>[] = []
   vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {

@@ -17,7 +17,7 @@ export interface Sent {
   url: string
   body: Record<string, unknown> | undefined
 }
-/** Answers by `METHOD path-below-the-base`; a function sees the body. What is not listed is not found. */
+/** Answers by `METHOD path-below-the-base`; a function gets the body. Paths that are not listed are not found. */
 export type Answers = Record<string, unknown | ((body: Record<string, unknown>) => [number, unknown])>
 
 export const ADMIN = {
@@ -37,7 +37,7 @@ export const MEMBER = {
   is_superuser: false,
 } as unknown as User
 
-/** Stands in for the server; returns what was sent to it, reads apart. */
+/** Replaces the server; returns the requests sent to it, without reads. */
 export function serve(answers: Answers): Sent[] {
   const sent: Sent[] = []
   vi.stubGlobal('fetch', async (address: string, init: RequestInit) => {
@@ -59,7 +59,7 @@ export function serve(answers: Answers): Sent[] {
 
 const Blank = defineComponent({ render: () => h('p', 'elsewhere') })
 
-/** A page at its address, with every other address of the application leading to a blank one. */
+/** Opens a page at its address; every other address of the application leads to a blank one. */
 export async function openPage(
   name: string,
   component: Component,

@@ -15,7 +15,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Why a computation is asked to stop.
+/// Why a computation has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     /// The caller cancelled it.
@@ -37,10 +37,10 @@ pub struct Lack {
     pub is_passing: bool,
 }
 
-/// Everything about its environment that an algorithm may know.
+/// The environment of an algorithm.
 #[derive(Clone)]
 pub struct Context {
-    /// Seed of everything random that has no seed parameter of its own.
+    /// Seed of all randomness without a seed parameter.
     pub seed: u64,
     /// Number of threads that may work at once.
     pub threads: usize,
@@ -82,8 +82,8 @@ impl Context {
         self
     }
 
-    /// Asks `source` to reserve the bytes that work is going to take. The reservation lasts as long as this context lives and
-    /// replaces the previous one; if there is too little memory, `source` returns the [`Lack`].
+    /// Sets the source that reserves memory before it is allocated. The reservation lasts as long as this context and replaces
+    /// the previous one; if there is too little memory, `source` returns the [`Lack`].
     pub fn with_memory_source(mut self, source: Arc<dyn Fn(u64) -> Result<(), Lack> + Send + Sync>) -> Self {
         self.memory = Some(source);
         self
@@ -95,7 +95,7 @@ impl Context {
         self
     }
 
-    /// Asks `source` at every check whether to stop. The engine has no clock: time limits are passed in here.
+    /// Calls `source` at every check to decide whether to stop. The engine has no clock: time limits are passed in here.
     pub fn with_interrupt(mut self, source: Arc<dyn Fn() -> Option<Interrupt> + Send + Sync>) -> Self {
         self.interrupt = Some(source);
         self
@@ -107,7 +107,7 @@ impl Context {
         self
     }
 
-    /// Fails when the caller wants the work to stop.
+    /// Fails if the computation has to stop.
     pub fn check(&self) -> MlResult<()> {
         if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(MlError::Cancelled);
@@ -119,7 +119,7 @@ impl Context {
         }
     }
 
-    /// Reports how far the work has come.
+    /// Reports the progress of the work.
     pub fn progress(&self, done: u64, total: u64) {
         if let Some(sink) = &self.progress {
             sink(Progress { done, total });

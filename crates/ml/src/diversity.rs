@@ -15,7 +15,7 @@ use crate::sparse::Csr;
 /// Candidates considered for each place of the list.
 const CANDIDATES_PER_PLACE: usize = 10;
 
-/// Most candidates for a list with fewer places: each place costs a look at all of them.
+/// Most candidates for a list with fewer places: each place costs a pass over all of them.
 const MOST_CANDIDATES: usize = 2_000;
 
 /// Returns how many of the best items [`spread`] needs for a list of `n`.

@@ -1,4 +1,4 @@
-//! What can go wrong in the engine, in words that tell the reader what to change.
+//! Errors of the engine, in words that tell the reader what to change.
 
 /// Result of everything in the engine that can fail.
 pub type MlResult<T> = Result<T, MlError>;
@@ -9,7 +9,7 @@ pub enum MlError {
     /// The algorithm name is neither a class name nor a short form.
     #[error("there is no algorithm {name:?}; known ones are {}", known.join(", "))]
     UnknownAlgorithm {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// Class names of the registry.
         known: Vec<String>,
@@ -40,7 +40,7 @@ pub enum MlError {
     /// Empty input.
     #[error("{0}")]
     EmptyInput(String),
-    /// The work does not fit into the memory budget; nothing was allocated.
+    /// The work exceeds the memory budget; nothing was allocated.
     #[error(
         "{what} needs about {} MB but only {} MB are allowed",
         needed_bytes.div_ceil(1 << 20),
@@ -68,7 +68,7 @@ pub enum MlError {
         /// The refused work.
         what: String,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the work.
     #[error("cancelled")]
     Cancelled,
     /// The time limit was reached.
@@ -83,7 +83,7 @@ pub enum MlError {
     /// A computation produced a number that is not finite.
     #[error("{0} produced numbers that are not finite; try stronger regularisation")]
     NotFinite(String),
-    /// An argument that does not fit the model or matrix it is meant for.
+    /// An argument that does not match its model or matrix.
     #[error("{0}")]
     BadInput(String),
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-/// Most buffers that are kept idle: about as many as are usually in use at once.
+/// Most idle buffers kept: about the number that is usually in use at once.
 const MOST_IDLE: usize = 16;
 
 /// Buffers of working memory, each borrowed by one thread at a time.

@@ -10,7 +10,7 @@ use crate::sparse::Csr;
 /// Item ids with their scores, best first.
 pub type Recommendations = Vec<(String, f32)>;
 
-/// Items of a history with what each adds to the score of another, greatest first.
+/// Items of a history with their contributions to the score of another item, largest first.
 pub type Reasons = Vec<(String, f32)>;
 
 /// What a list should contain. Ids that a model does not know are ignored everywhere.
@@ -26,7 +26,7 @@ pub struct Wanted<'a> {
     pub among: Option<&'a [u32]>,
     /// These items must not appear.
     pub deny: &'a [String],
-    /// From 0, best first, to 1, as unlike one another as possible; see [`crate::diversity`].
+    /// From 0 (best first) to 1 (as dissimilar as possible); see [`crate::diversity`].
     pub diversity: f32,
 }
 
@@ -84,7 +84,7 @@ impl WantedNumbers<'_> {
         Candidates { allow: self.allow.as_deref(), deny: &self.deny, seen }
     }
 
-    /// Returns the list, from the best items. `by_item` returns the users of each item; it is called only when the list is to be
+    /// Returns the list, from the best items. `by_item` returns the users of each item; it is called only if the list is
     /// diversified.
     pub fn finish<'b>(&self, best: Vec<(u32, f32)>, by_item: impl FnOnce() -> &'b Csr) -> Vec<(u32, f32)> {
         if self.diversity > 0.0 { diversity::spread(&best, self.cutoff, self.diversity, by_item()) } else { best }
@@ -100,7 +100,7 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Admitted<'_> {
-    /// Admits all items except some.
+    /// Creates a test that admits all items except some.
     pub fn but(mut refused: Vec<u32>) -> Self {
         refused.sort_unstable();
         Admitted { only: None, refused }

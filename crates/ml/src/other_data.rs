@@ -1,9 +1,9 @@
-//! Evaluates what is learnt from one log on what is held out of another, as when a deployed model, learnt from yesterday's
-//! upload, is compared with one learnt from today's: each learns from its own data, and both are evaluated on the same held-out
+//! Evaluates models trained on one log with the held-out part of another, for example to compare a deployed model, trained on
+//! yesterday's upload, with one trained on today's: each learns from its own data, and both are evaluated on the same held-out
 //! interactions.
 //!
-//! Users and items are those of both logs, matched by their ids. What only the split's log contains is new to the model: a new
-//! item has no interactions, and a new user gets the most popular items, as from a deployed model.
+//! Users and items are those of both logs, matched by their ids. Users and items that occur only in the split's log are new to
+//! the model: a new item has no interactions, and a new user gets the most popular items, as from a deployed model.
 
 use super::algorithms::{Factors, Recommender};
 use super::context::Context;
@@ -19,7 +19,7 @@ use super::tensors::TensorWriter;
 use super::tuning::Suggestion;
 use super::weights::{Weights, weighed_matrix};
 
-/// What every model is evaluated on: a split, and the ids of its users and items.
+/// The evaluation of every model: a split, and the ids of its users and items.
 #[derive(Debug, Clone, Copy)]
 pub struct Exam<'a> {
     pub split: &'a Split,

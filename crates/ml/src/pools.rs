@@ -47,7 +47,7 @@ impl Drop for Lent {
     }
 }
 
-/// Runs `work` with rayon bounded to this number of threads of its own. Work that already runs inside such a pool stays there.
+/// Runs `work` with rayon bounded to this number of threads. Work that already runs inside such a pool stays there.
 pub(super) fn run<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_some() && rayon::current_num_threads() == threads {
         return work();

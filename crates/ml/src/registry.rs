@@ -35,7 +35,7 @@ pub fn find_matrix(name: &str) -> MlResult<&'static AlgorithmInfo> {
     find(name).ok().filter(|info| !info.learns_from_sessions()).ok_or_else(|| unknown(name, matrix_algorithms()))
 }
 
-/// Returns whether a name means an algorithm that learns from sessions, in any of the forms that [`find`] takes.
+/// Returns whether a name denotes an algorithm that learns from sessions, in any of the forms that [`find`] accepts.
 pub fn learns_from_sessions(name: &str) -> bool {
     find(name).is_ok_and(AlgorithmInfo::learns_from_sessions)
 }
@@ -62,8 +62,9 @@ pub fn fit_with_validation(
     (matrix.fit)(&params, train, ctx, hook)
 }
 
-/// Fits from an earlier model in a part of the epochs. Returns `None`, and does nothing, when the algorithm cannot or the two
-/// models have another shape: then it takes [`fit`]. The result depends on that model and is as good, but not the same.
+/// Fits from an earlier model in a part of the epochs. Returns `None` without any work if the algorithm does not support it or
+/// the two models have different shapes: the caller then uses [`fit`]. The result depends on the earlier model and is as good,
+/// but not the same.
 pub fn fit_from(
     algorithm: &str,
     params: &Map<String, Value>,
@@ -79,7 +80,7 @@ pub fn fit_from(
     warm_start(&params, train, before, ctx)
 }
 
-/// Refuses a fit that would need more memory than there is, or that was interrupted before it began.
+/// Refuses a fit that needs more memory than is available, or that was interrupted before it began.
 fn prepare(info: &AlgorithmInfo, matrix: &MatrixAlgorithm, params: &Params<'_>, train: &Csr, ctx: &Context) -> MlResult<()> {
     ctx.require_memory(&format!("fitting {}", info.name), (matrix.estimate)(params, TrainShape::of(train))?)?;
     ctx.check()

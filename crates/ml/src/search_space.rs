@@ -1,7 +1,7 @@
 //! What a tuned parameter may be: a [`Domain`] per parameter, and the ordered [`SearchSpace`] of one algorithm.
 //!
-//! Values are `serde_json` values, because that is how parameters are stored and travel; a domain knows
-//! whether such a value belongs to it.
+//! Values are `serde_json` values, because that is how parameters are stored and sent; a domain decides whether such a value
+//! belongs to it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -112,7 +112,7 @@ impl SearchSpace {
         self
     }
 
-    /// Adds a parameter, or replaces the domain of one that is there.
+    /// Adds a parameter, or replaces the domain of an existing one.
     pub fn set(&mut self, name: impl Into<String>, domain: Domain) {
         let name = name.into();
         match self.dimensions.iter_mut().find(|(n, _)| *n == name) {

@@ -1,4 +1,4 @@
-//! Dividing interactions into what a model learns from and what it is evaluated on.
+//! Divides interactions into a part that models are trained on and a part that they are evaluated on.
 //!
 //! The unit is the distinct pair of user and item; a pair that occurs several times counts at its
 //! first time, because from then on the item is known to the user and would not be recommended.

@@ -120,7 +120,7 @@ fn draw_item(n_items: usize, taste: usize, rng: &mut ChaCha8Rng) -> usize {
     if rng.random::<f64>() < OF_TASTE { (rank * TASTES + taste) % n_items } else { rank }
 }
 
-/// Returns the rank below `n` that a uniform number stands for: the inverse of the integral of rank^-exponent.
+/// Returns the rank below `n` for a uniform number: the inverse of the integral of rank^-exponent.
 fn power_law_rank(n: usize, uniform: f64) -> usize {
     let power = 1.0 - ITEM_EXPONENT;
     let top = ((n + 1) as f64).powf(power) - 1.0;

@@ -24,8 +24,8 @@ const MOST_EPOCHS: u32 = 128;
 const LOOKS: u32 = 25;
 /// Evaluations without notable improvement before a trial ends.
 const PATIENCE: u32 = 5;
-/// By what share of itself a score has to rise to be notable: a tenth of what the users' interval is wide at best. Some learners
-/// continue to improve slowly for a hundred epochs, in which several other trials can be run.
+/// The minimum relative increase of a notable score: a tenth of the users' interval at its widest. Some learners continue to
+/// improve slowly for a hundred epochs, in which several other trials can be run.
 const NOTABLE: f64 = 0.002;
 /// The parameter that early stopping learns.
 const EPOCHS: &str = "train_epochs";
@@ -122,7 +122,7 @@ pub fn popularity_baseline(split: &Split, metric: Metric, cutoff: usize, context
     Ok(evaluate(&*model, &split.train, &split.held_out, cutoff, context)?.get(metric))
 }
 
-/// Returns the score of a suggestion with its parameters unchanged: an algorithm that learns in epochs runs as many as they say.
+/// Returns the score of a suggestion with its parameters unchanged, including the number of epochs.
 pub fn judge(suggestion: &Suggestion, split: &Split, metric: Metric, cutoff: usize, context: &Context) -> MlResult<f64> {
     let trial = Trial::new(suggestion, split, metric, cutoff, context)?;
     let model = registry::fit(trial.algorithm, &trial.params, &trial.train, context)?;
@@ -158,7 +158,7 @@ pub fn run_trial(
 struct Trial<'a> {
     algorithm: &'a str,
     params: Map<String, Value>,
-    /// Parameters of the data, which the outcome keeps beside those of the algorithm.
+    /// Parameters of the data, which the outcome stores together with those of the algorithm.
     weights: Map<String, Value>,
     train: Cow<'a, Csr>,
     held_out: &'a Csr,

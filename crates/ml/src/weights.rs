@@ -1,9 +1,9 @@
-//! How much an interaction counts: by the type of its event, and by how long ago it was.
+//! Weights of interactions: by the type of the event, and by its age.
 //!
-//! A pair of user and item may have several events; the one with the greatest weight stands for the pair, so that with all
-//! weights alike repeats collapse to one as they do without weights. A weight falls by half with every half-life before the
-//! latest moment of the data (exponential decay, as in Koren 2009, "Collaborative filtering with temporal dynamics", section 3).
-//! Events of a type with weight zero are not interactions.
+//! A pair of user and item may have several events; the largest of their weights is used, so that with equal weights repeated
+//! pairs collapse to one as they do without weights. A weight falls by half with every half-life before the latest moment of the
+//! data (exponential decay, as in Koren 2009, "Collaborative filtering with temporal dynamics", section 3). Events of a type with
+//! weight zero are not interactions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -89,8 +89,8 @@ impl Weights {
         }
     }
 
-    /// Adds what a search may vary: the configured weights, around their values, and the half-life, from a hundredth of the time
-    /// that the data cover to ten times that.
+    /// Adds the parameters of weights that a search may vary: the configured weights, around their values, and the half-life,
+    /// from a hundredth of the time that the data cover to ten times that.
     pub fn search(&self, space: &mut SearchSpace, days_covered: Option<f64>) {
         // Only ratios matter to most algorithms, so one type keeps its weight.
         for (event, weight) in self.events.iter().filter(|(_, weight)| **weight > 0.0).skip(1) {

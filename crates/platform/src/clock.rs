@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Local times are ahead of UTC by this much at most. A time without a zone may be this far in the future and still be right.
 pub const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(14);
 
-/// Tells the time. Cheap to clone; clones of a test clock move together.
+/// A source of the time. Clones are cheap; clones of a test clock move together.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     /// Microseconds since the epoch of a test clock.

@@ -1,5 +1,5 @@
-//! Answers that take computing: so many at once, so many of one project, and none for longer than a while. What is beyond that
-//! is refused, so that a caller with large requests takes neither the processors nor the threads of everything else.
+//! Limits on computed answers: how many at once, how many of one project, and how long each may take. More are refused, so that a
+//! caller with large requests takes neither the processors nor the threads from other requests.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::places::Places;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer may take to compute.
 const LONGEST: Duration = Duration::from_secs(30);
-/// Seconds after which a request is welcome that found no turn.
+/// Seconds after which a request that got no turn should be sent again.
 const COME_BACK: u64 = 2;
 
-/// All places were taken for as long as a request waits.
+/// All places were taken for the longest time that a request waits.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("The server is computing too many answers at once. Try again in a few seconds.")]
 pub struct Busy;
 
-/// The places for answers under way.
+/// The places for answers in progress.
 pub struct Computing {
     places: Places,
     /// How long a request waits for its turn.
@@ -41,8 +41,8 @@ impl Computing {
         Self { places: Places::new(places), patience }
     }
 
-    /// Runs the work for a project on a thread of its own. The work looks at the token now and then, which is cancelled when the
-    /// caller leaves or the time is over. Refuses when there is no turn within two seconds.
+    /// Runs the work for a project on a separate thread. The work has to check the token regularly, which is cancelled when the
+    /// caller leaves or the time is over. Fails if no place is free within two seconds.
     pub async fn run<T: Send + 'static>(
         &self,
         project: Option<i64>,
@@ -59,7 +59,7 @@ impl Computing {
         done.map_err(|error| ApiError::internal(&error))
     }
 
-    /// Waits for a place for work whose result is kept also when its caller has left, and which therefore is neither stopped nor
+    /// Waits for a place for work whose result is kept even if its caller has left, and which is therefore neither stopped nor
     /// timed. A caller that holds a place must not wait for another one.
     pub async fn admit(&self, project: Option<i64>) -> Result<Place, Busy> {
         tokio::time::timeout(self.patience, self.places.turn(project)).await.map_err(|_| Busy)
@@ -72,7 +72,7 @@ impl From<Busy> for ApiError {
     }
 }
 
-/// Returns the error of an answer that was given up because it took too long to compute.
+/// Returns the error of an answer that was abandoned because it took too long to compute.
 pub fn too_long() -> ApiError {
     let message = format!(
         "The answer took longer than {} seconds to compute. Request fewer users, a smaller cutoff, less diversity, \
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// Long enough for work that has a place, and no time at all for work that has none.
+    /// Long enough for work that has a place, and too short for any other.
     const MOMENT: Duration = Duration::from_millis(50);
 
     #[tokio::test]

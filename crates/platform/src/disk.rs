@@ -1,8 +1,8 @@
-//! The part of the disk that stays free: a full disk stops the private PostgreSQL, and with it everything.
+//! The disk space that is kept free: a full disk stops the private PostgreSQL, and with it everything.
 
 use std::path::{Path, PathBuf};
 
-/// Less space is free than has to stay free.
+/// Less than the reserve is free.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error(
     "The server has {} MB of disk space left, and min_free_disk_bytes keeps {} MB free. Delete data and models that are no longer \
@@ -28,7 +28,7 @@ impl DiskReserve {
         Self { folder: folder.to_owned(), bytes }
     }
 
-    /// Fails unless more than the reserve is free. A disk that does not tell how much is free has no reserve.
+    /// Fails unless more than the reserve is free. A disk whose free space cannot be determined has no reserve.
     pub fn check(&self) -> Result<(), DiskShortage> {
         if self.bytes == 0 {
             return Ok(());

@@ -1,11 +1,11 @@
-//! Places for work in progress: so many at once, of which one party takes half, so that others always find a place.
+//! Places for work in progress: a limited number, of which one party gets half, so that others always find a place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Parties that are remembered before those without work are forgotten.
+/// Parties that are remembered before those without work are dropped.
 const REMEMBERED: usize = 1_000;
 
 /// The places, shared by all parties.
@@ -16,7 +16,7 @@ pub struct Places {
     parties: Mutex<HashMap<i64, Weak<Semaphore>>>,
 }
 
-/// A place in use; given back on drop.
+/// A place in use; returned on drop.
 #[derive(Debug)]
 pub struct Place {
     _of_party: Option<OwnedSemaphorePermit>,
@@ -24,13 +24,13 @@ pub struct Place {
 }
 
 impl Places {
-    /// Creates so many places, but at least one.
+    /// Creates this many places, but at least one.
     pub fn new(places: usize) -> Self {
         let places = places.max(1);
         Self { all: Arc::new(Semaphore::new(places)), of_one: (places / 2).max(1), parties: Mutex::default() }
     }
 
-    /// Waits for a place, for one of a party if there is one.
+    /// Waits for a place, and for one within the share of the party, if there is one.
     pub async fn turn(&self, party: Option<i64>) -> Place {
         let of_party = match party {
             // The semaphores are never closed.

@@ -23,7 +23,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Returns the part of the disk that stays free.
+    /// Returns the disk space that is kept free.
     pub fn disk(&self) -> DiskReserve {
         DiskReserve::new(&self.settings.data_dir, self.settings.min_free_disk_bytes)
     }

@@ -1,20 +1,19 @@
 //! Secrets sealed for the database: AES-256-GCM under a key derived from the install's secret.
-//!
-//! A sealed secret is bound to the place it is kept in. It does not open in another row, column or table, so write access to the
-//! database does not let a project use the secret of another.
+//! A sealed secret is bound to the place where it is stored. It does not open in another row, column or table, so write access to
+//! the database does not let a project use the secret of another.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Says what the derived key is for, so that no other use of the secret yields the same key.
+/// The purpose of the derived key, so that no other use of the secret yields the same key.
 const PURPOSE: &[u8] = b"recotem-vault-v1";
 
-/// The first byte of what this version seals.
+/// The first byte of secrets that this version seals.
 const VERSION: u8 = 1;
 
-/// Bytes that tell which key sealed a secret.
+/// Bytes that identify the key that sealed a secret.
 const ID_LEN: usize = 4;
 
 /// Bytes before the encrypted ones.
@@ -26,22 +25,22 @@ pub enum VaultError {
     /// Sealed with a key that is not configured.
     #[error("The secret was sealed with another secret_key. Add that key to previous_secret_keys, or enter the secret again.")]
     UnknownKey,
-    /// Changed, cut, or kept in another place than it was sealed for.
+    /// Changed, truncated, or stored in another place than it was sealed for.
     #[error("The sealed secret is damaged or was copied from another row. Enter it again.")]
     Damaged,
-    /// The system gave no random bytes, or a key could not be made.
+    /// The system returned no random bytes, or a key could not be created.
     #[error("The system could not encrypt the secret. Try again.")]
     Cryptography,
 }
 
-/// The place a sealed secret is kept in.
+/// The place where a sealed secret is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// Table and column, as `webhook_endpoints.secret_sealed`.
+    /// Table and column, such as `webhook_endpoints.secret_sealed`.
     pub column: &'a str,
     /// The row.
     pub row: i64,
-    /// The project or organisation that the row belongs to, as `project 7`.
+    /// The project or organisation that the row belongs to, such as `project 7`.
     pub owner: &'a str,
 }
 
@@ -82,7 +81,7 @@ impl ring::hkdf::KeyType for IdLength {
 }
 
 impl Vault {
-    /// Creates the vault of an install: the present secret seals, former ones only open.
+    /// Creates the vault of an installation: the present secret seals, former ones only open.
     pub fn new(present: &SecretString, former: &[SecretString]) -> Result<Self, VaultError> {
         let former = former.iter().map(VaultKey::derive).collect::<Result<_, _>>()?;
         Ok(Self { present: VaultKey::derive(present)?, former })
@@ -102,7 +101,7 @@ impl Vault {
         Ok([&[VERSION], &self.present.id[..], &nonce[..], &encrypted].concat())
     }
 
-    /// Opens what was sealed for a place, by the present key or a former one.
+    /// Opens a secret that was sealed for a place, by the present key or a former one.
     pub fn open(&self, sealed: &[u8], place: Place<'_>) -> Result<SecretString, VaultError> {
         let (head, encrypted) = sealed.split_at_checked(HEAD_LEN).ok_or(VaultError::Damaged)?;
         if head[0] != VERSION {
@@ -116,7 +115,7 @@ impl Vault {
         Ok(SecretString::from(text))
     }
 
-    /// Returns whether the present key sealed it; anything else is to be sealed again while its key is still configured.
+    /// Returns whether the present key sealed it; other secrets must be sealed again while their key is still configured.
     pub fn is_present(&self, sealed: &[u8]) -> bool {
         sealed.first() == Some(&VERSION) && sealed.get(1..=ID_LEN) == Some(&self.present.id)
     }

@@ -1,5 +1,5 @@
-//! Reading interactions from CSV on one thread, beside the `csv` crate that only splits records: `make bench-reading`. Prints the
-//! best of several rounds of each, taken in turns, and their ratio.
+//! Reading interactions from CSV on one thread, compared with the `csv` crate, which only splits records: `make bench-reading`.
+//! Prints the best of several rounds of each, taken in turns, and their ratio.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may end by a panic")]
 

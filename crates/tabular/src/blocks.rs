@@ -143,7 +143,7 @@ impl<'s> Cutter<'s> {
         }
     }
 
-    /// Returns what is left after the last block, if it could not be split.
+    /// Returns the rest after the last block, if it could not be split.
     pub fn rest(self) -> Option<impl Read> {
         (self.state == State::Stuck).then(|| io::Cursor::new(self.carry).chain(self.source))
     }

@@ -44,7 +44,7 @@ fn is_blank(cell: Option<&[u8]>) -> bool {
 pub struct ReadReport {
     /// Columns of the file, in its order.
     pub columns: Vec<String>,
-    /// Rows seen; blank lines do not count.
+    /// Rows seen, without blank lines.
     pub rows_total: u64,
     /// Rows passed on.
     pub rows_kept: u64,

@@ -1,4 +1,4 @@
-//! What can be wrong with a file as a whole, in words that tell the reader what to do.
+//! Errors of a file as a whole, in words that tell the reader what to do.
 
 use std::io;
 
@@ -51,10 +51,10 @@ pub enum TabularError {
     /// The file ends too early.
     #[error("the file ends in the middle of its data; it was probably cut off while being copied: send it again")]
     Truncated,
-    /// The file is damaged, or is not what its name says.
+    /// The file is damaged, or is not in the format of its extension.
     #[error("the file cannot be read as {what}: {reason}; check that the file is whole and its extension is right")]
     Corrupt {
-        /// The format that the name promises.
+        /// The format of the extension.
         what: &'static str,
         /// Description of the fault.
         reason: String,
@@ -62,7 +62,7 @@ pub enum TabularError {
     /// The content contradicts the file name.
     #[error("the file is named as {named} but holds {found}; rename it so that the extension tells its content")]
     WrongExtension {
-        /// The format that the name promises.
+        /// The format of the extension.
         named: &'static str,
         /// The format of the first bytes.
         found: &'static str,
@@ -73,7 +73,7 @@ pub enum TabularError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// First rows that take more memory than a preview may.
+    /// The first rows take more memory than a preview may.
     #[error(
         "the first rows cannot be shown: values of the column {column:?} expand to {} or more, and all of them together may expand \
          to {}; leave that column out, or write the file with smaller pages",

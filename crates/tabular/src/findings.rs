@@ -75,7 +75,7 @@ fn may_be_missing(id: &[u8]) -> bool {
 }
 
 impl IdFindings {
-    /// Checks an id that was kept. Most need no more than a look at their ends.
+    /// Checks an id that was kept. For most it suffices to check their ends.
     #[inline]
     pub fn look_at(&mut self, id: &str) {
         let bytes = id.as_bytes();

@@ -1,4 +1,4 @@
-//! What a preview shows of a file.
+//! The preview of a file.
 
 use serde_json::Value;
 

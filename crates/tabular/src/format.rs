@@ -1,4 +1,4 @@
-//! From a file name to a format.
+//! Detects the format from a file name.
 
 use super::error::TabularError;
 
@@ -15,7 +15,7 @@ pub enum Kind {
     JsonLines,
     /// Apache Parquet.
     Parquet,
-    /// Told by the name of the file inside the zip archive.
+    /// Determined by the name of the file inside the zip archive.
     InsideZip,
 }
 
@@ -45,7 +45,7 @@ pub struct Format {
     pub compression: Compression,
 }
 
-/// Extensions that tell the notation of rows. The web application shows the same list.
+/// Extensions of the notations of rows. The web application shows the same list.
 const KINDS: [(&str, Kind); 6] = [
     ("csv", Kind::Csv),
     ("tsv", Kind::Tsv),
@@ -55,7 +55,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("parquet", Kind::Parquet),
 ];
 
-/// Extensions after these that tell the packing.
+/// Additional extensions of the packings.
 const PACKINGS: [(&str, Compression); 6] = [
     ("gz", Compression::Gzip),
     ("gzip", Compression::Gzip),

@@ -48,8 +48,8 @@ use times::TimeReading;
 
 /// Reads the interactions of a file into `sink`, row by row in the order of the file.
 ///
-/// `file_name` decides the format; `path` is where the bytes are, not a symbolic link to them. After an error, the rows that `sink` received are to be
-/// discarded.
+/// `file_name` decides the format; `path` is where the bytes are, not a symbolic link to them. After an error, the caller must
+/// discard the rows that `sink` received.
 pub fn read_interactions(
     path: &Path,
     file_name: &str,

@@ -45,7 +45,7 @@ pub enum NoteKind {
     IdsWithFraction,
     /// A quotation mark that opens a field and does not close it was read as a part of the text.
     QuotesAsText,
-    /// Fields are separated by the guess rather than by what the file name says.
+    /// Fields are separated by the guess rather than by the delimiter of the file's extension.
     DelimiterFound,
     /// The text is in the encoding of the guess rather than in UTF-8. The count is of the rows that were rejected because of it.
     EncodingFound,

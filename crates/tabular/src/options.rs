@@ -1,4 +1,4 @@
-//! Which columns of a file are read, and where they are in it.
+//! The columns to read from a file, and their positions in it.
 
 use super::error::TabularError;
 
@@ -59,7 +59,7 @@ pub(super) struct Wanted<T> {
 }
 
 impl<T: Copy> Wanted<T> {
-    /// Iterates over all values that are there.
+    /// Iterates over all existing values.
     pub fn iter(&self) -> impl Iterator<Item = T> {
         [Some(self.user), Some(self.item), self.time, self.event].into_iter().flatten()
     }

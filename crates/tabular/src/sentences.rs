@@ -5,7 +5,7 @@ use std::fmt;
 use super::notes::{ColumnNote, Guess, NoteKind};
 
 impl NoteKind {
-    /// Returns whether the note asks the owner of the file to look at something, rather than saying how the file was read.
+    /// Returns whether the note warns the owner of the file, rather than stating how the file was read.
     pub fn is_warning(self) -> bool {
         match self {
             Self::TimesRead

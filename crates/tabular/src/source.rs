@@ -1,4 +1,4 @@
-//! From a path to a stream of expanded bytes that never exceeds its limit.
+//! Opens a path as a stream of expanded bytes that never exceeds its limit.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

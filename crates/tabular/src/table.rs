@@ -15,7 +15,7 @@ use super::{json, parquet, text};
 
 /// Reads the rows of a file into `sink`: the key exactly as it is written, and the values that are present.
 ///
-/// After an error, the rows that `sink` received are to be discarded.
+/// After an error, the caller must discard the rows that `sink` received.
 pub fn read_table(
     path: &Path,
     file_name: &str,
@@ -78,7 +78,7 @@ fn places_of(names: &[String], rows: &mut TableRows<'_>) -> Result<Vec<Option<us
             return Err(TabularError::RepeatedColumn { column: name.clone() });
         }
         for number in 1.. {
-            // A name that this reader invented does not match the name of the key column.
+            // A column name that this reader generated does not match the key column.
             let taken = if place.is_none() { number > 1 } else { places.contains(&place) };
             if !taken {
                 break;

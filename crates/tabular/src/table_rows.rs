@@ -20,16 +20,16 @@ pub struct TableOptions {
     pub max_expanded_bytes: u64,
     /// Limit of one value, in bytes; a row with a larger one is left out.
     pub max_cell_bytes: usize,
-    /// Most columns beside the key.
+    /// The largest number of columns besides the key.
     pub max_columns: usize,
-    /// Most rows.
+    /// The largest number of rows.
     pub max_rows: u64,
 }
 
 /// The outcome of reading a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableReport {
-    /// The columns beside the key, in the order of the file.
+    /// The columns besides the key, in the order of the file.
     pub columns: Vec<String>,
     /// Whether the file has no types, so that all values are texts.
     pub untyped: bool,
@@ -122,7 +122,7 @@ impl<'s> TableRows<'s> {
         }
     }
 
-    /// Counts a value that is the digits of bytes.
+    /// Counts a value that consists of the hexadecimal digits of bytes.
     pub fn add_bytes(&mut self, place: usize, digits: &str) {
         self.bytes.entry(place).or_default().add(digits);
     }

@@ -1,4 +1,4 @@
-//! The document of predictions alone, at the address that clients of 1.x's inference service use: its paths begin below
+//! The API document of predictions alone, at the address that clients of 1.x's inference service use: its paths begin below
 //! `/inference`.
 
 use std::collections::BTreeSet;

@@ -22,7 +22,7 @@ pub fn swagger_ui(base: &str) -> Resource {
     swagger_ui_of(format!("{base}/schema/?format=json"), format!("{base}/schema/swagger-ui"))
 }
 
-/// Serves Swagger UI for a document, below an address. The service of the library copies a whole file for each request.
+/// Serves Swagger UI for a document, below an address. The library's own service would copy a whole file for each request.
 pub(super) fn swagger_ui_of(document: String, address: String) -> Resource {
     let config = Arc::new(Config::from(document));
     let file = move |name: web::Path<String>| {

@@ -83,7 +83,7 @@ fn of_bodies() -> Value {
     })
 }
 
-/// Returns the schema of objects that stand in the way.
+/// Returns the schema of the objects that prevent a deletion.
 fn of_conflicts() -> Value {
     json!({
         "Conflict": {

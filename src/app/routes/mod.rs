@@ -14,7 +14,7 @@ use crate::platform::http::ApiError;
 
 /// Adds all routes of `serve`: API, live updates, inference and the UI.
 pub fn all(config: &mut web::ServiceConfig) {
-    // The router tries them in this order, and predictions are what is asked for most.
+    // The router tries them in this order, and predictions are the most frequent requests.
     config
         .service(api_docs::inference::pages("/inference"))
         .service(inference_scope("/inference"))

@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
         Search { split, study, weights, limits, bar, clock: Arc::new(Stopwatch::start()), progress: Mutex::default() }
     }
 
-    /// Runs all trials, or as many as the time allows.
+    /// Runs all trials, or those that fit into the time limit.
     pub fn run(&self) -> MlResult<()> {
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.limits.workers).map(|_| scope.spawn(|| self.work())).collect();

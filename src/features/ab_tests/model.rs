@@ -13,7 +13,7 @@ use crate::schema::ab_tests;
 const LONGEST_NAME: usize = 256;
 
 wire_enum! {
-    /// Where a test stands.
+    /// The state of a test.
     #[schema(as = ABTestStatus)]
     pub enum TestStatus {
         Draft = "DRAFT",
@@ -34,7 +34,7 @@ impl TestStatus {
 }
 
 wire_enum! {
-    /// What a test is about.
+    /// The metric of a test.
     #[derive(Default)]
     #[schema(as = ABTestMetric)]
     pub enum TestMetric {
@@ -48,11 +48,11 @@ wire_enum! {
     }
 }
 
-/// What 1.x's UI says for `ctr`.
+/// The name that 1.x's UI uses for `ctr`.
 const ALIASES: &[(&str, TestMetric)] = &[("click_through_rate", TestMetric::Ctr)];
 
 request_fields! {
-    /// What a caller decides about a test.
+    /// The fields of a test.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = ab_tests)]
     #[schema(as = ABTestFields)]
@@ -64,11 +64,11 @@ request_fields! {
         /// Another slot of the same project.
         #[serde(rename = "variant_slot")]
         pub variant_slot_id: i64 => Id,
-        /// `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` unless told otherwise.
+        /// `ctr` (or `click_through_rate`), `purchase_rate` or `conversion_rate`; `ctr` by default.
         pub target_metric_name: TestMetric = TestMetric::default() => Kept(Choice(ALIASES)),
-        /// Impressions of both slots together; 1,000 unless told otherwise.
+        /// Impressions of both slots together; 1,000 by default.
         pub min_sample_size: i32 = 1_000 => Kept(Integer(1..=i32::MAX)),
-        /// 0.5 to 0.99; 0.95 unless told otherwise.
+        /// 0.5 to 0.99; 0.95 by default.
         pub confidence_level: f64 = 0.95 => Kept(Number(0.5..=0.99)),
     }
 }
@@ -80,7 +80,7 @@ impl TestFields {
     }
 }
 
-/// Two slots compared.
+/// A comparison of two slots.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = ab_tests)]
 pub struct AbTest {
@@ -89,7 +89,7 @@ pub struct AbTest {
     #[diesel(embed)]
     pub fields: TestFields,
     pub status: TestStatus,
-    /// Of the control slot when the test was started.
+    /// Weight of the control slot when the test was started.
     pub control_weight: Option<f64>,
     pub variant_weight: Option<f64>,
     pub started_at: Option<DateTime<Utc>>,
@@ -97,6 +97,6 @@ pub struct AbTest {
     pub winner_slot_id: Option<i64>,
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// What was counted in both arms, once the events are gone: an array of [`SlotCounts`](crate::features::events::SlotCounts).
+    /// The counts of both arms once the events are deleted: an array of [`SlotCounts`](crate::features::events::SlotCounts).
     pub kept_counts: Option<Value>,
 }

@@ -25,7 +25,7 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, start, stop, results, promote_winner))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/ab_test/")
         .route("/ab_test/{id}/start/", web::post().to(start))
@@ -34,7 +34,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/ab_test/{id}/promote_winner/", web::post().to(promote_winner));
 }
 
-/// An A/B test as clients see it.
+/// An A/B test in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ABTest)]
 pub struct AbTestBody {
@@ -73,7 +73,7 @@ impl From<AbTest> for AbTestBody {
 type AbTestRequest = RequestOf<(OfProject, TestFields)>;
 
 request_fields! {
-    /// Who wins.
+    /// The winner of a test.
     struct Winner {
         /// The control or the variant slot of the test.
         slot_id: i64 => WinnerId,
@@ -82,7 +82,7 @@ request_fields! {
 
 type PromoteRequest = RequestOf<Winner>;
 
-/// A number, or a text that holds one.
+/// A number, or a text that contains one.
 struct WinnerId;
 
 impl Convert for WinnerId {
@@ -102,14 +102,14 @@ impl Convert for WinnerId {
     }
 }
 
-/// What became of the winner.
+/// The outcome of promoting the winner.
 #[derive(Debug, Serialize, ToSchema)]
 struct Promoted {
     status: &'static str,
     winner_slot_id: i64,
 }
 
-/// The tests of the projects one may see.
+/// Lists the tests of the projects that the caller may see.
 #[utoipa::path(get, path = "/ab_test/", tag = "ab_test", operation_id = "list_ab_test",
     params(("project" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -126,7 +126,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(AbTestBody::from).collect())?))
 }
 
-/// Plan a test of two slots.
+/// Creates a test of two slots.
 #[utoipa::path(post, path = "/ab_test/", tag = "ab_test", operation_id = "create_ab_test", request_body = inline(AbTestRequest),
     responses((status = 201, body = AbTestBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
@@ -151,7 +151,7 @@ fn read_fields(fields: &mut FieldReader, write: Write<'_, TestFields>) -> TestFi
     read
 }
 
-/// Checks that the slots are ones the caller sees, and of the project, where that is known.
+/// Checks that the caller may see the slots and, if the project is known, that they belong to it.
 async fn check_slots(
     principal: &Principal,
     connection: &mut Connection,
@@ -169,14 +169,14 @@ async fn check_slots(
     Ok(())
 }
 
-/// One test.
+/// Returns a test.
 #[utoipa::path(get, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "read_ab_test", params(("id" = i64, Path)),
     responses((status = 200, body = AbTestBody), (status = 404, description = "Not there, or not yours")))]
 async fn read(access: Access<AbTest, Viewer>) -> web::Json<AbTestBody> {
     web::Json(access.object.into())
 }
 
-/// Replace the fields of a test. Slots and metric are settled once it has been started.
+/// Replaces the fields of a test. Slots and metric are fixed once it has been started.
 #[utoipa::path(put, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "replace_ab_test", params(("id" = i64, Path)),
     request_body = inline(AbTestRequest),
     responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
@@ -185,7 +185,7 @@ async fn replace(access: Access<AbTest, Editor>, services: web::Data<Services>, 
     save(access, &services, body, false).await
 }
 
-/// Change some fields of a test. Slots and metric are settled once it has been started.
+/// Changes some fields of a test. Slots and metric are fixed once it has been started.
 #[utoipa::path(patch, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "update_ab_test", params(("id" = i64, Path)),
     request_body = inline(AbTestRequest),
     responses((status = 200, body = AbTestBody), (status = 400, description = "A field is wrong"),
@@ -206,7 +206,7 @@ async fn save(
     OfProject::read_same(&mut fields, current.project_id, true, message);
     let wanted = read_fields(&mut fields, Write::over(&current.fields, partial));
     let mut connection = services.db.conn().await?;
-    // A test that is over may be renamed when its slots are gone.
+    // A test that has ended may be renamed even if its slots have been deleted.
     if wanted.slots() != current.fields.slots() {
         check_slots(&access.principal, &mut connection, &mut fields, Some(current.project_id), &wanted).await?;
     }
@@ -214,7 +214,7 @@ async fn save(
     Ok(web::Json(service::update(&mut connection, current.id, wanted, services.clock.now()).await?.into()))
 }
 
-/// Delete a test that is not running.
+/// Deletes a test that is not running.
 #[utoipa::path(delete, path = "/ab_test/{id}/", tag = "ab_test", operation_id = "delete_ab_test", params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "It is running")))]
@@ -223,7 +223,7 @@ async fn delete(access: Access<AbTest, Editor>, services: web::Data<Services>) -
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Start a draft.
+/// Starts a draft.
 #[utoipa::path(post, path = "/ab_test/{id}/start/", tag = "ab_test", operation_id = "create_ab_test_start",
     params(("id" = i64, Path)),
     responses((status = 200, body = AbTestBody), (status = 400, description = "Not a draft, or its slots are being tested"),
@@ -233,7 +233,7 @@ async fn start(access: Access<AbTest, Editor>, services: web::Data<Services>) ->
     Ok(web::Json(service::start(&mut connection, &access.object, services.clock.now()).await?.into()))
 }
 
-/// Stop a running test.
+/// Stops a running test.
 #[utoipa::path(post, path = "/ab_test/{id}/stop/", tag = "ab_test", operation_id = "create_ab_test_stop",
     params(("id" = i64, Path)),
     responses((status = 200, body = AbTestBody), (status = 400, description = "Not running"),
@@ -243,7 +243,7 @@ async fn stop(access: Access<AbTest, Editor>, services: web::Data<Services>) -> 
     Ok(web::Json(service::stop(&mut connection, &access.object, services.clock.now()).await?.into()))
 }
 
-/// What a test has found so far.
+/// Returns the results of a test so far.
 #[utoipa::path(get, path = "/ab_test/{id}/results/", tag = "ab_test", operation_id = "read_ab_test_results",
     params(("id" = i64, Path)),
     responses((status = 200, body = Results), (status = 404, description = "Not there, or not yours")))]
@@ -252,7 +252,7 @@ async fn results(access: Access<AbTest, Viewer>, services: web::Data<Services>) 
     Ok(web::Json(service::results(&mut connection, &access.object).await?))
 }
 
-/// Give the traffic of a completed test to one of its slots and switch the other off.
+/// Gives the traffic of a completed test to one of its slots and deactivates the other.
 #[utoipa::path(post, path = "/ab_test/{id}/promote_winner/", tag = "ab_test", operation_id = "create_ab_test_promote_winner",
     params(("id" = i64, Path)), request_body = inline(PromoteRequest),
     responses((status = 200, body = inline(Promoted)), (status = 400, description = "Not completed, or not a slot of the test"),

@@ -19,7 +19,7 @@ impl Guarded for AbTest {
     }
 }
 
-/// One page of the tests a caller may see, newest first.
+/// Returns one page of the tests that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

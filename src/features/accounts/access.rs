@@ -28,7 +28,7 @@ pub trait Guarded: Sized + 'static {
     /// Loads the object and where it belongs. Returns `None` if there is no such row.
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<(Self, Ownership)>>>;
 
-    /// Returns whether the filters of the object's list admit it. They also apply where one object is requested.
+    /// Returns whether the filters of the object's list match it. They also apply where one object is requested.
     fn matches(&self, ownership: Ownership, filters: &Filters) -> ApiResult<bool> {
         let _ = (ownership, filters);
         Ok(true)

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Seconds after which a refused caller should retry.
 const COME_BACK: u64 = 5;
 
-/// The nice value of the threads: predictions go first, but log-ins still proceed beside a search that takes all cores.
+/// The nice value of the threads: predictions go first, but log-ins still proceed during a search that uses all cores.
 const NICENESS: i32 = 5;
 
 type Task = Box<dyn FnOnce(&mut Scratch) + Send>;
@@ -70,7 +70,7 @@ impl Hashing {
         Self { tasks, turns: Semaphore::new(threads), line: Semaphore::new(line), patience, counts }
     }
 
-    /// Waits for a turn. Call it before doing any other work for the caller, so that a refused caller costs nothing.
+    /// Waits for a turn. Call it before any other work for the caller, so that a refused caller costs nothing.
     pub async fn turn(&self) -> Result<Turn<'_>, AccountError> {
         let busy = |_| AccountError::TooBusy(COME_BACK);
         let _place = self.line.try_acquire().map_err(|_| AccountError::TooBusy(COME_BACK))?;
@@ -98,7 +98,7 @@ pub struct Turn<'h> {
 }
 
 impl Turn<'_> {
-    /// Returns whether a hash is that of this password.
+    /// Returns whether a hash belongs to this password.
     pub async fn matches(self, password: String, hash: String) -> Result<bool, AccountError> {
         self.take(move |scratch| passwords::matches(&password, &hash, scratch)).await
     }

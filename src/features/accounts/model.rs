@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::platform::wire_enum;
 use crate::schema::{invitations, memberships, organisations, sessions, users};
 
-/// Somebody who can log in.
+/// A person with an account.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = users)]
 pub struct User {
@@ -21,13 +21,13 @@ pub struct User {
     pub is_superuser: bool,
     pub is_staff: bool,
     pub is_active: bool,
-    /// Tokens of an earlier generation no longer count.
+    /// Tokens of an earlier generation are invalid.
     pub token_generation: i32,
     pub date_joined: DateTime<Utc>,
     pub last_login: Option<DateTime<Utc>>,
 }
 
-/// One log-in of somebody; every token handed out for it names it.
+/// One log-in of a user; every token issued for it names it.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = sessions)]
 pub struct LoginSession {
@@ -43,24 +43,24 @@ pub struct LoginSession {
 }
 
 impl LoginSession {
-    /// Whether the session of `user` goes on at `now`.
+    /// Returns whether the session of `user` is still valid at `now`.
     pub fn goes_on(&self, user: &User, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at > now && self.generation == user.token_generation
     }
 }
 
-/// People who share projects.
+/// A group of users who share projects.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = organisations)]
 pub struct Organisation {
     pub id: i64,
     pub name: String,
-    /// Made with an account, for that person alone until they invite others.
+    /// Created together with a user's account, and used by that user alone until they invite others.
     pub is_personal: bool,
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// Somebody's part in an organisation.
+/// The role of a user in an organisation.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = memberships)]
 pub struct Membership {
@@ -68,14 +68,14 @@ pub struct Membership {
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// An offer to join an organisation, good for whoever holds the token.
+/// An offer to join an organisation, valid for the holder of its token.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = invitations)]
 pub struct Invitation {
     pub id: i64,
     pub organisation_id: i64,
     pub role: Role,
-    /// Where it was sent; may be empty.
+    /// The address it was sent to; may be empty.
     pub email: String,
     pub invited_by: i64,
     pub expires_at: DateTime<Utc>,
@@ -84,21 +84,21 @@ pub struct Invitation {
 }
 
 wire_enum! {
-    /// What a member may do in an organisation; each role may do all that the next one may.
+    /// What a member may do in an organisation; each role includes the rights of the next one.
     pub enum Role {
-        /// Everything, deletion of the organisation included.
+        /// Everything, including deletion of the organisation.
         Owner = "owner",
         /// Manage keys and members.
         Admin = "admin",
         /// Change data, jobs and models.
         Editor = "editor",
-        /// Look at everything.
+        /// View everything.
         Viewer = "viewer",
     }
 }
 
 impl Ord for Role {
-    /// The role that may do more is the greater one.
+    /// Orders roles by their rights: the role with more rights is greater.
     fn cmp(&self, other: &Self) -> Ordering {
         (*other as u8).cmp(&(*self as u8))
     }

@@ -86,7 +86,7 @@ impl Principal {
         self.key.as_ref().map(|key| key.project_id)
     }
 
-    /// Returns what the database is told about the caller.
+    /// Returns the database session of the caller.
     pub fn session(&self) -> Session {
         Session {
             organisations: self.visible_organisations(),

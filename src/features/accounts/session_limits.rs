@@ -1,6 +1,6 @@
 //! Limits of single sessions. Renewals, log-outs and live updates are counted against no user or address: many users share an
-//! address, and the user is only known once the database has been asked. They are counted by the session that their token names,
-//! after the signature of the token is checked and before the database is asked.
+//! address, and identifying the user needs a query. They are counted by the session that their token names, after the signature
+//! of the token is checked and before any query.
 
 use chrono::{DateTime, Utc};
 

@@ -30,7 +30,7 @@ pub struct Claims {
     pub session_id: i64,
 }
 
-/// The id of a token and the time for which it is good.
+/// The id of a token and its period of validity.
 #[derive(Debug)]
 pub struct Life {
     pub id: String,

@@ -44,7 +44,7 @@ struct Shared {
     keys: Known<Digest, KnownKey>,
     changed: Mutex<Changed>,
     told: Notify,
-    /// By client network, for keys that are not valid, on any route.
+    /// Per client network, for invalid keys on any route.
     guesses: Throttle,
     turns: Places,
     /// Turns client networks into parties that take turns.
@@ -80,9 +80,8 @@ impl KnownKeys {
         known
     }
 
-    /// Returns the caller that a key stands for; 401 when it does not count. Most callers are in memory, and wait for nothing;
-    /// only for the others `network` is asked where the key came from, and keys that are not valid are counted as by
-    /// [`Self::counted`].
+    /// Returns the caller that a key stands for; 401 if it is invalid. Most keys are in memory and need no query; only for the
+    /// others is `network` called to get the client's network, whose invalid keys are counted as by [`Self::counted`].
     pub async fn caller(&self, key: &str, network: impl FnOnce() -> String) -> ApiResult<Arc<KnownKey>> {
         let now = self.0.services.clock.now();
         let digest = service::digest_of(key);

@@ -1,4 +1,4 @@
-//! A key's row. The key itself is never stored.
+//! Rows of API keys. The key itself is never stored.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -17,7 +17,7 @@ use crate::schema::api_keys;
 const LONGEST_NAME: usize = 256;
 
 request_fields! {
-    /// What a caller decides about a key.
+    /// The fields of a key.
     #[derive(Debug, Clone, Serialize, ToSchema)]
     #[schema(as = ApiKeyFields)]
     pub struct KeyFields {
@@ -65,7 +65,7 @@ pub struct ApiKey {
     pub project_id: i64,
     pub user_id: i64,
     pub name: String,
-    /// The first characters after `rctm_`, to tell keys apart.
+    /// The first characters after `rctm_`, which identify the key to its owner.
     pub key_prefix: String,
     pub scopes: Value,
     pub is_active: bool,
@@ -74,7 +74,7 @@ pub struct ApiKey {
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// Returns the scope that a word stands for; 1.x's UI also says `recommend` and `batch` for `predict`.
+/// Returns the scope of a word; 1.x's UI also uses `recommend` and `batch` for `predict`.
 fn scope_of(word: &str) -> Option<Scope> {
     match word {
         "recommend" | "batch" => Some(Scope::Predict),
@@ -82,7 +82,7 @@ fn scope_of(word: &str) -> Option<Scope> {
     }
 }
 
-/// Returns the scopes that words stand for, each once and in their usual order, or the first word that stands for none.
+/// Returns the scopes of words, each once and in their usual order, or the first unknown word.
 pub fn scopes_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Vec<Scope>, &'a str> {
     let asked = words.into_iter().map(|word| scope_of(word).ok_or(word)).collect::<Result<Vec<_>, _>>()?;
     Ok(Scope::ALL.iter().copied().filter(|scope| asked.contains(scope)).collect())
@@ -94,12 +94,12 @@ pub fn stored(scopes: &[Scope]) -> Value {
 }
 
 impl ApiKey {
-    /// Returns what a caller decided about the key.
+    /// Returns the fields of the key that callers can set.
     pub fn fields(&self) -> KeyFields {
         KeyFields { name: self.name.clone(), scopes: self.granted(), expires_at: self.expires_at }
     }
 
-    /// What the key may be used for. A word that is no scope allows nothing.
+    /// Returns the scopes of the key. An unknown word grants nothing.
     pub fn granted(&self) -> Vec<Scope> {
         self.scopes.as_array().into_iter().flatten().filter_map(|word| scope_of(word.as_str()?)).collect()
     }

@@ -1,4 +1,4 @@
-//! `/api_keys/`. A key may look at those of its project; it cannot make, change or revoke any: that takes a person.
+//! `/api_keys/`. An API key may list the keys of its project, but only users can create, change or revoke keys.
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -19,12 +19,12 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, revoke))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/api_keys/").route("/api_keys/{id}/revoke/", web::post().to(revoke));
 }
 
-/// An API key as clients see it; the key itself is shown at creation only.
+/// An API key in answers; the key itself is returned at its creation only.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyBody {
@@ -54,7 +54,7 @@ impl From<ApiKey> for ApiKeyBody {
     }
 }
 
-/// A key that has just been made.
+/// A new key.
 #[derive(Debug, Serialize, ToSchema)]
 struct NewKey {
     id: i64,
@@ -63,13 +63,13 @@ struct NewKey {
     fields: KeyFields,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
-    /// Shown now and never again.
+    /// The key itself. Returned only once.
     key: String,
 }
 
 type KeyRequest = RequestOf<(OfProject, KeyFields)>;
 
-/// The keys of the projects one may see.
+/// Lists the keys of the projects that the caller may see.
 #[utoipa::path(get, path = "/api_keys/", tag = "api_keys", operation_id = "list_api_keys",
     params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ApiKeyBody>)))]
@@ -84,7 +84,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(ApiKeyBody::from).collect())?))
 }
 
-/// Make a key.
+/// Creates a key.
 #[utoipa::path(post, path = "/api_keys/", tag = "api_keys", operation_id = "create_api_keys", request_body = inline(KeyRequest),
     responses((status = 201, body = inline(NewKey)), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
@@ -110,21 +110,21 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(answer))
 }
 
-/// One key, without its secret.
+/// Returns a key, without its secret.
 #[utoipa::path(get, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "read_api_keys", params(("id" = i64, Path)),
     responses((status = 200, body = ApiKeyBody)))]
 async fn read(access: Access<ApiKey, Viewer>) -> web::Json<ApiKeyBody> {
     web::Json(access.object.into())
 }
 
-/// Replace name, scopes and expiry of a key; its project cannot change.
+/// Replaces name, scopes and expiry of a key; its project cannot change.
 #[utoipa::path(put, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "replace_api_keys", params(("id" = i64, Path)),
     request_body = inline(KeyRequest), responses((status = 200, body = ApiKeyBody)))]
 async fn replace(access: Access<ApiKey, Admin>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ApiKeyBody>> {
     save(access, &services, body, false).await
 }
 
-/// Change name, scopes or expiry of a key; its project cannot change.
+/// Changes name, scopes or expiry of a key; its project cannot change.
 #[utoipa::path(patch, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "update_api_keys", params(("id" = i64, Path)),
     request_body = inline(KeyRequest), responses((status = 200, body = ApiKeyBody)))]
 async fn update(access: Access<ApiKey, Admin>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ApiKeyBody>> {
@@ -145,7 +145,7 @@ async fn save(access: Access<ApiKey, Admin>, services: &Services, body: Body, pa
     Ok(web::Json(saved.into()))
 }
 
-/// Delete a key.
+/// Deletes a key.
 #[utoipa::path(delete, path = "/api_keys/{id}/", tag = "api_keys", operation_id = "delete_api_keys", params(("id" = i64, Path)),
     responses((status = 204, description = "Gone")))]
 async fn delete(access: Access<ApiKey, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
@@ -154,7 +154,7 @@ async fn delete(access: Access<ApiKey, Admin>, services: web::Data<Services>) ->
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Revoke a key for good.
+/// Revokes a key permanently.
 #[utoipa::path(post, path = "/api_keys/{id}/revoke/", tag = "api_keys", operation_id = "create_api_keys_revoke", params(("id" = i64, Path)),
     responses((status = 200, description = "Revoked")))]
 async fn revoke(access: Access<ApiKey, Admin>, services: web::Data<Services>) -> ApiResult<HttpResponse> {

@@ -89,7 +89,7 @@ impl NotedUses {
     }
 }
 
-/// A key that was not revoked, and the caller it stands for.
+/// A key that was not revoked, with its caller.
 #[derive(Debug, Clone)]
 pub struct KnownKey {
     pub principal: Principal,
@@ -102,7 +102,7 @@ impl KnownKey {
         self.principal.key.as_ref().map(|key| key.id)
     }
 
-    /// Returns whether it has not expired.
+    /// Returns whether it has not expired yet.
     pub fn counts_at(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }

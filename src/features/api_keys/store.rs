@@ -33,7 +33,7 @@ pub struct NewApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// One page of the keys a caller may see, newest first.
+/// Returns one page of the keys that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

@@ -10,7 +10,7 @@ use crate::platform::http::timestamp;
 use crate::platform::wire_enum;
 use crate::schema::audit_log;
 
-/// Who changed what.
+/// A change: the user, the action and the object.
 #[derive(Debug, Clone, Queryable, Selectable, Serialize, ToSchema)]
 #[diesel(table_name = audit_log)]
 #[schema(as = AuditEntry)]
@@ -34,17 +34,17 @@ pub struct Entry {
     /// The id of the request, as in the server's log.
     pub request_id: String,
     pub action: Action,
-    /// What kind of thing, as in the API's paths.
+    /// The type of the object, as in the API's paths.
     pub resource: String,
     pub resource_id: String,
-    /// The thing before; of an update only what changed.
+    /// The object before; for an update, only the fields that changed.
     pub before: Option<Value>,
-    /// The thing after; of an update only what changed.
+    /// The object after; for an update, only the fields that changed.
     pub after: Option<Value>,
 }
 
 wire_enum! {
-    /// What can be done to a thing.
+    /// The actions on an object.
     #[schema(as = AuditAction)]
     pub enum Action {
         Created = "created",
@@ -53,10 +53,10 @@ wire_enum! {
     }
 }
 
-/// Which lines are wanted.
+/// The selection of lines.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Lines of these organisations only; none means every line.
+    /// Lines of these organisations only; `None` means all lines.
     pub organisations: Option<Vec<i64>>,
     pub project: Option<i64>,
     pub user: Option<i64>,

@@ -1,4 +1,4 @@
-//! `/audit_log/`: read by staff, and by admins and owners of the organisation it is about.
+//! `/audit_log/`: for staff, and for admins and owners of the organisation concerned.
 
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -16,14 +16,15 @@ use crate::platform::services::Services;
 #[openapi(paths(list, export_all))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/audit_log/").route(web::get().to(list)))
         .service(web::resource("/audit_log/export/").route(web::get().to(export_all)));
 }
 
-/// What the caller wants to see and may: naming what is not theirs to read is a 403, whether or not it is there.
+/// Reads which lines the caller requests, and checks the right to read them: 403 for an organisation or project of others,
+/// whether or not it exists.
 async fn read_selection(principal: &Principal, services: &Services, filters: &Filters) -> ApiResult<Selection> {
     principal.refuse_keys()?;
     let manages = |id: i64| principal.role_in(id).is_some_and(|role| role >= Role::Admin);
@@ -55,10 +56,10 @@ fn not_for_you() -> ApiError {
     ApiError::forbidden("The audit log is for admins and owners of the organisation.")
 }
 
-/// A moment, or a date for its first moment in UTC.
+/// Reads a moment; a date is read as its first moment in UTC.
 fn read_moment(filters: &Filters, name: &str) -> ApiResult<Option<DateTime<Utc>>> {
     let Some(text) = filters.text(name) else { return Ok(None) };
-    // A plus sign arrives as a blank from those who did not escape it.
+    // Clients that do not escape a plus sign send a space.
     let moment = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|moment| moment.with_timezone(&Utc));
     let date = || NaiveDate::parse_from_str(&text, "%Y-%m-%d").map(|date| date.and_time(chrono::NaiveTime::MIN).and_utc());
     moment
@@ -67,7 +68,7 @@ fn read_moment(filters: &Filters, name: &str) -> ApiResult<Option<DateTime<Utc>>
         .map_err(|_| ApiError::field(name, "Enter a date or a moment, such as 2030-01-31T12:00:00Z."))
 }
 
-/// Who changed what, newest first.
+/// Lists changes with their users, newest first.
 #[utoipa::path(get, path = "/audit_log/", tag = "audit_log", operation_id = "list_audit_log",
     params(("organisation" = Option<i64>, Query), ("project" = Option<i64>, Query), ("user" = Option<i64>, Query),
         ("resource" = Option<String>, Query), ("resource_id" = Option<String>, Query), ("action" = Option<String>, Query),
@@ -85,7 +86,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows)?))
 }
 
-/// Who changed what, newest first, as a file.
+/// Returns changes with their users as a file, newest first.
 #[utoipa::path(get, path = "/audit_log/export/", tag = "audit_log", operation_id = "read_audit_log_export",
     params(("organisation" = Option<i64>, Query), ("project" = Option<i64>, Query), ("user" = Option<i64>, Query),
         ("resource" = Option<String>, Query), ("resource_id" = Option<String>, Query), ("action" = Option<String>, Query),

@@ -37,7 +37,7 @@ fn selected(selection: &Selection) -> audit_log::BoxedQuery<'_, Pg> {
     query
 }
 
-/// One page of the log, newest first.
+/// Returns one page of the log, newest first.
 pub async fn list(connection: &mut AsyncPgConnection, selection: &Selection, page: &PageRequest) -> ApiResult<(i64, Vec<Entry>)> {
     let rows = selected(selection).order(audit_log::id.desc()).select(Entry::as_select());
     paginate(connection, page, selected(selection).count(), rows).await

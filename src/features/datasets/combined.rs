@@ -1,4 +1,4 @@
-//! Training data that is put together from several sources: one file like an upload, with a record of what went into it.
+//! Training data combined from several sources: one file like an upload, with a record of its sources.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ use crate::platform::blobs::Blobs;
 use crate::platform::http::timestamp;
 use crate::platform::services::Services;
 
-/// A part of combined data: which rows exactly.
+/// A source of combined data, with the exact rows it contributed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TrainingDataSource)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -29,26 +29,26 @@ pub enum Source {
     Upload {
         training_data: i64,
         basename: Option<String>,
-        /// Of the bytes that were uploaded.
+        /// Checksum of the uploaded bytes.
         sha256: Option<String>,
         rows: i64,
     },
     /// Conversion events of the project.
     Events {
         event_types: Vec<String>,
-        /// Only events that are later than this.
+        /// Only events later than this.
         #[serde(serialize_with = "timestamp::serialize")]
         after: DateTime<Utc>,
         first_id: Option<i64>,
         last_id: Option<i64>,
         rows: i64,
-        /// Of the lines `id,user,item,type,microseconds since 1970` in the order of time and id, once they have been read.
+        /// Checksum of the lines `id,user,item,type,microseconds since 1970`, ordered by time and id, once they have been read.
         sha256: Option<String>,
     },
 }
 
 impl Source {
-    /// Rows it gives.
+    /// Returns the number of rows it contributes.
     pub fn rows(&self) -> i64 {
         match self {
             Self::Upload { rows, .. } | Self::Events { rows, .. } => *rows,
@@ -56,8 +56,7 @@ impl Source {
     }
 }
 
-/// A file of combined data while it is written: gzipped CSV with the columns of the project. Blocks; use it where that is
-/// allowed.
+/// A file of combined data being written: gzipped CSV with the columns of the project. Its methods block.
 pub struct CombinedFile {
     rows: csv::Writer<GzEncoder<Checked>>,
     with_times: bool,
@@ -65,7 +64,7 @@ pub struct CombinedFile {
 }
 
 impl CombinedFile {
-    /// A file with nothing but the header.
+    /// Creates a file that contains only the header.
     pub fn start(blobs: &Blobs, project: &Project) -> Result<Self, DataError> {
         let out = GzEncoder::new(Checked::new(blobs.incoming()?), Compression::fast());
         let mut rows = csv::Writer::from_writer(out);
@@ -93,7 +92,7 @@ impl CombinedFile {
         Ok(())
     }
 
-    /// The whole file.
+    /// Completes the file and returns it.
     pub fn finish(self) -> Result<Received, DataError> {
         let out = self.rows.into_inner().map_err(|error| DataError::Storage(std::io::Error::other(error.to_string())))?;
         let mut file = out.finish()?;
@@ -106,8 +105,8 @@ fn unwritable(error: csv::Error) -> DataError {
     DataError::Storage(std::io::Error::other(error))
 }
 
-/// A row for data that is going to be combined from sources. It counts as being prepared until somebody gives it to
-/// [`complete_combined`] or to [`give_up`](super::give_up).
+/// Creates a row for data to be combined from sources. It stays in preparation until it is passed to [`complete_combined`] or
+/// [`give_up`](super::give_up).
 pub async fn add_combined(
     connection: &mut AsyncPgConnection,
     project: i64,

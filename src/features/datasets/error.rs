@@ -1,4 +1,4 @@
-//! What can go wrong with uploads.
+//! Errors of uploads.
 
 use actix_web::http::StatusCode;
 use serde_json::json;
@@ -12,29 +12,29 @@ use crate::platform::memory::{self, Shortage};
 use crate::platform::queue::JobError;
 use crate::platform::tabular::TabularError;
 
-/// Seconds after which an upload may have ended, and after which there may be room again.
+/// Seconds after which an upload may have ended, and after which the disk may have room again.
 const SOON: u64 = 10;
 const LATER: u64 = 60;
 
-/// Why data could not be stored, read or removed.
+/// Why data could not be stored, read or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The name of the file will not do.
+    /// The file name is invalid.
     #[error("{0}")]
     BadName(String),
-    /// More bytes than allowed.
+    /// The upload has more bytes than allowed.
     #[error("The file is larger than {} MB, which is the limit for uploads. Compress it, or split it.", limit >> 20)]
     UploadTooLarge { limit: u64 },
-    /// Too many are under way.
+    /// Too many uploads are in progress.
     #[error("{limit} uploads {of} are under way, which is as many as may be at once. Wait until one has ended.")]
     TooManyUploads { limit: usize, of: &'static str },
-    /// All uploads under way take as much of the disk as they may.
+    /// All uploads in progress together use the disk space allowed for them.
     #[error("The server is receiving as much as it has room for. Try again in a minute.")]
     NoRoomForUploads,
-    /// The uploads under way of one user take as much of the disk as they may.
+    /// The uploads in progress of one user use the disk space allowed for them.
     #[error("Uploads of yours that are under way fill the {} MB that they may take at once. Try again once one has ended.", limit >> 20)]
     NoRoomForUploadsOfUser { limit: u64 },
-    /// The disk has no more space than its reserve.
+    /// The disk has no free space beyond its reserve.
     #[error(transparent)]
     Disk(#[from] DiskShortage),
     /// The organisation stores as much as it may.
@@ -43,10 +43,10 @@ pub enum DataError {
     /// The file cannot be imported.
     #[error("{}", sentence(&.0.to_string()))]
     Unreadable(#[source] TabularError),
-    /// A small file that fills the memory when it is unpacked.
+    /// A small file that would fill the memory when decompressed.
     #[error("The file unpacks to more than {ratio} times its size, which no table of interactions does. Send it uncompressed.")]
     Inflated { ratio: u64 },
-    /// What it says of the items would not stay in memory.
+    /// The item metadata would be too large to stay in memory.
     #[error(
         "This item metadata would take about {} MB of memory, and item_cache_bytes allows {} MB. Leave out columns that no \
          rule and no list needs, or raise item_cache_bytes.",
@@ -54,40 +54,40 @@ pub enum DataError {
         limit >> 20
     )]
     TableTooLarge { size: u64, limit: u64 },
-    /// The file is in order but gives no interaction.
+    /// The file is valid but contains no usable interaction.
     #[error("{0}")]
     NothingKept(String),
-    /// The data has gone, or was never usable.
+    /// The data has been deleted, or was never usable.
     #[error("{0}")]
     NotUsable(String),
-    /// The prepared form does not hold together.
+    /// The prepared form is corrupt.
     #[error("The prepared form of this training data is damaged ({0}). Upload the file again.")]
     Damaged(MlError),
-    /// Something live depends on it.
+    /// A job in progress depends on it.
     #[error("Something live depends on it: {0}")]
     InUse(ApiError),
-    /// It would not fit into memory; nothing was begun.
+    /// It does not fit into memory; nothing was started.
     #[error("{what}: {shortage}.")]
     Memory { what: &'static str, shortage: Shortage, waits_for_others: bool },
-    /// The file store said no.
+    /// The file store failed.
     #[error("The file store failed: {0}")]
     Storage(std::io::Error),
-    /// The memory is used up.
+    /// An allocation failed.
     #[error("There is not enough free memory to read this data. Try again when less is running, or give the server more memory.")]
     OutOfMemory,
-    /// Work on another thread ended without a result.
+    /// A blocking task ended without a result.
     #[error("The import stopped unexpectedly: {0}")]
     Stopped(String),
-    /// The database said no.
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
-    /// No connection to the database.
+    /// The database could not be reached.
     #[error(transparent)]
     Connection(#[from] crate::platform::db::DbError),
 }
 
 impl DataError {
-    /// Whether the same may succeed later.
+    /// Returns whether a retry may succeed.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Storage(_)
@@ -174,7 +174,7 @@ impl From<DataError> for ApiError {
     }
 }
 
-/// A clause as a sentence of its own.
+/// Returns a clause as a sentence: capitalised, with a full stop.
 pub fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();
     let start = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();

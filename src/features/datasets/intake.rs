@@ -1,5 +1,5 @@
-//! From a stream of bytes to a file with its checksum, never whole in memory. Nothing waits for a client but its connection:
-//! what has come is collected, and written out on another thread once it is worth the trip.
+//! Writes a stream of bytes to a file and computes its checksum, without holding it all in memory. Only its connection waits for
+//! a slow client: bytes are collected, and written on another thread once there are enough of them.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use crate::features::projects::StoredBytes;
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::disk::DiskReserve;
 
-/// Bytes that are written at once. As many again may be on their way to the disk meanwhile.
+/// Bytes per write. As many again may be in the process of being written.
 const BATCH: usize = 512 << 10;
 
-/// A file that has arrived; it vanishes when dropped before it was given a key.
+/// A received file; it is deleted if dropped before it is stored under a key.
 #[derive(Debug)]
 pub struct Received {
     pub file: Incoming,
     pub size: u64,
     /// In hexadecimal.
     pub sha256: String,
-    /// What it takes up among the uploads under way, for one that is an upload.
+    /// Its share of the uploads in progress, if it is an upload.
     _place: Option<Arc<Place>>,
 }
 
-/// A file that is arriving. Dropped half-way, it leaves nothing behind.
+/// A file being received. Dropping it deletes the file.
 pub struct Intake {
     blobs: Blobs,
     disk: DiskReserve,
     place: Arc<Place>,
     batch: Vec<u8>,
-    /// None before the first batch.
+    /// `None` before the first batch.
     writing: Option<JoinHandle<Result<Checked, DataError>>>,
     size: u64,
     limit: u64,
@@ -47,7 +47,7 @@ impl Intake {
         Self { blobs: blobs.clone(), disk, place, batch: Vec::new(), writing: None, size: 0, limit, stored }
     }
 
-    /// Adds a piece; waits when the disk is slower than the network.
+    /// Appends bytes; waits if the disk is slower than the network.
     pub async fn push(&mut self, piece: Bytes) -> Result<(), DataError> {
         self.size += piece.len() as u64;
         if self.size > self.limit {
@@ -61,7 +61,7 @@ impl Intake {
         if self.batch.len() >= BATCH { self.write_batch().await } else { Ok(()) }
     }
 
-    /// Waits until all of it is written.
+    /// Waits until everything is written, and returns the file.
     pub async fn finish(mut self) -> Result<Received, DataError> {
         self.write_batch().await?;
         match self.written().await? {
@@ -70,7 +70,7 @@ impl Intake {
         }
     }
 
-    /// Hands over what has been collected, once what went before is on the disk.
+    /// Starts to write the collected bytes, once the batch before is on the disk.
     async fn write_batch(&mut self) -> Result<(), DataError> {
         let before = self.written().await?;
         let (blobs, disk, batch) = (self.blobs.clone(), self.disk.clone(), std::mem::take(&mut self.batch));
@@ -94,7 +94,7 @@ impl Intake {
     }
 }
 
-/// A file that is counted and summed up while it is written.
+/// A file whose size and checksum are computed while it is written.
 pub struct Checked {
     file: Incoming,
     size: u64,
@@ -102,12 +102,12 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// With nothing written yet.
+    /// Starts with an empty file.
     pub fn new(file: Incoming) -> Self {
         Self { file, size: 0, digest: ring::digest::Context::new(&ring::digest::SHA256) }
     }
 
-    /// The file with its size and checksum.
+    /// Returns the file with its size and checksum.
     pub fn finish(self) -> Received {
         Received { file: self.file, size: self.size, sha256: hex::encode(self.digest.finish()), _place: None }
     }

@@ -1,8 +1,8 @@
-//! Training data: uploaded files of interactions. An upload is kept twice: the original bytes, untouched, and a prepared form
-//! that every later step reads. What could not be imported is reported row by row. Training data may also be combined from
-//! several sources, and then says from which.
+//! Training data: uploaded files of interactions. An upload is stored twice: as the original bytes, and in a prepared form that
+//! every later step reads. Rows that could not be imported are reported. Training data may also be combined from several sources,
+//! and then records them.
 //!
-//! Receiving, previewing and preparing an upload in turn is the same for every kind of upload; other slices use it from here.
+//! Receiving, previewing and preparing uploads by turns is the same for every kind of upload; other slices use it from here.
 
 mod combined;
 mod deferred;

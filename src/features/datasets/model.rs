@@ -1,4 +1,4 @@
-//! Rows of training data, and what its job is told.
+//! Rows of training data, and the payload of its job.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -10,7 +10,7 @@ use crate::platform::wire_enum;
 use crate::schema::training_data;
 
 wire_enum! {
-    /// Whether something can be learnt from training data.
+    /// Whether models can be trained on the data.
     pub enum TrainingDataStatus {
         Preparing = "preparing",
         Ready = "ready",
@@ -24,33 +24,33 @@ wire_enum! {
 pub struct TrainingData {
     pub id: i64,
     pub project_id: i64,
-    /// Where the original bytes are; none once the file has been unlinked.
+    /// Key of the original bytes; `None` once the file has been unlinked.
     pub storage_key: Option<String>,
-    /// The name the file came with.
+    /// The file name as sent by the client.
     pub basename: Option<String>,
     pub filesize: Option<i64>,
     /// Checksum of the original bytes, in hexadecimal.
     pub sha256: Option<String>,
-    /// Where the prepared form is, once there is one.
+    /// Key of the prepared form, once it exists.
     pub prepared_key: Option<String>,
     pub status: TrainingDataStatus,
-    /// Why it failed.
+    /// Why the preparation failed.
     pub error: Option<String>,
     pub report: Option<Value>,
     pub ins_datetime: DateTime<Utc>,
-    /// What it was put together from, as an array of [`Source`](super::Source); none for an upload.
+    /// The sources of combined data, as an array of [`Source`](super::Source); `None` for an upload.
     pub sources: Option<Value>,
-    /// When its present file came.
+    /// When its current file was stored.
     pub stored_at: DateTime<Utc>,
     /// What its files take up.
     pub stored_bytes: i64,
 }
 
-/// Times of a file need not say of which zone they are, and none is further from UTC.
+/// Times in a file may lack a time zone; no zone is further from UTC than this.
 const ZONES: TimeDelta = TimeDelta::days(1);
 
 impl TrainingData {
-    /// Why nothing can be learnt from it, if nothing can.
+    /// Returns why no model can be trained on it; `None` if one can.
     pub fn problem(&self) -> Option<String> {
         match (self.storage_key.is_some(), self.status) {
             (false, _) => Some("The file of this training data has been deleted. Upload it again.".to_owned()),
@@ -70,17 +70,17 @@ impl TrainingData {
         self.storage_key.is_some() && self.status == TrainingDataStatus::Preparing
     }
 
-    /// Where its files are.
+    /// Returns the keys of its files.
     pub fn keys(&self) -> Option<FileKeys> {
         self.storage_key.as_deref()?.strip_prefix(UPLOADS).map(|stem| FileKeys { stem: stem.to_owned() })
     }
 
-    /// Whether its interactions have times; not known before it has been prepared.
+    /// Returns whether its interactions have times; `None` before it has been prepared.
     pub fn has_times(&self) -> Option<bool> {
         self.report.as_ref().map(|report| !report["time_min"].is_null())
     }
 
-    /// A moment after which nothing in it happened: the file came then, or its last interaction was clearly before.
+    /// Returns a moment after all its interactions: the time of its upload, or one safely after its last interaction.
     pub fn ends_before(&self) -> DateTime<Utc> {
         let last = self.report.as_ref().and_then(|report| report["time_max"].as_str());
         let last = last.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
@@ -88,7 +88,7 @@ impl TrainingData {
         end.map_or(self.stored_at, |end| end.min(self.stored_at))
     }
 
-    /// Whether there is a file of rejected rows.
+    /// Returns whether a file of rejected rows exists.
     pub fn has_rejected_rows(&self) -> bool {
         let rejected = self.report.as_ref().and_then(|report| report["rejected"].as_u64());
         self.storage_key.is_some() && rejected.is_some_and(|rejected| rejected > 0)
@@ -97,45 +97,45 @@ impl TrainingData {
 
 const UPLOADS: &str = "uploads/";
 
-/// Where the files of one upload are kept. A second upload for the same row gets keys of its own.
+/// The keys of the files of one upload. A second upload for the same row gets new keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileKeys {
     stem: String,
 }
 
 impl FileKeys {
-    /// Keys nothing has been stored under.
+    /// Creates unused keys.
     pub fn fresh(id: i64) -> Self {
         Self { stem: format!("{id}-{}", uuid::Uuid::new_v4().simple()) }
     }
 
-    /// The original bytes.
+    /// Returns the key of the original bytes.
     pub fn upload(&self) -> String {
         format!("{UPLOADS}{}", self.stem)
     }
 
-    /// The prepared form.
+    /// Returns the key of the prepared form.
     pub fn prepared(&self) -> String {
         format!("prepared/{}.safetensors", self.stem)
     }
 
-    /// The rows that could not be imported.
+    /// Returns the key of the rows that could not be imported.
     pub fn rejected(&self) -> String {
         format!("rejected/{}.csv", self.stem)
     }
 
-    /// The copy of a file that cannot be read while it is packed.
+    /// Returns the key of the decompressed copy of a file that cannot be read compressed.
     pub fn unpacked(&self) -> String {
         unpacked::key_of(&self.upload())
     }
 
-    /// All of them.
+    /// Returns all four keys.
     pub fn all(&self) -> [String; 4] {
         [self.upload(), self.prepared(), self.rejected(), self.unpacked()]
     }
 }
 
-/// An upload as it is stored: everything but id, project and maker.
+/// The columns of a stored upload: all but id, project and creator.
 #[derive(Debug, Clone, AsChangeset, Insertable)]
 #[diesel(table_name = training_data, treat_none_as_null = true)]
 pub struct Stored {

@@ -1,4 +1,4 @@
-//! From an uploaded file to its prepared form and the report on what was found in it. Blocks; call it where that is allowed.
+//! Converts an uploaded file to its prepared form, and reports on its content. Blocks.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,16 +18,16 @@ use crate::platform::tabular::{self, ColumnNote, NoteKind, ReadOptions, ReadRepo
 /// Largest field; longer ones are no ids.
 const LARGEST_FIELD: usize = 1 << 20;
 
-/// Expanded data that is never suspicious.
+/// Decompressed bytes that are always accepted.
 const EXPANDED_WITHOUT_QUESTION: u64 = 64 << 20;
 
-/// No honest table shrinks to less than a hundredth: what does is made to fill memory.
+/// The largest compression ratio: real tables do not shrink to less than a hundredth; such a file is made to fill memory.
 pub const LARGEST_RATIO: u64 = 100;
 
-/// Memory a row takes in the prepared form.
+/// Memory per row in the prepared form, in bytes.
 const BYTES_PER_ROW: u64 = 16;
 
-/// What an upload was made into.
+/// The result of preparing an upload.
 #[derive(Debug)]
 pub struct Prepared {
     /// The prepared form.
@@ -37,12 +37,12 @@ pub struct Prepared {
     pub rejected: Option<Vec<u8>>,
 }
 
-/// How large an honest file of this size can be once it is unpacked.
+/// Returns the largest decompressed size to accept for a file of this size.
 pub fn largest_honest(file_size: u64) -> u64 {
     EXPANDED_WITHOUT_QUESTION.max(file_size.saturating_mul(LARGEST_RATIO))
 }
 
-/// The columns to read, and how much of them. What is later than the upload cannot have happened yet.
+/// Returns the columns to read and the limits. Times later than the upload cannot be true.
 pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, uploaded_at: DateTime<Utc>) -> ReadOptions {
     let latest = uploaded_at.checked_add_signed(FURTHEST_ZONE).unwrap_or(uploaded_at);
     ReadOptions {
@@ -54,7 +54,7 @@ pub fn options_for(project: &Project, file_size: u64, largest_expanded: u64, upl
     }
 }
 
-/// Looks at the beginning only: whether the file is what its name says and has the columns.
+/// Checks from the start of a file that it has the format of its name and the columns of the project.
 pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(), DataError> {
     let columns = tabular::column_names(path, name)?;
     let wanted =
@@ -65,7 +65,8 @@ pub fn check_columns(path: &Path, name: &str, options: &ReadOptions) -> Result<(
     }
 }
 
-/// Where the limit comes from the size of the file rather than from the settings, raising the limit is no help.
+/// Replaces the error of a limit that stems from the file's size and not from the settings, as raising the setting would not
+/// help.
 fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64) -> DataError {
     match error {
         TabularError::TooLarge { .. } if options.max_expanded_bytes < largest_expanded => {
@@ -75,7 +76,7 @@ fn blame_ratio(error: TabularError, options: &ReadOptions, largest_expanded: u64
     }
 }
 
-/// Reads the whole file on so many threads. `largest_expanded` is the limit of the settings.
+/// Reads the whole file on `threads` threads. `largest_expanded` is the limit in the settings.
 pub fn prepare(
     path: &Path,
     name: &str,
@@ -97,7 +98,7 @@ pub fn prepare(
         }
     };
     let empty = builder.block();
-    // Some formats need hardly a byte for a million rows. What is too much is read to its end, but not kept.
+    // Some formats need hardly a byte for a million rows. Excess rows are read to the end, but not kept.
     let mut take = |block: &mut InteractionBlock| {
         rows += block.n_rows() as u64;
         let fits = rows <= most_rows && room.has(rows, builder.id_bytes() + block.id_bytes());
@@ -123,31 +124,31 @@ pub fn prepare(
     Ok(Prepared { report: DataReport::new(&read, &log, late, options), bytes: log.to_bytes(), rejected })
 }
 
-/// Rows that memory is asked for beyond those that are there.
+/// Rows for which memory is reserved in advance.
 const ROWS_AT_ONCE: u64 = 1 << 20;
 
-/// What a dictionary of ids takes at most, in parts of what it holds: it doubles as it grows, and is there once more in byte
+/// The largest memory of a dictionary of ids, in multiples of its content: it doubles as it grows, and exists once more in byte
 /// order and once more in the prepared form.
 const COPIES_OF_IDS: u64 = 3;
 
-/// Memory for rows and ids, asked for as they come.
+/// Memory for rows and ids, reserved as they are read.
 struct Room<'a> {
     memory: &'a Promise,
     bytes_per_row: u64,
-    /// Bytes promised so far.
+    /// Bytes reserved so far.
     promised: u64,
     refused: Option<DataError>,
 }
 
 impl<'a> Room<'a> {
-    /// A row takes two codes, a time and the type of its event, once in the log and once in its prepared form; half as much
-    /// again is for what is made on the way.
+    /// Creates a reservation. A row takes two codes, a time and an event type, once in the log and once in the prepared form, and
+    /// half as much again for intermediate results.
     fn new(options: &ReadOptions, memory: &'a Promise) -> Self {
         let (times, events) = (u64::from(options.time_column.is_some()), u64::from(options.event_column.is_some()));
         Self { memory, bytes_per_row: 3 * (8 + 8 * times + 4 * events), promised: 0, refused: None }
     }
 
-    /// Whether there is room for so many rows in all, and for dictionaries of so many bytes.
+    /// Returns whether this many rows in all fit, with dictionaries of this many bytes.
     fn has(&mut self, rows: u64, id_bytes: u64) -> bool {
         let needed = rows * self.bytes_per_row + id_bytes * COPIES_OF_IDS;
         if needed > self.promised && self.refused.is_none() {
@@ -169,7 +170,7 @@ fn nothing_kept(read: &ReadReport) -> String {
     }
 }
 
-/// Says that no row could be used, why the first could not, and in which encoding the text seems to be where that is the cause.
+/// Returns the error that no row was usable, why the first one was not, and the likely encoding of the text if that is the cause.
 pub fn no_row_kept(rows: u64, first: &Rejected, notes: &[ColumnNote]) -> String {
     let reason = sentence(&first.reason);
     let encoding = notes.iter().find(|note| note.kind == NoteKind::EncodingFound && note.count > 0);

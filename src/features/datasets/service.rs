@@ -1,4 +1,4 @@
-//! Decisions about training data: what is accepted, when it is prepared, when it may go.
+//! Rules for training data: what is accepted, when it is prepared, and when it may be deleted.
 
 use std::sync::LazyLock;
 
@@ -22,29 +22,29 @@ use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 use crate::platform::tabular::{self, Compression, Format, Kind, MAX_PREVIEW_BYTES, Preview, TabularError};
 
-/// Uploads up to this size, expanded, are prepared while the caller waits: what is wrong with them is said at once and
-/// nothing is stored. Larger ones are left to a job.
+/// Uploads up to this size, decompressed, are prepared while the caller waits: their faults are reported at once and nothing is
+/// stored. Larger ones are left to a job.
 const PREPARED_AT_ONCE: u64 = 4 << 20;
 
 const LONGEST_NAME: usize = 100;
 
-/// The places for previews of data and of models.
+/// The computing places for previews of data and of models.
 pub static PREVIEWS: LazyLock<Computing> = LazyLock::new(Computing::of_machine);
 
-/// Memory of a preview of text.
+/// Memory of a preview of a text file, in bytes.
 const PREVIEW_OF_TEXT: u64 = 16 << 20;
 
 /// Preparing takes memory in proportion to the file, so requests take turns.
 static PREPARING: LazyLock<Turns> = LazyLock::new(|| Turns::new(2));
 
-/// A file that has arrived, and what it was called.
+/// A received file and its name.
 #[derive(Debug)]
 pub struct Upload {
     pub name: String,
     pub received: Received,
 }
 
-/// The name of an upload without folders, if it is one that can be read.
+/// Returns the name of an upload without folders; an error if its format cannot be read.
 pub fn checked_name(sent: &str) -> Result<String, DataError> {
     let last = sent.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|character| !character.is_control()).collect();
@@ -57,7 +57,7 @@ pub fn checked_name(sent: &str) -> Result<String, DataError> {
     Ok(name)
 }
 
-/// Stores an upload as new training data of a project. Nothing is stored when it cannot be imported.
+/// Stores an upload as new training data of a project. Nothing is stored if it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<TrainingData, DataError> {
     let examined = examine(services, project, upload).await?;
     let mut connection = services.db.conn().await?;
@@ -79,7 +79,7 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
     added
 }
 
-/// Puts another upload in the place of the one there was. Models trained before keep what they learnt.
+/// Replaces the upload of training data. Models trained on the former upload are unchanged.
 pub async fn replace(
     services: &Services,
     project: &Project,
@@ -112,15 +112,15 @@ pub async fn replace(
     }
 }
 
-/// An upload that may be stored, prepared already if it is small.
+/// An upload that passed its checks, already prepared if it is small.
 struct Examined {
     upload: Upload,
-    /// For Parquet inside another packing.
+    /// The decompressed copy of compressed Parquet.
     copy: Option<Incoming>,
     prepared: Option<Prepared>,
 }
 
-/// Whether a file is small even if it expands as far as it may.
+/// Returns whether a file is small even if it expands as far as allowed.
 pub fn is_prepared_at_once(name: &str, size: u64) -> bool {
     let is_plain = |format: Format| format.compression == Compression::Plain && format.kind != Kind::Parquet;
     let most = if tabular::format_of(name).is_ok_and(is_plain) { PREPARED_AT_ONCE } else { PREPARED_AT_ONCE / LARGEST_RATIO };
@@ -147,7 +147,7 @@ async fn examine(services: &Services, project: &Project, upload: Upload) -> Resu
 }
 
 impl Examined {
-    /// Writes the files and says what the row holds.
+    /// Stores the files, and returns the columns of the row.
     async fn keep(self, services: &Services, keys: FileKeys) -> Result<Stored, DataError> {
         let blobs = services.blobs.clone();
         blocking(move || {
@@ -224,7 +224,7 @@ pub async fn unlink(services: &Services, id: i64) -> Result<TrainingData, DataEr
     Ok(after)
 }
 
-/// Removes files nothing refers to any more. One that cannot be removed costs space and nothing else.
+/// Removes files that no row refers to any more. A file that cannot be removed only takes space.
 pub async fn remove_files(services: &Services, keys: Vec<String>) {
     let blobs = services.blobs.clone();
     let removed = blocking(move || keys.iter().try_for_each(|key| blobs.remove(key)).map_err(DataError::from)).await;
@@ -233,7 +233,7 @@ pub async fn remove_files(services: &Services, keys: Vec<String>) {
     }
 }
 
-/// The interactions of an upload.
+/// Reads the interactions of an upload.
 pub async fn load_log(services: &Services, data: &TrainingData) -> Result<InteractionLog, DataError> {
     if let Some(problem) = data.problem() {
         return Err(DataError::NotUsable(problem));
@@ -243,7 +243,7 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
     let key = data.prepared_key.clone().ok_or_else(missing)?;
     let (blobs, memory) = (services.blobs.clone(), services.memory().promise());
     blocking(move || {
-        // As bytes, and as what is made of them.
+        // Once as bytes, and once parsed.
         let needed = blobs.open_file(&key).and_then(|file| file.metadata()).map_or(0, |file| file.len()) * 2;
         ask_for(&memory, "This training data cannot be read now", needed)?;
         let bytes = blobs.read(&key).map_err(|error| match error.kind() {
@@ -257,7 +257,7 @@ pub async fn load_log(services: &Services, data: &TrainingData) -> Result<Intera
     .await
 }
 
-/// The first rows of an upload of a project as they are. The outer error is that there is no place for another preview.
+/// Returns the first rows of an upload of a project, unchanged. The outer error means that no place for another preview is free.
 pub async fn preview(
     services: &Services,
     project: i64,
@@ -281,8 +281,8 @@ pub async fn preview(
     PREVIEWS.run(Some(project), move |_| work()).await
 }
 
-/// As [`blocking`], for work for a project that takes memory or the disk for itself: those who share a turn in the queue share one
-/// here. The place is held until the work ends, also where its request has gone.
+/// Runs blocking work that needs memory or the disk exclusively, like [`blocking`], but by turns: projects that share turns in
+/// the queue share them here. The place is held until the work ends, even if its request was cancelled.
 pub async fn in_turn<T: Send + 'static>(
     services: &Services,
     project: i64,
@@ -290,7 +290,7 @@ pub async fn in_turn<T: Send + 'static>(
 ) -> Result<T, DataError> {
     let mut connection = services.db.conn().await?;
     let tenant = projects::turn_of(&mut connection, project).await?.tenant;
-    // No connection is held while others have their turn.
+    // No connection is held while waiting for a turn.
     drop(connection);
     let turn = PREPARING.take(&tenant).await.map_err(|error| DataError::Stopped(error.to_string()))?;
     blocking(move || {
@@ -300,7 +300,7 @@ pub async fn in_turn<T: Send + 'static>(
     .await
 }
 
-/// Runs work that blocks where it holds up no request.
+/// Runs blocking work on a thread where it delays no request.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DataError> + Send + 'static) -> Result<T, DataError> {
     compute::blocking(work).await?
 }

@@ -19,12 +19,12 @@ impl Guarded for TrainingData {
     }
 }
 
-/// Training data by id, for work that was authorised when it was asked for.
+/// Returns training data by id, for work that was authorised when it was requested.
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table.find(id).select(TrainingData::as_select()).first(connection).await.optional()
 }
 
-/// One page of the data a caller may see and that still has its file, newest first.
+/// Returns one page of the data that a caller may see and whose file still exists, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -44,14 +44,14 @@ struct NextId {
     id: i64,
 }
 
-/// An id for a row to come, so that its files can be named before it exists.
+/// Returns the id of a future row, so that its files can be named before it exists.
 pub async fn next_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
     let next: NextId =
         diesel::sql_query("SELECT nextval(pg_get_serial_sequence('training_data', 'id')) AS id").get_result(connection).await?;
     Ok(next.id)
 }
 
-/// Stores new training data; nobody made it when it was the program's own idea.
+/// Inserts new training data; without a creator if the program itself created it.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -71,7 +71,7 @@ pub async fn insert(
         .await
 }
 
-/// Puts another upload in the place of the one there was.
+/// Replaces the upload of training data.
 pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored) -> QueryResult<TrainingData> {
     diesel::update(training_data::table.find(id))
         .set((stored, training_data::stored_at.eq(db::program_now())))
@@ -80,12 +80,12 @@ pub async fn replace(connection: &mut AsyncPgConnection, id: i64, stored: Stored
         .await
 }
 
-/// Locks a row until the transaction ends, so that nothing starts to use it meanwhile.
+/// Locks a row until the transaction ends, so that no job starts to use it meanwhile.
 pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table.find(id).for_update().select(TrainingData::as_select()).first(connection).await.optional()
 }
 
-/// Records what waiting data was put together from, and its file. False when the data has gone or was replaced meanwhile.
+/// Records the sources and the file of combined data in preparation. Returns false if the data has been deleted or replaced.
 pub async fn set_combined(
     connection: &mut AsyncPgConnection,
     id: i64,

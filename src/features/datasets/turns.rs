@@ -1,12 +1,12 @@
-//! Turns at work that takes memory or the disk for itself: only so much of it runs at once, and the tenants take turns, so that
-//! many slow uploads of one delay those of another by one at most.
+//! Turns for work that needs memory or the disk exclusively: a limited number runs at the same time, and tenants take turns, so
+//! that many slow uploads of one tenant delay those of another by at most one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The places, and the lines before them. Cheap to clone; clones share them.
+/// The places and their queues. Clones are cheap and share them.
 #[derive(Debug, Clone)]
 pub struct Turns(Arc<Shared>);
 
@@ -20,11 +20,11 @@ struct Shared {
 struct Lines {
     taken: usize,
     taken_by: HashMap<String, usize>,
-    /// One line for each tenant with waiting work; the tenant that is next comes first.
+    /// One queue for each tenant with waiting work; the next tenant comes first.
     waiting: VecDeque<(String, VecDeque<oneshot::Sender<Turn>>)>,
 }
 
-/// A place, given back when it is dropped.
+/// A place, returned when it is dropped.
 #[derive(Debug)]
 pub struct Turn {
     turns: Turns,
@@ -32,7 +32,7 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// So many places. One tenant has at most half of them.
+    /// Creates this many places. One tenant gets at most half of them.
     pub fn new(places: usize) -> Self {
         Self(Arc::new(Shared { places, lines: Mutex::default() }))
     }
@@ -49,12 +49,12 @@ impl Turns {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the free places to those who are next. A caller that no longer waits gives its place back at once.
+    /// Gives the free places to the next callers. A caller that no longer waits returns its place at once.
     fn fill_places(&self) {
         loop {
             let next = self.lines().next(self.0.places);
             let Some((tenant, sender)) = next else { return };
-            // A turn that nothing receives is dropped here, while the lines are not locked.
+            // A turn whose caller has gone is dropped here, while the queues are not locked.
             drop(sender.send(Turn { turns: self.clone(), tenant }));
         }
     }
@@ -68,7 +68,7 @@ impl Lines {
         }
     }
 
-    /// Takes a place for the first tenant that may have one, and puts that tenant behind the others.
+    /// Takes a place for the first tenant that may have one, and moves that tenant to the end.
     fn next(&mut self, places: usize) -> Option<(String, oneshot::Sender<Turn>)> {
         if self.taken >= places {
             return None;
@@ -106,13 +106,13 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    /// Waits in line in the background; the order in which the turns come is what counts.
+    /// Waits in a background task; only the order of the turns matters.
     fn join(turns: &Turns, tenant: &'static str) -> tokio::task::JoinHandle<Turn> {
         let turns = turns.clone();
         tokio::spawn(async move { turns.take(tenant).await.unwrap() })
     }
 
-    /// Lets every task of the test's one thread go as far as it can.
+    /// Lets every task on the test's only thread run as far as it can.
     async fn settle() {
         for _ in 0..16 {
             tokio::task::yield_now().await;

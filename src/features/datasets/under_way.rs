@@ -1,4 +1,4 @@
-//! Uploads under way in this process: how many of each user and from each address, and what they take of the disk.
+//! Uploads in progress in this process: how many per user and per address, and how much of the disk they use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::DataError;
 use crate::platform::config::Settings;
 
-/// The part of the disk for uploads that one user may fill: a quarter, or one file of the largest size where that is more.
+/// The fraction of the disk space for uploads that one user may fill: a quarter, or one file of the largest size if that is more.
 const PART_OF_USER: u64 = 4;
 
-/// The uploads under way. Cheap to clone; clones share them.
+/// The uploads in progress. Clones are cheap and share them.
 #[derive(Debug, Clone)]
 pub struct UploadsUnderWay(Arc<Shared>);
 
@@ -30,7 +30,7 @@ struct Counts {
     bytes: u64,
 }
 
-/// An upload's place among them; given back when it is dropped.
+/// The share of one upload in the counts; returned when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     shared: Arc<Shared>,
@@ -40,7 +40,7 @@ pub struct Place {
 }
 
 impl UploadsUnderWay {
-    /// None yet, within the limits that are set.
+    /// Creates an empty count with the configured limits.
     pub fn new(settings: &Settings) -> Self {
         Self(Arc::new(Shared {
             per_user: settings.uploads_per_user,
@@ -51,7 +51,7 @@ impl UploadsUnderWay {
         }))
     }
 
-    /// A place for an upload of a user from an address, or a refusal while too many are under way.
+    /// Admits an upload of a user from an address, or refuses it while too many are in progress.
     pub fn admit(&self, user: i64, address: &str) -> Result<Arc<Place>, DataError> {
         let mut counts = self.0.counts();
         let of_user = counts.of_users.get(&user).copied().unwrap_or_default();
@@ -76,7 +76,7 @@ impl Shared {
 }
 
 impl Place {
-    /// Takes so much more of the disk, or refuses while all uploads together, or those of the user, have too much of it.
+    /// Adds `bytes` to the disk space in use, or refuses while all uploads together, or those of the user, use too much.
     pub fn take(&self, bytes: u64) -> Result<(), DataError> {
         let mut counts = self.shared.counts();
         let all = counts.bytes.saturating_add(bytes);

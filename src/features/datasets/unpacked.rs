@@ -1,5 +1,5 @@
-//! Unpacked copies of uploads. Parquet is read from many places of its file, which a file inside another packing does not allow:
-//! such an upload is unpacked once, and every reader uses the copy.
+//! Decompressed copies of uploads. Reading Parquet needs random access, which compressed files do not allow: such an upload is
+//! decompressed once, and every reader uses the copy.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::preparation::{LARGEST_RATIO, largest_honest};
 use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::tabular::{self, Compression, Kind, TabularError};
 
-/// The name that tells the format of a copy.
+/// The file name that gives the format of a copy.
 pub const NAME: &str = "unpacked.parquet";
 
 /// Returns the key of the copy of a stored upload.
@@ -16,7 +16,7 @@ pub fn key_of(upload: &str) -> String {
     format!("unpacked/{}", upload.rsplit('/').next().unwrap_or(upload))
 }
 
-/// Unpacks a file if it has to be; refuses one that expands to more than a table does, or to more than `largest`.
+/// Decompresses a file if necessary; refuses one that expands to more than real tables do, or to more than `largest`.
 pub fn copy_of(blobs: &Blobs, path: &Path, name: &str, largest: u64) -> Result<Option<Incoming>, DataError> {
     let format = tabular::format_of(name)?;
     let is_text = !matches!(format.kind, Kind::Parquet | Kind::InsideZip);
@@ -33,8 +33,8 @@ pub fn copy_of(blobs: &Blobs, path: &Path, name: &str, largest: u64) -> Result<O
     }
 }
 
-/// Returns the path and the name to read a stored upload by: those of its copy if it has to be unpacked, which is made now if
-/// there is none.
+/// Returns the path and the name for reading a stored upload: those of its decompressed copy if it needs one, which is created if
+/// missing.
 pub fn readable(blobs: &Blobs, key: &str, name: &str, largest: u64) -> Result<(PathBuf, String), DataError> {
     let (path, copy_key) = (blobs.path(key)?, key_of(key));
     let copy_path = blobs.path(&copy_key)?;

@@ -11,11 +11,11 @@ use crate::platform::{request_fields, wire_enum};
 use crate::schema::{deployment_slots, slot_changes};
 
 const LONGEST_NAME: usize = 256;
-/// The weight of a slot that answers everything.
+/// The weight of a slot that gets all traffic.
 pub const FULL_WEIGHT: f64 = 100.0;
 
 request_fields! {
-    /// What a caller decides about a slot.
+    /// The fields of a slot.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, Deserialize, ToSchema)]
     #[diesel(table_name = deployment_slots)]
     #[schema(as = DeploymentSlotFields)]
@@ -24,10 +24,10 @@ request_fields! {
         /// A trained model of the same project.
         #[serde(rename = "trained_model")]
         pub trained_model_id: i64 => Id,
-        /// 0 to 100, in proportion to the other active slots; 100 unless told otherwise.
+        /// 0 to 100, in proportion to the other active slots; 100 by default.
         pub weight: f64 = FULL_WEIGHT => Kept(Number(0.0..=FULL_WEIGHT)),
         pub is_active: bool = true => Kept(Flag),
-        /// Gets a copy of the traffic; its answers reach no user.
+        /// Whether it gets a copy of the traffic without answering users.
         pub is_shadow: bool = false => Kept(Flag),
     }
 }
@@ -45,7 +45,7 @@ pub struct DeploymentSlot {
 }
 
 impl DeploymentSlot {
-    /// Returns whether it is one of those that answer, even with a weight of 0.
+    /// Returns whether it is one of the answering slots, even with a weight of 0.
     pub fn answers(&self) -> bool {
         self.fields.is_active && !self.fields.is_shadow
     }
@@ -55,13 +55,13 @@ impl DeploymentSlot {
         self.answers() && self.fields.weight > 0.0
     }
 
-    /// Returns the slot as the history keeps it.
+    /// Returns the slot as it is stored in the history.
     pub fn snapshot(&self) -> Value {
         json!(Snapshot { id: self.id, fields: self.fields.clone() })
     }
 }
 
-/// A slot as the history keeps it.
+/// A slot as it is stored in the history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Snapshot {
     pub id: i64,
@@ -70,41 +70,41 @@ pub struct Snapshot {
 }
 
 wire_enum! {
-    /// What an act that changed who answers was.
+    /// The kinds of changes to the slots that answer.
     pub enum SlotChangeAction {
         Created = "created",
         Updated = "updated",
         Deleted = "deleted",
-        /// The winner of a test took over.
+        /// The winner of a test was promoted.
         Promoted = "promoted",
-        /// The program put a new model into service.
+        /// The program deployed a new model.
         Deployed = "deployed",
-        /// An earlier change was taken back.
+        /// An earlier change was reverted.
         Reverted = "reverted",
     }
 }
 
-/// One act that changed who answers, as it was recorded.
+/// A recorded change of the slots that answer.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = slot_changes)]
 pub struct SlotChange {
     pub id: i64,
     pub project_id: i64,
     pub action: SlotChangeAction,
-    /// The slots it touched, as they were.
+    /// The affected slots before the change.
     pub before: Value,
-    /// The same slots, as they became; one that is missing in either was made or removed.
+    /// The same slots after the change; one that is missing in either was created or deleted.
     pub after: Value,
-    /// The test whose winner it promoted.
+    /// The test whose winner was promoted.
     pub ab_test_id: Option<i64>,
-    /// The change that it took back.
+    /// The change that was reverted.
     pub reverts_id: Option<i64>,
-    /// None when the program did it.
+    /// `None` if the program made the change.
     pub changed_by: Option<i64>,
     pub ins_datetime: DateTime<Utc>,
 }
 
-/// One act that changed who answers.
+/// A change of the slots that answer, to be recorded.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = slot_changes)]
 pub struct NewSlotChange {
@@ -114,6 +114,6 @@ pub struct NewSlotChange {
     pub after: Value,
     pub ab_test_id: Option<i64>,
     pub reverts_id: Option<i64>,
-    /// None when the program did it.
+    /// `None` if the program made the change.
     pub changed_by: Option<i64>,
 }

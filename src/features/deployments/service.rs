@@ -191,7 +191,7 @@ pub async fn deploy(
     store::lock_project(connection, project_id).await?;
     require_file(connection, trained_model_id).await?;
     let slots = store::of_project(connection, project_id).await?;
-    // Names may repeat; the newest counts, as in the list.
+    // Names may repeat; the newest slot is used, as in the list.
     let current = slots.iter().rev().find(|slot| slot.fields.name == name);
     let in_use = current.is_some_and(|slot| slot.fields.is_active && slot.fields.weight > 0.0);
     let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -24,7 +24,7 @@ impl Guarded for SlotChange {
     load_of_project!(slot_changes);
 }
 
-/// One page of the changes a caller may see, newest first.
+/// Returns one page of the changes that a caller may see, newest first.
 pub async fn list_changes(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -34,7 +34,7 @@ pub async fn list_changes(
     page_of_project!(slot_changes as SlotChange, by id, connection, principal, project, page)
 }
 
-/// One page of the slots a caller may see, newest first.
+/// Returns one page of the slots that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

@@ -24,9 +24,9 @@ pub trait Config: Send + Sized + 'static {
     fn load(connection: &mut AsyncPgConnection, id: i64) -> impl Future<Output = QueryResult<Option<Self>>> + Send;
     fn id(&self) -> i64;
     fn home(&self) -> Ownership;
-    /// Returns whether the filters of the config's list admit it. They also apply where one config is requested.
+    /// Returns whether the filters of the config's list match it. They also apply where one config is requested.
     fn admitted(&self, filter: &ConfigFilter) -> bool;
-    /// Returns whether these fields would change what it says, apart from its name.
+    /// Returns whether these fields would change more than its name.
     fn differs(&self, wanted: &Self::Fields) -> bool;
     /// Returns whether a project uses it.
     fn is_used_by(connection: &mut AsyncPgConnection, id: i64, project: i64) -> impl Future<Output = QueryResult<bool>> + Send;

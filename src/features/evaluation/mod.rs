@@ -1,5 +1,5 @@
-//! How models are evaluated: split configs say what is held out, evaluation configs what is measured.
-//! Each belongs to an organisation, and possibly to one project of it. It cannot change once something was measured with it.
+//! How models are evaluated: split configs define what is held out, evaluation configs what is measured. Each belongs to an
+//! organisation, and possibly to one of its projects. It cannot change once something was measured with it.
 
 mod access;
 mod model;

@@ -19,7 +19,7 @@ wire_enum! {
     #[derive(Default)]
     #[schema(as = SplitScheme)]
     pub enum Scheme {
-        /// At random, for each user.
+        /// Random interactions of each user.
         #[default]
         RG = "RG",
         /// Everything after one moment, the same for all users.
@@ -40,7 +40,7 @@ impl From<Scheme> for SplitScheme {
 }
 
 wire_enum! {
-    /// The metrics a search can aim at.
+    /// The metrics that a search can optimise.
     #[derive(Default)]
     pub enum TargetMetric {
         #[default]
@@ -63,21 +63,21 @@ impl From<TargetMetric> for Metric {
 }
 
 request_fields! {
-    /// What a caller decides about a split.
+    /// The fields of a split config.
     #[derive(Debug, Clone, PartialEq, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = split_configs, treat_none_as_null = true)]
     #[schema(as = SplitConfigFields)]
     pub struct SplitFields {
         pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
-        /// `RG` at random, `TG` after one moment for all, `TU` the last of each user.
+        /// `RG`: random interactions of each user, `TG`: those after one moment for all users, `TU`: the last of each user.
         pub scheme: Scheme = Scheme::default() => Choice(&[]),
-        /// Share of each user's interactions that is held out.
+        /// Share of each user's interactions that are held out.
         pub heldout_ratio: f64 = 0.1 => Number(0.0..=1.0),
         /// Number held out, instead of the ratio.
         pub n_heldout: Option<i32> = None => Nullable(Integer(1..=i32::MAX)),
-        /// Share of users that are tested.
+        /// Share of users that are test users.
         pub test_user_ratio: f64 = 1.0 => Number(0.0..=1.0),
-        /// Number of users that are tested, instead of the ratio.
+        /// Number of test users, instead of the ratio.
         pub n_test_users: Option<i32> = None => Nullable(Integer(1..=i32::MAX)),
         pub random_seed: i32 = 42 => Integer(i32::MIN..=i32::MAX),
     }
@@ -94,12 +94,12 @@ pub struct SplitConfig {
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub organisation_id: i64,
-    /// None for one that all projects of the organisation may use.
+    /// `None` for one that all projects of the organisation may use.
     pub project_id: Option<i64>,
 }
 
 impl SplitConfig {
-    /// The same for the engine.
+    /// Converts it to the engine's type.
     pub fn to_engine(&self) -> splits::SplitConfig {
         let fields = &self.fields;
         splits::SplitConfig {
@@ -114,7 +114,7 @@ impl SplitConfig {
 }
 
 impl SplitFields {
-    /// Whether both divide data alike, whatever they are called.
+    /// Returns whether both split data in the same way, regardless of their names.
     pub fn splits_like(&self, other: &Self) -> bool {
         Self { name: None, ..self.clone() } == Self { name: None, ..other.clone() }
     }
@@ -127,19 +127,19 @@ impl Default for SplitFields {
 }
 
 request_fields! {
-    /// What a caller decides about an evaluation.
+    /// The fields of an evaluation config.
     #[derive(Debug, Clone, PartialEq, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = evaluation_configs, treat_none_as_null = true)]
     #[schema(as = EvaluationConfigFields)]
     pub struct EvaluationFields {
         pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
-        /// Length of the lists that are judged.
+        /// Length of the lists that are evaluated.
         pub cutoff: i32 = 20 => Integer(1..=i32::MAX),
         pub target_metric: TargetMetric = TargetMetric::default() => Choice(&[]),
     }
 }
 
-/// What is measured, over lists of which length.
+/// What is measured, and over lists of which length.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = evaluation_configs)]
 pub struct EvaluationConfig {
@@ -150,12 +150,12 @@ pub struct EvaluationConfig {
     pub ins_datetime: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub organisation_id: i64,
-    /// None for one that all projects of the organisation may use.
+    /// `None` for one that all projects of the organisation may use.
     pub project_id: Option<i64>,
 }
 
 impl EvaluationFields {
-    /// Whether both measure the same, whatever they are called.
+    /// Returns whether both measure the same, regardless of their names.
     pub fn measures_like(&self, other: &Self) -> bool {
         Self { name: None, ..self.clone() } == Self { name: None, ..other.clone() }
     }

@@ -31,7 +31,7 @@ impl ConfigFilter {
         })
     }
 
-    /// Returns whether the id and name of a config match; the project is not checked.
+    /// Returns whether the id and name of a config match; does not check the project.
     pub fn admits(&self, id: i64, name: Option<&str>) -> bool {
         self.id.is_none_or(|wanted| wanted == id)
             && self.name.as_deref().is_none_or(|wanted| Some(wanted) == name)
@@ -50,7 +50,7 @@ macro_rules! statements {
                 $table::table.find(id).select($row::as_select()).first(connection).await.optional()
             }
 
-            /// One page of those a caller may see, newest first.
+            /// Returns one page of the configs that a caller may see, newest first.
             pub async fn list(
                 connection: &mut AsyncPgConnection,
                 principal: &Principal,

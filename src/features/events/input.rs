@@ -13,7 +13,7 @@ use crate::platform::request_fields;
 
 /// The name of the schema of one event.
 const ONE_EVENT: &str = "ConversionEventRequest";
-/// Events in one batch.
+/// The largest number of events in one batch.
 pub const LARGEST_BATCH: usize = 10_000;
 
 /// Reads the fields of one event.
@@ -66,7 +66,7 @@ impl Kind for EventList {
     }
 }
 
-/// The events of a batch. Of a batch with faults, the answer has one entry per event, empty for the good ones.
+/// Reads the events of a batch. If some have faults, the answer has one entry per event, empty for valid ones.
 pub fn batch(body: Body) -> ApiResult<Vec<EventFields>> {
     let mut fields = body.reader();
     let EventBatch { events } = EventBatch::read(&mut fields, Write::Create);

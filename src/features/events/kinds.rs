@@ -9,7 +9,7 @@ use crate::platform::http::body::{AnyJson, Convert, FieldReader, Kind, Missing, 
 
 /// Characters of an id.
 pub const LONGEST_ID: usize = 256;
-/// Bytes of what a client adds to an event, written as JSON.
+/// Bytes of a client's metadata of an event, as JSON.
 pub const LARGEST_METADATA: usize = 8 << 10;
 
 /// The id of a list of recommendations.
@@ -28,7 +28,7 @@ impl Convert for RequestId {
     }
 }
 
-/// What a client adds to an event.
+/// Metadata that a client adds to an event.
 pub struct Metadata;
 
 impl Kind for Metadata {
@@ -51,7 +51,7 @@ impl Kind for Metadata {
     }
 }
 
-/// The length of a value written as JSON, without writing it down.
+/// Returns the length of a value as JSON, without allocating the text.
 fn written_bytes(value: &Value) -> usize {
     struct Counter(usize);
     impl std::io::Write for Counter {
@@ -64,11 +64,11 @@ fn written_bytes(value: &Value) -> usize {
         }
     }
     let mut counter = Counter(0);
-    // A value can always be written as JSON, and nothing here can fail.
+    // Every value can be written as JSON, and this writer never fails.
     serde_json::to_writer(&mut counter, value).map_or(usize::MAX, |()| counter.0)
 }
 
-/// PostgreSQL has no way to keep the character U+0000.
+/// Returns whether a value contains the character U+0000, which PostgreSQL cannot store.
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),

@@ -13,7 +13,7 @@ use crate::platform::{request_fields, wire_enum};
 use crate::schema::conversion_events;
 
 wire_enum! {
-    /// What a user did.
+    /// What a user did with an item.
     pub enum EventType {
         /// An item was shown.
         Impression = "impression",
@@ -23,12 +23,12 @@ wire_enum! {
 }
 
 impl EventType {
-    /// What says something of a user's taste: what was merely shown does not.
+    /// The types that express a user's taste; an impression alone does not.
     pub const NOTICED: [Self; 2] = [Self::Click, Self::Purchase];
 }
 
 request_fields! {
-    /// What a caller says about an event.
+    /// The fields of an event.
     #[derive(Debug, Clone, PartialEq, Queryable, Selectable, AsChangeset, Serialize, ToSchema)]
     #[diesel(table_name = conversion_events, treat_none_as_null = true)]
     #[schema(as = ConversionEventFields)]
@@ -41,18 +41,18 @@ request_fields! {
         pub user_id: String => Text(LONGEST_ID),
         pub item_id: String = String::new() => TextOrBlank(LONGEST_ID),
         pub event_type: EventType => Choice(&[]),
-        /// What a prediction answered as `request_id`. With it, an event of a type counts once per list.
+        /// The `request_id` of a prediction. With it, an event of a type counts once per list.
         pub recommendation_request_id: Option<Uuid> = None => Nullable(RequestId),
-        /// An id of your own, unique in the project: an event that is sent again with it is not stored again.
+        /// A client's own id, unique in the project: an event sent again with the same id is not stored again.
         #[diesel(skip_update)]
         #[serde(rename = "event_id")]
         pub client_event_id: Option<String> = None => Kept(Nullable(Text(LONGEST_ID))),
-        /// Any JSON but null; `{}` unless given.
+        /// Any JSON but null; `{}` by default.
         pub metadata_json: Value = json!({}) => Metadata,
     }
 }
 
-/// Something a user did.
+/// A recorded event of a user.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = conversion_events)]
 pub struct ConversionEvent {

@@ -22,7 +22,7 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, create_batch, daily_counts, read, replace, update, delete))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/conversion_event/").route(web::get().to(list)).route(web::post().to(create)))
@@ -37,7 +37,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// An event as clients see it.
+/// An event in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConversionEvent)]
 pub struct EventBody {
@@ -56,10 +56,10 @@ impl From<ConversionEvent> for EventBody {
     }
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 struct Created {
-    /// How many events were new.
+    /// The number of new events.
     created: usize,
 }
 
@@ -71,7 +71,7 @@ fn read_filter(filters: &Filters) -> ApiResult<store::EventFilter> {
     })
 }
 
-/// The events of the projects one may see, newest first.
+/// Lists the events of the projects that the caller may see, newest first.
 #[utoipa::path(get, path = "/conversion_event/", tag = "conversion_event", operation_id = "list_conversion_event",
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -90,7 +90,7 @@ async fn list(
 
 type ConversionEventRequest = RequestOf<EventFields>;
 
-/// Report an event. One that was reported before under the same `event_id` is answered as it was stored then, with 200.
+/// Records an event. If an event with the same `event_id` was recorded before, returns the stored one, with 200.
 #[utoipa::path(post, path = "/conversion_event/", tag = "conversion_event", operation_id = "create_conversion_event",
     request_body = inline(ConversionEventRequest),
     responses((status = 201, body = EventBody), (status = 200, body = EventBody, description = "Reported before"),
@@ -114,7 +114,7 @@ async fn create(
 
 type ConversionEventBatchRequest = RequestOf<input::EventBatch>;
 
-/// Report many events, all or none. Those reported before under the same `event_id` are not stored again and not counted.
+/// Records many events, all or none. Events recorded before with the same `event_id` are neither stored again nor counted.
 #[utoipa::path(post, path = "/conversion_event/batch/", tag = "conversion_event", operation_id = "create_conversion_event_batch",
     request_body = inline(ConversionEventBatchRequest),
     responses((status = 201, body = inline(Created)),
@@ -138,7 +138,7 @@ async fn create_batch(
     Ok(HttpResponse::Created().json(Created { created }))
 }
 
-/// How many events of a type there were in a slot on one day.
+/// The number of events of a type in a slot on one day.
 #[derive(Debug, Serialize, ToSchema)]
 struct DailyEventCount {
     project: i64,
@@ -156,12 +156,12 @@ impl From<DailyCount> for DailyEventCount {
     }
 }
 
-/// Days that are shown unless the caller chooses others.
+/// The number of days if the caller chooses none.
 const DAYS_SHOWN: i64 = 90;
-/// Days that are counted at once: the events of each of them have to be read.
+/// The largest number of days in one answer: the events of each have to be read.
 const MOST_DAYS: i64 = 400;
 
-/// The days a caller wants counted.
+/// Reads the days that the caller requests.
 fn read_days(filters: &Filters, today: NaiveDate) -> ApiResult<Days> {
     let (from, to) = (filters.day("from")?, filters.day("to")?.unwrap_or(today));
     let from = from.unwrap_or(to - TimeDelta::days(DAYS_SHOWN - 1));
@@ -174,8 +174,8 @@ fn read_days(filters: &Filters, today: NaiveDate) -> ApiResult<Days> {
     Ok(Days { from, to })
 }
 
-/// How many events there were by day, slot and type, newest first; those that are no longer kept one by one included. Days
-/// are those of UTC, `from` and `to` included: the last 90 unless given, 400 at most.
+/// Returns the number of events by day, slot and type, newest first, including events that have expired. Days are in UTC, `from`
+/// and `to` included: the last 90 by default, at most 400.
 #[utoipa::path(get, path = "/conversion_event/daily_counts/", tag = "conversion_event", operation_id = "list_conversion_event_daily_counts",
     params(("project" = Option<i64>, Query), ("deployment_slot" = Option<i64>, Query), ("event_type" = Option<String>, Query),
         ("from" = Option<NaiveDate>, Query), ("to" = Option<NaiveDate>, Query),
@@ -194,7 +194,7 @@ async fn daily_counts(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(DailyEventCount::from).collect())?))
 }
 
-/// One event.
+/// Returns an event.
 #[utoipa::path(get, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "read_conversion_event",
     params(("id" = i64, Path)),
     responses((status = 200, body = EventBody), (status = 404, description = "Not there, or not yours")))]
@@ -202,7 +202,7 @@ async fn read(access: EventAccess) -> web::Json<EventBody> {
     web::Json(access.object.into())
 }
 
-/// Replace the fields of an event; its time and `event_id` stay.
+/// Replaces the fields of an event; its time and `event_id` stay.
 #[utoipa::path(put, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "replace_conversion_event",
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
     responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
@@ -216,7 +216,7 @@ async fn replace(
     save(access, &services, &slots, body, false).await
 }
 
-/// Change some fields of an event; its time and `event_id` stay.
+/// Changes some fields of an event; its time and `event_id` stay.
 #[utoipa::path(patch, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "update_conversion_event",
     params(("id" = i64, Path)), request_body = inline(ConversionEventRequest),
     responses((status = 200, body = EventBody), (status = 400, description = "A field is wrong"),
@@ -247,7 +247,7 @@ async fn save(
     Ok(web::Json(store::update(&mut connection, current.id, wanted).await?.into()))
 }
 
-/// Delete an event.
+/// Deletes an event.
 #[utoipa::path(delete, path = "/conversion_event/{id}/", tag = "conversion_event", operation_id = "delete_conversion_event",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]

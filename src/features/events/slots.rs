@@ -1,5 +1,5 @@
-//! Which project each slot belongs to, in memory: reports of thousands of events a second ask the database no more often than
-//! slots change.
+//! The project of each slot, in memory: reports of thousands of events a second query the database no more often than slots
+//! change.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::platform::services::Services;
 
 const MOST_SLOTS: u64 = 10_000;
 
-/// The slots of one process. One is created at the start and given to every HTTP worker as application data.
+/// The slots of one process. One instance is created at start and given to every HTTP worker as application data.
 pub struct KnownSlots {
     services: Services,
-    /// Number of changes; what was read before the last one is read again.
+    /// The number of changes; entries read before the last one are read again.
     generation: Arc<AtomicU64>,
     slots: Cache<i64, (u64, Ownership)>,
 }
 
 impl KnownSlots {
-    /// Creates a memory that follows changes until `stop` is cancelled.
+    /// Creates the cache and refreshes it on changes until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let generation = Arc::new(AtomicU64::new(0));
         let (counted, mut changes) = (Arc::clone(&generation), services.db.changes());
@@ -39,7 +39,7 @@ impl KnownSlots {
         Self { services: services.clone(), generation, slots: Cache::new(MOST_SLOTS) }
     }
 
-    /// Returns the project and the organisation of each of the slots that exists, for any caller.
+    /// Returns the project and the organisation of each existing slot, regardless of the caller.
     pub async fn of(&self, slots: &HashSet<i64>) -> ApiResult<HashMap<i64, Ownership>> {
         let generation = self.generation.load(Ordering::Acquire);
         let known = |slot: &i64| self.slots.get(slot).filter(|(read, _)| *read == generation).map(|(_, owner)| (*slot, owner));

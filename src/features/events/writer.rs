@@ -29,7 +29,7 @@ struct Waiting {
     answer: oneshot::Sender<ApiResult<Option<Stored>>>,
 }
 
-/// Stores single events. One is created at the start and given to every HTTP worker as application data.
+/// Stores single events. One instance is created at start and given to every HTTP worker as application data.
 pub struct EventWriter(mpsc::Sender<Waiting>);
 
 impl EventWriter {

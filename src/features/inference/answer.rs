@@ -1,5 +1,5 @@
-//! The steps to a list that is never empty: the model's own for a user it knows, what a user has just done (folded in, or
-//! compared with other sessions), and what most people have for all others.
+//! Recommends without ever returning an empty list: the model's own list for a user it knows, a list from the user's latest
+//! interactions (folded in, or compared with other sessions), and popular items for all others.
 
 use std::sync::Arc;
 
@@ -15,25 +15,25 @@ use crate::ml::sessions::SessionModel;
 use crate::platform::wire_enum;
 
 wire_enum! {
-    /// How a list came about.
+    /// How a list was computed.
     pub enum Strategy {
         /// The model knows the user.
         Personal = "personal",
-        /// From the interactions sent along, and those the model knows of the user.
+        /// From the interactions sent along, and those that the model knows of the user.
         FoldIn = "fold_in",
-        /// From sessions like the one in progress, which is what the user has lately done and the interactions sent along.
+        /// From sessions like the one in progress: the latest events of the user and the interactions sent along.
         Session = "session",
-        /// What most users or sessions have.
+        /// The items that most users or sessions interacted with.
         Popular = "popular",
-        /// From the items that a list is to go with.
+        /// From the items that the list must resemble.
         Related = "related",
     }
 }
 
-/// Users answered before the work looks whether it is still wanted, where each takes long.
+/// Users answered between two checks for cancellation, where each takes long.
 const FEW_AT_ONCE: usize = 4;
 
-/// Reasons that are told for each item.
+/// The largest number of reasons given for each item.
 const MOST_REASONS: usize = 3;
 
 /// The request options.
@@ -77,10 +77,10 @@ impl Options {
     }
 }
 
-/// A list and how it came about; `None` where the model does not know the user and the project is set to say so.
+/// A list and its strategy; `None` where the model does not know the user and the project is set to answer 404.
 pub type Answer = Option<(Strategy, Vec<ListedItem>)>;
 
-/// The items of interactions that the model has not learnt from, oldest first; `None` for none.
+/// The items of interactions that the model was not trained on, oldest first; `None` if there are none.
 pub type Interactions = Option<Arc<Vec<String>>>;
 
 /// A user of a batch, with their latest interactions.
@@ -90,7 +90,7 @@ fn items_of(interactions: &Interactions) -> &[String] {
     interactions.as_deref().map_or(&[], Vec::as_slice)
 }
 
-/// The user that a model of users is asked about.
+/// The user that a list of a user model is computed for.
 #[derive(Clone, Copy)]
 struct Person {
     /// Number of the user, if the model knows them.
@@ -99,7 +99,7 @@ struct Person {
     is_named: bool,
 }
 
-/// Returns the list for a user, or for a request without a user, by their interactions, which are not those of the options.
+/// Returns the list for a user, or for a request without a user, from their interactions; those in the options are ignored.
 pub fn answer(
     model: &ReadyModel,
     user: Option<&str>,
@@ -133,7 +133,7 @@ fn of_matrix(model: &Artifact, person: Person, interactions: &[String], options:
     Some((Strategy::Popular, listed(model, model.rank_popular(&wanted), options, Vec::new)))
 }
 
-/// Returns the list of a model of sessions, which knows no users: who has done nothing that it knows gets what is popular.
+/// Returns the list of a session model, which knows no users: popular items if it knows no item of the session.
 fn of_sessions(model: &SessionModel, is_named: bool, session: &[String], options: &Options, unknown: UnknownUsers) -> Answer {
     let wanted = options.wanted();
     let (strategy, list) = match model.rank_next(session, &wanted) {
@@ -148,7 +148,7 @@ fn of_sessions(model: &SessionModel, is_named: bool, session: &[String], options
     Some((strategy, list))
 }
 
-/// Returns the items most like some others as a group; what most users or sessions have where the model knows none of them.
+/// Returns the items most similar to a group of items; popular items if the model knows none of the group.
 pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Strategy, Vec<ListedItem>) {
     let wanted = options.wanted();
     let (related, popular): (_, &dyn Fn() -> Vec<(u32, f32)>) = match model {
@@ -161,8 +161,8 @@ pub fn related(model: &ReadyModel, items: &[String], options: &Options) -> (Stra
     }
 }
 
-/// Computes the answers of many users, in their order, and ends early once `stop` is cancelled. The lists of users without
-/// latest interactions are computed together.
+/// Computes the answers of many users, in their order, and stops early once `stop` is cancelled. Lists of users without latest
+/// interactions are computed as one batch.
 pub fn answers(
     model: &ReadyModel,
     asked: &[AskedUser],
@@ -199,13 +199,13 @@ fn many_of_matrix(model: &Artifact, asked: &[AskedUser], options: &Options, unkn
     asked.iter().zip(known).map(one).collect()
 }
 
-/// Returns what the model knows of a user, with what it does not know yet.
+/// Returns the items that the model knows of a user, followed by the fresh ones.
 fn history(model: &Artifact, known: Option<u32>, fresh: &[String]) -> Vec<String> {
     let seen = known.map(|user| model.seen.row_indices(user as usize)).unwrap_or_default();
     seen.iter().map(|item| model.items.get(*item).to_owned()).chain(fresh.iter().cloned()).collect()
 }
 
-/// Returns a list with what was asked for beside it; `history` returns what it was computed from.
+/// Returns a list with the explanations that the options request; `history` returns the items it was computed from.
 fn listed(model: &Artifact, list: Vec<(u32, f32)>, options: &Options, history: impl FnOnce() -> Vec<String>) -> Vec<ListedItem> {
     let mut list = listed::plain(list);
     if options.personal.explain {

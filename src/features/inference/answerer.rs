@@ -1,4 +1,4 @@
-//! From a request whose caller may ask to its lists.
+//! Computes the lists for a request whose caller has access.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::platform::services::Services;
 /// Items that are scored one by one in less time than passing the request to another thread takes.
 const FEW: usize = 4_096;
 
-/// Most bytes of item metadata in one answer.
+/// The largest number of bytes of item metadata in one answer.
 const LARGEST_METADATA: usize = 16 << 20;
 
-/// Answers requests, those of callers and those that other slots are asked beside them.
+/// Answers requests of callers, and the same requests for the other slots of a project.
 pub struct Answerer {
     pub directory: Directory,
     recent: RecentEvents,
@@ -34,7 +34,7 @@ pub struct Answerer {
 }
 
 impl Answerer {
-    /// Creates what keeps up with the database until `stop` is cancelled.
+    /// Creates the answerer and its caches, which are refreshed from the database until `stop` is cancelled.
     pub fn start(services: &Services, models: Arc<ModelCache>, keys: &KnownKeys, stop: &CancellationToken) -> Self {
         Self {
             directory: Directory::start(services, Arc::clone(&models), keys, stop.clone()),
@@ -46,8 +46,8 @@ impl Answerer {
         }
     }
 
-    /// Returns the list for one user, or for a request without a user, and how it came about; an empty one, which came about in
-    /// no way, where the model does not know the user and the project is set to say so.
+    /// Returns the list for one user, or for a request without a user, and its strategy. Where the model does not know the user
+    /// and the project is set to answer 404, the list is empty and has no strategy.
     pub async fn for_one(
         &self,
         model: &ServedModel,
@@ -73,7 +73,7 @@ impl Answerer {
         Ok(of_model(&ready, answered))
     }
 
-    /// Returns the lists for many users, in their order. They share the request options, which name no interactions.
+    /// Returns the lists for many users, in their order. They share the request options, whose interactions are ignored.
     pub async fn for_many(
         &self,
         model: &ServedModel,
@@ -98,7 +98,7 @@ impl Answerer {
         Ok(answered.into_iter().map(|answer| of_model(&ready, answer)).collect())
     }
 
-    /// Returns the items most like some others as a group, and how the list came about.
+    /// Returns the items most similar to a group of items, and the strategy of the list.
     pub async fn related(
         &self,
         model: &ServedModel,
@@ -118,19 +118,19 @@ impl Answerer {
         Ok(of_model(&ready, answered))
     }
 
-    /// Returns a model from memory, or from its file once its project has a place for that.
+    /// Returns a model from memory, or reads its file once the project gets a computing place.
     async fn ready(&self, model: &ServedModel) -> Result<Arc<ReadyModel>, ModelError> {
         let project = model.ownership.project_id;
         self.models.get(&self.services, (&model.row, project), || self.turn(project)).await
     }
 
-    /// Returns a wait for a place of a project; a request asks for one at a time.
+    /// Waits for a computing place of a project; a request asks for one at a time.
     fn turn(&self, project: Option<i64>) -> impl Future<Output = Result<Place, Busy>> + Send + use<> {
         let computing = Arc::clone(&self.computing);
         async move { computing.admit(project).await }
     }
 
-    /// Returns the request options with the items that their filter admits; 422 when it asks for what is not known about items.
+    /// Returns the request options with the items that match their filter; 422 without item metadata, or for an unknown field.
     async fn filtered(
         &self,
         model: &ServedModel,
@@ -148,7 +148,7 @@ impl Answerer {
         Ok(Options { admitted, ..options })
     }
 
-    /// Adds to each item of a model what is known about it.
+    /// Adds the metadata of each item to a list.
     async fn describe(
         &self,
         serving: &Serving,
@@ -165,7 +165,7 @@ impl Answerer {
         Ok(())
     }
 
-    /// Returns what the user has lately clicked or bought, followed by the interactions that were sent along.
+    /// Returns the latest clicks and purchases of the user, followed by the interactions that were sent along.
     fn with_recent(&self, model: &ServedModel, user: Option<&str>, sent: Vec<String>) -> Interactions {
         match (user.and_then(|user| self.recent_of(model, user)), sent.is_empty()) {
             (recent, true) => recent,
@@ -174,7 +174,7 @@ impl Answerer {
         }
     }
 
-    /// Returns what a user has lately clicked or bought, oldest first; `None` for nothing.
+    /// Returns the latest clicks and purchases of a user, oldest first; `None` if there are none.
     fn recent_of(&self, model: &ServedModel, user: &str) -> Interactions {
         self.recent.of(model.ownership.project_id?, user)
     }

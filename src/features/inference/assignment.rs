@@ -1,17 +1,17 @@
-//! Which slot answers which user: users stay where they are, by weighted rendezvous hashing, so that a change of weights moves
-//! only as many users as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
+//! Assigns users to slots by weighted rendezvous hashing: users keep their slot, and a change of weights moves only as many users
+//! as it must. (Thaler and Ravishankar 1998; with weights: Schindelhauer and Schomaker 2005.)
 
 use ring::hmac;
 use uuid::Uuid;
 
-/// Assigns the users of a project to its slots, alike in every process and at any time, and unlike any other project.
+/// Assigns the users of a project to its slots: the same in every process and at any time, and independently of other projects.
 #[derive(Debug, Clone)]
 pub struct Assigner {
     key: hmac::Key,
 }
 
 impl Assigner {
-    /// The assigner of the project with this salt.
+    /// Creates the assigner of the project with this salt.
     pub fn new(salt: Uuid) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes()) }
     }
@@ -34,7 +34,7 @@ impl Assigner {
         slots.iter().filter(|slot| share(slot).1 > 0.0).min_by(|a, b| lot(a).total_cmp(&lot(b)))
     }
 
-    /// A number in (0, 1) that a slot always draws for a user.
+    /// Returns the number in (0, 1) that a slot always draws for a user.
     fn draw(&self, slot: i64, user: &[u8]) -> f64 {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&slot.to_be_bytes());

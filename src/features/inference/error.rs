@@ -1,4 +1,4 @@
-//! What can go wrong with a prediction.
+//! Errors of predictions.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 use crate::features::models::ModelError;
 use crate::platform::http::ApiError;
 
-/// Fields of item metadata that a message names.
+/// The number of item metadata fields that a message lists.
 const NAMED_FIELDS: usize = 20;
 
-/// Why there is no prediction.
+/// Why a prediction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
-    /// The path or body is not as it should be: every fault, in 1.x's shape.
+    /// The path or body is invalid: every fault, in 1.x's shape.
     #[error("The request is not valid.")]
     Invalid(Vec<Value>),
     /// No key was sent.
     #[error("X-API-Key header required. Send an API key in it.")]
     KeyMissing,
-    /// What was sent does not look like a key.
+    /// The value sent is not in the form of a key.
     #[error("Invalid API key format. A key begins with rctm_.")]
     KeyMalformed,
     /// The key belongs to another project.
@@ -33,13 +33,13 @@ pub enum InferenceError {
     /// The model does not know the user.
     #[error("User '{0}' not found in model")]
     UnknownUser(String),
-    /// Nothing is deployed.
+    /// The project has no active slot.
     #[error("No active deployment slots for project")]
     NoSlot,
-    /// Nothing that is deployed gets any traffic.
+    /// All active slots have weight 0.
     #[error("All active deployment slots of this project have the weight 0. Give one of them a weight.")]
     NoWeight,
-    /// The key has used up its allowance for this path.
+    /// The key has reached its rate limit for this path.
     #[error("Rate limit exceeded: {limit}")]
     TooFast { limit: String, wait: u64 },
     /// The metadata of the items would make the answer too large.
@@ -51,13 +51,13 @@ pub enum InferenceError {
 }
 
 impl InferenceError {
-    /// A filter that there is nothing to go by for.
+    /// Creates the error of a filter in a project without item metadata.
     pub fn no_metadata() -> Self {
         let message = "This project has no item metadata to filter by. Upload a file with a row for each item first.";
         Self::Invalid(vec![json!({ "type": "no_item_metadata", "loc": ["body", "filter"], "msg": message, "input": {} })])
     }
 
-    /// A filter by a field that the item metadata does not have.
+    /// Creates the error of a filter by a field that the item metadata does not have.
     pub fn unknown_field(field: &str, known: &[String]) -> Self {
         let known = known.iter().take(NAMED_FIELDS).map(|field| format!("'{field}'")).collect::<Vec<_>>().join(", ");
         let message = format!("The item metadata has no field '{field}'. It has: {known}");

@@ -4,23 +4,23 @@ use serde_json::{Value, json};
 
 use super::error::InferenceError;
 
-/// Most faults that an answer tells.
+/// The largest number of faults in an answer.
 const MOST_FAULTS: usize = 100;
-/// Most values of what was sent that a fault repeats, and most characters of each text in it.
+/// The largest number of input values that a fault repeats, and of characters of each text in them.
 const MOST_VALUES_SHOWN: usize = 32;
 const MOST_CHARACTERS_SHOWN: usize = 200;
 
-/// Faults found so far; beyond [`MOST_FAULTS`] they are not kept.
+/// The faults found so far; those beyond [`MOST_FAULTS`] are dropped.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Value>);
 
 impl Faults {
-    /// Adds a fault: its kind, where it is, what to do, and the beginning of what was sent.
+    /// Adds a fault: its kind, its location, what to do, and the beginning of the input.
     pub fn add(&mut self, kind: &str, loc: Value, message: &str, input: &Value) {
         self.push(|| json!({ "type": kind, "loc": loc, "msg": message, "input": beginning(input) }));
     }
 
-    /// Adds a fault of a value beyond a bound, which is named.
+    /// Adds a fault of a value outside a bound, and names the bound.
     pub fn add_bound(&mut self, kind: &str, loc: Value, message: &str, input: &Value, bound: (&str, i64)) {
         let (name, value) = bound;
         let input = || beginning(input);
@@ -33,7 +33,7 @@ impl Faults {
         }
     }
 
-    /// Fails with a 422 with every fault, if there is one.
+    /// Fails with 422 and all faults, if there are any.
     pub fn finish(self) -> Result<(), InferenceError> {
         if self.0.is_empty() { Ok(()) } else { Err(InferenceError::Invalid(self.0)) }
     }

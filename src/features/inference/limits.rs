@@ -1,4 +1,4 @@
-//! How often each key may call, and how often callers may guess.
+//! Rate limits of each key, and of attempts to guess keys and ids.
 
 use std::hash::Hash;
 
@@ -10,14 +10,14 @@ use crate::platform::config::{Rate, Settings};
 use crate::platform::http::ApiError;
 use crate::platform::http::throttle::Throttle;
 
-/// For how many targets that do not exist a key may use up its allowance.
+/// The number of missing targets for which a key may use up its limit.
 const MISSING_TARGETS: usize = 10;
 
-/// What a call is for: predictions of one kind by one model or project, however the address spells them.
+/// The target of a call: predictions of one kind by one model or project, independent of the spelling of the address.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     pub kind: &'static str,
-    /// None where the address names no number: all of these count together.
+    /// `None` if the address contains no number: all of these are counted together.
     pub id: Option<i64>,
 }
 
@@ -25,7 +25,7 @@ impl Target {
     /// Predictions by the models that a project has deployed.
     pub const OF_PROJECT: &str = "project";
 
-    /// Predictions of a kind, by the model or project of this id.
+    /// Creates the target for predictions of a kind by the model or project with this id.
     pub fn new(kind: &'static str, id: Option<i64>) -> Self {
         Self { kind, id }
     }
@@ -36,45 +36,45 @@ type Call = (i64, &'static str, Option<i64>);
 
 /// The limits of one process.
 pub struct Limits {
-    /// Of each key for each target.
+    /// Per key and target.
     calls: Limit<Call>,
-    /// Of each key for all targets together that do not exist.
+    /// Per key, for all missing targets together.
     missing: Limit<i64>,
-    /// Of each network of a client for keys that are not valid; counted where keys are looked up.
+    /// Per client network, for invalid keys; counted where keys are looked up.
     guesses: Rate,
 }
 
 impl Limits {
-    /// Creates the configured limits, of which nothing is used yet.
+    /// Creates the configured limits with nothing counted.
     pub fn new(settings: &Settings) -> Self {
         let calls = settings.throttle.inference;
         let missing = Rate { requests: calls.requests.saturating_mul(MISSING_TARGETS), ..calls };
         Self { calls: Limit::new(calls), missing: Limit::new(missing), guesses: settings.throttle.anon }
     }
 
-    /// Counts a call, or refuses it and says how long to wait.
+    /// Counts a call, or refuses it and returns how long to wait.
     pub fn admit(&self, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> Result<(), InferenceError> {
         self.calls.count((key.id, target.kind, target.id), now)
     }
 
-    /// Counts a call for what does not exist, or refuses it.
+    /// Counts a call for a missing target, or refuses it.
     pub fn admit_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
         self.missing.count(key.id, now)
     }
 
-    /// Refuses a call for what may not exist where no more of these are allowed.
+    /// Refuses a call for a possibly missing target if no more of these are allowed.
     pub fn check_missing(&self, key: &KeyGrant, now: DateTime<Utc>) -> Result<(), InferenceError> {
         self.missing.check(key.id, now)
     }
 
-    /// Returns the error of a key's look-up as predictions word it: a network that sent too many keys that are not valid is told
-    /// so in the shape of the other limits.
+    /// Returns the error of a key look-up in the form that predictions use: too many invalid keys from a network are reported
+    /// like the other rate limits.
     pub fn worded(&self, error: ApiError) -> ApiError {
         if error.status().as_u16() == 429 { refusal(self.guesses, &error).into() } else { error }
     }
 }
 
-/// One limit, by what is counted.
+/// One rate limit, per key of type `K`.
 struct Limit<K> {
     rate: Rate,
     throttle: Throttle<K>,

@@ -1,4 +1,4 @@
-//! The items of a list as they are answered: always id and score, and beside them only what was asked for.
+//! The items of a list in an answer: always id and score, and the explanation and metadata if requested.
 
 use std::sync::Arc;
 
@@ -12,28 +12,28 @@ use crate::ml::artifact::Reasons;
 use crate::ml::error::MlResult;
 use crate::ml::ids::Ids;
 
-/// An item of a list; scores compare within one list only.
+/// An item of a list; scores are comparable within one list only.
 #[derive(Debug, Clone, ToSchema)]
 pub struct ListedItem {
-    // Among the items of the model; a [`List`] writes the id.
+    // Index among the items of the model; a [`List`] writes the id.
     #[schema(rename = "item_id", value_type = String)]
     pub number: u32,
     pub score: f32,
-    /// The items of the user that speak most for this one, at most 3, greatest share first; none for what is merely
-    /// popular. Only there when `explain` was asked for.
+    /// The items of the user that contribute most to this one, at most 3, largest share first; none for popular items. Present
+    /// only if `explain` was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Reason>>,
-    /// What the project's newest item metadata says about it, by column; null where it says nothing. Only there when
-    /// `with_metadata` was asked for.
+    /// The metadata of the item by column, from the project's newest item metadata; null where it has none. Present only if
+    /// `with_metadata` was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Description>,
 }
 
-/// Bytes of an item as it is written, with an id of some length.
+/// Bytes of a written item, with an id of typical length.
 const BYTES_OF_ITEM: usize = 64;
 
-/// The items of a list, with the model whose items they are: their ids are written from its dictionary and copied nowhere.
+/// The items of a list with their model: ids are written straight from its dictionary, without copies.
 #[derive(Clone)]
 pub struct List {
     model: Arc<ReadyModel>,
@@ -46,7 +46,7 @@ impl List {
         Self { model: Arc::clone(model), items }
     }
 
-    /// Returns about how many bytes the list takes when it is written without anything beside it.
+    /// Returns the approximate number of bytes of the written list, without explanations and metadata.
     pub fn bytes(&self) -> usize {
         self.items.len() * BYTES_OF_ITEM
     }
@@ -57,7 +57,7 @@ impl List {
     }
 }
 
-/// An item as it is written.
+/// An item in the format of answers.
 #[derive(Serialize)]
 struct Written<'a> {
     item_id: &'a str,
@@ -78,7 +78,7 @@ impl Serialize for List {
     }
 }
 
-/// A row of item metadata, written out only when the answer is.
+/// A row of item metadata, serialised only when the answer is.
 #[derive(Debug, Clone, Default)]
 pub struct Description(Option<(Arc<ItemTable>, u32)>);
 
@@ -90,21 +90,20 @@ impl Serialize for Description {
     }
 }
 
-/// An item that somebody has interacted with, and how much it speaks for another.
+/// An item that a user has interacted with, and how much it contributes to another.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Reason {
     pub item_id: String,
-    /// Its part of all that speaks for the other, from 0 to 1.
+    /// Its share of the other item's score, from 0 to 1.
     pub share: f32,
 }
 
-/// Returns a list without anything beside it.
+/// Returns a list without explanations and metadata.
 pub fn plain(list: Vec<(u32, f32)>) -> Vec<ListedItem> {
     list.into_iter().map(|(number, score)| ListedItem { number, score, because: None, metadata: None }).collect()
 }
 
-/// Adds to each item which items of the user speak for it; `shares` returns that for the ids of a list, which are those of
-/// `items`.
+/// Adds to each item which items of the user contribute to it; `shares` returns these contributions for the ids of `items`.
 pub fn explain(
     list: &mut [ListedItem],
     items: &Ids,
@@ -112,7 +111,7 @@ pub fn explain(
 ) {
     let shares = shares(&mut list.iter().map(|item| items.get(item.number)));
     let shares = shares.unwrap_or_else(|error| {
-        // The list is good all the same.
+        // The list is still useful.
         tracing::warn!(%error, "a list could not be explained");
         Vec::new()
     });
@@ -121,8 +120,8 @@ pub fn explain(
     list.iter_mut().for_each(|item| item.because = Some(reasons.next().unwrap_or_default()));
 }
 
-/// Adds to each item what is known about it. `room` is how many bytes of metadata the answer may still take; `None` when these
-/// items have more.
+/// Adds the metadata to each item. `room` is the number of bytes of metadata that the answer may still take; returns `None` if
+/// these items need more.
 pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], items: &Ids, room: &mut usize) -> Option<()> {
     for item in list {
         let row = table.and_then(|table| Some((Arc::clone(table), table.items().find(items.get(item.number))?)));
@@ -134,7 +133,7 @@ pub fn describe(table: Option<&Arc<ItemTable>>, list: &mut [ListedItem], items: 
     Some(())
 }
 
-/// Returns about how many bytes a row takes in an answer.
+/// Returns the approximate number of bytes of a row in an answer.
 fn size_of_row(table: &ItemTable, row: u32) -> usize {
     let names: usize = table.columns().iter().map(|name| name.len() + AROUND_A_VALUE).sum();
     let value = |number: u32| table.values().get(number as usize).map_or(0, size_of_value);

@@ -1,5 +1,5 @@
-//! Inference: predictions for programs, by API key. The one part of the program that other programs call all the time.
-//! Paths have no trailing slash, errors have the shapes of 1.x's inference service.
+//! Inference: predictions for client programs, authenticated by API key. The only part of the program on the hot path of other
+//! programs. Paths have no trailing slash, and errors have the shapes of 1.x's inference service.
 
 mod answer;
 mod answerer;

@@ -16,7 +16,7 @@ pub struct Slot {
     pub id: i64,
     pub name: String,
     pub trained_model_id: i64,
-    /// Beside the weights of the others.
+    /// Relative to the weights of the other slots.
     pub weight: f64,
 }
 
@@ -25,9 +25,9 @@ pub struct Slot {
 pub struct Serving {
     /// The active slots that answer, in the order of their ids.
     pub slots: Vec<Slot>,
-    /// The active slots that get a copy of the traffic and answer no request.
+    /// The active slots that get a copy of the traffic and answer no requests.
     pub shadows: Vec<Slot>,
-    /// Which share of the lists is logged, if the project says so.
+    /// The share of the lists that is logged, if the project sets one.
     pub logged_share: Option<f64>,
     pub unknown_users: UnknownUsers,
     /// The prepared form of the newest item metadata.
@@ -37,7 +37,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Returns how a model without a project is served: nothing is deployed.
+    /// Returns how a model without a project is served: without slots.
     pub fn nothing() -> Self {
         Self {
             slots: Vec::new(),
@@ -64,7 +64,7 @@ impl Serving {
         slot.weight / self.slots.iter().map(|slot| slot.weight).sum::<f64>()
     }
 
-    /// Returns whether the list of a request is to be logged. The ids of requests are random, and so are those that are chosen.
+    /// Returns whether the list of a request is logged. Ids of requests are random, and so is the choice.
     pub fn logs(&self, request: Uuid) -> bool {
         let share = self.logged_share.unwrap_or(if self.shadows.is_empty() { 0.0 } else { 1.0 });
         let lot = (request.as_u64_pair().0 >> 32) as f64 / f64::from(u32::MAX);

@@ -1,6 +1,5 @@
-//! What is done with a project's answers once they have left: they are logged, and where other slots might have answered, or
-//! shadow slots look on, those are asked the same. All of it is bounded work in the background; what there is no room for is
-//! dropped.
+//! Processes a project's answers after they have been sent: they are logged, and if other slots might have answered, or there are
+//! shadow slots, those get the same request. All of this is bounded work in the background; what exceeds the bounds is dropped.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,24 +20,24 @@ use crate::platform::clock::Clock;
 use crate::platform::http::ApiResult;
 use crate::platform::services::Services;
 
-/// Requests that wait until other slots have been asked.
+/// Requests that may wait for the answers of other slots.
 const ROOM: Room = Room { of_all: 1_024, of_project: 256 };
-/// Requests, each of another project, for which other slots are asked at the same time.
+/// Requests, each of a different project, whose other slots are asked at the same time.
 const WORKERS: usize = 4;
-/// Slots that are asked for one request, of those that share the traffic and of shadows.
+/// The largest number of slots asked for one request, separately for traffic slots and shadows.
 const MOST_SLOTS: usize = 32;
-/// How long asking them may take.
+/// The time limit for asking them.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Time for which requests gather: being woken for each of them costs the requests that are answered meanwhile
-/// more than asking the other slots.
+/// Time for which requests are collected: waking for each of them would slow the requests being answered more than asking the
+/// other slots does.
 const GATHERING: Duration = Duration::from_millis(5);
-/// Items of a list that are logged, from its head.
+/// The number of items of a list that are logged, from the top.
 const LOGGED_ITEMS: usize = 100;
-/// Characters of a user's id, as of events.
+/// The largest number of characters of a user's id, as for events.
 const LONGEST_USER: usize = 256;
-/// How long a process that ends may go on writing.
+/// How long a process that shuts down may keep writing.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// At most one warning about shadows in so much time.
+/// The minimum time between two warnings about shadows.
 const BETWEEN_WARNINGS: TimeDelta = TimeDelta::seconds(60);
 
 /// A request for a list of a project.
@@ -51,14 +50,14 @@ pub struct Asked {
     pub options: Options,
 }
 
-/// A request whose answer is known, and that other slots are to be asked as well.
+/// An answered request whose other slots must be asked.
 struct Answered {
     asked: Asked,
-    /// As it will be logged.
+    /// The log entry so far.
     list: LoggedList,
 }
 
-/// Sees every answer to a project's request.
+/// Observes every answer to a project's requests.
 pub struct Observer {
     waiting: Arc<Waiting<Answered>>,
     recorder: Recorder,
@@ -66,7 +65,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Asks other slots, one request of a project after the other, until the observer is dropped.
+    /// Starts the tasks that ask other slots, one request per project at a time, until the observer is dropped.
     pub fn start(services: &Services, answerer: Arc<Answerer>) -> Self {
         let (waiting, recorder) = (Arc::new(Waiting::new(ROOM)), Recorder::start(services));
         for _ in 0..WORKERS {
@@ -75,26 +74,26 @@ impl Observer {
         Self { waiting, recorder, clock: services.clock.clone() }
     }
 
-    /// Takes note of an answer, without waiting for anything.
+    /// Records an answer without blocking.
     pub fn observe(&self, asked: Asked, slot: &Slot, strategy: Strategy, items: &List) {
         let propensity = asked.serving.share_of(slot);
         let head = head_of(items);
         let list = LoggedList { propensity: Some(propensity), ..logged(&asked, slot, Some(strategy), head, self.clock.now()) };
         let is_watched = !asked.serving.shadows.is_empty();
-        // Where no other slot could have answered, the propensity of the list is that of each of its items.
+        // If no other slot could have answered, the propensity of the list is that of each item.
         if !is_watched && propensity >= 1.0 {
             self.recorder.record(vec![list]);
             return;
         }
         match self.waiting.add(asked.project, Answered { asked, list }) {
-            // Better a list without the propensities of its items than none.
+            // A list without the propensities of its items is better than none.
             Some(left) if left.asked.serving.shadows.is_empty() => self.recorder.record(vec![left.list]),
             Some(_) => self.recorder.count_dropped(),
             None => {}
         }
     }
 
-    /// Returns once everything observed so far is logged, or that takes too long.
+    /// Waits until everything observed so far is logged, up to a time limit.
     pub async fn finish(&self) {
         let finish = async {
             self.waiting.finished().await;
@@ -116,7 +115,7 @@ async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, waiting: Arc<Wa
     let mut warned: Option<DateTime<Utc>> = None;
     while let Some((project, answered)) = waiting.next(GATHERING).await {
         let now = answered.list.timestamp;
-        // A fault in a model ends this one request only.
+        // A panic in a model affects only this request.
         let completed = AssertUnwindSafe(complete(&answerer, &recorder, answered)).catch_unwind().await;
         waiting.done(project);
         let fault = completed.unwrap_or_else(|_| Some("a model panicked".to_owned()));
@@ -127,8 +126,8 @@ async fn ask_others(answerer: Arc<Answerer>, recorder: Recorder, waiting: Arc<Wa
     }
 }
 
-/// Logs an answer with what other slots would have answered to the same: the shadows for their lists, those that share the traffic
-/// for the propensities of the items. Returns what went wrong with a shadow.
+/// Logs an answer with the answers of other slots to the same request: those of shadows as lists, those of traffic slots as the
+/// propensities of the items. Returns the error of a shadow, if one failed.
 async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) -> Option<String> {
     let Answered { asked, mut list } = answered;
     let serving = Arc::clone(&asked.serving);
@@ -161,13 +160,13 @@ async fn complete(answerer: &Answerer, recorder: &Recorder, answered: Answered) 
     fault
 }
 
-/// Returns at most so many of the slots, which others for each request, so that each is asked its share of them.
+/// Returns at most `most` of the slots; the choice varies with the request, so that each slot gets its share.
 fn chosen(slots: &[Slot], most: usize, request: Uuid) -> impl Iterator<Item = &Slot> {
     let first = request.as_u64_pair().1 as usize % slots.len().max(1);
     slots.iter().cycle().skip(first).take(slots.len().min(most))
 }
 
-/// With which probability each item would have been shown in its place, whichever slot had answered.
+/// Returns the probability that each item is shown in its place, over all slots.
 async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, others: &[&Slot]) -> ApiResult<Vec<f64>> {
     let mut propensities = vec![list.propensity.unwrap_or(1.0); list.items.len()];
     for slot in others {
@@ -178,12 +177,12 @@ async fn propensities(answerer: &Answerer, asked: &Asked, list: &LoggedList, oth
             }
         }
     }
-    // Rounding may lead a hair above.
+    // Rounding may exceed 1 slightly.
     propensities.iter_mut().for_each(|propensity| *propensity = propensity.min(1.0));
     Ok(propensities)
 }
 
-/// What a slot answers to a request; nothing where its model does not know the user and that is to be said.
+/// Returns the list of a slot for a request; empty if its model does not know the user and the project is set to answer 404.
 async fn list_of(answerer: &Answerer, asked: &Asked, slot: &Slot) -> ApiResult<(Option<Strategy>, Vec<String>)> {
     let model = answerer.directory.model(&asked.caller.principal, slot.trained_model_id).await?;
     let mut options = asked.options.clone();
@@ -203,7 +202,7 @@ fn logged(asked: &Asked, slot: &Slot, strategy: Option<Strategy>, items: Vec<Str
         deployment_slot_id: slot.id,
         trained_model_id: slot.trained_model_id,
         is_shadow: false,
-        // No event can name a longer one.
+        // No event can contain a longer id.
         user_id: asked.user.clone().filter(|user| user.chars().count() <= LONGEST_USER),
         items,
         strategy: strategy.map(Strategy::wire),

@@ -1,4 +1,4 @@
-//! What a model would have answered to requests of the past, as serving would have asked it then.
+//! Computes what a model would have answered to past requests, exactly as serving would have asked it then.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub struct PastRequest {
     pub at: DateTime<Utc>,
 }
 
-/// The lists that a model would have answered, in the order of the requests: with what the users had clicked or bought shortly
-/// before, and for a user it does not know what the project is set to answer (no items where that is 404).
+/// Returns the lists that a model would have answered, in the order of the requests: with the events of the users shortly before,
+/// and for unknown users with the answer that the project is set to (no items for 404).
 pub async fn past_lists(
     services: &Services,
     model: Arc<ReadyModel>,

@@ -1,9 +1,9 @@
-//! What users have done lately, in memory, so that a click changes the next list without training and without a query.
+//! The latest events of users in memory, so that a click changes the next list without training and without a query.
 //!
-//! No request waits for the database: it is answered from what is known. New events are fetched twice a second by id. An id is
-//! given out before its transaction ends, and a long statement may end after thousands of later ones. So all ids above a floor
-//! are fetched each time, and knowing which of them were taken keeps them from counting twice. The floor rises to an id once
-//! every transaction that could still bring one below it has ended.
+//! No request waits for the database: requests use what is in memory. New events are fetched twice a second by id. An id is
+//! assigned before its transaction commits, and a long transaction may commit after thousands of later ids. So all ids above a
+//! floor are fetched each time, and the set of processed ids prevents counting an event twice. The floor rises to an id once
+//! every transaction that could still commit a smaller one has ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,35 +20,34 @@ use crate::platform::known;
 use crate::platform::services::Services;
 
 const PAUSE: Duration = Duration::from_millis(500);
-/// Events older than this are left to training.
+/// Older events are left to training.
 pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
-/// How far the floor may stay below the highest id. A transaction that was never ended would otherwise have ever more events
-/// fetched and remembered again and again. What ends after so many later ids is not noticed here before the process starts
-/// again; the events themselves are stored, and training learns from them.
+/// The largest distance of the floor below the highest id. Without it, a transaction that never ends would make each fetch
+/// larger. Events that commit more ids later are missed here until the process restarts; they are stored, and training uses them.
 const MOST_BEHIND: i64 = 200_000;
 /// Events fetched at once.
 const MOST_ROWS: i64 = 20_000;
-/// Events that are read at the start.
+/// Events read at the start.
 const MOST_AT_START: i64 = 500_000;
-/// How long reading these may take.
+/// The time limit for reading these.
 const LONGEST_AT_START: Duration = Duration::from_secs(60);
-/// Items remembered of a user, the last ones.
+/// The number of latest items kept per user.
 pub const MOST_ITEMS: usize = 200;
-/// Bytes of ids that are kept.
+/// The largest number of bytes of ids in memory.
 const BUDGET: u64 = 128 << 20;
 
 type User = (i64, String);
 
-/// The memory of one process. Cheap to clone; clones share it.
+/// The events in memory of one process. Clones are cheap and share them.
 #[derive(Clone)]
 pub struct RecentEvents {
     users: Cache<User, Arc<Vec<String>>>,
-    /// Most installs record no events, and then there is nothing to look up.
+    /// Most installations record no events, and need no look-up.
     any: Arc<AtomicBool>,
 }
 
 impl RecentEvents {
-    /// Fetches events until `stop` is cancelled.
+    /// Creates the cache, and fetches events until `stop` is cancelled.
     pub fn start(services: &Services, stop: CancellationToken) -> Self {
         let weigh = |user: &User, items: &Arc<Vec<String>>| {
             let bytes = user.1.len() + items.iter().map(|item| item.len() + 24).sum::<usize>() + 100;
@@ -64,7 +63,7 @@ impl RecentEvents {
         Self { users, any: Arc::default() }
     }
 
-    /// Returns the items a user has lately clicked or bought, oldest first.
+    /// Returns the items that a user has clicked or bought lately, oldest first.
     pub fn of(&self, project: i64, user: &str) -> Option<Arc<Vec<String>>> {
         if self.any.load(Ordering::Relaxed) { self.users.get(&(project, user.to_owned())) } else { None }
     }
@@ -81,39 +80,39 @@ impl RecentEvents {
     }
 }
 
-/// Which events have been taken.
+/// The events that have been processed.
 #[derive(Debug, Default)]
 struct Taken {
-    /// No event up to this id is on its way any more.
+    /// No transaction can still commit an event up to this id.
     floor: i64,
-    /// The highest id at the last look.
+    /// The highest id at the last fetch.
     highest: i64,
-    /// Those taken above the floor.
+    /// The processed ids above the floor.
     ids: HashSet<i64>,
     settling: Option<Settling>,
 }
 
-/// An id that becomes the floor when the transactions under way have ended.
+/// An id that becomes the floor once the transactions in progress have ended.
 #[derive(Debug, Clone, Copy)]
 struct Settling {
     id: i64,
-    /// Every transaction that could bring an event up to the id is older than this one.
+    /// Every transaction that could commit an event up to the id is older than this one.
     barrier: i64,
 }
 
 impl Taken {
-    /// Whether the event is new; from now on it is not.
+    /// Marks an event as processed, and returns whether it was new.
     fn take(&mut self, id: i64) -> bool {
         self.highest = self.highest.max(id);
         id > self.floor && self.ids.insert(id)
     }
 
-    /// Whether there can be nothing new while this is the highest id.
+    /// Returns whether there can be no new events while this is the highest id.
     fn is_settled(&self, highest: i64) -> bool {
         highest <= self.highest && self.floor == self.highest
     }
 
-    /// Takes note that all there was above the floor has been taken since `oldest` was the oldest transaction under way.
+    /// Records that everything above the floor has been processed since `oldest` was the oldest transaction in progress.
     fn settle(&mut self, oldest: i64) {
         if let Some(settled) = self.settling.take_if(|settling| settling.barrier <= oldest) {
             self.raise_floor(settled.id);
@@ -121,7 +120,7 @@ impl Taken {
         self.keep_up();
     }
 
-    /// Leaves behind what is too far below the highest id.
+    /// Raises the floor if it is too far below the highest id.
     fn keep_up(&mut self) {
         self.raise_floor(self.highest - MOST_BEHIND);
     }
@@ -134,7 +133,7 @@ impl Taken {
     }
 }
 
-/// Looks for new events again and again. While the database is away or hangs, what is known stays known.
+/// Fetches new events periodically. While the database is unavailable or hangs, the known ones stay.
 async fn follow(recent: RecentEvents, services: Services) {
     let mut taken: Option<Taken> = None;
     loop {
@@ -186,11 +185,11 @@ async fn fetch(recent: &RecentEvents, services: &Services, taken: &mut Taken) ->
         }
     }
     taken.highest = taken.highest.max(highest);
-    // What ended before `oldest` was read has been fetched just now.
+    // What committed before `oldest` was read has just been fetched.
     taken.settle(oldest);
     if taken.settling.is_none() && before > taken.floor {
-        // A statement takes its ids a moment before it counts as a transaction under way (ours do not, see their SQL): what was
-        // the highest at the last look has had the time from that look to this one.
+        // A statement takes its ids a moment before it counts as a transaction in progress (ours do not, see their SQL): the
+        // former highest id has had the time between two fetches.
         taken.settling = Some(Settling { id: before, barrier: store::barrier(&mut connection).await? });
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Predictions in one process: who may ask for what, and which model answers.
+//! Predictions of one process: authorises requests and selects the model that answers.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::platform::clock::Clock;
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// The predictions of one process. One of these is created at start and handed to every HTTP worker as application data.
+/// The predictions of one process. One instance is created at start and given to every HTTP worker as application data.
 pub struct Inference {
     answerer: Arc<Answerer>,
     observer: Observer,
@@ -39,7 +39,7 @@ pub struct SlotAnswer {
 }
 
 impl Inference {
-    /// Starts answering, and keeps up with the database until `stop` is cancelled.
+    /// Starts answering, and refreshes caches from the database until `stop` is cancelled.
     pub fn start(services: &Services, models: Arc<ModelCache>, keys: KnownKeys, stop: &CancellationToken) -> Arc<Self> {
         let answerer = Arc::new(Answerer::start(services, models, &keys, stop));
         let observer = Observer::start(services, Arc::clone(&answerer));
@@ -47,8 +47,8 @@ impl Inference {
         Arc::new(Self { answerer, observer, limits, keys, clock: services.clock.clone() })
     }
 
-    /// Returns what a key stands for, with the scope for it and within its limits for what it asks. `network` returns where the
-    /// key came from: those that are not valid are counted by network, valid ones are accepted from there all the same.
+    /// Authenticates a key with the scope for predictions, and counts the call against its limits. `network` returns the network
+    /// of the client: invalid keys are counted per network, valid keys are accepted from there all the same.
     pub async fn admit(&self, key: &str, network: impl FnOnce() -> String, target: Target) -> ApiResult<Arc<KnownKey>> {
         let now = self.clock.now();
         let caller = self.keys.caller(key, network).await.map_err(|error| self.limits.worded(error))?;
@@ -61,8 +61,8 @@ impl Inference {
         Ok(caller)
     }
 
-    /// Returns whether what a key asks exists; of projects only its own does. Refused where the key has asked for too much that
-    /// does not exist: each of these takes a look into the database.
+    /// Returns whether the target exists; for projects, only the key's own does. Fails if the key has asked for too many missing
+    /// targets, as each of these costs a query.
     async fn is_there(&self, caller: &KnownKey, key: &KeyGrant, target: Target, now: DateTime<Utc>) -> ApiResult<bool> {
         let directory = &self.answerer.directory;
         match target.id {
@@ -71,14 +71,14 @@ impl Inference {
             Some(model) if directory.is_known(model) => Ok(true),
             Some(model) => {
                 self.limits.check_missing(key, now)?;
-                // What cannot be found out now is said by what asks next.
+                // If this fails, the next step reports the error.
                 Ok(directory.exists(model).await.unwrap_or(true))
             }
         }
     }
 
-    /// Returns the list of a user, or of a request without one, by a model, and how it came about; 404 when the model does not
-    /// know the user and the project is set to say so.
+    /// Returns the list of a model for a user, or for a request without one, and its strategy; 404 if the model does not know the
+    /// user and the project is set to say so.
     pub async fn for_one(
         &self,
         caller: &KnownKey,
@@ -93,7 +93,7 @@ impl Inference {
         }
     }
 
-    /// Returns the lists of many users by a model, in their order, and how each came about.
+    /// Returns the lists of a model for many users, in their order, with their strategies.
     pub async fn for_many(
         &self,
         caller: &KnownKey,
@@ -105,7 +105,7 @@ impl Inference {
         self.answerer.for_many(&model, users, options, &serving).await
     }
 
-    /// Returns the items that a model finds most like some others as a group, and how the list came about.
+    /// Returns the items that a model finds most similar to a group of items, and the strategy of the list.
     pub async fn related(
         &self,
         caller: &KnownKey,
@@ -117,7 +117,7 @@ impl Inference {
         self.answerer.related(&model, items, options, &serving).await
     }
 
-    /// Returns a model that the caller may ask, and how its project is served.
+    /// Returns a model that the caller may use, and how its project is served.
     async fn asked(&self, caller: &KnownKey, model: i64) -> ApiResult<(Arc<ServedModel>, Arc<Serving>)> {
         let directory = &self.answerer.directory;
         let model = directory.model(&caller.principal, model).await?;
@@ -128,9 +128,9 @@ impl Inference {
         Ok((model, serving))
     }
 
-    /// Returns the list of a user, or of a request without one, by the slot of the project that answers it, and observes it
-    /// where the project logs its lists. 403 when the key belongs to another project, 404 when nothing is deployed or the model
-    /// does not know the user and the project is set to say so, 409 when no slot gets any traffic.
+    /// Returns the list for a user, or for a request without one, by the slot of the project that answers it, and observes it if
+    /// the project logs its lists. 403 if the key belongs to another project, 404 if nothing is deployed or the model does not
+    /// know the user and the project is set to say so, 409 if no slot gets any traffic.
     pub async fn for_project(
         &self,
         caller: Arc<KnownKey>,
@@ -161,7 +161,7 @@ impl Inference {
         Ok(SlotAnswer { request_id, slot: slot.clone(), strategy, items })
     }
 
-    /// Returns whether what was deployed at the start is in memory, or was not to be loaded before it is asked for.
+    /// Returns whether the models deployed at the start are in memory, or are configured to be loaded on first use.
     pub fn is_ready(&self) -> bool {
         self.answerer.directory.is_ready()
     }
@@ -176,7 +176,7 @@ impl Inference {
         self.keys.count()
     }
 
-    /// Returns once every list observed so far is logged, or that takes too long.
+    /// Waits until every list observed so far is logged, up to a time limit.
     pub async fn finish(&self) {
         self.observer.finish().await;
     }

@@ -1,4 +1,4 @@
-//! SQL of the events that serving follows: what users clicked or bought. What they were merely shown says nothing of taste.
+//! SQL of the events that serving uses: clicks and purchases. Impressions say nothing about taste.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -18,26 +18,26 @@ pub struct Event {
     pub item_id: String,
 }
 
-/// How far the events have come.
+/// The position of the event log.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct Position {
-    /// The highest id there is; 0 without events.
+    /// The highest id; 0 without events.
     #[diesel(sql_type = BigInt)]
     pub highest: i64,
-    /// The oldest transaction under way: all that are older have ended, and what they stored can be seen.
+    /// The oldest transaction in progress: all older ones have ended, and their rows are visible.
     #[diesel(sql_type = BigInt)]
     pub oldest: i64,
 }
 
-/// How far the events have come by now.
+/// Returns the current position of the event log.
 pub async fn position(connection: &mut AsyncPgConnection) -> QueryResult<Position> {
     let sql = "SELECT coalesce((SELECT max(id) FROM conversion_events), 0) AS highest,
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest";
     diesel::sql_query(sql).get_result(connection).await
 }
 
-/// A transaction that is younger than all that are under way, and has ended. A snapshot alone cannot tell: its `xmax` is only
-/// one more than the youngest that has *ended*, and several younger ones may be under way.
+/// Returns a transaction that is younger than all in progress, and has ended. A snapshot alone cannot tell: its `xmax` is only
+/// one more than the youngest that has *ended*, and several younger ones may be in progress.
 pub async fn barrier(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Own {
@@ -48,7 +48,7 @@ pub async fn barrier(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
     Ok(own.id)
 }
 
-/// The latest events since a moment, the newest first.
+/// Returns the latest events since a moment, newest first.
 pub async fn latest_events(connection: &mut AsyncPgConnection, since: DateTime<Utc>, most: i64) -> QueryResult<Vec<Event>> {
     conversion_events::table
         .filter(conversion_events::timestamp.ge(since))
@@ -60,7 +60,7 @@ pub async fn latest_events(connection: &mut AsyncPgConnection, since: DateTime<U
         .await
 }
 
-/// Events since a moment with ids above one, by rising ids.
+/// Returns the events since a moment with ids above one, by ascending id.
 pub async fn events_after(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -95,8 +95,8 @@ struct RecentItems {
     items: Vec<String>,
 }
 
-/// The items that users had lately clicked or bought at given moments, oldest first: the last `most` of those noticed within a
-/// time before; one list for each user and moment, in their order.
+/// Returns the items that users had clicked or bought shortly before given moments, oldest first: the last `most` recorded within
+/// a time before; one list for each user and moment, in their order.
 pub async fn recent_before(
     connection: &mut AsyncPgConnection,
     project: i64,

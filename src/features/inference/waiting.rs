@@ -1,4 +1,4 @@
-//! Work for projects that waits: a bounded queue of each project, worked off in turns, and one piece of a project at a time.
+//! Queue of work per project: bounded, served in turns, one piece of a project at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// Pieces of work that may wait.
+/// The largest numbers of waiting pieces of work.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
     pub of_all: usize,
@@ -23,7 +23,7 @@ pub struct Waiting<T> {
 
 struct Queues<T> {
     of_project: HashMap<i64, VecDeque<T>>,
-    /// Projects with work that waits and none in progress, in the order of their turns.
+    /// Projects with waiting work and none in progress, in the order of their turns.
     turns: VecDeque<i64>,
     /// Projects with work in progress.
     busy: HashSet<i64>,
@@ -43,15 +43,15 @@ impl<T> Waiting<T> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a piece of work, and returns the one that there is no room for: this, or the last of a project that has more waiting.
+    /// Adds a piece of work, and returns the one that is rejected for lack of room: this one, or the last of a project with more.
     pub fn add(&self, project: i64, work: T) -> Option<T> {
         let refused = self.lock().add(project, work, self.room);
         self.added.notify_one();
         refused
     }
 
-    /// Waits for the next piece of work; `None` once the queues are closed. Work gathers for a while before it is begun. The caller
-    /// says when it is [`done`](Self::done).
+    /// Waits for the next piece of work; `None` once the queues are closed. Work gathers for a while before it starts. The caller
+    /// must then call [`done`](Self::done).
     pub async fn next(&self, gathering: Duration) -> Option<(i64, T)> {
         loop {
             let (next, is_closed, is_more) = {
@@ -59,7 +59,7 @@ impl<T> Waiting<T> {
                 (queues.next(), queues.is_closed, !queues.turns.is_empty())
             };
             if is_closed || is_more {
-                // Another worker waits for this.
+                // Wakes another worker for the rest.
                 self.added.notify_one();
             }
             if is_closed || next.is_some() {
@@ -70,7 +70,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Takes note that the work of a project that was in progress has ended.
+    /// Marks the work of a project as ended.
     pub fn done(&self, project: i64) {
         let mut queues = self.lock();
         queues.busy.remove(&project);
@@ -82,7 +82,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Returns once nothing waits or is in progress.
+    /// Waits until no work is waiting or in progress.
     pub async fn finished(&self) {
         loop {
             let idle = self.idle.notified();
@@ -93,7 +93,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Ends the workers, and leaves what still waits.
+    /// Stops the workers, and keeps what is still waiting.
     pub fn close(&self) {
         self.lock().is_closed = true;
         self.added.notify_one();

@@ -1,19 +1,19 @@
-//! What single cells of item metadata mean.
+//! Interpretation of single cells of item metadata.
 
 use serde_json::{Number, Value};
 
-/// Whole numbers up to this one are exact wherever they are read, in browsers too.
+/// The largest whole number that every reader represents exactly, browsers included.
 const EXACT: u64 = 1 << 53;
 
-/// Texts that stand for a missing value in columns of numbers and of truth values, in small letters.
+/// Texts that stand for a missing value in columns of numbers and of truth values, in lower case.
 const MISSING: [&str; 12] = ["", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "\\n", "-", "--", "?"];
 
-/// The number that a text is: digits with a sign, a fraction and an exponent as far as there are any, and blanks around it.
+/// Parses a text as a number: digits with an optional sign, fraction and exponent, and surrounding blanks.
 pub fn as_number(text: &str) -> Option<Number> {
     let text = text.trim();
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
-    // Rust would read "inf" and "nan" too.
+    // Rust would also parse "inf" and "nan".
     if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') || !unsigned.bytes().all(plain) {
         return None;
     }
@@ -27,7 +27,7 @@ pub fn as_number(text: &str) -> Option<Number> {
     }
 }
 
-/// The number that a cell is.
+/// Returns the number in a cell; `None` if it is not a number.
 pub fn number_of(cell: &Value) -> Option<Number> {
     match cell {
         Value::Number(number) => Some(number.clone()),
@@ -36,7 +36,7 @@ pub fn number_of(cell: &Value) -> Option<Number> {
     }
 }
 
-/// Whether a cell is true or false: as JSON, as that word in any letters, or as 1 or 0.
+/// Returns the truth value in a cell: a JSON boolean, the word in any case, or 1 or 0; `None` if it is none.
 pub fn boolean_of(cell: &Value) -> Option<bool> {
     match cell {
         Value::Bool(boolean) => Some(*boolean),
@@ -56,7 +56,7 @@ pub fn boolean_of(cell: &Value) -> Option<bool> {
     }
 }
 
-/// What the words of a column of truth values say; databases write single letters.
+/// Returns the truth value of a word in a column of truth values; databases write single letters.
 pub fn as_boolean_word(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "1" => Some(true),
@@ -65,13 +65,13 @@ pub fn as_boolean_word(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a text stands for a missing value in a column that holds no texts.
+/// Returns whether a text means a missing value in a column that is not text.
 pub fn is_missing(text: &str) -> bool {
     MISSING.contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
-/// Whether a text that reads as a number is rather a code: zeros at its start, a telephone number's plus, or more digits
-/// than are kept exactly.
+/// Returns whether a text that parses as a number is rather a code: with leading zeros, the plus of a telephone number, or more
+/// digits than are kept exactly.
 pub fn is_code(text: &str, number: &Number) -> bool {
     const SHORTEST_TELEPHONE: usize = 9;
     let text = text.trim();
@@ -84,7 +84,7 @@ pub fn is_code(text: &str, number: &Number) -> bool {
         || is_whole && text.starts_with('+') && digits.len() >= SHORTEST_TELEPHONE
 }
 
-/// Whether a text is a number once its currency, its percent sign and its separators of thousands are taken away.
+/// Returns whether a text is a number after removing its currency, percent sign and thousands separators.
 pub fn is_formatted_number(text: &str) -> bool {
     const LONGEST: usize = 40;
     const CURRENCIES: [&str; 8] = ["usd", "eur", "gbp", "jpy", "chf", "cny", "krw", "inr"];

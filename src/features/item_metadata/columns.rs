@@ -1,5 +1,5 @@
-//! What the columns of item metadata hold: decided for each column once all of its cells have been seen, and used by
-//! everything that reads them.
+//! The kinds of the columns of item metadata: decided for each column once all its cells have been read, and used by everything
+//! that reads them.
 
 use std::fmt;
 
@@ -9,39 +9,39 @@ use utoipa::ToSchema;
 
 use super::cells::{as_boolean_word, as_number, is_code, is_formatted_number, is_missing};
 
-/// Examples of cells in a report.
+/// The number of example cells in a report.
 const EXAMPLES: usize = 5;
-/// Characters of an example.
+/// The largest number of characters of an example.
 const LONGEST_EXAMPLE: usize = 80;
 
-/// What a column holds.
+/// The kind of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
-    /// Mostly numbers. Cells that are none stay texts.
+    /// Mostly numbers. Other cells stay texts.
     Number,
-    /// True or false, in any of the usual words.
+    /// True or false, in any usual notation.
     Boolean,
     /// Mostly lists.
     List,
-    /// Everything else; codes such as 007 too.
+    /// Everything else, including codes such as 007.
     #[default]
     Text,
 }
 
-/// A column of item metadata, as it was understood.
+/// The interpretation of a column of item metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ColumnReport {
     name: String,
     kind: ColumnKind,
-    /// Cells that hold something.
+    /// Cells with a value.
     cells: u64,
-    /// Cells of a column of numbers that are no numbers, those that stand for a missing value too.
+    /// Cells of a column of numbers that are not numbers, including those that stand for a missing value.
     not_numbers: u64,
-    /// Cells that look like numbers but have a currency or separators of thousands, as in "$1,200". They are not compared as
+    /// Cells that look like numbers but have a currency or thousands separators, as in "$1,200". They are not compared as
     /// numbers.
     formatted_numbers: u64,
-    /// The first different ones of either.
+    /// The first distinct ones of either.
     examples: Vec<String>,
 }
 
@@ -67,13 +67,13 @@ impl fmt::Display for ColumnReport {
     }
 }
 
-/// What was seen of one column.
+/// What is known of one column so far.
 #[derive(Debug, Clone, Default)]
 struct Seen {
     cells: u64,
     missing: u64,
     numbers: u64,
-    /// Numbers that would not come back as they are written.
+    /// Numbers whose notation would be lost.
     codes: u64,
     booleans: u64,
     lists: u64,
@@ -150,12 +150,12 @@ impl Seen {
     }
 }
 
-/// What was seen of all columns so far.
+/// What is known of all columns so far.
 #[derive(Debug, Default)]
 pub struct Columns(Vec<Seen>);
 
 impl Columns {
-    /// Takes a cell into account.
+    /// Adds a cell to a column's counts.
     pub fn add(&mut self, column: usize, value: &Value) {
         if self.0.len() <= column {
             self.0.resize_with(column + 1, Seen::default);
@@ -165,7 +165,7 @@ impl Columns {
         }
     }
 
-    /// The decision on each column, and what to say of it.
+    /// Decides the kind of each column, and returns the kinds with their reports.
     pub fn finish(mut self, names: &[String]) -> (Vec<ColumnKind>, Vec<ColumnReport>) {
         self.0.resize_with(names.len(), Seen::default);
         self.0.into_iter().zip(names).map(|(seen, name)| (seen.kind(), seen.report(name))).unzip()
@@ -173,7 +173,7 @@ impl Columns {
 }
 
 impl ColumnKind {
-    /// A cell as the decision has it; `None` where it stands for a missing value.
+    /// Converts a cell to the kind of its column; `None` if it means a missing value.
     pub fn typed(self, value: Value) -> Option<Value> {
         let text = match (&value, self) {
             (Value::Null, _) => return None,

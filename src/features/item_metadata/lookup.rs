@@ -1,5 +1,5 @@
-//! The prepared form of item metadata: the rows one after another, then where each of them is, by a hash of its item id.
-//! The rows of a few items are found with a few short reads, however many there are.
+//! The prepared form of item metadata: the rows one after another, then an index of their positions by a hash of the item id. The
+//! rows of a few items are found with a few short reads, regardless of the size of the file.
 //!
 //! ```text
 //! row…        length (u32), JSON array: id, then column and value in turn
@@ -23,24 +23,24 @@ use crate::platform::tabular::TableCell;
 const MARK: &[u8; 8] = b"recoITM1";
 const ENTRY_BYTES: u64 = 16;
 
-/// So many ids are looked up in the file; for more, the index is read as a whole.
+/// The largest number of ids looked up in the file; for more, the whole index is read.
 const FEW: usize = 256;
 
-/// Longest row and longest footer that are believed.
+/// The largest length of a row or footer that is accepted.
 const LONGEST_PART: u64 = 256 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Footer {
     columns: Vec<String>,
-    /// What each column holds.
+    /// The kind of each column.
     #[serde(default)]
     kinds: Vec<ColumnKind>,
-    /// In older files, instead: by column, whether its texts are numbers without exception.
+    /// Instead of `kinds` in older files: by column, whether all its texts are numbers.
     #[serde(default, skip_serializing)]
     numeric: Vec<bool>,
     rows: u64,
     index_at: u64,
-    /// What all of it takes in memory at most; not known of older files.
+    /// The largest memory of the table; unknown for older files.
     #[serde(default)]
     table_bytes: Option<u64>,
 }
@@ -53,22 +53,22 @@ impl Footer {
     }
 }
 
-/// What is known about some items.
+/// The metadata of some items.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Descriptions {
-    /// All columns but that of the item ids.
+    /// All columns except the item ids.
     pub columns: Vec<String>,
-    /// By item, a value for each column; items nothing is known of are not in it.
+    /// By item, a value for each column; items without metadata are absent.
     pub rows: HashMap<String, Vec<Value>>,
 }
 
-/// The first bytes of a digest: nobody can make ids that share it by the thousand.
+/// Returns the first bytes of a digest, so that clients cannot create many ids with the same hash.
 fn hash(id: &str) -> u64 {
     let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
     digest.as_ref().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
 
-/// Writes the rows as they come; only the index is held in memory.
+/// Writes rows as they arrive; only the index is in memory.
 pub struct Builder<'f> {
     file: BufWriter<&'f mut File>,
     at: u64,
@@ -104,12 +104,12 @@ impl<'f> Builder<'f> {
         Ok(())
     }
 
-    /// Bytes of memory that grow with the rows.
+    /// Returns the bytes of memory that grow with the rows.
     pub fn heap_bytes(&self) -> u64 {
         self.index.capacity() as u64 * ENTRY_BYTES + self.size.heap_bytes()
     }
 
-    /// Ends the file.
+    /// Completes the file.
     pub fn finish(mut self, columns: &[String]) -> io::Result<Built> {
         self.index.sort_unstable();
         for (hash, at) in &self.index {
@@ -137,26 +137,26 @@ impl<'f> Builder<'f> {
     }
 }
 
-/// What a finished file holds.
+/// The content of a completed file.
 #[derive(Debug)]
 pub struct Built {
-    /// Rows about an item that has another row.
+    /// Rows of items that have another row.
     pub repeated: u64,
-    /// The columns, as they were understood.
+    /// The interpretation of the columns.
     pub columns: Vec<ColumnReport>,
-    /// What all of it takes in memory at most.
+    /// The largest memory of the table.
     pub table_bytes: u64,
 }
 
-/// Reads what the table of a prepared form takes in memory at most.
+/// Returns the largest memory of the table of a prepared form.
 pub fn table_bytes(file: &File) -> io::Result<u64> {
-    /// Bytes in memory for each byte of a file that does not say.
+    /// Bytes in memory per byte of a file that does not state the size.
     const OF_OLDER_FILES: u64 = 10;
     let size = file.metadata()?.len();
     Ok(footer_of(file)?.table_bytes.unwrap_or(size.saturating_mul(OF_OLDER_FILES)))
 }
 
-/// Reads the rows of some items; of several rows about one item the last counts.
+/// Reads the rows of some items; of several rows of one item, the last is used.
 pub fn find(file: &File, items: &[String]) -> io::Result<Descriptions> {
     let footer = footer_of(file)?;
     let index = if items.len() > FEW { Some(read_part(file, footer.index_at, footer.rows * ENTRY_BYTES)?) } else { None };
@@ -190,7 +190,7 @@ fn find_one(
     item: &str,
 ) -> io::Result<Option<Vec<Value>>> {
     let wanted = hash(item);
-    // The first entry beyond those of this hash.
+    // Binary search for the end of the entries with this hash.
     let (mut low, mut high) = (0, footer.rows);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -212,8 +212,8 @@ fn find_one(
     Ok(None)
 }
 
-/// Goes through all rows in the order of the upload, each with its item and its cells (column, value). Gives all columns
-/// but that of the item ids, and what each holds.
+/// Passes all rows to a function in the order of the upload, each with its item and cells (column, value). Returns all columns
+/// except the item ids, with their kinds.
 pub fn each_row(
     mut file: &File,
     mut take: impl FnMut(String, Vec<(u32, Value)>) -> io::Result<()>,
@@ -238,14 +238,14 @@ pub fn each_row(
     Ok((footer.columns, kinds))
 }
 
-/// A value for each column.
+/// Returns a value for each column.
 fn widen(row: Vec<Value>, footer: &Footer) -> Vec<Value> {
     let mut wide = vec![Value::Null; footer.columns.len()];
     cells_of(row, footer).for_each(|(column, value)| wide[column as usize] = value);
     wide
 }
 
-/// The cells of a row that hold something: column and value.
+/// Returns the cells of a row that have a value: column and value.
 fn cells_of(row: Vec<Value>, footer: &Footer) -> impl Iterator<Item = (u32, Value)> {
     let mut cells = row.into_iter().skip(1);
     let pairs = std::iter::from_fn(move || Some((cells.next()?, cells.next()?)));
@@ -266,7 +266,7 @@ fn footer_of(file: &File) -> io::Result<Footer> {
     let length = u64::from(u32::from_le_bytes(length.try_into().map_err(io::Error::other)?));
     let footer = read_part(file, (size - 12).checked_sub(length).ok_or_else(damaged)?, length)?;
     let footer: Footer = serde_json::from_slice(&footer)?;
-    // What the footer says must fit into the file.
+    // The footer's numbers must fit the size of the file.
     let index_end = footer.rows.checked_mul(ENTRY_BYTES).and_then(|bytes| bytes.checked_add(footer.index_at));
     if index_end == Some(size - 12 - length) { Ok(footer) } else { Err(damaged()) }
 }

@@ -1,5 +1,5 @@
-//! Item metadata: uploaded files with one row for each item. Like training data an upload is kept twice: the original
-//! bytes, and a form in which the rows of some items are found without reading the others.
+//! Item metadata: uploaded files with one row for each item. Like training data, an upload is stored twice: as the original
+//! bytes, and in a form in which the rows of some items are found without reading the others.
 
 mod cells;
 mod columns;

@@ -1,4 +1,4 @@
-//! Rows of item metadata, and what their job is told.
+//! Rows of item metadata, and the payload of its job.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -14,26 +14,26 @@ use crate::schema::item_meta_data;
 pub struct ItemMetaData {
     pub id: i64,
     pub project_id: i64,
-    /// Where the original bytes are; none once the file has been unlinked.
+    /// Key of the original bytes; `None` once the file has been unlinked.
     pub storage_key: Option<String>,
-    /// The name the file came with.
+    /// The file name as sent by the client.
     pub basename: Option<String>,
     pub filesize: Option<i64>,
-    /// Where the prepared form is.
+    /// Key of the prepared form.
     pub prepared_key: Option<String>,
-    /// All columns but that of the item ids, as a JSON array.
+    /// All columns except the item ids, as a JSON array.
     pub valid_columns_list_json: Option<Value>,
     pub report: Option<Value>,
     pub ins_datetime: DateTime<Utc>,
-    /// That of the present file. Another form may be in use meanwhile.
+    /// Status of the current file. Another prepared form may be in use meanwhile.
     pub status: TrainingDataStatus,
-    /// Why it failed.
+    /// Why the preparation failed.
     pub error: Option<String>,
     /// What its files take up.
     pub stored_bytes: i64,
 }
 
-/// An upload as it is stored: everything but id, project, maker and the prepared form.
+/// The columns of a stored upload: all but id, project, creator and prepared form.
 #[derive(Debug, Clone, AsChangeset, Insertable)]
 #[diesel(table_name = item_meta_data, treat_none_as_null = true)]
 pub struct Stored {
@@ -55,13 +55,13 @@ pub struct Form {
 }
 
 impl ItemMetaData {
-    /// The keys of its files.
+    /// Returns the keys of its files.
     pub fn files(&self) -> Vec<String> {
         let uploaded = self.storage_key.iter().flat_map(|key| files_of_upload(key));
         uploaded.chain(self.prepared_key.clone()).collect()
     }
 
-    /// Why there is no prepared form to look into.
+    /// Returns why there is no prepared form to read.
     pub fn problem(&self) -> String {
         match (self.storage_key.is_some(), self.status) {
             (true, TrainingDataStatus::Preparing) => {
@@ -76,7 +76,7 @@ impl ItemMetaData {
     }
 }
 
-/// Returns the keys of an uploaded file and of its unpacked copy, if there is one.
+/// Returns the keys of an uploaded file and of its decompressed copy, if there is one.
 pub fn files_of_upload(key: &str) -> [String; 2] {
     [key.to_owned(), unpacked::key_of(key)]
 }

@@ -1,4 +1,4 @@
-//! From an uploaded file to its prepared form and the report on what was found in it. Blocks; call it where that is allowed.
+//! Converts an uploaded file to its prepared form, and reports on its content. Blocks.
 
 use std::io;
 use std::path::Path;
@@ -13,15 +13,15 @@ use crate::platform::blobs::{Blobs, Incoming};
 use crate::platform::memory::Promise;
 use crate::platform::tabular::{self, ColumnNote, Rejected, TableOptions, TableReport, TabularError};
 
-/// Descriptions are wide rather than long; what is wider than this is no table of items.
+/// Metadata is wide rather than long; a table with more columns is not a table of items.
 const MOST_COLUMNS: usize = 1_000;
 const MOST_ITEMS: u64 = 10_000_000;
 const LARGEST_CELL: usize = 256 << 10;
 
-/// Most bytes of descriptions, whatever an install allows for interactions.
+/// The largest number of decompressed bytes, regardless of the limit for interactions.
 const MOST_EXPANDED: u64 = 2 << 30;
 
-/// What an upload was made into.
+/// The result of preparing an upload.
 #[derive(Debug)]
 pub struct Prepared {
     pub file: Incoming,
@@ -29,22 +29,22 @@ pub struct Prepared {
     pub report: MetaDataReport,
 }
 
-/// What the settings allow.
+/// The limits in the settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most bytes of expanded data.
+    /// The largest number of decompressed bytes.
     pub largest_expanded: u64,
-    /// Most bytes of a table in memory.
+    /// The largest table in memory, in bytes.
     pub largest_table: u64,
 }
 
-/// Rows after which memory is asked for again.
+/// Rows after which memory is reserved again.
 const ROWS_AT_ONCE: u64 = 1 << 16;
 
-/// Memory that is asked for beyond what is held.
+/// Memory that is reserved in advance.
 const BYTES_AT_ONCE: u64 = 16 << 20;
 
-/// Reads the beginning of the file only, and refuses it if it is not what its name says, or has no column of item ids.
+/// Checks from the start of a file that it has the format of its name and a column of item ids.
 pub fn check_columns(path: &Path, name: &str, item_column: &str) -> Result<(), DataError> {
     let columns = tabular::column_names(path, name)?;
     if columns.iter().any(|column| column == item_column) {
@@ -76,7 +76,7 @@ pub fn prepare(
     let (mut rows, mut refused) = (0, None);
     let read = tabular::read_table(path, name, &options, &mut |id, cells| {
         if rows % ROWS_AT_ONCE == 0 {
-            // Lists double as they grow.
+            // Vectors double as they grow.
             let needed = builder.heap_bytes() * 2 + BYTES_AT_ONCE;
             refused = ask_for(memory, "This file cannot be prepared now", needed).err();
         }

@@ -24,7 +24,7 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, preview, download_file, unlink_file))]
 pub struct Docs;
 
-/// Adds the URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/item_meta_data/")
         .route("/item_meta_data/{id}/preview/", web::get().to(preview))
@@ -32,28 +32,28 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/item_meta_data/{id}/unlink_file/", web::delete().to(unlink_file));
 }
 
-/// Item metadata as clients see it.
+/// Item metadata in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ItemMetaData)]
 pub struct ItemMetaDataBody {
     id: i64,
     project: i64,
-    /// Where to download the file; null once it has been removed.
+    /// URL of the file; null once it has been removed.
     file: Option<String>,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
-    /// The name the file came with.
+    /// The file name as sent by the client.
     basename: Option<String>,
     filesize: Option<i64>,
-    /// All columns but that of the item ids.
+    /// All columns except the item ids.
     #[schema(value_type = Option<Vec<String>>)]
     valid_columns_list_json: Option<Value>,
     #[schema(value_type = Option<MetaDataReport>)]
     report: Option<Value>,
     download_url: Option<String>,
-    /// Whether the file is prepared. Columns and report are those of the last file that was.
+    /// Whether the file is prepared. Columns and report are those of the last prepared file.
     status: TrainingDataStatus,
-    /// Why it failed.
+    /// Why the preparation failed.
     error: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl From<ItemMetaData> for ItemMetaDataBody {
     }
 }
 
-/// The item metadata one may see and that still has its file.
+/// Lists the item metadata that the caller may see and whose file still exists.
 #[utoipa::path(get, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "list_item_meta_data",
     params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -94,7 +94,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(ItemMetaDataBody::from).collect())?))
 }
 
-/// Upload a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
+/// Uploads a file with one row for each item: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
 #[utoipa::path(post, path = "/item_meta_data/", tag = "item_meta_data", operation_id = "create_item_meta_data",
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
@@ -111,7 +111,7 @@ async fn create(
     Ok(HttpResponse::Created().json(ItemMetaDataBody::from(metadata)))
 }
 
-/// One upload with the report on its content.
+/// Returns an upload with the report on its content.
 #[utoipa::path(get, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "read_item_meta_data",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]
@@ -122,7 +122,7 @@ async fn read(access: Access<ItemMetaData, Viewer>) -> ApiResult<web::Json<ItemM
     }
 }
 
-/// Put another file in the place of the one there is.
+/// Replaces the file of item metadata.
 #[utoipa::path(put, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "replace_item_meta_data",
     params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
@@ -139,7 +139,7 @@ async fn replace(
     save(access, &services, project, Some(upload)).await
 }
 
-/// The same, where each part may be left out.
+/// Replaces the file of item metadata, where each part is optional.
 #[utoipa::path(patch, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "update_item_meta_data",
     params(("id" = i64, Path)), request_body(content = inline(PartialUpload), content_type = "multipart/form-data"),
     responses((status = 200, body = ItemMetaDataBody), (status = 400, description = "The file cannot be imported"),
@@ -175,7 +175,7 @@ async fn save(
     Ok(web::Json(service::replace(services, &project, metadata.id, upload).await?.into()))
 }
 
-/// Delete item metadata with its file.
+/// Deletes item metadata with its file.
 #[utoipa::path(delete, path = "/item_meta_data/{id}/", tag = "item_meta_data", operation_id = "delete_item_meta_data",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
@@ -185,7 +185,7 @@ async fn delete(access: Access<ItemMetaData, Editor>, services: web::Data<Servic
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The first rows of an upload.
+/// Returns the first rows of an upload.
 #[utoipa::path(get, path = "/item_meta_data/{id}/preview/", tag = "item_meta_data", operation_id = "read_item_meta_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
     responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused)),
@@ -201,7 +201,7 @@ async fn preview(
     preview_of(&services, metadata.project_id, metadata.storage_key.as_deref(), name, counted, &filters).await
 }
 
-/// Download the original bytes.
+/// Returns the original bytes of an upload.
 #[utoipa::path(get, path = "/item_meta_data/{id}/download_file/", tag = "item_meta_data", operation_id = "read_item_meta_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
@@ -212,7 +212,7 @@ async fn download_file(access: Access<ItemMetaData, Viewer>, services: web::Data
     attachment(&services.blobs, key, metadata.basename.as_deref().unwrap_or_default()).await
 }
 
-/// Remove the file but keep the rest.
+/// Removes the file but keeps the row.
 #[utoipa::path(delete, path = "/item_meta_data/{id}/unlink_file/", tag = "item_meta_data", operation_id = "delete_item_meta_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, body = ItemMetaDataBody), (status = 404, description = "Not there, or not yours")))]

@@ -1,4 +1,4 @@
-//! Decisions about item metadata: what is accepted, how it is looked up, when its files go.
+//! Rules for item metadata: what is accepted, how it is looked up, and when its files are deleted.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::platform::memory::Promise;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// An upload whose files have their places, with its prepared form if it is small.
+/// An upload stored under its keys, with its prepared form if it is small.
 struct Kept {
     stored: Stored,
     form: Option<Form>,
@@ -31,7 +31,7 @@ impl Kept {
     }
 }
 
-/// Stores an upload as new metadata of a project. Nothing is stored when it cannot be imported.
+/// Stores an upload as new metadata of a project. Nothing is stored if it cannot be imported.
 pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
     let kept = keep(services, project, upload).await?;
     let (files, project, allowed) = (kept.files(), project.id, services.settings.max_stored_bytes_per_organisation);
@@ -50,7 +50,7 @@ pub async fn add(services: &Services, project: &Project, maker: i64, upload: Upl
     added
 }
 
-/// Puts another upload in the place of the one there was. What was prepared of that stays in use until this one is prepared, too.
+/// Replaces an upload. The former prepared form stays in use until this one is prepared, too.
 pub async fn replace(services: &Services, project: &Project, id: i64, upload: Upload) -> Result<ItemMetaData, DataError> {
     let mut kept = keep(services, project, upload).await?;
     let (files, blobs, project) = (kept.files(), services.blobs.clone(), project.id);
@@ -92,7 +92,7 @@ async fn enqueue_if_waiting(connection: &mut AsyncPgConnection, metadata: &ItemM
     Ok(())
 }
 
-/// Gives an upload its place, and prepares it now if it is small. Of a large one only the beginning is read.
+/// Stores an upload, and prepares it now if it is small. For a large upload, only the start of the file is checked.
 async fn keep(services: &Services, project: &Project, upload: Upload) -> Result<Kept, DataError> {
     let work = Preparation::of(services, project);
     in_turn(services, project.id, move || {
@@ -152,7 +152,7 @@ impl Preparation {
         }
     }
 
-    /// Prepares the upload that has this key, or is to have it. Blocks.
+    /// Prepares the upload that is, or will be, stored under this key. Blocks.
     fn run(&self, path: &Path, name: &str, size: u64, key: &str) -> Result<Form, DataError> {
         let Self { blobs, item_column, limits, memory } = self;
         let prepared = preparation::prepare(blobs, path, name, item_column, size, limits, memory)?;
@@ -166,7 +166,7 @@ impl Preparation {
     }
 }
 
-/// Prepares an upload that was too large to be prepared within its request.
+/// Prepares an upload that was too large to prepare within its request.
 pub async fn prepare_later(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     let Some(metadata) = store::find(&mut connection, id).await? else { return Ok(()) };
@@ -247,7 +247,7 @@ pub async fn unlink(services: &Services, id: i64) -> Result<ItemMetaData, DataEr
     Ok(after)
 }
 
-/// What is known about these items.
+/// Returns the metadata of these items.
 pub async fn descriptions(services: &Services, metadata: &ItemMetaData, items: Vec<String>) -> Result<Descriptions, DataError> {
     let problem = metadata.problem();
     let gone = move || DataError::NotUsable(problem.clone());

@@ -1,4 +1,4 @@
-//! What the table of an upload will take in memory, told while its rows go by.
+//! Estimates the memory of an upload's table while its rows are read.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::platform::tabular::TableCell;
 
-/// Distinct values that are remembered; each one beyond counts as another.
+/// Distinct values that are remembered; each one beyond counts as new.
 const REMEMBERED: usize = 1 << 22;
 
-/// Places of a row and of its id, without the text.
+/// Bytes of a row besides its cells and the text of its id.
 const ROW_BYTES: u64 = 48;
 /// A cell of a row.
 const CELL_BYTES: u64 = 12;
-/// Places of a distinct value, without what it holds.
+/// Bytes of a distinct value besides its content.
 const VALUE_BYTES: u64 = 16;
 
-/// An upper bound of the memory that an [`super::table::ItemTable`] holds.
+/// An upper bound of the memory of an [`super::table::ItemTable`].
 #[derive(Default)]
 pub struct TableSize {
     hasher: RandomState,
@@ -42,18 +42,18 @@ impl TableSize {
         if self.seen.len() < REMEMBERED { self.seen.insert(hash) } else { !self.seen.contains(&hash) }
     }
 
-    /// Bytes that the table holds at most.
+    /// Returns the largest number of bytes of the table.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Bytes that are held for counting.
+    /// Returns the bytes that the estimate itself uses.
     pub fn heap_bytes(&self) -> u64 {
         self.seen.capacity() as u64 * 9
     }
 }
 
-/// Returns the bytes of a value, with its place.
+/// Returns the bytes of a value, including its place.
 pub fn bytes_of(value: &Value) -> usize {
     let below = match value {
         Value::String(text) => text.len(),

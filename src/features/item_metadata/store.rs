@@ -18,7 +18,7 @@ impl Guarded for ItemMetaData {
     }
 }
 
-/// One page of the metadata a caller may see and that still has its file, newest first.
+/// Returns one page of the metadata that a caller may see and whose file still exists, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -32,7 +32,7 @@ pub async fn list(
     })
 }
 
-/// The prepared form of the newest upload of a project that still has its file.
+/// Returns the prepared form of the newest upload of a project whose file still exists.
 pub async fn newest(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<String>> {
     let prepared: Option<Option<String>> = item_meta_data::table
         .filter(item_meta_data::project_id.eq(project))
@@ -69,7 +69,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<It
     item_meta_data::table.find(id).for_update().select(ItemMetaData::as_select()).first(connection).await
 }
 
-/// Puts another upload in the place of the one there was. Without a form of its own, that of the other stays in use.
+/// Replaces an upload. Without a new prepared form, the former one stays in use.
 pub async fn replace(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -83,7 +83,7 @@ pub async fn replace(
         .await
 }
 
-/// One upload, if it is there.
+/// Returns an upload, if it exists.
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ItemMetaData>> {
     item_meta_data::table.find(id).select(ItemMetaData::as_select()).first(connection).await.optional()
 }
@@ -108,7 +108,7 @@ pub async fn end_preparation(
     Ok(diesel::update(waiting).set(changes).execute(connection).await? == 1)
 }
 
-/// Forgets the files but not what their columns were.
+/// Clears the files but keeps the names of the columns.
 pub async fn unlink(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<ItemMetaData> {
     diesel::update(item_meta_data::table.find(id))
         .set((

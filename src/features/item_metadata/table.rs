@@ -1,4 +1,4 @@
-//! All of an upload in memory, for those who look into it all the time.
+//! The whole metadata of an upload in memory, for frequent access.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,35 +11,35 @@ use super::lookup;
 use super::size::bytes_of;
 use crate::ml::ids::Ids;
 
-/// The rows of an upload by item. Equal values are held once, and a row holds only those that are there.
+/// The rows of an upload by item. Equal values are stored once, and a row stores only the cells with values.
 #[derive(Debug, Default)]
 pub struct ItemTable {
     columns: Vec<String>,
     kinds: Vec<ColumnKind>,
-    /// Of the rows, in their order.
+    /// Items of the rows, in their order.
     items: Ids,
-    /// Where the cells of each row end.
+    /// End of the cells of each row.
     ends: Vec<usize>,
-    /// Column and number of the value; columns rise within a row.
+    /// Column and index of the value; columns ascend within a row.
     cells: Vec<(u32, u32)>,
     values: Vec<Value>,
 }
 
 impl ItemTable {
-    /// Bytes that reading a prepared form takes at most: rows and values are gathered before they get their places.
+    /// Returns the largest number of bytes needed to read a prepared form: rows and values are collected before they are placed.
     pub fn bytes_to_read(file: &File) -> io::Result<u64> {
         const GATHERED_AND_PLACED: u64 = 3;
         Ok(lookup::table_bytes(file)?.saturating_mul(GATHERED_AND_PLACED))
     }
 
-    /// Reads a prepared form; of several rows about one item the last counts.
+    /// Reads a prepared form; of several rows of one item, the last is used.
     pub fn read(file: &File) -> io::Result<Self> {
         let mut gathered = Gathered::default();
         let (columns, kinds) = lookup::each_row(file, |item, cells| gathered.push(item, cells))?;
         gathered.finish(columns, kinds)
     }
 
-    /// A table of rows that come from nowhere in particular, understood as those of an upload are.
+    /// Creates a table from given rows, interpreted like those of an upload.
     #[cfg(test)]
     pub fn of(columns: &[&str], rows: Vec<(&str, Vec<(u32, Value)>)>) -> Self {
         let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
@@ -54,41 +54,41 @@ impl ItemTable {
         gathered.finish(columns, kinds).unwrap()
     }
 
-    /// All columns but that of the item ids.
+    /// Returns all columns except the item ids.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// What each column holds.
+    /// Returns the kind of each column.
     pub fn kinds(&self) -> &[ColumnKind] {
         &self.kinds
     }
 
-    /// The items that are described, in the order of their rows.
+    /// Returns the items with metadata, in the order of their rows.
     pub fn items(&self) -> &Ids {
         &self.items
     }
 
-    /// All distinct values.
+    /// Returns all distinct values.
     pub fn values(&self) -> &[Value] {
         &self.values
     }
 
-    /// What is in a row: column and number of the value, columns rising. Cells that are empty are left out.
+    /// Returns the cells of a row: column and index of the value, by ascending column. Empty cells are omitted.
     pub fn cells(&self, row: u32) -> &[(u32, u32)] {
         let row = row as usize;
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.cells[start..self.ends[row]]
     }
 
-    /// The number of the value of a row in a column.
+    /// Returns the index of the value of a row in a column.
     pub fn cell(&self, row: u32, column: u32) -> Option<u32> {
         let cells = self.cells(row);
         let at = cells.binary_search_by_key(&column, |cell| cell.0).ok()?;
         Some(cells[at].1)
     }
 
-    /// Bytes held on the heap, roughly.
+    /// Returns the approximate number of bytes on the heap.
     pub fn heap_bytes(&self) -> u64 {
         let fixed = self.items.bytes().len() + self.items.len() * 16 + self.cells.len() * 8;
         (fixed + self.values.iter().map(bytes_of).sum::<usize>()) as u64
@@ -118,7 +118,7 @@ impl Gathered {
         let Self { numbers, mut rows } = self;
         let mut table = ItemTable { columns, kinds, values: vec![Value::Null; numbers.len()], ..ItemTable::default() };
         numbers.into_iter().for_each(|(value, number)| table.values[number as usize] = value);
-        // Rows about the same item stay in order, so that the last can be told.
+        // The sort is stable, so the last row of an item can be found.
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         let is_last = |at: usize| rows.get(at + 1).is_none_or(|next| next.0 != rows[at].0);
         let kept: Vec<usize> = (0..rows.len()).filter(|at| is_last(*at)).collect();

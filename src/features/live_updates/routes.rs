@@ -14,7 +14,7 @@ use crate::features::task_logs::Subject;
 use crate::platform::http::{ApiError, ApiResult, Filters, is_same_site};
 use crate::platform::services::Services;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route(r"/ws/{of:job|model}/{id:\d+}/{kind:status|logs}/", web::get().to(open));
 }
@@ -27,7 +27,7 @@ async fn open(
     limits: web::Data<SessionLimits>,
     filters: Filters,
 ) -> ApiResult<HttpResponse> {
-    // What is known by now is answered before the upgrade: clients that see a socket open and close again come back for ever.
+    // Known errors are answered before the upgrade: clients whose socket opens and closes again reconnect forever.
     if !is_same_site(&request, &services.settings) {
         return Err(ApiError::forbidden("This origin may not open live updates."));
     }
@@ -50,14 +50,14 @@ async fn enter(
     let token = token_of(request, filters).ok_or(Refusal::NotAuthenticated)?;
     let caller = access::caller(services, limits, &token).await?;
     let topic = topic_of(request).ok_or(Refusal::NoAccess)?;
-    // Entered before its right is looked at: a heartbeat in between looks again.
+    // Registered before the right is checked, so that a heartbeat in between checks it again.
     let place = hub.warden.enter(caller.session_id.ok_or(Refusal::NotAuthenticated)?, topic.subject);
     access::allow(services, &caller, topic.subject).await?;
     let feed = hub.watch(&services.db, topic).await.map_err(|_| Refusal::Unknown)?;
     Ok((feed, place))
 }
 
-/// The cookie; the query parameter only where there is no cookie.
+/// Returns the token in the cookie; that of the query parameter only if there is no cookie.
 fn token_of(request: &HttpRequest, filters: &Filters) -> Option<String> {
     let cookie = request.cookie(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned());
     cookie.filter(|token| !token.is_empty()).or_else(|| filters.text("token"))

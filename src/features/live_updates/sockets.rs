@@ -37,7 +37,7 @@ pub struct Watcher {
     feed: Arc<Feed>,
     patience: Duration,
     seq: u64,
-    /// The id of the last line sent; `None` before the first, unless the client says which it has.
+    /// The id of the last line sent; `None` before the first, unless the client states which one it has.
     last_line: Option<i64>,
     shown: Option<Arc<Standing>>,
     /// Whether no frame of the client has answered the last heartbeat yet.
@@ -59,7 +59,7 @@ impl Watcher {
         };
         let session = self.session;
         drop(self.feed);
-        // A client that is too slow is told of the end after it has taken what is in transit.
+        // A client that is too slow gets the close frame after the frames in transit.
         let _ = session.close(ended.map(CloseReason::from)).await;
     }
 

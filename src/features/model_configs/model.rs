@@ -1,4 +1,4 @@
-//! A configuration's row.
+//! Rows of model configurations.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,18 +13,18 @@ use crate::schema::model_configurations;
 const LONGEST_NAME: usize = 256;
 const LONGEST_CLASS_NAME: usize = 128;
 
-/// Bytes of the parameters of a configuration: every model and every trial holds a copy.
+/// The largest parameters of a configuration, in bytes: every model and every trial stores a copy.
 const LARGEST_PARAMETERS: usize = 64 << 10;
 
 request_fields! {
-    /// What a caller decides about a model configuration.
+    /// The fields of a model configuration.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = model_configurations, treat_none_as_null = true)]
     #[schema(as = ModelConfigurationFields)]
     pub struct ConfigurationFields {
-        /// Unique within the project, where there is one.
+        /// Unique within its project.
         pub name: Option<String> = None => Nullable(Text(LONGEST_NAME)),
-        /// One of those that `/algorithms/` lists.
+        /// One of the names in `/algorithms/`.
         pub recommender_class_name: String => Text(LONGEST_CLASS_NAME),
         #[schema(value_type = Object)]
         pub parameters_json: Value = json!({}) => JsonObject(LARGEST_PARAMETERS),

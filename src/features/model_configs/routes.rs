@@ -27,17 +27,17 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, list_algorithms))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/model_configuration/").route("/algorithms/", web::get().to(list_algorithms));
 }
 
-/// A model configuration as clients see it.
+/// A model configuration in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ModelConfiguration)]
 pub struct ModelConfigurationBody {
     id: i64,
-    /// The job that found it.
+    /// The tuning job that found it.
     tuning_job: Option<i64>,
     project: i64,
     #[serde(flatten)]
@@ -65,7 +65,7 @@ async fn to_one(connection: &mut Connection, row: ModelConfiguration) -> ApiResu
     to_bodies(connection, vec![row]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
-/// Reads the fields, and checks the parameters of the algorithm. What is wrong with them is kept in `fields`.
+/// Reads the fields, and checks the parameters of the algorithm. Faults are collected in `fields`.
 fn read_fields(fields: &mut FieldReader, write: Write<'_, ConfigurationFields>) -> ApiResult<ConfigurationFields> {
     let mut read = ConfigurationFields::read(fields, write);
     if !fields.is_faulty("recommender_class_name") && !fields.is_faulty("parameters_json") {
@@ -85,7 +85,7 @@ fn named_twice(error: QueryError) -> ApiError {
     error.into()
 }
 
-/// The model configurations one may see.
+/// Lists the model configurations that the caller may see.
 #[utoipa::path(get, path = "/model_configuration/", tag = "model_configuration", operation_id = "list_model_configuration",
     params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -102,7 +102,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, to_bodies(&mut connection, rows).await?)?))
 }
 
-/// Make a model configuration.
+/// Creates a model configuration.
 #[utoipa::path(post, path = "/model_configuration/", tag = "model_configuration", operation_id = "create_model_configuration",
     request_body = inline(ModelConfigurationRequest),
     responses((status = 201, body = ModelConfigurationBody), (status = 400, description = "A field is wrong")))]
@@ -118,7 +118,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(to_one(&mut connection, row).await?))
 }
 
-/// One model configuration.
+/// Returns a model configuration.
 #[utoipa::path(get, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "read_model_configuration",
     params(("id" = i64, Path)),
     responses((status = 200, body = ModelConfigurationBody), (status = 404, description = "Not there, or not yours")))]
@@ -130,7 +130,7 @@ async fn read(
     Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
-/// Replace the fields of a model configuration.
+/// Replaces the fields of a model configuration.
 #[utoipa::path(put, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "replace_model_configuration",
     params(("id" = i64, Path)), request_body = inline(ModelConfigurationRequest),
     responses((status = 200, body = ModelConfigurationBody)))]
@@ -142,7 +142,7 @@ async fn replace(
     save(&access.object, &services, body, false).await
 }
 
-/// Change some fields of a model configuration.
+/// Changes some fields of a model configuration.
 #[utoipa::path(patch, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "update_model_configuration",
     params(("id" = i64, Path)), request_body = inline(ModelConfigurationRequest),
     responses((status = 200, body = ModelConfigurationBody)))]
@@ -172,7 +172,7 @@ async fn save(
     Ok(web::Json(to_one(&mut connection, saved).await?))
 }
 
-/// Delete a model configuration; refused while a model that was trained from it is there.
+/// Deletes a model configuration; refused while a model trained from it exists.
 #[utoipa::path(delete, path = "/model_configuration/{id}/", tag = "model_configuration", operation_id = "delete_model_configuration",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
@@ -182,29 +182,29 @@ async fn delete(access: Access<ModelConfiguration, Editor>, services: web::Data<
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// An algorithm one can choose.
+/// An available algorithm.
 #[derive(Debug, Serialize, ToSchema)]
 struct Algorithm {
-    /// What `recommender_class_name` takes.
+    /// The value for `recommender_class_name`.
     name: &'static str,
     short: &'static str,
     description: &'static str,
     parameters: Vec<Parameter>,
-    /// Whether it learns in epochs, so that a search can stop it early.
+    /// Whether it trains in epochs, so that a search can stop it early.
     early_stopping: bool,
-    /// Whether a search tries it when no algorithms are named.
+    /// Whether a search without named algorithms tries it.
     default_in_tuning: bool,
     learns_from: LearnsFrom,
 }
 
-/// What an algorithm learns from.
+/// The kind of data that an algorithm is trained on.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum LearnsFrom {
-    /// From who has what.
+    /// The items that each user interacted with.
     Users,
-    /// From what follows what: every user stands for a session, and the project needs a time column. A search does not try
-    /// it.
+    /// The order of items: every user id of the data is one session, and the project needs a time column. Searches do not try
+    /// such algorithms.
     Sessions,
 }
 
@@ -214,13 +214,13 @@ struct Parameter {
     name: &'static str,
     /// `int`, `float`, `bool` or `choice`.
     r#type: &'static str,
-    /// Of the type above, or null where that is allowed.
+    /// A value of the type above, or null where that is allowed.
     default: Value,
     nullable: bool,
     min: Option<f64>,
     max: Option<f64>,
     choices: Option<Vec<&'static str>>,
-    /// What a search tries; null when a search leaves it alone.
+    /// The values that a search tries; null if searches do not vary it.
     #[schema(value_type = Option<Object>)]
     search: Option<Domain>,
 }
@@ -247,7 +247,7 @@ impl From<ParameterSpec> for Parameter {
             ParameterKind::Bool => ("bool", None, None),
             ParameterKind::Choice(words) => ("choice", None, Some(words.to_vec())),
         };
-        // A bound that is not finite is no bound, and JSON has no way to write it.
+        // An infinite bound is no bound, and JSON cannot represent it.
         let bound = |bound: Option<f64>| bound.filter(|bound| bound.is_finite());
         Self {
             name: spec.name,
@@ -262,7 +262,7 @@ impl From<ParameterSpec> for Parameter {
     }
 }
 
-/// The algorithms one can choose, with their parameters.
+/// Lists the available algorithms with their parameters.
 #[utoipa::path(get, path = "/algorithms/", tag = "model_configuration", operation_id = "list_algorithms",
     responses((status = 200, body = Vec<Algorithm>)))]
 async fn list_algorithms(_: Principal) -> web::Json<Vec<Algorithm>> {

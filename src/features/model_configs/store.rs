@@ -17,7 +17,7 @@ impl Guarded for ModelConfiguration {
     }
 }
 
-/// One page of the configurations a caller may see, newest first.
+/// Returns one page of the configurations that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

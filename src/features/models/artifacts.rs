@@ -53,7 +53,7 @@ pub fn keep(blobs: &Blobs, staged: Staged) -> io::Result<()> {
     keep_signature(blobs, &staged.stored.key, &staged.stored.signature)
 }
 
-/// Stores the signature beside an artifact, unless it is there already.
+/// Stores the signature next to an artifact, unless it exists already.
 pub fn keep_signature(blobs: &Blobs, key: &str, signature: &str) -> io::Result<()> {
     let place = signature_key(key);
     if blobs.read(&place).is_ok_and(|there| there == signature.as_bytes()) {

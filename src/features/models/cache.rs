@@ -59,9 +59,9 @@ impl ModelCache {
         Self { budget, shelf: Mutex::default() }
     }
 
-    /// Returns the model of a row, from memory or from its file. One whose file has been signed again answers from memory until
-    /// the file has been read, and goes on doing so when the file is bad. `turn` is called only when the file is to be read, and
-    /// its result held until that is done.
+    /// Returns the model of a row, from memory or from its file. If its file has been signed again, the model in memory is used
+    /// until the new file has been read, and stays in use if that file is bad. `turn` is called only if the file must be read,
+    /// and its result is held until the read ends.
     pub async fn get<W, T>(
         self: &Arc<Self>,
         services: &Services,
@@ -89,7 +89,7 @@ impl ModelCache {
         self.get_with(Wanted { project, id: row.id, signature }, load).await
     }
 
-    /// Returns a model; `load` is called only when its file is to be read: every prediction comes this way.
+    /// Returns a model; `load` is called only if its file must be read. On the path of every prediction.
     async fn get_with<L>(self: &Arc<Self>, wanted: Wanted<'_>, load: impl FnOnce() -> L) -> Found
     where
         L: Future<Output = Loaded> + Send + 'static,
@@ -104,7 +104,7 @@ impl ModelCache {
         Ok(model)
     }
 
-    /// Loads a model in a task of its own, so that what was read for a caller who has left is not read again for the next.
+    /// Loads a model in a separate task, so that a cancelled request does not waste the read for the next one.
     fn load_apart(
         self: &Arc<Self>,
         wanted: Wanted<'_>,
@@ -179,7 +179,7 @@ impl ModelCache {
         model
     }
 
-    /// Returns whether the artifact of a row is in memory, or another that answers for it because it was tried and is bad.
+    /// Returns whether the artifact of a row is in memory, or an earlier one that is used because this one is bad.
     pub fn has(&self, row: &TrainedModel) -> bool {
         let (shelf, signature) = (self.lock(), row.signature.as_deref());
         let is_of = |place: &Place| [Some(place.signature.as_str()), place.tried.as_deref()].contains(&signature);
@@ -210,9 +210,9 @@ impl Shelf {
         self.places.values().map(|place| place.bytes).sum()
     }
 
-    /// Evicts models until the rest fits: always the least recently used one of the project whose models take most, so that one
-    /// project does not push out those of the others. Where the newest alone takes more than all may, the models of other projects
-    /// keep half of the room.
+    /// Evicts models until the rest fits: always the least recently used one of the project whose models use the most memory, so
+    /// that one project does not evict the models of others. If the newest model alone exceeds the budget, models of other
+    /// projects keep half of it.
     fn shrink(&mut self, budget: u64, newest: i64) {
         while self.held() > budget
             && let Some(victim) = self.victim(budget, newest)

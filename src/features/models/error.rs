@@ -41,7 +41,7 @@ pub enum ModelError {
     /// It is not in memory, and other requests of its project take all places for loading it.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// The model learnt from sessions and was asked for a user.
+    /// The model was trained on sessions, but the request is for a user.
     #[error(
         "This model learnt from sessions and knows no users. Ask it with the items of a session instead, through \
          recommend_using_profile_interaction or /inference/next."

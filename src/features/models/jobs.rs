@@ -114,7 +114,7 @@ async fn begin(context: &JobContext<Services>, plan: &Plan) -> Result<bool, JobE
     begun.await.map_err(|error| later(&error))
 }
 
-/// Loads the data, fits and stages the model, the last two where they may block. Also returns the seconds that took.
+/// Loads the data, then fits and stages the model on a blocking thread. Also returns the duration in seconds.
 async fn train(context: &JobContext<Services>, plan: Plan, data: &TrainingData) -> Result<(Packed, Staged, f64), JobError> {
     let services = context.app.clone();
     let start = services.clock.now();

@@ -1,4 +1,4 @@
-//! Rows of trained models, and what their job is told.
+//! Rows of trained models, and the payload of their job.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::platform::wire_enum;
 use crate::schema::{model_configurations, trained_models};
 
 wire_enum! {
-    /// Where a training stands.
+    /// The state of a training.
     pub enum ModelStatus {
         Pending = "PENDING",
         Running = "RUNNING",
@@ -21,11 +21,11 @@ wire_enum! {
 }
 
 impl ModelStatus {
-    /// Of trainings that wait or run.
+    /// States of trainings that are waiting or running.
     pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
 }
 
-/// A configuration fitted to an upload, or about to be.
+/// A configuration fitted, or to be fitted, to an upload.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = trained_models)]
 pub struct TrainedModel {
@@ -35,13 +35,13 @@ pub struct TrainedModel {
     pub status: ModelStatus,
     /// Why it failed, as a sentence.
     pub error: Option<String>,
-    /// The artifact; none before training has ended and after the file was unlinked.
+    /// Key of the artifact; `None` before training has ended and after the file was unlinked.
     pub storage_key: Option<String>,
-    /// Detached signature of the artifact: the row's copy is the one that counts.
+    /// Detached signature of the artifact; the row's copy is authoritative.
     pub signature: Option<String>,
     pub filesize: Option<i64>,
     pub engine_version: Option<String>,
-    /// What is needed to make this model again.
+    /// The inputs needed to reproduce this model.
     pub lineage: Value,
     pub n_users: Option<i32>,
     pub n_items: Option<i32>,
@@ -51,42 +51,42 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// The name its queue jobs share.
+    /// Returns the group of its queue jobs.
     pub fn group(id: i64) -> String {
         format!("model:{id}")
     }
 
-    /// Returns whether its training waits or runs.
+    /// Returns whether its training is waiting or running.
     pub fn is_live(&self) -> bool {
         ModelStatus::LIVE.contains(&self.status)
     }
 
-    /// Returns whether there is a file to predict from.
+    /// Returns whether it has a file to predict from.
     pub fn has_file(&self) -> bool {
         self.storage_key.is_some() && self.signature.is_some()
     }
 
-    /// Whether its training began with what another model had learnt.
+    /// Returns whether its training started from another model.
     pub fn was_warm_start(&self) -> bool {
         self.lineage[WARM_START].is_i64()
     }
 
-    /// A moment after which nothing happened that it has learnt from. `data` is the row it was trained on, of which the file may
-    /// be another by now.
+    /// Returns a moment after all interactions that it was trained on. `data` is the row of its training data, whose file may
+    /// have been replaced since.
     pub fn learnt_until(&self, data: &TrainingData) -> DateTime<Utc> {
         let began = self.started_at.unwrap_or(self.ins_datetime);
         let is_same = data.sha256.is_some() && self.lineage["data_sha256"].as_str() == data.sha256.as_deref();
-        // What it began with may have learnt from later data, though not from data that was not there yet.
+        // The model it started from may have been trained on later data, but not on data that arrived after this training began.
         if is_same && !self.was_warm_start() { began.min(data.ends_before()) } else { began }
     }
 
-    /// The name its file has for people.
+    /// Returns the file name for downloads.
     pub fn basename(&self) -> Option<String> {
         self.storage_key.as_ref().map(|_| format!("model-{}.safetensors", self.id))
     }
 }
 
-/// What of its configuration a model shows.
+/// The fields of its configuration that a model shows.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = model_configurations)]
 pub struct Recipe {
@@ -96,7 +96,7 @@ pub struct Recipe {
     pub parameters_json: Value,
 }
 
-/// How a training ended well.
+/// The result of a successful training.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = trained_models)]
 pub struct Outcome {
@@ -113,7 +113,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TrainModel {
     pub trained_model_id: i64,
-    /// A model to begin with, where the algorithm can.
+    /// A model to start from, if the algorithm supports it.
     #[serde(default)]
     pub warm_start_from: Option<i64>,
 }

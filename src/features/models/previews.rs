@@ -30,7 +30,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/trained_model/{id}/similar/", web::get().to(similar));
 }
 
-/// A random user with what the model makes of them.
+/// A random user with the model's recommendations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RawSample {
     user_id: String,
@@ -39,22 +39,22 @@ pub struct RawSample {
     recommendations: Vec<Scored>,
 }
 
-/// A random user with what the model makes of them and what is known about the items.
+/// A random user with the model's recommendations and the metadata of the items.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DescribedSample {
     user_id: String,
     /// A JSON text: an array of objects with the item column and the columns of the metadata.
     user_profile: String,
-    /// The same with `score`, rounded to two digits.
+    /// As `user_profile`, with `score`, rounded to two digits.
     recommendations: String,
 }
 
-/// Items of a profile, and characters of their ids.
+/// The largest number of items of a profile, and of characters of their ids.
 const MOST_ITEMS: usize = 10_000;
 const LONGEST_ID: usize = 1_024;
 
 request_fields! {
-    /// Items that a user likes.
+    /// Items that a user interacted with.
     struct Profile {
         item_ids: Vec<String> => Texts { most: MOST_ITEMS, longest: LONGEST_ID },
         cutoff: i32 => Integer(1..=i32::MAX),
@@ -84,14 +84,14 @@ fn cutoff(filters: &Filters) -> ApiResult<usize> {
     }
 }
 
-/// Returns a model to look at.
+/// Returns a model to preview.
 async fn previewed(model: &TrainedModel, services: &Services, cache: &web::Data<ModelCache>) -> ApiResult<Previewed> {
     let project = projects::of_data(&mut *services.db.conn().await?, model.data_id).await?.id;
     let model = cache.get(services, (model, Some(project)), || PREVIEWS.admit(Some(project))).await?;
     Ok(Previewed { model, project })
 }
 
-/// The best items for a user of the training data.
+/// Returns the best items for a user of the training data.
 #[utoipa::path(get, path = "/trained_model/{id}/recommendation/", tag = "trained_model", operation_id = "list_trained_model_recommendation",
     params(("id" = i64, Path), ("user_id" = String, Query), ("cutoff" = Option<i64>, Query)),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this user"),
@@ -109,7 +109,7 @@ pub async fn recommendation(
     Ok(web::Json(recommend::for_user(model, user.clone(), cutoff).await?.ok_or_else(unknown)?))
 }
 
-/// A random user, what they have, and what the model recommends them.
+/// Returns a random user, their items, and the model's recommendations.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_raw/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_raw", params(("id" = i64, Path)),
     responses((status = 200, body = inline(RawSample)), (status = 409, description = "Not trained yet, or its file was removed"),
@@ -125,7 +125,8 @@ pub async fn sample_raw(
     Ok(web::Json(RawSample { user_id: sample.user_id, user_profile: sample.profile, recommendations: sample.recommendations }))
 }
 
-/// The same with what is known about the items. Both lists come as JSON texts, as 1.x's clients expect them.
+/// Returns a random user, their items, and the model's recommendations, with the metadata of the items. Both lists are JSON
+/// texts, as 1.x clients expect.
 #[utoipa::path(get, path = "/trained_model/{id}/sample_recommendation_metadata/{metadata_id}/", tag = "trained_model",
     operation_id = "read_trained_model_sample_recommendation_metadata", params(("id" = i64, Path), ("metadata_id" = i64, Path)),
     responses((status = 200, body = inline(DescribedSample)), (status = 404, description = "No such model or metadata, or not of one project"),
@@ -172,7 +173,7 @@ async fn metadata_for(
     Ok((metadata, project))
 }
 
-/// The best items for somebody who likes these; items the model does not know are ignored.
+/// Returns the best items for a user with these items; items that the model does not know are ignored.
 #[utoipa::path(post, path = "/trained_model/{id}/recommend_using_profile_interaction/", tag = "trained_model",
     operation_id = "create_trained_model_recommend_using_profile_interaction", params(("id" = i64, Path)),
     request_body = inline(ProfileRequest),
@@ -192,7 +193,7 @@ pub async fn using_profile(
     Ok(web::Json(Recommendations { recommendations }))
 }
 
-/// The items most like one.
+/// Returns the items most similar to one.
 #[utoipa::path(get, path = "/trained_model/{id}/similar/", tag = "trained_model", operation_id = "list_trained_model_similar",
     params(("id" = i64, Path), ("item_id" = String, Query), ("cutoff" = Option<i64>, Query)),
     responses((status = 200, body = Vec<Scored>), (status = 404, description = "No such model, or it does not know this item"),

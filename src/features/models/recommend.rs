@@ -11,7 +11,7 @@ use crate::features::datasets::PREVIEWS;
 use crate::ml::artifact::{TrainedModel as Artifact, Wanted};
 use crate::platform::http::ApiResult;
 
-/// An item and how well it fits; scores compare within one list only.
+/// An item with its score; scores are comparable within one list only.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ScoredItem)]
 pub struct Scored {
@@ -23,7 +23,7 @@ fn scored(list: Vec<(String, f32)>) -> Vec<Scored> {
     list.into_iter().map(|(item_id, score)| Scored { item_id, score }).collect()
 }
 
-/// A model that a caller looks at, and the project whose places for previews that takes.
+/// A model that a user previews, and the project whose preview places it uses.
 #[derive(Clone)]
 pub struct Previewed {
     pub model: Arc<ReadyModel>,
@@ -44,14 +44,14 @@ fn of_users(model: &ReadyModel) -> Result<&Artifact, ModelError> {
     }
 }
 
-/// The best items a user has not met yet; none when the model does not know the user.
+/// Returns the best items that a user has not interacted with yet; `None` if the model does not know the user.
 pub async fn for_user(previewed: Previewed, user_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
     let list = previewed.ask(move |model| Ok::<_, ModelError>(of_users(model)?.recommend_user(&user_id, cutoff, true)));
     Ok(list.await??.map(scored))
 }
 
-/// The best items for somebody known only by items, which a model of sessions takes first to last; when none of these is
-/// known, what most users or sessions have.
+/// Returns the best items for an unknown user with these items, in order for a model of sessions. If the model knows none of
+/// them, returns the most popular ones.
 pub async fn for_items(previewed: Previewed, item_ids: Vec<String>, cutoff: usize) -> ApiResult<Vec<Scored>> {
     let list = previewed.ask(move |model| {
         let wanted = Wanted::best(cutoff);
@@ -67,7 +67,7 @@ pub async fn for_items(previewed: Previewed, item_ids: Vec<String>, cutoff: usiz
     Ok(scored(list.await?))
 }
 
-/// The items most like one; none when the model does not know it.
+/// Returns the most similar items; `None` if the model does not know the item.
 pub async fn like_item(previewed: Previewed, item_id: String, cutoff: usize) -> ApiResult<Option<Vec<Scored>>> {
     let list = previewed.ask(move |model| match model {
         ReadyModel::Matrix(model) => model.similar(&item_id, cutoff),
@@ -84,7 +84,7 @@ pub struct Sample {
     pub recommendations: Vec<Scored>,
 }
 
-/// A sample of the user that a random number picks; none when the model has no users.
+/// Returns the sample of the user that a random number selects; `None` if the model has no users.
 pub async fn for_sample(previewed: Previewed, random: u128, cutoff: usize) -> ApiResult<Option<Sample>> {
     let sample = previewed.ask(move |model| Ok::<_, ModelError>(sample(of_users(model)?, random, cutoff)));
     Ok(sample.await??)

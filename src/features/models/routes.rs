@@ -46,7 +46,7 @@ use crate::platform::services::Services;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/trained_model/")
         .route("/trained_model/{id}/download_file/", web::get().to(download_file))
@@ -54,14 +54,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(previews::routes);
 }
 
-/// A trained model as clients see it.
+/// A trained model in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrainedModel)]
 pub struct TrainedModelBody {
     id: i64,
     configuration: i64,
     data_loc: i64,
-    /// Address of the file, once there is one.
+    /// URL of the file, once it exists.
     file: Option<String>,
     /// Version of the engine; the name is 1.x's.
     irspack_version: Option<String>,
@@ -72,17 +72,17 @@ pub struct TrainedModelBody {
     task_links: Vec<TaskLink>,
     status: ModelStatus,
     error: Option<String>,
-    /// Of the configuration.
+    /// Name of the configuration.
     name: Option<String>,
     recommender_class_name: String,
     #[schema(value_type = Object)]
     parameters: Value,
     n_users: Option<i32>,
     n_items: Option<i32>,
-    /// What the search that found the configuration measured; null for one written by hand.
+    /// The metrics of the trial that found the configuration; null for one written by hand.
     #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
-    /// What is needed to make this model again.
+    /// The inputs needed to reproduce this model.
     #[schema(value_type = Object)]
     lineage: Value,
     #[serde(serialize_with = "timestamp::option::serialize")]
@@ -92,7 +92,7 @@ pub struct TrainedModelBody {
 }
 
 request_fields! {
-    /// What a model is made from.
+    /// The inputs of a model.
     struct Origin {
         configuration: i64 => Id,
         /// An upload of the same project.
@@ -146,7 +146,7 @@ async fn to_one(connection: &mut Connection, model: TrainedModel) -> ApiResult<T
     to_bodies(connection, vec![model]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
-/// The models one may see.
+/// Lists the models that the caller may see.
 #[utoipa::path(get, path = "/trained_model/", tag = "trained_model", operation_id = "list_trained_model",
     params(("id" = Option<i64>, Query), ("data_loc" = Option<i64>, Query), ("data_loc__project" = Option<i64>, Query),
         ("configuration" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -163,7 +163,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, to_bodies(&mut connection, models).await?)?))
 }
 
-/// Train a configuration on an upload. The answer comes at once; training goes on in the background.
+/// Trains a configuration on an upload. Returns at once; training continues in the background.
 #[utoipa::path(post, path = "/trained_model/", tag = "trained_model", operation_id = "create_trained_model",
     request_body = inline(TrainedModelRequest),
     responses((status = 201, body = TrainedModelBody), (status = 400, description = "A field is wrong")))]
@@ -194,7 +194,7 @@ async fn check_references(
     if configuration.project_id != data.project_id {
         fields.fault("configuration", "The configuration and the data must belong to the same project.");
     }
-    // What is still being prepared may be used: training waits for it.
+    // Data in preparation is accepted: training waits for it.
     if let Some(problem) = data.problem().filter(|_| !data.is_coming()) {
         fields.fault("data_loc", problem);
     } else if registry::learns_from_sessions(&configuration.fields.recommender_class_name) && data.has_times() == Some(false) {
@@ -203,7 +203,7 @@ async fn check_references(
     Ok(())
 }
 
-/// One model.
+/// Returns a model.
 #[utoipa::path(get, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "read_trained_model", params(("id" = i64, Path)),
     responses((status = 200, body = TrainedModelBody), (status = 404, description = "Not there, or not yours")))]
 async fn read(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<TrainedModelBody>> {
@@ -211,7 +211,7 @@ async fn read(access: Access<TrainedModel, Viewer>, services: web::Data<Services
     Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
-/// Nothing of a model can change; fields sent as they are, are accepted.
+/// Checks the fields of a model, none of which can change; unchanged values are accepted.
 #[utoipa::path(put, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "replace_trained_model", params(("id" = i64, Path)),
     request_body = inline(TrainedModelRequest), responses((status = 200, body = TrainedModelBody)))]
 async fn replace(
@@ -222,7 +222,7 @@ async fn replace(
     save(access.object, &services, body, false).await
 }
 
-/// Nothing of a model can change; fields sent as they are, are accepted.
+/// Checks the fields of a model, none of which can change; unchanged values are accepted.
 #[utoipa::path(patch, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "update_trained_model", params(("id" = i64, Path)),
     request_body = inline(TrainedModelRequest), responses((status = 200, body = TrainedModelBody)))]
 async fn update(
@@ -233,7 +233,7 @@ async fn update(
     save(access.object, &services, body, true).await
 }
 
-/// A model is what came of a configuration and an upload: with others it would be another model.
+/// Refuses changes: a model is the result of its configuration and upload, and with others it would be another model.
 async fn save(model: TrainedModel, services: &Services, body: Body, partial: bool) -> ApiResult<web::Json<TrainedModelBody>> {
     let mut fields = body.reader();
     let current = Origin { configuration: model.configuration_id, data_loc: model.data_id };
@@ -250,7 +250,7 @@ async fn save(model: TrainedModel, services: &Services, body: Body, partial: boo
     Ok(web::Json(to_one(&mut connection, model).await?))
 }
 
-/// Delete a model with its file; its training is stopped if it still goes on. Refused while something live depends on it.
+/// Deletes a model with its file; its training is stopped if in progress. Refused while an active object depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/", tag = "trained_model", operation_id = "delete_trained_model", params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "Something live depends on it", body = ConflictBody)))]
@@ -263,12 +263,12 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The artifact: a safetensors file.
+/// Returns the artifact: a safetensors file.
 #[utoipa::path(get, path = "/trained_model/{id}/download_file/", tag = "trained_model", operation_id = "read_trained_model_download_file",
     params(("id" = i64, Path)), responses((status = 200, description = "The file", content_type = "application/octet-stream"),
         (status = 404, description = "There is no file"), (status = 503, description = "The file is damaged")))]
 async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
-    // The shape of this answer is known to clients.
+    // Clients depend on the shape of this answer.
     let no_file = || ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["There is no file."] }));
     let name = access.object.basename().ok_or_else(no_file)?;
     match service::file(&services, access.object).await {
@@ -278,7 +278,7 @@ async fn download_file(access: Access<TrainedModel, Viewer>, services: web::Data
     }
 }
 
-/// Remove the file of a model and keep the rest. Refused while something live depends on it.
+/// Removes the file of a model and keeps the row. Refused while an active object depends on it.
 #[utoipa::path(delete, path = "/trained_model/{id}/unlink_file/", tag = "trained_model", operation_id = "delete_trained_model_unlink_file",
     params(("id" = i64, Path)), responses((status = 200, body = TrainedModelBody),
         (status = 409, description = "Something live depends on it, or it is still being trained", body = ConflictBody)))]

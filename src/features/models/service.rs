@@ -48,7 +48,7 @@ pub async fn create_from(
 pub async fn delete(services: &Services, cache: &ModelCache, id: i64) -> ApiResult<()> {
     projects::remove(services, Kind::TrainedModel, id).await?;
     cache.forget(id);
-    // A training whose model is gone would come to nothing in any case, only later.
+    // Without its model, a training would fail in any case, only later.
     queue::cancel_group(&mut *services.db.conn().await?, &TrainedModel::group(id)).await?;
     Ok(())
 }

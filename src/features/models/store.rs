@@ -46,7 +46,7 @@ impl ModelFilter {
     }
 }
 
-/// One page of the models a caller may see, newest first.
+/// Returns one page of the models that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

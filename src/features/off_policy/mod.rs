@@ -15,7 +15,7 @@
 //! second problem and not the first.) An older upload, or one whose last interaction is older, leaves more of the past for the
 //! evaluation.
 //!
-//! **The model is asked exactly what it would have been asked then.** The same code as in serving runs: with the items that the
+//! **The model is queried exactly as it would have been then.** The same code as in serving runs: with the items that the
 //! user had clicked or bought before according to the reported events, and with the policy for users the model does not know.
 //! Interactions sent with a request and its request options are not logged; such requests are left out and counted. They are
 //! selected by the request and not by its outcome, so the remaining ones give a fair estimate.

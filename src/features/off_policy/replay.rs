@@ -1,4 +1,4 @@
-//! Past requests that a model was asked again, and warnings about them.
+//! Replays past requests for a model, with warnings about the result.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::features::recommendation_log::{AnsweredList, Comparison, Requests};
 use crate::platform::http::ApiResult;
 
-/// A reason to distrust estimates from past traffic, regardless of their values.
+/// A reason to distrust estimates from past traffic, for any values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = OffPolicyComparisonWarning)]
@@ -14,24 +14,23 @@ pub enum Warning {
     /// The log has no propensities, so nothing is estimated. They are logged while two or more slots share the traffic and lists
     /// are logged.
     NoPropensities,
-    /// Every list was the only one that could have been shown, so nothing says how other lists would do.
+    /// Every list was the only one that could have been shown, so the log shows nothing about other lists.
     NothingVaried,
     /// More requests were left out for their options than were compared: the figures describe the others only.
     MostlyLeftOut,
 }
 
-/// Logged requests that the model was not asked.
+/// Logged requests that were not replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[schema(as = OffPolicyLeftOut)]
 pub struct LeftOut {
-    /// From before `learnt_until`: the model may know what became of them. Counted up to 20,000.
+    /// From before `learnt_until`: the model may know their outcomes. Counted up to 20,000.
     pub learnt: usize,
-    /// They named no user, sent interactions along, admitted only some items, or wanted a list of another kind, none of which is
-    /// logged.
+    /// They named no user, sent interactions, restricted the items, or requested another kind of list; none of this is logged.
     pub special: usize,
 }
 
-/// Collects what a model would have answered beside what was answered.
+/// Collects the lists that a model would have answered, with those that were answered.
 #[derive(Default)]
 pub struct Replay {
     requests: Requests,

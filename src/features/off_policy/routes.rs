@@ -17,41 +17,41 @@ use crate::platform::services::Services;
 #[openapi(paths(off_policy))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/trained_model/{id}/off_policy/", web::get().to(off_policy));
 }
 
-/// How the lists of a model compare with those that users were answered before it got any traffic. What is said of a shadow is
-/// said of the model here.
+/// Comparison of a model's lists with those that were answered before it got any traffic. Fields about a shadow apply to the
+/// model here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OffPolicyComparison)]
 pub struct OffPolicyBody {
     trained_model: i64,
-    /// Requests from this moment on count.
+    /// Only requests from this moment on are used.
     #[serde(serialize_with = "timestamp::serialize")]
     since: DateTime<Utc>,
-    /// Nothing that the model has learnt from is later.
+    /// All interactions that the model was trained on are earlier.
     #[serde(serialize_with = "timestamp::serialize")]
     learnt_until: DateTime<Utc>,
-    /// Items of each list that count, from its head.
+    /// The number of items of each list that are compared, from the top.
     cutoff: i32,
-    /// Whether there were more requests; only the newest ones were compared, as many as could be in some seconds.
+    /// Whether there were more requests; only the newest were compared, up to a limit of time.
     is_partial: bool,
     left_out: LeftOut,
-    /// Reasons to distrust all of it; the estimates have some of their own.
+    /// Reasons to distrust the whole comparison; the estimates have their own.
     warnings: Vec<Warning>,
     #[serde(flatten)]
     comparison: Comparison,
 }
 
-/// What a trained model would have answered to logged requests of the past, beside what was answered, and what its lists would
-/// have earned: off-policy estimates, before it gets any traffic.
+/// Returns what a trained model would have answered to logged requests of the past, compared with the actual answers, and what
+/// its lists would have earned: off-policy estimates, before it gets any traffic.
 ///
-/// Only requests later than everything the model has learnt from count, and only those for the list of a user and nothing else:
+/// Only requests later than the model's training data are used, and only those for the list of a user without further options:
 /// interactions sent along, filters and the like are not logged. Estimates need propensities, which are logged while two or more
-/// slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. What only one slot ever answered
-/// speaks for a model no further than it shows the same items in the same places: see `support`.
+/// slots share the traffic and the project logs its lists (`logged_share`) or has a shadow slot. If only one slot ever answered,
+/// the log supports estimates only for the items that the model shows in the same places: see `support`.
 #[utoipa::path(get, path = "/trained_model/{id}/off_policy/", tag = "trained_model", operation_id = "read_trained_model_off_policy",
     params(("id" = i64, Path),
         ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),

@@ -13,11 +13,11 @@ use crate::features::recommendation_log::{self, AnsweredList, Comparison, Past};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::services::Services;
 
-/// The number of the newest requests that a model is asked.
+/// The largest number of requests that are replayed; the newest are used.
 const MOST_REQUESTS: i64 = 20_000;
-/// Requests asked in one batch; other work gets its turn between two batches.
+/// Requests replayed in one batch; other work gets its turn between two batches.
 const AT_ONCE: usize = 250;
-/// The time after which a slow model is asked no more; the requests answered by then are compared.
+/// The time after which a slow model gets no more requests; those answered by then are compared.
 const PATIENCE: TimeDelta = TimeDelta::seconds(6);
 
 /// Bytes held for each item of each request of a batch: its score, and its rank among the others.
@@ -34,7 +34,7 @@ pub struct Found {
     pub comparison: Comparison,
 }
 
-/// Estimates how the model would have answered the requests of the last days that it has not learnt from.
+/// Estimates how the model would have answered the requests of the last days that it was not trained on.
 pub async fn estimate(
     services: &Services,
     cache: &Arc<ModelCache>,
@@ -78,7 +78,7 @@ struct Traffic {
     project: Project,
     since: DateTime<Utc>,
     learnt_until: DateTime<Utc>,
-    /// The number of requests that the model may have learnt from.
+    /// The number of requests that the model may have been trained on.
     learnt: usize,
     /// The other requests, newest first.
     answered: Vec<AnsweredList>,
@@ -97,7 +97,7 @@ async fn read(services: &Services, model: &TrainedModel, days: i32, cutoff: i32)
     Ok(Traffic { project, since, learnt_until, learnt, answered })
 }
 
-/// Returns a request that another model can be asked, with the length of its list; `None` if it had options that are not logged.
+/// Returns a request that can be replayed, with the length of its list; `None` if it had options that are not logged.
 fn askable(list: AnsweredList, cutoff: i32) -> Option<(AnsweredList, PastRequest, usize)> {
     let wanted = list.plain_cutoff?.min(cutoff).unsigned_abs() as usize;
     let request = PastRequest { user: list.user_id.clone()?, at: list.timestamp };

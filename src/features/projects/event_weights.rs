@@ -1,4 +1,4 @@
-//! Weights of types of events, as bodies hold them.
+//! Weights of event types in request bodies.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,9 +10,9 @@ use crate::ml::weights::Weights;
 use crate::platform::http::body::{FieldReader, JsonObject, Kind, Missing};
 
 const MOST_WEIGHTS: usize = 1_000;
-/// Characters of the name of a type of event, as of events.
+/// The largest number of characters of an event type, as for events.
 const LONGEST_NAME: usize = 256;
-/// Bytes of all weights as JSON; names of four bytes a character fit.
+/// The largest size of all weights as JSON, in bytes; names of four bytes per character fit.
 const LARGEST: usize = MOST_WEIGHTS * (4 * LONGEST_NAME + 32);
 
 /// A JSON object of weights by type of event.

@@ -1,4 +1,4 @@
-//! A project's row.
+//! Rows of projects.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -20,48 +20,48 @@ const LONGEST_NAME: usize = 256;
 /// Days; from a minute and a half to a hundred years.
 const HALF_LIVES: RangeInclusive<f64> = 0.001..=36_500.0;
 
-/// As many types of events as the report of an upload lists at most.
+/// The largest number of event types that the report of an upload lists.
 pub const MOST_EVENT_TYPES: usize = 50;
 
 wire_enum! {
-    /// What answers a request for a user that the model does not know.
+    /// The answer to a request for a user that the model does not know.
     #[derive(Default)]
     pub enum UnknownUsers {
-        /// The best list there is.
+        /// The best available list.
         #[default]
         Fallback = "fallback",
-        /// 404, and no items in a batch, as from Recotem 1.x.
+        /// 404, and no items in a batch, as in Recotem 1.x.
         NotFound = "not_found",
     }
 }
 
 request_fields! {
-    /// What a caller decides about a project.
+    /// The fields of a project.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = projects, treat_none_as_null = true)]
     pub struct ProjectFields {
         pub name: String => Text(LONGEST_NAME),
         pub user_column: String => Text(LONGEST_NAME),
         pub item_column: String => Text(LONGEST_NAME),
-        /// Column that holds the time of an interaction; null when interactions carry none.
+        /// Column with the time of an interaction; null if interactions have none.
         pub time_column: Option<String> = None => TextOrNull(LONGEST_NAME),
-        /// Column that holds the type of an interaction.
+        /// Column with the type of an interaction.
         pub event_column: Option<String> = None => TextOrNull(LONGEST_NAME),
-        /// How much an interaction of each type counts; a type that is not named counts 1, one that weighs 0 does not count.
+        /// Weight of an interaction of each type; types that are not named have weight 1, and types with weight 0 are ignored.
         #[schema(value_type = std::collections::HashMap<String, f64>)]
         pub event_weights: Value = json!({}) => EventWeights,
-        /// Days after which an interaction counts half; null when age does not matter.
+        /// Days after which an interaction has half its weight; null if age does not matter.
         pub half_life_days: Option<f64> = None => Nullable(Number(HALF_LIVES)),
-        /// Answer for a user that the model does not know: `fallback` for the best list there is, or `not_found` for 404. Kept
-        /// unless sent.
+        /// Answer for a user that the model does not know: `fallback` for the best available list, or `not_found` for 404.
+        /// Unchanged if absent.
         pub unknown_user: UnknownUsers = UnknownUsers::default() => Kept(Choice(&[])),
-        /// Which share of the lists of its slots is logged, from 0 to 1; null logs all of them while a shadow slot is active,
-        /// and otherwise none. Kept unless sent.
+        /// The share of the lists of its slots that is logged, from 0 to 1; null logs all of them while a shadow slot is active,
+        /// and otherwise none. Unchanged if absent.
         pub logged_share: Option<f64> = None => Kept(Nullable(Number(0.0..=1.0))),
     }
 }
 
-/// One catalogue and the columns its interactions are found in.
+/// A catalogue, and the columns of its interactions.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = projects)]
 pub struct Project {
@@ -75,7 +75,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// How much interactions count, unless a configuration says otherwise.
+    /// Returns the weights of interactions for configurations that set none.
     pub fn weights(&self) -> Weights {
         Weights {
             events: serde_json::from_value(self.fields.event_weights.clone()).unwrap_or_default(),
@@ -83,13 +83,13 @@ impl Project {
         }
     }
 
-    /// Whether it says what types of events count.
+    /// Returns whether it weights event types.
     pub fn has_event_weights(&self) -> bool {
         self.fields.event_weights.as_object().is_some_and(|weights| !weights.is_empty())
     }
 
-    /// Says of each weight whose type of event no upload has that this is so, and which type was probably meant. Nothing
-    /// where uploads have named no types yet, or more than their reports list.
+    /// Returns a warning for each weight whose event type no upload contains, with the type that was probably meant. Empty if
+    /// uploads have named no types yet, or more than their reports list.
     pub fn unknown_events(&self, known: Option<&BTreeSet<String>>) -> Vec<String> {
         let Some(known) = known.filter(|known| known.len() < MOST_EVENT_TYPES) else { return Vec::new() };
         let weighed = self.fields.event_weights.as_object().into_iter().flat_map(Map::keys);

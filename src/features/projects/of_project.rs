@@ -5,7 +5,7 @@ use crate::platform::http::{FieldReader, Write};
 use crate::platform::request_fields;
 
 request_fields! {
-    /// What an object belongs to.
+    /// The project of an object.
     pub struct OfProject {
         pub project: i64 => Id,
     }

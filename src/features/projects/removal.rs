@@ -80,7 +80,7 @@ pub async fn refuse_while_live(connection: &mut AsyncPgConnection, kind: Kind, i
     Ok(refuse(in_use(kind), live)?)
 }
 
-/// Fails with 409 and a list while background work reads an object: a job must end with what it started with.
+/// Fails with 409 and a list while background work reads an object: a job must end with the inputs it started with.
 pub async fn refuse_while_used(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> ApiResult<()> {
     let work = dependents::work_on(connection, kind, id).await?;
     Ok(refuse(in_use(kind), work)?)

@@ -24,12 +24,12 @@ use crate::platform::services::Services;
 #[openapi(paths(list, create, read, replace, update, delete, summary))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/project/").route("/project_summary/{id}/", web::get().to(summary));
 }
 
-/// A project as clients see it.
+/// A project in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Project)]
 pub struct ProjectBody {
@@ -43,7 +43,7 @@ pub struct ProjectBody {
     owner: Option<i64>,
     /// The organisation whose members see it.
     organisation: i64,
-    /// What may be a mistake, such as the weight of a type of event that no upload has.
+    /// Possible mistakes, such as the weight of an event type that no upload contains.
     warnings: Vec<String>,
 }
 
@@ -62,9 +62,9 @@ impl ProjectBody {
 }
 
 request_fields! {
-    /// Where a project belongs.
+    /// The owner of a project.
     struct ProjectHome {
-        /// Where a new project belongs; one's personal organisation unless said otherwise. It stays there.
+        /// The organisation of a new project, the caller's personal one by default. It cannot change.
         organisation: Option<i64> = None => Nullable(Id),
     }
 }
@@ -99,7 +99,7 @@ fn not_saved(error: QueryError) -> ApiError {
     error.into()
 }
 
-/// The projects one may see.
+/// Lists the projects that the caller may see.
 #[utoipa::path(get, path = "/project/", tag = "project", operation_id = "list_project",
     params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ProjectBody>)))]
@@ -114,7 +114,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, to_bodies(&mut connection, rows).await?)?))
 }
 
-/// Start a project.
+/// Creates a project.
 #[utoipa::path(post, path = "/project/", tag = "project", operation_id = "create_project", request_body = inline(ProjectRequest),
     responses((status = 201, body = ProjectBody), (status = 400, description = "A field is wrong")))]
 async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
@@ -136,7 +136,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(to_one(&mut connection, project).await?))
 }
 
-/// One project.
+/// Returns a project.
 #[utoipa::path(get, path = "/project/{id}/", tag = "project", operation_id = "read_project", params(("id" = i64, Path)),
     responses((status = 200, body = ProjectBody), (status = 404, description = "Not there, or not yours")))]
 async fn read(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<ProjectBody>> {
@@ -144,7 +144,7 @@ async fn read(access: Access<Project, Viewer>, services: web::Data<Services>) ->
     Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
-/// Replace the fields of a project.
+/// Replaces the fields of a project.
 #[utoipa::path(put, path = "/project/{id}/", tag = "project", operation_id = "replace_project", params(("id" = i64, Path)),
     request_body = inline(ProjectRequest), responses((status = 200, body = ProjectBody)))]
 async fn replace(
@@ -155,7 +155,7 @@ async fn replace(
     save(&access.object, &services, body, false).await
 }
 
-/// Change some fields of a project.
+/// Changes some fields of a project.
 #[utoipa::path(patch, path = "/project/{id}/", tag = "project", operation_id = "update_project", params(("id" = i64, Path)),
     request_body = inline(ProjectRequest), responses((status = 200, body = ProjectBody)))]
 async fn update(access: Access<Project, Editor>, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<ProjectBody>> {
@@ -171,7 +171,7 @@ async fn save(project: &Project, services: &Services, body: Body, partial: bool)
     Ok(web::Json(to_one(&mut connection, saved).await?))
 }
 
-/// Delete a project with everything in it; refused while something of it is live.
+/// Deletes a project with everything in it; refused while something in it is active.
 #[utoipa::path(delete, path = "/project/{id}/", tag = "project", operation_id = "delete_project", params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "Something live depends on it", body = ConflictBody)))]
@@ -180,7 +180,7 @@ async fn delete(access: Access<Project, Admin>, services: web::Data<Services>) -
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// How much is in a project.
+/// The numbers of objects in a project.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProjectSummary {
     n_data: i64,
@@ -190,7 +190,7 @@ struct ProjectSummary {
     ins_datetime: DateTime<Utc>,
 }
 
-/// How much is in a project.
+/// Returns the numbers of objects in a project.
 #[utoipa::path(get, path = "/project_summary/{id}/", tag = "project", operation_id = "read_project_summary", params(("id" = i64, Path)),
     responses((status = 200, body = ProjectSummary)))]
 async fn summary(access: Access<Project, Viewer>, services: web::Data<Services>) -> ApiResult<web::Json<ProjectSummary>> {

@@ -7,34 +7,33 @@ use uuid::Uuid;
 
 use crate::schema::recommendation_log;
 
-/// A list that somebody was answered, or would have been by a shadow slot.
+/// A list that was answered, or that a shadow slot would have answered.
 #[derive(Debug, Clone, PartialEq, Insertable)]
 #[diesel(table_name = recommendation_log)]
 pub struct LoggedList {
     pub request_id: Uuid,
     pub project_id: i64,
     pub deployment_slot_id: i64,
-    /// The model that made the list.
+    /// The model that computed the list.
     pub trained_model_id: i64,
     pub is_shadow: bool,
-    /// None when the request named nobody.
+    /// `None` if the request named no user.
     pub user_id: Option<String>,
-    /// The head of the list, best first.
+    /// The top of the list, best first.
     pub items: Vec<String>,
-    /// How the list came about; none where a shadow had none.
+    /// The strategy of the list; `None` if a shadow had none.
     pub strategy: Option<&'static str>,
-    /// With which probability the request went to this slot; none for a shadow.
+    /// The probability that the request went to this slot; `None` for a shadow.
     pub propensity: Option<f64>,
-    /// With which probability each item would have been shown in its place, whichever slot had answered; none where nobody
-    /// looked what the others would have answered.
+    /// The probability that each item is shown in its place, over all slots; `None` if the other slots were not asked.
     pub item_propensities: Option<Vec<f64>>,
     pub timestamp: DateTime<Utc>,
-    /// How many items were asked for by a request for a user's list and nothing else, which another model can be asked as well;
-    /// none where interactions were sent along or only some items admitted.
+    /// The number of items requested, for requests of a user's list without further options, which can be replayed for other
+    /// models; `None` if interactions were sent along or the items were restricted.
     pub plain_cutoff: Option<i32>,
 }
 
-/// A list that somebody was answered, and what became of it.
+/// A list that was answered, with its outcome.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct AnsweredList {
     #[diesel(sql_type = Nullable<Text>)]
@@ -45,10 +44,10 @@ pub struct AnsweredList {
     pub plain_cutoff: Option<i32>,
     #[diesel(sql_type = Array<Text>)]
     pub items: Vec<String>,
-    /// With which probability the request went to the slot that answered.
+    /// The probability that the request went to the slot that answered.
     #[diesel(sql_type = Nullable<Double>)]
     pub propensity: Option<f64>,
-    /// By position; none where nobody looked what the other slots would have answered.
+    /// By position; `None` if the other slots were not asked.
     #[diesel(sql_type = Nullable<Array<Double>>)]
     pub item_propensities: Option<Vec<f64>>,
     /// Items that were clicked, each once.
@@ -60,9 +59,9 @@ pub struct AnsweredList {
 }
 
 impl AnsweredList {
-    /// Beside the list that another model would have answered.
+    /// Returns it as a pair with the list that another model would have answered.
     pub fn beside(self, other: Vec<String>) -> Pair {
-        // A slot that gets all the traffic leaves nothing to chance.
+        // A slot with all the traffic leaves nothing to chance.
         let certain = || self.propensity.filter(|share| *share >= 1.0).map(|_| vec![1.0; self.items.len()]);
         let propensities = self.item_propensities.or_else(certain);
         let (clicked, bought) = (self.clicked, self.bought);
@@ -70,7 +69,7 @@ impl AnsweredList {
     }
 }
 
-/// A request that both a live and a shadow slot have a list for, or another model that was asked later.
+/// A request with a live list and another one: that of a shadow slot, or of a model asked later.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct Pair {
     #[diesel(sql_type = Nullable<Text>)]
@@ -79,7 +78,7 @@ pub struct Pair {
     pub live: Vec<String>,
     #[diesel(sql_type = Array<Text>)]
     pub shadow: Vec<String>,
-    /// Of the live list, by position.
+    /// Propensities of the live list, by position.
     #[diesel(sql_type = Nullable<Array<Double>>)]
     pub propensities: Option<Vec<f64>>,
     /// Items that were clicked, each once.

@@ -1,6 +1,6 @@
-//! Writes the log in the background. Answering a request hands its lists over without waiting; while one batch is written the
-//! next one gathers, so that a batch is as large as the traffic makes it. Where lists come faster than they can be written,
-//! they are dropped, and how many is said in a warning.
+//! Writes the log in the background. Requests pass their lists on without waiting; while one batch is written, the next one is
+//! collected, so that the size of batches follows the traffic. If lists arrive faster than they can be written, they are dropped
+//! and counted in a warning.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,14 +13,14 @@ use super::model::LoggedList;
 use super::store;
 use crate::platform::services::Services;
 
-/// Requests whose lists wait to be written.
+/// The largest number of requests whose lists wait to be written.
 const MOST_WAITING: usize = 4_096;
-/// Requests whose lists are written at once.
+/// The largest number of requests whose lists are written at once.
 const BATCH: usize = 256;
-/// Time for which lists gather after a batch, unless many wait: a transaction takes the processor, and the disk, about as long
+/// Time for which lists are collected after a batch, unless many wait: a transaction costs about as much processor and disk time
 /// for one list as for many.
 const GATHERING: Duration = Duration::from_millis(25);
-/// At most one warning in so much time.
+/// The minimum time between warnings.
 const BETWEEN_WARNINGS: TimeDelta = TimeDelta::seconds(10);
 
 enum Message {
@@ -60,7 +60,7 @@ impl Recorder {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns once everything queued so far has been written.
+    /// Waits until everything queued so far has been written.
     pub async fn finish(&self) {
         let (done, written) = oneshot::channel();
         if self.sender.send(Message::Finish(done)).await.is_ok() {

@@ -16,21 +16,21 @@ use crate::platform::services::Services;
 #[openapi(paths(comparison))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/deployment_slot/{id}/comparison/", web::get().to(comparison));
 }
 
-/// How the lists of a shadow slot compare with those that users were answered.
+/// Comparison of a shadow slot's lists with those that were answered.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SlotComparison)]
 pub struct ComparisonBody {
     slot: i64,
-    /// The model the slot has now; only its lists count.
+    /// The current model of the slot; only its lists are used.
     trained_model: i64,
     #[serde(serialize_with = "timestamp::serialize")]
     since: DateTime<Utc>,
-    /// Items of each list that count, from its head.
+    /// The number of items of each list that are compared, from the top.
     cutoff: i32,
     /// Whether there were more requests; only the newest ones were compared.
     is_partial: bool,
@@ -38,8 +38,8 @@ pub struct ComparisonBody {
     comparison: Comparison,
 }
 
-/// How the lists of a shadow slot compare with those that users were answered for the same requests, and what its lists would
-/// have earned. A slot that was no shadow in that time has nothing to compare.
+/// Compares the lists of a shadow slot with those that were answered to the same requests, and estimates what its lists would
+/// have earned. A slot that was not a shadow in the period has nothing to compare.
 #[utoipa::path(get, path = "/deployment_slot/{id}/comparison/", tag = "deployment_slot", operation_id = "read_deployment_slot_comparison",
     params(("id" = i64, Path),
         ("days" = Option<i64>, Query, minimum = 1, maximum = 365, description = "How far back; 28 unless told"),

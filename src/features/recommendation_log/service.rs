@@ -1,4 +1,4 @@
-//! Reads the lists of a shadow slot and those that were answered, in a compact form, and has them compared.
+//! Reads the lists of a shadow slot and those that were answered, in a compact form, and compares them.
 
 use std::collections::HashMap;
 use std::pin::pin;

@@ -25,7 +25,7 @@ pub async fn begin(
     Ok(data.id)
 }
 
-/// Fills combined data from its sources; nothing when it is no longer being prepared.
+/// Fills combined data from its sources; does nothing if it is no longer being prepared.
 pub async fn combine(services: &Services, id: i64) -> Result<(), DataError> {
     let mut connection = services.db.conn().await?;
     let Some(data) = datasets::find(&mut connection, id).await?.filter(|data| data.status == TrainingDataStatus::Preparing)

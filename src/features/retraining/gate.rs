@@ -1,5 +1,5 @@
-//! The quality gate: with a tolerance set, a new model takes the place of a deployed one only if it is not notably worse. The
-//! figures of both come from a background job, see [`super::judging`].
+//! The quality gate: if a tolerance is set, a new model replaces a deployed one only if it is not notably worse. A background job
+//! computes the scores of both, see [`super::judging`].
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -15,18 +15,18 @@ use crate::features::projects::{self, Project};
 use crate::ml::registry;
 use crate::platform::queue::{self, EnqueueOptions};
 
-/// What the gate says to a new model.
+/// The gate's decision about a new model.
 #[derive(Debug)]
 pub enum Verdict {
     Deploy,
     /// A sentence with both figures.
     Keep(String),
-    /// The figures are on their way.
+    /// The scores are being computed.
     Wait,
 }
 
-/// Whether a run's model may be deployed under a name. The first time it is asked, and again whenever another model answers
-/// meanwhile, a background job is told to find the figures. Runs in the caller's transaction, which holds the run.
+/// Decides whether a run's model may be deployed under a name. On the first call, and again whenever another model has been
+/// deployed since, enqueues the job that computes the scores. Runs in the caller's transaction, which has locked the run.
 pub async fn ask(
     connection: &mut AsyncPgConnection,
     schedule: &Schedule,
@@ -35,7 +35,7 @@ pub async fn ask(
     slot_name: &str,
 ) -> Result<Verdict, RetrainingError> {
     let Some(tolerance) = schedule.fields.gate_tolerance else { return Ok(Verdict::Deploy) };
-    // What answers must not change between this answer and the deployment.
+    // The deployed model must not change between this decision and the deployment.
     deployments::lock_project(connection, schedule.project_id).await?;
     let replaced = deployments::replaced_by(connection, schedule.project_id, slot_name).await?;
     let Some(deployed) = replaced.map(|slot| slot.fields.trained_model_id).filter(|deployed| *deployed != model) else {
@@ -71,7 +71,7 @@ pub async fn ask(
     )))
 }
 
-/// Why a schedule with these fields could never pass the gate as things stand; a sentence says what to do.
+/// Returns why a schedule with these fields could never pass the gate at present, with a sentence that says what to do.
 pub async fn obstacle(
     connection: &mut AsyncPgConnection,
     project: &Project,
@@ -82,7 +82,7 @@ pub async fn obstacle(
     }
     let searches = wanted.retune && wanted.split_config_id.is_some() && wanted.evaluation_config_id.is_some();
     let of_sessions = match wanted.model_configuration_id {
-        // No search tries a model of sessions.
+        // Searches do not try models of sessions.
         _ if searches => false,
         None => return Ok(None),
         Some(id) => {
@@ -97,7 +97,7 @@ pub async fn obstacle(
     }
 }
 
-/// Why a new model cannot be compared with the deployed one, if it is of the other kind.
+/// Returns why a new model cannot be compared with the deployed one: they are of different kinds.
 async fn unlike(connection: &mut AsyncPgConnection, deployed: i64, new_of_sessions: bool) -> QueryResult<Option<String>> {
     let Some(old) = made_of(connection, deployed).await? else { return Ok(None) };
     let kind = |of_sessions: bool| if of_sessions { "sessions" } else { "users and items" };
@@ -112,7 +112,7 @@ async fn unlike(connection: &mut AsyncPgConnection, deployed: i64, new_of_sessio
     }))
 }
 
-/// The slot that the runs of a project deploy to.
+/// Returns the name of the slot that the runs of a project deploy to.
 pub fn slot_name(project: &Project) -> String {
     format!("auto-deploy-{}", project.fields.name)
 }

@@ -1,4 +1,4 @@
-//! The background jobs of a run: the one that carries it out, the one that combines its sources, and the one that judges its model.
+//! The background jobs of a run: one executes it, one combines its sources, and one evaluates its model.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::features::tuning::TuningError;
 use crate::platform::queue::{Job, JobContext, JobError};
 use crate::platform::services::Services;
 
-/// How soon to look again at the training or the search that a run waits for.
+/// The time between two checks of the training or search that a run waits for.
 const PAUSE: Duration = Duration::from_secs(3);
 
 impl Job for RunRetraining {

@@ -1,8 +1,8 @@
-//! Finds the figures that the quality gate compares. Judged are not the two models, one of which has seen all of the data, but
-//! what they were made of. The new one's configuration is fitted to a part of the run's data, the deployed one's to the data it
-//! was trained on, without what it must not know; both score on the rest of the run's data. So a new model that is worse because
-//! its data are is found out, too. Where the data of the deployed model are gone, or are those of the run, its configuration is
-//! fitted to the same part as the new one's.
+//! Computes the scores that the quality gate compares. It does not evaluate the two models themselves, one of which was trained
+//! on all of the data, but their configurations: that of the new model is fitted to a part of the run's data, that of the
+//! deployed model to the data it was trained on, without what is held out; both are scored on the rest of the run's data. So a
+//! new model that is worse because of its data is detected, too. If the data of the deployed model is gone, or is that of the
+//! run, its configuration is fitted to the same part as the new one's.
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -23,13 +23,13 @@ use crate::platform::memory;
 use crate::platform::queue::{JobContext, JobError};
 use crate::platform::services::Services;
 
-/// Finds the figures of a run and stores them; nothing when no run waits for them any more. It may be done again from the
-/// start, since it stores all or nothing, and only the first time.
+/// Computes the scores of a run and stores them; does nothing if no run waits for them any more. Safe to repeat: it stores all or
+/// nothing, and only the first time.
 pub async fn judge(context: &JobContext<Services>, job: &JudgeRun) -> Result<(), JobError> {
     let Some((contest, [new, deployed])) = prepare(&context.app, job).await.map_err(refusal)? else { return Ok(()) };
     let gate_metric = format!("{}@{}", contest.metric.as_str(), contest.cutoff);
     let deployed_data_id = deployed.own_data.as_ref().map(|data| data.id);
-    // The same configuration on the same data need not be judged twice.
+    // The same configuration on the same data is evaluated once.
     let alike = deployed_data_id.is_none() && new.made_of == deployed.made_of;
     let entrants = if alike { vec![new] } else { vec![new, deployed] };
     let scores = tuning::scores(context, &contest, entrants).await.map_err(refusal)?;
@@ -40,7 +40,7 @@ pub async fn judge(context: &JobContext<Services>, job: &JudgeRun) -> Result<(),
     store::set_figures(&mut connection, run, deployed, figures).await.map_err(|error| refusal(error.into()))
 }
 
-/// What has to be judged on what: what the new model is made of, and what the deployed one is.
+/// Returns what to evaluate on which data: the configuration of the new model, and that of the deployed one.
 async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest, [Entrant; 2])>, TuningError> {
     let mut connection = services.db.conn().await?;
     let run = Run::load(&mut connection, job.retraining_run_id).await?.map(|(run, _)| run);
@@ -64,17 +64,17 @@ async fn prepare(services: &Services, job: &JudgeRun) -> Result<Option<(Contest,
     Ok(Some((contest, entrants)))
 }
 
-/// What a model has learnt from, where it can still be read and is not the data of the run.
+/// Returns the training data of a model, if it can still be read and is not the data of the run.
 async fn other_data(connection: &mut AsyncPgConnection, model: i64, of_run: &TrainingData) -> QueryResult<Option<TrainingData>> {
     let Some((model, _)) = TrainedModel::load(connection, model).await? else { return Ok(None) };
     let learnt = model.lineage["data_sha256"].as_str();
-    // An upload may have been replaced since: then the rows that the model knows are gone.
+    // An upload may have been replaced since: then the rows that the model was trained on are gone.
     let is_it = |data: &TrainingData| data.problem().is_none() && learnt.is_some() && data.sha256.as_deref() == learnt;
     let data = datasets::find(connection, model.data_id).await?;
     Ok(data.filter(is_it).filter(|data| data.sha256 != of_run.sha256))
 }
 
-/// The configs of the schedule, or what they are by default.
+/// Returns the data with the configs of the schedule, or the default ones.
 async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: TrainingData) -> Result<Contest, TuningError> {
     let split = match schedule.fields.split_config_id {
         Some(id) => evaluation::find_split(connection, id).await?.to_engine(),
@@ -88,8 +88,8 @@ async fn contest(connection: &mut AsyncPgConnection, schedule: &Schedule, data: 
     Ok(Contest { data, split, metric, cutoff: measure.cutoff.unsigned_abs() as usize })
 }
 
-/// Algorithm and parameters as a model was trained with them; its configuration may have been changed since. A model that was
-/// not trained yet has only that.
+/// Returns the algorithm and parameters that a model was trained with, as its configuration may have been changed since. For a
+/// model that is not trained yet, returns those of its configuration.
 pub async fn made_of(connection: &mut AsyncPgConnection, model: i64) -> QueryResult<Option<Suggestion>> {
     let Some((model, _)) = TrainedModel::load(connection, model).await? else { return Ok(None) };
     if let (Some(algorithm), Some(params)) = (model.lineage["algorithm"].as_str(), model.lineage["parameters"].as_object()) {

@@ -1,5 +1,5 @@
-//! Retraining: a project's schedule says when to train again, on what data, and whether the result is deployed. Each time is a
-//! run. The scheduler creates runs when schedules are due, users create them by hand, and a job executes each.
+//! Retraining: a project's schedule defines when to train again, on what data, and whether to deploy the result. Each execution
+//! is a run. The scheduler creates runs when schedules are due, users create them by hand, and a job executes each.
 
 mod cadence;
 mod combining;

@@ -1,4 +1,4 @@
-//! Rows of schedules and runs, and what their jobs are told.
+//! Rows of schedules and runs, and the payloads of their jobs.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ const LONGEST_CRON: usize = 100;
 const LONGEST_ZONE: usize = 64;
 
 wire_enum! {
-    /// Where a run stands.
+    /// The state of a run.
     #[schema(as = RetrainingRunStatus)]
     pub enum RunStatus {
         Pending = "PENDING",
@@ -33,12 +33,12 @@ wire_enum! {
 }
 
 impl RunStatus {
-    /// Of runs that wait or run.
+    /// States of runs that are waiting or running.
     pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
 }
 
 wire_enum! {
-    /// Who or what asked for a run.
+    /// The cause of a run.
     #[schema(as = RetrainingRunCause)]
     pub enum RunCause {
         /// A user.
@@ -51,7 +51,7 @@ wire_enum! {
     /// What happens to runs that were missed while no scheduler ran.
     #[derive(Default)]
     pub enum CatchUp {
-        /// One run makes up for all of them.
+        /// One run replaces all of them.
         #[default]
         Once = "once",
         /// None does.
@@ -60,7 +60,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which uploads a run learns from.
+    /// The uploads that a run trains on.
     #[derive(Default)]
     pub enum DataSource {
         /// The newest upload, or the one that the schedule names.
@@ -72,22 +72,22 @@ wire_enum! {
 }
 
 request_fields! {
-    /// What a caller decides about a schedule. What a change leaves out keeps its value.
+    /// The fields of a schedule. A change keeps the fields that it leaves out.
     #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = retraining_schedules, treat_none_as_null = true)]
     #[schema(as = RetrainingScheduleFields)]
     pub struct ScheduleFields {
         pub is_enabled: bool = false => Kept(Flag),
-        /// Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two unless told otherwise.
+        /// Minute, hour, day of month, month, day of week (0 is Sunday); Sundays at two by default.
         pub cron_expression: String = "0 2 * * 0".to_owned() => Kept(Text(LONGEST_CRON)),
-        /// Where the hours of the cron expression are read, such as `Europe/Berlin`.
+        /// The time zone of the cron expression, such as `Europe/Berlin`.
         pub time_zone: String = "UTC".to_owned() => Kept(Text(LONGEST_ZONE)),
-        /// What to learn from; null stands for the newest upload.
+        /// The data to train on; null means the newest upload.
         #[serde(rename = "training_data")]
         pub training_data_id: Option<i64> = None => Kept(Nullable(Id)),
         #[serde(rename = "model_configuration")]
         pub model_configuration_id: Option<i64> = None => Kept(Nullable(Id)),
-        /// Whether to search again, with `split_config` and `evaluation_config`, rather than to train the configuration.
+        /// Whether to search, with `split_config` and `evaluation_config`, instead of training the configuration.
         pub retune: bool = false => Kept(Flag),
         #[serde(rename = "split_config")]
         pub split_config_id: Option<i64> = None => Kept(Nullable(Id)),
@@ -101,19 +101,18 @@ request_fields! {
         pub catch_up: CatchUp = CatchUp::default() => Kept(Choice(&[])),
         /// Whether a run over unchanged data is skipped.
         pub skip_unchanged: bool = false => Kept(Flag),
-        /// Whether a training begins with what the model of the last successful run has learnt, which takes a quarter of the
-        /// epochs; for iALS with the same number of components. What comes of it depends on that model too.
+        /// Whether a training starts from the model of the last successful run, which takes a quarter of the epochs; for iALS
+        /// with the same number of components. The result then depends on that model too.
         pub warm_start: bool = false => Kept(Flag),
-        /// `newest` (unless told otherwise) or `all`; all leaves no choice of `training_data`.
+        /// `newest` (the default) or `all`; `all` excludes `training_data`.
         pub data_source: DataSource = DataSource::default() => Kept(Choice(&[])),
-        /// Types of events that are learnt from as well, none unless told otherwise: those recorded since the oldest upload that
-        /// is learnt from.
+        /// Event types to train on as well, none by default: those recorded since the oldest upload in use.
         #[schema(value_type = Vec<EventType>)]
         pub event_types: Value = Value::Array(Vec::new()) => Kept(LearntEvents),
     }
 }
 
-/// A list of types of events, as its column holds it.
+/// A list of event types, as its column stores it.
 struct LearntEvents;
 
 impl Kind for LearntEvents {
@@ -129,7 +128,7 @@ impl Kind for LearntEvents {
         if let Some(unknown) = words.iter().find(|word| !known.contains(&word.as_str())) {
             fields.fault(field, format!("\"{unknown}\" is not a type of event. Choose among: {}.", known.join(", ")));
         }
-        // In one order, each once: the same choice is the same data.
+        // Sorted and without duplicates: the same choice is the same data.
         known.into_iter().filter(|known| words.iter().any(|word| word == known)).collect()
     }
 
@@ -142,12 +141,12 @@ impl Kind for LearntEvents {
     }
 }
 
-/// Returns the types of events in a list. No event is of a type that is unknown.
+/// Returns the event types in a list, without unknown ones.
 fn event_types(list: &Value) -> Vec<EventType> {
     list.as_array().into_iter().flatten().filter_map(|word| word.as_str()?.parse().ok()).collect()
 }
 
-/// When a project trains again, and on what.
+/// When a project is retrained, and on what.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = retraining_schedules)]
 pub struct Schedule {
@@ -164,13 +163,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Returns the types of events that are learnt from as well.
+    /// Returns the event types to train on as well.
     pub fn learnt_events(&self) -> Vec<EventType> {
         event_types(&self.fields.event_types)
     }
 }
 
-/// One time a schedule was carried out.
+/// One execution of a schedule.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = retraining_runs)]
 pub struct Run {
@@ -189,29 +188,29 @@ pub struct Run {
     pub trained_model_id: Option<i64>,
     pub tuning_job_id: Option<i64>,
     pub deployed_slot_id: Option<i64>,
-    /// Metric and length of the lists, such as `ndcg@20`; with both scores once the gate's figures are there.
+    /// Metric and length of the lists, such as `ndcg@20`; with both scores once the gate has them.
     pub gate_metric: Option<String>,
     pub new_score: Option<f64>,
     pub deployed_score: Option<f64>,
-    /// The model that answered when the gate was asked.
+    /// The model that was deployed when the gate was asked.
     pub deployed_model_id: Option<i64>,
     pub was_warm_start: bool,
     pub error_message: String,
     pub ins_datetime: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
-    /// What the deployed side of the gate has learnt from, where that was not the run's data.
+    /// The data that the deployed side of the gate was fitted to, if not the run's data.
     pub deployed_data_id: Option<i64>,
 }
 
 impl Run {
-    /// Whether it still waits or runs.
+    /// Returns whether it is waiting or running.
     pub fn is_live(&self) -> bool {
         RunStatus::LIVE.contains(&self.status)
     }
 }
 
-/// Who or what asks for a run.
+/// A run to be created.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = retraining_runs)]
 pub struct NewRun {
@@ -222,7 +221,7 @@ pub struct NewRun {
     pub scheduled_for: Option<DateTime<Utc>>,
 }
 
-/// What a run learns from.
+/// The data of a run.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct RunData {
@@ -231,7 +230,7 @@ pub struct RunData {
     pub data_rows_at_trigger: Option<i64>,
 }
 
-/// What a run has begun.
+/// The work that a run has started.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct Begun {
@@ -242,7 +241,7 @@ pub struct Begun {
     pub tuning_job_id: Option<i64>,
 }
 
-/// What the quality gate compares.
+/// The scores that the quality gate compares.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct GateFigures {
@@ -252,20 +251,20 @@ pub struct GateFigures {
     pub deployed_data_id: Option<i64>,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, AsChangeset)]
 #[diesel(table_name = retraining_runs)]
 pub struct Ended {
     pub status: RunStatus,
     pub error_message: String,
     pub completed_at: DateTime<Utc>,
-    /// None leaves what is known.
+    /// `None` keeps the current value.
     pub trained_model_id: Option<i64>,
     pub deployed_slot_id: Option<i64>,
     pub was_warm_start: Option<bool>,
 }
 
-/// Carries out one run. It has others do the work, so it never keeps a worker busy: between two looks it is put off.
+/// Executes one run. Other jobs do the work, so it never occupies a worker: between two checks it is postponed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRetraining {
     pub retraining_run_id: i64,
@@ -277,8 +276,8 @@ pub struct CombineData {
     pub training_data_id: i64,
 }
 
-/// Finds the figures of the quality gate: the configurations of the new and of the deployed model are fitted and judged. The
-/// run waits for them.
+/// Computes the scores of the quality gate: the configurations of the new and of the deployed model are fitted and evaluated. The
+/// run waits for this.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JudgeRun {
     pub retraining_run_id: i64,

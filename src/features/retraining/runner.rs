@@ -136,7 +136,7 @@ async fn begin_on_combined(
     start_work(connection, schedule, run, data, now).await
 }
 
-/// Returns whether the schedule says what to train.
+/// Returns whether the schedule defines what to train.
 fn has_work(schedule: &Schedule) -> bool {
     searches(schedule).is_some() || schedule.fields.model_configuration_id.is_some()
 }

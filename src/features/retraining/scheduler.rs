@@ -58,7 +58,7 @@ async fn fire(
 ) -> QueryResult<bool> {
     let cadence =
         schedule.fields.time_zone.parse().ok().and_then(|zone| Cadence::parse(&schedule.fields.cron_expression, zone).ok());
-    // Times sooner than the least interval after this one are passed over.
+    // Times within the minimum interval after this one are skipped.
     let after = schedule.next_run_at.map_or(now, |due| now.max(due + least - TimeDelta::seconds(1)));
     store::set_next_run(connection, schedule.id, cadence.and_then(|cadence| cadence.next_after(after))).await?;
     if schedule.fields.catch_up == CatchUp::Skip && schedule.next_run_at.is_some_and(|due| now - due > MISSED_AFTER) {

@@ -1,4 +1,4 @@
-//! The data of a run: one upload as it is, or several sources combined.
+//! The data of a run: one unchanged upload, or several sources combined.
 
 use diesel_async::AsyncPgConnection;
 
@@ -8,7 +8,7 @@ use super::store;
 use crate::features::datasets::{self, Source, TrainingData};
 use crate::features::events::{self, EventType, Recorded};
 
-/// The data to learn from, or why there is none.
+/// The data to train on, or why there is none.
 pub enum Choice {
     Of(Chosen),
     /// Some of the data is still being prepared.
@@ -17,9 +17,9 @@ pub enum Choice {
     None(String),
 }
 
-/// The data to learn from.
+/// The data to train on.
 pub enum Chosen {
-    /// An upload as it is.
+    /// An unchanged upload.
     One(Box<TrainingData>),
     /// Sources to be combined.
     Several(Vec<Source>),
@@ -38,7 +38,7 @@ impl Chosen {
     }
 }
 
-/// Returns the data that a schedule asks for, as of now.
+/// Returns the current data for a schedule.
 pub async fn choose(connection: &mut AsyncPgConnection, schedule: &Schedule) -> Result<Choice, RetrainingError> {
     let uploads = uploads_of(connection, schedule).await?;
     let Some(oldest) = uploads.iter().map(|upload| upload.ins_datetime).min() else {

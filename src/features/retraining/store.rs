@@ -28,7 +28,7 @@ impl Guarded for Run {
     }
 }
 
-/// One page of the schedules a caller may see, newest first.
+/// Returns one page of the schedules that a caller may see, newest first.
 pub async fn list_schedules(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -38,7 +38,7 @@ pub async fn list_schedules(
     page_of_project!(retraining_schedules as Schedule, by ins_datetime, connection, principal, project, page)
 }
 
-/// One page of the runs a caller may see, newest first.
+/// Returns one page of the runs that a caller may see, newest first.
 pub async fn list_runs(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -172,7 +172,7 @@ pub async fn begin_run(connection: &mut AsyncPgConnection, id: i64, begun: Begun
     Ok(())
 }
 
-/// Records that a run's model is to be compared with a deployed one, and clears the figures of an earlier comparison.
+/// Records the comparison of a run's model with a deployed one, and clears the figures of an earlier comparison.
 pub async fn begin_gate(connection: &mut AsyncPgConnection, id: i64, model: i64, deployed: i64) -> QueryResult<()> {
     diesel::update(retraining_runs::table.find(id))
         .set((
@@ -204,10 +204,10 @@ pub async fn end_run(connection: &mut AsyncPgConnection, id: i64, ended: Ended) 
     Ok(())
 }
 
-/// States of uploads that can be learnt from, now or soon.
+/// States of uploads that can be used for training, now or soon.
 const USABLE: [TrainingDataStatus; 2] = [TrainingDataStatus::Ready, TrainingDataStatus::Preparing];
 
-/// Returns the newest upload of a project that can be learnt from, or else the newest that is still being prepared.
+/// Returns the newest upload of a project that is ready for training, or else the newest that is still being prepared.
 pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Option<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))
@@ -220,7 +220,7 @@ pub async fn newest_data(connection: &mut AsyncPgConnection, project: i64) -> Qu
         .optional()
 }
 
-/// Lists all uploads of a project that can be learnt from or are still being prepared, oldest first.
+/// Lists all uploads of a project that are ready for training or still being prepared, oldest first.
 pub async fn all_uploads(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Vec<TrainingData>> {
     training_data::table
         .filter(training_data::project_id.eq(project).and(training_data::storage_key.is_not_null()))

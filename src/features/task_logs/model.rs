@@ -1,4 +1,4 @@
-//! Lines of a log, and the tasks of 1.x's clients.
+//! Lines of a log, and the tasks of 1.x clients.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,16 +11,16 @@ use crate::platform::queue::JobState;
 use crate::platform::wire_enum;
 use crate::schema::task_logs;
 
-/// Where a line belongs.
+/// The job and the object of a line.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Line {
-    /// The queue's job that says it.
+    /// The queue's job that wrote it.
     pub job_id: Option<i64>,
     pub tuning_job_id: Option<i64>,
     pub trained_model_id: Option<i64>,
 }
 
-/// What a log is about.
+/// The subject of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// A tuning job.
@@ -29,7 +29,7 @@ pub enum Subject {
     Model(i64),
 }
 
-/// A line that was said.
+/// A written line.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = task_logs)]
 pub struct TaskLog {
@@ -46,7 +46,7 @@ pub struct TaskLink {
     pub task: Task,
 }
 
-/// How a task stands, in the words of 1.x.
+/// The state of a task, in the words of 1.x.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Task {
     pub task_id: Uuid,
@@ -55,7 +55,7 @@ pub struct Task {
     pub date_created: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     pub date_done: Option<DateTime<Utc>>,
-    /// What went wrong.
+    /// The error of the task.
     pub traceback: Option<String>,
 }
 
@@ -84,13 +84,13 @@ impl From<JobState> for TaskStatus {
     }
 }
 
-/// What is told to those who watch: something stands otherwise, or its log has a new line.
+/// A notification for subscribers: a state has changed, or a log has a new line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Update {
-    /// A tuning job stands otherwise.
+    /// The state of a tuning job has changed.
     Tuning { tuning_job_id: i64 },
-    /// A training stands otherwise.
+    /// The state of a training has changed.
     Model { trained_model_id: i64 },
     /// A log has a new line.
     Log { tuning_job_id: Option<i64>, trained_model_id: Option<i64> },

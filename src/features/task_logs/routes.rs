@@ -15,14 +15,14 @@ use crate::platform::services::Services;
 #[openapi(paths(list, read))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/task_log/").route(web::get().to(list)))
         .service(web::resource("/task_log/{id}/").route(web::get().to(read)));
 }
 
-/// A line of the log as clients see it.
+/// A line of the log in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TaskLog)]
 pub struct TaskLogBody {
@@ -32,7 +32,7 @@ pub struct TaskLogBody {
     #[serde(serialize_with = "timestamp::serialize")]
     updated_at: DateTime<Utc>,
     contents: String,
-    /// The task that said it; null once the queue has forgotten the task.
+    /// The task that wrote it; null once the queue has deleted the task.
     task: Option<i64>,
 }
 
@@ -48,7 +48,7 @@ impl From<TaskLog> for TaskLogBody {
     }
 }
 
-/// What background work said, newest first.
+/// Lists the lines of background work, newest first.
 #[utoipa::path(get, path = "/task_log/", tag = "task_log", operation_id = "list_task_log",
     params(("id" = Option<i64>, Query), ("id_gt" = Option<i64>, Query), ("tuning_job_id" = Option<i64>, Query),
         ("model_id" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -66,7 +66,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(TaskLogBody::from).collect())?))
 }
 
-/// One line of the log.
+/// Returns a line of the log.
 #[utoipa::path(get, path = "/task_log/{id}/", tag = "task_log", operation_id = "read_task_log", params(("id" = i64, Path)),
     responses((status = 200, body = TaskLogBody), (status = 404, description = "Not there, or not yours")))]
 async fn read(

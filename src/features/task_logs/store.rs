@@ -15,7 +15,7 @@ use crate::platform::http::{ApiResult, PageRequest, paginate};
 use crate::platform::queue;
 use crate::schema::{model_configurations, task_logs, trained_models, training_data, tuning_jobs};
 
-/// Characters of a line. Hundreds of lines are sent at once to those who watch a log.
+/// The largest number of characters of a line. Hundreds of lines are sent at once to subscribers of a log.
 const LONGEST_LINE: usize = 16_384;
 
 /// Returns the beginning of a line that is too long, without NUL, the one character that PostgreSQL's text cannot hold.
@@ -124,7 +124,7 @@ pub struct LogFilter {
     pub model: Option<i64>,
 }
 
-/// One page of the lines a caller may see, newest first.
+/// Returns one page of the lines that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -148,7 +148,7 @@ pub async fn first(
     query.select(TaskLog::as_select()).first(connection).await.optional()
 }
 
-/// The lines of these projects (of all when none) that a filter lets through.
+/// Selects the lines of these projects (of all if `None`) that match a filter.
 fn narrowed(visible: Option<Vec<i64>>, filter: &LogFilter) -> task_logs::BoxedQuery<'static, diesel::pg::Pg> {
     let mut query = task_logs::table.into_boxed();
     if let Some(visible) = visible {
@@ -178,7 +178,7 @@ fn narrowed(visible: Option<Vec<i64>>, filter: &LogFilter) -> task_logs::BoxedQu
     query
 }
 
-/// The projects a caller may see; none means all of them.
+/// Returns the projects that a caller may see; `None` means all of them.
 async fn narrowing(connection: &mut AsyncPgConnection, principal: &Principal) -> QueryResult<Option<Vec<i64>>> {
     if principal.visible_organisations().is_none() && principal.key_project().is_none() {
         return Ok(None);

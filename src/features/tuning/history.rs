@@ -1,5 +1,5 @@
-//! The trials of a search as a task knows them. Other tasks write trials, too, and a search may have many thousands: before each
-//! trial only those are read that the task does not know yet, or that had not ended when it last read them.
+//! The trials of a search in a task's memory. Other tasks write trials, too, and a search may have many thousands: before each
+//! trial only those are read that are new, or had not ended when they were last read.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::ml::tuning::{TrialRecord, TrialState};
 pub struct History(Arc<Vec<TrialRecord>>);
 
 impl History {
-    /// Reads what has changed. A trial that has ended stays as it is, so the others are all that can have changed.
+    /// Reads what has changed. A trial that has ended never changes, so only the others can have.
     pub async fn refresh(&mut self, connection: &mut AsyncPgConnection, job: i64) -> QueryResult<()> {
         let (first_unknown, unfinished) = self.open();
         let changed = store::trials_from(connection, job, first_unknown, &unfinished).await?;

@@ -14,11 +14,11 @@ use crate::platform::services::Services;
 
 impl Job for RunSearch {
     const KIND: &'static str = "run_search";
-    /// The database may be away now and then during a long search; no finished trial is lost.
+    /// The database may be unavailable at times during a long search; no finished trial is lost.
     const MAX_ATTEMPTS: i32 = 100;
-    /// It counts by itself which trial its workers died of.
+    /// The task itself counts the workers that died of a trial.
     const MAX_LOST_WORKERS: i32 = i32::MAX;
-    /// A search has time-outs of its own; this one only ends what has gone wrong altogether.
+    /// A search has its own time-outs; this one only ends a task that hangs.
     const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
     type Context = Services;
 
@@ -41,13 +41,13 @@ impl Job for RunSearch {
     }
 }
 
-/// Other tasks go on; when there is none any more, and trials are left, the whole job has failed.
+/// Gives up this task while others continue; if none is left, and trials are, the whole job fails.
 async fn give_up(services: &Services, id: i64, queue_job: i64, reason: &str) -> Result<(), TuningError> {
     let mut connection = services.db.conn().await?;
     let (now, reason) = (services.clock.now(), reason.to_owned());
     connection
         .transaction(async move |connection| -> Result<(), TuningError> {
-            // One task after the other: of several that fail at once, the last one sees that it is.
+            // Tasks do this one at a time: of several that fail at once, the last one notices that it is the last.
             let Some(job) = store::lock(connection, id).await?.filter(TuningJob::is_live) else { return Ok(()) };
             store::abandon_trials(connection, id, Some(queue_job), &reason, now).await?;
             store::note_failed_task(connection, id, queue_job).await?;

@@ -1,4 +1,4 @@
-//! Rows of tuning jobs and trials, and what a task of a job is told.
+//! Rows of tuning jobs and trials, and the payload of a job's tasks.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use crate::platform::{request_fields, wire_enum};
 use crate::schema::{trials, tuning_jobs};
 
 wire_enum! {
-    /// Where a search stands.
+    /// The state of a search.
     #[schema(as = TuningJobStatus)]
     pub enum SearchStatus {
         Pending = "PENDING",
@@ -27,12 +27,12 @@ wire_enum! {
 }
 
 impl SearchStatus {
-    /// Of searches that wait or run.
+    /// States of searches that are waiting or running.
     pub const LIVE: [Self; 2] = [Self::Pending, Self::Running];
 }
 
 impl From<ModelStatus> for SearchStatus {
-    /// Those who watch are told of searches and trainings alike.
+    /// Subscribers get the same states for searches and trainings.
     fn from(status: ModelStatus) -> Self {
         match status {
             ModelStatus::Pending => Self::Pending,
@@ -44,11 +44,11 @@ impl From<ModelStatus> for SearchStatus {
 }
 
 wire_enum! {
-    /// Where a trial stands.
+    /// The state of a trial.
     pub enum TrialStatus {
         Running = "running",
         Completed = "completed",
-        /// It was given up early, since others do better.
+        /// It was stopped early, since others do better.
         Pruned = "pruned",
         Failed = "failed",
     }
@@ -80,7 +80,7 @@ const MOST_TRIALS: i32 = 1_000_000;
 const MOST_TASKS: i32 = 256;
 
 request_fields! {
-    /// What a caller decides about a new job.
+    /// The fields of a new job.
     #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize, ToSchema)]
     #[diesel(table_name = tuning_jobs)]
     #[schema(as = TuningJobFields)]
@@ -93,23 +93,23 @@ request_fields! {
         pub evaluation_id: i64 => Id,
         pub n_tasks_parallel: i32 = 1 => Kept(Integer(1..=MOST_TASKS)),
         pub n_trials: i32 = 40 => Kept(Integer(1..=MOST_TRIALS)),
-        /// Megabytes a trial may need, by estimate.
+        /// Megabytes that a trial may need, by estimate.
         pub memory_budget: i32 = 8_000 => Kept(Integer(1..=i32::MAX)),
-        /// Seconds for the whole search.
+        /// Time limit of the whole search, in seconds.
         pub timeout_overall: Option<i32> = None => Kept(Nullable(Integer(1..=i32::MAX))),
-        /// Seconds for each trial.
+        /// Time limit of each trial, in seconds.
         pub timeout_singlestep: Option<i32> = None => Kept(Nullable(Integer(1..=i32::MAX))),
         pub random_seed: Option<i32> = None => Kept(Nullable(Integer(0..=i32::MAX))),
-        /// Unknown names are left out, which `warnings` says; without a known one the default set is tried.
+        /// Unknown names are ignored and listed in `warnings`; without a known one the default set is tried.
         #[schema(value_type = Option<Vec<String>>)]
         pub tried_algorithms_json: Option<Value> = None => Kept(Nullable(Names)),
         pub train_after_tuning: bool = true => Kept(Flag),
-        /// Search the weights of event types around those of the project, and the half-life, too.
+        /// Whether to also search the weights of event types, around those of the project, and the half-life.
         pub search_weights: bool = false => Kept(Flag),
     }
 }
 
-/// A list of names, as its column holds it. Each unknown one is warned about whenever the search is shown.
+/// A list of names, as its column stores it. Answers warn of each unknown one.
 struct Names;
 
 impl Convert for Names {
@@ -129,7 +129,7 @@ impl Convert for Names {
 }
 
 impl TuningFields {
-    /// Returns the tasks that work on the job at once.
+    /// Returns the number of tasks that work on the job at once.
     pub fn n_tasks(&self) -> i32 {
         self.n_tasks_parallel.min(self.n_trials)
     }
@@ -142,7 +142,7 @@ impl TuningFields {
     }
 }
 
-/// A search and how far it is.
+/// A search and its progress.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = tuning_jobs)]
 pub struct TuningJob {
@@ -153,7 +153,7 @@ pub struct TuningJob {
     pub error: Option<String>,
     pub engine_version: Option<String>,
     pub best_score: Option<f64>,
-    /// What recommending the most popular items scores.
+    /// Score of recommending the most popular items.
     pub baseline_score: Option<f64>,
     pub best_config_id: Option<i64>,
     pub tuned_model_id: Option<i64>,
@@ -163,17 +163,17 @@ pub struct TuningJob {
 }
 
 impl TuningJob {
-    /// Whether it still waits or runs.
+    /// Returns whether it is waiting or running.
     pub fn is_live(&self) -> bool {
         SearchStatus::LIVE.contains(&self.status)
     }
 
-    /// The seed of the search: the one asked for, or one of its own that stays the same however often it is resumed.
+    /// Returns the seed of the search: the requested one, or one derived from its id, which stays the same when it resumes.
     pub fn seed(&self) -> u64 {
         self.fields.random_seed.map_or(self.id.unsigned_abs(), |seed| u64::from(seed.unsigned_abs()))
     }
 
-    /// The name its queue jobs share.
+    /// Returns the group of its queue jobs.
     pub fn group(id: i64) -> String {
         format!("tuning:{id}")
     }
@@ -185,25 +185,25 @@ impl TuningJob {
 pub struct NewTuningJob {
     #[diesel(embed)]
     pub fields: TuningFields,
-    /// None when the program asks for it.
+    /// `None` if the program creates it.
     pub created_by: Option<i64>,
 }
 
 impl NewTuningJob {
-    /// A job as it is when nothing but its parts is given.
+    /// Creates a job with default values for all other fields.
     pub fn with_defaults(data_id: i64, split_id: i64, evaluation_id: i64, created_by: Option<i64>) -> Self {
         let defaults = TuningFields::read(&mut FieldReader::default(), Write::Create);
         Self { fields: TuningFields { data_id, split_id, evaluation_id, ..defaults }, created_by }
     }
 }
 
-/// One algorithm with one set of parameters, tried.
+/// An attempt with one algorithm and one set of parameters.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = trials)]
 pub struct Trial {
     pub id: i64,
     pub tuning_job_id: i64,
-    /// Counts from 0 within its job.
+    /// Its number within the job, from 0.
     pub number: i32,
     pub algorithm: String,
     pub parameters: Value,
@@ -212,20 +212,20 @@ pub struct Trial {
     pub interval_low: Option<f64>,
     pub interval_high: Option<f64>,
     pub metrics: Option<Value>,
-    /// Scores on the way, as pairs of step and score.
+    /// Scores during training, as pairs of step and score.
     pub intermediate: Value,
     pub note: Option<String>,
     /// The queue's job that runs it.
     pub run_by: i64,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// Workers that died while they ran it.
+    /// Workers that died while running it.
     pub lost_workers: i32,
     /// Workers that its task had lost before.
     pub lost_before: i32,
 }
 
-/// How a trial ended.
+/// The end of a trial.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = trials)]
 pub struct TrialResult {
@@ -241,7 +241,7 @@ pub struct TrialResult {
 }
 
 impl TrialResult {
-    /// The end of a trial that gave no score.
+    /// Creates the result of a trial that ended without a score.
     pub fn failed(trial: &Trial, note: &str, finished_at: DateTime<Utc>) -> Self {
         Self {
             state: TrialStatus::Failed,
@@ -257,7 +257,7 @@ impl TrialResult {
     }
 }
 
-/// How many trials of a job are in which state.
+/// The numbers of trials of a job by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TrialCounts {
     pub running: i64,
@@ -267,16 +267,16 @@ pub struct TrialCounts {
 }
 
 impl TrialCounts {
-    /// All of them.
+    /// Returns the number of all trials.
     pub fn total(&self) -> i64 {
         self.running + self.completed + self.pruned + self.failed
     }
 }
 
-/// Runs trials of a tuning job until none is left. Several of these work on one tuning job at once.
+/// Runs trials of a tuning job until none is left. Several of these tasks work on one tuning job at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSearch {
     pub tuning_job_id: i64,
-    /// Tells the tasks of one tuning job apart.
+    /// Distinguishes the tasks of one tuning job.
     pub task: i32,
 }

@@ -26,14 +26,14 @@ const MOST_IN_ANSWER: i64 = 1_000;
 #[openapi(paths(list, create, read, replace, update, delete, cancel, trials))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/parameter_tuning_job/")
         .route("/parameter_tuning_job/{id}/cancel/", web::post().to(cancel))
         .route("/parameter_tuning_job/{id}/trials/", web::get().to(trials));
 }
 
-/// A tuning job as clients see it.
+/// A tuning job in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TuningJob)]
 pub struct TuningJobBody {
@@ -50,7 +50,7 @@ pub struct TuningJobBody {
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
     error: Option<String>,
-    /// What recommending the most popular items scores on the same split.
+    /// Score of recommending the most popular items on the same split.
     baseline_score: Option<f64>,
     target_metric: TargetMetric,
     cutoff: i32,
@@ -62,11 +62,11 @@ pub struct TuningJobBody {
     started_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
     finished_at: Option<DateTime<Utc>>,
-    /// What was asked for and is not done, such as trying an algorithm that does not exist.
+    /// Requested settings without effect, such as an algorithm that does not exist.
     warnings: Vec<String>,
 }
 
-/// A trial as clients see it.
+/// A trial in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Trial)]
 pub struct TrialBody {
@@ -79,7 +79,7 @@ pub struct TrialBody {
     /// 95 % confidence interval of the score.
     interval: Option<[f64; 2]>,
     /// Every metric at the cutoff. `precision` divides the hits of a user by the cutoff, or by the number of items that can be
-    /// listed for the user where that is smaller.
+    /// listed for the user if that is smaller.
     #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
     /// Pairs of step and score.
@@ -157,7 +157,7 @@ async fn to_one(connection: &mut Connection, job: TuningJob) -> ApiResult<Tuning
     to_bodies(connection, vec![job]).await?.pop().ok_or_else(ApiError::not_found)
 }
 
-/// The tuning jobs one may see.
+/// Lists the tuning jobs that the caller may see.
 #[utoipa::path(get, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "list_parameter_tuning_job",
     params(("id" = Option<i64>, Query), ("data" = Option<i64>, Query), ("data__project" = Option<i64>, Query),
         ("status" = Option<String>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -182,7 +182,7 @@ async fn list(
 
 type TuningJobRequest = RequestOf<TuningFields>;
 
-/// Start a search.
+/// Starts a search.
 #[utoipa::path(post, path = "/parameter_tuning_job/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job",
     request_body = inline(TuningJobRequest),
     responses((status = 201, body = TuningJobBody), (status = 400, description = "A field is wrong")))]
@@ -202,7 +202,7 @@ async fn create(principal: Principal, services: web::Data<Services>, body: Body)
     Ok(HttpResponse::Created().json(to_one(&mut connection, job).await?))
 }
 
-/// Some clients send the list of algorithms as the text of a JSON list.
+/// Parses the list of algorithms if it is sent as a JSON text, as some clients do.
 fn with_list(mut body: Body) -> Body {
     let sent = body.0.get_mut("tried_algorithms_json");
     if let Some((sent, list)) = sent.and_then(|sent| Some((serde_json::from_str(sent.as_str()?).ok()?, sent))) {
@@ -211,7 +211,7 @@ fn with_list(mut body: Body) -> Body {
     body
 }
 
-/// One tuning job.
+/// Returns a tuning job.
 #[utoipa::path(get, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "read_parameter_tuning_job",
     params(("id" = i64, Path)),
     responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours")))]
@@ -220,7 +220,7 @@ async fn read(access: Access<TuningJob, Viewer>, services: web::Data<Services>) 
     Ok(web::Json(to_one(&mut connection, access.object).await?))
 }
 
-/// Nothing of a tuning job can change; fields sent as they are, are accepted.
+/// Checks the fields of a tuning job, none of which can change; unchanged values are accepted.
 #[utoipa::path(put, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "replace_parameter_tuning_job",
     params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
     responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
@@ -233,7 +233,7 @@ async fn replace(
     save(access, &services, body, false).await
 }
 
-/// Nothing of a tuning job can change; fields sent as they are, are accepted.
+/// Checks the fields of a tuning job, none of which can change; unchanged values are accepted.
 #[utoipa::path(patch, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "update_parameter_tuning_job",
     params(("id" = i64, Path)), request_body = inline(TuningJobRequest),
     responses((status = 200, body = TuningJobBody), (status = 400, description = "A field differs"),
@@ -246,7 +246,7 @@ async fn update(
     save(access, &services, body, true).await
 }
 
-/// With other settings it would be another search.
+/// Refuses changes: with other settings it would be another search.
 async fn save(
     access: Access<TuningJob, Editor>,
     services: &Services,
@@ -264,7 +264,7 @@ async fn save(
     Ok(web::Json(to_one(&mut connection, job).await?))
 }
 
-/// Delete a tuning job that is over; a live one has to be cancelled first.
+/// Deletes a tuning job that has ended; a live one must be cancelled first.
 #[utoipa::path(delete, path = "/parameter_tuning_job/{id}/", tag = "parameter_tuning_job", operation_id = "delete_parameter_tuning_job",
     params(("id" = i64, Path)), 
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
@@ -274,7 +274,7 @@ async fn delete(access: Access<TuningJob, Editor>, services: web::Data<Services>
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Cancel a pending or running tuning job; its finished trials stay.
+/// Cancels a pending or running tuning job; its finished trials stay.
 #[utoipa::path(post, path = "/parameter_tuning_job/{id}/cancel/", tag = "parameter_tuning_job", operation_id = "create_parameter_tuning_job_cancel",
     params(("id" = i64, Path)),
     responses((status = 200, body = TuningJobBody), (status = 404, description = "Not there, or not yours"),

@@ -1,4 +1,4 @@
-//! A task's loop: claim a trial, run it, record it, until none is left.
+//! The loop of a task: claim a trial, run it, record it, until none is left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +29,13 @@ use crate::platform::compute;
 use crate::platform::queue::JobContext;
 use crate::platform::services::Services;
 
-/// Why a task ended without having seen the search through.
+/// Why a task ended before the search was complete.
 pub enum Stop {
-    /// The worker is going down, or the job was cancelled; a running trial stays ours to run again.
+    /// The worker is shutting down, or the job was cancelled; a running trial stays claimed, to be run again.
     HandedBack,
-    /// It has had its turn, and others wait.
+    /// Its turn is over, and others wait.
     Yielded,
-    /// Other work has the memory it needs; a running trial stays ours to run again.
+    /// Other work uses the memory that it needs; a running trial stays claimed, to be run again.
     WaitsForMemory,
     Failed(TuningError),
 }
@@ -50,14 +50,14 @@ impl<E: Into<TuningError>> From<E> for Stop {
     }
 }
 
-/// What a task needs for all of its trials.
+/// The state of a task that is shared by all of its trials.
 struct Search<'a> {
     services: &'a Services,
     context: &'a JobContext<Services>,
     job: TuningJob,
     history: History,
     study: Study,
-    /// Those of the project, for trials that do not search them.
+    /// The weights of the project, for trials that do not search them.
     weights: Weights,
     split: Arc<Split>,
     metric: Metric,
@@ -67,7 +67,7 @@ struct Search<'a> {
     began: DateTime<Utc>,
 }
 
-/// A task that has just read its data works at least so long before it lets others go first.
+/// The minimum time that a task works after reading its data before it yields to others.
 const TURN: TimeDelta = TimeDelta::seconds(20);
 
 /// Works on a tuning job until no trial is left.
@@ -89,7 +89,7 @@ pub async fn run(task: &RunSearch, context: &JobContext<Services>) -> Result<(),
     unless_cancelled(task, context).await
 }
 
-/// A task that found its job cancelled, before anybody told itself to stop, is cancelled, too.
+/// Ends the task as cancelled if it finds its job cancelled before its own cancellation arrives.
 async fn unless_cancelled(task: &RunSearch, context: &JobContext<Services>) -> Result<(), Stop> {
     let job = store::find(&mut *context.app.db.conn().await?, task.tuning_job_id).await?;
     match job {
@@ -133,7 +133,7 @@ async fn prepare<'a>(task: &RunSearch, context: &'a JobContext<Services>) -> Res
     Ok(Some(search))
 }
 
-/// Parallel tasks share the cores rather than fight over them.
+/// Returns the number of tasks that share the cores.
 fn at_once(services: &Services, job: &TuningJob) -> usize {
     (job.fields.n_tasks_parallel.max(1) as usize).min(services.settings.worker_concurrency.max(1))
 }
@@ -143,7 +143,7 @@ impl Search<'_> {
         self.services.clock.now()
     }
 
-    /// The first task of a job starts its time.
+    /// Marks the job as running and starts its time limit, if this is its first task.
     async fn start(&mut self, algorithms: &Algorithms) -> Result<(), Stop> {
         let (id, now, line) = (self.job.id, self.now(), service::line(self.job.id, Some(self.context.job_id)));
         let mut texts =
@@ -169,7 +169,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Between two trials: whether another tenant waits that is worse off.
+    /// Returns whether another tenant with a better claim waits; called between two trials.
     async fn has_had_its_turn(&self) -> Result<bool, Stop> {
         let now = self.now();
         if now < self.began + TURN {
@@ -179,7 +179,7 @@ impl Search<'_> {
         Ok(self.context.should_yield(&mut connection, now).await?)
     }
 
-    /// Recommending what is popular is what every trial has to beat.
+    /// Scores the most popular items, the baseline that every trial has to beat.
     async fn record_baseline(&self) -> Result<(), Stop> {
         if self.job.baseline_score.is_some() {
             return Ok(());
@@ -192,12 +192,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The next trial: the one this task was running when its worker died, or a new one. None when all are taken.
+    /// Claims the next trial: the one that this task was running when its worker died, or a new one. `None` if all are taken.
     async fn claim(&mut self) -> Result<Option<Trial>, Stop> {
         let mut connection = self.services.db.conn().await?;
         let (id, now) = (self.job.id, self.now());
         let run_by = RunBy { queue_job: self.context.job_id, lost_workers: self.context.lost_workers };
-        // After an error it is empty, and all of it is read again.
+        // After an error it is empty, and everything is read again.
         let (mut history, search) = (std::mem::take(&mut self.history), &*self);
         let (history, claimed) = connection
             .transaction(async move |connection| -> Result<_, TuningError> {
@@ -221,13 +221,13 @@ impl Search<'_> {
         Ok(claimed)
     }
 
-    /// Runs a trial where it may block. Only going down, being cancelled or waiting for memory is an error
-    /// here: a trial that fails is an outcome.
+    /// Runs a trial on a blocking thread. Returns an error only for shutdown, cancellation or waiting for memory: a failed trial
+    /// is an outcome.
     async fn attempt(&self, trial: &Trial) -> Result<TrialOutcome, Stop> {
         let limit =
             self.job.fields.timeout_singlestep.map(|seconds| self.now() + Duration::from_secs(u64::from(seconds.unsigned_abs())));
         let deadline = [limit, self.deadline()].into_iter().flatten().min();
-        // What is asked for is no more than a ceiling: the rest of the machine has a say, too.
+        // The requested budget is only an upper limit: free memory limits it further.
         let context = self.engine_context(deadline).with_memory_budget((self.job.fields.memory_budget.max(1) as u64) << 20);
         let suggestion =
             Suggestion { algorithm: trial.algorithm.clone(), params: trial.parameters.as_object().cloned().unwrap_or_default() };
@@ -242,7 +242,7 @@ impl Search<'_> {
         match outcome {
             Ok(outcome) => Ok(outcome),
             Err(MlError::Cancelled) => Err(Stop::HandedBack),
-            // Once the time of the search is over, there is nothing to wait for.
+            // Once the time limit of the search has passed, waiting is pointless.
             Err(error @ MlError::MemoryInUse { .. }) if self.is_out_of_time() => Ok(TrialOutcome::pruned(error.to_string())),
             Err(MlError::MemoryInUse { .. }) => Err(Stop::WaitsForMemory),
             Err(error) => Ok(TrialOutcome::failed(error.to_string())),
@@ -272,7 +272,7 @@ impl Search<'_> {
         let mut connection = self.services.db.conn().await?;
         connection
             .transaction(async move |connection| -> Result<(), TuningError> {
-                // The job before its trials, as everybody does who holds both: a cancellation at the same moment waits its turn.
+                // The job is locked before its trials, as everywhere, so that a concurrent cancellation waits.
                 store::lock(connection, id).await?;
                 if !store::end_trial(connection, trial_id, &result).await? {
                     return Ok(());
@@ -302,7 +302,7 @@ impl Search<'_> {
     }
 }
 
-/// Runs heavy work on a thread that may block; a panic there is the task's failure, not the worker's.
+/// Runs heavy work on a blocking thread; a panic there fails the task, not the worker.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TuningError> {
     compute::blocking(work)
         .await

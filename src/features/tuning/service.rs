@@ -17,7 +17,7 @@ use crate::platform::nearest::nearest;
 use crate::platform::queue::{self, EnqueueOptions};
 use crate::platform::services::Services;
 
-/// The algorithms that a list of names stands for.
+/// The algorithms in a list of names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Algorithms {
     /// Class names, each once; the default set if the list has no known name.

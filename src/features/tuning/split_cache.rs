@@ -11,22 +11,22 @@ use crate::ml::weights::Weights;
 use crate::platform::compute;
 use crate::platform::services::Services;
 
-/// What makes two splits the same: the bytes of the upload and every field of the configuration.
+/// Identifies a split: the bytes of the upload and every field of the config.
 type Key = String;
 
-/// A split that is being made, or was. Weak: the memory is free again when the last task that uses it ends.
+/// A split in progress or finished. Weak: the memory is freed when the last task that uses it ends.
 type Slot = Arc<tokio::sync::Mutex<Weak<Split>>>;
 
 static KNOWN: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
 
-/// The slot of a split; those that no task fills or uses any more are dropped.
+/// Returns the slot of a split, and drops slots that no task fills or uses any more.
 fn slot_of(key: Key) -> Slot {
     let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     known.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|split| split.strong_count() > 0));
     Arc::clone(known.entry(key).or_default())
 }
 
-/// The interactions of an upload.
+/// Returns the interactions of an upload.
 pub async fn log_of(services: &Services, data: &TrainingData) -> Result<InteractionLog, TuningError> {
     datasets::load_log(services, data).await.map_err(unread)
 }
@@ -39,8 +39,8 @@ fn unread(error: DataError) -> TuningError {
     }
 }
 
-/// The split of an upload, with what weights are made of where they are wanted. Tasks that ask for the same at once wait for
-/// the first one's answer; others are not held up.
+/// Returns the split of an upload, with the inputs of weights if requested. Concurrent tasks that need the same split wait for
+/// the first one's result; others are not delayed.
 pub async fn split_of(
     services: &Services,
     data: &TrainingData,
@@ -54,7 +54,7 @@ pub async fn split_of(
         return Ok(split);
     }
     let log = log_of(services, data).await?;
-    // The log, what it is sorted into, and both sides of the split.
+    // The log, its sorted form, and both sides of the split.
     let memory = services.memory().promise();
     datasets::ask_for(&memory, "This training data cannot be split now", log.heap_bytes() * 3).map_err(unread)?;
     let (weights, config) = (weights.cloned(), config.clone());

@@ -33,7 +33,7 @@ pub struct JobFilter {
     pub status: Option<SearchStatus>,
 }
 
-/// One page of the jobs a caller may see, newest first.
+/// Returns one page of the jobs that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -178,7 +178,7 @@ pub async fn trials_from(connection: &mut AsyncPgConnection, job: i64, number: i
         .await
 }
 
-/// How many trials are in which state, for each of the jobs that has any.
+/// Returns the number of trials in each state, for each of the jobs.
 pub async fn counts(connection: &mut AsyncPgConnection, jobs: &[i64]) -> QueryResult<Vec<(i64, TrialCounts)>> {
     let rows: Vec<(i64, TrialStatus, i64)> = trials::table
         .filter(trials::tuning_job_id.eq_any(jobs))

@@ -1,4 +1,4 @@
-//! The commands beside `serve`, run as an operator runs them.
+//! The commands other than `serve`, run as an operator runs them.
 
 mod data_and_documents;
 mod databases;

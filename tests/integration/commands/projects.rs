@@ -51,7 +51,7 @@ async fn a_key_is_made_for_an_owner_who_is_in_the_project() {
     let missing = ["create-api-key", "--project-id", "99999", "--name", "k"];
     assert!(install.run(&missing).refused().contains("Project 99999 not found."));
 
-    // The command goes by the time of the machine, the server of the test by that of the test.
+    // The command uses the time of the machine, the server of the test that of the test.
     let key = make(&["--owner", "owner", "--scopes", "read, predict", "--expires-in-days", "3650"]).done();
     let shown = owner.with_key(key.trim()).get("project/").await.expect(200);
     assert_eq!(shown.body["results"][0]["name"], "Shop");

@@ -165,8 +165,8 @@ async fn fill_up(app: &TestApp, user: &Caller, project: i64, most: usize) -> (Ve
     panic!("no upload is refused beside {most} that stall");
 }
 
-/// Begins a body and lets it stall until another is refused beside it. One that the server reads only while the other is under
-/// way is refused itself, and begun again.
+/// Begins a body and lets it stall until another one is refused. A body that the server reads only while the other is in progress
+/// is refused itself, and begun again.
 async fn hold(begin: impl AsyncFn() -> Slow, refused: impl AsyncFn() -> bool) -> Slow {
     let mut held = begin().await;
     for _ in 0..400 {
@@ -289,7 +289,7 @@ async fn bodies_that_need_no_credentials_are_small() {
         assert!(refused.body["detail"].is_string(), "{path}: {}", refused.body);
         assert_ne!(app.anonymous().raw(Method::POST, path, &json, body(60 << 10)).await.status, 413, "{path}");
     }
-    // A body that unpacks to a larger one counts as that.
+    // A compressed body counts with its decompressed size.
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut packed, &vec![b' '; 1 << 20]).expect("it packs");
     let packed = packed.finish().expect("it packs");

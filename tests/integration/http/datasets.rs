@@ -1,4 +1,4 @@
-//! Training data over HTTP: what is accepted, what is refused and why, and what is returned.
+//! Training data over HTTP: what is accepted, what is refused and why, and the answers.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! A disk that is nearly full: what would fill it is refused in words.
+//! A disk that is nearly full: operations that would fill it are refused with a message.
 
 use std::sync::Arc;
 

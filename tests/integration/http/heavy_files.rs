@@ -1,4 +1,4 @@
-//! Uploads that take much memory or time: what is left to a worker, and what is not shown.
+//! Uploads that take much memory or time: the work left to a worker, and the limits of previews.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Requests for predictions that ask for much: they are answered in bounds, and hold up nothing else.
+//! Requests for expensive predictions: they are answered within limits, and delay no others.
 
 use serde_json::{Value, json};
 

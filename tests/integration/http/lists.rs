@@ -1,4 +1,4 @@
-//! Options of a list beside the items: reasons, metadata and filters.
+//! Options of a list: reasons, metadata and filters.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a model that never had traffic would have earned on that of the past.
+//! What a model without traffic would have earned on past traffic.
 
 use std::collections::BTreeMap;
 

@@ -130,7 +130,7 @@ async fn keys_that_do_not_count_are_counted_wherever_they_are_sent() {
     assert!(!refused.header("retry-after").is_empty() && refused.body["detail"].is_string(), "{}", refused.body);
     stranger(4).post("conversion_event/", json!({})).await.expect(429);
     assert!(stranger(5).post("/inference/predict/77", body.clone()).await.expect(429).body["error"].is_string());
-    // Keys that are valid, and users who are logged in, are let in from there all the same.
+    // Valid keys and logged-in users are still accepted from there.
     let is_let_in = async || program.post("/inference/predict/77", body.clone()).await.status == 404;
     app.soon("a valid key is let in", is_let_in).await;
     let of_program = program.get("project/").await.status.as_u16();

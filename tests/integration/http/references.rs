@@ -1,10 +1,10 @@
-//! Ids in bodies: all that refer to nothing are named at once, beside other faults.
+//! Ids in bodies: all that refer to nothing are reported at once, together with other faults.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, TestApp};
 
-/// Returns the fields that a response finds fault with.
+/// Returns the fields that a response reports as invalid.
 #[track_caller]
 fn named(answer: Answer) -> Vec<String> {
     let body = answer.expect(400).body;

@@ -1,4 +1,4 @@
-//! What a session may do how often, where no user or address is counted; and what is refused without the database.
+//! Limits of a session on calls that are not counted by user or address, and calls that are refused without a query.
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! Models that learn from sessions: trained, asked what comes next, deployed in a slot, and refused where they do not fit.
+//! Models that learn from sessions: trained, queried for next items, deployed in a slot, and refused where they do not fit.
 
 use std::fmt::Write as _;
 

@@ -118,7 +118,7 @@ async fn every_change_of_who_answers_can_be_taken_back_in_one_call() {
     assert_eq!((&reverted["action"], &reverted["reverts"]), (&json!("reverted"), &change["id"]));
     let shown = user.get(&path).await.body;
     assert_eq!((&shown["weight"], &shown["name"]), (&json!(70.0), &json!("A")));
-    // Reverts what was reverted.
+    // Reverts the reversal.
     revert(&reverted).await.expect(200);
     assert_eq!(user.get(&path).await.body["weight"], 5.0);
 

@@ -1,4 +1,4 @@
-//! Clients that do not read their answers, or open connections without end: they cost the server little, and are ended.
+//! Clients that do not read their answers, or open connections without limit: they cost the server little, and are disconnected.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -13,14 +13,14 @@ use crate::support::{Jobs, TestApp};
 /// The largest file of the API's pages.
 const LARGE: &str = "/api/v1/schema/swagger-ui/swagger-ui-bundle.js";
 
-/// Answers that are more than the system keeps for a connection.
+/// Number of answers, more than the system buffers for a connection.
 const TIMES: usize = 8;
 
 fn address(app: &TestApp) -> SocketAddr {
     app.base.trim_start_matches("http://").parse().expect("an address")
 }
 
-/// Asks for a large file several times, on a connection that has little room for what it does not read.
+/// Requests a large file several times, on a connection with a small receive buffer.
 async fn ask_and_never_read(app: &TestApp) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(32 << 10).expect("a small buffer");
@@ -30,7 +30,7 @@ async fn ask_and_never_read(app: &TestApp) -> TcpStream {
     stream
 }
 
-/// Returns whether the server still has its end of a connection open. A client that does not read is not told.
+/// Returns whether the server still has its end of a connection open. A client that does not read does not notice.
 fn is_open(app: &TestApp, stream: &TcpStream) -> bool {
     let of = |address: SocketAddr| {
         let SocketAddr::V4(address) = address else { panic!("{address}") };
@@ -40,7 +40,7 @@ fn is_open(app: &TestApp, stream: &TcpStream) -> bool {
     std::fs::read_to_string("/proc/self/net/tcp").expect("the connections").contains(&ends)
 }
 
-/// Writes an address as the system's table of connections does.
+/// Formats an address as in the system's table of connections.
 fn in_table(address: SocketAddrV4) -> String {
     let mut text = String::new();
     for octet in address.ip().octets().into_iter().rev() {
@@ -76,7 +76,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         unread.push(ask_and_never_read(&app).await);
     }
     app.soon("all are closed", async || unread.iter().all(|stream| !is_open(&app, stream))).await;
-    // Those who read get all of it.
+    // Clients that read get all of it.
     let answer = app.anonymous().get(LARGE).await.expect(200);
     assert!(answer.bytes.len() > 1_000_000, "{} bytes", answer.bytes.len());
 }
@@ -138,7 +138,7 @@ async fn a_network_has_so_many_connections_and_proxies_have_any_number() {
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(30), excess.read_to_end(&mut rest)).await;
     assert_eq!(closed.expect("it is closed").expect("in order"), 0);
-    // The others go on, and the place of one that is gone is given to the next.
+    // The others continue, and the place of a closed one is given to the next.
     assert!(ping(&app, &mut open[0]).await.starts_with("HTTP/1.1 200"));
     open.pop();
     let accepted = async || ping(&app, &mut connect(&app).await).await.starts_with("HTTP/1.1 200");

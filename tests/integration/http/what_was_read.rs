@@ -49,8 +49,7 @@ impl Served {
             .collect()
     }
 
-    /// Returns the items that a filter admits, in the order of their ids; an empty list while the item metadata has no such
-    /// field.
+    /// Returns the items that match a filter, in the order of their ids; an empty list while the item metadata has no such field.
     async fn admitted(&self, filter: &Value) -> Vec<String> {
         let answer = self.ask(json!({ "filter": filter })).await;
         let items = answer.body["items"].as_array().cloned().unwrap_or_default();
@@ -59,7 +58,7 @@ impl Served {
         ids
     }
 
-    /// Replaces the item metadata by a file; returns what its report says of the columns.
+    /// Replaces the item metadata by a file; returns the columns in its report.
     async fn describe(&self, name: &str, content: &str) -> Value {
         let file = Part::bytes(content.as_bytes().to_vec()).file_name(name.to_owned());
         let form = Form::new().part("file", file).text("project", self.prepared.project.to_string());

@@ -1,4 +1,4 @@
-//! Words of state: those of the program are those of the tables, and one that only another version knows is no row of ours.
+//! Words of state: those of the program are those of the tables, and a row with a word of another version is not read.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use recotem::platform::words::Word;
 use crate::support::TestApp;
 use crate::support::prepared::prepare;
 
-/// The words of each column that may hold nothing else.
+/// Returns the words of each column that is limited to them.
 fn words_of_columns() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut columns = BTreeMap::from([
         ("ab_tests.status", TestStatus::words()),
@@ -60,7 +60,7 @@ struct Check {
     definition: String,
 }
 
-/// The column and the words of a check that says nothing else.
+/// Returns the column and the words of a check that limits one to the other; `None` for any other check.
 fn column_and_words(check: &Check) -> Option<(String, Vec<&str>)> {
     let (column, words) = check.definition.strip_prefix("CHECK ((")?.split_once(" = ANY (ARRAY[")?;
     let words = words.strip_suffix("])))")?.split(", ");

@@ -1,4 +1,4 @@
-//! The role `infer` as a process of its own: it answers predictions and nothing else, and goes on without the database.
+//! The role `infer` as a process of its own: it answers predictions and nothing else, and continues without the database.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn beside(app: &TestApp) -> (Process, Caller) {
     (process, Caller::at(&address))
 }
 
-/// Waits until the process has what is deployed in memory, with this number of keys.
+/// Waits until the process has the deployed models in memory, and this number of keys.
 async fn in_memory(infer: &Caller, keys: u64) {
     let known = |body: &Value| {
         body["status"] == "ready" && body["loaded_models"] == 1 && body["known_projects"] == 1 && body["known_keys"] == keys
@@ -85,7 +85,7 @@ async fn what_is_deployed_while_it_runs_is_answered_without_the_database() {
     }
     assert_eq!(infer.get("/inference/health").await.expect(200).body["status"], "healthy");
     app.database().come_back().await;
-    // Changes are followed again.
+    // Changes are applied again.
     let revoked = async || shop.prepared.user.post(&revocation, json!({})).await.status.as_u16() == 200;
     app.soon("the key is revoked", revoked).await;
     let refused = async || program.post(&shop.paths[0], json!({ "user_id": "007" })).await.status.as_u16() == 401;

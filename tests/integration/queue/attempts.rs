@@ -1,4 +1,4 @@
-//! How attempts end: failed, given up, too long, snoozed.
+//! The ends of attempts: failed, given up, timed out, snoozed.
 
 use chrono::TimeDelta;
 use recotem::platform::queue::{self, JobState};

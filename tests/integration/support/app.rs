@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::waiting::pauses;
 use super::{Caller, TestDatabase, leftovers, test_clock};
 
-/// The password of all users of the tests.
+/// The password of all users in the tests.
 pub const PASSWORD: &str = "a good long phrase";
 
 /// Argon2id of [`PASSWORD`], in the least memory and time: with those of real passwords, logging in would be a seventh of what the
@@ -25,7 +25,7 @@ const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$YSBzYWx0IG9mIGEgdGVzdA$/
 /// The secret of all servers and processes of the tests.
 pub const SECRET: &str = "one secret for all processes of a test";
 
-/// What becomes of the jobs of a server.
+/// The handling of a server's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jobs {
     /// The test creates none; it fails if it does.
@@ -64,7 +64,7 @@ impl TestApp {
         Self::start_with(Jobs::Run, |_| {}).await
     }
 
-    /// Starts a server with settings of the test's own.
+    /// Starts a server with changed settings.
     pub async fn start_with(jobs: Jobs, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = test_clock();
@@ -138,7 +138,7 @@ impl TestApp {
         Caller::at(&base)
     }
 
-    /// Returns the database, to take it away and bring it back.
+    /// Returns the database, to stop and restart it.
     pub fn database(&self) -> &TestDatabase {
         &self.database
     }
@@ -262,7 +262,7 @@ impl TestApp {
         queue::unfinished(&mut connection).await.expect("the queue answers")
     }
 
-    /// Allows the jobs of this test to be unfinished at its end, for a reason that readers can see.
+    /// Allows the jobs of this test to be unfinished at its end, and states the reason in the test.
     pub fn leaves_jobs_behind(&self, _why: &str) {
         self.may_leave_jobs.store(true, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! A project that events are reported for.
+//! A project with reported events.
 
 use recotem::platform::config::Settings;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Jobs that a test leaves behind: a worker that is stuck, or work that no worker was started for, so that what the test saw may
-//! not be what it was about.
+//! Jobs that a test leaves behind: because a worker is stuck, or none was started for them, so that the test may not have seen
+//! what it is about.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use super::waiting::pauses;
 /// Whether a test that leaves jobs behind fails.
 const IS_CHECKED: bool = true;
 
-/// How long a worker gets to end the jobs of a test.
+/// The time that a worker gets to end the jobs of a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Returns the jobs of a database that have not ended, after those that a worker runs got the time to. Returns none while a test
-/// is failing already, and none where the test took the database away.
+/// Returns the unfinished jobs of a database, after a worker had time to end them. Returns none while a test is failing already,
+/// and none if the test stopped the database.
 ///
-/// Blocks its thread: it is called by a destructor, which cannot await. The worker goes on on the threads of the test's runtime.
+/// Blocks its thread: it is called by a destructor, which cannot await. The worker continues on the threads of the test's
+/// runtime.
 pub fn find(url: &str, has_worker: bool) -> Vec<JobRecord> {
     if !IS_CHECKED || std::thread::panicking() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What tests read from answers: the ids of a list, and figures.
+//! Values that tests read from answers: the ids of a list, and figures.
 
 use serde_json::Value;
 

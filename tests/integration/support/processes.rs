@@ -11,7 +11,7 @@ use super::app::SECRET;
 
 pub use super::app::PASSWORD;
 
-/// How long a test waits between two looks at a process.
+/// The pause between two polls of a process.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A started process; killed when dropped.
@@ -57,7 +57,7 @@ impl Process {
         (process, address.trim_end_matches("/inference").to_owned())
     }
 
-    /// Waits for a line that begins so, and returns the rest of it. Can be called once.
+    /// Waits for a line with this beginning, and returns the rest of it. Can be called once.
     pub fn says(&mut self, beginning: &str) -> String {
         let output = self.0.stdout.take().expect("its output");
         let mut lines = BufReader::new(output).lines();

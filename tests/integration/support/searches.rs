@@ -1,4 +1,4 @@
-//! Data that a search finds something in.
+//! Data with a structure that a search can find.
 
 /// Returns interactions of two groups of users with tastes of their own, and ids that are not numbers.
 pub fn interactions() -> String {

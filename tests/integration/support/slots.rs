@@ -1,11 +1,11 @@
-//! Models that wait for their training or seem to have had it, and slots of them.
+//! Models that wait for their training or appear to be trained, and their slots.
 
 use serde_json::{Value, json};
 
 use super::prepared::{Prepared, prepare};
 use super::{Answer, TestApp};
 
-/// Creates a project with a model that seems trained to all who do not query it.
+/// Creates a project with a model that appears to be trained, as long as it is not queried.
 pub async fn with_model(app: &TestApp, user: &str) -> (Prepared, i64) {
     let (prepared, model) = with_waiting_model(app, user).await;
     give_file(app, model).await;

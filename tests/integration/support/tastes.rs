@@ -1,12 +1,12 @@
-//! Interactions of users with clear tastes, on which a model that learns from neighbours beats popularity, and what tests of that need.
+//! Interactions of users with clear tastes, on which a model of neighbours beats popularity, and the fixtures of its tests.
 
 use serde_json::{Value, json};
 
 use super::Caller;
 use super::prepared::Prepared;
 
-/// Returns interactions in which every user likes most of the items of one of four tastes, so that popularity tells nothing and
-/// neighbours tell all.
+/// Returns interactions in which every user likes most of the items of one of four tastes, so that neighbours predict them and
+/// popularity does not.
 pub fn tastes(users: usize) -> String {
     let liked = |user: usize| (0..8).map(move |n| format!("u{user},t{}-{}\n", user % 4, (user / 4 + n * 5) % 12));
     (0..users).flat_map(liked).fold("user,item\n".to_owned(), |text, line| text + &line)

@@ -1,12 +1,12 @@
-//! Waiting for what happens in the background.
+//! Polling for effects of background work.
 
 use std::time::Duration;
 
-/// The longest pause between two looks.
+/// The longest pause between two polls.
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// Returns growing pauses between two looks, of `total` in all: what is quick is seen soon, and what is slow is not held up by
-/// looking often.
+/// Returns growing pauses between polls, `total` in all: quick effects are seen soon, and slow ones are not slowed down by
+/// frequent polls.
 pub fn pauses(total: Duration) -> impl Iterator<Item = Duration> {
     let growing = (1..).map(|look| Duration::from_millis(5 * look).min(LONGEST));
     growing.scan(total, |left, pause| {

@@ -1,4 +1,4 @@
-//! One tenant with a row of everything.
+//! One tenant with a row in every table.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Caller, TestApp};
 /// Ids by the first segment of their paths, or by the name of a path's parameter.
 pub type Ids = BTreeMap<&'static str, i64>;
 
-/// Ids of objects without a list, or with one that is not only about the caller's own.
+/// Objects without a list, or with a list that is not limited to the caller's own.
 pub const WITHOUT_A_LIST: [&str; 10] = [
     "project_summary",
     "users",

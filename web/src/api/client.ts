@@ -1,6 +1,6 @@
 /**
- * The one place that talks HTTP: same-origin, cookies carry the session, errors become `ApiError`.
- * Addresses, bodies and answers are typed by the server's document.
+ * The only module that sends HTTP requests: same-origin, cookies carry the session, errors become `ApiError`.
+ * Addresses, bodies and answers are typed by the server's API document.
  */
 import type {
   Address,
@@ -17,7 +17,7 @@ export const API_BASE = '/api/v1'
 
 export type Query = Record<string, string | number | boolean | null | undefined>
 
-/** Something that still needs what was to be deleted. */
+/** An object that still depends on the one to be deleted. */
 export interface Dependent {
   resource: string
   id: number
@@ -31,9 +31,9 @@ export class ApiError extends Error {
     message: string,
     /** Messages by field name, for forms. */
     readonly fields: Record<string, string[]> = {},
-    /** Seconds to wait, when the server says so. */
+    /** Seconds to wait, if the server gives them. */
     readonly retryAfter: number | null = null,
-    /** What stands in the way, when the server refuses to delete something. */
+    /** The objects that prevent a deletion. */
     readonly dependents: Dependent[] = [],
     /** What went wrong, for programs; not every answer has it. */
     readonly code: string | null = null,
@@ -43,7 +43,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Turns an error body of the API into a message and messages by field. */
+/** Converts an error body of the API to a message and messages by field. */
 export function errorFromBody(status: number, body: unknown, retryAfter: number | null = null): ApiError {
   const fields: Record<string, string[]> = {}
   const general: string[] = []
@@ -81,8 +81,8 @@ function messagesOf(value: unknown): string[] {
 }
 
 /**
- * An address of the document with its parameters filled in; each is escaped, so that an id may hold any character.
- * Only addresses without parameters can do without them.
+ * Returns an address of the document with its parameters filled in; each is escaped, so that an id may contain any character.
+ * They may be omitted only for addresses without parameters.
  */
 export function address<A extends AnyAddress>(
   template: A,
@@ -106,7 +106,7 @@ export function withQuery(url: string, query: Query = {}): string {
 
 let onSessionLost: () => void = () => {}
 
-/** Called once by the application to be told that the session has ended. */
+/** Sets the handler that is called when the session has ended. */
 export function whenSessionLost(handler: () => void): void {
   onSessionLost = handler
 }
@@ -147,7 +147,7 @@ interface Sending extends CallOptions {
   body?: unknown
 }
 
-/** Sends a request and reads its answer; renews the session once when it has expired. */
+/** Sends a request and reads its answer; renews the session once if it has expired. */
 async function call(method: Method, template: string, options: Sending = {}): Promise<unknown> {
   const url = withQuery(fill(template, options.path), options.query)
   const attempt = () => send(method.toUpperCase(), url, options.body, options.signal)
@@ -182,7 +182,7 @@ async function read(response: Response): Promise<unknown> {
   return body
 }
 
-/** Calls an address by one method. The document says what it takes and answers; nothing checks that at run time. */
+/** Calls an address by one method. Types come from the API document; nothing checks them at run time. */
 type Caller<M extends Method> = <A extends Address<M>>(
   template: A,
   ...[options]: Arguments<M, A>
@@ -198,7 +198,7 @@ export const post: Caller<'post'> = caller('post')
 export const patch: Caller<'patch'> = caller('patch')
 export const remove: Caller<'delete'> = caller('delete')
 
-/** Every row of a paginated list: nothing past the first page is hidden. */
+/** Returns every row of a paginated list, over all pages. */
 export async function listAll<A extends Address<'get'>>(
   template: A,
   ...[options]: Arguments<'get', A>

@@ -1,6 +1,6 @@
 /**
- * What the server's document says about each address: its parameters, the body it takes and the body it answers.
- * Types only. `client.ts` makes the calls, and takes no address or body that the document does not have.
+ * The server's API document by address: parameters, the body of the request and the body of the answer.
+ * Types only. `client.ts` sends the requests, and accepts no address or body that is not in the document.
  */
 import type { components, paths } from './schema'
 import type { Sharper } from './types'
@@ -14,7 +14,7 @@ type Described<M extends Method> = {
 }[keyof paths]
 
 type Shortened<P> = P extends `${Prefix}${infer Rest}` ? Rest : never
-/** Addresses that answer to a method, without the part that all of them begin with. */
+/** Addresses that support a method, without their common prefix. */
 export type Address<M extends Method> = Shortened<Described<M>>
 export type AnyAddress = Shortened<keyof paths>
 
@@ -25,7 +25,7 @@ type Operation<M extends Method, A extends string> = `${Prefix}${A}` extends inf
 type PathOf<O> = O extends { parameters: { path: infer Path } } ? Path : never
 export type PathParameters<A extends AnyAddress> = PathOf<{ [M in Method]: Operation<M, A> }[Method]>
 
-/** A filter that is not set is left out. */
+/** A filter that is not set is omitted. */
 type Unset<Q> = { [Name in keyof Q]: Q[Name] | null }
 type WithPath<O> = [PathOf<O>] extends [never] ? object : { path: PathOf<O> }
 type WithQuery<O> = O extends { parameters: { query: infer Query } }
@@ -43,21 +43,21 @@ type WithBody<O> = O extends { requestBody: { content: { 'application/json': inf
 
 export interface CallOptions {
   signal?: AbortSignal
-  /** Do not renew the session on 401: for login itself. */
+  /** Do not renew the session on 401: for the log-in itself. */
   anonymous?: boolean
 }
 export type Options<M extends Method, A extends Address<M>> = WithPath<Operation<M, A>> &
   WithQuery<Operation<M, A>> &
   WithBody<Operation<M, A>> &
   CallOptions
-/** Options can be left out where none is required. */
+/** Options may be omitted if none is required. */
 export type Arguments<M extends Method, A extends Address<M>> =
   object extends Options<M, A> ? [options?: Options<M, A>] : [options: Options<M, A>]
 
 type JsonOf<R> = R extends { content: { 'application/json': infer Body } } ? Body : undefined
 type Answered<O> = O extends { responses: infer R } ? JsonOf<R[keyof R & (200 | 201 | 204)]> : never
 export type Answer<M extends Method, A extends Address<M>> = Sharp<Answered<Operation<M, A>>>
-/** Of a list that comes in pages or as a whole. */
+/** A row of a list, paginated or not. */
 export type Row<A extends Address<'get'>> =
   Answered<Operation<'get', A>> extends infer List
     ? List extends (infer Element)[]
@@ -69,13 +69,13 @@ export type Row<A extends Address<'get'>> =
 
 export type Values = Record<string, unknown>
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-/** The generator writes an object with any content as one without any. */
+/** The generator types an object with any content as one without content. */
 type Content<T> = T extends object ? (Same<T, Record<string, never>> extends true ? Values : T) : T
 /** The document calls every nullable field optional; the server always sends it. */
 export type Sent<T> = { [Field in keyof T]-?: Content<Exclude<T[Field], undefined>> }
 type Taken<T> = { [Field in keyof T]: Content<T[Field]> }
 
-/** A body as `types.ts` knows it, found by its schema. */
+/** A body as `types.ts` defines it, found by its schema. */
 type Named<T> = {
   [Name in keyof Sharper & keyof Schemas]: Same<T, Schemas[Name]> extends true ? Sharper[Name] : never
 }[keyof Sharper & keyof Schemas]

@@ -1,10 +1,10 @@
-/** Reads about accounts, organisations and who did what. */
+/** Queries about accounts, organisations and the audit log. */
 import { keepPreviousData, useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll, type Query } from './client'
 import { known, num, type Id } from './queries'
 
-/** What the login page may offer; asked without a session. */
+/** Returns the options of the log-in page; requested without a session. */
 export const useAuthOptions = () =>
   useQuery({
     queryKey: ['auth-options'],
@@ -54,7 +54,7 @@ export const useInvitations = (id: Id, enabled: MaybeRefOrGetter<boolean>) =>
     enabled: computed(() => toValue(enabled) && known(id).value),
   })
 
-/** One page of the audit log: it only grows, so it is never read as a whole. */
+/** Returns one page of the audit log; it only grows, so it is never read as a whole. */
 export const useAuditLog = (query: MaybeRefOrGetter<Query>) =>
   useQuery({
     queryKey: computed(() => ['audit', toValue(query)]),

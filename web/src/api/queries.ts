@@ -1,4 +1,4 @@
-/** Every read of the UI as a cached query; keys start with the resource's name, so that writes can refresh them. */
+/** Every read of the UI as a cached query; keys start with the name of the resource, so that writes can refresh them. */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll } from './client'
@@ -85,7 +85,7 @@ export const useJobs = (project: Id) =>
     refetchInterval: (query) => (query.state.data?.some(isActiveJob) ? ACTIVE_POLL_MS : false),
   })
 
-/** `live` is true while a socket reports changes; then polling is only a slow safety net. */
+/** Returns a search. `live` is true while a socket reports changes; then polling is only a slow safety net. */
 export const useJob = (id: Id, live: MaybeRefOrGetter<boolean>) =>
   useQuery({
     queryKey: computed(() => ['jobs', toValue(id)]),
@@ -97,7 +97,7 @@ export const useJob = (id: Id, live: MaybeRefOrGetter<boolean>) =>
     },
   })
 
-/** A finished job whose model is still being trained: `tuned_model` appears a little later. */
+/** Returns whether a finished job's model is still being trained: `tuned_model` is set a little later. */
 function awaitsModel(job: TuningJob | undefined): boolean {
   if (!job || job.status !== 'COMPLETED' || !job.train_after_tuning || job.tuned_model !== null) return false
   const finished = Date.parse(job.finished_at ?? job.ins_datetime)

@@ -3,7 +3,7 @@ import { ApiError } from './client'
 
 const SERVER_TROUBLE_RETRIES = 2
 
-/** The server's refusals are final; a busy or unreachable server is asked again, politely. */
+/** Returns whether to retry: refusals of the server are final, requests to a busy or unreachable server are repeated. */
 export function shouldRetry(failures: number, error: unknown): boolean {
   if (!(error instanceof ApiError)) return false
   if (error.status === 429) return failures < SERVER_TROUBLE_RETRIES

@@ -1,4 +1,4 @@
-/** Reads about what answers requests: slots, tests between them, and retraining. */
+/** Queries about slots, A/B tests and retraining. */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, toValue, type MaybeRefOrGetter } from 'vue'
 import { get, listAll } from './client'
@@ -7,7 +7,7 @@ import type { AbTest, RetrainingRun } from './types'
 
 const RESULTS_POLL_MS = 10_000
 const RUN_POLL_MS = 5_000
-/** A comparison reads a great deal, and changes slowly. */
+/** A comparison reads many rows, and changes slowly. */
 const COMPARISON_POLL_MS = 60_000
 
 export const useSlots = (project: Id) =>
@@ -24,7 +24,7 @@ export const useSlot = (id: Id) =>
     enabled: known(id),
   })
 
-/** What a shadow slot would have answered during the last days, beside what was answered. */
+/** Returns the lists that a shadow slot would have answered during the last days, compared with those that were answered. */
 export const useSlotComparison = (id: Id, days: MaybeRefOrGetter<number>) =>
   useQuery({
     queryKey: computed(() => ['slots', toValue(id), 'comparison', toValue(days)]),
@@ -38,7 +38,7 @@ export const useSlotComparison = (id: Id, days: MaybeRefOrGetter<number>) =>
     refetchInterval: COMPARISON_POLL_MS,
   })
 
-/** What a model would have recommended and earned during the last days; costly, so only on request. */
+/** Returns what a model would have recommended and earned during the last days; costly, so only on request. */
 export const useOffPolicy = (id: Id, days: MaybeRefOrGetter<number>, wanted: MaybeRefOrGetter<boolean>) =>
   useQuery({
     queryKey: computed(() => ['models', toValue(id), 'off-policy', toValue(days)]),
@@ -67,7 +67,7 @@ export const useAbTest = (id: Id) =>
     enabled: known(id),
   })
 
-/** A draft has no results of its own: what its slots did before does not count. */
+/** Returns the results of a test. A draft has none: earlier events of its slots are not counted. */
 export const useAbResults = (test: MaybeRefOrGetter<AbTest | undefined>) =>
   useQuery({
     queryKey: computed(() => ['ab-tests', toValue(test)?.id, 'results']),
@@ -76,7 +76,7 @@ export const useAbResults = (test: MaybeRefOrGetter<AbTest | undefined>) =>
     refetchInterval: () => (toValue(test)?.status === 'RUNNING' ? RESULTS_POLL_MS : false),
   })
 
-/** The schedule of a project, or nothing. */
+/** Returns the schedule of a project, or null. */
 export const useSchedule = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['schedules', 'of', toValue(project)]),
@@ -87,7 +87,7 @@ export const useSchedule = (project: Id) =>
 
 export const isActiveRun = (run: RetrainingRun) => run.status === 'PENDING' || run.status === 'RUNNING'
 
-/** The runs of a project, those of schedules that were deleted included. */
+/** Returns the runs of a project, including those of deleted schedules. */
 export const useRuns = (project: Id) =>
   useQuery({
     queryKey: computed(() => ['runs', 'of', toValue(project)]),

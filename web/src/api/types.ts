@@ -1,6 +1,6 @@
 /**
- * The shapes the API sends and takes, from the server's own document (`schema.d.ts`, written by `npm run api-types`).
- * Here they only get sharper: words a field can hold, and objects whose content depends on the algorithm.
+ * The types of requests and answers, from the server's API document (`schema.d.ts`, written by `npm run api-types`).
+ * This file only narrows them: words of a field, and objects whose content depends on the algorithm.
  * Ids of users and items are always exact strings.
  */
 import type { Answer, Sent, Values } from './contract'
@@ -33,19 +33,19 @@ export type NewProject = Pick<
   'name' | 'user_column' | 'item_column' | 'time_column' | 'event_column'
 > &
   Partial<Pick<Project, 'organisation'>>
-/** What the settings of a project can change. */
+/** The settings of a project that can change. */
 export type ProjectSettings = Omit<NewProject, 'organisation'> &
   Pick<Project, 'event_weights' | 'half_life_days' | 'unknown_user' | 'logged_share'>
 export type ProjectSummary = Sent<Schemas['ProjectSummary']>
 
 export type RejectedRow = Schemas['RejectedRow']
 export type EventCount = Schemas['EventCount']
-/** Reports of files that were read without an event column know no events; older ones know less of how they were read. */
+/** Reports of files read without an event column have no events; older reports have less about how a file was read. */
 export type DataReport = With<
   Sent<Schemas['DataReport']>,
   { events?: EventCount[]; notes?: ColumnNote[]; late_times?: LateTimes | null }
 >
-/** A part of combined training data. */
+/** A source of combined training data. */
 export type DataSource =
   | Extract<Schemas['TrainingDataSource'], { kind: 'upload' }>
   | With<Extract<Schemas['TrainingDataSource'], { kind: 'events' }>, { event_types: EventType[] }>
@@ -95,7 +95,7 @@ export type TrainedModel = With<
   { status: JobStatus; metrics: Record<string, number> | null; lineage: Values | null }
 >
 
-/** The title is a human name, when the server knows one from item metadata. */
+/** The title is a readable name, if the server knows one from item metadata. */
 export type ScoredItem = Schemas['ScoredItem'] & { title?: string | null }
 
 export type AlgorithmParameter = Sent<Schemas['Parameter']>
@@ -103,13 +103,13 @@ export type Algorithm = With<Sent<Schemas['Algorithm']>, { parameters: Algorithm
 
 export type ApiKey = With<Sent<Schemas['ApiKey']>, { scopes: Scope[] }>
 
-/** What creating a key answers: the only time the key itself is sent. */
+/** The answer to creating a key: the only one that contains the key itself. */
 export type CreatedApiKey = Answer<'post', '/api_keys/'>
 
 export type Role = Schemas['Role']
 export type AuthOptions = Answer<'get', '/auth/options/'>
 export type UserSession = Schemas['Session']
-/** An account as the staff see it. */
+/** An account as staff see it. */
 export type Account = Sent<Schemas['User']>
 export type ResetLink = Answer<'post', '/users/{id}/password_reset_link/'>
 
@@ -117,9 +117,9 @@ export type ResetLink = Answer<'post', '/users/{id}/password_reset_link/'>
 export type Organisation = Schemas['Organisation']
 export type Member = Schemas['Member']
 export type Invitation = Schemas['Invitation']
-/** What inviting answers: the only time the address is sent. */
+/** The answer to an invitation: the only one that contains its address. */
 export type CreatedInvitation = Answer<'post', '/organisation/{id}/invitations/'>
-/** What the holder of an invitation may know before accepting it. */
+/** What the holder of an invitation sees before accepting it. */
 export type InvitationOffer = Answer<'post', '/invitation/look_up/'>
 
 export type AuditEntry = With<
@@ -130,18 +130,18 @@ export type AuditEntry = With<
 export type ColumnNote = Sent<Schemas['ColumnNote']>
 export type LateTimes = Sent<Schemas['LateTimes']>
 export type ItemColumn = Schemas['ColumnReport']
-/** Reports of files that were read before columns were looked at know no columns and no notes. */
+/** Reports of older files have no columns and no notes. */
 export type ItemDataReport = With<
   Sent<Schemas['MetaDataReport']>,
   { columns?: ItemColumn[]; notes?: ColumnNote[] }
 >
-/** A file that says more about items than their ids: titles, categories, prices. */
+/** A file with metadata of items: titles, categories, prices. */
 export type ItemData = With<Sent<Schemas['ItemMetaData']>, { report: ItemDataReport | null }>
 
-/** A place for a model, which answers a share of the requests. */
+/** A slot with a model that answers a share of the requests. */
 export type DeploymentSlot = Sent<Schemas['DeploymentSlot']>
 
-/** Clicks or purchases per list, with the bounds that hold with 95 % confidence, where there are any. */
+/** Clicks or purchases per list, with bounds at 95 % confidence, if there are any. */
 export type OffPolicyEstimate = With<Sent<Schemas['OffPolicyEstimate']>, { interval: Interval | null }>
 type Estimated = 'live' | 'ips' | 'snips' | 'doubly_robust'
 export type OffPolicyEstimates = With<Schemas['OffPolicyEstimates'], Record<Estimated, OffPolicyEstimate>>
@@ -154,9 +154,9 @@ type ComparedLists = {
   click_estimates: OffPolicyEstimates | null
   purchase_estimates: OffPolicyEstimates | null
 }
-/** Recommendations of a shadow slot beside those that were served. */
+/** Recommendations of a shadow slot, compared with those that were served. */
 export type SlotComparison = With<Schemas['SlotComparison'], ComparedLists>
-/** Recommendations of a model that may never have had any traffic, beside those that were served. */
+/** Recommendations of a model that may never have had any traffic, compared with those that were served. */
 export type OffPolicyComparison = With<Schemas['OffPolicyComparison'], ComparedLists>
 export type ListComparison = SlotComparison | OffPolicyComparison
 
@@ -178,12 +178,12 @@ export type AbResults = With<
     confidence_interval: Interval
     /** Of the lift, in percent, for a single look. */
     lift_interval: Interval | null
-    /** Holds however often one looks. The interval is of the lift, in percent. */
+    /** Valid for any number of looks. The interval is of the lift, in percent. */
     sequential: With<Schemas['ABTestSequential'], { lift_interval: Interval | null }>
   }
 >
 
-/** Nothing for the training data stands for the newest upload; nothing for the tolerance deploys without comparing. */
+/** Null for the training data means the newest upload; null for the tolerance deploys without comparing. */
 export type RetrainingSchedule = With<
   Sent<Schemas['RetrainingSchedule']>,
   {
@@ -193,14 +193,14 @@ export type RetrainingSchedule = With<
     last_run_status: RunStatus | null
   }
 >
-/** What the form of a schedule can change. */
+/** The fields of a schedule that its form can change. */
 export type RetrainingSettings = Omit<
   RetrainingSchedule,
   'id' | 'project' | 'last_run_at' | 'last_run_status' | 'next_run_at' | 'ins_datetime' | 'updated_at'
 >
 export type RetrainingRun = With<Sent<Schemas['RetrainingRun']>, { status: RunStatus; cause: RunCause }>
 
-/** Answers that are sharper here than in the document, by the name of their schema there: `client.ts` answers with these. */
+/** Answers with narrower types than in the document, by the name of their schema there: `client.ts` returns these. */
 export interface Sharper {
   ABTest: AbTest
   ABTestResults: AbResults

@@ -1,6 +1,6 @@
 import { ApiError, address, get, errorFromBody } from './client'
 
-/** What takes files. */
+/** The resources that accept files. */
 export type FileResource = '/training_data/' | '/item_meta_data/'
 
 export interface UploadHandle<T> {
@@ -8,7 +8,7 @@ export interface UploadHandle<T> {
   cancel: () => void
 }
 
-/** Sends a file with real progress, which `fetch` cannot report. */
+/** Sends a file and reports the progress, which `fetch` cannot do. */
 export function uploadFile<T>(
   resource: FileResource,
   project: number,
@@ -18,7 +18,7 @@ export function uploadFile<T>(
   const xhr = new XMLHttpRequest()
   let cancelled = false
   const done = (async () => {
-    // A long upload must not fail at its end for a session that expired before it began.
+    // A long upload must not fail at its end because its session expired before it began.
     await get('/auth/user/')
     if (cancelled) throw new ApiError(0, 'cancelled')
     return transfer<T>(xhr, resource, project, file, onProgress)

@@ -1,4 +1,4 @@
-/** What was found in files: how they were read, and what is odd in them. */
+/** Findings in files: how they were read, and what is conspicuous in them. */
 export const reading = {
   reading: {
     title: 'Import details',
@@ -35,7 +35,7 @@ export const reading = {
         '{n} row has bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits. | {n} rows have bytes in “{column}” that are no text{examples}. They were kept as their hexadecimal digits.',
       backslash_escapes: 'Backslashes were read the way database dumps write them.',
     },
-    /** The same, where a note is about some rows only. */
+    /** The same, for notes about some rows only. */
     some: {
       times_read:
         '{n} time in “{column}” was read as {guess}. | {n} times in “{column}” were read as {guess}.',

@@ -1,6 +1,6 @@
-/** Algorithms and their parameters, the models they make, and the page of one. */
+/** Algorithms and their parameters, trained models, and the page of a model. */
 export const models = {
-  /** By short name; an algorithm that is not here speaks for itself, in the server's words. */
+  /** By short name; for algorithms that are missing here, the server's texts are shown. */
   algorithms: {
     IALS: 'Matrix factorisation: learns latent factors of users and items. A good first choice for most data.',
     CosineKNN:
@@ -100,12 +100,12 @@ export const models = {
     callNextLead: 'With an API key that can get recommendations, and the items of the session, oldest first:',
     createKey: 'Create a key',
   },
-  /** Names of parameters that say what interactions count, not how an algorithm works. */
+  /** Names of parameters that weight interactions instead of configuring an algorithm. */
   parameters: {
     eventWeight: 'weight of {event}',
     halfLife: 'half-life (days)',
   },
-  /** What the parameters of algorithms do, where a form offers them. */
+  /** Hints for the parameters of algorithms in forms. */
   parameterHints: {
     IALS: {
       n_components: 'Number of dimensions that describe a user or an item.',

@@ -1,4 +1,4 @@
-/** Accounts, organisations, and who did what. */
+/** Accounts, organisations, and the audit log. */
 export const people = {
   gate: {
     signUpLink: 'Create account',

@@ -1,4 +1,4 @@
-/** Searches: what is planned, how they get on, and what came of them. */
+/** Searches: planning, progress and results. */
 export const search = {
   tuning: {
     title: 'Tuning',

@@ -1,4 +1,4 @@
-/** What answers requests: slots, tests between them, and models that renew themselves. */
+/** Slots, A/B tests, and retraining. */
 export const traffic = {
   deployments: {
     title: 'Deployments',

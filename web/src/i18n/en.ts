@@ -371,5 +371,5 @@ export const en = {
 
 type Same<T> = { [K in keyof T]: T[K] extends string ? string : Same<T[K]> }
 
-/** What every language has to provide. */
+/** The messages that every language has to provide. */
 export type Messages = Same<typeof en>

@@ -8,7 +8,7 @@ export const LOCALES: { value: Locale; label: string }[] = [
   { value: 'ja', label: '日本語' },
 ]
 
-/** The remembered language, else the browser's, else English. */
+/** Returns the stored language, or else the browser's, or else English. */
 export function initialLocale(): Locale {
   let saved: string | null = null
   try {

@@ -13,7 +13,7 @@ export type Advice =
   | 'promoted'
   | 'cancelled'
 
-/** What to do next: what the state of the test says, or else what the server concludes from its numbers. */
+/** Returns the next step: from the state of the test, or else from the server's conclusion. */
 export function adviceFor(test: AbTest, results: AbResults | undefined): Advice {
   if (test.status === 'DRAFT') return 'draft'
   if (test.status === 'CANCELLED') return 'cancelled'
@@ -33,18 +33,18 @@ export function adviceFor(test: AbTest, results: AbResults | undefined): Advice 
   }
 }
 
-/** Whether the conclusion holds for one look only: the single-look test tells the slots apart, the always-valid one does not. */
+/** Returns whether the conclusion is valid for one look only: only the single-look test finds a difference. */
 export const onlyOnce = (results: AbResults) => results.significant && !results.sequential.significant
 
-/** Recommendations still to be shown, both slots together. */
+/** Returns the number of recommendations still to be shown, for both slots together. */
 export const stillNeeded = (results: AbResults) =>
   results.needed_sample_size.control + results.needed_sample_size.variant
 
 export const shownTo = (results: AbResults) => results.control_impressions + results.variant_impressions
 
-/** How much of the data that was asked for is there, from 0 to 1. */
+/** Returns the share of the required data that has been collected, from 0 to 1. */
 export const dataShare = (results: AbResults) =>
   results.min_sample_size > 0 ? Math.min(1, shownTo(results) / results.min_sample_size) : 1
 
-/** Percentage points, from fractions. */
+/** Converts fractions to percentage points. */
 export const points = (value: number) => value * 100

@@ -11,7 +11,7 @@ type Values = Record<string, unknown>
 const isObject = (value: unknown): value is Values =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
 
-/** `{a: {b: 1}}` → `a.b`: so that a change inside a setting does not show the whole setting twice. */
+/** Flattens `{a: {b: 1}}` to `a.b`, so that a change inside a setting does not show the whole setting twice. */
 function flatten(values: Values | null, prefix = ''): Map<string, unknown> {
   const flat = new Map<string, unknown>()
   for (const [key, value] of Object.entries(values ?? {})) {
@@ -24,7 +24,7 @@ function flatten(values: Values | null, prefix = ''): Map<string, unknown> {
 
 const show = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
-/** What differs, field by field; nothing (`null`) where a side does not have the field at all. */
+/** Returns the differences field by field; `null` for a side without the field. */
 export function difference({ before, after }: Pick<AuditEntry, 'before' | 'after'>): FieldChange[] {
   const [left, right] = [flatten(before), flatten(after)]
   const fields = [...new Set([...left.keys(), ...right.keys()])]
@@ -44,7 +44,7 @@ export interface AuditFilters {
   until: string
 }
 
-/** Whole days of the reader's own calendar become moments; the last day counts to its end, which the server leaves out. */
+/** Converts whole days of the reader's calendar to moments; the last day is included. */
 export function auditQuery(filters: AuditFilters): Query {
   const { since, until, ...rest } = filters
   const end = until ? new Date(`${until}T00:00:00`) : null

@@ -9,15 +9,15 @@ interface Question {
   text: string
   accept: string
   reject?: string
-  /** What to do; its failure is shown. */
+  /** The action; its failure is shown. */
   act: () => Promise<unknown>
-  /** What to say afterwards. */
+  /** The message after success. */
   done: string
-  /** Large, but nothing is lost by it. */
+  /** Whether nothing is lost by the action, although it is large. */
   harmless?: boolean
 }
 
-/** Asks before something large or that cannot be undone, does it, and says so. */
+/** Asks for confirmation of a large or irreversible action, runs it, and reports the result. */
 export function useDestructive() {
   const confirm = useConfirm()
   const notify = useNotify()

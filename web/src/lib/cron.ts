@@ -1,16 +1,16 @@
-/** The usual rhythms as a form, everything else as the five fields of cron. */
+/** The usual rhythms of a form; everything else as the five fields of cron. */
 export type Rhythm = 'hours' | 'daily' | 'weekly' | 'monthly' | 'custom'
 
 export interface CronForm {
   rhythm: Rhythm
   /** `HH:MM`, for all but the hourly one. */
   time: string
-  /** For the hourly rhythm: every how many. */
+  /** The number of hours between two runs of the hourly rhythm. */
   hours: number
   /** 0 is Sunday. */
   weekday: number
   day: number
-  /** What stands in the field for experts. */
+  /** The text of the field for experts. */
   text: string
 }
 
@@ -57,11 +57,11 @@ export function writeCron(form: CronForm): string {
   }
 }
 
-/** Whether it looks like cron at all; whether it ever comes true is for the server to say. */
+/** Returns whether a text has the form of a cron expression; the server decides whether it is ever due. */
 export const isCron = (expression: string) =>
   /^(\S+ ){4}\S+$/.test(expression) && /^[\dA-Za-z*,/\- ?#]+$/.test(expression)
 
-/** Sunday first, in the reader's language. */
+/** Returns the weekdays from Sunday on, in the reader's language. */
 export const weekdays = (locale: string) =>
   Array.from({ length: 7 }, (_, day) => ({
     value: day,

@@ -1,4 +1,4 @@
-/** One line that asks the inference endpoint, safe to paste with any user id. */
+/** Returns a command line that queries the inference endpoint, safe to paste with any user id. */
 export function predictCommand(
   origin: string,
   model: number,
@@ -10,7 +10,7 @@ export function predictCommand(
   return `curl -X POST ${origin}/inference/predict/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
-/** One line that asks what to show next in a session, given first item to last. */
+/** Returns a command line that asks for the next items in a session, given first item to last. */
 export function nextCommand(
   origin: string,
   model: number,
@@ -22,11 +22,11 @@ export function nextCommand(
   return `curl -X POST ${origin}/inference/next/${model} -H ${quote(`X-API-Key: ${key}`)} -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
-/** A line for a user without naming a model: the project's slots decide which one answers. */
+/** Returns a command line for a user without a model: the project's slots decide which one answers. */
 export function projectPredictCommand(origin: string, project: number, user: string, cutoff = 10): string {
   const body = JSON.stringify({ user_id: user, cutoff })
   return `curl -X POST ${origin}/inference/predict/project/${project} -H 'X-API-Key: rctm_…' -H 'Content-Type: application/json' -d ${quote(body)}`
 }
 
-/** Quotes for a POSIX shell. */
+/** Quotes a text for a POSIX shell. */
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -2,10 +2,10 @@ import type { TrainingData } from '@/api/types'
 
 const DAY_MS = 86_400_000
 
-/** What an interaction of this age counts. */
+/** Returns the weight of an interaction of this age. */
 export const countsAt = (age: number, halfLife: number) => 0.5 ** (age / halfLife)
 
-/** Days between the first and the last interaction of all uploads; nothing when none has a time. */
+/** Returns the days between the first and the last interaction of all uploads; null if none has a time. */
 export function daysCovered(uploads: TrainingData[]): number | null {
   const moments = uploads
     .flatMap(({ report }) => [report?.time_min, report?.time_max])
@@ -15,12 +15,12 @@ export function daysCovered(uploads: TrainingData[]): number | null {
   return days > 0 && Number.isFinite(days) ? days : null
 }
 
-/** How many days a picture of the decay shows: those of the data, as long as the bend stays visible. */
+/** Returns how many days a picture of the decay shows: those of the data, as long as the bend stays visible. */
 export function daysShown(halfLife: number, covered: number | null): number {
   return Math.min(8 * halfLife, Math.max(2 * halfLife, covered ?? 5 * halfLife))
 }
 
-/** The curve in a unit square with its origin at the top left, as SVG draws. */
+/** Returns the curve in a unit square with its origin at the top left, as SVG draws. */
 export function decayPath(halfLife: number, days: number, points = 64): string {
   const corners = Array.from({ length: points + 1 }, (_, index) => {
     const x = index / points

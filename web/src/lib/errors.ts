@@ -3,7 +3,7 @@ import { ApiError } from '@/api/client'
 import { i18n, type Locale } from '@/i18n'
 import { translated, translatedSentence } from '@/i18n/refusals'
 
-/** Says what went wrong in the reader's language, with the server's own words where it has some. */
+/** Describes errors in the reader's language, with the server's own words if it gives any. */
 export function useErrorText() {
   const { t, locale } = useI18n()
   return (error: unknown): string => {

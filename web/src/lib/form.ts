@@ -2,16 +2,16 @@ import { computed, nextTick, ref, useTemplateRef, watch, type Ref } from 'vue'
 import { ApiError } from '@/api/client'
 import { fieldError } from './errors'
 
-/** Says what is wrong with a field; `null` for fields that only the server judges. */
+/** Returns what is wrong with a field; `null` for fields that only the server checks. */
 export type Check = (() => string | undefined) | null
 
-/** PrimeVue marks the box of a Select, not the part that takes the focus. */
+/** PrimeVue marks the box of a Select, not the part that gets the focus. */
 const MISTAKE = '[aria-invalid="true"], .p-invalid [role="combobox"]'
 
 /**
- * Validates a form. Its own mistakes show once the user has tried to submit; what the server said shows beside the
- * field it is about. The first mistake gets the focus: the form element has `ref="root"`.
- * `names` holds what the server calls a field, where that is not its own name.
+ * Validates a form. Its own mistakes are shown once the user has tried to submit; the server's messages are shown at the
+ * field they are about. The first mistake gets the focus: the form element has `ref="root"`.
+ * `names` maps fields to the server's names, where these differ.
  */
 export function useForm<Field extends string>(
   checks: Record<Field, Check>,
@@ -34,7 +34,7 @@ export function useForm<Field extends string>(
   const errors = computed(() =>
     messages((field) => (touched.value ? own.value[field] : undefined) ?? said(field)),
   )
-  /** A failure that belongs to none of the fields. */
+  /** A failure that is not about any of the fields. */
   const otherError = computed(() => {
     const error = failure.value
     const known = error instanceof ApiError && fields.flatMap(namesOf).some((name) => name in error.fields)
@@ -47,7 +47,7 @@ export function useForm<Field extends string>(
   }
   watch(failure, (error) => error && void focusMistake())
 
-  /** Sends the form if nothing is wrong with it, else shows what is. */
+  /** Sends the form if it has no mistakes, else shows them. */
   function submit(send: () => void) {
     touched.value = true
     if (valid.value) send()

@@ -1,14 +1,14 @@
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 
-/** Whole days once there are many, three digits while there are few. */
+/** Whole days for large numbers, three digits for small ones. */
 const DAYS = {
   maximumFractionDigits: 0,
   maximumSignificantDigits: 3,
   roundingPriority: 'morePrecision',
 } as const
 
-/** Numbers, sizes and moments in the reader's language. */
+/** Formats numbers, sizes and moments in the reader's language. */
 export function useFormat() {
   const { locale, t } = useI18n()
   const integer = computed(() => new Intl.NumberFormat(locale.value))
@@ -49,12 +49,12 @@ export function useFormat() {
     percent: (value: number) => percentFormat.value.format(value),
     signedPercent: (value: number) => signed.value.format(value),
     points: (value: number) => t('common.points', { n: short.value.format(value * 100) }),
-    /** A difference of two shares, in percentage points. */
+    /** Formats a difference of two shares, in percentage points. */
     signedPoints: (value: number) => t('common.points', { n: signedNumber.value.format(value * 100) }),
     score: (value: number | null | undefined, digits = 4) =>
       value === null || value === undefined ? '–' : value.toFixed(digits),
     when: (value: string | null | undefined) => show(moment.value, value),
-    /** By the clock of a time zone; by the reader's own where the browser does not know it. */
+    /** Formats by the clock of a time zone; by the reader's own if the browser does not know it. */
     whenIn: (value: string, timeZone: string) => {
       try {
         return show(
@@ -89,9 +89,9 @@ export function formatBytes(value: number | null | undefined, locale: string): s
   }).format(value / 1000 ** power)
 }
 
-/** Whether a model of this algorithm learnt from sessions: it knows no users and answers for the visit in progress. */
+/** Returns whether models of this algorithm are trained on sessions: they know no users and answer for the visit in progress. */
 export const learnsFromSessions = (algorithm: string | null | undefined) => algorithm === 'VMISKNNRecommender'
 
-/** `IALSRecommender` → `IALS`: the short name people use. */
+/** Returns the short name of an algorithm: `IALSRecommender` → `IALS`. */
 export const shortName = (algorithm: string | null | undefined) =>
   (algorithm ?? '').replace(/Recommender$/, '')

@@ -1,7 +1,7 @@
 import { ref, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
-/** `a=1&b=2` after the `#`; values are taken as they stand, for the router has decoded them. */
+/** Parses `a=1&b=2` after the `#`; values are used unchanged, since the router has decoded them. */
 export function parseFragment(hash: string): Record<string, string> {
   const pairs = hash
     .replace(/^#/, '')
@@ -13,8 +13,8 @@ export function parseFragment(hash: string): Record<string, string> {
 }
 
 /**
- * The secrets that came behind the `#` of a link. They never reach the server's log that way, and once read they leave
- * the address bar, so that they do not stay in the history or in a picture of the screen.
+ * Returns the secrets behind the `#` of a link. They never reach the server's log that way, and once read they are removed from
+ * the address bar, so that they do not stay in the history or in a screenshot.
  */
 export function useFragment() {
   const route = useRoute()

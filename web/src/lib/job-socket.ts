@@ -7,11 +7,11 @@ export interface LogLine {
   timestamp: string
 }
 
-/** What can be watched: a search or a training. */
+/** The objects that can be watched: a search or a training. */
 export type Watched = 'job' | 'model'
 
 export interface StatusData {
-  /** As the API says it: `COMPLETED`, `FAILED`, … */
+  /** In the words of the API: `COMPLETED`, `FAILED`, … */
   job_status?: string
   best_score?: number | null
   n_completed?: number
@@ -35,11 +35,11 @@ const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 15_000
 const MAX_LOG_LINES = 2_000
 
-/** The server's close codes for a socket that was open: the session has ended; this job is no longer the caller's. */
+/** The server's close codes for an open socket: the session has ended; the caller may no longer see the job. */
 const NOT_AUTHENTICATED = 4401
 const NO_ACCESS = 4403
 
-/** One socket that reconnects while `wanted` is true, and stops when `ask` says that there is nothing to watch. */
+/** Returns a socket that reconnects while `wanted` is true, and stops when `ask` returns that there is nothing to watch. */
 function useSocket(
   url: () => string,
   ask: () => Promise<boolean>,
@@ -60,7 +60,7 @@ function useSocket(
       const message = parse(event.data)
       if (message?.type === 'ping') return current.send('{"type":"pong"}')
       if (!message) return
-      // Only a message proves that the connection is wanted on the other side too.
+      // Only a message proves that the other side accepted the connection.
       delay = FIRST_RETRY_MS
       onMessage(message, !heard)
       heard = true
@@ -75,7 +75,7 @@ function useSocket(
 
   function retry(refused: boolean): void {
     timer = setTimeout(async () => {
-      // Browsers do not tell why a handshake was refused.
+      // Browsers do not reveal why a handshake was refused.
       if (refused && !(await ask())) return
       if (wanted.value && socket === null) open()
     }, delay)
@@ -103,7 +103,7 @@ function parse(text: string): Message | null {
   }
 }
 
-/** Returns whether the present user can still watch the thing; renews the session on the way. */
+/** Returns whether the present user can still watch the object; renews the session if needed. */
 async function isThere(of: Watched, id: number): Promise<boolean> {
   try {
     await get(of === 'job' ? '/parameter_tuning_job/{id}/' : '/trained_model/{id}/', { path: { id } })
@@ -116,7 +116,7 @@ async function isThere(of: Watched, id: number): Promise<boolean> {
 const address = (of: Watched, id: number, kind: string) =>
   `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/${of}/${id}/${kind}/`
 
-/** Status messages of a search or a training while it runs; returns whether the socket is up. */
+/** Receives status messages of a search or a training while it runs; returns whether the socket is up. */
 export function useLiveStatus(
   of: Watched,
   id: number,
@@ -131,7 +131,7 @@ export function useLiveStatus(
   )
 }
 
-/** The log of a search or a training: its newest lines on connection, then line by line; after a loss, what came since. */
+/** Receives the log of a search or a training: its newest lines, then line by line; after a loss, the missed lines. */
 export function useLiveLog(
   of: Watched,
   id: number,
@@ -147,7 +147,7 @@ export function useLiveLog(
     (message, first) => {
       if (message.type !== 'log') return
       if (message.id === undefined) {
-        // A server that gives no ids replays the log on each connection.
+        // A server that sends no ids replays the log on each connection.
         if (first) lines.value = []
       } else {
         if (last !== undefined && message.id <= last) return

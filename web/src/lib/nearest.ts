@@ -1,14 +1,14 @@
-/** One wrong letter in so many is a slip. */
+/** One wrong letter in this many counts as a typo. */
 const LETTERS_PER_SLIP = 3
 
-/** The known word that was probably meant by one that is not known. */
+/** Returns the known word that an unknown one probably means. */
 export function nearest(word: string, known: string[]): string | undefined {
   const most = Math.max(1, Math.floor(word.length / LETTERS_PER_SLIP))
   const measured = known.map((name) => ({ name, slips: distance(word.toLowerCase(), name.toLowerCase()) }))
   return measured.filter(({ slips }) => slips <= most).sort((a, b) => a.slips - b.slips)[0]?.name
 }
 
-/** The fewest letters to insert, delete, replace or swap with their neighbours. */
+/** Returns the fewest letters to insert, delete, replace or swap with their neighbours. */
 function distance(a: string, b: string): number {
   let before: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, at) => at)

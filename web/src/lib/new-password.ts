@@ -9,12 +9,12 @@ export const isEmail = (text: string) => EMAIL.test(text.trim())
 export interface CredentialRules {
   username?: boolean
   email?: 'required' | 'optional'
-  /** Asked for unless it says otherwise. */
+  /** Whether a password is asked for; true by default. */
   password?: boolean
   repeat?: boolean
 }
 
-/** The form that sets up an account or a password. */
+/** Returns the form that sets up an account or a password. */
 export function useCredentials(asked: MaybeRefOrGetter<CredentialRules>, failure: Ref<unknown>) {
   const { t } = useI18n()
   const form = reactive({ username: '', email: '', password: '', repeat: '' })

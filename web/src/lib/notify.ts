@@ -6,7 +6,7 @@ const SUCCESS_MS = 4_000
 /** An error takes longer to read, and must not be missed. */
 const ERROR_MS = 10_000
 
-/** Short messages in a corner of the page. */
+/** Shows short messages in a corner of the page. */
 export function useNotify() {
   const toast = useToast()
   const { t } = useI18n()

@@ -2,13 +2,13 @@ import { useI18n } from 'vue-i18n'
 import type { ColumnNote, ItemColumn, LateTimes } from '@/api/types'
 import { useFormat } from './format'
 
-/** A sentence about a file; some of them are reasons to look at it again. */
+/** A sentence about a file; some are warnings. */
 export interface Remark {
   text: string
   warns: boolean
 }
 
-/** Decisions that change nothing for the owner of the file. */
+/** Decisions of no consequence for the owner of the file. */
 const PLAIN = new Set<ColumnNote['kind']>([
   'times_read',
   'ids_read_as_whole_numbers',
@@ -19,7 +19,7 @@ const PLAIN = new Set<ColumnNote['kind']>([
   'backslash_escapes',
 ])
 
-/** How a file was read, in the reader's language. */
+/** Describes how a file was read, in the reader's language. */
 export function useReading() {
   const { t } = useI18n()
   const format = useFormat()
@@ -54,7 +54,7 @@ export function useReading() {
     return { text, warns: true }
   }
 
-  /** What to say of a file; reasons to look at it again come first. */
+  /** Returns the remarks about a file; warnings come first. */
   function remarks(notes: ColumnNote[], lateTimes?: LateTimes | null): Remark[] {
     const kept = notes.filter((note) => note.kind !== 'times_after_upload' || !lateTimes || note.guess)
     const all = kept.map((note) => ({
@@ -65,7 +65,7 @@ export function useReading() {
     return [...all.filter((remark) => remark.warns), ...all.filter((remark) => !remark.warns)]
   }
 
-  /** What is odd in the columns of item metadata. */
+  /** Returns remarks about conspicuous columns of item metadata. */
   function columnRemarks(columns: ItemColumn[]): Remark[] {
     return columns.flatMap((column) => {
       const values = {

@@ -1,6 +1,6 @@
 import { useI18n } from 'vue-i18n'
 
-/** What the server's audit log and refusals call things, as people call them. */
+/** Readable names of the resources in the server's audit log and refusals. */
 export const RESOURCES = [
   'users',
   'session',

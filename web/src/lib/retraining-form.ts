@@ -26,7 +26,7 @@ const FIELDS = Object.keys(newSettings()) as (keyof RetrainingSettings)[]
 export const settingsOf = (schedule: RetrainingSchedule) =>
   Object.fromEntries(FIELDS.map((field) => [field, schedule[field]])) as unknown as RetrainingSettings
 
-/** Only what differs is sent, so that two people can change two things. */
+/** Returns only the changed fields, so that two users can change two settings. */
 export function changedRetraining(
   saved: RetrainingSettings,
   form: RetrainingSettings,
@@ -38,7 +38,7 @@ export function changedRetraining(
   ) as Partial<RetrainingSettings>
 }
 
-/** A new search is evaluated like an earlier one: users know searches, not the ids of splits and metrics. */
+/** Returns the evaluation of an earlier search for a new one: users know searches, not the ids of splits and metrics. */
 export function testLike(job: TuningJob): Pick<RetrainingSettings, 'split_config' | 'evaluation_config'> {
   return { split_config: job.split, evaluation_config: job.evaluation }
 }

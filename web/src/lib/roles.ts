@@ -9,11 +9,11 @@ export const ROLES: Role[] = ['viewer', 'editor', 'admin', 'owner']
 export const atLeast = (role: Role | null | undefined, needed: Role) =>
   !!role && ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
-/** The roles a member may give: none above their own, and a personal organisation has one owner. */
+/** Returns the roles that a member may give: none above their own, and a personal organisation has one owner. */
 export const rolesToGive = (own: Role | null | undefined, personal = false) =>
   ROLES.filter((role) => atLeast(own, 'admin') && atLeast(own, role) && !(personal && role === 'owner'))
 
-/** What the reader may do in an organisation. It only decides what is offered: the server decides what is done. */
+/** Returns the reader's role in an organisation. It only decides what is offered: the server decides what is allowed. */
 export function useOrganisationRole(id: MaybeRefOrGetter<number | null | undefined>) {
   const session = useSession()
   const organisations = useOrganisations()
@@ -28,7 +28,7 @@ export function useProjectRights(projectId: Id) {
   const project = useProject(projectId)
   const organisations = useOrganisations()
   const role = useOrganisationRole(() => project.data.value?.organisation)
-  /** Where the role cannot be told, everything is offered, and the server's refusal is shown. */
+  /** If the role is unknown, everything is offered, and the server's refusal is shown. */
   const unknown = computed(
     () =>
       organisations.isError.value || (!!project.data.value && project.data.value.organisation === undefined),

@@ -1,11 +1,11 @@
 import type { EventCount, Project, ProjectSettings, TrainingData } from '@/api/types'
 
-/** What the server takes. */
+/** The largest weight that the server accepts. */
 export const MAX_WEIGHT = 1e6
 export const MIN_HALF_LIFE = 0.001
 export const MAX_HALF_LIFE = 36_500
 
-/** Where the field for a half-life begins: a season. */
+/** The initial value of the half-life field: a season. */
 const USUAL_HALF_LIFE = 90
 
 export interface EventRow {
@@ -13,7 +13,7 @@ export interface EventRow {
   weight: number | null
 }
 
-/** What the settings page edits: texts as typed, and a half-life that survives being switched off. */
+/** The fields of the settings page: texts as typed, and a half-life that is kept while it is switched off. */
 export interface SettingsForm {
   name: string
   user_column: string
@@ -25,11 +25,11 @@ export interface SettingsForm {
   halfLife: number | null
   unknown_user: Project['unknown_user']
   logging: Logging
-  /** Of the lists, while `logging` says to keep a share of them. */
+  /** The percentage of lists, while `logging` is `share`. */
   loggedPercent: number | null
 }
 
-/** When lists are logged: while a shadow slot is active, always some share of them, or never. */
+/** When lists are logged: while a shadow slot is active, always a share of them, or never. */
 export const LOGGING = ['auto', 'share', 'never'] as const
 export type Logging = (typeof LOGGING)[number]
 
@@ -52,7 +52,7 @@ function loggedShare(form: SettingsForm): number | null {
   return form.logging === 'never' ? 0 : (form.loggedPercent ?? 0) / 100
 }
 
-/** The form as the server's fields. A number that is missing is a mistake (below), which keeps it from being sent. */
+/** Converts the form to the server's fields. A missing number is a mistake (below), which prevents sending it. */
 function settingsOf(form: SettingsForm): ProjectSettings {
   return {
     name: form.name.trim(),
@@ -67,19 +67,19 @@ function settingsOf(form: SettingsForm): ProjectSettings {
   }
 }
 
-/** The fields that differ from what is saved, to be sent alone: other users may have changed the rest. */
+/** Returns the fields that differ from the saved ones, to be sent alone: other users may have changed the rest. */
 export function changedSettings(project: Project, form: SettingsForm): Partial<ProjectSettings> {
   const before = settingsOf(settingsForm(project))
   const after = settingsOf(form)
   const keys = (Object.keys(after) as (keyof ProjectSettings)[]).filter(
     (key) => comparable(before[key]) !== comparable(after[key]),
   )
-  // Switched on without a number yet: unsaved, and a mistake.
+  // Switched on without a number: unsaved, and a mistake.
   if (form.fades && form.halfLife === null && !keys.includes('half_life_days')) keys.push('half_life_days')
   return Object.fromEntries(keys.map((key) => [key, after[key]]))
 }
 
-/** Equal for equal values, in any order of the event types. */
+/** Returns equal texts for equal values, in any order of the event types. */
 const comparable = (value: ProjectSettings[keyof ProjectSettings]) =>
   JSON.stringify(
     value !== null && typeof value === 'object'
@@ -88,13 +88,13 @@ const comparable = (value: ProjectSettings[keyof ProjectSettings]) =>
   )
 
 export interface Mistakes {
-  /** Message keys by field of the server. */
+  /** Message keys by the server's name of the field. */
   fields: Partial<Record<keyof ProjectSettings, string>>
-  /** Message keys by type of event. */
+  /** Message keys by event type. */
   weights: Map<string, string>
 }
 
-/** What can be said without asking the server. */
+/** Returns the mistakes that can be found without the server. */
 export function mistakesIn(form: SettingsForm): Mistakes {
   const fields: Mistakes['fields'] = {}
   for (const field of ['name', 'user_column', 'item_column'] as const) {
@@ -120,7 +120,7 @@ export function mistakesIn(form: SettingsForm): Mistakes {
 const inRange = (days: number | null) => days !== null && days >= MIN_HALF_LIFE && days <= MAX_HALF_LIFE
 export const isHalfLife = (days: number | null): days is number => inRange(days)
 
-/** The types of events in all uploads together, most rows first. */
+/** Returns the event types of all uploads together, most rows first. */
 export function eventsIn(uploads: TrainingData[]): EventCount[] {
   const rows = new Map<string, number>()
   for (const event of uploads.flatMap((upload) => upload.report?.events ?? [])) {
@@ -129,7 +129,7 @@ export function eventsIn(uploads: TrainingData[]): EventCount[] {
   return [...rows].map(([name, count]) => ({ name, rows: count })).sort((a, b) => b.rows - a.rows)
 }
 
-/** Fine steps for small weights, coarse ones for large. */
+/** Returns the step of a weight's field: fine for small weights, coarse for large ones. */
 export function weightStep(weight: number | null): number {
   if (weight === null || weight <= 1) return 0.1
   return weight < 10 ? 0.5 : 10 ** (Math.floor(Math.log10(weight)) - 1)

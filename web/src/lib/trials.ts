@@ -1,24 +1,24 @@
 import type { Trial, TuningJob } from '@/api/types'
 
-/** Trials that have come to an end, however they ended. */
+/** Returns the number of trials that have ended, in any way. */
 export const trialsDone = (job: TuningJob) => job.n_completed + job.n_pruned + job.n_failed
 
 export type ScoredTrial = Trial & { score: number }
 
-/** Finished trials, best first; equal scores in the order they were tried. */
+/** Returns the finished trials, best first; equal scores in the order they were tried. */
 export function leaderboard(trials: Trial[]): ScoredTrial[] {
   return trials
     .filter((trial): trial is ScoredTrial => trial.status === 'completed' && trial.score !== null)
     .sort((a, b) => b.score - a.score || a.number - b.number)
 }
 
-/** Whether a trial's interval reaches the best one's: then the order of the two says little. */
+/** Returns whether a trial's interval overlaps the best one's: then the order of the two says little. */
 export function tiesWithBest(trial: ScoredTrial, best: ScoredTrial | undefined): boolean {
   if (!best || trial.number === best.number || !trial.interval || !best.interval) return false
   return trial.interval[1] >= best.interval[0]
 }
 
-/** The running maximum as points of a step line, over trials in the order of their numbers. */
+/** Returns the running maximum as points of a step line, over trials in the order of their numbers. */
 export function bestSoFar(trials: Trial[]): [number, number][] {
   const points: [number, number][] = []
   let best = -Infinity
@@ -30,7 +30,7 @@ export function bestSoFar(trials: Trial[]): [number, number][] {
   return points
 }
 
-/** `shrinkage 12.5 · top_k 100`, short enough for a table cell. */
+/** Returns parameters as a text for a table cell: `shrinkage 12.5 · top_k 100`. */
 export function describeParameters(
   parameters: Record<string, unknown> | null | undefined,
   nameOf = (name: string) => name,

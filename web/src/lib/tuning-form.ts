@@ -1,6 +1,6 @@
 import type { SplitScheme, TargetMetric } from '@/api/types'
 
-/** What the wizard for a search asks, with the defaults that suit most data. */
+/** The fields of the search wizard, with defaults that suit most data. */
 export interface TuningForm {
   data: number | null
   algorithms: string[]

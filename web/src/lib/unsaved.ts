@@ -3,7 +3,7 @@ import { onScopeDispose } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { onBeforeRouteLeave, onBeforeRouteUpdate } from 'vue-router'
 
-/** Asks before a page with unsaved changes is left, within the application and by closing the window. */
+/** Asks for confirmation before a page with unsaved changes is left, within the application or by closing the window. */
 export function useUnsavedGuard(unsaved: () => boolean): void {
   const confirm = useConfirm()
   const { t } = useI18n()

@@ -16,7 +16,7 @@ const SYSTEMS: [RegExp, string][] = [
 ]
 const find = (table: [RegExp, string][], text: string) => table.find(([pattern]) => pattern.test(text))?.[1]
 
-/** “Firefox · Linux”: enough to know one's own machines by; programs speak for themselves. */
+/** Returns a short description such as “Firefox · Linux”, by which users recognise their machines; programs name themselves. */
 export function describeAgent(agent: string | null | undefined): string {
   if (!agent) return ''
   const parts = [find(BROWSERS, agent), find(SYSTEMS, agent)].filter(Boolean)

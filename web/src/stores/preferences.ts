@@ -16,11 +16,11 @@ function store(key: string, value: string): void {
   try {
     localStorage.setItem(key, value)
   } catch {
-    // A browser that forbids storage only forgets the choice.
+    // A browser without storage only forgets the choice.
   }
 }
 
-/** What this browser prefers: colours and language. `public/theme.js` reads the same keys before the first paint. */
+/** The preferences of this browser: colours and language. `public/theme.js` reads the same keys before the first paint. */
 export const usePreferences = defineStore('preferences', () => {
   const system = window.matchMedia('(prefers-color-scheme: dark)')
   const saved = stored('recotem.theme')

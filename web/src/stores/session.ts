@@ -4,7 +4,7 @@ import { ApiError, get, post, refreshSession } from '@/api/client'
 import { queryClient } from '@/api/query-client'
 import type { User } from '@/api/types'
 
-/** Who is logged in. The cookies are HttpOnly, so the server is asked: a new tab needs no new login. */
+/** The logged-in user. The cookies are HttpOnly, so the server is asked: a new tab needs no new log-in. */
 export const useSession = defineStore('session', () => {
   const user = ref<User | null>(null)
   const loaded = ref(false)
@@ -35,7 +35,7 @@ export const useSession = defineStore('session', () => {
     enter(await post('/auth/login/', { body: { username, password }, anonymous: true }))
   }
 
-  /** A new account, which is logged in at once. */
+  /** Creates an account and logs in. */
   async function signUp(username: string, email: string, password: string): Promise<void> {
     enter(await post('/auth/sign_up/', { body: { username, email, password }, anonymous: true }))
   }

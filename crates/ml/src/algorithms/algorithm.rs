@@ -1,4 +1,4 @@
-//! What is known of an algorithm before it is fitted.
+//! Facts about an algorithm that are known before it is fitted.
 
 use serde_json::{Map, Value};
 
@@ -28,13 +28,13 @@ pub struct Before<'a> {
 pub enum Control {
     /// Continue.
     Continue,
-    /// Enough learnt; the model as it is now is the result.
+    /// Training is finished; the current model is the result.
     Stop,
-    /// Not worth finishing; the model as it is now is the result.
+    /// Not worth finishing; the current model is the result.
     Prune,
 }
 
-/// A hook that is called after each epoch, counted from 1, with the model as it is then.
+/// A hook that is called after each epoch, counted from 1, with the current model.
 pub type EpochHook<'a> = dyn FnMut(u32, &dyn Recommender) -> MlResult<Control> + 'a;
 
 /// The size of a training matrix, from which memory is estimated.
@@ -70,12 +70,12 @@ pub struct AlgorithmInfo {
     pub kind: Kind,
 }
 
-/// What an algorithm learns from.
+/// The data that an algorithm learns from.
 #[derive(Debug)]
 pub enum Kind {
-    /// A matrix of users and items: who has what.
+    /// A matrix of users and items: who interacted with what.
     Matrix(MatrixAlgorithm),
-    /// Sessions in the order of time: what follows what. Fitted and asked through [`crate::sessions`].
+    /// Sessions in the order of time: which item follows which. Fitted and queried through [`crate::sessions`].
     Sessions,
 }
 

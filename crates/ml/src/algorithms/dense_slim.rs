@@ -45,14 +45,14 @@ fn reg_parameter() -> ParameterSpec {
     ParameterSpec::float("reg", 1e-6, 1e12, 1.0).searched(Domain::log_float(1.0, 1e4))
 }
 
-/// Estimates the peak memory of a dense linear model: one matrix, inverted and turned into the weights in place, and strips of it
-/// meanwhile.
+/// Estimates the peak memory of a dense linear model: one matrix, inverted and converted to the weights in place, plus strips of
+/// it during the inversion.
 fn estimate(_: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let n = shape.n_items as u64;
     Ok(n * n * 4 + n * STRIP_BYTES + shape.nnz as u64 * 8)
 }
 
-/// Working memory beside the matrix, for each item.
+/// Working memory in addition to the matrix, for each item.
 const STRIP_BYTES: u64 = 8 * 1024;
 
 fn fit(params: &Params<'_>, train: &Csr, ctx: &Context, _: &mut EpochHook<'_>) -> MlResult<Model> {

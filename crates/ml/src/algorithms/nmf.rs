@@ -44,7 +44,7 @@ pub(super) const INFO: AlgorithmInfo = AlgorithmInfo {
     }),
 };
 
-/// Estimates the peak memory: the start beside the factors.
+/// Estimates the peak memory: the start in addition to the factors.
 fn estimate(k: usize, shape: TrainShape) -> MlResult<u64> {
     let factors = (shape.n_users + shape.n_items) as u64 * padded(k) as u64 * 4;
     Ok(singular_bytes(k, shape) + factors)

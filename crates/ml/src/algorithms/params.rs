@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::{MlError, MlResult};
 use crate::search_space::Domain;
 
-/// The values that a parameter may have at all. The range that a search tries is narrower and is stored beside it.
+/// The valid values of a parameter. The range that a search tries is narrower and is stored separately.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParameterKind {
     /// A whole number between two bounds, inclusive.
@@ -83,13 +83,13 @@ impl ParameterSpec {
         Self::optional_int("n_threads", 1, 1024)
     }
 
-    /// Adds what a search tries.
+    /// Sets the values that a search tries.
     pub fn searched(mut self, domain: Domain) -> Self {
         self.search = Some(domain);
         self
     }
 
-    /// Returns why a value does not fit, if it does not.
+    /// Returns why a value is invalid, if it is.
     fn objection(&self, value: &Value) -> Option<String> {
         if value.is_null() {
             return (!self.nullable).then(|| "must not be null".to_owned());
@@ -112,7 +112,7 @@ impl ParameterSpec {
     }
 }
 
-/// Returns a JSON number as a whole number; 5.0 is one, since clients in JavaScript cannot tell it from 5.
+/// Returns a JSON number as a whole number; 5.0 is one, since JavaScript clients cannot distinguish it from 5.
 fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| {
         let x = value.as_f64()?;

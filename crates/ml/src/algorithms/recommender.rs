@@ -1,4 +1,4 @@
-//! What a fitted model can be asked.
+//! The interface of a fitted model.
 
 use crate::error::{MlError, MlResult};
 use crate::simd::Kernels;
@@ -28,8 +28,8 @@ pub trait Recommender: Send + Sync {
     /// `items.len()` × `history.len()`, by rows.
     ///
     /// The result is exact, so that it sums up to the score, for models that are linear in the history and for least squares. All
-    /// others leave one out: the score of the whole history minus that without the item, which costs one scoring for each item of
-    /// the history, for any number of items asked about.
+    /// others use leave-one-out: the score of the whole history minus that without the item, which costs one scoring for each
+    /// item of the history, for any number of requested items.
     fn contributions(&self, history: &[u32], items: &[u32]) -> MlResult<Vec<f32>> {
         if let Some(item) = items.iter().find(|item| **item as usize >= self.n_items()) {
             return Err(MlError::BadInput(format!("the model has no item number {item}")));
@@ -54,7 +54,7 @@ pub trait Recommender: Send + Sync {
     }
 
     /// Computes the factors of a user known only by items (distinct, in any order), for models that have
-    /// [`Recommender::factors`]; their products with those of the items are what [`Recommender::score_history`] gives.
+    /// [`Recommender::factors`]; their products with the factors of the items equal [`Recommender::score_history`].
     fn user_vector(&self, items: &[u32]) -> MlResult<Option<Vec<f32>>> {
         let _ = items;
         Ok(None)
@@ -66,7 +66,7 @@ pub trait Recommender: Send + Sync {
         false
     }
 
-    /// Adds what the model learnt to a container, from which its algorithm can read it back.
+    /// Adds the learnt parameters to a container, from which its algorithm can read them back.
     fn save<'a>(&'a self, out: &mut TensorWriter<'a>);
 
     /// Returns the bytes held on the heap, approximately.

@@ -74,7 +74,7 @@ pub(super) fn top_singular(train: &Csr, by_item: &Csr, k: usize, seed: u64, ctx:
         }
         let scaled = |block: &[f32]| turned(block, width, &ritz, width, |square| 1.0 / square, ctx);
         let mut next = times(by_item, &scaled(&users), width, ctx)?;
-        // Components below the block's least Ritz value are damped. Before the first steps that value says little.
+        // Components below the block's least Ritz value are damped. Before the first steps that value is unreliable.
         if step >= MOMENTUM_FROM && ritz.values.len() == columns {
             let share = (ritz.values[columns - 1].powi(2) / 4.0) as f32;
             next.iter_mut().zip(scaled(&earlier)).for_each(|(next, earlier)| *next -= share * earlier);

@@ -43,7 +43,7 @@ impl TrainedModel {
         self.derived.popularity.get_or_init(sum)
     }
 
-    /// Computes now what the first list would otherwise have to wait for.
+    /// Computes in advance what the first list needs.
     pub fn prepare(&self) {
         if let Some(factors) = self.model.factors() {
             self.index(&factors);

@@ -51,7 +51,7 @@ pub struct Comparison {
     pub difference: f64,
     /// 95 % interval of that mean.
     pub interval: (f64, f64),
-    /// Whether zero lies within the interval: the data cannot tell the two models apart.
+    /// Whether zero lies within the interval: the data cannot distinguish the two models.
     pub tied: bool,
 }
 

@@ -271,7 +271,7 @@ impl Scratch {
         }
     }
 
-    /// Undoes what `refuse` did, faster than clearing everything.
+    /// Reverts `refuse`, faster than clearing everything.
     fn admit_all(&mut self, candidates: &Candidates<'_>, searches: bool) {
         if candidates.allow.is_some() && searches {
             return self.refused.fill(0);

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::ranking::{Candidates, top_k};
 
-/// Returns what a list must be.
+/// Returns the expected list.
 fn naive(items: &[f32], user: &[f32], k: usize, candidates: &Candidates<'_>) -> Vec<(u32, u32)> {
     let mut scores = vec![0f32; items.len() / user.len()];
     Kernels::detect().products(items, user, &mut scores);

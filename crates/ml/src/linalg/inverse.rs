@@ -1,9 +1,9 @@
 //! The inverse of a large positive definite matrix, in place: A = L·Lᵀ, then L⁻¹, then L⁻ᵀ·L⁻¹.
 //!
-//! Each step halves the matrix until a block fits the cache; what remains are products and triangular solves of the parts beside
-//! the diagonal, which are cut into tiles that run side by side in the rayon pool of the caller. No part as large as the matrix
-//! is ever copied, and the caller can stop the work between any two tiles. Tiles depend on the size of the matrix only, so the
-//! result does not depend on the number of threads.
+//! Each step halves the matrix until a block fits the cache; what remains are products and triangular solves of the off-diagonal
+//! parts, which are cut into tiles that run in parallel in the rayon pool of the caller. No part as large as the matrix is ever
+//! copied, and the caller can stop the work between any two tiles. Tiles depend on the size of the matrix only, so the result
+//! does not depend on the number of threads.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;

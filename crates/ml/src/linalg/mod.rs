@@ -129,7 +129,7 @@ impl CholeskyScratch {
         self.solve_leading(matrix, rhs.len(), rhs)
     }
 
-    /// Solves as [`CholeskyScratch::solve`] does for the first rows and columns, as many as `rhs` is long, of a matrix of order
+    /// Solves as [`CholeskyScratch::solve`] does, for the leading rows and columns (`rhs.len()` of them) of a matrix of order
     /// `order`.
     pub fn solve_leading(&mut self, matrix: &mut [f32], order: usize, rhs: &mut [f32]) -> MlResult<()> {
         let k = rhs.len();

@@ -83,7 +83,7 @@ impl SessionModel {
         Ok(SessionModel { parameters, items, model, metadata, popularity, idle: Idle::default() })
     }
 
-    /// Returns whether bytes claim to be such a file; their consistency is not checked.
+    /// Returns whether bytes have the format of such a file, without checking their consistency.
     pub fn is_in(bytes: &[u8]) -> bool {
         TensorReader::open(bytes).is_ok_and(|input| input.require_metadata("format", FORMAT).is_ok())
     }

@@ -1,4 +1,4 @@
-//! Evaluating a session model on the last item of sessions that it has not learnt from.
+//! Evaluates a session model by predicting the last item of sessions that it was not trained on.
 
 use rayon::prelude::*;
 

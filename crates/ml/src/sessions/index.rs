@@ -1,5 +1,5 @@
-//! The index that makes the time of a recommendation independent of how many sessions were learnt from: for each item the most
-//! recent sessions that hold it, and for each of these sessions its items.
+//! The index that makes the time of a recommendation independent of the number of training sessions: for each item the most
+//! recent sessions that contain it, and for each of these sessions its items.
 
 use super::sequences::Sessions;
 use crate::context::Context;
@@ -16,7 +16,7 @@ pub(super) struct Index {
     pub by_item: Csr,
     /// Number of sessions in which each item occurs, including those left out.
     pub counts: Vec<u32>,
-    /// Number of sessions learnt from, including those left out.
+    /// Number of training sessions, including those left out.
     pub n_sessions: u64,
 }
 

@@ -1,9 +1,9 @@
 //! Recommending from the visit in progress: from the items of a session, in order, without knowing the user.
 //!
-//! A session is a list of items in the order in which they were looked at. In an interaction log the user column holds the
-//! session's id and the time column gives the order; users with one long history each may be used as sessions too. This differs
-//! from the matrix algorithms in its training data (order and time matter) and in its requests (a session that the model has
-//! never seen), so it has an interface of its own beside theirs.
+//! A session is a list of items in the order in which they were viewed. In an interaction log the user column holds the session's
+//! id and the time column gives the order; users with one long history each may be used as sessions too. This differs from the
+//! matrix algorithms in its training data (order and time matter) and in its requests (a session that the model has never seen),
+//! so it has a separate interface.
 //!
 //! The algorithm is VMIS-kNN (Kersbergen, Sprangers & Schelter: "Serenade", SIGMOD 2022), see [`VmisKnn`].
 

@@ -1,4 +1,4 @@
-//! Sessions in order: what the algorithm learns from and is evaluated on.
+//! Sessions in order: the training and evaluation data of session models.
 
 use crate::error::{MlError, MlResult};
 use crate::interactions::InteractionLog;

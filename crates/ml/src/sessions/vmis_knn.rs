@@ -5,8 +5,8 @@
 //! 1. Of the session's last `max_session_length` items each distinct one has the place of its latest occurrence.
 //! 2. Among all sessions that share an item the `sample_size` that ended last are compared. Their similarity is the sum
 //!    of the shared items' weights by place (`weighting`), divided by the number of distinct items.
-//! 3. The `top_k` most similar ones vote (equal ones: that which ended last first). A neighbour gives each of its items
-//!    its similarity times a weight by how long ago the latest shared item was (`weighting_score`).
+//! 3. The `top_k` most similar ones vote (in case of ties, the one that ended last comes first). A neighbour gives each of its
+//!    items its similarity times a weight by how long ago the latest shared item was (`weighting_score`).
 //! 4. The votes for an item are multiplied by `1 + idf_weighting · ln(sessions / sessions with the item)`.
 //!
 //! Departures: weights by `linear` end at zero instead of going below; sessions are found by merging the items' lists,

@@ -8,7 +8,7 @@ use super::Kernels;
 #[cfg(target_arch = "x86_64")]
 use super::{Level, padded};
 
-/// Columns of a panel of the right matrix; the last panel has as many as are left, rounded up to a multiple of 16.
+/// Columns of a panel of the right matrix; the last panel has the remaining ones, rounded up to a multiple of 16.
 #[cfg(target_arch = "x86_64")]
 const PANEL: usize = 64;
 
@@ -183,7 +183,7 @@ mod x86 {
         unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(load(high), load(low))) }
     }
 
-    /// Packs rows of `len` numbers whose neighbours are to be summed.
+    /// Packs rows of `len` numbers for sums over pairs of neighbours.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn pack_rows(rows: &[f32], len: usize, words: &mut [u32]) {
         for (row, words) in rows.chunks_exact(len.max(1)).zip(words.chunks_exact_mut(len.div_ceil(2).max(1))) {
@@ -193,8 +193,8 @@ mod x86 {
         }
     }
 
-    /// Packs the first `wide` numbers of rows, `len` apart, that are to be summed over; words of a pair begin at a multiple of
-    /// the number that one takes when `words` is divided among the pairs.
+    /// Packs the first `wide` numbers of rows, `len` apart, for sums over the rows; words of a pair begin at a multiple of the
+    /// number that one takes when `words` is divided among the pairs.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn pack_columns(rows: &[f32], len: usize, wide: usize, words: &mut [u32]) {
         let n = (rows.len() + len - wide) / len.max(1);
@@ -214,7 +214,7 @@ mod x86 {
         }
     }
 
-    /// Packs up to [`PANEL`] rows of `len` numbers whose neighbours are to be summed as columns of a panel.
+    /// Packs up to [`PANEL`] rows of `len` numbers as columns of a panel, for sums over pairs of neighbours.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn transpose_pairs(rows: &[f32], len: usize, panel: &mut [u32]) {
         let pairs = len.div_ceil(2);
@@ -264,6 +264,8 @@ mod x86 {
         columns
     }
 
+    /// Computes `out = left · right` by rows.
+    ///
     /// # Safety
     /// Both must have the same number of pairs, and all words of their rows or padded columns; `out` must have a place for each
     /// product.
@@ -302,6 +304,8 @@ mod x86 {
         wide: usize,
     }
 
+    /// Computes `R` rows of a panel of the product.
+    ///
     /// # Safety
     /// The conditions of [`tile`] must hold.
     #[inline]
@@ -318,6 +322,8 @@ mod x86 {
         }
     }
 
+    /// Computes `R` rows by `V` vectors of the product, with the sums in registers.
+    ///
     /// # Safety
     /// The left matrix must have `R` rows from the word `from` on, `panel` `V` vectors for each of its pairs, and the output `R`
     /// rows.

@@ -115,6 +115,8 @@ trait Sums: Copy {
     unsafe fn finish(self, excess: i32, scales: *const f32, least: f32, products: &mut [f32; BYTE_PANEL]) -> u32;
 }
 
+/// Finds the next panel, as [`Kernels::next_near`] does, with the sums `S`.
+///
 /// # Safety
 /// The instruction set must exist and the lengths must be as [`Kernels::next_near`] checks.
 #[inline(always)]
@@ -269,6 +271,8 @@ mod x86 {
         }
     }
 
+    /// Runs [`next_near`], compiled for VNNI.
+    ///
     /// # Safety
     /// The processor must have AVX-512F, VNNI, AVX2 and FMA, and the conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
@@ -277,6 +281,8 @@ mod x86 {
         unsafe { next_near::<Vnni>(panels, from, threshold, near) }
     }
 
+    /// Runs [`next_near`], compiled for AVX2.
+    ///
     /// # Safety
     /// The processor must have AVX2 and FMA, and the conditions of [`next_near`] must hold.
     #[target_feature(enable = "avx2,fma")]

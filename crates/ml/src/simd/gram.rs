@@ -77,6 +77,8 @@ unsafe fn lower_triangle<L: Lanes>(rows: &[f32], width: usize, out: &mut [f32]) 
     }
 }
 
+/// Computes one tile of the triangle, with the sums in registers.
+///
 /// # Safety
 /// The conditions of [`lower_triangle`] must hold; `V` vectors from `top` and `C` columns from `column` must lie within `width`.
 #[inline(always)]

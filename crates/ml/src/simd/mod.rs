@@ -82,6 +82,8 @@ pub fn padded(len: usize) -> usize {
 trait Kernel {
     /// Result of the kernel.
     type Output;
+    /// Runs the loop with an instruction set.
+    ///
     /// # Safety
     /// The processor must have the instruction set, and the lengths must be as the method of [`Kernels`] checks that creates the
     /// kernel.
@@ -113,6 +115,8 @@ impl Kernels {
         Kernels(Level::Portable)
     }
 
+    /// Runs a kernel with the instruction set of these kernels.
+    ///
     /// # Safety
     /// The lengths that the kernel relies on must hold.
     #[inline]

@@ -73,6 +73,8 @@ impl Compare for Portable {
     }
 }
 
+/// Finds the first score, as [`Kernels::first_at_least`] does.
+///
 /// # Safety
 /// The instruction set must exist.
 #[inline(always)]
@@ -117,6 +119,8 @@ unsafe fn reach<L: Compare, const R: usize, const V: usize>(
     }
 }
 
+/// Multiplies one piece of the tile and the panel, with the sums in registers.
+///
 /// # Safety
 /// The conditions of [`reach`] must hold; the piece from row `first` and column `column` must lie within the tile and the panel.
 #[inline(always)]
@@ -186,6 +190,8 @@ mod x86 {
         }
     }
 
+    /// Runs [`first_at_least`], compiled for AVX2.
+    ///
     /// # Safety
     /// The processor must have AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
@@ -194,6 +200,8 @@ mod x86 {
         unsafe { first_at_least::<Avx2>(scores, threshold) }
     }
 
+    /// Runs [`first_at_least`], compiled for AVX-512.
+    ///
     /// # Safety
     /// The processor must have AVX-512F, AVX2 and FMA.
     #[target_feature(enable = "avx512f,avx2,fma")]
@@ -202,6 +210,8 @@ mod x86 {
         unsafe { first_at_least::<Avx512>(scores, threshold) }
     }
 
+    /// Runs [`reach`], compiled for AVX2.
+    ///
     /// # Safety
     /// The processor must have AVX2 and FMA, and the conditions of [`reach`] must hold.
     #[target_feature(enable = "avx2,fma")]
@@ -210,6 +220,8 @@ mod x86 {
         unsafe { reach::<Avx2, 6, 2>(rows, panel, thresholds, reached) }
     }
 
+    /// Runs [`reach`], compiled for AVX-512.
+    ///
     /// # Safety
     /// The processor must have AVX-512F, AVX2 and FMA, and the conditions of [`reach`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]

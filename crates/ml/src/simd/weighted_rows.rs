@@ -73,6 +73,8 @@ mod x86 {
     use super::super::x86::{Avx2, Avx512};
     use super::{STRIP, sum_rows};
 
+    /// Runs [`sum_rows`], compiled for AVX2.
+    ///
     /// # Safety
     /// The processor must have AVX2 and FMA, and the conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx2,fma")]
@@ -88,6 +90,8 @@ mod x86 {
         unsafe { sum_rows::<Avx2, 8>(matrix, n_cols, start, rows, weights, out) }
     }
 
+    /// Runs [`sum_rows`], compiled for AVX-512.
+    ///
     /// # Safety
     /// The processor must have AVX-512F, AVX2 and FMA, and the conditions of [`sum_rows`] must hold.
     #[target_feature(enable = "avx512f,avx2,fma")]

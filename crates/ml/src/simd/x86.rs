@@ -82,6 +82,8 @@ impl Lanes for Avx512 {
     }
 }
 
+/// Runs a kernel with AVX2.
+///
 /// # Safety
 /// The processor must have AVX2 and FMA, and the conditions of the kernel must hold.
 #[target_feature(enable = "avx2,fma")]
@@ -90,6 +92,8 @@ pub(super) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     unsafe { kernel.run::<Avx2>() }
 }
 
+/// Runs a kernel with AVX-512.
+///
 /// # Safety
 /// The processor must have AVX-512F, AVX2 and FMA, and the conditions of the kernel must hold.
 #[target_feature(enable = "avx512f,avx2,fma")]

@@ -1,8 +1,8 @@
 //! Which algorithm the next trial tries: a bandit above the conditional spaces.
 //!
-//! The aim is the best trial in the end, not the best mean. So an algorithm's chance is its best score so far, plus what it may
-//! still gain: a random multiple of the spread of its better scores, the smaller the more often it was tried. Of an algorithm
-//! tried once the spread is not known; until it is, that of all scores is used.
+//! The aim is the best trial in the end, not the best mean. So an algorithm's chance is its best score so far, plus a possible
+//! gain: a random multiple of the spread of its better scores, the smaller the more often it was tried. For an algorithm tried
+//! once the spread is unknown; until then, that of all scores is used.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ use crate::normal;
 const ANY: f64 = 0.05;
 /// The multiple of the spread that an algorithm may gain, in standard deviations, when it was tried once.
 const GAIN: f64 = 2.0;
-/// Number of trials that the spread of all scores counts as, beside those of the algorithm.
+/// Number of trials that the spread of all scores is weighted as, in addition to those of the algorithm.
 const PRIOR_TRIALS: f64 = 1.5;
 
 /// An algorithm that may be tried.

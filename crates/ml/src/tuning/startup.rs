@@ -1,4 +1,4 @@
-//! Where an algorithm is tried first: near the middle of its space, then at points that fill it evenly.
+//! The first trials of an algorithm: near the middle of its space, then at points that fill it evenly.
 //!
 //! Ranges are usually drawn around good values, so a first trial in the middle says more about an algorithm than one
 //! anywhere. The rest is Roberts' additive recurrence (2018, "The unreasonable effectiveness of quasirandom sequences"):

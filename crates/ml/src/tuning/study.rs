@@ -29,7 +29,7 @@ pub struct Suggestion {
     pub params: Map<String, Value>,
 }
 
-/// A search over algorithms, each with a space of its own.
+/// A search over algorithms with their own search spaces.
 #[derive(Debug, Clone)]
 pub struct Study {
     algorithms: Vec<Searched>,
@@ -46,7 +46,7 @@ struct Searched {
 }
 
 impl Searched {
-    /// Returns whether another trial can tell more: one without parameters would only repeat its first result.
+    /// Returns whether another trial can add information: one without parameters would only repeat its first result.
     fn is_worth_another(&self, n_trials: usize) -> bool {
         n_trials == 0 || self.space.iter().any(|(_, domain)| !domain.is_single())
     }

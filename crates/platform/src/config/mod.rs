@@ -102,7 +102,7 @@ pub struct Settings {
     pub worker_concurrency: usize,
     /// Whether each of these jobs runs in a process of its own, so that one that uses up the memory does not end the others.
     pub worker_processes: bool,
-    /// Organisations that one user may own beside the personal one; staff may own more. 0 sets no limit.
+    /// Organisations that one user may own besides the personal one; staff may own more. 0 sets no limit.
     pub max_organisations_per_user: u32,
     /// Jobs of one organisation that may run at once, on all workers in total; 0 sets no limit. Organisations that the same
     /// user created count as one, here and for `max_waiting_jobs_per_organisation`; those that staff created do not.
@@ -113,7 +113,8 @@ pub struct Settings {
     pub max_trials: u32,
     /// Time limit of a search whose request sets none, in seconds; 0 sets no limit.
     pub default_timeout_overall: u32,
-    /// Least seconds between two runs of a retraining schedule; times that come sooner are passed over. 0 sets no limit.
+    /// The minimum number of seconds between two runs of a retraining schedule; times that come sooner are skipped. 0 sets no
+    /// limit.
     pub min_schedule_interval_seconds: u32,
     /// Threads that one job may use; 0 means all cores.
     pub threads_per_job: usize,
@@ -127,8 +128,8 @@ pub struct Settings {
     pub uploads_per_address: usize,
     /// Bytes of all uploads in progress, on disk; one user may fill a quarter of it, or send one file of the largest size.
     pub max_incoming_bytes: u64,
-    /// Bytes of disk space that stay free: below it, uploads are refused, and no job starts that writes data or models. 0 sets no
-    /// limit.
+    /// Bytes of disk space to keep free: below it, uploads are refused, and no job that writes data or models is started. 0 sets
+    /// no limit.
     pub min_free_disk_bytes: u64,
     /// Bytes that uploads, what is prepared of them, and models of one organisation may take up; more are refused. 0 sets no limit.
     /// Organisations that the same user created count as one.
@@ -138,16 +139,16 @@ pub struct Settings {
     pub max_buffered_bytes: u64,
     /// Seconds without a byte after which an unfinished request body is aborted.
     pub body_idle_seconds: u64,
-    /// Least rate of a request body in bytes a second, on average over `body_rate_seconds`.
+    /// The minimum rate of a request body in bytes per second, on average over `body_rate_seconds`.
     pub body_least_rate: u64,
     /// Seconds of waiting for a client over which the rate of a body is measured.
     pub body_rate_seconds: u64,
-    /// Seconds of waiting for a client in which a body that stays in memory has to arrive.
+    /// Seconds of waiting for a client within which a body that stays in memory has to arrive.
     pub body_whole_seconds: u64,
-    /// Seconds that a connection stays open without a request. More than a proxy keeps its own, which is a minute with nginx: a
-    /// connection closed just as the proxy uses it costs a request.
+    /// Seconds that a connection stays open without a request. It must exceed the time of a proxy, which is a minute for nginx: a
+    /// request that the proxy sends on a connection just being closed is lost.
     pub keep_alive_seconds: u64,
-    /// Seconds after which a connection is closed whose client takes nothing of its answer.
+    /// Seconds after which a connection is closed if its client reads nothing of its answer.
     pub write_idle_seconds: u64,
     /// Seconds that requests in flight may take to finish after a stop, once new ones are held back.
     pub stop_grace_seconds: u64,
@@ -185,7 +186,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThrottleRates {
-    /// Per address, for anonymous callers and, counted apart, for API keys that are not valid.
+    /// Per address, for anonymous callers and, counted separately, for invalid API keys.
     pub anon: Rate,
     /// Per user.
     pub user: Rate,
@@ -197,7 +198,7 @@ pub struct ThrottleRates {
     pub inference: Rate,
     /// Reported events, single and in batches, per user.
     pub events: Rate,
-    /// Renewals, log-outs, opened live updates and tokens of a session that has ended, each counted apart, per session.
+    /// Renewals, log-outs, opened live updates and tokens of an ended session, each counted separately, per session.
     pub session: Rate,
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::Network;
 
-/// What may be reached beside public addresses over TLS.
+/// What may be reached besides public addresses over TLS.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboundSettings {
@@ -14,6 +14,6 @@ pub struct OutboundSettings {
     pub allow_networks: Vec<Network>,
     /// Whether URLs may begin with `http://`.
     pub allow_http: bool,
-    /// File of certificates (PEM) that are believed beside those of public authorities.
+    /// File of certificates (PEM) that are trusted besides those of public authorities.
     pub ca_file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Duties that one process at a time does, of several that could.
+//! Duties that only one of several processes does at a time.
 
 use diesel::sql_types::{BigInt, Bool};
 use diesel::{QueryResult, QueryableByName};

@@ -1,4 +1,4 @@
-//! Connections for reads of many rows: so few at once that other requests always find one.
+//! Connections for reads of many rows, limited so that other requests always find one.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use diesel_async::AsyncPgConnection;
 use super::{Connection, Database, DbError, session};
 use crate::places::Place;
 
-/// One in so many connections of the pool may be in use by such reads.
+/// One in this many connections of the pool may be used by such reads.
 pub(super) const PART_OF_POOL: usize = 4;
 /// How long a read waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A connection for a read of many rows; given back on drop. Dereferences to [`AsyncPgConnection`].
+/// A connection for a read of many rows; returned on drop. Dereferences to [`AsyncPgConnection`].
 pub struct LongRead {
     connection: Connection,
     _place: Place,
@@ -34,8 +34,8 @@ impl DerefMut for LongRead {
 }
 
 impl Database {
-    /// Returns a connection as [`Database::conn`] does, for a statement that reads many rows. All such reads share a quarter of the
-    /// pool, and those of one user half of that; what gets no turn within two seconds is refused.
+    /// Returns a connection as [`Database::conn`] does, for a statement that reads many rows. All such reads share a quarter of
+    /// the pool, and those of one user half of that; a read that gets no turn within two seconds is refused.
     pub async fn conn_for_long_read(&self) -> Result<LongRead, DbError> {
         let user = session::current().and_then(|session| session.user);
         let place = tokio::time::timeout(PATIENCE, self.long_reads.turn(user)).await.map_err(|_| DbError::Busy)?;

@@ -31,7 +31,7 @@ pub use session::{Session, acting_as, program_now, without_statement_timeout};
 /// Why a statement failed.
 pub use diesel::result::Error as QueryError;
 
-/// Returns what went wrong with a query, with the cause where a value could not be read.
+/// Returns the message of a failed query, with the cause if a value could not be read.
 pub fn in_full(error: &QueryError) -> String {
     let cause = match error {
         QueryError::DeserializationError(of_field) => of_field.source(),
@@ -50,7 +50,7 @@ pub fn is_deadlock(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "deadlock detected")
 }
 
-/// Returns whether a statement was stopped because it took longer than the statements of requests may.
+/// Returns whether a statement was stopped because it exceeded the time limit for requests.
 pub fn is_too_long(error: &QueryError) -> bool {
     matches!(error, QueryError::DatabaseError(_, details) if details.message() == "canceling statement due to statement timeout")
 }
@@ -75,7 +75,7 @@ pub enum DbError {
     /// The server cannot be reached, refuses the connection, or all connections are busy.
     #[error("The database is not available: {0}")]
     Unavailable(String),
-    /// As many reads of many rows as may are in progress.
+    /// The maximum number of long reads is in progress.
     #[error("Too many requests read large parts of the database at once. Try again in a few seconds.")]
     Busy,
     /// A migration failed; the schema is as it was before that migration.
@@ -98,7 +98,7 @@ pub struct Database {
     pool: deadpool::Pool<AsyncPgConnection>,
     url: Arc<str>,
     clock: Clock,
-    /// Longest time that a statement of a request may take; `None` for no limit.
+    /// Longest time of a statement of a request; `None` for no limit.
     statement_timeout: Option<Duration>,
     long_reads: Arc<Places>,
     listeners: Arc<listen::Listeners>,

@@ -90,8 +90,8 @@ pub(super) async fn tell(
         .map(drop)
 }
 
-/// Lifts the limit on the time of statements until the end of the transaction: for changes that no client can make smaller, such as
-/// the deletion of a project with all its events.
+/// Lifts the time limit of statements until the end of the transaction: for changes that no client can split, such as the
+/// deletion of a project with all its events.
 pub async fn without_statement_timeout(connection: &mut AsyncPgConnection) -> Result<(), QueryError> {
     diesel::sql_query("SET LOCAL statement_timeout = 0").execute(connection).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the private PostgreSQL, each with a remedy.
+//! Errors of the private PostgreSQL, each with a remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What a killed run may leave behind: server processes that are still ending, and lock files that name processes which are
-//! zombies or have become others.
+//! What a killed run may leave behind: server processes that are still ending, and lock files that name processes that are
+//! zombies or have been replaced by others.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

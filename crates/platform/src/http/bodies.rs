@@ -32,7 +32,7 @@ const WHILE_ENDING: Patience = Patience { idle: Duration::from_secs(2), window: 
 /// Bodies up to this size are not counted: a server has room for one on each connection.
 const UNCOUNTED: usize = 16 << 10;
 
-/// A compressed body counts as this multiple of its size, up to the largest body.
+/// A compressed body is counted as this multiple of its size, up to the largest body.
 const UNPACKED: usize = 100;
 
 /// Largest body that is read before its sender is authenticated.
@@ -41,7 +41,7 @@ const LARGEST_OF_STRANGER: usize = 64 << 10;
 /// One in this many bytes of the room for all bodies is the room of unauthenticated callers, in addition to it.
 const PART_OF_STRANGERS: usize = 8;
 
-/// A body counts as this multiple of its size: the values that are read from JSON take more memory than their text.
+/// A body is counted as this multiple of its size: values parsed from JSON take more memory than their text.
 const VALUES: usize = 4;
 
 /// Seconds after which a body that found no room may be sent again.
@@ -51,7 +51,7 @@ const COME_BACK: u64 = 2;
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
     patience: Patience,
-    /// Waiting time in which a body that stays in memory has to arrive.
+    /// Waiting time within which a body that stays in memory has to arrive.
     whole: Duration,
     rooms: Arc<Rooms>,
     ending: CancellationToken,
@@ -116,7 +116,7 @@ struct Account {
     of_stranger: Cell<bool>,
     /// Network of the client; `None` for a body that is too small to be counted.
     network: Option<String>,
-    /// User that the body is counted under, beside the network.
+    /// User that the body is counted under, besides the network.
     caller: Cell<Option<i64>>,
     /// Bytes that arrived.
     arrived: Cell<usize>,
@@ -213,8 +213,8 @@ pub fn comes_from_stranger(request: &HttpRequest) {
     request.extensions_mut().insert(LargestBody(LARGEST_OF_STRANGER));
 }
 
-/// Counts the body of a request under its user, with all keys and log-ins, beside the network that it comes from. Must be called
-/// before any of the body is read.
+/// Counts the body of a request under its user, for all keys and log-ins, besides its network. Must be called before any of the
+/// body is read.
 pub fn comes_from(request: &HttpRequest, user_id: i64) {
     if let Some(OfRequest(account)) = request.extensions().get::<OfRequest>() {
         account.caller.set(Some(user_id));
@@ -266,7 +266,7 @@ struct Arriving {
     account: Rc<Account>,
     meter: Meter,
     limits: web::Data<BodyLimits>,
-    /// Whether it was not there when it was first asked for.
+    /// Whether it had not arrived when it was first polled.
     has_waited: bool,
     timer: Option<Pin<Box<Sleep>>>,
     ending: Ending,
@@ -274,7 +274,7 @@ struct Arriving {
 
 /// Whether the server is shutting down.
 enum Ending {
-    /// Nothing has been waited for: to hold the token takes a lock that all requests share.
+    /// Not polled yet: waiting for the token takes a lock that all requests share.
     NotAwaited,
     Awaited(Pin<Box<WaitForCancellationFutureOwned>>),
     Begun,
@@ -302,7 +302,7 @@ impl Arriving {
     }
 
     /// Returns until when to wait for the client; `None` when it has been waited for long enough. A body that stays in memory
-    /// must not hold its room for long by arriving just fast enough not to be aborted.
+    /// must not keep its room for long by arriving just fast enough not to be aborted.
     fn deadline(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let deadline = self.meter.wait(now)?;

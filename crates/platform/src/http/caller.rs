@@ -1,4 +1,4 @@
-//! The origin of a request, and its id in the log. What a proxy says about the caller counts only if the settings trust the
+//! The origin of a request, and its id in the log. What a proxy says about the caller is used only if the settings trust the
 //! proxy.
 
 use std::net::{IpAddr, SocketAddr};

@@ -45,14 +45,14 @@ pub struct Connections(Arc<Shared>);
 struct Shared {
     write_idle: Duration,
     pace: Option<Pace>,
-    /// Most connections of one network; `None` for any number.
+    /// The largest number of connections of one network; `None` for no limit.
     most: Option<usize>,
-    /// Proxies: their connections are those of many clients.
+    /// Proxies, whose connections belong to many clients.
     proxies: Vec<Network>,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A counted connection; no longer counted when the data of the connection are dropped.
+/// A counted connection; uncounted when the data of the connection are dropped.
 struct Place {
     connections: Connections,
     network: IpAddr,
@@ -122,8 +122,7 @@ impl Connections {
     }
 }
 
-/// Lets the system end a connection whose client takes nothing of what it was sent for so long: neither the framework nor a
-/// handler notices that.
+/// Makes the system end a connection whose client reads nothing for this long, which neither the framework nor a handler notices.
 #[cfg(target_os = "linux")]
 fn limit_silence(stream: &TcpStream, longest: Duration) {
     if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(longest)) {

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use super::error::{ApiError, ApiResult};
 use crate::words::Word;
 
-/// The query parameters of a request; of a repeated parameter the last counts.
+/// The query parameters of a request; of a repeated parameter the last one is used.
 #[derive(Debug, Clone)]
 pub struct Filters(HashMap<String, String>);
 

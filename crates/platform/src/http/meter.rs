@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least speed that a client must keep.
+/// The minimum speed of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Time without a byte.
@@ -14,7 +14,7 @@ pub struct Patience {
     pub least: u64,
 }
 
-/// Measures a client by the time that the server waits for it. Time in which no reader asked for bytes does not count.
+/// Measures a client by the time that the server waits for it, without the time in which no reader requested bytes.
 #[derive(Debug)]
 pub struct Meter {
     patience: Patience,
@@ -56,7 +56,7 @@ impl Meter {
         (until > now).then_some(until)
     }
 
-    /// Returns how long the client has been waited for in all.
+    /// Returns how long the client has been waited for in total.
     pub fn waited_in_all(&self) -> Duration {
         self.waited_in_all
     }

@@ -34,8 +34,8 @@ fn named_host(request: &HttpRequest) -> Option<&str> {
 /// Returns whether a request comes from a page of ours, or from a program that is no browser.
 ///
 /// A page of ours is one whose origin is `public_url` or among `cors_allowed_origins`, or that the browser marks as same-origin.
-/// Browsers do so over HTTPS only, so the origin that a page names also counts alone: none (of a program), or if no `public_url`
-/// is set, the host that the request was sent to.
+/// Browsers do so over HTTPS only, so the origin header is enough as well: if it is absent (a program), or, without `public_url`,
+/// names the host that the request was sent to.
 pub fn is_same_site(request: &HttpRequest, settings: &Settings) -> bool {
     let named = named_origin(request.headers());
     let page = named.map(Url::parse);
@@ -54,7 +54,7 @@ pub fn is_same_site(request: &HttpRequest, settings: &Settings) -> bool {
 }
 
 /// Returns whether a page is of the host that the request was sent to. A host without a port matches all ports, because proxies
-/// leave the port out. X-Forwarded-Host counts here from any sender: a page of another site cannot send this header, and proxies
+/// leave the port out. X-Forwarded-Host is used here from any sender: a page of another site cannot send this header, and proxies
 /// that rewrite Host send it.
 fn is_where_it_was_sent(request: &HttpRequest, page: &Url) -> bool {
     let hosts = [first_word(request.headers(), FORWARDED_HOST), named_host(request)];

@@ -35,14 +35,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The least speed that a client must keep.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// Bytes a second.
+    /// Bytes per second.
     least: u64,
-    /// Time beside that of the bytes.
+    /// Time in addition to that of the bytes.
     grace: Duration,
 }
 
 impl Pace {
-    /// Returns the configured speed, which is that of request bodies; `None` where any will do.
+    /// Returns the configured speed, which is that of request bodies; `None` if there is no minimum.
     pub fn new(settings: &Settings) -> Option<Self> {
         let grace = Duration::from_secs(settings.body_rate_seconds.max(1));
         (settings.body_least_rate > 0).then_some(Self { least: settings.body_least_rate, grace })
@@ -53,13 +53,13 @@ impl Pace {
     }
 }
 
-/// An answer that a client reads. Time in which the server has nothing to send does not count.
+/// An answer being read by a client. Time in which the server has nothing to send is excluded.
 #[derive(Debug)]
 struct Reading {
     pace: Pace,
-    /// When the client has to have read enough for more to be sent.
+    /// Deadline by which the client has to have read enough for more to be sent.
     until: Instant,
-    /// Since when the server has nothing to send.
+    /// Start of the time in which the server has nothing to send.
     idle_since: Option<Instant>,
     /// Whether the connection has all of the answer, and only the client does not.
     is_handed_over: bool,
@@ -70,7 +70,7 @@ impl Reading {
         Self { pace, until: now + pace.grace, idle_since: None, is_handed_over: false }
     }
 
-    /// Records that bytes were handed to the connection. Only what may not have been read yet gives the client time.
+    /// Records bytes passed to the connection. The client gets time only for bytes that it may not have read yet.
     fn sent(&mut self, now: Instant, bytes: u64) {
         self.until = self.until(now) + self.pace.time_for(bytes);
         // An answer may also come as one large piece.
@@ -107,7 +107,7 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(stream: &TcpStream, pace: Pace) -> Self {
-        // The server gets room for more of an answer only once the client has read most of what is there.
+        // The server may buffer more of an answer only once the client has read most of the buffer.
         #[cfg(target_os = "linux")]
         if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(u32::try_from(HELD / 2).unwrap_or(u32::MAX)) {
             tracing::debug!(%error, "a connection may hold much of an answer");
@@ -146,13 +146,13 @@ pub async fn watch(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     }
 }
 
-/// A client that is measured; no longer when this is dropped.
+/// A client being measured, until this is dropped.
 struct Measured {
     reading: Rc<RefCell<Reading>>,
     _timer: AbortOnDropHandle<()>,
 }
 
-/// A body whose reader is measured from its first bytes on that the server may have to wait with.
+/// A body whose reader is measured from the first bytes for which the server may have to wait.
 struct Paced {
     body: BoxBody,
     line: Line,
@@ -218,7 +218,7 @@ async fn end_when_slow(reading: Rc<RefCell<Reading>>, socket: OwnedFd) {
     }
     tracing::debug!("a client read its answer too slowly; its connection was reset");
     let socket = SockRef::from(&socket);
-    // What the client has not read is dropped, instead of waiting for it in the system.
+    // Data that the client has not read is dropped, instead of staying in the system's buffer.
     let ended = socket.set_linger(Some(Duration::ZERO)).and_then(|()| socket.shutdown(std::net::Shutdown::Both));
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection had ended already");

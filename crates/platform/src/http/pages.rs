@@ -117,7 +117,7 @@ impl PageRequest {
 
 /// Counts all rows, and loads those of one page; 404 when there is no such page.
 ///
-/// The two are statements of their own, since the rows are ordered and may be wide, while most lists are counted from an index.
+/// Counting is a separate statement, since the rows are ordered and may be wide, while most lists are counted from an index.
 pub async fn paginate<'query, Counted, Rows, Row>(
     connection: &mut AsyncPgConnection,
     page: &PageRequest,

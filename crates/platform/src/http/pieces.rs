@@ -1,6 +1,6 @@
-//! Bodies of answers that are in memory for as long as the program runs. The server copies each piece of a body into the buffer of
-//! its connection, and asks for the next once the client has read most of it: a whole file as one piece would be in memory again
-//! for each client that does not read.
+//! Response bodies that stay in memory for the life of the program. The server copies each piece of a body into the buffer of its
+//! connection, and requests the next one once the client has read most of it: a file sent as one piece would be copied for each
+//! client that does not read.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -9,7 +9,7 @@ use actix_web::body::SizedStream;
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream};
 
-/// Bytes that are copied at once: as many as the server keeps of an answer before it waits for the client.
+/// Bytes copied at once: the amount that the server buffers of an answer before it waits for the client.
 const PIECE: usize = 32 << 10;
 
 /// Returns the content of an embedded file without copying it.

@@ -1,5 +1,5 @@
-//! The fields of a request body, each written once: [`request_fields!`](crate::request_fields) makes of one list the struct, the
-//! function that reads it, and the schema of the API document.
+//! The fields of a request body, each written once: from one list, [`request_fields!`](crate::request_fields) generates the
+//! struct, the function that reads it, and the schema of the API document.
 
 use std::marker::PhantomData;
 
@@ -8,13 +8,13 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::body::{Kind, Missing, NamedSchemas};
 
-/// What a body is for, and what stands now.
+/// The purpose of a body, with the current values.
 #[derive(Debug)]
 pub enum Write<'a, F> {
     Create,
-    /// PUT: a field that the body leaves out has its default afterwards, unless its kind is [`Kept`](super::body::Kept).
+    /// PUT: a field that the body leaves out gets its default, unless its kind is [`Kept`](super::body::Kept).
     Replace(&'a F),
-    /// PATCH: a field that the body leaves out stays.
+    /// PATCH: a field that the body leaves out keeps its value.
     Change(&'a F),
 }
 
@@ -27,7 +27,7 @@ impl<F> Clone for Write<'_, F> {
 impl<F> Copy for Write<'_, F> {}
 
 impl<'a, F> Write<'a, F> {
-    /// Returns a change of what stands, as a whole or in part.
+    /// Returns a change of the current values, in whole or in part.
     pub fn over(current: &'a F, partial: bool) -> Self {
         if partial { Self::Change(current) } else { Self::Replace(current) }
     }
@@ -56,7 +56,7 @@ impl<'a, F> Write<'a, F> {
     }
 }
 
-/// A list of fields, or several lists that one body holds.
+/// A list of fields, or several lists in one body.
 pub trait Described {
     /// Adds the fields to the description of a body.
     fn describe(description: &mut Description);
@@ -69,7 +69,7 @@ impl<A: Described, B: Described> Described for (A, B) {
     }
 }
 
-/// A list of fields that a body may also leave out as a whole.
+/// A list of fields that a body may leave out as a whole.
 pub struct Optional<F>(PhantomData<F>);
 
 impl<F: Described> Described for Optional<F> {
@@ -80,19 +80,19 @@ impl<F: Described> Described for Optional<F> {
     }
 }
 
-/// The description of a body. A partial change requires none of the fields, which the API document says by itself.
+/// The description of a body. A partial change requires no field, which the API document derives from its method.
 #[derive(Default)]
 pub struct Description {
     object: ObjectBuilder,
-    /// That of the first list.
+    /// The description of the first list.
     text: Option<String>,
     schemas: NamedSchemas,
-    /// Whether the following fields are optional, including those that are required by themselves.
+    /// Whether the following fields are optional, including those that are otherwise required.
     is_optional: bool,
 }
 
 impl Description {
-    /// Says what the fields are, unless that has been said.
+    /// Sets the description of the body, unless it is set already.
     pub fn text(&mut self, lines: &[Option<&str>]) {
         if self.text.is_none() {
             self.text = Some(joined(lines)).filter(|text| !text.is_empty());
@@ -165,8 +165,8 @@ impl<F: Described> ToSchema for RequestOf<F> {
     }
 }
 
-/// Makes a struct of fields that a request body holds, with a function `read` that reads them and the description of them. Each
-/// field is written once: its name, its type, its default on creation (without one it is required), and after `=>` its
+/// Generates a struct of the fields of a request body, with a function `read` that reads them and their description. Each field
+/// is written once: its name, its type, its default on creation (without one it is required), and after `=>` its
 /// [`Kind`](crate::http::body::Kind). `#[serde(rename = "…")]` gives it another name in bodies.
 ///
 /// ```
@@ -200,7 +200,7 @@ macro_rules! request_fields {
         }
 
         impl $name {
-            /// Reads the fields. Their faults are kept in the reader.
+            /// Reads the fields and collects their faults in the reader.
             $visibility fn read(
                 fields: &mut $crate::http::FieldReader,
                 write: $crate::http::request::Write<'_, Self>,
@@ -253,7 +253,7 @@ macro_rules! is_required {
     };
 }
 
-/// Returns the name of a field in bodies: the one that serde gives it, or its own.
+/// Returns the name of a field in bodies: that of its serde attribute, or its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! wire_name {

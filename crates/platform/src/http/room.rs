@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// One in this many bytes of a room may be in use by one caller.
+/// One in this many bytes of a room may be used by one caller.
 const PART_OF_CALLER: usize = 8;
 
 /// Bytes in memory of bodies that are arriving or in use.
@@ -28,13 +28,13 @@ pub(super) struct Sender<'a> {
 }
 
 impl Buffered {
-    /// Creates an empty room for so many bytes.
+    /// Creates an empty room of this many bytes.
     pub fn new(most: usize) -> Self {
         Self { most, held: Mutex::default() }
     }
 
-    /// Counts more bytes of a body, of which `counted` are counted already; returns false when there is no room for them. A caller
-    /// without another body may exceed its part: otherwise a small room would never accept a body of the largest size.
+    /// Counts more bytes of a body, of which `counted` are counted already; returns false when there is no room for them. A
+    /// caller without another body may exceed its share: otherwise a small room would never accept a body of the largest size.
     pub fn add(&self, sender: Sender<'_>, counted: usize, bytes: usize) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let of_network = held.by_network.get(sender.network).copied().unwrap_or_default().saturating_add(bytes);

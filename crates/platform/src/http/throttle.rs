@@ -23,7 +23,7 @@ pub struct Standing {
     pub reset_seconds: u64,
 }
 
-/// The recent requests of a caller: moments with the requests counted at each, and their sum.
+/// The recent requests of a caller: times with the number of requests counted at each, and their sum.
 #[derive(Debug, Default)]
 struct Recent {
     moments: VecDeque<(DateTime<Utc>, usize)>,
@@ -100,7 +100,7 @@ impl<K: Hash + Eq> Throttle<K> {
 }
 
 impl Throttle {
-    /// Counts `more` requests of a caller without refusing them: what a request that was admitted turned out to hold.
+    /// Counts `more` requests of a caller without refusing them: further items found in a request that was admitted.
     pub fn count_more(&self, caller: &str, more: usize, now: DateTime<Utc>) {
         let mut callers = self.callers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(recent) = callers.recent.get_mut(caller) {

@@ -1,8 +1,8 @@
 //! Values from the database that are kept in memory for requests that cannot wait for it.
 //!
-//! A value is read once for all callers that ask for it at the same moment. Changes put values in doubt: they are read again
-//! before they are returned, but no caller waits long for that. While the database is gone, or hangs, the last known values are
-//! still returned, except those that are distrusted.
+//! A value is read once for all concurrent callers. Changes put values in doubt: they are read again before they are returned,
+//! but no caller waits long for that. While the database is gone, or hangs, the last known values are still returned, except
+//! those that are distrusted.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -32,8 +32,8 @@ pub type Found<V> = Result<Option<Arc<V>>, Arc<ReadError>>;
 
 type Attempt<V> = Shared<BoxFuture<'static, Found<V>>>;
 
-/// Returns the result of a read, or an error when it takes longer than `limit`: a database that hangs must not hold up what
-/// reads again later.
+/// Returns the result of a read, or an error when it takes longer than `limit`, so that a database that hangs does not block a
+/// caller that reads again later.
 pub async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
     let no_answer = |_| Err(DbError::Unavailable(format!("no answer in {limit:?}")).into());
     tokio::time::timeout(limit, read).await.unwrap_or_else(no_answer)
@@ -154,7 +154,7 @@ where
         attempt
     }
 
-    /// Returns a value that is in memory and not in doubt, which needs no wait.
+    /// Returns a value that is in memory and not in doubt, without waiting.
     pub fn current(&self, key: &K) -> Option<Arc<V>> {
         self.0.entries.get(key).filter(|entry| self.is_current(entry)).map(|entry| entry.value)
     }

@@ -1,4 +1,4 @@
-//! Why another server gave no answer.
+//! Errors of requests to other servers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub enum OutboundError {
     /// The policy refuses the target.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// There was no connection, or it failed: unreachable, TLS, or broken off.
+    /// There was no connection, or it failed: unreachable host, TLS error, or connection lost.
     #[error("The server could not be reached: {0}")]
     Unreachable(String),
     /// The server did not answer in time.
@@ -22,7 +22,7 @@ pub enum OutboundError {
 }
 
 impl OutboundError {
-    /// Returns a word for programs that does not change.
+    /// Returns a stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),

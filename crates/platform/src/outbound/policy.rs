@@ -7,8 +7,8 @@ use url::{Host, Url};
 use super::reserved::{Reserved, reserved};
 use crate::config::{Network, OutboundSettings};
 
-/// Why a target may not be reached. [`Display`](std::fmt::Display) is for users, who must not learn what a name resolves to in
-/// the operator's network; [`Refusal::for_operator`] says it.
+/// Why a target may not be reached. [`Display`](std::fmt::Display) is for users, who must not learn the addresses in the
+/// operator's network; [`Refusal::for_operator`] includes them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("\"{0}\" is not a valid URL. Enter one such as https://example.com/hook.")]
@@ -30,7 +30,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns a word for programs that does not change.
+    /// Returns a stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAUrl(_) | Self::Port(_) => "invalid_url",
@@ -64,7 +64,7 @@ fn suggested_network(address: IpAddr) -> String {
     ranges.into_iter().find(holds).map_or_else(|| address.to_string(), str::to_owned)
 }
 
-/// The operator's decisions about connections that leave the program.
+/// The operator's policy for outgoing connections.
 #[derive(Debug, Clone)]
 pub struct Policy {
     allow_networks: Vec<Network>,
@@ -79,14 +79,14 @@ impl Policy {
         Self { allow_networks: settings.allow_networks.clone(), allow_http: settings.allow_http, own }
     }
 
-    /// Reads a URL, and judges all of it but the addresses its host name resolves to.
+    /// Parses a URL, and checks all of it except the addresses its host name resolves to.
     pub fn read_url(&self, text: &str) -> Result<Url, Refusal> {
         let url = Url::parse(text.trim()).map_err(|_| Refusal::NotAUrl(text.to_owned()))?;
         self.judge_url(&url)?;
         Ok(url)
     }
 
-    /// Judges a URL. An address in place of a host name is judged here, since no resolver is asked about it.
+    /// Checks a URL. An address in place of a host name is checked here, since it needs no resolver.
     pub fn judge_url(&self, url: &Url) -> Result<(), Refusal> {
         match url.scheme() {
             "https" => {}
@@ -106,7 +106,7 @@ impl Policy {
         }
     }
 
-    /// Judges every address that a host resolved to. One that is refused refuses the host: a name with a public and a private
+    /// Checks every address that a host resolved to. One refused address refuses the host: a name with a public and a private
     /// address belongs to an attacker or to the operator's network.
     pub fn judge_all(&self, host: &str, addresses: &[IpAddr], is_own_port: bool) -> Result<(), Refusal> {
         if addresses.is_empty() {
@@ -142,7 +142,7 @@ impl Policy {
     }
 }
 
-/// Returns whether an address is one of this machine: only those can be bound.
+/// Returns whether an address belongs to this machine: only those can be bound.
 fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_unspecified() || address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
 }
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Ways to write an address that must not be reached, collected from the reports that the field learnt from.
+    /// Notations of addresses that must not be reached, collected from published reports of attacks.
     const EVASIONS: [&str; 48] = [
         "https://127.0.0.1/",
         "https://127.1/",

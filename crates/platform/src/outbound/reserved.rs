@@ -22,7 +22,7 @@ pub enum Reserved {
 }
 
 impl Reserved {
-    /// Returns it in the words of an error, after "which is".
+    /// Returns the words for an error message, after "which is".
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ThisMachine => "this machine",
@@ -66,10 +66,10 @@ const V6: [(&str, Reserved); 10] = [
     ("ff00::/8", Reserved::Many),
 ];
 
-/// Networks of IPv6 whose last 32 bits are an IPv4 address that packets go on to.
+/// IPv6 networks whose last 32 bits are an IPv4 address to which packets are forwarded.
 const HOLDS_V4_LAST: [&str; 5] = ["::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"];
 
-/// Returns what an address is reserved for, also where it is an IPv4 address inside of an IPv6 one; `None` for a public one.
+/// Returns the reserved purpose of an address, including an IPv4 address embedded in an IPv6 one; `None` for a public one.
 pub fn reserved(address: IpAddr) -> Option<Reserved> {
     match address {
         IpAddr::V4(address) => reserved_v4(address),

@@ -12,7 +12,7 @@ use super::policy::{Policy, Refusal};
 
 type Found = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Asks for the addresses of a host name.
+/// A look-up of the addresses of a host name.
 pub(super) type Lookup = Arc<dyn Fn(String) -> Found + Send + Sync>;
 
 /// Returns the resolver of the operating system.
@@ -25,7 +25,7 @@ pub(super) fn system() -> Lookup {
     })
 }
 
-/// Resolves names once per connection, and hands out the judged addresses: the connection goes to one of them and to no other.
+/// Resolves names once per connection and returns checked addresses: the connection goes to one of them and to no other.
 #[derive(Clone)]
 pub(super) struct JudgingResolver {
     pub policy: Arc<Policy>,

@@ -1,4 +1,4 @@
-//! Which certificates of other servers are believed.
+//! Which certificates of other servers are trusted.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use rustls::{ClientConfig, RootCertStore};
 use super::error::OutboundError;
 use crate::config::OutboundSettings;
 
-/// Sets what TLS computes with, for HTTP clients that are made without settings of their own. Without it making one panics, also
-/// one that speaks plain HTTP only. The first call counts.
+/// Sets the cryptography of TLS for HTTP clients created without their own settings. Creating one would panic without it, even
+/// for plain HTTP. Only the first call has an effect.
 pub fn install_cryptography() {
-    // An error says that there is one already.
+    // An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

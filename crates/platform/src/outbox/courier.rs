@@ -1,4 +1,4 @@
-//! Hands recorded events to their subscribers.
+//! Delivers recorded events to their subscribers.
 
 use std::time::Duration;
 
@@ -16,44 +16,44 @@ use super::{CHANNEL, Event};
 use crate::clock::Clock;
 use crate::db::{self, Database, QueryError};
 
-/// Pause between two looks at the table, when nothing was announced.
+/// Pause between two polls of the table without an announcement.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Pause before another look when events are held back by a transaction under way, which announces nothing when it ends.
+/// Pause before the next poll if events are held back by a transaction in progress, whose end is not announced.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
-/// Events handed over in one transaction.
+/// Events delivered in one transaction.
 const BATCH: i64 = 100;
 /// An arbitrary number that no other lock of the database uses: "outbox" in letters of a telephone's keypad.
 const LEADER_LOCK: i64 = 688_269;
 /// Longest pause after a failed delivery.
 const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(10);
 
-/// Adds the jobs that follow from an event, in the transaction that deletes the event. The transaction may be rolled back, so work
-/// that leaves the database or takes time belongs in the job.
+/// Adds the jobs that follow from an event, in the transaction that deletes the event. The transaction may be rolled back, so
+/// work outside the database and slow work belong in the job.
 pub type Subscriber = for<'a> fn(&'a mut AsyncPgConnection, &'a Event) -> BoxFuture<'a, anyhow::Result<()>>;
 
-/// The subscribers of a program. Each gets every event and picks by its topic.
+/// The subscribers of a program. Each gets every event and selects by its topic.
 pub type Subscribers = &'static [Subscriber];
 
-/// Hands events to subscribers until told to stop. Any number of processes may do this; each batch has one courier.
+/// Delivers events to subscribers until cancelled. Any number of processes may do this; each batch has one courier.
 pub struct Courier {
     pub db: Database,
     pub clock: Clock,
     pub subscribers: Subscribers,
 }
 
-/// What a round of deliveries left.
+/// The result of a round of deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// A full batch, so there may be more.
+    /// A full batch was delivered, so there may be more.
     More,
-    /// Events that a transaction under way holds back.
+    /// Some events are held back by a transaction in progress.
     HeldBack,
-    /// Nothing that is due, as far as this process knows.
+    /// No more events are due, as far as this process knows.
     Done,
 }
 
 impl Courier {
-    /// Hands over events as they are announced, until `stop` is cancelled.
+    /// Delivers events as they are announced, until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let mut announced = self.db.listen(&[CHANNEL]);
         while !stop.is_cancelled() {
@@ -74,7 +74,7 @@ impl Courier {
         }
     }
 
-    /// Hands over one batch, unless another process does so at this moment.
+    /// Delivers one batch, unless another process is doing so.
     pub async fn deliver(&self) -> anyhow::Result<Round> {
         let mut connection = self.db.conn().await?;
         let round = connection
@@ -95,7 +95,7 @@ impl Courier {
         round.map_err(|error: QueryError| error.into())
     }
 
-    /// Returns the first events that are due, behind the oldest transaction under way.
+    /// Returns the first events that are due, up to the oldest transaction in progress.
     async fn due(&self, connection: &mut AsyncPgConnection) -> QueryResult<Vec<Event>> {
         outbox::table
             .filter(is_settled())
@@ -107,7 +107,7 @@ impl Courier {
             .await
     }
 
-    /// Hands one event to all subscribers, or to none of them: after a failure it is due again later, and the others go on.
+    /// Delivers one event to all subscribers, or to none of them: after a failure it is due again later, and the others continue.
     async fn hand_over(&self, connection: &mut AsyncPgConnection, event: &Event) -> QueryResult<()> {
         let handed = connection
             .transaction(async |connection| {
@@ -130,7 +130,7 @@ impl Courier {
     }
 }
 
-/// Whether all transactions that could record an event with a lower number have ended.
+/// Returns the condition that all transactions that could record an event with a lower number have ended.
 fn is_settled() -> diesel::expression::SqlLiteral<Bool> {
     sql::<Bool>("xid < pg_snapshot_xmin(pg_current_snapshot())")
 }
@@ -139,7 +139,7 @@ async fn is_any_held_back(connection: &mut AsyncPgConnection) -> QueryResult<boo
     diesel::select(diesel::dsl::exists(outbox::table.filter(diesel::dsl::not(is_settled())))).get_result(connection).await
 }
 
-/// Returns the pause after a failure: a second, doubled with each one before it.
+/// Returns the pause after a failure: a second, doubled with each previous one.
 fn delay_after(attempts: i32) -> TimeDelta {
     let doublings = u32::try_from(attempts).unwrap_or_default().min(20);
     TimeDelta::seconds(1_i64 << doublings).min(LONGEST_DELAY)

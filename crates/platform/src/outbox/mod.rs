@@ -1,12 +1,11 @@
-//! What happened, told to the parts of the program that follow it, exactly once and only if it did happen (the transactional
-//! outbox pattern).
+//! Events for other parts of the program, delivered exactly once and only if they happened (the transactional outbox pattern).
 //!
-//! [`record`] writes an event in the caller's transaction: it exists if and only if the change it is about does. One process at a
-//! time hands the events to their subscribers, in the order in which they were recorded, and deletes each in the transaction in
+//! [`record`] writes an event in the caller's transaction: it exists if and only if its change does. One process at a time
+//! delivers the events to their subscribers, in the order in which they were recorded, and deletes each in the transaction in
 //! which the subscribers add their jobs.
 //!
 //! An event gets its number before its transaction commits, so one with a lower number may appear later than one with a higher.
-//! The events are therefore read only as far as the oldest transaction under way: no lower number can appear after that.
+//! The events are therefore read only up to the oldest transaction in progress: no lower number can appear after that.
 
 mod courier;
 mod schema;
@@ -23,11 +22,11 @@ use schema::outbox;
 /// Channel that announces events.
 const CHANNEL: &str = "recotem_outbox";
 
-/// Something that happened.
+/// An event to be recorded.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = outbox)]
 pub struct NewEvent {
-    /// What kind of thing, such as `model.trained`.
+    /// The kind of event, such as `model.trained`.
     pub topic: String,
     pub organisation_id: Option<i64>,
     pub project_id: Option<i64>,
@@ -45,7 +44,7 @@ pub struct Event {
     pub project_id: Option<i64>,
     pub payload: Value,
     pub occurred_at: DateTime<Utc>,
-    /// Deliveries that failed.
+    /// The number of failed deliveries.
     pub attempts: i32,
 }
 

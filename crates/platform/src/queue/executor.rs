@@ -35,7 +35,7 @@ pub(super) struct Executor<C> {
     pub running: Running,
     /// Fires at shutdown: no new jobs.
     pub shutdown: CancellationToken,
-    /// Fires when running jobs are to be dropped and handed back.
+    /// Fires when running jobs must be dropped and handed back.
     pub abandon: CancellationToken,
 }
 

@@ -61,7 +61,7 @@ pub struct JobRecord {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// A job as those see it who may see the object that its group stands for.
+/// A job as users with access to its group's object see it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(diesel::pg::Pg))]
 pub struct GroupedJob {
@@ -116,7 +116,7 @@ pub async fn of_groups(connection: &mut AsyncPgConnection, groups: &[String]) ->
     of_groups.order(jobs::id.desc()).select(GroupedJob::as_select()).load(connection).await
 }
 
-/// Returns whether a group has a job that is not over, beside those in `except`.
+/// Returns whether a group has a job that is not over, apart from those in `except`.
 pub async fn has_live(connection: &mut AsyncPgConnection, group: &str, except: &[JobId]) -> QueryResult<bool> {
     let live = jobs::table.filter(jobs::group_key.eq(group)).filter(jobs::state.eq_any(JobState::LIVE));
     diesel::select(diesel::dsl::exists(live.filter(jobs::id.ne_all(except)))).get_result(connection).await

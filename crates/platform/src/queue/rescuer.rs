@@ -26,7 +26,7 @@ const TAKE_OVER: &str = "
 
 const REASON: &str = "The worker that ran it died.";
 
-/// Number of lost workers after which the pause stops growing: a long job may lose many for reasons of theirs.
+/// Number of lost workers after which the pause stops growing: a long job may lose many for reasons unrelated to it.
 const LONGEST_PAUSE_AT: i32 = 3;
 
 /// Reason for giving up a job whose workers died.

@@ -24,7 +24,7 @@ use scanner::Scanner;
 /// A record holds several fields; beyond this many times the limit of one, it is skipped unread.
 const FIELDS_PER_RECORD: usize = 4;
 
-/// Reads all rows into the collector. `delimiter` is what the name of the file promises.
+/// Reads all rows into the collector. `delimiter` is the one that belongs to the file's extension.
 pub(super) fn read(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut Collector<'_>) -> Result<(), TabularError> {
     let options = rows.options;
     let Opened { mut reader, head, dialect, notes } = open(source, delimiter, &options.wanted().iter().collect::<Vec<_>>())?;
@@ -39,7 +39,7 @@ pub(super) fn read(source: &mut (dyn Read + Send), delimiter: u8, rows: &mut Col
 /// Rows that are read ahead to decide the notation of times.
 const SAMPLED: usize = 2_000;
 
-/// Decides from the first rows how the times are to be read.
+/// Decides from the first rows how to read the times.
 fn sample(mut head: &[u8], dialect: Dialect, options: &ReadOptions) -> Result<TimeReading, TabularError> {
     let mut records = Records::new(&mut head, dialect, max_record(options));
     let mut sample = TimeSample::default();

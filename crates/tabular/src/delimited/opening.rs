@@ -40,7 +40,7 @@ const SEPARATORS: [Separator; 6] = [
 /// Largest header.
 const MAX_HEADER: usize = HEAD;
 
-/// Opens a text by its beginning. `named` is the delimiter that the name of the file promises; `wanted` are the columns that it
+/// Opens a text by its beginning. `named` is the delimiter that belongs to the file's extension; `wanted` are the columns that it
 /// should have.
 pub(in super::super) fn open<'s>(
     source: &'s mut (dyn Read + Send),
@@ -82,8 +82,8 @@ fn take_separator_line(head: &mut Vec<u8>) -> Option<Separator> {
     Some(separator)
 }
 
-/// Returns what separates the names of the header: the separator that the name of the file promises, if that gives the wanted
-/// columns or several of them; otherwise the one that does.
+/// Returns the separator of the header's names: the one that belongs to the file's extension, if that gives the wanted columns or
+/// several of them; otherwise the one that does.
 fn find(head: &[u8], named: u8, wanted: &[&str]) -> Separator {
     let columns = |separator: &Separator| columns_with(head, separator);
     let promised = SEPARATORS.into_iter().find(|separator| separator.byte == named).unwrap_or(SEPARATORS[0]);
@@ -159,7 +159,7 @@ fn has_escaped_quotes(head: &[u8], plain: Dialect) -> bool {
     escaped && problems(head, Dialect { backslash: true, ..plain }) < problems(head, plain)
 }
 
-/// Counts records that do not fit the header, or have quotation marks in odd places.
+/// Counts records that do not match the header, or have quotation marks in unusual places.
 fn problems(head: &[u8], dialect: Dialect) -> usize {
     let mut source = head;
     let mut records = Records::new(&mut source, dialect, MAX_HEADER);

@@ -17,7 +17,7 @@ const VALUES_PER_LINE: usize = 8;
 /// Memory for an object of columns, which is complete only when its last column has been read.
 const MAX_HELD: usize = 256 << 20;
 
-/// Memory that a value takes beside its text, with its share of the row.
+/// Memory that a value takes in addition to its text, with its share of the row.
 const CELL_BYTES: usize = 64;
 
 const TOO_LARGE_FOR_COLUMNS: &str =

@@ -34,7 +34,7 @@ enum Expect {
     Nothing,
 }
 
-/// Why the text of a string, key or number differs from what is written.
+/// Why the text of a string, key or number differs from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Flaw {
     /// Half of a surrogate pair, replaced by U+FFFD: a character that was cut in two.

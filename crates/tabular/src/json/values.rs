@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 1 << 20;
 /// Memory that all rows of a preview may take.
 const MAX_HELD: usize = 64 << 20;
 
-/// Memory that a value takes beside its text.
+/// Memory that a value takes in addition to its text.
 const VALUE_BYTES: usize = 32;
 
 /// Reads the first records of JSON of either kind.

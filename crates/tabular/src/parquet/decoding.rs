@@ -11,9 +11,9 @@ use super::corrupt;
 
 /// Runs `work`, in which the library decodes something.
 ///
-/// The library trusts some of what a file says of itself and panics where that is wrong, for example for a page that refers to a
-/// dictionary that is not there. A damaged upload is a fault of the upload, not of this program, so such a panic becomes one.
-/// Data that `work` was changing are not used after it.
+/// The library trusts some of the file's metadata and panics if it is wrong, for example for a page that refers to a missing
+/// dictionary. A damaged upload is a fault of the upload, not of this program, so such a panic becomes an error of the file. Data
+/// that `work` was changing are not used after it.
 pub(super) fn decode<R, E: Display>(work: impl FnOnce() -> Result<R, E>) -> Result<R, TabularError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(decoded) => decoded.map_err(|error| corrupt(&error)),

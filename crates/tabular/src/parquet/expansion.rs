@@ -40,7 +40,7 @@ impl Packing {
         }
     }
 
-    /// Whether pages are expanded here rather than by the library.
+    /// Returns whether pages are expanded here rather than by the library.
     pub fn is_expanded_here(self) -> bool {
         !matches!(self, Packing::Lz4 | Packing::Other)
     }
@@ -51,7 +51,7 @@ const BUFFER: usize = 4096;
 /// The first byte of Brotli with a window of up to 1 GiB, which the standard does not have.
 const LARGE_WINDOW: u8 = 0x11;
 
-/// Returns the page expanded to the size that its header declares, where it is expanded here; else as it is.
+/// Returns the page expanded to the size that its header declares, if it is expanded here; otherwise unchanged.
 pub(super) fn expand(page: Bytes, packing: Packing, header: &PageHeader) -> io::Result<Bytes> {
     let levels = usize::try_from(header.levels).unwrap_or(usize::MAX);
     let Some((levels, packed)) = page.split_at_checked(levels) else { return Err(io::Error::other("a page is cut off")) };

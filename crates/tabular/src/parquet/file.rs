@@ -51,7 +51,7 @@ impl ChunkReader for SharedFile {
 
     /// Returns a range; where the library reads pages, the range is a page, and it is returned expanded.
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        // The length is what the file says: nothing is allocated for bytes that do not exist.
+        // The length comes from the file: nothing is allocated for bytes that do not exist.
         let there = (length as u64).min(self.length.saturating_sub(start));
         let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
         self.read_from(start).take(length as u64).read_to_end(&mut bytes)?;

@@ -1,5 +1,5 @@
-//! Adds up what the pages of a file expand to, before the library expands them: the sizes of a file's footer say nothing of what its
-//! first rows take, and may be wrong.
+//! Adds up the expanded sizes of a file's pages before the library expands them: the sizes in a file's footer do not give the
+//! size of its first rows, and may be wrong.
 
 use std::collections::HashSet;
 use std::io;
@@ -24,7 +24,7 @@ struct Taken {
     refused: Option<Refused>,
 }
 
-/// The page that was too much.
+/// The page that exceeded the limit.
 #[derive(Clone, Copy)]
 struct Refused {
     at: u64,
@@ -36,7 +36,7 @@ impl Meter {
         Meter { limit, metadata, taken: Mutex::default() }
     }
 
-    /// Counts the page whose header begins there and declares so many bytes, or refuses it.
+    /// Counts the page whose header begins at `at` and declares `bytes` bytes, or refuses it.
     pub fn allow_page(&self, at: u64, bytes: u64) -> io::Result<()> {
         let mut taken = self.taken();
         if taken.pages.insert(at) {
@@ -49,7 +49,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Returns the refusal in words, if there was one.
+    /// Returns the error of the refused page, if there was one.
     pub fn refusal(&self) -> Option<TabularError> {
         let Refused { at, bytes } = self.taken().refused?;
         Some(TabularError::PreviewTooLarge { column: self.column_at(at), bytes, limit: self.limit })
@@ -59,7 +59,7 @@ impl Meter {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the name of the column whose pages lie there.
+    /// Returns the name of the column whose pages are at this offset.
     fn column_at(&self, at: u64) -> String {
         let mut columns = self.metadata.row_groups().iter().flat_map(|group| group.columns());
         let found = columns.find(|column| lies_in(column, at));

@@ -40,7 +40,7 @@ use values::value;
 
 const BATCH_ROWS: usize = 8192;
 
-/// Opens a file that can be read from any place: the original when it is plain, an unnamed copy when it had to be unpacked.
+/// Opens a file for random access: the original if it is not packed, otherwise an unnamed unpacked copy.
 pub(super) fn seekable(path: &Path, format: Format, source: &mut dyn Read) -> Result<File, TabularError> {
     if format.compression == Compression::Plain {
         return crate::open_regular(path).map_err(TabularError::Io);
@@ -100,7 +100,7 @@ pub(super) fn read_in_blocks<B: Clone + Send, P: Fn(&mut B, Row<'_>) + Sync>(
     Ok(tally)
 }
 
-/// Decides from the first rows how the times are to be read.
+/// Decides from the first rows how to read the times.
 fn sample(file: &Opened, place: Option<usize>, options: &ReadOptions) -> Result<TimeReading, TabularError> {
     let (Some(place), Some(name)) = (place, &options.time_column) else { return Ok(TimeReading::default()) };
     let mut sample = TimeSample::default();

@@ -21,7 +21,7 @@ use super::page_header::PageHeader;
 /// Bytes of a header that are read at once; most headers are smaller.
 const HEADER: usize = 256;
 
-/// A page of any column may be as large: some programs do not count dictionaries in the footer.
+/// A page of any column may have this size: some programs do not count dictionaries in the footer.
 const SMALL: u64 = 8 << 20;
 
 /// The column chunks of a file, by their place in it.
@@ -41,7 +41,7 @@ struct Chunk {
 }
 
 impl Chunks {
-    /// Returns the chunks of a file. Those that share bytes would let a page count for either.
+    /// Returns the chunks of a file. Refuses chunks that share bytes, since a page could then count for either.
     pub fn of(metadata: &ParquetMetaData) -> Result<Self, TabularError> {
         let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
         let mut chunks = columns.map(chunk).collect::<Result<Vec<_>, _>>()?;
@@ -53,7 +53,7 @@ impl Chunks {
         Ok(Chunks(chunks))
     }
 
-    /// Returns the metadata as the library is to see them: without the codecs of pages that it receives expanded.
+    /// Returns the metadata for the library: without the codecs of pages that it receives expanded.
     pub fn for_library(&self, metadata: &Arc<ParquetMetaData>) -> Result<Arc<ParquetMetaData>, TabularError> {
         if !self.0.iter().any(|chunk| chunk.packing.is_expanded_here()) {
             return Ok(Arc::clone(metadata));
@@ -63,7 +63,7 @@ impl Chunks {
         Ok(Arc::new(ParquetMetaData::clone(metadata).into_builder().set_row_groups(groups).build()))
     }
 
-    /// Returns the chunk whose bytes lie there, with its number.
+    /// Returns the chunk that contains this offset, with its number.
     fn at(&self, place: u64) -> Option<(usize, Chunk)> {
         let number = self.0.partition_point(|chunk| chunk.start <= place).checked_sub(1)?;
         self.0.get(number).filter(|chunk| place < chunk.end).map(|chunk| (number, *chunk))
@@ -92,7 +92,7 @@ fn without_expanded(group: RowGroupMetaData) -> parquet::errors::Result<RowGroup
     group.into_builder().set_column_metadata(columns).build()
 }
 
-/// A page whose header was read: where it begins, and what the header declares.
+/// A page whose header was read: its offset, and the header.
 type Announced = (u64, PageHeader);
 
 /// The pages that one reader of a file reads.
@@ -100,8 +100,8 @@ type Announced = (u64, PageHeader);
 pub(super) struct Pages {
     chunks: Arc<Chunks>,
     meter: Option<Arc<Meter>>,
-    /// By the number of the chunk and by whether it is a dictionary: the library reads a chunk page after page, but may come back
-    /// for its dictionary.
+    /// By the number of the chunk and by whether it is a dictionary: the library reads a chunk page after page, but may read its
+    /// dictionary later.
     announced: Arc<Mutex<HashMap<(usize, bool), Announced>>>,
     /// By the number of the chunk.
     repeated: Arc<Mutex<HashMap<usize, Repeated>>>,
@@ -129,7 +129,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Returns the page that begins at `start` as the library is to see it.
+    /// Returns the page that begins at `start` in the form for the library.
     pub fn expanded(&self, start: u64, page: Bytes) -> io::Result<Bytes> {
         // A page may be empty and end the chunk, but its header is in it.
         let (number, chunk) = start.checked_sub(1).and_then(|end| self.chunks.at(end)).ok_or_else(elsewhere)?;

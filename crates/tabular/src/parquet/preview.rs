@@ -14,7 +14,7 @@ use super::meter::Meter;
 use super::opened::{Opened, reader};
 use super::values::value;
 
-/// Returns the names of the columns, and decodes none of them.
+/// Returns the names of the columns without decoding any.
 pub(in super::super) fn column_names(file: File) -> Result<Vec<String>, TabularError> {
     Ok(Opened::new(file)?.columns())
 }

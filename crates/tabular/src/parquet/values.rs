@@ -33,10 +33,10 @@ fn unreadable_in_lists(kind: &DataType, depth: usize) -> Option<String> {
     }
 }
 
-/// Memory that a value takes beside its text.
+/// Memory that a value takes in addition to its text.
 const VALUE_BYTES: usize = 32;
 
-/// Returns the room for values of up to `bytes` bytes, however many numbers make them up.
+/// Returns the room for values of up to `bytes` bytes, for any number of values.
 pub(super) fn room_for(bytes: usize) -> usize {
     bytes.saturating_mul(4).saturating_add(VALUE_BYTES)
 }
@@ -80,7 +80,7 @@ fn bytes(column: &ArrayRef, row: usize) -> Option<&[u8]> {
     }
 }
 
-/// Whether a value that is there consists of bytes that are no text.
+/// Returns whether a value consists of bytes that are not text; false for a missing value.
 pub(super) fn is_no_text(column: &ArrayRef, row: usize) -> bool {
     bytes(column, row).is_some_and(|bytes| std::str::from_utf8(bytes).is_err())
 }
@@ -93,7 +93,7 @@ fn list(items: &ArrayRef, room: &mut usize) -> Option<Value> {
     Some(Value::Array(values))
 }
 
-/// A text that grows only as far as there is room.
+/// A text that grows only within its room.
 struct Bounded<'r> {
     text: String,
     room: &'r mut usize,

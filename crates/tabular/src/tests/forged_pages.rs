@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 
 use super::*;
 
-/// A file of three long texts in pages without a dictionary, and where its first page begins.
+/// Returns a file of three long texts in pages without a dictionary, and the offset of its first page.
 fn written(codec: Compression, version: WriterVersion) -> (Vec<u8>, usize) {
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..3).map(|_| "x".repeat(1 << 20))));
     let batch = RecordBatch::try_from_iter([("user_id", Arc::clone(&texts)), ("item_id", texts)]).unwrap();

@@ -1,4 +1,4 @@
-//! Files of programs that did not write them for this one.
+//! Files from programs that did not target this one.
 
 use super::*;
 use crate::{ColumnNote, Guess, NoteKind};

@@ -2,7 +2,7 @@
 
 use super::super::notes::Guess;
 
-/// The encoding that the first bytes tell.
+/// The encoding according to the first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Encoding {
     /// Bytes of the byte order mark.
@@ -11,7 +11,7 @@ pub(super) struct Encoding {
     pub utf16: Option<Guess>,
 }
 
-/// Returns the encoding that the beginning of a text tells; `None` if it does not tell one.
+/// Returns the encoding according to the beginning of a text; `None` if that does not show it.
 pub(super) fn of(head: &[u8]) -> Option<Encoding> {
     match head {
         [0xef, 0xbb, 0xbf, ..] => Some(Encoding { mark: 3, utf16: None }),

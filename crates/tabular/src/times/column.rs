@@ -1,4 +1,4 @@
-//! What the numbers of a time column mean: decided for the column, since a single number does not tell.
+//! Interprets the numbers of a time column: decided for the column, since a single number is ambiguous.
 
 use super::super::notes::Guess;
 use super::{DAY, MICROS, TimeCell, days_of, parse_date_time, parse_integer, unix_float, unix_integer};

@@ -14,7 +14,7 @@ const MICROS: i64 = 1_000_000;
 /// Microseconds of a day.
 const DAY: i64 = 86_400 * MICROS;
 
-/// Reads Unix time in a unit told by its magnitude: seconds up to the year 5138, then milli-, micro-, nanoseconds.
+/// Reads Unix time in a unit that follows from its magnitude: seconds up to the year 5138, then milli-, micro-, nanoseconds.
 fn unix_integer(value: i64) -> Option<i64> {
     match value.unsigned_abs() {
         0..100_000_000_000 => value.checked_mul(MICROS),

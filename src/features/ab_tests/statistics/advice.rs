@@ -12,7 +12,7 @@ pub enum Advice {
     KeepRunning,
     VariantWins,
     ControlWins,
-    /// There is enough data, or there will be no more, and the arms look alike.
+    /// There is enough data, or there will be no more, and the arms do not differ.
     NoDifferenceFound,
     /// The users were not divided as planned, so the arms cannot be compared.
     CheckAssignment,

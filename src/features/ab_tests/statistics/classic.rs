@@ -19,7 +19,7 @@ pub struct Comparison {
     pub variant_rate: f64,
     pub z_score: f64,
     pub p_value: f64,
-    /// The p-value is below 1 − confidence level, and there is enough data to look at it.
+    /// The p-value is below 1 − confidence level, and there is enough data to rely on it.
     pub significant: bool,
     /// Relative change in percent.
     pub lift: f64,

@@ -10,7 +10,7 @@ use super::sample_size::{self, Needed};
 use super::sequential::{self, Plan, Sequential};
 use super::{Arm, lift, z_score};
 
-/// How two arms compare, as clients see it.
+/// The comparison of two arms in answers.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ABTestResults)]
 pub struct Results {
@@ -20,7 +20,7 @@ pub struct Results {
     /// `recommendation_request_id` are left out, and several conversions of one list count once.
     pub control_attributed_conversions: i64,
     pub variant_attributed_conversions: i64,
-    /// Whether the users were divided as planned; null for a test that was not started.
+    /// Whether the users were divided as planned; null for a test that has not been started.
     pub sample_ratio: Option<SampleRatio>,
     /// What may be concluded at any time, after any number of looks.
     pub sequential: Sequential,
@@ -32,7 +32,7 @@ pub struct Results {
     pub needed_sample_size: Needed,
 }
 
-/// One arm with all that was counted in it.
+/// One arm with all its counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Side {
     pub arm: Arm,

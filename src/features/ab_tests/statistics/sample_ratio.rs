@@ -12,7 +12,7 @@ use crate::ml::normal::two_sided_p;
 /// With a look every day for a month, a sound test is called suspicious less than once in thirty.
 const SUSPICIOUS_BELOW: f64 = 0.001;
 
-/// The users of both arms beside those expected.
+/// The users of both arms, observed and expected.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ABTestSampleRatio)]
 pub struct SampleRatio {

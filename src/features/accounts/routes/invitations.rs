@@ -1,4 +1,4 @@
-//! Invitations: made and withdrawn by admins below `/organisation/{id}/invitations/`, taken up at `/invitation/`.
+//! Invitations: created and withdrawn by admins under `/organisation/{id}/invitations/`, accepted at `/invitation/`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,19 +27,19 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/invitation/accept/").route(web::post().to(accept)));
 }
 
-/// An invitation as those see it who may invite.
+/// An invitation as admins of the organisation see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Invitation)]
 pub(super) struct InvitationBody {
     id: i64,
     role: Role,
-    /// Where it was sent; empty when the link is passed on by hand.
+    /// The address it was sent to; empty if the inviter passes the link on.
     email: String,
     #[serde(serialize_with = "timestamp::serialize")]
     expires_at: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
-    /// Name of who invited.
+    /// Name of the inviter.
     invited_by: String,
 }
 
@@ -56,31 +56,31 @@ impl InvitationBody {
     }
 }
 
-/// An invitation that has just been made.
+/// A new invitation.
 #[derive(Debug, Serialize, ToSchema)]
 struct NewInvitation {
     #[serde(flatten)]
     invitation: InvitationBody,
-    /// The link to pass on. Shown now and never again.
+    /// The link to pass on. Returned only once.
     url: String,
     /// The secret in the link.
     token: String,
 }
 
 request_fields! {
-    /// What an admin decides about an invitation.
+    /// The fields of an invitation.
     struct InvitationFields {
         role: Role => Choice(&[]),
-        /// Where to send the link; without it, or without a mail server, pass it on by hand.
+        /// The address to send the link to; without it, or without a mail server, the inviter passes the link on.
         email: String = String::new() => Email,
-        /// 7 unless said otherwise.
+        /// Days until it expires; 7 by default.
         expires_in_days: i32 = 7 => Integer(1..=90),
     }
 }
 
 type InvitationRequest = RequestOf<InvitationFields>;
 
-/// The invitations that can still be taken up.
+/// Lists the invitations that can still be accepted.
 #[utoipa::path(get, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "list_organisation_invitations",
     params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<InvitationBody>), (status = 404, description = "Not there, or not yours")))]
@@ -95,7 +95,7 @@ pub(super) async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(|(row, by)| InvitationBody::new(row, by)).collect())?))
 }
 
-/// Invite somebody. Whether there is an account with the address is not told.
+/// Invites a user. The answer does not reveal whether an account with the address exists.
 #[utoipa::path(post, path = "/organisation/{id}/invitations/", tag = "organisation", operation_id = "create_organisation_invitations",
     params(("id" = i64, Path)), request_body = inline(InvitationRequest),
     responses((status = 201, body = inline(NewInvitation)), (status = 400, description = "A field is wrong"),
@@ -119,7 +119,7 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().json(NewInvitation { invitation, url, token }))
 }
 
-/// Withdraw an invitation.
+/// Withdraws an invitation.
 #[utoipa::path(delete, path = "/organisation/{id}/invitations/{invitation_id}/", tag = "organisation",
     operation_id = "delete_organisation_invitations", params(("id" = i64, Path), ("invitation_id" = i64, Path)),
     responses((status = 204, description = "Withdrawn"), (status = 404, description = "Not there, or not yours")))]
@@ -136,12 +136,12 @@ pub(super) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What an invitation offers, for whoever holds the link.
+/// The offer of an invitation, for the holder of its link.
 #[derive(Debug, Serialize, ToSchema)]
 struct InvitationOffer {
     organisation_name: String,
     role: Role,
-    /// Name of who invited.
+    /// Name of the inviter.
     invited_by: String,
     #[serde(serialize_with = "timestamp::serialize")]
     expires_at: DateTime<Utc>,
@@ -157,7 +157,7 @@ request_fields! {
 
 type LookUpRequest = RequestOf<InvitationToken>;
 
-/// What an invitation offers, for whoever holds the link.
+/// Returns the offer of an invitation to the holder of its link.
 #[utoipa::path(post, path = "/invitation/look_up/", tag = "invitation", operation_id = "create_invitation_look_up",
     request_body = inline(LookUpRequest),
     responses((status = 200, body = inline(InvitationOffer)), (status = 400, description = "No token"),
@@ -177,11 +177,11 @@ pub(super) async fn look_up(services: web::Data<Services>, body: Body) -> ApiRes
     }))
 }
 
-/// The secret of a link; a caller who has no account yet chooses a name and a password. The address is the invited one unless
-/// they send another.
+/// The secret of a link; a caller without an account also chooses a name and a password. The address is the invited one unless
+/// the caller sends another.
 type AcceptRequest = RequestOf<(InvitationToken, Optional<NewAccount>)>;
 
-/// What has been joined; with an account made for it, also what a log-in answers.
+/// The joined organisation; for a new account, also the answer to a log-in.
 #[derive(Debug, Serialize, ToSchema)]
 struct Joined {
     organisation: OrganisationBody,
@@ -189,7 +189,7 @@ struct Joined {
     login: Option<LoggedIn>,
 }
 
-/// Take up an invitation: with a name and a password as a new user, who is logged in by it; otherwise as the caller.
+/// Accepts an invitation: with a name and a password as a new user, who is then logged in; otherwise as the caller.
 #[utoipa::path(post, path = "/invitation/accept/", tag = "invitation", operation_id = "create_invitation_accept",
     request_body = inline(AcceptRequest),
     responses((status = 200, body = inline(Joined)), (status = 400, description = "A field is wrong"),

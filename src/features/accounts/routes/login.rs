@@ -1,4 +1,4 @@
-//! `/auth/`: logging in and out, tokens, making one's own account.
+//! `/auth/`: log-in, log-out, tokens and sign-up.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
@@ -33,7 +33,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 request_fields! {
-    /// Name and password.
+    /// A username and password.
     struct Credentials {
         username: String => Text(LONGEST_NAME),
         password: String => Secret,
@@ -42,16 +42,16 @@ request_fields! {
 
 type LogInRequest = RequestOf<Credentials>;
 
-/// What a log-in answers.
+/// The answer to a log-in.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoggedIn {
     access: String,
-    /// Always empty: the refresh token travels in a cookie only.
+    /// Always empty: the refresh token is sent in a cookie only.
     refresh: String,
     user: UserDetails,
 }
 
-/// Log in with name and password; the tokens come as HttpOnly cookies.
+/// Logs in with name and password; the tokens are returned as HttpOnly cookies.
 #[utoipa::path(post, path = "/auth/login/", tag = "auth", operation_id = "create_login", request_body = inline(LogInRequest),
     responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "Wrong credentials")))]
 pub(super) async fn log_in(request: HttpRequest, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
@@ -72,7 +72,7 @@ impl From<Session> for LoggedIn {
     }
 }
 
-/// An answer that hands out both tokens.
+/// Returns an answer that sets the cookies of both tokens.
 pub(super) fn with_cookies(services: &Services, session: &Session) -> HttpResponseBuilder {
     let settings = &services.settings;
     let mut answer = HttpResponse::Ok();
@@ -95,7 +95,7 @@ fn cookie(services: &Services, name: &'static str, value: String, seconds: i64) 
         .finish()
 }
 
-/// End this session, and forget the tokens of this browser. Works whatever state they are in.
+/// Ends this session and clears the cookies of its tokens. Succeeds even if they are invalid.
 #[utoipa::path(post, path = "/auth/logout/", tag = "auth", operation_id = "create_logout",
     responses((status = 200, description = "Session ended, cookies cleared")))]
 pub(super) async fn log_out(
@@ -121,7 +121,7 @@ struct Refreshed {
 }
 
 request_fields! {
-    /// The refresh token, when it is not in the cookie.
+    /// The refresh token, if it is not in the cookie.
     struct RefreshFields {
         refresh: Option<String> = None => TokenOrNothing,
     }
@@ -129,7 +129,7 @@ request_fields! {
 
 type RefreshRequest = RequestOf<RefreshFields>;
 
-/// A token; anything else counts as none.
+/// A token; any other value counts as missing.
 struct TokenOrNothing;
 
 impl Kind for TokenOrNothing {
@@ -147,7 +147,7 @@ impl Kind for TokenOrNothing {
     }
 }
 
-/// New tokens for the refresh token in the cookie or the body. It is replaced by another, which comes in the cookie.
+/// Issues new tokens for the refresh token in the cookie or the body. The refresh token is replaced by a new one in the cookie.
 #[utoipa::path(post, path = "/auth/token/refresh/", tag = "auth", operation_id = "create_token_refresh",
     request_body = inline(RefreshRequest),
     responses((status = 200, body = inline(Refreshed)), (status = 401, description = "The token is not, or no longer, good")))]
@@ -166,7 +166,7 @@ pub(super) async fn refresh(
 }
 
 request_fields! {
-    /// A token to look at.
+    /// The token to verify.
     struct TokenFields {
         token: String => Text(LONGEST_TOKEN),
     }
@@ -174,7 +174,7 @@ request_fields! {
 
 type TokenRequest = RequestOf<TokenFields>;
 
-/// Whether a token is still good.
+/// Verifies that a token is still valid.
 #[utoipa::path(post, path = "/auth/token/verify/", tag = "auth", operation_id = "create_token_verify",
     request_body = inline(TokenRequest),
     responses((status = 200, description = "It is"), (status = 400, description = "No token"), (status = 401, description = "It is not")))]
@@ -186,7 +186,7 @@ pub(super) async fn verify(services: web::Data<Services>, body: Body) -> ApiResu
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
-/// A token that was sent in the body is refused in fewer words than one that should have let the caller in.
+/// Returns a shorter refusal for tokens sent in the body than for tokens that authenticate the caller.
 fn of_any_kind(error: AccountError) -> AccountError {
     match error {
         AccountError::BadToken => AccountError::BadRefreshToken,
@@ -196,7 +196,7 @@ fn of_any_kind(error: AccountError) -> AccountError {
 
 type SignUpRequest = RequestOf<NewAccount>;
 
-/// Make an account of one's own, where the install allows it, and log in.
+/// Creates an account, where the installation allows sign-up, and logs in.
 #[utoipa::path(post, path = "/auth/sign_up/", tag = "auth", operation_id = "create_sign_up", request_body = inline(SignUpRequest),
     responses((status = 200, body = inline(LoggedIn)), (status = 400, description = "A field is wrong"),
         (status = 403, description = "Accounts are made by invitation here")))]
@@ -213,16 +213,16 @@ pub(super) async fn sign_up(request: HttpRequest, services: web::Data<Services>,
     Ok(answer.json(LoggedIn::from(session)))
 }
 
-/// What somebody without an account can do here.
+/// The options of a client without an account.
 #[derive(Debug, Serialize, ToSchema)]
 struct AuthOptions {
-    /// Make an account of their own.
+    /// Whether a client may create an account.
     sign_up: bool,
-    /// Have a link for a new password mailed.
+    /// Whether links for a new password are mailed.
     mail: bool,
 }
 
-/// What somebody without an account can do here.
+/// Returns the options of a client without an account.
 #[utoipa::path(get, path = "/auth/options/", tag = "auth", operation_id = "read_auth_options",
     responses((status = 200, body = inline(AuthOptions))))]
 pub(super) async fn options(services: web::Data<Services>) -> HttpResponse {

@@ -1,4 +1,4 @@
-//! `/organisation/{id}/members/`: who belongs to an organisation, and in which role.
+//! `/organisation/{id}/members/`: the members of an organisation and their roles.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-/// Somebody's part in an organisation.
+/// The role of a user in an organisation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Member)]
 pub(super) struct MemberBody {
@@ -50,7 +50,7 @@ impl From<(Membership, User)> for MemberBody {
 }
 
 request_fields! {
-    /// The one thing to change.
+    /// The field of a member that can change.
     struct MemberFields {
         role: Role => Choice(&[]),
     }
@@ -58,7 +58,7 @@ request_fields! {
 
 type MemberRequest = RequestOf<MemberFields>;
 
-/// The members of an organisation, those who joined first first.
+/// Lists the members of an organisation, the earliest to join first.
 #[utoipa::path(get, path = "/organisation/{id}/members/", tag = "organisation", operation_id = "list_organisation_members",
     params(("id" = i64, Path), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<MemberBody>), (status = 404, description = "Not there, or not yours")))]
@@ -72,7 +72,8 @@ pub(super) async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(MemberBody::from).collect())?))
 }
 
-/// Give a member another role. Admins manage everybody up to admins; only owners make and unmake owners; the last one stays.
+/// Changes the role of a member. Admins manage roles up to admin; only owners grant and revoke the role of owner; an owner always
+/// remains.
 #[utoipa::path(patch, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "update_organisation_members",
     params(("id" = i64, Path), ("user_id" = i64, Path)), request_body = inline(MemberRequest),
     responses((status = 200, body = MemberBody), (status = 400, description = "No such role"),
@@ -94,7 +95,7 @@ pub(super) async fn update(
     Ok(web::Json(member.into()))
 }
 
-/// Remove a member; anybody may leave, but for the last owner.
+/// Removes a member; members may also remove themselves, except the last owner.
 #[utoipa::path(delete, path = "/organisation/{id}/members/{user_id}/", tag = "organisation", operation_id = "delete_organisation_members",
     params(("id" = i64, Path), ("user_id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),

@@ -26,7 +26,7 @@ use crate::platform::services::Services;
 
 const LONGEST_NAME: usize = 150;
 const LONGEST_EMAIL: usize = 254;
-/// Browsers describe themselves in about half of this.
+/// Browsers send about half of this.
 const LONGEST_USER_AGENT: usize = 256;
 
 #[derive(OpenApi)]
@@ -70,7 +70,7 @@ const LONGEST_USER_AGENT: usize = 256;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(login::routes)
@@ -83,7 +83,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(invitations::routes);
 }
 
-/// The logged-in user as clients see them.
+/// The logged-in user in answers.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct UserDetails {
     pk: i64,
@@ -110,30 +110,31 @@ impl From<User> for UserDetails {
 }
 
 impl UserDetails {
-    /// Returns what an API key is told: id and name of its user. The rest is about the person, and not for the program that
-    /// uses the key.
+    /// Returns the details for an API key: id and name of its user. The others are about the person, and of no use to the program
+    /// that uses the key.
     fn for_key(user: User) -> Self {
         Self { pk: user.id, username: user.username, ..Self::default() }
     }
 }
 
-/// Where a request comes from.
+/// Returns the origin of a request.
 fn origin_of(request: &HttpRequest) -> Origin {
     let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
     Origin { address: client_address(request), user_agent: agent.chars().take(LONGEST_USER_AGENT).collect() }
 }
 
-/// Where people reach this server: as configured, or else as the caller did. What is mailed needs the former.
+/// Returns the public URL of this server: the configured one, or else the one that the caller used. Mails need the configured
+/// one.
 fn base_url(request: &HttpRequest, services: &Services) -> String {
     services.settings.public_url.as_ref().map_or_else(|| origin(request), |url| url.trim_end_matches('/').to_owned())
 }
 
-/// An id in the path under another name than `id`; 404 when it is no number.
+/// Returns an id in the path under a name other than `id`; 404 if it is not a number.
 fn path_id(request: &HttpRequest, name: &str) -> ApiResult<i64> {
     request.match_info().get(name).and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)
 }
 
-/// A name to log in with: letters, digits and a few signs.
+/// A username: letters, digits and a few symbols.
 struct Username;
 
 impl Kind for Username {
@@ -152,7 +153,7 @@ impl Kind for Username {
     }
 }
 
-/// An e-mail address, or blank.
+/// An e-mail address, or an empty text.
 struct Email;
 
 impl Kind for Email {
@@ -172,7 +173,7 @@ impl Kind for Email {
 }
 
 request_fields! {
-    /// Who a new user is.
+    /// The fields of a new user.
     struct NewAccount {
         username: String => Username,
         email: String = String::new() => Email,
@@ -197,7 +198,7 @@ request_fields! {
     }
 }
 
-/// Checks a new password, unless the value itself is at fault.
+/// Checks a new password, unless its field already has a fault.
 fn check_password(fields: &mut FieldReader, field: &str, password: &str, faults: impl FnOnce(&str) -> Vec<String>) {
     if !password.is_empty() {
         faults(password).into_iter().for_each(|fault| fields.fault(field, fault));

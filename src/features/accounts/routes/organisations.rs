@@ -1,4 +1,4 @@
-//! `/organisation/`: people who share projects.
+//! `/organisation/`: groups of users who share projects.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -28,13 +28,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-/// An organisation as clients see it.
+/// An organisation in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Organisation)]
 pub(super) struct OrganisationBody {
     id: i64,
     name: String,
-    /// Made with an account; it cannot be deleted and has one owner.
+    /// Created together with an account; it cannot be deleted and has one owner.
     is_personal: bool,
     /// The caller's role; staff act as owners everywhere.
     role: Role,
@@ -53,7 +53,7 @@ impl OrganisationBody {
         Self { id, name, is_personal, role, n_members, n_projects, stored_bytes, ins_datetime }
     }
 
-    /// With the numbers looked up.
+    /// Returns the organisation with its counts.
     pub(super) async fn of(connection: &mut Connection, row: Organisation, role: Role) -> ApiResult<Self> {
         let counts = organisations::counts(connection, &[row.id]).await?;
         let counts = counts.get(&row.id).copied().unwrap_or_default();
@@ -62,7 +62,7 @@ impl OrganisationBody {
 }
 
 request_fields! {
-    /// The one thing to choose.
+    /// The field of an organisation that can be chosen.
     struct OrganisationFields {
         name: String => Text(LONGEST_NAME),
     }
@@ -74,7 +74,7 @@ fn role_of(principal: &Principal, organisation: &Organisation) -> Role {
     principal.role_in(organisation.id).unwrap_or(Role::Viewer)
 }
 
-/// The organisations one belongs to; all of them for staff.
+/// Lists the caller's organisations; for staff, all of them.
 #[utoipa::path(get, path = "/organisation/", tag = "organisation", operation_id = "list_organisation",
     params(("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<OrganisationBody>), (status = 404, description = "No such page")))]
@@ -95,7 +95,7 @@ pub(super) async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(body).collect())?))
 }
 
-/// Start an organisation, with oneself as its owner.
+/// Creates an organisation, owned by the caller.
 #[utoipa::path(post, path = "/organisation/", tag = "organisation", operation_id = "create_organisation",
     request_body = inline(OrganisationRequest),
     responses((status = 201, body = OrganisationBody), (status = 400, description = "A field is wrong"),
@@ -105,7 +105,7 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     let mut fields = body.reader();
     let OrganisationFields { name } = OrganisationFields::read(&mut fields, Write::Create);
     fields.finish()?;
-    // The request may touch the organisations the caller belongs to, and this is not yet one of them.
+    // A restricted connection sees only the caller's organisations, and this is not one of them yet.
     let mut connection = services.db.unrestricted_conn_for(principal.user.id).await?;
     let now = services.clock.now();
     let most = if principal.user.is_staff { 0 } else { services.settings.max_organisations_per_user };
@@ -120,7 +120,7 @@ fn too_many(most: u32) -> ApiError {
     ApiError::coded(StatusCode::CONFLICT, "too_many_organisations", message)
 }
 
-/// One organisation.
+/// Returns an organisation.
 #[utoipa::path(get, path = "/organisation/{id}/", tag = "organisation", operation_id = "read_organisation", params(("id" = i64, Path)),
     responses((status = 200, body = OrganisationBody), (status = 404, description = "Not there, or not yours")))]
 pub(super) async fn read(
@@ -132,7 +132,7 @@ pub(super) async fn read(
     Ok(web::Json(OrganisationBody::of(&mut services.db.conn().await?, access.object, role).await?))
 }
 
-/// Rename an organisation.
+/// Renames an organisation.
 #[utoipa::path(patch, path = "/organisation/{id}/", tag = "organisation", operation_id = "update_organisation", params(("id" = i64, Path)),
     request_body = inline(OrganisationRequest),
     responses((status = 200, body = OrganisationBody), (status = 400, description = "A field is wrong"), (status = 404, description = "Not there, or not yours")))]
@@ -152,7 +152,7 @@ pub(super) async fn update(
     Ok(web::Json(OrganisationBody::of(&mut connection, row, role).await?))
 }
 
-/// Delete an organisation. Refused while it has projects, and for a personal one.
+/// Deletes an organisation. Refused while it has projects, and for a personal one.
 #[utoipa::path(delete, path = "/organisation/{id}/", tag = "organisation", operation_id = "delete_organisation", params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "It has projects, or is somebody's personal one")))]

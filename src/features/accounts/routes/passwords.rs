@@ -1,4 +1,4 @@
-//! New passwords: chosen by their owner, or after a link.
+//! New passwords: changed by their owner, or set through a link.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -21,16 +21,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 request_fields! {
-    /// The old password.
+    /// The current password.
     struct OldPassword {
         old_password: String => Secret,
-        /// Leave one's API keys as they are; otherwise they are revoked with everything else.
+        /// Whether to keep the caller's API keys; by default they are revoked with the sessions.
         keep_api_keys: bool = false => Flag,
     }
 }
 
 request_fields! {
-    /// A new password, sent twice so that a slip of the finger shows.
+    /// A new password, sent twice to detect typing errors.
     struct NewPasswordTwice {
         new_password1: String => Secret,
         new_password2: String => Secret,
@@ -38,7 +38,7 @@ request_fields! {
 }
 
 impl NewPasswordTwice {
-    /// Reads the new password of a user, if they are known, and checks it.
+    /// Reads the new password and checks it, against the names of the user if known.
     fn read_checked(fields: &mut FieldReader, user: Option<&User>) -> String {
         let Self { new_password1: first, new_password2: second } = Self::read(fields, Write::Create);
         let faults = |text: &str| user.map(|user| service::password_faults(user, text)).unwrap_or_default();
@@ -58,7 +58,7 @@ fn person(request: &HttpRequest) -> ApiResult<Principal> {
 
 type ChangeRequest = RequestOf<(OldPassword, NewPasswordTwice)>;
 
-/// Change one's own password; every session, and every API key of one's own, ends.
+/// Changes the caller's password; ends all sessions and API keys of the caller.
 #[utoipa::path(post, path = "/auth/password/change/", tag = "auth", operation_id = "create_password_change",
     request_body = inline(ChangeRequest),
     responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
@@ -72,7 +72,7 @@ pub(super) async fn change(request: HttpRequest, services: web::Data<Services>, 
 
 type ChangeWithOldRequest = RequestOf<(OldPassword, NewPassword)>;
 
-/// Change one's own password; every session, and every API key of one's own, ends.
+/// Changes the caller's password; ends all sessions and API keys of the caller.
 #[utoipa::path(post, path = "/users/change_password/", tag = "users", operation_id = "create_change_password",
     request_body = inline(ChangeWithOldRequest),
     responses((status = 200, description = "Changed"), (status = 400, description = "Wrong old password or weak new one")))]
@@ -102,7 +102,7 @@ async fn save(
 }
 
 request_fields! {
-    /// Whose password was forgotten.
+    /// The address of the account whose password was forgotten.
     struct Forgotten {
         email: String => Text(LONGEST_EMAIL),
     }
@@ -110,7 +110,7 @@ request_fields! {
 
 type ResetRequest = RequestOf<Forgotten>;
 
-/// Have a link for a new password mailed. The answer is the same whether or not there is such an account.
+/// Mails a link for a new password. The answer does not reveal whether the account exists.
 #[utoipa::path(post, path = "/auth/password/reset/", tag = "auth", operation_id = "create_password_reset",
     request_body = inline(ResetRequest),
     responses((status = 200, description = "If there is such an account, a link is on its way"), (status = 400, description = "No address")))]
@@ -128,7 +128,7 @@ pub(super) async fn ask_for_reset(services: web::Data<Services>, body: Body) -> 
 }
 
 request_fields! {
-    /// What a link to a new password holds.
+    /// The parts of a link for a new password.
     struct LinkParts {
         uid: String => Text(64),
         token: String => Text(256),
@@ -137,7 +137,7 @@ request_fields! {
 
 type ConfirmRequest = RequestOf<(LinkParts, NewPasswordTwice)>;
 
-/// Choose a new password with a link. It works once; every session, and every API key of the user, ends.
+/// Sets a new password with a link. The link works once; all sessions and API keys of the user end.
 #[utoipa::path(post, path = "/auth/password/reset/confirm/", tag = "auth", operation_id = "create_password_reset_confirm",
     request_body = inline(ConfirmRequest),
     responses((status = 200, description = "Changed"), (status = 400, description = "The link is used up or expired, or the password weak")))]

@@ -1,4 +1,4 @@
-//! `/auth/user/`: one's own account.
+//! `/auth/user/`: the caller's account.
 
 use actix_web::web;
 
@@ -18,7 +18,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 request_fields! {
-    /// What one may change of one's own account.
+    /// The fields that callers may change of their own account.
     struct ProfileFields {
         username: String => Username,
         first_name: String = String::new() => Kept(TextOrBlank(LONGEST_NAME)),
@@ -28,13 +28,13 @@ request_fields! {
 
 type ProfileRequest = RequestOf<ProfileFields>;
 
-/// One's own account. An API key is told the id and the name of the user it acts for; the other fields are empty.
+/// Returns the caller's account. To an API key, only the id and name of its user are returned; the other fields are empty.
 #[utoipa::path(get, path = "/auth/user/", tag = "auth", operation_id = "read_auth_user", responses((status = 200, body = UserDetails)))]
 pub(super) async fn read(principal: Principal) -> web::Json<UserDetails> {
     web::Json(if principal.key.is_some() { UserDetails::for_key(principal.user) } else { principal.user.into() })
 }
 
-/// Replace the names of one's own account.
+/// Replaces the names in the caller's account.
 #[utoipa::path(put, path = "/auth/user/", tag = "auth", operation_id = "replace_auth_user", request_body = inline(ProfileRequest),
     responses((status = 200, body = UserDetails), (status = 400, description = "A field is wrong")))]
 pub(super) async fn replace(
@@ -45,7 +45,7 @@ pub(super) async fn replace(
     save(principal, &services, body, false).await
 }
 
-/// Change the names of one's own account.
+/// Changes some of the names in the caller's account.
 #[utoipa::path(patch, path = "/auth/user/", tag = "auth", operation_id = "update_auth_user", request_body = inline(ProfileRequest),
     responses((status = 200, body = UserDetails), (status = 400, description = "A field is wrong")))]
 pub(super) async fn update(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<web::Json<UserDetails>> {

@@ -1,4 +1,4 @@
-//! `/auth/sessions/`: where one is logged in.
+//! `/auth/sessions/`: the sessions of the caller.
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -28,7 +28,7 @@ struct SessionBody {
     last_used_at: DateTime<Utc>,
     address: String,
     user_agent: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }
 
@@ -45,7 +45,7 @@ impl SessionBody {
     }
 }
 
-/// Where one is logged in, the latest first.
+/// Lists the caller's sessions, the latest first.
 #[utoipa::path(get, path = "/auth/sessions/", tag = "auth", operation_id = "list_auth_sessions",
     responses((status = 200, body = Vec<SessionBody>)))]
 pub(super) async fn list(principal: Principal, services: web::Data<Services>) -> ApiResult<HttpResponse> {
@@ -56,7 +56,7 @@ pub(super) async fn list(principal: Principal, services: web::Data<Services>) ->
     Ok(HttpResponse::Ok().json(mine))
 }
 
-/// End one of one's sessions; its tokens stop working at once.
+/// Ends one of the caller's sessions; its tokens become invalid at once.
 #[utoipa::path(delete, path = "/auth/sessions/{id}/", tag = "auth", operation_id = "delete_auth_sessions", params(("id" = i64, Path)),
     responses((status = 204, description = "Ended"), (status = 404, description = "Not there, or not yours")))]
 pub(super) async fn delete(

@@ -1,4 +1,4 @@
-//! `/users/`: the people of the install, for its staff.
+//! `/users/`: the users of the installation, for staff.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -26,7 +26,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/users/{id}/password_reset_link/").route(web::post().to(password_reset_link)));
 }
 
-/// A user as staff see them.
+/// A user as staff see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 struct UserBody {
@@ -55,7 +55,7 @@ impl From<User> for UserBody {
     }
 }
 
-/// What a change answers.
+/// The answer to a change.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangedUser {
     id: i64,
@@ -73,14 +73,14 @@ impl From<User> for ChangedUser {
 }
 
 request_fields! {
-    /// What a new user may do.
+    /// The rights of a new user.
     struct Rights {
         is_staff: bool = false => Flag,
     }
 }
 
 request_fields! {
-    /// What staff may change of a user.
+    /// The fields that staff may change of a user.
     struct UserFields {
         email: String => Email,
         is_staff: bool => Flag,
@@ -90,7 +90,7 @@ request_fields! {
 
 type UserChangeRequest = RequestOf<UserFields>;
 
-/// A link that sets a new password, to be passed on by hand.
+/// A link that sets a new password, to be passed on by staff.
 #[derive(Debug, Serialize, ToSchema)]
 struct ResetLink {
     url: String,
@@ -98,7 +98,7 @@ struct ResetLink {
     expires_at: DateTime<Utc>,
 }
 
-/// The user of an id, for staff; who is no superuser leaves superusers alone when it comes to changes.
+/// Returns the user with an id for a change by staff; only superusers may change superusers.
 async fn for_change(principal: &Principal, services: &Services, id: &str) -> ApiResult<User> {
     let user = for_reading(principal, services, id).await?;
     if user.is_superuser && !principal.user.is_superuser {
@@ -113,7 +113,7 @@ async fn for_reading(principal: &Principal, services: &Services, id: &str) -> Ap
     store::user_by_id(&mut *services.db.conn().await?, id).await?.ok_or_else(ApiError::not_found)
 }
 
-/// Every user, those who joined last first. For staff.
+/// Lists all users, the latest to join first. For staff.
 #[utoipa::path(get, path = "/users/", tag = "users", operation_id = "list_users", responses((status = 200, body = Vec<UserBody>)))]
 pub(super) async fn list(principal: Principal, services: web::Data<Services>) -> ApiResult<HttpResponse> {
     principal.require_staff()?;
@@ -123,7 +123,7 @@ pub(super) async fn list(principal: Principal, services: web::Data<Services>) ->
 
 type UserRequest = RequestOf<(NewAccount, Rights)>;
 
-/// Make a user. For staff.
+/// Creates a user. For staff.
 #[utoipa::path(post, path = "/users/", tag = "users", operation_id = "create_users", request_body = inline(UserRequest),
     responses((status = 201, body = UserBody), (status = 400, description = "A field is wrong")))]
 pub(super) async fn create(principal: Principal, services: web::Data<Services>, body: Body) -> ApiResult<HttpResponse> {
@@ -138,14 +138,14 @@ pub(super) async fn create(principal: Principal, services: web::Data<Services>, 
     Ok(HttpResponse::Created().json(UserBody::from(made)))
 }
 
-/// One user. For staff.
+/// Returns a user. For staff.
 #[utoipa::path(get, path = "/users/{id}/", tag = "users", operation_id = "read_users", params(("id" = i64, Path)),
     responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
 pub(super) async fn read(principal: Principal, services: web::Data<Services>, id: web::Path<String>) -> ApiResult<HttpResponse> {
     Ok(HttpResponse::Ok().json(UserBody::from(for_reading(&principal, &services, &id).await?)))
 }
 
-/// Change address and rights of a user; nobody takes their own rights away. For staff.
+/// Changes address and rights of a user; staff cannot remove their own rights. For staff.
 #[utoipa::path(patch, path = "/users/{id}/", tag = "users", operation_id = "update_users", params(("id" = i64, Path)),
     request_body = inline(UserChangeRequest),
     responses((status = 200, body = inline(ChangedUser)), (status = 400, description = "A field is wrong, or it is yourself"), (status = 404, description = "Not there")))]
@@ -178,7 +178,7 @@ async fn save(
     Ok(store::change_user(&mut *services.db.conn().await?, user, email, is_staff, is_active).await?)
 }
 
-/// Deactivate a user: their sessions and API keys stop working at once. For staff.
+/// Deactivates a user: their sessions and API keys become invalid at once. For staff.
 #[utoipa::path(post, path = "/users/{id}/deactivate/", tag = "users", operation_id = "create_users_deactivate", params(("id" = i64, Path)),
     responses((status = 200, body = UserBody), (status = 400, description = "It is yourself"), (status = 404, description = "Not there")))]
 pub(super) async fn deactivate(
@@ -189,7 +189,7 @@ pub(super) async fn deactivate(
     set_active(&principal, &services, &id, false).await
 }
 
-/// Let a deactivated user in again; old sessions stay ended. For staff.
+/// Activates a deactivated user; old sessions stay ended. For staff.
 #[utoipa::path(post, path = "/users/{id}/activate/", tag = "users", operation_id = "create_users_activate", params(("id" = i64, Path)),
     responses((status = 200, body = UserBody), (status = 404, description = "Not there")))]
 pub(super) async fn activate(
@@ -208,7 +208,7 @@ async fn set_active(principal: &Principal, services: &Services, id: &str, is_act
 
 type NewPasswordRequest = RequestOf<NewPassword>;
 
-/// Set the password of a user; every session and API key of theirs ends. For staff.
+/// Sets the password of a user; ends all sessions and API keys of that user. For staff.
 #[utoipa::path(post, path = "/users/{id}/reset_password/", tag = "users", operation_id = "create_users_reset_password",
     params(("id" = i64, Path)), request_body = inline(NewPasswordRequest),
     responses((status = 200, description = "Set"), (status = 400, description = "The password is weak"), (status = 404, description = "Not there")))]
@@ -227,7 +227,7 @@ pub(super) async fn reset_password(
     Ok(HttpResponse::Ok().json(json!({ "detail": "Password reset successfully." })))
 }
 
-/// Make a link with which a user chooses a new password, where no mail is sent. It works once, within an hour. For staff.
+/// Creates a link that sets a new password, for installations without mail. It works once, within an hour. For staff.
 #[utoipa::path(post, path = "/users/{id}/password_reset_link/", tag = "users", operation_id = "create_users_password_reset_link",
     params(("id" = i64, Path)),
     responses((status = 200, body = inline(ResetLink)), (status = 400, description = "The user is deactivated"), (status = 404, description = "Not there")))]

@@ -8,7 +8,7 @@
 //!
 //! IPv6 addresses are counted by network, as everywhere.
 //!
-//! Names without an account are treated alike, so that waiting reveals nothing. The state is in the database: several servers
+//! Names without an account are treated the same, so that waiting reveals nothing. The state is in the database: several servers
 //! share it, and a restart does not clear it.
 
 use chrono::{DateTime, TimeDelta, Utc};

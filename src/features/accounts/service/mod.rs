@@ -55,7 +55,7 @@ pub fn password_faults(user: &User, password: &str) -> Vec<String> {
     passwords::faults(password, &[&user.username, &user.email, &user.first_name, &user.last_name])
 }
 
-/// Returns whether a password is the user's. Wrong ones count as failed attempts to log in.
+/// Returns whether a password is the user's. Wrong ones count as failed log-ins.
 pub async fn is_password_of(services: &Services, user: &User, password: String, origin: &Origin) -> Result<bool, AccountError> {
     let turn = hashing().turn().await?;
     let mut connection = services.db.unrestricted_conn().await?;

@@ -59,7 +59,7 @@ pub async fn open(services: &Services, user: User, origin: &Origin) -> Result<Se
         .await
 }
 
-/// What makes up a refresh token beside its user and session.
+/// The parts of a refresh token besides its user and session.
 struct Refresh {
     id: String,
     from: DateTime<Utc>,
@@ -130,7 +130,7 @@ fn going_on(found: Option<(LoginSession, User)>, now: DateTime<Utc>) -> Result<(
     if session.goes_on(&user, now) { Ok((session, user)) } else { Err(AccountError::BadToken) }
 }
 
-/// Fails unless a token of either kind is valid.
+/// Fails unless the token, of either kind, is valid.
 pub async fn verify(services: &Services, token: &str) -> Result<(), AccountError> {
     let now = services.clock.now();
     let claims = tokens::read(&services.secret, token, None, now)?;
@@ -156,8 +156,8 @@ pub async fn authenticate_token(services: &Services, limits: &SessionLimits, tok
     found
 }
 
-/// Returns the caller of an access token, and counts it as one use of its session before the database is asked: for callers that
-/// are counted nowhere else.
+/// Returns the caller of an access token, and counts it as one use of its session before any query: for callers that are counted
+/// nowhere else.
 pub async fn authenticate_counted(services: &Services, limits: &SessionLimits, token: &str) -> Result<Principal, AccountError> {
     let now = services.clock.now();
     let claims = tokens::read(&services.secret, token, Some(TokenType::Access), now)?;
@@ -165,7 +165,7 @@ pub async fn authenticate_counted(services: &Services, limits: &SessionLimits, t
     authenticate_session(services, claims.session_id).await
 }
 
-/// Returns the id of the user that a valid access token names. Whether its session still goes on is in the database.
+/// Returns the id of the user that a valid access token names. Does not check whether its session is still valid.
 pub fn user_named_by(services: &Services, token: &str) -> Result<String, AccountError> {
     Ok(tokens::read(&services.secret, token, Some(TokenType::Access), services.clock.now())?.user_id)
 }
@@ -178,8 +178,8 @@ pub async fn authenticate_session(services: &Services, session: i64) -> Result<P
     Ok(Principal { session_id: Some(session.id), ..principal })
 }
 
-/// Ends the sessions of some tokens, valid or not. Logging out never fails for the caller; what exceeds the limit of a session is
-/// not tried again, since the first attempts have ended it.
+/// Ends the sessions of some tokens, valid or not. Logging out never fails for the caller; attempts beyond the limit of a session
+/// are skipped, since the first ones have ended it.
 pub async fn close(services: &Services, limits: &SessionLimits, sent: impl IntoIterator<Item = String>) {
     let now = services.clock.now();
     let read = |token: String| tokens::read(&services.secret, &token, None, now).ok();

@@ -1,6 +1,6 @@
-//! Loading what is guarded, for tables of projects.
+//! Loading of guarded objects, for tables of projects.
 
-/// Writes the function `load` of [`Guarded`](crate::features::accounts::Guarded) for a table whose rows belong to a project:
+/// Generates the function `load` of [`Guarded`](crate::features::accounts::Guarded) for a table whose rows belong to a project:
 /// by their own `project_id`, or through the table that they refer to.
 macro_rules! load_of_project {
     ($table:ident) => {

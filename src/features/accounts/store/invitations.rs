@@ -25,7 +25,7 @@ pub async fn add(connection: &mut AsyncPgConnection, invitation: NewInvitation<'
     diesel::insert_into(invitations::table).values(invitation).returning(Invitation::as_returning()).get_result(connection).await
 }
 
-/// One page of the invitations of an organisation that can still be taken up, newest first, with the names of who invited.
+/// Returns one page of the invitations of an organisation that can still be accepted, newest first, with the inviters' names.
 pub async fn open_ones(
     connection: &mut AsyncPgConnection,
     organisation_id: i64,

@@ -18,7 +18,7 @@ use crate::schema::{api_keys, memberships, organisations as organisations_table,
 
 pub(crate) use guarded::load_of_project;
 
-/// What a new user starts with.
+/// The columns of a new user.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = users)]
 pub struct NewUser<'a> {

@@ -20,7 +20,7 @@ impl Guarded for Organisation {
     }
 }
 
-/// One page of the organisations a caller belongs to (all of them for staff), newest first.
+/// Returns one page of the organisations that a caller belongs to (all of them for staff), newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,
@@ -139,7 +139,7 @@ pub async fn projects_of(connection: &mut AsyncPgConnection, id: i64) -> QueryRe
         .await
 }
 
-/// One page of the members of an organisation, those who joined first first.
+/// Returns one page of the members of an organisation, the earliest to join first.
 pub async fn members(
     connection: &mut AsyncPgConnection,
     organisation_id: i64,

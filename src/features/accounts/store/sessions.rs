@@ -114,7 +114,7 @@ pub async fn replace_tokens(
     Ok(())
 }
 
-/// Deletes the sessions of a user that ended long ago; until then they tell which addresses are known.
+/// Deletes the sessions of a user that ended long ago; until then they provide the known addresses.
 pub async fn prune(connection: &mut AsyncPgConnection, user_id: i64, now: DateTime<Utc>, kept: TimeDelta) -> QueryResult<()> {
     let old = sessions::table.filter(sessions::user_id.eq(user_id).and(sessions::expires_at.lt(now - kept)));
     diesel::delete(old).execute(connection).await?;

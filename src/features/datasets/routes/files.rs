@@ -1,4 +1,4 @@
-//! What is shown of an uploaded file.
+//! The content of uploaded files in answers.
 
 use std::collections::HashMap;
 
@@ -21,11 +21,11 @@ const MOST_PREVIEW_ROWS: i64 = 200;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DataPreview {
     columns: Vec<String>,
-    /// Texts, numbers, truth values, and null where nothing is.
+    /// Texts, numbers, truth values, and null for missing values.
     rows: Vec<Vec<Value>>,
-    /// Rows of the whole file where they have been counted, otherwise the rows shown.
+    /// The number of rows in the whole file if known, otherwise the number of rows returned.
     total_rows: u64,
-    /// Whether there are more rows than are shown.
+    /// Whether the file has more rows than are returned.
     more: bool,
 }
 
@@ -87,7 +87,7 @@ fn n_rows(filters: &Filters) -> ApiResult<usize> {
     }
 }
 
-/// 1.x's clients expect a list here.
+/// Returns the error of a removed file; 1.x clients expect a list here.
 pub fn file_removed() -> ApiError {
     ApiError::with_body(StatusCode::NOT_FOUND, json!({ "detail": ["The file has been removed."] }))
 }

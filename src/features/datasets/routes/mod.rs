@@ -1,4 +1,4 @@
-//! `/training_data/`, and what other uploads share with it.
+//! `/training_data/`, and the parts that other uploads share with it.
 
 mod files;
 mod upload;
@@ -29,7 +29,7 @@ use self::upload::FileRequest;
 #[openapi(paths(list, create, read, replace, update, delete, preview, download_file, rejected_rows, unlink_file))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/training_data/")
         .route("/training_data/{id}/preview/", web::get().to(preview))
@@ -38,30 +38,30 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/training_data/{id}/unlink_file/", web::delete().to(unlink_file));
 }
 
-/// Training data as clients see it.
+/// Training data in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrainingData)]
 pub struct TrainingDataBody {
     id: i64,
     project: i64,
-    /// Where to download the file; null once it has been removed.
+    /// URL of the file; null once it has been removed.
     file: Option<String>,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
-    /// The name the file came with.
+    /// The file name as sent by the client.
     basename: Option<String>,
     filesize: Option<i64>,
     /// Checksum of the file, in hexadecimal.
     sha256: Option<String>,
     status: TrainingDataStatus,
-    /// Why it failed.
+    /// Why the preparation failed.
     error: Option<String>,
     #[schema(value_type = Option<DataReport>)]
     report: Option<Value>,
     download_url: Option<String>,
-    /// Where to download the rows that could not be imported; null when there are none.
+    /// URL of the rows that could not be imported; null if there are none.
     rejected_rows_url: Option<String>,
-    /// What it was put together from; null for an upload.
+    /// The sources of combined data; null for an upload.
     #[schema(value_type = Option<Vec<Source>>)]
     sources: Option<Value>,
 }
@@ -88,7 +88,7 @@ impl From<TrainingData> for TrainingDataBody {
     }
 }
 
-/// The training data one may see and that still has its file.
+/// Lists the training data that the caller may see and whose file still exists.
 #[utoipa::path(get, path = "/training_data/", tag = "training_data", operation_id = "list_training_data",
     params(("id" = Option<i64>, Query), ("project" = Option<i64>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -105,7 +105,7 @@ async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(TrainingDataBody::from).collect())?))
 }
 
-/// Upload a file of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
+/// Uploads a file of interactions: CSV, TSV, JSON, JSON lines or Parquet, plain or compressed.
 #[utoipa::path(post, path = "/training_data/", tag = "training_data", operation_id = "create_training_data",
     request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 201, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
@@ -122,7 +122,7 @@ async fn create(
     Ok(HttpResponse::Created().json(TrainingDataBody::from(data)))
 }
 
-/// One upload with the report on its content.
+/// Returns an upload with the report on its content.
 #[utoipa::path(get, path = "/training_data/{id}/", tag = "training_data", operation_id = "read_training_data",
     params(("id" = i64, Path)),
     responses((status = 200, body = TrainingDataBody), (status = 404, description = "Not there, or not yours")))]
@@ -133,7 +133,7 @@ async fn read(access: Access<TrainingData, Viewer>) -> ApiResult<web::Json<Train
     }
 }
 
-/// Put another file in the place of the one there is; refused while something works on it.
+/// Replaces the file of training data; refused while a job uses it.
 #[utoipa::path(put, path = "/training_data/{id}/", tag = "training_data", operation_id = "replace_training_data",
     params(("id" = i64, Path)), request_body(content = inline(UploadRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
@@ -147,7 +147,7 @@ async fn replace(
     save(access, &services, &request, body, true).await
 }
 
-/// The same, where the part `project` may be left out.
+/// Replaces the file of training data, where the part `project` is optional.
 #[utoipa::path(patch, path = "/training_data/{id}/", tag = "training_data", operation_id = "update_training_data",
     params(("id" = i64, Path)), request_body(content = inline(FileRequest), content_type = "multipart/form-data"),
     responses((status = 200, body = TrainingDataBody), (status = 400, description = "The file cannot be imported"),
@@ -179,7 +179,7 @@ async fn save(
     Ok(web::Json(service::replace(services, &project, &data, upload).await?.into()))
 }
 
-/// Delete training data; the jobs and models made from it stay. Refused while something works on it.
+/// Deletes training data; its jobs and models stay. Refused while a job uses it.
 #[utoipa::path(delete, path = "/training_data/{id}/", tag = "training_data", operation_id = "delete_training_data",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 409, description = "A live job uses it")))]
 async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Services>) -> ApiResult<HttpResponse> {
@@ -187,7 +187,7 @@ async fn delete(access: Access<TrainingData, Editor>, services: web::Data<Servic
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Remove the file but keep the models trained on it; refused while something works on it.
+/// Removes the file but keeps the models trained on it; refused while a job uses it.
 #[utoipa::path(delete, path = "/training_data/{id}/unlink_file/", tag = "training_data", operation_id = "delete_training_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, body = TrainingDataBody), (status = 409, description = "A live job uses it")))]
@@ -198,7 +198,7 @@ async fn unlink_file(
     Ok(web::Json(service::unlink(&services, access.object.id).await?.into()))
 }
 
-/// The first rows of an upload.
+/// Returns the first rows of an upload.
 #[utoipa::path(get, path = "/training_data/{id}/preview/", tag = "training_data", operation_id = "read_training_data_preview",
     params(("id" = i64, Path), ("n_rows" = Option<i64>, Query)),
     responses((status = 200, body = inline(DataPreview)), (status = 400, description = "n_rows is wrong, or the file cannot be read", body = inline(PreviewRefused))))]
@@ -213,7 +213,7 @@ async fn preview(
     preview_of(&services, data.project_id, data.storage_key.as_deref(), name, counted, &filters).await
 }
 
-/// Download the original bytes.
+/// Returns the original bytes of an upload.
 #[utoipa::path(get, path = "/training_data/{id}/download_file/", tag = "training_data", operation_id = "read_training_data_file",
     params(("id" = i64, Path)),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"),
@@ -224,7 +224,7 @@ async fn download_file(access: Access<TrainingData, Viewer>, services: web::Data
     attachment(&services.blobs, key, data.basename.as_deref().unwrap_or_default()).await
 }
 
-/// Download the rows that could not be imported (the first thousand), with line and reason, as CSV.
+/// Returns the rows that could not be imported (the first thousand), with line and reason, as CSV.
 #[utoipa::path(get, path = "/training_data/{id}/rejected_rows/", tag = "training_data",
     operation_id = "read_training_data_rejected_rows", params(("id" = i64, Path)),
     responses((status = 200, description = "The rows", content_type = "application/octet-stream"),

@@ -1,4 +1,4 @@
-//! Reading an upload: a multipart body with a part `file` and a part `project`, in any order.
+//! Reads an upload: a multipart body with a part `file` and a part `project`, in any order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::features::projects::{self, Project, StoredBytes};
 use crate::platform::http::{ApiError, ApiResult, bodies, client_network};
 use crate::platform::services::Services;
 
-/// Longest value of a part that is not a file.
+/// The largest value of a part that is not a file, in bytes.
 const LONGEST_VALUE: usize = 256;
 
 /// Bytes of a body that are boundaries, headers and the other parts.
@@ -127,7 +127,7 @@ impl UploadForm {
         Ok(form)
     }
 
-    /// The parts, once nothing is wrong with them; a project is missed only when `project_required`.
+    /// Returns the parts if they have no faults; a missing project is a fault only if `project_required`.
     pub fn finish(mut self, project_required: bool) -> ApiResult<(Option<i64>, Upload)> {
         if self.upload.is_none() {
             self.faults.entry(Part::File.name().to_owned()).or_insert_with(|| vec!["file is required.".to_owned()]);
@@ -141,7 +141,7 @@ impl UploadForm {
         }
     }
 
-    /// The parts there are, once nothing is wrong with them.
+    /// Returns the parts that were sent, if they have no faults.
     pub fn finish_partial(self) -> ApiResult<(Option<i64>, Option<Upload>)> {
         if self.faults.is_empty() { Ok((self.project, self.upload)) } else { Err(ApiError::fields(self.faults)) }
     }
@@ -161,7 +161,7 @@ impl UploadForm {
             self.fault(Part::File, "The submitted data was not a file. Send it as a part with a file name.");
             return skip(part).await;
         };
-        // Whatever the name is, the body is read to its end: a client that is still sending does not listen.
+        // Even if the name is invalid, the body is read to its end: a client that is still sending does not read an answer.
         match service::checked_name(&sent_name) {
             Err(error) => {
                 self.fault(Part::File, error.to_string());
@@ -244,14 +244,14 @@ async fn receive(mut part: Field, services: &Services, place: Arc<Place>, stored
     Ok(intake.finish().await?)
 }
 
-/// A place among the uploads under way, before any of the body is read.
+/// Reserves a place among the uploads in progress, before the body is read.
 fn place_for(request: &HttpRequest, principal: &Principal) -> ApiResult<Arc<Place>> {
     let uploads = request.app_data::<web::Data<UploadsUnderWay>>();
     let uploads = uploads.ok_or_else(|| ApiError::internal(&"no uploads are taken here"))?;
     Ok(uploads.admit(principal.user.id, &client_network(request))?)
 }
 
-/// The name of a file part; the extended form is exact, so it counts before the plain one.
+/// Returns the name of a file part; the extended form is exact, so it takes precedence over the plain one.
 fn file_name(part: &Field) -> Option<String> {
     let disposition = part.content_disposition()?;
     let extended = disposition.parameters.iter().find_map(|parameter| match parameter {
@@ -291,7 +291,7 @@ fn refuse_oversized(request: &HttpRequest, services: &Services) -> ApiResult<()>
     }
 }
 
-/// The project an upload goes to. Lends no connection longer than this: the upload before it may take an hour.
+/// Returns the project of an upload. Its connection is released before the upload, which may take an hour, is read.
 pub async fn project_for_upload(principal: &Principal, services: &Services, id: i64) -> ApiResult<Project> {
     let mut connection = services.db.conn().await?;
     principal.load_referred(&mut connection, Part::Project.name(), id, Role::Editor).await

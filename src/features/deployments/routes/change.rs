@@ -1,4 +1,4 @@
-//! `/slot_change/`: the history of who answered, and the way back.
+//! `/slot_change/`: the history of changes of slots, and their reversal.
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
@@ -12,24 +12,24 @@ use crate::features::accounts::{Access, Editor, Principal, Viewer};
 use crate::platform::http::{ApiResult, Filters, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
-/// An act that changed who answers, as clients see it.
+/// A change of the slots that answer, in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SlotChange)]
 pub struct ChangeBody {
     id: i64,
     project: i64,
     action: SlotChangeAction,
-    /// The slots it touched, as they were.
+    /// The affected slots before the change.
     #[schema(value_type = Vec<Object>)]
     before: Value,
-    /// The same slots, as they became; one that is missing in either was made or removed.
+    /// The same slots after the change; one that is missing in either was created or deleted.
     #[schema(value_type = Vec<Object>)]
     after: Value,
-    /// The test whose winner it promoted.
+    /// The test whose winner was promoted.
     ab_test: Option<i64>,
-    /// The change that it took back.
+    /// The change that was reverted.
     reverts: Option<i64>,
-    /// Null when the program did it.
+    /// Null if the program made the change.
     changed_by: Option<i64>,
     #[serde(serialize_with = "timestamp::serialize")]
     ins_datetime: DateTime<Utc>,
@@ -51,7 +51,7 @@ impl From<SlotChange> for ChangeBody {
     }
 }
 
-/// The changes of the projects one may see, newest first.
+/// Lists the changes in the projects that the caller may see, newest first.
 #[utoipa::path(get, path = "/slot_change/", tag = "deployment_slot", operation_id = "list_slot_change",
     params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ChangeBody>), (status = 400, description = "A filter is wrong")))]
@@ -67,7 +67,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(ChangeBody::from).collect())?))
 }
 
-/// One change.
+/// Returns a change.
 #[utoipa::path(get, path = "/slot_change/{id}/", tag = "deployment_slot", operation_id = "read_slot_change",
     params(("id" = i64, Path)),
     responses((status = 200, body = ChangeBody), (status = 404, description = "Not there, or not yours")))]
@@ -75,7 +75,7 @@ pub async fn read(access: Access<SlotChange, Viewer>) -> web::Json<ChangeBody> {
     web::Json(access.object.into())
 }
 
-/// Take a change back: the slots it touched are again as they were before. Gives the change that this is.
+/// Reverts a change: the affected slots are set to their state before it. Returns the change that results.
 #[utoipa::path(post, path = "/slot_change/{id}/revert/", tag = "deployment_slot", operation_id = "create_slot_change_revert",
     params(("id" = i64, Path)),
     responses((status = 200, body = ChangeBody), (status = 400, description = "All weights would be 0"),

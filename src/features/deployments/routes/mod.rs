@@ -22,7 +22,7 @@ use crate::platform::resource;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/deployment_slot/", slot)
         .route("/slot_change/", web::get().to(change::list))

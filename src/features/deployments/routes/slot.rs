@@ -14,7 +14,7 @@ use crate::platform::db::Connection;
 use crate::platform::http::{ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
 
-/// A deployment slot as clients see it.
+/// A deployment slot in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeploymentSlot)]
 pub struct SlotBody {
@@ -42,7 +42,7 @@ impl From<DeploymentSlot> for SlotBody {
 
 type SlotRequest = RequestOf<(OfProject, SlotFields)>;
 
-/// The slots of the projects one may see.
+/// Lists the slots of the projects that the caller may see.
 #[utoipa::path(get, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "list_deployment_slot",
     params(("project" = Option<i64>, Query), ("is_active" = Option<bool>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -59,7 +59,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(SlotBody::from).collect())?))
 }
 
-/// Put a model into service.
+/// Deploys a model in a new slot.
 #[utoipa::path(post, path = "/deployment_slot/", tag = "deployment_slot", operation_id = "create_deployment_slot",
     request_body = inline(SlotRequest),
     responses((status = 201, body = SlotBody), (status = 400, description = "A field is wrong, the model is not trained, or all weights would be 0")))]
@@ -76,7 +76,7 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     Ok(HttpResponse::Created().json(SlotBody::from(slot)))
 }
 
-/// Checks that the model is one the caller sees, and of the project, where that is known.
+/// Checks that the caller may see the model and, if the project is known, that it belongs to it.
 async fn check_model(
     principal: &Principal,
     connection: &mut Connection,
@@ -95,7 +95,7 @@ async fn check_model(
     Ok(())
 }
 
-/// One slot.
+/// Returns a slot.
 #[utoipa::path(get, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "read_deployment_slot",
     params(("id" = i64, Path)),
     responses((status = 200, body = SlotBody), (status = 404, description = "Not there, or not yours")))]
@@ -103,7 +103,7 @@ pub async fn read(access: Access<DeploymentSlot, Viewer>) -> web::Json<SlotBody>
     web::Json(access.object.into())
 }
 
-/// Replace the fields of a slot; its project cannot change.
+/// Replaces the fields of a slot; its project cannot change.
 #[utoipa::path(put, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "replace_deployment_slot",
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
     responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
@@ -116,7 +116,7 @@ pub async fn replace(
     save(access, &services, body, false).await
 }
 
-/// Change some fields of a slot; its project cannot change.
+/// Changes some fields of a slot; its project cannot change.
 #[utoipa::path(patch, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "update_deployment_slot",
     params(("id" = i64, Path)), request_body = inline(SlotRequest),
     responses((status = 200, body = SlotBody), (status = 400, description = "A field is wrong, or all weights would be 0"),
@@ -151,7 +151,7 @@ async fn save(
     Ok(web::Json(saved.into()))
 }
 
-/// Delete a slot; its events and the tests it was part of stay. Refused while one of them is running.
+/// Deletes a slot; its events and tests stay. Refused while one of the tests is running.
 #[utoipa::path(delete, path = "/deployment_slot/{id}/", tag = "deployment_slot", operation_id = "delete_deployment_slot",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 400, description = "The weights of the slots left would all be 0"),

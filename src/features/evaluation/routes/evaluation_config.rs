@@ -21,7 +21,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/evaluation_config/");
 }
 
-/// An evaluation config as clients see it.
+/// An evaluation config in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EvaluationConfig)]
 pub struct EvaluationConfigBody {
@@ -33,9 +33,9 @@ pub struct EvaluationConfigBody {
     #[serde(flatten)]
     fields: EvaluationFields,
     created_by: Option<i64>,
-    /// The organisation whose members see it.
+    /// The organisation whose members may use it.
     organisation: i64,
-    /// The project it is for; null for one that all projects of the organisation may use.
+    /// Its project; null for one that all projects of the organisation may use.
     project: Option<i64>,
 }
 
@@ -61,7 +61,7 @@ fn read_fields(mut fields: FieldReader, write: Write<'_, EvaluationFields>) -> A
     Ok(result)
 }
 
-/// The evaluation configs one may see.
+/// Lists the evaluation configs that the caller may see.
 #[utoipa::path(get, path = "/evaluation_config/", tag = "evaluation_config", operation_id = "list_evaluation_config",
     params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query), ("project" = Option<i64>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -78,7 +78,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(EvaluationConfigBody::from).collect())?))
 }
 
-/// Make an evaluation config.
+/// Creates an evaluation config.
 #[utoipa::path(post, path = "/evaluation_config/", tag = "evaluation_config", operation_id = "create_evaluation_config",
     request_body = inline(EvaluationConfigRequest),
     responses((status = 201, body = EvaluationConfigBody), (status = 400, description = "A field is wrong")))]
@@ -92,14 +92,14 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     Ok(HttpResponse::Created().json(EvaluationConfigBody::from(config)))
 }
 
-/// One evaluation config.
+/// Returns an evaluation config.
 #[utoipa::path(get, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "read_evaluation_config", params(("id" = i64, Path)),
     responses((status = 200, body = EvaluationConfigBody), (status = 404, description = "Not there, or not yours")))]
 pub async fn read(shared: Shared<EvaluationConfig, Viewer>) -> web::Json<EvaluationConfigBody> {
     web::Json(shared.object.into())
 }
 
-/// Replace the fields of an evaluation config.
+/// Replaces the fields of an evaluation config.
 #[utoipa::path(put, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "replace_evaluation_config",
     params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
     responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
@@ -112,7 +112,7 @@ pub async fn replace(
     save(shared.object, &services, body, false).await
 }
 
-/// Change some fields of an evaluation config.
+/// Changes some fields of an evaluation config.
 #[utoipa::path(patch, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "update_evaluation_config",
     params(("id" = i64, Path)), request_body = inline(EvaluationConfigRequest),
     responses((status = 200, body = EvaluationConfigBody), (status = 400, description = "A field is wrong"),
@@ -138,7 +138,7 @@ async fn save(
     Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }
 
-/// Delete an evaluation config; refused while a search, finished or not, or a schedule goes by it.
+/// Deletes an evaluation config; refused while a search, finished or not, or a schedule uses it.
 #[utoipa::path(delete, path = "/evaluation_config/{id}/", tag = "evaluation_config", operation_id = "delete_evaluation_config",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]

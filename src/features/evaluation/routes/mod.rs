@@ -27,22 +27,22 @@ use crate::platform::request_fields;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.configure(split_config::routes).configure(evaluation_config::routes);
 }
 
 request_fields! {
-    /// Where a config belongs.
+    /// The owner of a config.
     struct ConfigHome {
-        /// The project it is for. Without one it belongs to one's personal organisation, and moves to that of the first project
-        /// that uses it. It stays what it was made with.
+        /// Its project, which cannot change. Without one, the config belongs to the caller's personal organisation, and moves to
+        /// that of the first project that uses it.
         project: Option<i64> = None => Nullable(Id),
     }
 }
 
 impl ConfigHome {
-    /// Refuses a body that names another project than the one a config was made for.
+    /// Refuses a body that names a project other than the one the config was created for.
     fn refuse_move(fields: &mut FieldReader, project: Option<i64>) {
         if Self::read(fields, Write::Change(&Self { project })).project != project {
             fields.fault("project", "A config stays where it was made. Make another one for that project.");

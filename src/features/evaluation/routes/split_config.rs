@@ -23,7 +23,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/split_config/");
 }
 
-/// A split config as clients see it.
+/// A split config in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SplitConfig)]
 pub struct SplitConfigBody {
@@ -35,9 +35,9 @@ pub struct SplitConfigBody {
     #[serde(flatten)]
     fields: SplitFields,
     created_by: Option<i64>,
-    /// The organisation whose members see it.
+    /// The organisation whose members may use it.
     organisation: i64,
-    /// The project it is for; null for one that all projects of the organisation may use.
+    /// Its project; null for one that all projects of the organisation may use.
     project: Option<i64>,
 }
 
@@ -64,7 +64,7 @@ fn read_fields(mut fields: FieldReader, write: Write<'_, SplitFields>) -> ApiRes
     Ok(result)
 }
 
-/// A ratio that counts must leave something to learn from and something to judge by. One that a number overrides may be anything.
+/// Refuses ratios in effect that leave nothing to train on or to evaluate with. A ratio that a number overrides is not checked.
 fn refuse_empty_sides(split: &SplitFields) -> ApiResult<()> {
     let (held_out, tested) = (split.heldout_ratio, split.test_user_ratio);
     let mut faults = BTreeMap::new();
@@ -81,7 +81,7 @@ fn refuse_empty_sides(split: &SplitFields) -> ApiResult<()> {
     if faults.is_empty() { Ok(()) } else { Err(ApiError::fields(faults)) }
 }
 
-/// The split configs one may see.
+/// Lists the split configs that the caller may see.
 #[utoipa::path(get, path = "/split_config/", tag = "split_config", operation_id = "list_split_config",
     params(("id" = Option<i64>, Query), ("name" = Option<String>, Query), ("unnamed" = Option<bool>, Query), ("project" = Option<i64>, Query),
         ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
@@ -98,7 +98,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(SplitConfigBody::from).collect())?))
 }
 
-/// Make a split config.
+/// Creates a split config.
 #[utoipa::path(post, path = "/split_config/", tag = "split_config", operation_id = "create_split_config",
     request_body = inline(SplitConfigRequest),
     responses((status = 201, body = SplitConfigBody), (status = 400, description = "A field is wrong")))]
@@ -112,14 +112,14 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     Ok(HttpResponse::Created().json(SplitConfigBody::from(config)))
 }
 
-/// One split config.
+/// Returns a split config.
 #[utoipa::path(get, path = "/split_config/{id}/", tag = "split_config", operation_id = "read_split_config", params(("id" = i64, Path)),
     responses((status = 200, body = SplitConfigBody), (status = 404, description = "Not there, or not yours")))]
 pub async fn read(shared: Shared<SplitConfig, Viewer>) -> web::Json<SplitConfigBody> {
     web::Json(shared.object.into())
 }
 
-/// Replace the fields of a split config.
+/// Replaces the fields of a split config.
 #[utoipa::path(put, path = "/split_config/{id}/", tag = "split_config", operation_id = "replace_split_config",
     params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
     responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
@@ -132,7 +132,7 @@ pub async fn replace(
     save(shared.object, &services, body, false).await
 }
 
-/// Change some fields of a split config.
+/// Changes some fields of a split config.
 #[utoipa::path(patch, path = "/split_config/{id}/", tag = "split_config", operation_id = "update_split_config",
     params(("id" = i64, Path)), request_body = inline(SplitConfigRequest),
     responses((status = 200, body = SplitConfigBody), (status = 400, description = "A field is wrong"),
@@ -153,7 +153,7 @@ async fn save(current: SplitConfig, services: &Services, body: Body, partial: bo
     Ok(web::Json(service::change(&mut connection, current, fields, services.clock.now()).await?.into()))
 }
 
-/// Delete a split config; refused while a search, finished or not, or a schedule goes by it.
+/// Deletes a split config; refused while a search, finished or not, or a schedule uses it.
 #[utoipa::path(delete, path = "/split_config/{id}/", tag = "split_config", operation_id = "delete_split_config",
     params(("id" = i64, Path)), responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours"),
         (status = 409, description = "A search or a schedule goes by it", body = ConflictBody)))]

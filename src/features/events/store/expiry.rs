@@ -12,7 +12,7 @@ use crate::features::projects::visible_projects;
 use crate::platform::db::ended_months;
 use crate::platform::http::{ApiResult, PageRequest};
 
-/// The events that have to stay: those of some slots, each since a time of its own.
+/// The events to keep: those of some slots, each since its own time.
 #[derive(Debug, Clone, Default)]
 pub struct Exempt {
     slots: Vec<i64>,
@@ -30,8 +30,8 @@ impl FromIterator<(i64, DateTime<Utc>)> for Exempt {
 const GOES: &str = "timestamp < $1 AND NOT EXISTS (SELECT FROM unnest($2::bigint[], $3::timestamptz[]) AS exempt (slot, since)
     WHERE exempt.slot = deployment_slot_id AND timestamp >= exempt.since)";
 
-/// Counts the events before a time by day, and deletes them with the ids that their clients gave them. A month of which nothing
-/// has to stay is dropped with its partition. `before` must be the beginning of a day; call it in a transaction.
+/// Counts the events before a time by day, and deletes them with the ids that their clients gave them. A month without events to
+/// keep is dropped with its partition. `before` must be the beginning of a day; call it in a transaction.
 pub async fn expire(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<()> {
     let count = format!(
         "INSERT INTO event_daily_counts (project_id, deployment_slot_id, day, event_type, events)
@@ -68,7 +68,7 @@ struct Answer {
     yes: bool,
 }
 
-/// Lists the partitions without an event that has to stay.
+/// Lists the partitions without events to keep.
 async fn finished_months(connection: &mut AsyncPgConnection, before: DateTime<Utc>, exempt: &Exempt) -> QueryResult<Vec<String>> {
     let mut finished = Vec::new();
     for name in ended_months(connection, EVENTS, before).await? {
@@ -126,7 +126,7 @@ struct Count {
     count: i64,
 }
 
-/// One page of the daily counts a caller may see, newest first.
+/// Returns one page of the daily counts that a caller may see, newest first.
 pub async fn daily_counts(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

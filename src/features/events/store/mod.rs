@@ -38,8 +38,8 @@ pub struct EventFilter {
     pub event_type: Option<EventType>,
 }
 
-/// One page of the events a caller may see, newest first. The projects are named one by one rather than joined, so that each
-/// page is read off an index from its newest end, however many events there are.
+/// Returns one page of the events that a caller may see, newest first. The projects are listed rather than joined, so that each
+/// page is read from the newest end of an index, however many events there are.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

@@ -1,4 +1,4 @@
-//! SQL of events as interactions to learn from.
+//! SQL of events as interactions for training.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -29,7 +29,7 @@ pub struct Extent {
     pub last_id: Option<i64>,
 }
 
-/// The columns of an event that are learnt from.
+/// The columns of an event that training uses.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct RecordedEvent {
     #[diesel(sql_type = BigInt)]

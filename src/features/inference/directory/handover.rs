@@ -1,12 +1,12 @@
-//! From how a project was served to how it shall be, in steps: a change takes effect at once as far as it needs nothing that is
-//! not in memory, and the rest once that is loaded.
+//! Changes how a project is served in steps: the parts of a change whose models are in memory take effect at once, the others
+//! once their models are loaded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::model::Serving;
 
-/// What is loaded for a project.
+/// Something that is loaded for a project.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The model of this id.
@@ -15,18 +15,18 @@ pub enum Part {
     Items(Arc<str>),
 }
 
-/// What is in memory.
+/// Access to what is in memory.
 pub struct Memory<'a> {
     pub holds: &'a dyn Fn(&Part) -> bool,
-    /// Whether loading this evicts nothing.
+    /// Whether loading a part evicts nothing.
     pub has_room: &'a dyn Fn(&Part) -> bool,
-    /// What has been loaded since the last change, and whether that succeeded: nothing is loaded twice for one change.
+    /// The parts loaded since the last change, and whether that succeeded: nothing is loaded twice for one change.
     pub tried: &'a HashMap<Part, bool>,
 }
 
-/// Leaves a project with what it had wherever the new is not in memory, and returns what is to be loaded, in order.
+/// Keeps the former state of a project wherever a new model is not in memory, and returns the parts to load, in order.
 ///
-/// A slot keeps the model that it had. A new one waits while another can answer for it. Slots that answer no request need
+/// A slot keeps the model that it had. A new one waits while another slot can answer for it. Slots that answer no requests need
 /// nothing, and a slot whose model was evicted loads it again only where that evicts no other.
 pub fn hand_over(serving: &mut Serving, before: Option<&Serving>, memory: &Memory) -> Vec<Part> {
     let (mut lacking, mut waiting) = (Vec::new(), HashSet::new());
@@ -76,13 +76,13 @@ mod tests {
     use super::super::super::model::Slot;
     use super::*;
 
-    /// Slots: their ids, models and weights.
+    /// Creates slots from their ids, models and weights.
     fn serving(slots: &[(i64, i64, f64)]) -> Serving {
         let slot = |&(id, trained_model_id, weight): &(i64, i64, f64)| Slot { id, name: String::new(), trained_model_id, weight };
         Serving { slots: slots.iter().map(slot).collect(), ..Serving::nothing() }
     }
 
-    /// The slots that are published, and the models that are loaded, with these models in memory.
+    /// Returns the slots that are published and the models that are loaded, given these models in memory.
     fn published(
         before: Option<&[(i64, i64, f64)]>,
         after: &[(i64, i64, f64)],

@@ -1,4 +1,4 @@
-//! What is known about items, in memory: one table for each upload that is asked about, bounded in bytes.
+//! Item metadata in memory: one table for each upload that requests use, bounded in bytes.
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::memory::{Promise, Shortage};
 use crate::platform::services::Services;
 
-/// Weights of the cache are 32 bits wide.
+/// Bytes per unit of weight, as the cache's weights are 32 bits wide.
 const UNIT: u64 = 1 << 10;
 
-/// Seconds after which there may be memory again.
+/// Seconds after which memory may be free again.
 const AFTER_NO_MEMORY: u64 = 60;
 
 /// Why a table could not be read.
@@ -29,18 +29,18 @@ enum Unread {
     File(#[from] io::Error),
 }
 
-/// Asks for the memory first.
+/// Reads a table after its memory has been promised.
 fn read_within(blobs: &Blobs, key: &str, memory: &Promise) -> Result<ItemTable, Unread> {
     let file = blobs.open_file(key)?;
     memory.raise_to(ItemTable::bytes_to_read(&file)?)?;
     Ok(ItemTable::read(&file)?)
 }
 
-/// Tables by the key of the prepared form they are read from, which is never written to again.
+/// Tables by the key of the prepared form that they are read from. A prepared form never changes.
 pub struct Tables(Cache<Arc<str>, Arc<ItemTable>>);
 
 impl Tables {
-    /// None yet, and at most so many bytes of them; one that alone is larger has the place for itself.
+    /// Creates an empty cache of at most `budget` bytes; a larger table is kept alone.
     pub fn new(budget: u64) -> Self {
         let most = (budget / UNIT).clamp(1, u32::MAX.into());
         let weigh = move |_: &Arc<str>, table: &Arc<ItemTable>| {
@@ -51,8 +51,8 @@ impl Tables {
         Self(cache.build())
     }
 
-    /// Returns the table of a prepared form, which the first request for it reads. `turn` is called only when it is to be read,
-    /// and its result held until that is done.
+    /// Returns the table of a prepared form; the first request for it reads the table. `turn` is called only if the table must be
+    /// read, and its result is held until the read ends.
     pub async fn get<W, T>(&self, key: &Arc<str>, services: &Services, turn: impl FnOnce() -> W) -> ApiResult<Arc<ItemTable>>
     where
         W: Future<Output = Result<T, Busy>>,
@@ -78,7 +78,7 @@ impl Tables {
         })
     }
 
-    /// Whether the table is in memory.
+    /// Returns whether the table is in memory.
     pub fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }

@@ -1,9 +1,9 @@
-//! What every prediction has to know beside whose key it is, kept in memory: which model answers, how traffic is shared, and
-//! what is known about items once that has been asked for. The hot path asks no database.
+//! What every prediction reads besides its API key, kept in memory: which model answers, how traffic is shared, and item metadata
+//! once a request has used it. The hot path does not query the database.
 //!
-//! Changes are announced by the database. How a project is served is read again in the background and takes effect at once, but
-//! for models that are not in memory: these are loaded before the first request meets them. The row of a model that was changed is read again by the first to ask for
-//! it, who does not wait long: while the database is away or hangs, what was known last goes on answering.
+//! The database announces changes. The state of a project is read again in the background and takes effect at once, except for
+//! models that are not in memory, which are loaded before they get requests. The row of a changed model is read again by the
+//! first request for it, which waits a short time at most: while the database is unavailable or hangs, the last known row is used.
 
 mod handover;
 mod items;
@@ -34,17 +34,17 @@ use self::items::Tables;
 
 /// Entries of each kind that are kept.
 const MOST_ENTRIES: u64 = 10_000;
-/// How long a model that is not there is not looked for again, unless one is announced.
+/// How long a missing model is not looked up again, unless a new model is announced.
 const MISSING_FOR: Duration = Duration::from_secs(2);
 
-/// A model and where it belongs.
+/// A model and its owner.
 #[derive(Debug)]
 pub struct ServedModel {
     pub row: TrainedModel,
     pub ownership: Ownership,
 }
 
-/// The memory of one process. Cheap to clone; clones share it.
+/// The directory of one process. Clones are cheap and share it.
 #[derive(Clone)]
 pub struct Directory {
     services: Services,
@@ -53,21 +53,21 @@ pub struct Directory {
 }
 
 struct Shelves {
-    /// Whether what was deployed at the start is in memory, as far as it could be loaded.
+    /// Whether the models deployed at the start are in memory, as far as they could be loaded.
     is_ready: AtomicBool,
     models: Known<i64, ServedModel>,
-    /// Ids that no model had when they were last asked for.
+    /// Ids without a model when they were last looked up.
     missing: Cache<i64, ()>,
     projects: Known<i64, Serving>,
     tables: Tables,
-    /// Held while it is decided what of a project can be served, and that is published.
+    /// Held while the served state of a project is decided and published.
     publishing: Mutex<()>,
-    /// Places for loading what is deployed.
+    /// Permits for loading deployed models.
     loading: Semaphore,
 }
 
 impl Directory {
-    /// Creates an empty directory that follows changes until `stop` is cancelled.
+    /// Creates an empty directory, refreshed on changes until `stop` is cancelled.
     pub fn start(services: &Services, models: Arc<ModelCache>, keys: &KnownKeys, stop: CancellationToken) -> Self {
         let shelves = Shelves {
             is_ready: AtomicBool::new(!services.settings.preload_models),
@@ -97,7 +97,7 @@ impl Directory {
         self.shelves.is_ready.store(true, Ordering::Release);
     }
 
-    /// Returns whether what was deployed at the start is in memory, or was not to be loaded before the first request for it.
+    /// Returns whether the models deployed at the start are in memory, or are configured to be loaded on first use.
     pub fn is_ready(&self) -> bool {
         self.shelves.is_ready.load(Ordering::Acquire)
     }
@@ -107,19 +107,19 @@ impl Directory {
         self.shelves.projects.count()
     }
 
-    /// A model that the caller's key may ask: 404 when there is none, 403 when it is of another project.
+    /// Returns a model that the caller's key may use: 404 if it does not exist, 403 if it belongs to another project.
     pub async fn model(&self, principal: &Principal, id: i64) -> ApiResult<Arc<ServedModel>> {
         let model = self.find(id).await?.ok_or(InferenceError::NoModel(id))?;
         let of_key = model.ownership.project_id == principal.key_project() && principal.role_on(model.ownership).is_some();
         if of_key { Ok(model) } else { Err(InferenceError::OtherProject.into()) }
     }
 
-    /// Whether a model is in memory, so that no database is asked for it.
+    /// Returns whether a model is in memory, so that using it needs no query.
     pub fn is_known(&self, id: i64) -> bool {
         self.shelves.models.peek(&id).is_some()
     }
 
-    /// Whether there is a model of this id.
+    /// Returns whether a model with this id exists.
     pub async fn exists(&self, id: i64) -> ApiResult<bool> {
         Ok(self.find(id).await?.is_some())
     }
@@ -150,7 +150,7 @@ impl Directory {
         self.shelves.models.get(&id, read).await
     }
 
-    /// How a project is served.
+    /// Returns how a project is served.
     pub async fn serving(&self, project: i64) -> ApiResult<Arc<Serving>> {
         let read = || {
             let directory = self.clone();
@@ -165,8 +165,7 @@ impl Directory {
         Ok(store::serving(&mut connection, project).await?)
     }
 
-    /// Returns what is known about the items of a project; `None` when nothing has been uploaded. `turn` is called only when it
-    /// is to be read.
+    /// Returns the item metadata of a project; `None` if it has none. `turn` is called only if the table must be read.
     pub async fn items<W, T>(&self, serving: &Serving, turn: impl FnOnce() -> W) -> ApiResult<Option<Arc<ItemTable>>>
     where
         W: Future<Output = Result<T, Busy>>,

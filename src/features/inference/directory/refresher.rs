@@ -1,4 +1,4 @@
-//! Makes the directory follow what changes.
+//! Refreshes the directory when data changes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,20 +18,20 @@ use crate::platform::db::{Change, ReadError};
 use crate::platform::http::{ApiError, ApiResult};
 use crate::platform::known::{self, Mark};
 
-/// Tables that say who may ask, and nothing about what is served.
+/// Tables that decide about access only, not about what is served.
 const OF_ACCESS_ONLY: [&str; 2] = ["api_keys", "users"];
-/// Changes that come in a burst are followed once.
+/// Changes within this time are read together.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How soon to look again at a project whose slots could not all follow.
+/// The time until the next attempt for a project whose slots could not all be updated.
 const RETRY: Duration = Duration::from_secs(15);
-/// How soon to look again at what could not be read.
+/// The time until the next attempt to read what could not be read.
 const REREAD: Duration = Duration::from_secs(1);
 /// Projects that are read at the same time.
 const READS: usize = 4;
-/// Projects for which something is loaded at the same time, one thing each.
+/// Projects for which a part is loaded at the same time, one each.
 pub const LOADS: usize = 4;
 
-/// What has changed and is still to be followed.
+/// Changes that have not been applied yet.
 #[derive(Debug, Default)]
 struct Changed {
     all: bool,
@@ -39,7 +39,7 @@ struct Changed {
     models: HashSet<i64>,
 }
 
-/// Where changes wait to be followed.
+/// Queue of changes to apply.
 #[derive(Default)]
 struct Inbox {
     changed: Mutex<Changed>,
@@ -57,10 +57,10 @@ impl Inbox {
     }
 }
 
-/// Follows changes until told to stop.
+/// Applies changes until cancelled.
 pub async fn run(directory: Directory, stop: CancellationToken) {
     let inbox = Inbox::default();
-    // At the same time: what has changed is put in doubt also while the database does not answer.
+    // Concurrently, because rows must be marked stale also while the database does not answer.
     let work = async { tokio::join!(note_changes(&directory, &inbox), follow_changes(&directory, &inbox)) };
     stop.run_until_cancelled(work).await;
 }
@@ -99,19 +99,19 @@ fn note(directory: &Directory, inbox: &Inbox, change: Change) {
     }
 }
 
-/// What is behind the changes that were noticed.
+/// What remains of the changes noticed so far.
 #[derive(Default)]
 struct Behind {
     /// Projects that could not be read.
     unread: HashSet<i64>,
-    /// What has been loaded since the last change of a project, and whether that succeeded.
+    /// The parts loaded since the last change of a project, and whether that succeeded.
     tried: HashMap<i64, HashMap<Part, bool>>,
-    /// Projects something is being loaded for.
+    /// Projects with a part being loaded.
     busy: HashSet<i64>,
 }
 
 impl Behind {
-    /// Forgets what could not be loaded, so that it is tried again, and returns the projects.
+    /// Forgets failed loads, so that they are tried again, and returns their projects.
     fn forget_failures(&mut self) -> HashSet<i64> {
         let mut projects = HashSet::new();
         for (project, tried) in &mut self.tried {
@@ -162,7 +162,7 @@ async fn follow_changes(directory: &Directory, inbox: &Inbox) {
     }
 }
 
-/// Returns ticks that begin after the first period, and are not made up for.
+/// Returns an interval whose first tick comes after one period, and which skips missed ticks.
 fn every(period: Duration) -> Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -170,14 +170,14 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-/// Loads something for a project, and returns both with whether that succeeded.
+/// Loads a part for a project, and returns both with whether that succeeded.
 async fn load_for(directory: &Directory, project: i64, part: Part) -> (i64, Part, bool) {
     let is_loaded = load(directory, project, &part).await;
     (project, part, is_loaded)
 }
 
-/// The projects that what has changed is about: the known ones and, where models are loaded before they are asked for, those
-/// with something deployed.
+/// Returns the projects affected by the changes: those in memory and, if models are loaded before the first request, those with
+/// an active slot.
 async fn projects_of(directory: &Directory, inbox: &Inbox) -> HashSet<i64> {
     let changed = inbox.take();
     let known = directory.shelves.projects.all();
@@ -208,13 +208,13 @@ async fn deployed(directory: &Directory) -> Result<Vec<i64>, ReadError> {
     known::within(known::LONGEST, read).await
 }
 
-/// Loads what is deployed, as far as the cache has room for it.
+/// Loads the deployed models, as far as the cache has room for them.
 pub async fn preload(directory: &Directory) {
     let projects = deployed(directory).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what is deployed could not be loaded ahead; it is loaded when asked for");
         Vec::new()
     });
-    // What cannot be read is read when it is asked for.
+    // What cannot be read now is read by the first request for it.
     let learning = |project| async move { drop(learn(directory, project).await) };
     futures_util::stream::iter(projects).for_each_concurrent(LOADS, learning).await;
     if directory.models.is_full() {
@@ -231,24 +231,24 @@ async fn learn(directory: &Directory, project: i64) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Reads a project and puts into service what of it is in memory; for the rest, what it had goes on serving. Returns what is to
-/// be loaded next for it.
+/// Reads a project and publishes the part of it that is in memory; for the rest, the former state stays in service. Returns the
+/// next part to load.
 async fn publish(directory: &Directory, project: i64, tried: Option<&HashMap<Part, bool>>) -> Result<Option<Part>, ReadError> {
     loop {
         let mark = directory.shelves.projects.mark();
         let serving = known::within(known::LONGEST, directory.read_serving(project)).await?;
-        // What changed while this was read may have been published before this came to it, and must not be undone.
+        // A change since then may have been published already, and must not be undone.
         if let Some(lacking) = put(directory, project, mark, serving, tried.unwrap_or(&HashMap::new())) {
             return Ok(lacking.into_iter().next());
         }
     }
 }
 
-/// Publishes what of a project is in memory, and returns what is to be loaded for the rest; `None` if something has changed since
-/// the mark.
+/// Publishes the part of a project that is in memory, and returns the parts to load for the rest; `None` if something has changed
+/// since the mark.
 fn put(directory: &Directory, project: i64, mark: Mark, mut serving: Serving, tried: &HashMap<Part, bool>) -> Option<Vec<Part>> {
     let shelves = &directory.shelves;
-    // One at a time: what has been loaded meanwhile must not be taken out of service by a decision made before.
+    // One at a time: an older decision must not take parts out of service that have been loaded since.
     let _turn = shelves.publishing.lock().unwrap_or_else(PoisonError::into_inner);
     let before = shelves.projects.peek(&project);
     if before.is_none() && serving.slots.is_empty() {
@@ -271,13 +271,13 @@ fn holds(directory: &Directory, part: &Part) -> bool {
     }
 }
 
-/// Returns whether loading something evicts no other: also of a model in memory whose row is in doubt, which is read again.
+/// Returns whether loading a part evicts no other. A model in memory whose row is stale counts as loaded.
 fn has_room(directory: &Directory, part: &Part) -> bool {
     let is_in_doubt_only = |model| directory.shelves.models.peek(model).is_some_and(|known| directory.models.has(&known.row));
     !directory.models.is_full() || matches!(part, Part::Model(model) if is_in_doubt_only(model))
 }
 
-/// Loads something for a project once there is a place for that, and returns whether it could be loaded.
+/// Loads a part for a project once a permit is free, and returns whether that succeeded.
 async fn load(directory: &Directory, project: i64, part: &Part) -> bool {
     let _place = directory.shelves.loading.acquire().await;
     let loaded = match part {

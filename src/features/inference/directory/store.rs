@@ -1,4 +1,4 @@
-//! SQL of what serving keeps in memory.
+//! SQL of the data that serving keeps in memory.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::features::item_metadata;
 use crate::features::projects::UnknownUsers;
 use crate::schema::{deployment_slots, projects};
 
-/// The projects with an active slot, those that have had it longest first.
+/// Returns the projects with an active slot, ordered by the age of their oldest one.
 pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
     deployment_slots::table
         .filter(deployment_slots::is_active.and(diesel::dsl::not(deployment_slots::is_shadow)))
@@ -23,7 +23,7 @@ pub async fn deployed_projects(connection: &mut AsyncPgConnection) -> QueryResul
         .await
 }
 
-/// The active slots and the settings of a project, and what it knows about items.
+/// Reads the active slots and settings of a project, and its newest item metadata.
 pub async fn serving(connection: &mut AsyncPgConnection, project: i64) -> QueryResult<Serving> {
     let active: Vec<(Slot, bool)> = deployment_slots::table
         .filter(deployment_slots::project_id.eq(project))

@@ -1,4 +1,4 @@
-//! Evaluated filters, kept: the same filter over the same model and the same item metadata costs nothing again.
+//! Cache of evaluated filters: repeating a filter for the same model and item metadata costs nothing.
 
 use std::sync::{Arc, Weak};
 
@@ -11,26 +11,26 @@ use crate::features::models::ReadyModel;
 use crate::platform::computing::{self, Computing};
 use crate::platform::http::ApiResult;
 
-/// Bytes of evaluated filters that are kept.
+/// The largest number of bytes of evaluated filters in the cache.
 const BUDGET: u64 = 128 << 20;
 
-/// Where model and metadata lie in memory, and the text of the filter.
+/// The addresses of model and metadata in memory, and the text of the filter.
 type Key = (usize, usize, String);
 
-/// Which items of a model a filter admits.
+/// The items of a model that match a filter.
 #[derive(Debug)]
 pub struct Admitted {
     /// Numbers of items, rising.
     pub items: Vec<u32>,
-    /// While these are held nothing else can lie where the model and the metadata lie.
+    /// While these references exist, the addresses of the model and the metadata cannot be reused.
     _of: (Weak<ReadyModel>, Weak<ItemTable>),
 }
 
-/// What filters admit.
+/// Items by filter.
 pub struct Filters(Cache<Key, Arc<Admitted>>);
 
 impl Filters {
-    /// Nothing evaluated yet.
+    /// Creates an empty cache.
     pub fn new() -> Self {
         let weigh = |key: &Key, admitted: &Arc<Admitted>| {
             let bytes = key.2.len() + admitted.items.len() * size_of::<u32>() + 1_000;
@@ -39,7 +39,7 @@ impl Filters {
         Self(Cache::builder().weigher(weigh).max_capacity(BUDGET).build())
     }
 
-    /// Returns what a filter admits, which the first request for it evaluates at a place of its project.
+    /// Returns the items that match a filter; the first request for it evaluates it in a computing place of its project.
     pub async fn admitted(
         &self,
         filter: &Arc<Filter>,
@@ -58,13 +58,13 @@ impl Filters {
                 Some(Arc::new(Admitted { items, _of: (Arc::downgrade(&model), Arc::downgrade(&table)) }))
             };
             let admitted = cache.optionally_get_with_by_ref(&key, evaluate);
-            // Without one, the caller has left whose evaluation this request may have waited for.
+            // `None` means that the request that evaluated the filter, and for which this one may have waited, was cancelled.
             if admitted.is_some() || stop.is_cancelled() {
                 return admitted;
             }
         };
         let (computing, project) = places;
-        // Boxed, so that the future of a prediction does not grow by what it hardly ever needs.
+        // Boxed, so that the rare case does not enlarge the future of every prediction.
         let admitted = Box::pin(computing.run(project, work)).await?;
         admitted.ok_or_else(computing::too_long)
     }

@@ -1,4 +1,4 @@
-//! How the values of a filter compare with the cells of a table.
+//! Compares the values of a filter with the cells of a table.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,8 +9,8 @@ use super::Condition;
 use crate::features::item_metadata::{ColumnKind, boolean_of, number_of};
 
 impl Condition {
-    /// The condition as it is meant for a column: a text that is a number is one in a column of numbers, and likewise with
-    /// true and false. A part of a text or of a list stays what it is.
+    /// Returns the condition with values of the column's kind: in a column of numbers, a numeric text becomes a number, and
+    /// likewise for true and false. The value of `contains` is unchanged.
     pub fn for_column(&self, kind: ColumnKind) -> Cow<'_, Condition> {
         let typed = |value: &Value| match kind {
             ColumnKind::Number if value.is_string() => number_of(value).map_or_else(|| value.clone(), Value::Number),
@@ -31,13 +31,13 @@ impl Condition {
     }
 }
 
-/// Puts values in the order of their texts, each once.
+/// Sorts values by their texts and removes duplicates.
 pub fn sort(values: &mut Vec<Value>) {
     values.sort_by(|a, b| text(a).cmp(&text(b)).then(a.is_string().cmp(&b.is_string())));
     values.dedup();
 }
 
-/// The text that a value is where it is compared as text.
+/// Returns the text of a value, for comparisons as text.
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
@@ -45,7 +45,7 @@ pub fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// How a cell stands to a value of a filter; `None` where they do not compare.
+/// Compares a cell with a value of a filter; `None` if they are not comparable.
 pub fn order(cell: &Value, bound: &Value) -> Option<Ordering> {
     match bound {
         Value::Number(bound) => Some(order_of_numbers(&number_of(cell)?, bound)),
@@ -54,7 +54,7 @@ pub fn order(cell: &Value, bound: &Value) -> Option<Ordering> {
     }
 }
 
-/// Whole numbers compare exactly, however long they are.
+/// Compares two numbers; whole numbers exactly, at any size.
 fn order_of_numbers(a: &Number, b: &Number) -> Ordering {
     let whole = |value: &Number| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
     match (whole(a), whole(b)) {
@@ -63,12 +63,12 @@ fn order_of_numbers(a: &Number, b: &Number) -> Ordering {
     }
 }
 
-/// Whether a cell is one of some values, which are in the order of their texts.
+/// Returns whether a cell equals one of the values, which are sorted by their texts.
 pub fn is_among(values: &[Value], cell: &Value) -> bool {
     let wanted = text(cell);
     let is_same = |value: &Value| order(cell, value) == Some(Ordering::Equal);
     let start = values.partition_point(|value| text(value).as_ref() < wanted.as_ref());
     let of_same_text = values[start..].iter().take_while(|value| text(value) == wanted);
-    // Beyond values of the same text only numbers and truth values can be the same.
+    // Apart from values with the same text, only numbers and truth values can be equal.
     of_same_text.chain(values.iter().filter(|value| !value.is_string())).any(is_same)
 }

@@ -1,4 +1,4 @@
-//! From a filter to the items that it admits.
+//! Evaluates a filter to the items that match it.
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,7 +6,7 @@ use super::{Condition, Filter, Node};
 use crate::features::item_metadata::ItemTable;
 use crate::ml::ids::Ids;
 
-/// Returns the numbers of a model's items that a filter admits, rising; `None` once `stop` is cancelled.
+/// Returns the numbers of a model's items that match a filter, ascending; `None` once `stop` is cancelled.
 pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids, stop: &CancellationToken) -> Option<Vec<u32>> {
     let verdicts = verdicts(&filter.root, table, stop)?;
     let described = table.items();
@@ -23,8 +23,8 @@ pub fn admitted(filter: &Filter, table: &ItemTable, items: &Ids, stop: &Cancella
     Some((0..items.len() as u32).filter(admits).collect())
 }
 
-/// Returns for each row whether it is admitted, and at last the same for an item that has no row; `None` once `stop` is
-/// cancelled, which each condition looks at before it goes through all rows.
+/// Returns for each row whether it matches, and last the same for an item without a row; `None` once `stop` is cancelled, which
+/// is checked before each condition is applied to all rows.
 fn verdicts(node: &Node, table: &ItemTable, stop: &CancellationToken) -> Option<Vec<bool>> {
     if stop.is_cancelled() {
         return None;
@@ -44,7 +44,7 @@ fn verdicts(node: &Node, table: &ItemTable, stop: &CancellationToken) -> Option<
     }
 }
 
-/// Each distinct value is looked at once, however many items have it.
+/// Evaluates a condition once per distinct value of a field, however many items have it.
 fn of_field(name: &str, condition: &Condition, table: &ItemTable) -> Vec<bool> {
     let column = table.columns().iter().zip(0u32..).find(|(column, _)| *column == name).map(|(_, number)| number);
     let kind = column.and_then(|column| table.kinds().get(column as usize)).copied().unwrap_or_default();

@@ -1,10 +1,8 @@
-//! Which items may be listed, said by what is known about them: conditions on fields of the item metadata, combined
-//! with "and", "or" and "not".
+//! Filters items by their metadata: conditions on fields of the item metadata, combined with "and", "or" and "not".
 //!
-//! A number compares with cells that are numbers, however the file wrote them, and with no others; true and false compare
-//! with cells that are true or false; texts compare as texts. In a column of numbers a text that is a number is one, and
-//! likewise with true and false. An item that has no value in a field fulfils no condition on it but those that say what
-//! it must not be.
+//! A number compares only with cells that are numbers, in any notation; true and false compare with cells that are true or false;
+//! texts compare as texts. In a column of numbers, a numeric text counts as a number, and likewise for true and false. An item
+//! without a value in a field meets only the negative conditions on it.
 
 mod cache;
 mod comparing;
@@ -26,11 +24,11 @@ pub use self::reading::read;
 
 use self::comparing::{is_among, order, text};
 
-/// A filter that has been read.
+/// A parsed filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     root: Node,
-    /// Alike for all ways of writing the same conditions in another order.
+    /// The normalised text: the same for all orders of the same conditions.
     text: String,
 }
 
@@ -42,17 +40,17 @@ enum Node {
     Not(Box<Node>),
 }
 
-/// What a value must be. Values are texts, numbers, true or false.
+/// A condition on a value. Values are texts, numbers, true or false.
 #[derive(Debug, Clone, PartialEq)]
 enum Condition {
-    /// One of these, which are in the order of their texts.
+    /// Equal to one of these, which are sorted by their texts.
     In(Vec<Value>),
-    /// None of these.
+    /// Equal to none of these.
     NotIn(Vec<Value>),
     Compare(Comparison, Value),
-    /// There, or not.
+    /// Present, or missing.
     Exists(bool),
-    /// A list with this among it, or a text with this in it.
+    /// A list that contains this value, or a text that contains this text.
     Contains(Value),
 }
 
@@ -69,7 +67,7 @@ impl Filter {
         Self { text: root.text(), root }
     }
 
-    /// A field that the item metadata does not have.
+    /// Returns the first field of the filter that the item metadata does not have.
     pub fn unknown_field(&self, table: &ItemTable) -> Option<&str> {
         self.root.fields().into_iter().find(|field| !table.columns().iter().any(|column| column == field))
     }
@@ -112,7 +110,7 @@ impl Condition {
         parts.to_string()
     }
 
-    /// Whether a value fulfils it, or there being none.
+    /// Returns whether a value, or a missing one, meets the condition.
     fn holds(&self, value: Option<&Value>) -> bool {
         match (self, value) {
             (Condition::Exists(exists), value) => value.is_some() == *exists,

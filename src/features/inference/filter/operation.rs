@@ -1,9 +1,9 @@
-//! What a condition asks of a field.
+//! The operations of conditions.
 
 use crate::platform::wire_enum;
 
 wire_enum! {
-    /// `contains` asks whether a list has the value among it, or a text has it in it.
+    /// `contains` matches a list that contains the value, and a text that contains it.
     #[schema(as = ItemOperation)]
     pub enum Operation {
         Eq = "eq",

@@ -1,4 +1,4 @@
-//! Reading a filter, with every fault and where it is.
+//! Parses a filter and reports every fault with its location.
 
 use serde_json::{Map, Value, json};
 
@@ -8,21 +8,21 @@ use super::operation::Operation;
 use super::{Comparison, Condition, Filter, Node};
 use crate::features::inference::faults::Faults;
 
-/// Levels of "and", "or" and "not" below one another, with the condition in the innermost.
+/// The largest depth of nested "and", "or" and "not", including the innermost condition.
 const DEEPEST: usize = 16;
-/// Conditions, and the words that combine them.
+/// The largest number of conditions and combinations.
 const MOST_NODES: usize = 200;
-/// Values of one condition.
+/// The largest number of values in one condition.
 const MOST_VALUES: usize = 1_000;
 
-/// Reads the filter of a body; none where there is none or it is faulty.
+/// Reads the filter of a body; `None` if there is none or it has faults.
 pub fn read(value: &Value, faults: &mut Faults) -> Option<Filter> {
     let mut reader = Reader { faults, nodes: 0, loc: vec![json!("body"), json!("filter")] };
     let root = reader.node(value, 1)?;
     Some(Filter::new(root))
 }
 
-/// Returns the words of all operations, as a fault tells them.
+/// Returns the words of all operations, as a fault lists them.
 fn operations() -> String {
     let words: Vec<String> = Operation::ALL.iter().map(|operation| format!("'{operation}'")).collect();
     words.split_last().map(|(last, others)| format!("{} or {last}", others.join(", "))).unwrap_or_default()
@@ -31,7 +31,7 @@ fn operations() -> String {
 struct Reader<'f> {
     faults: &'f mut Faults,
     nodes: usize,
-    /// Where the reader is.
+    /// The location of the reader.
     loc: Vec<Value>,
 }
 
@@ -39,7 +39,7 @@ impl Reader<'_> {
     fn node(&mut self, value: &Value, depth: usize) -> Option<Node> {
         self.nodes += 1;
         if self.nodes > MOST_NODES {
-            // Saying so once is enough.
+            // Reported once only.
             let message = format!("A filter may have at most {MOST_NODES} conditions");
             return if self.nodes == MOST_NODES + 1 { self.fault("too_long", &message, &Value::Null) } else { None };
         }
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 return reader.fault("list_type", "Input should be a valid list", parts);
             };
             let mut part = |(at, part): (usize, &Value)| reader.within(json!(at), |reader| reader.node(part, depth + 1));
-            // All are read, so that all faults are found.
+            // All parts are read, so that all faults are found.
             let read: Vec<Option<Node>> = parts.iter().enumerate().map(&mut part).collect();
             read.into_iter().collect()
         })
@@ -101,7 +101,7 @@ impl Reader<'_> {
         Some(Node::Field { name: name.clone(), condition })
     }
 
-    /// A text, a number, true or false.
+    /// Reads a text, a number, true or false.
     fn single(&mut self, value: Option<&Value>) -> Option<Value> {
         self.within(json!(VALUE), |reader| match value {
             None => reader.fault("missing", "Field required", &Value::Null),
@@ -112,7 +112,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Such values, in the order of their texts.
+    /// Reads a list of such values, and sorts it by their texts.
     fn list(&mut self, value: Option<&Value>) -> Option<Vec<Value>> {
         let Some(Value::Array(list)) = value else {
             let given = value.unwrap_or(&Value::Null);
@@ -131,7 +131,7 @@ impl Reader<'_> {
         Some(values)
     }
 
-    /// True unless told.
+    /// Reads true or false; true by default.
     fn flag(&mut self, value: Option<&Value>) -> Option<bool> {
         match value {
             None => Some(true),

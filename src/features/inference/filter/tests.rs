@@ -1,4 +1,4 @@
-//! Filters are read as they are written, and admit what evaluating them item by item admits.
+//! Filters are parsed as documented, and match the items that evaluating them item by item matches.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,15 +36,15 @@ fn faults_of(filter: Value) -> Vec<Value> {
     answer.body()["detail"].as_array().unwrap().clone()
 }
 
-/// The items that a filter admits, evaluated to its end.
+/// Returns the items that match a filter.
 fn admitted(filter: &Filter, table: &ItemTable, items: &Ids) -> Vec<u32> {
     evaluation::admitted(filter, table, items, &CancellationToken::new()).unwrap()
 }
 
-/// What is known about an item, by field.
+/// The metadata of an item, by field.
 type Row = HashMap<&'static str, Value>;
 
-/// The filter as it is written, looked at for one item: the definition. `kinds` says what the columns hold.
+/// Evaluates a filter for one item by its definition. `kinds` names the kinds of the columns.
 fn naive(filter: &Value, row: &Row, kinds: &[ColumnKind]) -> bool {
     if let Some(parts) = filter["and"].as_array() {
         return parts.iter().all(|part| naive(part, row, kinds));
@@ -135,7 +135,7 @@ fn filters() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The same with the parts in the opposite order.
+/// Returns the same filter with its parts in reverse order.
 fn turned(filter: &Value) -> Value {
     match filter {
         Value::Object(fields) => {
@@ -179,7 +179,7 @@ proptest! {
     }
 }
 
-/// The items of a table of one column that a condition admits; items are numbered from 0.
+/// Returns the items of a table of one column that match a condition; items are numbered from 0.
 fn admitted_of(cells: &[Value], op: &str, value: Value) -> Vec<u32> {
     let ids: Vec<String> = (0..cells.len()).map(|row| format!("{row:02}")).collect();
     let rows = ids.iter().zip(cells).map(|(id, cell)| (id.as_str(), vec![(0, cell.clone())])).collect();

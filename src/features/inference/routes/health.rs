@@ -1,4 +1,4 @@
-//! Whether predictions are answered, and by what. Needs no key.
+//! Health of predictions. Needs no key.
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct Health {
     loaded_models: usize,
 }
 
-/// Whether predictions are answered. Needs no key.
+/// Returns whether predictions are answered. Needs no key.
 #[utoipa::path(get, path = "/inference/health", tag = "inference", operation_id = "read_inference_health",
     responses((status = 200, body = inline(Health)),
         (status = 503, body = inline(Health), description = "All threads are taken: `overloaded`")))]
@@ -30,17 +30,17 @@ pub async fn health(cache: web::Data<ModelCache>) -> HttpResponse {
 }
 
 wire_enum! {
-    /// Whether traffic may come.
+    /// Whether the process is ready for traffic.
     pub enum ReadinessStatus {
         Ready = "ready",
         /// The models of active slots are being loaded.
         Preloading = "preloading",
-        /// All threads are taken.
+        /// All threads are busy.
         Overloaded = "overloaded",
     }
 }
 
-/// Whether the first requests will find their models in memory.
+/// Whether the first requests find their models in memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
     status: ReadinessStatus,
@@ -51,9 +51,8 @@ pub struct Readiness {
     known_keys: u64,
 }
 
-/// Whether the models of active slots have been loaded since the start, and there are threads to answer with: for the load
-/// balancer that decides when traffic may come. A model that cannot be loaded, or has no room, does not hold this up. Needs
-/// no key.
+/// Returns whether the models of active slots have been loaded since the start and threads are free, for a load balancer. A model
+/// that cannot be loaded, or does not fit into memory, does not delay this. Needs no key.
 #[utoipa::path(get, path = "/inference/ready", tag = "inference", operation_id = "read_inference_readiness",
     responses((status = 200, body = inline(Readiness)), (status = 503, body = inline(Readiness), description = "Not yet")))]
 pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Inference>) -> HttpResponse {
@@ -79,12 +78,12 @@ pub async fn readiness(cache: web::Data<ModelCache>, inference: web::Data<Infere
 /// The models in memory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LoadedModels {
-    /// Ids, the one used longest ago first.
+    /// Ids, the least recently used first.
     models: Vec<i64>,
     count: usize,
 }
 
-/// The models in memory. Needs no key.
+/// Returns the models in memory. Needs no key.
 #[utoipa::path(get, path = "/inference/models", tag = "inference", operation_id = "list_inference_models",
     responses((status = 200, body = inline(LoadedModels))))]
 pub async fn loaded(cache: web::Data<ModelCache>) -> web::Json<LoadedModels> {

@@ -23,14 +23,14 @@ use super::service::Inference;
 use crate::features::api_keys::{self, KnownKey};
 use crate::platform::http::{ApiError, ApiResult, bodies, client_network, whole};
 
-/// Largest body of a prediction, unpacked: two of the longest lists that are accepted fit in, with ids of 40 characters.
+/// The largest body of a prediction, decompressed: two lists of the largest size fit, with ids of 40 characters.
 const LARGEST_BODY: usize = 1 << 20;
 
-/// Longest answer that is not compressed, though the client accepts that: it fits into a packet, and compressing it takes longer
-/// than everything else about it.
+/// The largest answer that is sent uncompressed even to clients that accept compression: it fits into one packet, and compressing
+/// it would take longer than all other work.
 const LONGEST_PLAIN: usize = 1_400;
 
-/// Predictions; their paths lie under `/inference`, beside the management API.
+/// Predictions; their paths are under `/inference`, outside the management API.
 #[derive(OpenApi)]
 #[openapi(paths(
     predict::one,
@@ -44,7 +44,7 @@ const LONGEST_PLAIN: usize = 1_400;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     let mut serve = |path: &str, route: actix_web::Route, verb| {
         config.service(only(path, route, verb)).service(web::resource(format!("{path}/")).to(without_slash));
@@ -59,7 +59,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     serve("/models", web::get().to(health::loaded), "GET");
 }
 
-/// An address with one verb; any other is answered with which that is.
+/// Returns a resource that accepts one verb, and names that verb in the answer to any other.
 fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::Resource {
     let wrong_verb = move |request: HttpRequest| async move {
         let message = format!("Method \"{}\" not allowed.", request.method());
@@ -70,8 +70,8 @@ fn only(path: &str, route: actix_web::Route, verb: &'static str) -> actix_web::R
     web::resource(path).route(route).default_service(web::route().to(wrong_verb))
 }
 
-/// Returns the key that calls, with the scope for it and within its limit for predictions of this kind by what the path names;
-/// and what it sends. Nothing of a body is read before its key is known.
+/// Authenticates the key, checks its scope and its rate limit for predictions of this kind by the target in the path, and returns
+/// it with the body. The body is read only after the key is accepted.
 async fn admitted(
     request: &HttpRequest,
     inference: &Inference,
@@ -93,20 +93,20 @@ async fn caller(request: &HttpRequest, inference: &Inference, kind: &'static str
     inference.admit(key, || client_network(request), Target::new(kind, id)).await
 }
 
-/// Returns the answer to a request, written into one buffer; `bytes` is about how long it gets.
+/// Returns the answer to a request, serialised into one buffer; `bytes` is its approximate length.
 fn written(request: &HttpRequest, answer: &impl Serialize, bytes: usize) -> ApiResult<HttpResponse> {
     let mut body = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut body, answer).map_err(|error| ApiError::internal(&error))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     if body.len() <= LONGEST_PLAIN && request.headers().contains_key(header::ACCEPT_ENCODING) {
-        // What compresses responses leaves those alone that name an encoding; this one is removed before it is sent.
+        // The compression middleware skips responses that name an encoding; it removes this one before sending.
         response.insert_header(ContentEncoding::Identity);
     }
     Ok(response.body(body))
 }
 
-/// Addresses here end without a slash: the method and body go along to the right one.
+/// Redirects addresses with a trailing slash to those without, keeping method and body.
 async fn without_slash(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_end_matches('/');
     let query = request.query_string();

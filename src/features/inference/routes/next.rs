@@ -1,4 +1,4 @@
-//! What to show next to somebody known only by what they do right now, by a model that the caller names.
+//! Next items for a session of an anonymous user, by a model that the caller names.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -13,8 +13,8 @@ use crate::platform::http::{ApiResult, RequestOf};
 
 type NextRequest = RequestOf<NextBody>;
 
-/// The items to show next. A model that learnt from sessions compares the session with others (`session`), any other folds
-/// its items in, whatever their order (`fold_in`). Where it knows none of them, what is popular.
+/// Returns the items to show next. A session model compares the session with others (`session`), any other model folds the items
+/// in, regardless of their order (`fold_in`). If it knows none of them, returns popular items.
 #[utoipa::path(post, path = "/inference/next/{model_id}", tag = "inference", operation_id = "create_next_items",
     params(("model_id" = i64, Path)), request_body = inline(NextRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),

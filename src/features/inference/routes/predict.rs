@@ -17,7 +17,7 @@ use crate::platform::http::{ApiResult, RequestOf};
 pub type PredictRequest = RequestOf<PredictBody>;
 type BatchRequest = RequestOf<BatchBody>;
 
-/// Bytes of an answer beside its list.
+/// Bytes of an answer besides its list.
 pub const BYTES_BESIDE_LIST: usize = 192;
 
 /// The best items for one user.
@@ -27,13 +27,13 @@ pub struct Prediction {
     items: List,
     model_id: i64,
     request_id: uuid::Uuid,
-    /// How the list came about; left out where there is none.
+    /// The strategy of the list; absent if there is no list.
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<Strategy>,
 }
 
 impl Prediction {
-    /// Creates a prediction with an id of its own.
+    /// Creates a prediction with a new request id.
     pub fn new(model_id: i64, (strategy, items): (Option<Strategy>, List)) -> Self {
         Self { items, model_id, request_id: uuid::Uuid::new_v4(), strategy }
     }
@@ -48,14 +48,14 @@ impl Prediction {
     }
 }
 
-/// The best items for many users, in the order they were asked for.
+/// The best items for many users, in the order of the request.
 #[derive(Serialize, ToSchema)]
 pub struct Predictions {
     results: Vec<Prediction>,
 }
 
-/// The best items for a user that they have not met yet. Somebody unknown gets what fits the interactions sent along, or
-/// what is most popular by the weights of the project, unless the project is set to answer 404.
+/// Returns the best items for a user that they have not interacted with yet. For an unknown user, returns items from the
+/// interactions sent along, or popular items by the weights of the project, unless the project is set to answer 404.
 #[utoipa::path(post, path = "/inference/predict/{model_id}", tag = "inference", operation_id = "create_prediction",
     params(("model_id" = i64, Path)), request_body = inline(PredictRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),
@@ -71,7 +71,7 @@ pub async fn one(request: HttpRequest, inference: web::Data<Inference>, body: we
     Prediction::new(id, answer).written(&request)
 }
 
-/// The same for at most 100 users; where the project is set so, one the model does not know gets no items.
+/// Returns the best items for at most 100 users. If the project is set to answer 404 for unknown users, these get no items.
 #[utoipa::path(post, path = "/inference/predict/{model_id}/batch", tag = "inference", operation_id = "create_prediction_batch",
     params(("model_id" = i64, Path)), request_body = inline(BatchRequest),
     responses((status = 200, body = inline(Predictions)), (status = 400, description = "Too many users"),

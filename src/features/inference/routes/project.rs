@@ -1,4 +1,4 @@
-//! Predictions by whichever model a project has deployed.
+//! Predictions by the models that a project has deployed.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::features::inference::listed::{List, ListedItem};
 use crate::features::inference::service::{Inference, SlotAnswer};
 use crate::platform::http::ApiResult;
 
-/// The best items for one user, and which slot they are from.
+/// The best items for one user, and the slot that answered.
 #[derive(Serialize, ToSchema)]
 pub struct SlotPrediction {
     #[schema(value_type = Vec<ListedItem>)]
@@ -27,7 +27,8 @@ pub struct SlotPrediction {
     strategy: Strategy,
 }
 
-/// The best items for a user from one of the project's active slots: by weight, and for the same user always the same one.
+/// Returns the best items for a user from one of the project's active slots: chosen by weight, and always the same for the same
+/// user.
 #[utoipa::path(post, path = "/inference/predict/project/{project_id}", tag = "inference", operation_id = "create_project_prediction",
     params(("project_id" = i64, Path)), request_body = inline(PredictRequest),
     responses((status = 200, body = inline(SlotPrediction)), (status = 401, description = "No key, or one that does not count"),

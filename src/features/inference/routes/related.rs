@@ -1,4 +1,4 @@
-//! Items that go with others, by a model that the caller names.
+//! Items related to others, by a model that the caller names.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -13,7 +13,7 @@ use crate::platform::http::{ApiResult, RequestOf};
 
 type RelatedRequest = RequestOf<RelatedBody>;
 
-/// The items most like some others as a group. Where the model knows none of these, what is most popular.
+/// Returns the items most similar to a group of items. If the model knows none of these, returns popular items.
 #[utoipa::path(post, path = "/inference/related/{model_id}", tag = "inference", operation_id = "create_related_items",
     params(("model_id" = i64, Path)), request_body = inline(RelatedRequest),
     responses((status = 200, body = inline(Prediction)), (status = 401, description = "No key, or one that does not count"),

@@ -108,8 +108,8 @@ pub async fn live_on(connection: &mut AsyncPgConnection, kind: Kind, id: i64) ->
     Ok(dependents)
 }
 
-/// Lists every finished or disabled object that would be lost with the object or would no longer say how it was made. A project
-/// is deleted with all that is in it.
+/// Lists every finished or disabled object that would be lost with the object, or whose origin would no longer be known. A
+/// project is deleted with all that is in it.
 pub async fn made_with(connection: &mut AsyncPgConnection, kind: Kind, id: i64) -> QueryResult<Vec<Dependent>> {
     match kind {
         Kind::SplitConfig | Kind::EvaluationConfig => {

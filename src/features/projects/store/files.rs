@@ -6,11 +6,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::dependents::Kind;
 
-/// Folders of the file store whose files are named by rows; others are nobody's business here.
+/// Folders of the file store whose files are named by rows; files of other folders are never swept.
 pub const FOLDERS: [&str; 6] = ["uploads", "unpacked", "prepared", "rejected", "metadata", "models"];
 
-/// The files of an upload `d`: the prepared form, the rejected rows and the unpacked copy lie beside the original under the same
-/// name.
+/// The files of an upload `d`: the prepared form, the rejected rows and the decompressed copy have the name of the original.
 const OF_DATA: &str = "SELECT f.key FROM training_data d, LATERAL (VALUES (d.storage_key), (d.prepared_key),
     (regexp_replace(d.storage_key, '^uploads/(.*)$', 'prepared/\\1.safetensors')),
     (regexp_replace(d.storage_key, '^uploads/(.*)$', 'rejected/\\1.csv')),

@@ -1,4 +1,4 @@
-//! SQL of projects, and of what hangs below them when they are deleted.
+//! SQL of projects, and of the objects that are deleted with them.
 
 pub mod dependents;
 pub mod event_types;
@@ -45,7 +45,7 @@ pub fn visible_projects(principal: &Principal, project: Option<i64>) -> projects
     query
 }
 
-/// The project that an upload belongs to.
+/// Returns the project that an upload belongs to.
 pub async fn of_data(connection: &mut AsyncPgConnection, data_id: i64) -> QueryResult<Project> {
     let query = projects::table.inner_join(training_data::table).filter(training_data::id.eq(data_id));
     query.select(Project::as_select()).first(connection).await
@@ -86,7 +86,7 @@ pub async fn assignable_orphans(connection: &mut AsyncPgConnection, owner: i64) 
     Ok((assignable.len(), kept))
 }
 
-/// One page of the projects a caller may see, newest first.
+/// Returns one page of the projects that a caller may see, newest first.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     principal: &Principal,

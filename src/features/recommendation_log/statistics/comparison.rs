@@ -12,7 +12,7 @@ use super::off_policy::{Estimates, estimate};
 /// The probability that a reader of one position continues to the next: the first ten have 86 % of the weight.
 const PERSISTENCE: f64 = 0.9;
 
-/// How the lists of a shadow compare with those that were answered.
+/// Comparison of a shadow's lists with those that were answered.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Comparison {
     /// Requests that were answered and have a list of the shadow.
@@ -57,7 +57,7 @@ pub struct Shown {
     pub coverage: Option<f64>,
 }
 
-/// How many of the items that users took notice of were in the lists. They took notice of what they were shown, so this flatters
+/// How many of the items that users clicked (or bought) were in the lists. Users react to what they are shown, so this favours
 /// the lists that were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[schema(as = ListHits)]

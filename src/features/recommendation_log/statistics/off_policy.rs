@@ -25,7 +25,7 @@ use super::Request;
 use super::reward_model::RewardModel;
 use crate::ml::normal::REACH_OF_95_PERCENT;
 
-/// With fewer users' worth of matching lists an estimate says little.
+/// With matching lists of fewer users an estimate is unreliable.
 const ENOUGH_USERS: f64 = 100.0;
 /// With less of the shadow's lists ever shown an estimate relies on guesses.
 const ENOUGH_SUPPORT: f64 = 0.9;

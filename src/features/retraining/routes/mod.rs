@@ -22,7 +22,7 @@ use crate::platform::resource;
 ))]
 pub struct Docs;
 
-/// The URLs of this slice.
+/// Registers the URLs of this slice.
 pub fn routes(config: &mut web::ServiceConfig) {
     resource!(config, "/retraining_schedule/", schedule)
         .route("/retraining_schedule/{id}/trigger/", web::post().to(schedule::trigger))

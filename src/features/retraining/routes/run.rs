@@ -11,12 +11,12 @@ use crate::features::accounts::{Access, Principal, Viewer};
 use crate::platform::http::{ApiResult, Filters, Page, PageRequest, timestamp};
 use crate::platform::services::Services;
 
-/// A run as clients see it.
+/// A run in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RetrainingRun)]
 pub struct RunBody {
     id: i64,
-    /// It may have been deleted since.
+    /// The schedule; it may have been deleted since.
     schedule: i64,
     status: RunStatus,
     trained_model: Option<i64>,
@@ -31,19 +31,19 @@ pub struct RunBody {
     data_rows_at_trigger: Option<i64>,
     cause: RunCause,
     training_data: Option<i64>,
-    /// Where the model was deployed.
+    /// The slot of the deployed model.
     deployed_slot: Option<i64>,
-    /// By what the quality gate compared, such as `ndcg@20`; null when there was nothing to compare.
+    /// The metric that the quality gate compared, such as `ndcg@20`; null if there was nothing to compare.
     gate_metric: Option<String>,
     new_score: Option<f64>,
-    /// Of the model that was deployed, asked the same.
+    /// Score of the deployed model in the same evaluation.
     deployed_score: Option<f64>,
     deployed_model: Option<i64>,
-    /// What the deployed side of the comparison has learnt from, where that was not the data of the run.
+    /// The data that the deployed side of the comparison was fitted to, if not the data of the run.
     deployed_data: Option<i64>,
-    /// Whether the training began with what the model of the last successful run had learnt.
+    /// Whether the training started from the model of the last successful run.
     was_warm_start: bool,
-    /// The moment it stands for.
+    /// The scheduled time.
     #[serde(serialize_with = "timestamp::option::serialize")]
     scheduled_for: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::option::serialize")]
@@ -79,7 +79,7 @@ impl From<Run> for RunBody {
     }
 }
 
-/// The runs one may see, newest first; those of schedules that were deleted included.
+/// Lists the runs that the caller may see, newest first, including those of deleted schedules.
 #[utoipa::path(get, path = "/retraining_run/", tag = "retraining_run", operation_id = "list_retraining_run",
     params(("project" = Option<i64>, Query), ("schedule" = Option<i64>, Query), ("status" = Option<String>, Query), ("page" = Option<String>, Query),
         ("page_size" = Option<i64>, Query)),
@@ -97,7 +97,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(RunBody::from).collect())?))
 }
 
-/// One run.
+/// Returns a run.
 #[utoipa::path(get, path = "/retraining_run/{id}/", tag = "retraining_run", operation_id = "read_retraining_run",
     params(("id" = i64, Path)),
     responses((status = 200, body = RunBody), (status = 404, description = "Not there, or not yours")))]

@@ -18,7 +18,7 @@ use crate::platform::db::Connection;
 use crate::platform::http::{ApiError, ApiResult, Body, FieldReader, Filters, Page, PageRequest, RequestOf, Write, timestamp};
 use crate::platform::services::Services;
 
-/// A retraining schedule as clients see it.
+/// A retraining schedule in answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RetrainingSchedule)]
 pub struct ScheduleBody {
@@ -54,13 +54,13 @@ impl From<Schedule> for ScheduleBody {
 
 type ScheduleRequest = RequestOf<(OfProject, ScheduleFields)>;
 
-/// That a run is on its way.
+/// The confirmation that a run was started.
 #[derive(Debug, Serialize, ToSchema)]
 struct Triggered {
     status: &'static str,
 }
 
-/// The schedules of the projects one may see.
+/// Lists the schedules of the projects that the caller may see.
 #[utoipa::path(get, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "list_retraining_schedule",
     params(("project" = Option<i64>, Query), ("page" = Option<String>, Query), ("page_size" = Option<i64>, Query)),
     responses((status = 200, body = Page<ScheduleBody>), (status = 400, description = "A filter is wrong")))]
@@ -76,7 +76,7 @@ pub async fn list(
     Ok(web::Json(page.wrap(count, rows.into_iter().map(ScheduleBody::from).collect())?))
 }
 
-/// Give a project its schedule; it can have one.
+/// Creates the schedule of a project; a project can have one.
 #[utoipa::path(post, path = "/retraining_schedule/", tag = "retraining_schedule", operation_id = "create_retraining_schedule",
     request_body = inline(ScheduleRequest),
     responses((status = 201, body = ScheduleBody), (status = 400, description = "A field is wrong")))]
@@ -98,7 +98,7 @@ pub async fn create(principal: Principal, services: web::Data<Services>, body: B
     Ok(HttpResponse::Created().json(ScheduleBody::from(schedule)))
 }
 
-/// Reads the fields, and says when a schedule with them falls due next.
+/// Reads the fields, and returns them with the next time the schedule is due.
 fn read_fields(
     fields: &mut FieldReader,
     write: Write<'_, ScheduleFields>,
@@ -110,7 +110,7 @@ fn read_fields(
     (read, next_run_at)
 }
 
-/// The cadence, once zone and expression have been found in order.
+/// Returns the cadence if zone and expression are valid.
 fn read_cadence(fields: &mut FieldReader, expression: &str, zone: &str, now: DateTime<Utc>) -> Option<Cadence> {
     let parsed: Option<Tz> = zone.parse().ok();
     if parsed.is_none() && !zone.is_empty() {
@@ -127,8 +127,8 @@ fn read_cadence(fields: &mut FieldReader, expression: &str, zone: &str, now: Dat
     None
 }
 
-/// Checks that what a schedule newly refers to is in its project, or a config the caller may use; and that it names no upload
-/// where it learns from all.
+/// Checks that new references of a schedule are in its project, or configs that the caller may use; and that it names no upload
+/// if it trains on all.
 async fn check_references(
     principal: &Principal,
     connection: &mut Connection,
@@ -162,7 +162,7 @@ async fn check_references(
     Ok(())
 }
 
-/// Checks that the quality gate can compare what the schedule makes with what is deployed.
+/// Checks that the quality gate can compare the models of the schedule with the deployed one.
 async fn check_gate(
     connection: &mut Connection,
     fields: &mut FieldReader,
@@ -175,14 +175,14 @@ async fn check_gate(
     Ok(())
 }
 
-/// Checks that what was found is of the schedule's project, where both are known.
+/// Checks that a referenced object belongs to the schedule's project, if both are known.
 fn same_project(fields: &mut FieldReader, field: &str, theirs: Option<i64>, ours: Option<i64>) {
     if theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours) {
         fields.fault(field, "Choose one of the same project.");
     }
 }
 
-/// One schedule.
+/// Returns a schedule.
 #[utoipa::path(get, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "read_retraining_schedule",
     params(("id" = i64, Path)),
     responses((status = 200, body = ScheduleBody), (status = 404, description = "Not there, or not yours")))]
@@ -190,7 +190,7 @@ pub async fn read(access: Access<Schedule, Viewer>) -> web::Json<ScheduleBody> {
     web::Json(access.object.into())
 }
 
-/// Replace the fields of a schedule; its project cannot change.
+/// Replaces the fields of a schedule; its project cannot change.
 #[utoipa::path(put, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "replace_retraining_schedule",
     params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
     responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
@@ -203,7 +203,7 @@ pub async fn replace(
     save(access, &services, body, false).await
 }
 
-/// Change some fields of a schedule; its project cannot change.
+/// Changes some fields of a schedule; its project cannot change.
 #[utoipa::path(patch, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "update_retraining_schedule",
     params(("id" = i64, Path)), request_body = inline(ScheduleRequest),
     responses((status = 200, body = ScheduleBody), (status = 400, description = "A field is wrong"),
@@ -235,7 +235,7 @@ async fn save(
     Ok(web::Json(service::change(&mut connection, &project, &current, wanted, next_run_at, now).await?.into()))
 }
 
-/// Delete a schedule. A run on its way ends; the runs and the models they made stay.
+/// Deletes a schedule. A run in progress ends; runs and their models stay.
 #[utoipa::path(delete, path = "/retraining_schedule/{id}/", tag = "retraining_schedule", operation_id = "delete_retraining_schedule",
     params(("id" = i64, Path)),
     responses((status = 204, description = "Gone"), (status = 404, description = "Not there, or not yours")))]
@@ -245,7 +245,7 @@ pub async fn delete(access: Access<Schedule, Editor>, services: web::Data<Servic
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Run an enabled schedule now.
+/// Runs an enabled schedule now.
 #[utoipa::path(post, path = "/retraining_schedule/{id}/trigger/", tag = "retraining_schedule",
     operation_id = "create_retraining_schedule_trigger", params(("id" = i64, Path)),
     responses((status = 202, body = inline(Triggered)), (status = 404, description = "Not there, or not yours"),

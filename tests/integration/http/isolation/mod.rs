@@ -1,4 +1,4 @@
-//! Callers reach only what is theirs: every route of the API document, called by every kind of caller, with real rows of two
+//! Callers reach only their own objects: every route of the API document, called by every kind of caller, with real rows of two
 //! tenants and the exact status of each call.
 
 mod callers;

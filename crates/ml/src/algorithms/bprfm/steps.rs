@@ -11,12 +11,12 @@ pub(super) const FIRST_SQUARES: f32 = 1.0;
 
 /// Draws of another item before an interaction is skipped.
 const MOST_DRAWS: usize = 10;
-/// Greatest weight that WARP gives to a step.
+/// Largest weight of a WARP step.
 const GREATEST_WARP_WEIGHT: f32 = 10.0;
 /// The score by which WARP requires an item to be ahead.
 const WARP_MARGIN: f32 = 1.0;
 
-/// A step that a loss asks for.
+/// A step that reduces the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wish {
     /// Index of the lesser item among the candidates.

@@ -4,7 +4,7 @@ use super::problem::HalfStep;
 use super::sides::{Row, RowConfidences};
 use crate::simd::{Aligned, Descent, NormalEquations, Rows};
 
-/// Solves one row in at most `steps` steps; zero means as many as there are components.
+/// Solves one row in at most `steps` steps; zero means one step per component.
 pub(super) fn solve(half: &HalfStep<'_>, row: Row<'_>, steps: usize, diagonal: &[f32], x: &mut [f32], s: &mut CgScratch) {
     let CgScratch { residual, direction, product, uniform } = s;
     let weights = match row.confidences {

@@ -17,7 +17,7 @@ const ROWS_AT_A_TIME: usize = 32;
 /// The effort spent on each row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// Steps of conjugate gradients; zero means as many as there are components.
+    /// Steps of conjugate gradients; zero means one step per component.
     pub cg_steps: usize,
     /// Rounds over the blocks of iALS++.
     pub sweeps: usize,

@@ -48,7 +48,7 @@ pub(super) struct Settings {
     pub scaling: Scaling,
     pub epsilon: f64,
     pub solver: SolverKind,
-    /// Steps of conjugate gradients in training; zero means as many as there are components.
+    /// Steps of conjugate gradients in training; zero means one step per component.
     pub cg_steps: usize,
     pub prediction_cg_steps: usize,
     /// Components of a block of iALS++.

@@ -55,7 +55,7 @@ fn estimate(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     Ok(gram + other_bytes(params, shape)?)
 }
 
-/// Estimates the peak memory beside the Gram matrix.
+/// Estimates the peak memory in addition to the Gram matrix.
 fn other_bytes(params: &Params<'_>, shape: TrainShape) -> MlResult<u64> {
     let kept = params.optional_size("top_k")?.unwrap_or(USUAL_WEIGHTS).min(shape.n_items);
     // Weights by column, joined and transposed; the transposed interactions; a working set for each of eight threads.

@@ -18,7 +18,7 @@ pub type NamedSchemas = Vec<(String, RefOr<Schema>)>;
 pub trait Kind {
     /// The type of the value.
     type Output;
-    /// Whether a replacement, too, leaves the field as it is where the body leaves it out.
+    /// Whether a replacement also keeps the current value if the body leaves the field out.
     const KEPT: bool = false;
 
     /// Reads the value of a field and keeps its faults in the reader.
@@ -31,12 +31,12 @@ pub trait Kind {
     fn add_schemas(&self, _: &mut NamedSchemas) {}
 }
 
-/// A kind of fields of which each is read by itself. The default of the type stands in for a value that is wrong.
+/// A kind of field that is read independently of others. An invalid value is replaced by the default of the type.
 pub trait Convert {
     /// The type of the value.
     type Output: Default;
 
-    /// Converts what was sent, except null.
+    /// Converts a value other than null.
     fn convert(&self, value: &Value) -> Result<Self::Output, String>;
 
     /// Converts the text that a form has for a structured value.
@@ -61,7 +61,7 @@ impl<C: Convert> Kind for C {
     }
 }
 
-/// Reads a value; `stand_in` takes the place of one that is wrong.
+/// Reads a value; an invalid one is replaced by `stand_in`.
 fn read_or<T>(
     fields: &mut FieldReader,
     field: &str,
@@ -127,7 +127,7 @@ pub fn or_null(described: RefOr<Schema>) -> RefOr<Schema> {
     }
 }
 
-/// A kind whose fields a replacement, too, leaves as they are where the body leaves them out.
+/// A kind whose fields keep their value if the body leaves them out, even in a replacement.
 pub struct Kept<K>(pub K);
 
 impl<K: Kind> Kind for Kept<K> {
@@ -147,7 +147,7 @@ impl<K: Kind> Kind for Kept<K> {
     }
 }
 
-/// One of the words of an enum, or one of the other words that some clients say for a value.
+/// One of the words of an enum, or an alias that some clients send for a value.
 pub struct Choice<W: 'static>(pub &'static [(&'static str, W)]);
 
 impl<W: Word> Choice<W> {

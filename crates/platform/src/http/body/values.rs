@@ -188,7 +188,7 @@ impl Convert for Id {
     }
 }
 
-/// A JSON object of at most so many bytes.
+/// A JSON object of at most this many bytes.
 pub struct JsonObject(pub usize);
 
 impl Convert for JsonObject {
@@ -235,14 +235,14 @@ impl Convert for AnyJson {
 
 /// A list of texts.
 pub struct Texts {
-    /// Most texts.
+    /// The largest number of texts.
     pub most: usize,
-    /// Most characters of each.
+    /// The largest number of characters of each.
     pub longest: usize,
 }
 
 impl Texts {
-    /// Words of which only a few are known.
+    /// A list of words of which only a few are known.
     pub const WORDS: Self = Self { most: 100, longest: 128 };
 }
 

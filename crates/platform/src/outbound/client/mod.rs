@@ -12,18 +12,18 @@ use super::resolver::{JudgingResolver, Lookup, system};
 use super::tls;
 use crate::config::OutboundSettings;
 
-/// Time to connect, for every request.
+/// Time limit for connecting, for every request.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What identifies this program to other servers.
+/// The name of this program for other servers.
 const USER_AGENT: &str = concat!("Recotem/", env!("CARGO_PKG_VERSION"));
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From the first byte sent to the last one received.
+    /// Time limit from the first byte sent to the last one received.
     pub total: Duration,
-    /// Bytes of the answer's body that are read; the rest is left unread.
+    /// The largest number of bytes read of an answer's body; the rest is discarded.
     pub body: usize,
 }
 
@@ -71,7 +71,7 @@ impl Outbound {
         Ok(Self { client: client(false)?, client_of_own_ports: client(true)?, policy, lookup })
     }
 
-    /// Returns what may be reached.
+    /// Returns the policy of connections.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }

@@ -14,7 +14,7 @@ fn settings(networks: &[&str]) -> OutboundSettings {
     OutboundSettings { allow_networks, allow_http: true, ca_file: None }
 }
 
-/// A client for which names resolve to these addresses, one answer for each question; the last one stays.
+/// Creates a client for which names resolve to these addresses, one answer per look-up; the last one is repeated.
 fn client(networks: &[&str], answers: &[&str]) -> (Outbound, Arc<Mutex<usize>>) {
     let (settings, asked) = (settings(networks), Arc::new(Mutex::new(0)));
     let answers: Vec<std::net::IpAddr> = answers.iter().map(|text| text.parse().unwrap()).collect();
